@@ -1,4 +1,4 @@
-"""The checks behind `agreement.py`: each raises `AgreementError` naming the field that is wrong.
+"""The checks behind an agreement's terms: each raises `AgreementError` naming the field that is wrong.
 
 Every function takes the field's path first. Values come as `object`, since a file or a peer may have put
 anything there. Texts end up on officers' terminals, so characters that steer a terminal or turn the

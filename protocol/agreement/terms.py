@@ -1,23 +1,19 @@
-"""The agreement that the parties sign: who compares what with whom, what it reveals, and for how long.
+"""What an agreement says: who compares what with whom, what it reveals, and for how long.
 
 The classes mirror `proto/v1/agreement.proto` field by field and are valid once they exist: their constructors
-raise `AgreementError` with the path of the wrong field. What is signed is never a re-encoding of them but the
-payload's exact bytes in an `Envelope`, in the manner of DSSE: verify, then parse. Parsing is `node/convert.py`.
+raise `AgreementError` with the path of the wrong field.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
-from blindmatch.protocol import agreement_checks as checks
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
+from blindmatch.protocol.agreement import checks
+from blindmatch.protocol.errors import AgreementError
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
 
 FORMAT = 1
 """The format of agreements that this version reads and writes."""
 
-PAYLOAD_TYPE = "application/vnd.blindmatch.agreement.v1+protobuf"
 SUITE = "ristretto255-SHA512"
 """RFC 9497 4.1: the only suite."""
 
@@ -261,43 +257,3 @@ class Agreement:
     def edges_sent_by(self, agency: str) -> tuple[Edge, ...]:
         """The edges on which `agency` discloses something."""
         return tuple(edge for edge in self.edges if edge.sender.agency == agency)
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """Exact bytes and the signatures over them, by agency. Says nothing about whether they verify.
-
-    Raises:
-        PeerError: OVERSIZE or BAD_MESSAGE, when a size or a name cannot be right.
-    """
-
-    payload_type: str
-    payload: bytes
-    signatures: Mapping[str, bytes] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        if self.payload_type != PAYLOAD_TYPE:
-            raise PeerError(
-                PeerCode.BAD_MESSAGE, "the envelope does not hold an agreement of a kind that we know"
-            )
-        if not self.payload:
-            raise PeerError(PeerCode.BAD_MESSAGE, "the envelope is empty")
-        if len(self.payload) > LIMITS.agreement_bytes:
-            raise PeerError(PeerCode.OVERSIZE, f"the agreement has more than {LIMITS.agreement_bytes} bytes")
-        if len(self.signatures) > LIMITS.parties:
-            raise PeerError(PeerCode.OVERSIZE, f"the envelope has more than {LIMITS.parties} signatures")
-        for index, (agency, signature) in enumerate(self.signatures.items()):
-            try:
-                checks.identifier("agency", agency)
-            except AgreementError as error:
-                raise PeerError(PeerCode.BAD_MESSAGE, f"signatures[{index}].{error.message}") from None
-            if len(signature) != SIGNATURE_BYTES:
-                raise PeerError(
-                    PeerCode.BAD_MESSAGE,
-                    f"signatures[{index}] has {len(signature)} bytes instead of {SIGNATURE_BYTES}",
-                )
-        object.__setattr__(self, "signatures", MappingProxyType(dict(self.signatures)))
-
-    def with_signatures(self, more: Mapping[str, bytes]) -> "Envelope":
-        """The same bytes with more signatures; those already there stay."""
-        return Envelope(self.payload_type, self.payload, {**more, **self.signatures})
