@@ -16,7 +16,7 @@ from blindmatch.protocol.limits import LIMITS
 LAST_SECOND = 253_402_300_799
 """31 December 9999, 23:59:59 UTC: the last second that calendars can print."""
 
-_IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _FACT = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -50,8 +50,10 @@ def text(field: str, value: object, *, longest: int = LIMITS.text_characters, op
 
 
 def identifier(field: str, value: object, *, longest: int = 63) -> None:
-    """An id of lower-case letters, digits and single hyphens; 63 characters make a DNS label."""
-    _named(field, value, _IDENTIFIER, longest, "lower-case letters, digits and hyphens, such as west-force")
+    """An id of lower-case letters, digits and inner hyphens; 63 characters make a DNS label."""
+    _named(
+        field, value, _IDENTIFIER, longest, "lower-case letters, digits and inner hyphens, such as west-force"
+    )
 
 
 def fact_name(field: str, value: object) -> None:

@@ -20,6 +20,7 @@ SUITE = "ristretto255-SHA512"
 MARKINGS = ("OFFICIAL", "OFFICIAL-SENSITIVE", "SECRET", "TOP SECRET")
 """Government security classifications, lowest first."""
 
+
 KINDS = ("subjects", "suppliers", "bidders")
 CALENDARS = ("once", "on-demand", "weekly", "monthly")
 HANDLING_CODES = ("P", "C")
@@ -27,6 +28,11 @@ HANDLING_CODES = ("P", "C")
 
 NONCE_BYTES = 16
 IDENTITY_KEY_BYTES = 32
+
+
+def within_marking(marking: str, highest: str) -> bool:
+    """Whether a collection with `marking` may enter where `highest` is the cap. An unknown marking may not."""
+    return marking in MARKINGS and MARKINGS.index(marking) <= MARKINGS.index(highest)
 
 
 class Disclosure(StrEnum):

@@ -1,0 +1,240 @@
+"""The agreement's exact bytes, the signatures over them, withdrawals, and whether a round may start.
+
+In the manner of DSSE (github.com/secure-systems-lab/dsse): every party signs the payload's type and bytes. An
+`Envelope` claims nothing about its signatures; `check_signatures` and `check_usable` do.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from blindmatch.protocol import transcript
+from blindmatch.protocol.agreement import checks
+from blindmatch.protocol.agreement.terms import Agreement
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
+from blindmatch.protocol.transcript import Signer
+
+PAYLOAD_TYPE = "application/vnd.blindmatch.agreement.v1+protobuf"
+WITHDRAWAL_TYPE = "application/vnd.blindmatch.withdrawal.v1"
+
+_WITHDRAWAL_BYTES = 64 << 10
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Exact bytes and the signatures over them, by agency.
+
+    Raises:
+        PeerError: OVERSIZE or BAD_MESSAGE, when a size or a name cannot be right.
+    """
+
+    payload_type: str
+    payload: bytes
+    signatures: Mapping[str, bytes] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.payload_type != PAYLOAD_TYPE:
+            raise PeerError(
+                PeerCode.BAD_MESSAGE, "the envelope does not hold an agreement of a kind that we know"
+            )
+        if not self.payload:
+            raise PeerError(PeerCode.BAD_MESSAGE, "the envelope is empty")
+        if len(self.payload) > LIMITS.agreement_bytes:
+            raise PeerError(PeerCode.OVERSIZE, f"the agreement has more than {LIMITS.agreement_bytes} bytes")
+        if len(self.signatures) > LIMITS.parties:
+            raise PeerError(PeerCode.OVERSIZE, f"the envelope has more than {LIMITS.parties} signatures")
+        for index, (agency, signature) in enumerate(self.signatures.items()):
+            _agency(agency, f"signatures[{index}]")
+            _size(signature, SIGNATURE_BYTES, f"signatures[{index}]")
+        object.__setattr__(self, "signatures", MappingProxyType(dict(self.signatures)))
+
+    @property
+    def id(self) -> bytes:
+        """The agreement's id, 32 bytes."""
+        return agreement_id(self.payload)
+
+    def with_signatures(self, more: Mapping[str, bytes]) -> "Envelope":
+        """The same bytes with more signatures; those already there stay."""
+        return Envelope(self.payload_type, self.payload, {**more, **self.signatures})
+
+
+@dataclass(frozen=True)
+class SignedWithdrawal:
+    """One party's signed word that it takes part no longer. Exact bytes, verified by `read_withdrawal`.
+
+    Raises:
+        PeerError: OVERSIZE or BAD_MESSAGE.
+    """
+
+    agreement: bytes
+    agency: str
+    payload: bytes
+    signature: bytes
+
+    def __post_init__(self) -> None:
+        _size(self.agreement, DIGEST_BYTES, "withdrawal.agreement")
+        _agency(self.agency, "withdrawal")
+        if len(self.payload) > _WITHDRAWAL_BYTES:
+            raise PeerError(PeerCode.OVERSIZE, f"the withdrawal has more than {_WITHDRAWAL_BYTES} bytes")
+        _size(self.signature, SIGNATURE_BYTES, "withdrawal.signature")
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """What a withdrawal says: which agreement, who, when (seconds since 1970, UTC) and why, in words."""
+
+    agreement: bytes
+    agency: str
+    at: int
+    reason: str
+
+
+def agreement_id(payload: bytes) -> bytes:
+    """The id of an agreement: the digest of its type and its exact bytes, 32 bytes."""
+    return transcript.digest(PAYLOAD_TYPE.encode(), payload)
+
+
+def sign(payload: bytes, signer: Signer) -> bytes:
+    """One party's signature over an agreement's exact bytes, 64 bytes."""
+    return transcript.sign(signer, PAYLOAD_TYPE, payload).signature
+
+
+def verify_signature(agreement: Agreement, payload: bytes, agency: str, signature: bytes) -> None:
+    """Check one party's signature over the bytes that `agreement` was parsed from.
+
+    Raises:
+        PeerError: ALTERED_AGREEMENT, when the agency is no party or its identity key did not sign these bytes.
+    """
+    if agency not in agreement.agencies:
+        raise PeerError(
+            PeerCode.ALTERED_AGREEMENT, f"{agency} signed the agreement but is not one of its parties"
+        )
+    try:
+        transcript.verify(agreement.party(agency).identity_key, PAYLOAD_TYPE, payload, signature)
+    except PeerError:
+        raise PeerError(
+            PeerCode.ALTERED_AGREEMENT,
+            f"{agency}'s signature does not verify over this agreement",
+            hint=f"The text was altered after {agency} signed it, or another key signed. Ask {agency} to send its copy.",
+        ) from None
+
+
+def check_signatures(agreement: Agreement, envelope: Envelope) -> None:
+    """Check every signature that is there; missing ones are no error here.
+
+    Raises:
+        PeerError: ALTERED_AGREEMENT.
+    """
+    for agency, signature in envelope.signatures.items():
+        verify_signature(agreement, envelope.payload, agency, signature)
+
+
+def missing_signatures(agreement: Agreement, envelope: Envelope) -> tuple[str, ...]:
+    """The parties that have not signed yet, in the agreement's order."""
+    return tuple(agency for agency in agreement.agencies if agency not in envelope.signatures)
+
+
+def check_usable(
+    agreement: Agreement, envelope: Envelope, *, now: int, rounds_used: int, withdrawn: Collection[str]
+) -> None:
+    """Whether a round may start under this agreement now.
+
+    Args:
+        agreement: parsed from `envelope.payload`.
+        envelope: the exact bytes with all signatures that this node holds.
+        now: seconds since 1970, UTC.
+        rounds_used: rounds started so far over the edge in question.
+        withdrawn: the agencies that have withdrawn.
+
+    Raises:
+        PeerError: ALTERED_AGREEMENT, UNSIGNED_AGREEMENT, EXPIRED_AGREEMENT (also withdrawn, or too early),
+            BUDGET_SPENT.
+    """
+    check_signatures(agreement, envelope)
+    if missing := missing_signatures(agreement, envelope):
+        raise PeerError(
+            PeerCode.UNSIGNED_AGREEMENT,
+            f"not every party has signed: {', '.join(missing)} missing",
+            hint="Each missing party runs `blindmatch agreement sign`; `agreement show` fetches what is new.",
+        )
+    if withdrawn:
+        raise PeerError(
+            PeerCode.EXPIRED_AGREEMENT,
+            f"withdrawn by {', '.join(sorted(withdrawn))}",
+            hint="No further round can run under it. Draft and sign a new agreement.",
+        )
+    if now < agreement.not_before:
+        raise PeerError(
+            PeerCode.EXPIRED_AGREEMENT,
+            f"the agreement is not valid before {when(agreement.not_before)}",
+            hint="Wait for its first day, and check this machine's clock.",
+        )
+    if now >= agreement.expires:
+        raise PeerError(
+            PeerCode.EXPIRED_AGREEMENT,
+            f"the agreement expired on {when(agreement.expires)}",
+            hint="Draft and sign a new agreement.",
+        )
+    if rounds_used >= agreement.rounds_budget:
+        raise PeerError(
+            PeerCode.BUDGET_SPENT,
+            f"all {agreement.rounds_budget} rounds of the agreement are used",
+            hint="Finish a round under way with `blindmatch round run`, or sign a new agreement.",
+        )
+
+
+def sign_withdrawal(withdrawal: Withdrawal, signer: Signer) -> SignedWithdrawal:
+    """Sign a withdrawal.
+
+    Raises:
+        AgreementError: the reason is too long or holds invisible characters.
+    """
+    checks.text("reason", withdrawal.reason, optional=True)
+    payload = transcript.encode(
+        WITHDRAWAL_TYPE, withdrawal.agreement, withdrawal.agency, withdrawal.at, withdrawal.reason
+    )
+    signed = transcript.sign(signer, WITHDRAWAL_TYPE, payload)
+    return SignedWithdrawal(withdrawal.agreement, withdrawal.agency, payload, signed.signature)
+
+
+def read_withdrawal(signed: SignedWithdrawal, agreement: Agreement) -> Withdrawal:
+    """Verify, then parse a withdrawal from `agreement`.
+
+    Raises:
+        PeerError: WRONG_AGENCY when it is no party's; BAD_SIGNATURE; BAD_MESSAGE when its bytes say something
+            else than the message around them.
+    """
+    if signed.agency not in agreement.agencies:
+        raise PeerError(PeerCode.WRONG_AGENCY, f"{signed.agency} is not a party of the agreement")
+    transcript.verify(
+        agreement.party(signed.agency).identity_key, WITHDRAWAL_TYPE, signed.payload, signed.signature
+    )
+    fields = transcript.decode(WITHDRAWAL_TYPE, signed.payload)
+    read = Withdrawal(fields.data(DIGEST_BYTES), fields.text(), fields.integer(), fields.text())
+    fields.end()
+    if (read.agreement, read.agency) != (signed.agreement, signed.agency) or read.at > checks.LAST_SECOND:
+        raise PeerError(PeerCode.BAD_MESSAGE, "the withdrawal is for another agreement or agency")
+    try:
+        checks.text("reason", read.reason, optional=True)
+    except AgreementError as error:
+        raise PeerError(PeerCode.BAD_MESSAGE, f"withdrawal.{error.message}") from None
+    return read
+
+
+def when(seconds: int) -> str:
+    """A time in words: `2026-03-01 09:00 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _agency(value: str, where: str) -> None:
+    try:
+        checks.identifier("agency", value)
+    except AgreementError as error:
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{where}.{error.message}") from None
+
+
+def _size(value: bytes, size: int, where: str) -> None:
+    if len(value) != size:
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{where} has {len(value)} bytes instead of {size}")
