@@ -1,0 +1,271 @@
+"""ristretto255 (RFC 9496) on batches: one contiguous buffer of n x 32 bytes in, one out.
+
+Everything else calls these functions and never names a backend. The backend is chosen at the first call: the fastest
+that loads, of `native`, `libsodium` and `reference`. Results are the same bytes with each.
+
+No function takes or returns the identity: RFC 9497 2.1 refuses it, and an honest run never meets it. Points are decoded
+strictly; `ElementError.index` names the first bad row. Wrong shapes and scalars out of range are our own
+mistakes and raise `ValueError`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol.group import checks
+from blindmatch.protocol.group.backend import (
+    FIELD_PRIME,
+    GROUP_ORDER,
+    Backend,
+    Bytes1D,
+    Bytes2D,
+    ElementError,
+)
+from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES
+
+__all__ = [
+    "FIELD_PRIME",
+    "GROUP_ORDER",
+    "Bytes1D",
+    "Bytes2D",
+    "ElementError",
+    "add",
+    "available",
+    "backend_name",
+    "check",
+    "combine",
+    "from_uniform",
+    "multiply",
+    "multiply_base",
+    "multiply_each",
+    "scalar_add",
+    "scalar_invert",
+    "scalar_is_canonical",
+    "scalar_multiply",
+    "scalar_subtract",
+    "scalars_from_uniform",
+    "use",
+    "using",
+    "wipe",
+]
+
+
+def _load_libsodium() -> Backend:
+    from blindmatch.protocol.group._libsodium import LibsodiumBackend  # noqa: PLC0415 - loads a shared library
+
+    return LibsodiumBackend()
+
+
+def _load_reference() -> Backend:
+    from blindmatch.protocol.group._reference import ReferenceBackend  # noqa: PLC0415 - only when it is wanted
+
+    return ReferenceBackend()
+
+
+# Fastest first. A loader raises ImportError when its backend cannot work here. A native kernel's place is the top.
+_LOADERS: dict[str, Callable[[], Backend]] = {
+    "libsodium": _load_libsodium,
+    "reference": _load_reference,
+}
+_loaded: dict[str, Backend] = {}
+_chosen: Backend | None = None
+
+
+def _load(name: str) -> Backend:
+    if name not in _loaded:
+        _loaded[name] = _LOADERS[name]()
+    return _loaded[name]
+
+
+def _backend() -> Backend:
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    if _chosen is None:
+        _chosen = _load(available()[0])
+    return _chosen
+
+
+def available() -> tuple[str, ...]:
+    """Name the backends that load on this machine, fastest first."""
+    names = []
+    for name in _LOADERS:
+        try:
+            _load(name)
+        except ImportError:
+            continue
+        names.append(name)
+    return tuple(names)
+
+
+def backend_name() -> str:
+    """Name the backend in use."""
+    return _backend().name
+
+
+def use(name: str) -> None:
+    """Switch to a backend by name; ValueError when there is none of that name, ImportError when it does not load."""
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    if name not in _LOADERS:
+        raise ValueError(f"no group backend is called {name!r}; there are {', '.join(_LOADERS)}")
+    _chosen = _load(name)
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Use a backend for the length of a `with` block; for tests and benchmarks, not for several threads at once."""
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    before = _chosen
+    use(name)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def from_uniform(uniform: Bytes2D) -> Bytes2D:
+    """Derive one element from each row of 64 uniform bytes, RFC 9496 4.3.4: (n, 64) to (n, 32).
+
+    Raises:
+        ElementError: a row derives the identity, which no uniform input ever does in practice.
+    """
+    checks.require_uniform(uniform)
+    return _refuse_identity(_backend().from_uniform(uniform))
+
+
+def check(points: Bytes2D) -> None:
+    """Decode every point (n, 32) strictly; ElementError on the first bad one."""
+    _check_encodings(points)
+    _backend().check(points)
+
+
+def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
+    """Multiply every point (n, 32) by one secret scalar (32,).
+
+    Raises:
+        ElementError: on the first bad point.
+        ValueError: wrong shapes, or a scalar that is zero or not below the order.
+    """
+    checks.require_row("scalar", scalar, SCALAR_BYTES)
+    checks.require_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
+    _check_encodings(points)
+    return _backend().multiply(points, scalar)
+
+
+def multiply_each(points: Bytes2D, scalars: Bytes2D) -> Bytes2D:
+    """Multiply each point (n, 32) by the secret scalar of its row (n, 32). Raises as `multiply`."""
+    checks.require_scalars("scalars", scalars)
+    _check_encodings(points)
+    checks.require_same_length(points, scalars)
+    return _backend().multiply_each(points, scalars)
+
+
+def multiply_base(scalars: Bytes2D) -> Bytes2D:
+    """Multiply the generator by each secret scalar (n, 32). Raises ValueError as `multiply`."""
+    checks.require_scalars("scalars", scalars)
+    return _backend().multiply_base(scalars)
+
+
+def add(left: Bytes2D, right: Bytes2D) -> Bytes2D:
+    """Add two batches of points row by row; ElementError where a row is bad or the sum is the identity."""
+    checks.require_batch("left", left, POINT_BYTES)
+    checks.require_batch("right", right, POINT_BYTES)
+    checks.require_same_length(left, right)
+    _check_encodings(left, right)
+    return _refuse_identity(_backend().add(left, right))
+
+
+def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
+    """Sum the products of scalars (n, 32) and points (n, 32), n > 0, to one point (32,).
+
+    Raises:
+        ElementError: on the first bad point; with index n when the sum is the identity.
+        ValueError: wrong shapes, no rows, or a scalar that is zero or not below the order.
+    """
+    checks.require_scalars("scalars", scalars)
+    _check_encodings(points)
+    checks.require_same_length(scalars, points)
+    if not len(points):
+        raise ValueError("a combination of no points is the identity")
+    total = _backend().combine(scalars, points)
+    if not total.any():
+        raise ElementError(len(points))
+    return total
+
+
+def scalars_from_uniform(uniform: Bytes2D) -> Bytes2D:
+    """Reduce each row of 64 uniform bytes, little-endian, modulo the order: (n, 64) to (n, 32)."""
+    checks.require_uniform(uniform)
+    return _backend().scalars_from_uniform(uniform)
+
+
+def scalar_multiply(left: Bytes2D, right: Bytes2D) -> Bytes2D:
+    """Multiply canonical scalars (n, 32) row by row modulo the order."""
+    _check_scalar_pairs(left, right)
+    return _backend().scalar_multiply(left, right)
+
+
+def scalar_add(left: Bytes2D, right: Bytes2D) -> Bytes2D:
+    """Add canonical scalars (n, 32) row by row modulo the order."""
+    _check_scalar_pairs(left, right)
+    return _backend().scalar_add(left, right)
+
+
+def scalar_subtract(left: Bytes2D, right: Bytes2D) -> Bytes2D:
+    """Subtract canonical scalars (n, 32) row by row modulo the order."""
+    _check_scalar_pairs(left, right)
+    return _backend().scalar_subtract(left, right)
+
+
+def scalar_invert(scalars: Bytes2D) -> Bytes2D:
+    """Invert canonical scalars (n, 32) modulo the order; ValueError when one is zero."""
+    checks.require_scalars("scalars", scalars)
+    return _backend().scalar_invert(scalars)
+
+
+def scalar_is_canonical(scalars: Bytes2D) -> npt.NDArray[np.bool_]:
+    """Tell for each row (n, 32) whether it is below the group's order."""
+    checks.require_batch("scalars", scalars, SCALAR_BYTES)
+    return checks.below_order(scalars)
+
+
+def wipe(*secrets: npt.NDArray[np.uint8] | bytearray) -> None:
+    """Overwrite secrets in place with zeros. Copies that Python has made elsewhere are out of reach."""
+    for secret in secrets:
+        if isinstance(secret, bytearray):
+            secret[:] = bytes(len(secret))
+        else:
+            secret.fill(0)
+
+
+def _check_encodings(*batches: Bytes2D) -> None:
+    """Raise ElementError on the first row with a bad encoding in any of the batches."""
+    for points in batches:
+        checks.require_batch("points", points, POINT_BYTES)
+    first = min(checks.first_bad_encoding(points) for points in batches)
+    if first < len(batches[0]):
+        # A row above may be well encoded and yet off the group: it comes first.
+        for row in range(first):
+            for points in batches:
+                _check_row(points, row)
+        raise ElementError(first)
+
+
+def _check_row(points: Bytes2D, row: int) -> None:
+    try:
+        _backend().check(points[row : row + 1])
+    except ElementError:
+        raise ElementError(row) from None
+
+
+def _check_scalar_pairs(left: Bytes2D, right: Bytes2D) -> None:
+    checks.require_scalars("left", left, zero_allowed=True)
+    checks.require_scalars("right", right, zero_allowed=True)
+    checks.require_same_length(left, right)
+
+
+def _refuse_identity(points: Bytes2D) -> Bytes2D:
+    identities = np.flatnonzero(checks.is_zero(points))
+    if len(identities):
+        raise ElementError(int(identities[0]))
+    return points
