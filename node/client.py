@@ -1,0 +1,196 @@
+"""Calls to another agency's node: mutual TLS, a deadline on every call, one kind of error.
+
+The server's certificate must carry the agency's DNS name, come from our authority, not be revoked, and have the key
+that the agreement names; the plain handshake before the first call checks the last two, and says why TLS failed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from blindmatch.node import tls
+
+# isort: split
+# gRPC reads its list of TLS suites while it is imported: `tls` goes first.
+import grpc
+
+from blindmatch.node.config import Settings, dns_name
+from blindmatch.node.convert.status import error_from_status
+from blindmatch.node.wire import Direction, WatchedChannel, WireRecorder
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
+from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.limits import LIMITS, Limits
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
+Result = TypeVar("Result")
+
+
+@dataclass
+class Traffic:
+    """Bytes of messages over one channel, without gRPC's framing."""
+
+    sent: int = 0
+    received: int = 0
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An open channel to one agency's node. Times are in seconds."""
+
+    agency: str
+    agreements: agreement_pb2_grpc.AgreementsStub
+    match: match_pb2_grpc.MatchStub
+    call_seconds: float
+    traffic: Traffic
+
+    async def call(
+        self, method: Callable[..., Awaitable[Any]], request: Any, *, seconds: float | None = None
+    ) -> Any:
+        """One unary call, such as `peer.call(peer.match.Close, request)`.
+
+        Raises:
+            PeerError: whatever the peer or gRPC answered instead.
+        """
+        with self.errors():
+            return await method(request, timeout=seconds or self.call_seconds)
+
+    def errors(self) -> "_Translate":
+        """A context in which gRPC's errors become `PeerError`."""
+        return _Translate(self.agency)
+
+
+class _Translate:
+    def __init__(self, agency: str) -> None:
+        self._agency = agency
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, grpc.aio.AioRpcError):
+            metadata: Any = error.trailing_metadata() or ()
+            trailing = dict(metadata)
+            raise error_from_status(self._agency, error.code(), error.details(), trailing) from None
+        if isinstance(error, grpc.aio.UsageError | asyncio.InvalidStateError):
+            raise PeerError(PeerCode.UNAVAILABLE, f"{self._agency} broke the call off") from None
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings,
+    credentials: tls.Credentials,
+    agency: str,
+    *,
+    certificate_key: bytes | None = None,
+    wire: WireRecorder | None = None,
+    limits: Limits = LIMITS,
+    now: float | None = None,
+) -> AsyncIterator[Peer]:
+    """Open a channel to `agency`'s node at the address in `settings`.
+
+    Args:
+        settings: this node's.
+        credentials: this node's.
+        agency: whose node must answer; TLS checks it.
+        certificate_key: SHA-256 of the SubjectPublicKeyInfo that the agreement names, 32 bytes.
+        wire: records every message.
+        limits: bounds on messages.
+        now: seconds since 1970, to check the certificate's dates by our own clock too.
+
+    Raises:
+        ConfigError: no address is known for the agency.
+        PeerError: UNAVAILABLE or WRONG_CERTIFICATE.
+    """
+    entry = settings.peer(agency)
+    name = entry.server_name or dns_name(agency)
+    certificate = await asyncio.to_thread(tls.handshake, entry.address, name, credentials)
+    _check(certificate, agency, certificate_key, credentials.revoked, now)
+    traffic = Traffic()
+
+    def seen(direction: Direction, method: str, kind: str, message: bytes) -> None:
+        if direction == "sent":
+            traffic.sent += len(message)
+        else:
+            traffic.received += len(message)
+        if wire is not None:
+            wire.record(direction, agency, method, kind, message)
+
+    options = (
+        ("grpc.ssl_target_name_override", name),
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", limits.message_bytes),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+    )
+    channel = grpc.aio.secure_channel(entry.address, tls.channel_credentials(credentials), options)
+    try:
+        watched: Any = WatchedChannel(channel, seen)
+        yield Peer(
+            agency,
+            agreement_pb2_grpc.AgreementsStub(watched),  # type: ignore[no-untyped-call]
+            match_pb2_grpc.MatchStub(watched),  # type: ignore[no-untyped-call]
+            settings.service.call_seconds,
+            traffic,
+        )
+    finally:
+        await channel.close(None)
+
+
+def _check(
+    certificate: tls.Certificate,
+    agency: str,
+    certificate_key: bytes | None,
+    revoked: frozenset[int],
+    now: float | None,
+) -> None:
+    if certificate.agency != agency:
+        raise PeerError(
+            PeerCode.WRONG_CERTIFICATE,
+            f"the node that should be {agency} shows a certificate of {certificate.agency}",
+            hint="Check the address under `peers` in node.toml.",
+        )
+    if certificate_key is not None and certificate.key_digest != certificate_key:
+        raise PeerError(
+            PeerCode.WRONG_CERTIFICATE,
+            f"{agency} shows another certificate key than the agreement names",
+            hint="After a change of keys, draft and sign the agreement again.",
+        )
+    tls.check_certificate(certificate, revoked=revoked, now=now or certificate.not_before)
+
+
+async def patiently(
+    attempt: Callable[[], Awaitable[Result]],
+    *,
+    wait_seconds: float,
+    waiting: Callable[[PeerError], None] | None = None,
+) -> Result:
+    """Try until it works, for as long as the peer is merely unavailable and the time is not up.
+
+    Waits double from 0.2 to 5 seconds. The last failure is raised.
+
+    Args:
+        attempt: must be safe to repeat.
+        wait_seconds: from now; 0 tries once.
+        waiting: told about each failure that is waited for.
+    """
+    loop = asyncio.get_running_loop()
+    deadline, pause = loop.time() + wait_seconds, _FIRST_WAIT
+    while True:
+        try:
+            return await attempt()
+        except PeerError as error:
+            left = deadline - loop.time()
+            if error.code is not PeerCode.UNAVAILABLE or left <= 0:
+                raise
+            if waiting is not None:
+                with suppress(Exception):
+                    waiting(error)
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_WAIT)

@@ -1,0 +1,63 @@
+"""Which methods exist, and who may call each. What is not listed here is refused, whatever is registered.
+
+TLS has already turned away everybody without a certificate of our authority. The gate asks this table; the services
+then hold the caller against the agreement that the message names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from blindmatch.protocol.errors import PeerCode, PeerError
+
+
+class Who(StrEnum):
+    """Who may call a method; `gate` checks the first, the service itself the finer ones."""
+
+    CERTIFIED = "any agency whose certificate we trust"
+    PARTY = "a party of the agreement that the message names"
+    RECEIVER = "the receiver of the edge that the message names"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One method's line in the table. Times are in seconds."""
+
+    who: Who
+    idle_seconds: float
+    """How long the caller may leave us waiting for its next message."""
+
+
+_SHORT = 30.0
+_STREAM = 300.0
+_LASTING = 3_600.0
+
+POLICY: Mapping[str, Rule] = MappingProxyType(
+    {
+        "/grpc.health.v1.Health/Check": Rule(Who.CERTIFIED, _SHORT),
+        "/grpc.health.v1.Health/Watch": Rule(Who.CERTIFIED, _SHORT),
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(Who.CERTIFIED, _LASTING),
+        "/blindmatch.v1.Agreements/Describe": Rule(Who.CERTIFIED, _SHORT),
+        "/blindmatch.v1.Agreements/Propose": Rule(Who.PARTY, _SHORT),
+        "/blindmatch.v1.Agreements/Fetch": Rule(Who.PARTY, _SHORT),
+        "/blindmatch.v1.Agreements/Withdraw": Rule(Who.PARTY, _SHORT),
+        "/blindmatch.v1.Match/Open": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Match/Evaluate": Rule(Who.RECEIVER, _STREAM),
+        "/blindmatch.v1.Match/Tags": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Match/Close": Rule(Who.RECEIVER, _SHORT),
+    }
+)
+"""Full method name -> rule."""
+
+
+def rule(method: str, *, offered: bool) -> Rule:
+    """The rule of one method; `offered` says whether this server has it at all.
+
+    Raises:
+        PeerError: WRONG_AGENCY: nobody may call what is not listed.
+    """
+    found = POLICY.get(method)
+    if found is None or not offered:
+        raise PeerError(PeerCode.WRONG_AGENCY, "this node offers no such method to anyone")
+    return found

@@ -1,0 +1,68 @@
+"""Refused calls in the audit log: never lose the first, never let a stranger fill the disk.
+
+The first refusal of an agency, method and code is written at once. Equal ones within the same minute are counted, and
+the count follows as one entry.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What one audit entry says: `count` equal refusals, the first or those that followed it."""
+
+    agency: str
+    method: str
+    code: str
+    address: str
+    count: int
+
+
+@dataclass
+class _Open:
+    until: float
+    address: str
+    more: int = 0
+
+
+class Refusals:
+    """Groups equal refusals. `write` is called in a thread, since it waits for the store."""
+
+    def __init__(self, write: Callable[[Refusal], None], clock: Callable[[], float]) -> None:
+        self._write = write
+        self._clock = clock
+        # Agencies are certified, methods and codes are ours: the number of keys is bounded.
+        self._open: dict[tuple[str, str, str], _Open] = {}
+
+    async def note(self, agency: str, method: str, code: str, *, address: str) -> None:
+        """Take one refusal down.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        key, now = (agency, method, code), self._clock()
+        window = self._open.get(key)
+        if window is not None and now < window.until:
+            window.more += 1
+            window.address = address
+            return
+        self._open[key] = _Open(now + WINDOW_SECONDS, address)
+        if window is not None and window.more:
+            await self._put(Refusal(*key, window.address, window.more))
+        await self._put(Refusal(*key, address, 1))
+
+    async def flush(self, *, everything: bool = False) -> None:
+        """Write the counts whose minute is over; at shutdown, everything."""
+        now = self._clock()
+        for key, window in list(self._open.items()):
+            if everything or now >= window.until:
+                del self._open[key]
+                if window.more:
+                    await self._put(Refusal(*key, window.address, window.more))
+
+    async def _put(self, refusal: Refusal) -> None:
+        await asyncio.to_thread(self._write, refusal)
