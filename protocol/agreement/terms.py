@@ -20,7 +20,6 @@ SUITE = "ristretto255-SHA512"
 MARKINGS = ("OFFICIAL", "OFFICIAL-SENSITIVE", "SECRET", "TOP SECRET")
 """Government security classifications, lowest first."""
 
-
 KINDS = ("subjects", "suppliers", "bidders")
 CALENDARS = ("once", "on-demand", "weekly", "monthly")
 HANDLING_CODES = ("P", "C")
@@ -28,6 +27,7 @@ HANDLING_CODES = ("P", "C")
 
 NONCE_BYTES = 16
 IDENTITY_KEY_BYTES = 32
+EDGE_CHARACTERS = 64
 
 
 def within_marking(marking: str, highest: str) -> bool:
@@ -111,7 +111,7 @@ class Edge:
     """What each side learns, in the words that the parties sign."""
 
     def __post_init__(self) -> None:
-        checks.identifier("id", self.id, longest=128)
+        checks.identifier("id", self.id, longest=EDGE_CHARACTERS)
         if self.receiver.agency == self.sender.agency:
             raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
         checks.one_of("disclosure", self.disclosure, tuple(Disclosure))

@@ -1,0 +1,347 @@
+"""Agreements: payload bytes, envelopes and the messages of the Agreements service."""
+
+from google.protobuf.message import DecodeError
+
+from blindmatch.node.convert import strict
+from blindmatch.proto.v1 import agreement_pb2 as pb
+from blindmatch.protocol.agreement import (
+    FORMAT,
+    Agreement,
+    Disclosure,
+    Edge,
+    Envelope,
+    Party,
+    Side,
+    SignedWithdrawal,
+    checks,
+)
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
+
+
+def encode_agreement(agreement: Agreement) -> bytes:
+    """The payload of a new agreement. Once made, these bytes are what everybody keeps, signs and sends."""
+    message = pb.Agreement(
+        format=agreement.format,
+        title=agreement.title,
+        purpose=agreement.purpose,
+        parties=[_party_out(party) for party in agreement.parties],
+        suite=agreement.suite,
+        schema=agreement.schema,
+        schema_digest=agreement.schema_digest,
+        edges=[_edge_out(edge) for edge in agreement.edges],
+        marking=agreement.marking,
+        handling_codes=agreement.handling_codes,
+        not_before=agreement.not_before,
+        expires=agreement.expires,
+        rounds_budget=agreement.rounds_budget,
+        calendar=agreement.calendar,
+        retention_days=agreement.retention_days,
+        collector=agreement.collector,
+        nonce=agreement.nonce,
+    )
+    payload = message.SerializeToString(deterministic=True)
+    if len(payload) > LIMITS.agreement_bytes:
+        raise AgreementError(
+            "agreement",
+            f"has {len(payload)} bytes; at most {LIMITS.agreement_bytes} are allowed",
+            hint="Shorten the texts, or make two agreements.",
+        )
+    return payload
+
+
+def parse_agreement(payload: bytes) -> Agreement:
+    """Read an agreement's payload.
+
+    Raises:
+        PeerError: OVERSIZE; WRONG_VERSION for another format; BAD_MESSAGE for bytes that are no agreement, or
+            that hold anything a reader of the parsed agreement would not see (unknown or repeated fields).
+        AgreementError: a field's value is wrong; says which.
+    """
+    if len(payload) > LIMITS.agreement_bytes:
+        raise PeerError(PeerCode.OVERSIZE, f"the agreement has more than {LIMITS.agreement_bytes} bytes")
+    message = pb.Agreement()
+    try:
+        message.ParseFromString(payload)
+    except DecodeError:
+        raise PeerError(PeerCode.BAD_MESSAGE, "the agreement is not readable: truncated or damaged") from None
+    if message.format != FORMAT:
+        raise PeerError(
+            PeerCode.WRONG_VERSION,
+            f"the agreement has format {message.format}; this version of blindmatch reads format {FORMAT}",
+        )
+    message.DiscardUnknownFields()
+    if message.ByteSize() != len(payload):
+        raise PeerError(
+            PeerCode.BAD_MESSAGE, "the agreement holds fields that this version of blindmatch does not show"
+        )
+    return _agreement_in(message)
+
+
+def describe_request() -> pb.DescribeRequest:
+    """Ask a node for its own party entry."""
+    return pb.DescribeRequest(version=PROTOCOL_VERSION)
+
+
+def read_describe_request(message: pb.DescribeRequest) -> None:
+    """Check a request for our own entry.
+
+    Raises:
+        PeerError: WRONG_VERSION or BAD_MESSAGE.
+    """
+    strict.version(message.version, "the request")
+    strict.known(message, "the request")
+
+
+def describe_reply(party: Party) -> pb.DescribeReply:
+    """A node's own party entry."""
+    return pb.DescribeReply(party=_party_out(party))
+
+
+def read_describe_reply(message: pb.DescribeReply) -> Party:
+    """A peer's party entry.
+
+    Raises:
+        PeerError: BAD_MESSAGE, naming the field.
+    """
+    strict.known(message, "the description")
+    strict.present(message, "party", "the description")
+    try:
+        with checks.at("party"):
+            return _party_in(message.party)
+    except AgreementError as error:
+        raise PeerError(PeerCode.BAD_MESSAGE, error.message, hint=error.hint) from None
+
+
+def propose_request(envelope: Envelope) -> pb.ProposeRequest:
+    """Give a peer an agreement with the signatures that we hold."""
+    return pb.ProposeRequest(version=PROTOCOL_VERSION, envelope=_envelope_out(envelope))
+
+
+def read_propose_request(message: pb.ProposeRequest) -> Envelope:
+    """The envelope that a peer proposes; its signatures are not verified yet.
+
+    Raises:
+        PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
+    """
+    strict.version(message.version, "the proposal")
+    return _envelope_of(message, "the proposal")
+
+
+def propose_reply(envelope: Envelope) -> pb.ProposeReply:
+    """All that we hold of the proposed agreement."""
+    return pb.ProposeReply(envelope=_envelope_out(envelope))
+
+
+def read_propose_reply(message: pb.ProposeReply) -> Envelope:
+    """What the peer holds of the agreement; not verified yet.
+
+    Raises:
+        PeerError: OVERSIZE or BAD_MESSAGE.
+    """
+    return _envelope_of(message, "the answer to the proposal")
+
+
+def fetch_request(agreement: bytes) -> pb.FetchRequest:
+    """Ask for an agreement by its id, 32 bytes."""
+    return pb.FetchRequest(version=PROTOCOL_VERSION, agreement=agreement)
+
+
+def read_fetch_request(message: pb.FetchRequest) -> bytes:
+    """The id asked for, 32 bytes.
+
+    Raises:
+        PeerError: WRONG_VERSION or BAD_MESSAGE.
+    """
+    strict.version(message.version, "the request")
+    strict.known(message, "the request")
+    return strict.sized(message.agreement, DIGEST_BYTES, "agreement")
+
+
+def fetch_reply(envelope: Envelope) -> pb.FetchReply:
+    """The agreement with all signatures that we hold."""
+    return pb.FetchReply(envelope=_envelope_out(envelope))
+
+
+def read_fetch_reply(message: pb.FetchReply) -> Envelope:
+    """The peer's copy; not verified yet.
+
+    Raises:
+        PeerError: OVERSIZE or BAD_MESSAGE.
+    """
+    return _envelope_of(message, "the fetched agreement")
+
+
+def withdraw_request(signed: SignedWithdrawal) -> pb.WithdrawRequest:
+    """Tell a party that we withdraw."""
+    return pb.WithdrawRequest(
+        version=PROTOCOL_VERSION,
+        withdrawal=pb.SignedWithdrawal(
+            agreement=signed.agreement,
+            agency=signed.agency,
+            payload=signed.payload,
+            signature=signed.signature,
+        ),
+    )
+
+
+def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
+    """A peer's withdrawal; not verified yet.
+
+    Raises:
+        PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
+    """
+    strict.version(message.version, "the withdrawal")
+    strict.known(message, "the withdrawal")
+    strict.present(message, "withdrawal", "the withdrawal")
+    inner = message.withdrawal
+    return SignedWithdrawal(inner.agreement, inner.agency, inner.payload, inner.signature)
+
+
+def withdraw_reply() -> pb.WithdrawReply:
+    """The withdrawal is noted."""
+    return pb.WithdrawReply()
+
+
+def read_withdraw_reply(message: pb.WithdrawReply) -> None:
+    """Check that the answer holds nothing that we do not know.
+
+    Raises:
+        PeerError: BAD_MESSAGE.
+    """
+    strict.known(message, "the answer")
+
+
+def _envelope_out(envelope: Envelope) -> pb.Envelope:
+    return pb.Envelope(
+        payload_type=envelope.payload_type,
+        payload=envelope.payload,
+        signatures=[
+            pb.Signature(agency=agency, signature=signature)
+            for agency, signature in sorted(envelope.signatures.items())
+        ],
+    )
+
+
+def _envelope_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Envelope:
+    strict.known(message, what)
+    strict.present(message, "envelope", what)
+    envelope = message.envelope
+    if len(envelope.signatures) > LIMITS.parties:
+        raise PeerError(PeerCode.OVERSIZE, f"{what} has more than {LIMITS.parties} signatures")
+    signatures = {entry.agency: entry.signature for entry in envelope.signatures}
+    if len(signatures) != len(envelope.signatures):
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has two signatures of one agency")
+    return Envelope(envelope.payload_type, envelope.payload, signatures)
+
+
+def _agreement_in(message: pb.Agreement) -> Agreement:
+    # Bounds on repeated fields before any of their entries is looked at.
+    for name, entries, most in (
+        ("parties", message.parties, LIMITS.parties),
+        ("edges", message.edges, LIMITS.edges),
+    ):
+        if len(entries) > most:
+            raise AgreementError(name, f"has {len(entries)} entries; at most {most} are allowed")
+    parties = []
+    for index, party in enumerate(message.parties):
+        with checks.at(f"parties[{index}]"):
+            parties.append(_party_in(party))
+    edges = []
+    for index, edge in enumerate(message.edges):
+        with checks.at(f"edges[{index}]"):
+            edges.append(_edge_in(edge))
+    return Agreement(
+        format=message.format,
+        title=message.title,
+        purpose=message.purpose,
+        parties=tuple(parties),
+        suite=message.suite,
+        schema=message.schema,
+        schema_digest=message.schema_digest,
+        edges=tuple(edges),
+        marking=message.marking,
+        handling_codes=tuple(message.handling_codes),
+        not_before=message.not_before,
+        expires=message.expires,
+        rounds_budget=message.rounds_budget,
+        calendar=message.calendar,
+        retention_days=message.retention_days,
+        collector=message.collector,
+        nonce=message.nonce,
+    )
+
+
+def _party_out(party: Party) -> pb.Party:
+    return pb.Party(
+        agency=party.agency,
+        name=party.name,
+        role=party.role,
+        identity_key=party.identity_key,
+        certificate_key=party.certificate_key,
+        legal_basis=party.legal_basis,
+        contact=party.contact,
+    )
+
+
+def _party_in(message: pb.Party) -> Party:
+    return Party(
+        agency=message.agency,
+        name=message.name,
+        role=message.role,
+        identity_key=message.identity_key,
+        certificate_key=message.certificate_key,
+        legal_basis=message.legal_basis,
+        contact=message.contact,
+    )
+
+
+def _side_out(side: Side) -> pb.Side:
+    return pb.Side(
+        agency=side.agency,
+        collection_kind=side.collection_kind,
+        max_records=side.max_records,
+        tokens_per_record=side.tokens_per_record,
+    )
+
+
+def _side_in(message: pb.Side) -> Side:
+    return Side(
+        agency=message.agency,
+        collection_kind=message.collection_kind,
+        max_records=message.max_records,
+        tokens_per_record=message.tokens_per_record,
+    )
+
+
+def _edge_out(edge: Edge) -> pb.Edge:
+    return pb.Edge(
+        id=edge.id,
+        receiver=_side_out(edge.receiver),
+        sender=_side_out(edge.sender),
+        disclosure=edge.disclosure.value,
+        verified=edge.verified,
+        facts=edge.facts,
+        fact_bytes=edge.fact_bytes,
+        minimum_count=edge.minimum_count,
+        leakage=edge.leakage,
+    )
+
+
+def _edge_in(message: pb.Edge) -> Edge:
+    with checks.at("receiver"):
+        receiver = _side_in(message.receiver)
+    with checks.at("sender"):
+        sender = _side_in(message.sender)
+    checks.one_of("disclosure", message.disclosure, tuple(Disclosure))
+    return Edge(
+        id=message.id,
+        receiver=receiver,
+        sender=sender,
+        disclosure=Disclosure(message.disclosure),
+        verified=message.verified,
+        facts=tuple(message.facts),
+        fact_bytes=message.fact_bytes,
+        minimum_count=message.minimum_count,
+        leakage=message.leakage,
+    )
