@@ -12,7 +12,7 @@ so that `pki show` and `keys list` need no passphrase; opening checks them again
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from blindmatch.node.files import write_atomically
 from blindmatch.node.sealed import Sealer
 from blindmatch.node.wrap import SCRYPT_N, unwrap, wrap
 from blindmatch.protocol.errors import KeysError
+from blindmatch.protocol.transcript import Ed25519Signer
 
 FILE_NAME = "keys.json"
 FORMAT = 1
@@ -60,18 +61,6 @@ class PublicKeys:
         return _public(_load(path), path)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Signs as the agency (a `transcript.Signer`)."""
-
-    agency: str
-    _key: Ed25519PrivateKey = field(repr=False)
-
-    def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature of `message`, 64 bytes (RFC 8032)."""
-        return self._key.sign(message)
-
-
 class KeyRing:
     """All keys of one node, open in memory. Its repr shows the agency only."""
 
@@ -79,7 +68,7 @@ class KeyRing:
         self, public: PublicKeys, master: bytes, identity: Ed25519PrivateKey, tls: EllipticCurvePrivateKey
     ) -> None:
         self.public = public
-        self.identity = Identity(public.agency, identity)
+        self.identity = Ed25519Signer(public.agency, identity)
         self.sealer = Sealer(master)
         self._tls = tls
 

@@ -50,7 +50,9 @@ class Sealer:
         if len(sealed) < OVERHEAD_BYTES or sealed[:1] != VERSION:
             raise KeysError(f"sealed data is damaged: {context}")
         try:
-            return self._aead.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], context.encode())
+            return self._aead.decrypt(
+                sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], context.encode()
+            )
         except InvalidTag:
             raise KeysError(
                 f"sealed data does not open: {context}",

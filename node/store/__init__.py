@@ -1,0 +1,28 @@
+"""The node's control state: SQLite in the data folder by default, PostgreSQL by URL.
+
+Large arrays are files beside it. Sensitive columns are sealed with the node's own key and bound to their row.
+Safe for threads, and for several processes on one database: the server and the commands.
+"""
+
+from blindmatch.node.store.agreements import Agreements
+from blindmatch.node.store.audit import Audit
+from blindmatch.node.store.collections import Collections
+from blindmatch.node.store.edges import CLOSED, FAILED, Edges
+from blindmatch.node.store.leads import Leads
+from blindmatch.node.store.rows import AgreementRow, AuditRow, CollectionRow, EdgeRow, LeadRow, Withdrawal
+
+__all__ = [
+    "CLOSED",
+    "FAILED",
+    "AgreementRow",
+    "AuditRow",
+    "CollectionRow",
+    "EdgeRow",
+    "LeadRow",
+    "Store",
+    "Withdrawal",
+]
+
+
+class Store(Collections, Agreements, Edges, Leads, Audit):
+    """All tables of one node behind one object."""

@@ -1,0 +1,157 @@
+"""Agreements: exact bytes, signatures, withdrawals, and which collection each edge takes."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, select
+
+from blindmatch.node.store.engine import Database
+from blindmatch.node.store.rows import AgreementRow, Withdrawal
+from blindmatch.node.store.schema import agreements, bindings, signatures, withdrawals
+from blindmatch.protocol.errors import StoreError
+
+_HEX = frozenset("0123456789abcdef")
+_SHORTEST_PREFIX = 4
+
+
+class Agreements(Database):
+    """The store's methods on agreements. Nothing here verifies a signature: that was done before."""
+
+    def put_agreement(self, agreement_id: bytes, payload: bytes) -> bool:
+        """Keep an agreement's exact bytes; the same again changes nothing.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: other bytes are kept under this id.
+        """
+        with self.write("agreements") as connection:
+            query = select(agreements.c.payload).where(agreements.c.id == agreement_id.hex())
+            kept = connection.execute(query).scalar_one_or_none()
+            if kept is None:
+                connection.execute(
+                    agreements.insert().values(id=agreement_id.hex(), payload=payload, received_at=self.now())
+                )
+            elif kept != payload:
+                raise StoreError("an agreement with this id and other bytes is kept already")
+            return kept is None
+
+    def add_signature(self, agreement_id: bytes, agency: str, signature: bytes) -> bool:
+        """Keep a verified signature; a second one of the same agency changes nothing.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            query = select(signatures.c.agency).filter_by(**key)
+            if connection.execute(query).first() is not None:
+                return False
+            connection.execute(signatures.insert().values(**key, signature=signature))
+            return True
+
+    def withdraw(self, agreement_id: bytes, agency: str, payload: bytes, signature: bytes) -> bool:
+        """Keep a verified withdrawal; a second one of the same agency changes nothing.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            if connection.execute(select(withdrawals.c.agency).filter_by(**key)).first() is not None:
+                return False
+            values = {"payload": payload, "signature": signature, "withdrawn_at": self.now()}
+            connection.execute(withdrawals.insert().values(**key, **values))
+            return True
+
+    def find_agreement(self, agreement_id: bytes) -> AgreementRow | None:
+        """One agreement by its whole id, or None."""
+        found = self._agreements(agreement_id.hex())
+        return found[0] if found else None
+
+    def agreement(self, agreement_id: bytes | str) -> AgreementRow:
+        """One agreement, by its id or by the first hex digits of it, at least four.
+
+        Raises:
+            StoreError: there is none, or more than one begins so.
+        """
+        prefix = agreement_id.hex() if isinstance(agreement_id, bytes) else agreement_id.lower()
+        if len(prefix) < _SHORTEST_PREFIX or not set(prefix) <= _HEX:
+            raise StoreError(
+                f"{prefix or 'nothing'} is not an agreement's id",
+                hint=f"Give at least {_SHORTEST_PREFIX} of its hexadecimal digits; see `blindmatch agreement list`.",
+            )
+        found = self._agreements(prefix)
+        if len(found) != 1:
+            problem = "more than one agreement begins with" if found else "there is no agreement"
+            raise StoreError(f"{problem} {prefix}", hint="See `blindmatch agreement list`.")
+        return found[0]
+
+    def agreements(self) -> list[AgreementRow]:
+        """Every agreement, in the order of arrival."""
+        return self._agreements("")
+
+    def bind(self, agreement_id: bytes, edge: str, collection_id: str) -> None:
+        """Say which collection this node brings to an edge; a later call replaces an earlier one.
+
+        Raises:
+            StoreError: the agreement or the collection is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "edge": edge}
+            connection.execute(bindings.delete().filter_by(**key))
+            connection.execute(bindings.insert().values(**key, collection=collection_id))
+
+    def binding(self, agreement_id: bytes, edge: str) -> str | None:
+        """The id of the collection that is bound to an edge, or None."""
+        return self.bindings(agreement_id).get(edge)
+
+    def bindings(self, agreement_id: bytes) -> Mapping[str, str]:
+        """The collection ids bound to an agreement's edges, by edge."""
+        query = select(bindings.c.edge, bindings.c.collection).where(
+            bindings.c.agreement == agreement_id.hex()
+        )
+        with self.read() as connection:
+            return {row.edge: row.collection for row in connection.execute(query)}
+
+    def _agreements(self, prefix: str) -> list[AgreementRow]:
+        with self.read() as connection:
+            query = select(agreements).where(agreements.c.id.startswith(prefix, autoescape=True))
+            rows = connection.execute(query.order_by(agreements.c.received_at, agreements.c.id)).all()
+            signed = connection.execute(
+                select(signatures).where(signatures.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+            withdrawn = connection.execute(
+                select(withdrawals).where(withdrawals.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+        return [
+            AgreementRow(
+                id=bytes.fromhex(row.id),
+                payload=row.payload,
+                signatures={s.agency: s.signature for s in signed if s.agreement == row.id},
+                received_at=row.received_at,
+                withdrawn_by={
+                    w.agency: Withdrawal(w.payload, w.signature, w.withdrawn_at)
+                    for w in withdrawn
+                    if w.agreement == row.id
+                },
+            )
+            for row in rows
+        ]
+
+
+def _require(connection: Connection, agreement_id: bytes) -> None:
+    if (
+        connection.execute(select(agreements.c.id).where(agreements.c.id == agreement_id.hex())).first()
+        is None
+    ):
+        raise StoreError("the agreement is not kept here", hint="Import or fetch it first.")

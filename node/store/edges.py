@@ -1,0 +1,190 @@
+"""Edges: one row per edge and round, its sealed seed and snapshot while it runs, its receipt afterwards."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, distinct, func, or_, select
+
+from blindmatch.node.store.engine import Database
+from blindmatch.node.store.rows import EdgeRow
+from blindmatch.node.store.schema import edges as table
+from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
+
+CLOSED = "closed"
+FAILED = "failed"
+
+_PUBLIC_COLUMNS = [column for column in table.c if column.name not in {"seed", "snapshot"}]
+
+
+class Edges(Database):
+    """The store's methods on edges."""
+
+    def start_edge(self, row: EdgeRow, seed: bytes, *, rounds_budget: int | None = None) -> None:
+        """Keep a new edge and its seed, before anything of it is sent.
+
+        Args:
+            row: round, edge, agreement, role, peer, collection, state, started_at; the rest is ignored.
+            seed: 32 secret bytes, sealed here and wiped by `finish` and `fail`.
+            rounds_budget: refuse when the agreement has used this many other rounds; checked in the same
+                transaction, so that two rounds that start at once cannot both take the last one.
+
+        Raises:
+            PeerError: BUDGET_SPENT.
+            StoreError: this edge of this round exists already.
+        """
+        key = _key(row.round_id, row.edge)
+        with self.write("edges") as connection:
+            if connection.execute(select(table.c.edge).filter_by(**key)).first() is not None:
+                raise StoreError(f"edge {row.edge} of round {row.round_id.hex()} has begun already")
+            if (
+                rounds_budget is not None
+                and _used(connection, row.agreement_id, row.round_id) >= rounds_budget
+            ):
+                raise PeerError(
+                    PeerCode.BUDGET_SPENT,
+                    f"the agreement's {rounds_budget} rounds are used up",
+                    hint="The parties can sign a new agreement.",
+                )
+            connection.execute(
+                table.insert().values(
+                    **key,
+                    agreement=row.agreement_id.hex(),
+                    role=row.role,
+                    peer=row.peer,
+                    collection=row.collection_id,
+                    state=row.state,
+                    done=0,
+                    total=row.total,
+                    started_at=row.started_at,
+                    updated_at=row.started_at,
+                    code="",
+                    reason="",
+                    seed=self._sealer.seal(seed, _context(row.round_id, row.edge, "seed")),
+                )
+            )
+
+    def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
+        """One edge with its seed and snapshot opened, or None."""
+        with self.read() as connection:
+            row = connection.execute(select(table).filter_by(**_key(round_id, edge))).first()
+        if row is None:
+            return None
+        secrets = {
+            name: self._sealer.open(sealed, _context(round_id, edge, name))
+            for name in ("seed", "snapshot")
+            if (sealed := getattr(row, name)) is not None
+        }
+        return _edge(row, **secrets)
+
+    def edge(self, round_id: bytes, edge: str) -> EdgeRow:
+        """One edge with its seed and snapshot opened.
+
+        Raises:
+            StoreError: there is none.
+        """
+        row = self.find_edge(round_id, edge)
+        if row is None:
+            raise StoreError(
+                f"there is no edge {edge} of round {round_id.hex()}", hint="See `blindmatch round status`."
+            )
+        return row
+
+    def edges(
+        self, round_id: bytes | None = None, *, agreement_id: bytes | None = None, running: bool = False
+    ) -> list[EdgeRow]:
+        """Edges without their secrets, oldest first: all, or those of a round, of an agreement, or still running."""
+        query = select(*_PUBLIC_COLUMNS).order_by(table.c.started_at, table.c.round, table.c.edge)
+        if round_id is not None:
+            query = query.where(table.c.round == round_id.hex())
+        if agreement_id is not None:
+            query = query.where(table.c.agreement == agreement_id.hex())
+        if running:
+            query = query.where(table.c.finished_at.is_(None))
+        with self.read() as connection:
+            return [_edge(row) for row in connection.execute(query)]
+
+    def checkpoint(
+        self, round_id: bytes, edge: str, *, state: str, snapshot: bytes, done: int, total: int
+    ) -> None:
+        """Keep where a running edge stands; durable when this returns, so that the caller may then send.
+
+        Raises:
+            StoreError: there is no such edge, or it has finished or failed.
+        """
+        sealed = self._sealer.seal(snapshot, _context(round_id, edge, "snapshot"))
+        values = {"state": state, "snapshot": sealed, "done": done, "total": total}
+        self._update(round_id, edge, values)
+
+    def finish(self, round_id: bytes, edge: str, *, receipt: bytes, signatures: Mapping[str, bytes]) -> None:
+        """Close an edge with its receipt, and wipe its seed and snapshot.
+
+        Raises:
+            StoreError: there is no such edge, or it has finished or failed.
+        """
+        signed = json.dumps({agency: signature.hex() for agency, signature in sorted(signatures.items())})
+        self._end(round_id, edge, {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed})
+
+    def fail(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
+        """Give an edge up, and wipe its seed and snapshot. `reason` holds no value out of a record.
+
+        Raises:
+            StoreError: there is no such edge, or it has finished or failed.
+        """
+        self._end(round_id, edge, {"state": FAILED, "code": code, "reason": reason})
+
+    def rounds_used(self, agreement_id: bytes) -> int:
+        """Rounds counted against the budget: all but those whose every edge failed before its first chunk."""
+        with self.read() as connection:
+            return _used(connection, agreement_id, b"")
+
+    def _end(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
+        self._update(round_id, edge, {**values, "seed": None, "snapshot": None, "finished_at": self.now()})
+        self._forget()
+
+    def _update(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
+        with self.write("edges") as connection:
+            running = table.update().filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
+            if connection.execute(running.values(**values, updated_at=self.now())).rowcount != 1:
+                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+
+
+def _used(connection: Connection, agreement_id: bytes, other_than: bytes) -> int:
+    counts = select(func.count(distinct(table.c.round))).where(
+        table.c.agreement == agreement_id.hex(),
+        table.c.round != other_than.hex(),
+        or_(table.c.state != FAILED, table.c.done > 0),
+    )
+    return connection.execute(counts).scalar_one()
+
+
+def _key(round_id: bytes, edge: str) -> dict[str, str]:
+    return {"round": round_id.hex(), "edge": edge}
+
+
+def _context(round_id: bytes, edge: str, part: str) -> str:
+    return f"edges/{round_id.hex()}/{edge}/{part}"
+
+
+def _edge(row: Row[Any], *, seed: bytes = b"", snapshot: bytes = b"") -> EdgeRow:
+    signed = json.loads(row.receipt_signatures or "{}")
+    return EdgeRow(
+        round_id=bytes.fromhex(row.round),
+        edge=row.edge,
+        agreement_id=bytes.fromhex(row.agreement),
+        role=row.role,
+        peer=row.peer,
+        collection_id=row.collection,
+        state=row.state,
+        started_at=row.started_at,
+        updated_at=row.updated_at,
+        finished_at=row.finished_at,
+        done=row.done,
+        total=row.total,
+        code=row.code,
+        reason=row.reason,
+        receipt=row.receipt or b"",
+        signatures={agency: bytes.fromhex(signature) for agency, signature in signed.items()},
+        seed=seed,
+        snapshot=snapshot,
+    )

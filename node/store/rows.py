@@ -1,0 +1,109 @@
+"""What the store gives back: frozen dataclasses, with secrets hidden from their repr."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CollectionRow:
+    """One imported collection. `detail` is sealed at rest: file names, counts, warnings of the import."""
+
+    id: str
+    """32 hex digits; also the name of its folder under `collections/`."""
+    name: str
+    kind: str
+    marking: str
+    schema: str
+    records: int
+    rows: int
+    imported_at: int
+    detail: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """One party's signed withdrawal from an agreement."""
+
+    payload: bytes
+    signature: bytes
+    withdrawn_at: int
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """The exact bytes of an agreement, and every signature over them that has arrived."""
+
+    id: bytes
+    """32 bytes."""
+    payload: bytes
+    signatures: Mapping[str, bytes]
+    received_at: int
+    withdrawn_by: Mapping[str, Withdrawal]
+
+
+@dataclass(frozen=True)
+class EdgeRow:
+    """Where one edge of one round stands.
+
+    `seed` and `snapshot` are filled by `Store.edge` and `Store.find_edge` only, and only while the edge runs.
+    """
+
+    round_id: bytes
+    """16 bytes."""
+    edge: str
+    agreement_id: bytes
+    role: str
+    """`receiver` or `sender`."""
+    peer: str
+    collection_id: str
+    state: str
+    started_at: int
+    updated_at: int = 0
+    finished_at: int | None = None
+    """Set when the edge has finished or failed."""
+    done: int = 0
+    total: int = 0
+    code: str = ""
+    """Why it failed, or empty."""
+    reason: str = ""
+    receipt: bytes = b""
+    """The receipt's signed payload, or empty."""
+    signatures: Mapping[str, bytes] = field(default_factory=dict)
+    """The receipt's signatures by agency."""
+    seed: bytes = field(default=b"", repr=False)
+    snapshot: bytes = field(default=b"", repr=False)
+
+    @property
+    def running(self) -> bool:
+        """Neither finished nor failed."""
+        return self.finished_at is None
+
+
+@dataclass(frozen=True)
+class LeadRow:
+    """One lead of one edge: the bytes that were put in, opened again."""
+
+    round_id: bytes
+    edge: str
+    position: int
+    payload: bytes = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One audit entry as stored; `blindmatch.node.audit` gives it meaning."""
+
+    seq: int
+    time: int
+    user: str
+    event: str
+    subject: str
+    recipient: str
+    justification: str
+    detail: str
+    """Canonical JSON."""
+    previous: bytes
+    hash: bytes
+    signature: bytes
