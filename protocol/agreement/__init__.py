@@ -23,6 +23,7 @@ from blindmatch.protocol.agreement.envelope import (
 )
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
+    EDGE_CHARACTERS,
     FORMAT,
     HANDLING_CODES,
     KINDS,
@@ -40,6 +41,7 @@ from blindmatch.protocol.agreement.words import default_leakage, describe, recei
 
 __all__ = [
     "CALENDARS",
+    "EDGE_CHARACTERS",
     "FORMAT",
     "HANDLING_CODES",
     "KINDS",

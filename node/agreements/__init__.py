@@ -1,0 +1,35 @@
+"""Agreements on this node: drafted, exchanged, signed, kept, and asked before every round."""
+
+from blindmatch.node.agreements.bindings import bind, check_fit, collection_for, own_edges
+from blindmatch.node.agreements.book import Held, adopt, everything, find, own_party, ready, sign, withdraw
+from blindmatch.node.agreements.exchange import (
+    Connect,
+    Link,
+    Outcome,
+    describe,
+    gather,
+    push,
+    push_withdrawal,
+)
+
+__all__ = [
+    "Connect",
+    "Held",
+    "Link",
+    "Outcome",
+    "adopt",
+    "bind",
+    "check_fit",
+    "collection_for",
+    "describe",
+    "everything",
+    "find",
+    "gather",
+    "own_edges",
+    "own_party",
+    "push",
+    "push_withdrawal",
+    "ready",
+    "sign",
+    "withdraw",
+]

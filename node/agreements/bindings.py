@@ -1,0 +1,99 @@
+"""Which of this node's collections goes into which edge, and whether it may."""
+
+from blindmatch.node.agreements.book import Held, short
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.home import Node
+from blindmatch.node.store import CollectionRow
+from blindmatch.protocol.agreement import Agreement, Edge, within_marking
+from blindmatch.protocol.errors import AgreementError, ConfigError
+
+
+def own_edges(node: Node, agreement: Agreement) -> tuple[Edge, ...]:
+    """The edges on which this node is receiver or sender."""
+    agency = node.settings.agency
+    return tuple(edge for edge in agreement.edges if agency in (edge.receiver.agency, edge.sender.agency))
+
+
+def check_fit(node: Node, agreement: Agreement, edge: Edge, collection: CollectionRow) -> None:
+    """Whether a collection may enter an edge: its kind, marking, schema and size.
+
+    Raises:
+        AgreementError: it may not; says why.
+    """
+    side = edge.side(node.settings.agency)
+    role = "receiver" if side is edge.receiver else "sender"
+    field = f"edges[{agreement.edges.index(edge)}].{role}"
+    name = collection.name
+    if collection.kind != side.collection_kind:
+        raise AgreementError(
+            f"{field}.collection_kind",
+            f"is {side.collection_kind}, but collection {name} holds {collection.kind}",
+        )
+    if not within_marking(collection.marking, agreement.marking):
+        raise AgreementError(
+            "marking",
+            f"collection {name} is {collection.marking}, above the agreement's {agreement.marking}",
+            hint="Draft an agreement with a higher marking, or use another collection.",
+        )
+    if collection.schema != agreement.schema:
+        raise AgreementError(
+            "schema",
+            f"is {agreement.schema}, but collection {name} was imported for {collection.schema}",
+            hint="Import the collection again with the agreement's schema.",
+        )
+    if collection.records > side.max_records:
+        raise AgreementError(
+            f"{field}.max_records",
+            f"is {side.max_records}, but collection {name} has {collection.records} records",
+            hint="Draft an agreement with a larger size, or import fewer records.",
+        )
+
+
+def bind(node: Node, held: Held, edge_id: str, name: str) -> CollectionRow:
+    """Bring a collection to an edge from now on.
+
+    Raises:
+        AgreementError: no such edge, not an edge of this node, or the collection does not fit.
+        StoreError: no such collection.
+    """
+    edge = held.agreement.edge(edge_id)
+    edge.side(node.settings.agency)
+    collection = node.store.collection(name)
+    check_fit(node, held.agreement, edge, collection)
+    if node.store.binding(held.id, edge_id) != collection.id:
+        node.store.bind(held.id, edge_id, collection.id)
+        node.audit.append(
+            AuditEvent.ALTERATION,
+            subject=f"agreement {held.id.hex()}",
+            detail={"action": "bound", "edge": edge_id, "collection": collection.id},
+        )
+    return collection
+
+
+def collection_for(node: Node, held: Held, edge_id: str) -> CollectionRow:
+    """The collection that this node brings to an edge: the bound one, else its only one of the right kind.
+
+    Raises:
+        AgreementError: it does not fit, or the edge is none of ours.
+        ConfigError: none is bound, and there is none or more than one to choose from.
+    """
+    edge = held.agreement.edge(edge_id)
+    side = edge.side(node.settings.agency)
+    every = node.store.collections()
+    bound = node.store.binding(held.id, edge_id)
+    chosen = [row for row in every if row.id == bound]
+    if not chosen:
+        chosen = [row for row in every if row.kind == side.collection_kind]
+    if not chosen:
+        raise ConfigError(
+            f"edge {edge_id} needs {side.collection_kind}, and this node has no such collection",
+            hint=f"Import one: blindmatch collection import NAME --kind {side.collection_kind} ...",
+        )
+    if len(chosen) > 1:
+        raise ConfigError(
+            f"edge {edge_id} needs {side.collection_kind}, and there are {len(chosen)}: "
+            + ", ".join(row.name for row in chosen),
+            hint=f"Choose: blindmatch agreement sign {short(held.id)} --collection {edge_id}=NAME",
+        )
+    check_fit(node, held.agreement, edge, chosen[0])
+    return chosen[0]

@@ -1,0 +1,268 @@
+"""From an officer's TOML file to an agreement: read strictly, fill in what peers say of themselves, validate.
+
+The file holds the terms in people's units: dates, lists, names. Whatever is wrong is an `AgreementError` with the
+path of the field as the officer wrote it, or an `InputError` when the file is no TOML at all.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Party, Side, checks
+from blindmatch.protocol.errors import AgreementError, InputError
+from blindmatch.protocol.limits import LIMITS
+from blindmatch.protocol.linkage.schema import SchemaError, load_schema
+
+DEFAULT_FACT_BYTES = 256
+
+_FILE_BYTES = 1 << 20
+_TOP = frozenset(
+    [
+        "title",
+        "purpose",
+        "schema",
+        "marking",
+        "handling_codes",
+        "not_before",
+        "expires",
+        "rounds_budget",
+        "calendar",
+        "retention_days",
+        "collector",
+        "parties",
+        "edges",
+    ]
+)
+_PARTY = frozenset(["agency", "name", "role", "identity_key", "certificate_key", "legal_basis", "contact"])
+_EDGE = frozenset(["id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "leakage"])
+_SIDE = frozenset(["agency", "kind", "max_records", "tokens_per_record"])
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An agreement's terms as a file gives them; party entries may still lack what only the peer knows."""
+
+    values: Mapping[str, Any]
+    parties: tuple[Mapping[str, Any], ...]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The agencies whose entry is incomplete: ask their nodes."""
+        needed = _PARTY - {"contact"}
+        return tuple(party["agency"] for party in self.parties if not needed <= set(party))
+
+
+def read_draft(path: Path) -> Draft:
+    """Read a draft file.
+
+    Raises:
+        InputError: not readable, not UTF-8, not TOML, too long.
+        AgreementError: an unknown field, or no list where one is needed.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES + 1)
+        if len(data) > _FILE_BYTES:
+            raise InputError(f"{path}: has more than {_FILE_BYTES} bytes: not a draft")
+        return parse_draft(tomllib.loads(data.decode()))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"{path}: not TOML: {error}",
+            hint="Texts stand in quotes; `blindmatch agreement draft --out FILE` writes an example.",
+        ) from None
+
+
+def parse_draft(values: Mapping[str, Any]) -> Draft:
+    """Check the form of a draft; its values are checked when the agreement is made.
+
+    Raises:
+        AgreementError: an unknown or missing field, or a value of the wrong kind.
+    """
+    _known(values, _TOP, "")
+    edges = _tables(values, "edges")
+    for index, edge in enumerate(edges):
+        _known(edge, _EDGE, f"edges[{index}].")
+        for role in ("receiver", "sender"):
+            _known(_table(edge, role, f"edges[{index}].{role}"), _SIDE, f"edges[{index}].{role}.")
+    parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
+    for index, party in enumerate(parties):
+        _known(party, _PARTY, f"parties[{index}].")
+        checks.identifier(f"parties[{index}].agency", party.get("agency"))
+    named = {party["agency"] for party in parties}
+    for index, edge in enumerate(edges):
+        for role in ("receiver", "sender"):
+            agency = edge[role].get("agency")
+            checks.identifier(f"edges[{index}].{role}.agency", agency)
+            if agency not in named:
+                named.add(agency)
+                parties.append({"agency": agency})
+    return Draft(values, tuple(parties))
+
+
+def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:
+    """Make the agreement.
+
+    Args:
+        draft: the terms.
+        entries: party entries as the agencies' own nodes gave them; what the file says of a party must agree with
+            its keys, and replaces its texts.
+        nonce: 16 random bytes.
+
+    Raises:
+        AgreementError: names the field.
+    """
+    values = draft.values
+    schema = _given(values, "schema", "schema")
+    try:
+        digest = load_schema(schema).digest
+    except SchemaError as error:
+        raise AgreementError("schema", error.message, hint=error.hint) from None
+    parties = []
+    for index, given in enumerate(draft.parties):
+        with checks.at(f"parties[{index}]"):
+            parties.append(_party(given, entries.get(given["agency"])))
+    edges = []
+    for index, edge in enumerate(values["edges"]):
+        with checks.at(f"edges[{index}]"):
+            edges.append(_edge(edge))
+    return Agreement(
+        title=_given(values, "title", "title"),
+        purpose=_text(_given(values, "purpose", "purpose")),
+        parties=tuple(parties),
+        schema=schema,
+        schema_digest=digest,
+        edges=tuple(edges),
+        marking=_given(values, "marking", "marking"),
+        handling_codes=_list(values.get("handling_codes", ["P"]), "handling_codes"),
+        not_before=_seconds(_given(values, "not_before", "not_before"), "not_before"),
+        expires=_seconds(_given(values, "expires", "expires"), "expires"),
+        rounds_budget=_given(values, "rounds_budget", "rounds_budget"),
+        calendar=_given(values, "calendar", "calendar"),
+        retention_days=_given(values, "retention_days", "retention_days"),
+        collector=values.get("collector", ""),
+        nonce=nonce,
+    )
+
+
+def _party(given: Mapping[str, Any], entry: Party | None) -> Party:
+    stated = dict(given)
+    for name in ("identity_key", "certificate_key"):
+        if name in stated:
+            stated[name] = _key(stated[name], name)
+            if entry is not None and stated[name] != getattr(entry, name):
+                raise AgreementError(
+                    name,
+                    f"is not the key that the node of {entry.agency} gives",
+                    hint="Leave the key out to take the node's, once you have compared it over another channel.",
+                )
+    merged = {**({} if entry is None else vars(entry)), **stated}
+    for name in sorted(_PARTY - {"contact"}):
+        if name not in merged:
+            raise AgreementError(
+                name,
+                "is not known",
+                hint=f"Add {given['agency']} to the peers in node.toml and reach its node, or write the entry out.",
+            )
+    return Party(**merged)
+
+
+def _edge(given: Mapping[str, Any]) -> Edge:
+    checks.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
+    disclosure = Disclosure(given["disclosure"])
+    facts = _list(given.get("facts", []), "facts")
+    with checks.at("receiver"):
+        receiver = _side(given["receiver"])
+    with checks.at("sender"):
+        sender = _side(given["sender"])
+    words = given.get("leakage", "")
+    checks.text("leakage", words, optional=True)
+    edge = Edge(
+        id=given.get("id") or edge_id(receiver.agency, sender.agency),
+        receiver=receiver,
+        sender=sender,
+        disclosure=disclosure,
+        verified=given.get("verified", False),
+        facts=facts,
+        fact_bytes=given.get("fact_bytes", DEFAULT_FACT_BYTES if disclosure is Disclosure.HITS_FACTS else 0),
+        leakage=words or "to be described",
+    )
+    return edge if words else terms.describe(edge)
+
+
+def edge_id(receiver: str, sender: str) -> str:
+    """An edge's usual name."""
+    return f"{receiver}-from-{sender}"[: terms.EDGE_CHARACTERS].rstrip("-")
+
+
+def _side(given: Mapping[str, Any]) -> Side:
+    for name in sorted(_SIDE):
+        _given(given, name, "collection_kind" if name == "kind" else name)
+    return Side(given["agency"], given["kind"], given["max_records"], given["tokens_per_record"])
+
+
+def _key(value: object, field: str) -> bytes:
+    try:
+        return bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        raise AgreementError(field, "must be written as 64 hexadecimal digits") from None
+
+
+def _seconds(value: object, field: str) -> int:
+    """A TOML date (its first moment, UTC) or time (UTC unless it says otherwise) as seconds since 1970."""
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    elif isinstance(value, date):
+        moment = datetime.combine(value, time(), UTC)
+    else:
+        raise AgreementError(field, "must be a date without quotes, such as 2026-03-01")
+    return int(moment.timestamp())
+
+
+def _given(values: Mapping[str, Any], name: str, field: str) -> Any:
+    if name not in values:
+        raise AgreementError(field, "is missing")
+    return values[name]
+
+
+def _text(value: object) -> Any:
+    """A text without the blank lines around it that TOML's long strings bring along."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _list(value: object, field: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise AgreementError(field, 'must be a list, such as ["P"]')
+    return tuple(value)
+
+
+def _tables(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    tables = values.get(name)
+    if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
+        raise AgreementError(name, f"must be one or more tables; each starts with [[{name}]]")
+    most = LIMITS.parties if name == "parties" else LIMITS.edges
+    if len(tables) > most:
+        raise AgreementError(name, f"has {len(tables)} entries; at most {most} are allowed")
+    return tables
+
+
+def _table(values: Mapping[str, Any], name: str, field: str) -> Mapping[str, Any]:
+    table = values.get(name)
+    if not isinstance(table, Mapping):
+        raise AgreementError(field, "must be a table with agency, kind, max_records and tokens_per_record")
+    return table
+
+
+def _known(values: Mapping[str, Any], names: frozenset[str], prefix: str) -> None:
+    for name in values:
+        if name not in names:
+            raise AgreementError(
+                f"{prefix}{name}", "is not a field that we know", hint=f"Known: {', '.join(sorted(names))}."
+            )

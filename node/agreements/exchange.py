@@ -1,0 +1,149 @@
+"""Agreements between nodes: ask for party entries, push proposals and signatures, fetch what is missing.
+
+Pushing is best effort, party by party: one that is not reached fetches later, or gets a file. The channel comes in as
+a `Connect`, so that this module knows neither addresses nor TLS.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from blindmatch.node.agreements import book
+from blindmatch.node.agreements.book import Held
+from blindmatch.node.convert import agreement as convert
+from blindmatch.node.home import Node
+from blindmatch.protocol.agreement import Envelope, Party, SignedWithdrawal
+from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
+
+Result = TypeVar("Result")
+
+
+class Link(Protocol):
+    """An open channel to one agency's node (`node.client.Peer` is one)."""
+
+    @property
+    def agreements(self) -> Any:
+        """The stub of the Agreements service."""
+
+    async def call(self, method: Callable[..., Awaitable[Any]], request: Any) -> Any:
+        """One unary call; raises `PeerError`."""
+
+
+Connect = Callable[[str, bytes | None], AbstractAsyncContextManager[Link]]
+"""Opens a channel to an agency; the second argument is the certificate key to insist on, 32 bytes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one party was reached: `error` is None when it was."""
+
+    agency: str
+    error: BlindmatchError | None = None
+
+
+async def describe(connect: Connect, agency: str) -> Party:
+    """Ask an agency's node for its own party entry.
+
+    Raises:
+        ConfigError: its address is not known.
+        PeerError: it was not reached, or its entry is wrong or another agency's.
+    """
+    async with connect(agency, None) as link:
+        party = convert.read_describe_reply(
+            await link.call(link.agreements.Describe, convert.describe_request())
+        )
+    if party.agency != agency:
+        raise PeerError(PeerCode.WRONG_AGENCY, f"the node of {agency} describes itself as {party.agency}")
+    return party
+
+
+async def push(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
+    """Give every other party the agreement with all signatures we hold, and take in theirs.
+
+    Returns:
+        The agreement with what came back, and per party how it went.
+    """
+
+    async def one(link: Link) -> Envelope:
+        request = convert.propose_request(held.envelope)
+        return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+
+    return await _with_each(node, held, held.agreement.agencies, connect, one)
+
+
+async def gather(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
+    """Fetch missing signatures: from each party that lacks one itself, then from the others while some are missing."""
+
+    async def one(link: Link) -> Envelope:
+        reply = await link.call(link.agreements.Fetch, convert.fetch_request(held.id))
+        return convert.read_fetch_reply(reply)
+
+    own = node.settings.agency
+    missing = [agency for agency in held.missing if agency != own]
+    if not missing:
+        return held, []
+    fresh, outcomes = await _with_each(node, held, missing, connect, one)
+    still = [agency for agency in fresh.missing if agency != own]
+    if still:
+        others = [agency for agency in held.agreement.agencies if agency not in missing]
+        fresh, more = await _with_each(node, fresh, others, connect, one)
+        outcomes += more
+    return fresh, outcomes
+
+
+async def push_withdrawal(
+    node: Node, held: Held, signed: SignedWithdrawal, connect: Connect
+) -> list[Outcome]:
+    """Tell every other party that we withdraw."""
+
+    async def one(link: Link) -> None:
+        reply = await link.call(link.agreements.Withdraw, convert.withdraw_request(signed))
+        convert.read_withdraw_reply(reply)
+
+    return [outcome for outcome, _ in await _each(node, held, held.agreement.agencies, connect, one)]
+
+
+async def _with_each(
+    node: Node,
+    held: Held,
+    agencies: Iterable[str],
+    connect: Connect,
+    ask: Callable[[Link], Awaitable[Envelope]],
+) -> tuple[Held, list[Outcome]]:
+    outcomes = []
+    for outcome, envelope in await _each(node, held, agencies, connect, ask):
+        error = outcome.error
+        if envelope is not None:
+            try:
+                _same(held, envelope, outcome.agency)
+                await asyncio.to_thread(book.adopt, node, envelope, source=outcome.agency)
+            except (PeerError, AgreementError) as wrong:
+                error = wrong
+        outcomes.append(Outcome(outcome.agency, error))
+    return await asyncio.to_thread(book.find, node, held.id), outcomes
+
+
+async def _each(
+    node: Node,
+    held: Held,
+    agencies: Iterable[str],
+    connect: Connect,
+    ask: Callable[[Link], Awaitable[Result]],
+) -> list[tuple[Outcome, Result | None]]:
+    """Ask every party but ourselves, at once; an error of one is its outcome and nothing more."""
+
+    async def one(agency: str) -> tuple[Outcome, Result | None]:
+        try:
+            async with connect(agency, held.agreement.party(agency).certificate_key) as link:
+                return Outcome(agency), await ask(link)
+        except BlindmatchError as error:
+            return Outcome(agency, error), None
+
+    return list(await asyncio.gather(*(one(agency) for agency in agencies if agency != node.settings.agency)))
+
+
+def _same(held: Held, envelope: Envelope, agency: str) -> None:
+    if envelope.payload != held.envelope.payload:
+        raise PeerError(PeerCode.ALTERED_AGREEMENT, f"{agency} answered with another agreement")
