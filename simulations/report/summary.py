@@ -1,0 +1,139 @@
+"""`summary.json`: the outcome for machines. `result` depends on the seed alone; `measured` is this run's own."""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from blindmatch.simulations.outcome import (
+    AreaOutcome,
+    Comparison,
+    FoundLead,
+    Outcome,
+    Score,
+    Traffic,
+    by_kind,
+)
+
+FORMAT = 1
+DIGITS = 4
+"""Decimal places of precision and recall."""
+
+
+def _lead(lead: FoundLead) -> dict[str, Any]:
+    return {
+        "reference": lead.subject,
+        "keys": list(lead.keys),
+        "score": round(lead.score, DIGITS),
+        "facts": [dict(sorted(facts.items())) for facts in lead.facts],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "receiver": comparison.receiver,
+        "sender": comparison.sender,
+        "disclosure": comparison.disclosure,
+        "verified": comparison.verified,
+        "records": {"receiver": comparison.receiver_records, "sender": comparison.sender_records},
+        "elements": {"receiver": comparison.receiver_elements, "sender": comparison.sender_elements},
+        "leads": comparison.leads,
+        "true": [_lead(lead) for lead in comparison.found.values()],
+        "false": [_lead(lead) for lead in comparison.false.values()],
+        "missed": dict(comparison.missed),
+        "withheld": comparison.withheld,
+        "precision": round(comparison.precision, DIGITS),
+        "recall": round(comparison.recall, DIGITS),
+    }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    return {
+        "comparisons": score.comparisons,
+        "elements": score.elements,
+        "leads": score.true + score.false,
+        "true": score.true,
+        "false": score.false,
+        "missed": score.missed,
+        "withheld": score.withheld,
+        "precision": round(score.precision, DIGITS),
+        "recall": round(score.recall, DIGITS),
+    }
+
+
+def traffic_total(outcome: Outcome) -> Traffic:
+    """What all receivers' nodes sent and received."""
+    total = Traffic()
+    for comparison in outcome.comparisons:
+        total += comparison.traffic
+    return total
+
+
+def _traffic(traffic: Traffic) -> dict[str, Any]:
+    return {
+        "messages": dict(traffic.messages),
+        "bytes": dict(traffic.octets),
+        "bytes_sent": traffic.total("sent"),
+        "bytes_received": traffic.total("received"),
+    }
+
+
+def _area(area: AreaOutcome) -> dict[str, Any]:
+    return {
+        "id": area.id,
+        "name": area.name,
+        "receipts": area.receipts,
+        "comparisons": [_comparison(comparison) for comparison in area.comparisons],
+        "totals": _score(Score.of(area.comparisons)),
+    }
+
+
+def summarise(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as plain JSON values.
+
+    Bytes and messages are as the receivers' nodes saw them. They stand under `measured`, since a sender reports its
+    progress while it prepares, more often on a slow machine.
+    """
+    result = {
+        "areas": [_area(area) for area in outcome.areas],
+        "kinds": {
+            kind: {"found": found, "of": of} for kind, (found, of) in by_kind(outcome.comparisons).items()
+        },
+        "totals": _score(Score.of(outcome.comparisons)),
+    }
+    canonical = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return {
+        "format": FORMAT,
+        "scenario": outcome.scenario,
+        "title": outcome.title,
+        "notice": outcome.notice,
+        "seed": outcome.seed,
+        "scale": outcome.scale,
+        "result": result,
+        "result_sha256": hashlib.sha256(canonical).hexdigest(),
+        "measured": {
+            "processes": outcome.processes,
+            "python": platform.python_version(),
+            "seconds": round(outcome.seconds, 2),
+            "wire": _traffic(traffic_total(outcome)),
+            "areas": [
+                {
+                    "id": area.id,
+                    "agreement": area.agreement,
+                    "seconds": {step: round(seconds, 2) for step, seconds in area.seconds.items()},
+                    "wire": {
+                        comparison.sender: _traffic(comparison.traffic) for comparison in area.comparisons
+                    },
+                }
+                for area in outcome.areas
+            ],
+        },
+    }
+
+
+def write_summary(path: Path, outcome: Outcome) -> dict[str, Any]:
+    """Write `summary.json` and return what was written."""
+    summary = summarise(outcome)
+    path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return summary
