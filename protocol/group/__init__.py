@@ -52,13 +52,13 @@ __all__ = [
 ]
 
 
-def _load_libsodium() -> Backend:
+def _libsodium_backend() -> Backend:
     from blindmatch.protocol.group._libsodium import LibsodiumBackend  # noqa: PLC0415 - loads a shared library
 
     return LibsodiumBackend()
 
 
-def _load_reference() -> Backend:
+def _reference_backend() -> Backend:
     from blindmatch.protocol.group._reference import ReferenceBackend  # noqa: PLC0415 - only when it is wanted
 
     return ReferenceBackend()
@@ -66,8 +66,8 @@ def _load_reference() -> Backend:
 
 # Fastest first. A loader raises ImportError when its backend cannot work here. A native kernel's place is the top.
 _LOADERS: dict[str, Callable[[], Backend]] = {
-    "libsodium": _load_libsodium,
-    "reference": _load_reference,
+    "libsodium": _libsodium_backend,
+    "reference": _reference_backend,
 }
 _loaded: dict[str, Backend] = {}
 _chosen: Backend | None = None
