@@ -1,0 +1,157 @@
+"""The `blindmatch` program: nouns first, then verbs.
+
+Each noun is a Typer app in a module of its own, imported when it is used and not before: `--help` stays quick, and
+a noun that cannot be loaded does not take the others with it. `simulate` and `bench` belong to the simulations,
+which the node may not import; their table entries are names, looked up at run time.
+
+Exit status: 0 done, 1 the thing failed, 2 the words are wrong. Results go to stdout, everything else to stderr.
+"""
+
+import importlib
+from typing import Annotated, Any, Literal, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from blindmatch.node.cli.common import debugging, report, report_unexpected
+from blindmatch.protocol.errors import BlindmatchError
+
+
+class Noun(NamedTuple):
+    """Where a noun's Typer app is, and its line in the help."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+NOUNS = {
+    "node": Noun("blindmatch.node.cli.node", "app", "This agency's node: make it, serve it, see how it is."),
+    "pki": Noun("blindmatch.node.cli.pki", "app", "Certificates: a pilot's authority, requests, revocation."),
+    "collection": Noun(
+        "blindmatch.node.cli.collection", "app", "Import, list and delete collections of records."
+    ),
+    "agreement": Noun("blindmatch.node.cli.agreement", "app", "Draft, show, sign and verify agreements."),
+    "round": Noun("blindmatch.node.cli.round", "app", "Run a round of an agreement, and read its results."),
+    "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
+    "keys": Noun("blindmatch.node.cli.keys", "app", "The node's keys: list them, change their passphrase."),
+    "linkage": Noun(
+        "blindmatch.node.cli.linkage", "app", "Quality of a linkage schema, and why two records match."
+    ),
+    "simulate": Noun(
+        "blindmatch.simulations.cli", "simulate_app", "Run a scenario with many nodes on this machine."
+    ),
+    "bench": Noun("blindmatch.simulations.cli", "bench_app", "Measure this machine against a bare loop."),
+}
+
+
+HELP_MARKUP: Literal["markdown"] = "markdown"
+"""Help texts flow as paragraphs; indented blocks are examples and stay as they are."""
+
+
+class NounGroup(TyperGroup):
+    """A group whose members are imported on use, and which turns exceptions into lines for the operator."""
+
+    def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]  # Typer's own Context
+        return list(NOUNS)
+
+    def get_command(self, _ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        noun = NOUNS.get(cmd_name)
+        # Enough for the list of commands; `resolve_command` loads the real one.
+        return None if noun is None else TyperCommand(name=cmd_name, help=noun.help)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, (load(name) if name in NOUNS else command), rest
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except BlindmatchError as error:
+            if debugging():
+                raise
+            report(error)
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+            raise
+        except Exception as error:
+            if debugging():
+                raise
+            report_unexpected(error)
+        raise typer.Exit(1)
+
+
+def load(name: str) -> Any:
+    """The command or group of one noun, imported now.
+
+    Raises:
+        BlindmatchError: this installation does not have it.
+    """
+    noun = NOUNS[name]
+    try:
+        module = importlib.import_module(noun.module)
+    except ModuleNotFoundError as error:
+        if debugging():
+            raise
+        raise BlindmatchError(
+            f"`blindmatch {name}` needs {error.name}, which is not installed",
+            hint="Install blindmatch with its extras; see the README.",
+        ) from None
+    instance: typer.Typer = getattr(module, noun.attribute)
+    instance.rich_markup_mode = HELP_MARKUP
+    group = typer.main.get_group(instance)
+    commands = list(group.commands.values())
+    # `simulate` and `bench` are verbs: one command takes the scenario's or the workload's name at once.
+    command = commands[0] if name in {"simulate", "bench"} and len(commands) == 1 else group
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    name="blindmatch",
+    cls=NounGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=HELP_MARKUP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end, when it is wanted."""
+    if wanted:
+        version = importlib.import_module("importlib.metadata").version("blindmatch")
+        typer.echo(f"blindmatch {version}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="BLINDMATCH_DEBUG", help="Show where an error came from.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Find the people and companies that stand in two agencies' files, without either showing the other its file.
+
+    A first node, its certificate, and its first round:
+
+        blindmatch node init --home west --agency west-force --name "West Force" --role police
+        blindmatch pki request --home west --out west.csr
+        blindmatch pki install --home west --certificate west.pem --authority authority.pem
+        blindmatch collection import --help
+        blindmatch agreement draft --help
+        blindmatch round run --help
+
+    Every command explains itself with --help. Results are on stdout (add --json for programs), progress and errors
+    on stderr; the exit status is 0 done, 1 failed, 2 wrong words.
+    """
+    debugging(debug)
+
+
+def main() -> None:
+    """Entry point of the `blindmatch` program."""
+    app(prog_name="blindmatch")

@@ -1,0 +1,171 @@
+"""What every noun's commands share: options, the open node, output, progress, errors."""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from blindmatch.node.passphrase import read_passphrase
+from blindmatch.protocol.errors import BlindmatchError
+
+if TYPE_CHECKING:  # the store and its libraries take longer to import than most commands to run
+    from rich.console import Console
+
+    from blindmatch.node.home import Node
+
+DEFAULT_HOME = Path("node")
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="BLINDMATCH_HOME", help="The node's data folder.", show_default=True)
+]
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="BLINDMATCH_PASSPHRASE_FILE",
+        help="File whose first line is the passphrase; otherwise BLINDMATCH_PASSPHRASE, otherwise a prompt.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_PIPE_WIDTH = 200
+_debug = False
+
+
+def debugging(wanted: bool | None = None) -> bool:
+    """Whether errors show where they came from; with an argument, say so for the rest of the process."""
+    global _debug  # noqa: PLW0603 - one switch per process, set before any command runs
+    if wanted is not None:
+        _debug = wanted
+    return _debug
+
+
+@contextmanager
+def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["Node"]:
+    """The node in `home`, open while the context lasts.
+
+    Raises:
+        ConfigError: there is no node.
+        KeysError: wrong passphrase, or none to be had.
+        StoreError: its database cannot be used.
+    """
+    from blindmatch.node.config import FILE_NAME, load_settings  # noqa: PLC0415
+    from blindmatch.node.home import Node  # noqa: PLC0415
+
+    load_settings(home / FILE_NAME)  # a wrong folder is said before a passphrase is asked for
+    with Node.open(home, read_passphrase(passphrase_file)) as node:
+        yield node
+
+
+def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
+    """Print a result: `data` as JSON, or whatever `render` prints for people."""
+    if as_json:
+        typer.echo(json.dumps(data, indent=2, default=plain, ensure_ascii=False))
+    else:
+        render()
+
+
+def plain(value: Any) -> Any:
+    """JSON's view of bytes (hex), times (ISO 8601), paths, enumerations and dataclasses."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def moment(seconds: float) -> str:
+    """A time for people: UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def console(*, err: bool = False) -> "Console":
+    """A console on stdout or stderr. Text is printed as it is: no markup, and no folding to 80 columns in a pipe."""
+    from rich.console import Console  # noqa: PLC0415
+
+    stream = sys.stderr if err else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(stderr=err, markup=False, highlight=False, emoji=False, width=width)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "Nothing.") -> None:
+    """Print a table, or `empty` when there are no rows. Columns whose every cell is a number are right-aligned."""
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    if not rows:
+        typer.echo(empty)
+        return
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    console().print(made)
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> None:
+    """Print names and values, one pair a line, in two columns."""
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr while the context lasts; call what it yields with (done, total or None).
+
+    Not a terminal: nothing is drawn.
+    """
+    err = console(err=True)
+    if not err.is_terminal:
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def note(text: str) -> None:
+    """One line for the operator on stderr: not a result."""
+    typer.echo(text, err=True)
+
+
+def report(error: BlindmatchError) -> None:
+    """An error and what to do about it, on stderr."""
+    typer.echo(f"error: {error}", err=True)
+    if error.hint:
+        typer.echo(f"hint: {error.hint}", err=True)
+
+
+def report_unexpected(error: Exception) -> None:
+    """An exception that nobody foresaw: its type and place. Its text might quote a secret, so it is not shown."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        return
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "blindmatch" in f.filename] or (
+        traceback.extract_tb(error.__traceback__)
+    )
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    typer.echo(f"error: unexpected {type(error).__name__}{place}", err=True)
+    typer.echo("hint: This is a defect in blindmatch. `blindmatch --debug …` shows the details.", err=True)

@@ -1,0 +1,63 @@
+"""`blindmatch keys`: the node's keys."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blindmatch.node.cli.common import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    emit,
+    facts,
+    open_node,
+)
+from blindmatch.node.keys import FILE_NAME, PublicKeys, change_passphrase
+from blindmatch.node.passphrase import read_passphrase
+
+app = typer.Typer(help="The node's keys: list them, change their passphrase.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Print the public keys. Needs no passphrase.
+
+    The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is
+    the SHA-256 of the TLS key (ECDSA P-256) as certificates carry it.
+    """
+    public = PublicKeys.read(home / FILE_NAME)
+    data = {
+        "agency": public.agency,
+        "identity_key": public.identity.hex(),
+        "certificate_key": public.certificate_key.hex(),
+    }
+    emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
+
+
+@app.command()
+def passphrase(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    new_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--new-passphrase-file", help="File whose first line is the new passphrase; else a prompt."
+        ),
+    ] = None,
+) -> None:
+    """Change the passphrase. The keys stay the same, and so does everything that they seal.
+
+    An old backup of keys.json still opens with the old passphrase: destroy it.
+    """
+    from blindmatch.node.audit import AuditEvent  # noqa: PLC0415 - the database library is slow to import
+
+    with open_node(home, passphrase_file) as node:
+        old = read_passphrase(passphrase_file)
+        # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
+        new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
+        change_passphrase(home / FILE_NAME, old, new)
+        node.audit.append(AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
+    typer.echo("The passphrase was changed.")

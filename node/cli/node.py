@@ -1,0 +1,202 @@
+"""`blindmatch node`: make this agency's node, serve it, see how it is."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from blindmatch.node.cli.common import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    emit,
+    facts,
+    moment,
+    note,
+    open_node,
+)
+from blindmatch.node.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
+from blindmatch.node.config_template import add_peer
+from blindmatch.node.keys import FILE_NAME as KEYS_NAME
+from blindmatch.node.keys import PublicKeys
+from blindmatch.node.passphrase import read_passphrase
+from blindmatch.protocol.errors import KeysError, LocalError
+
+app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    *,
+    agency: Annotated[str, typer.Option(help="The agency's id: lower-case letters, digits, hyphens.")],
+    name: Annotated[str, typer.Option(help="Its name, as people call it.")],
+    role: Annotated[str, typer.Option(help="police, council, hmrc, environment-agency, national, …")],
+    home: HomeOption = DEFAULT_HOME,
+    listen: Annotated[str, typer.Option(help="Where other nodes reach this one.")] = DEFAULT_LISTEN,
+    database: Annotated[str, typer.Option(help="A PostgreSQL URL; empty for a SQLite file.")] = "",
+    legal_basis: Annotated[str, typer.Option(help="This agency's own lawful basis, for agreements.")] = "",
+    contact: Annotated[str, typer.Option(help="Who answers for the node, for agreements.")] = "",
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    r"""Make a data folder: settings, keys (encrypted under a passphrase), an empty database.
+
+    The passphrase comes from --passphrase-file, from BLINDMATCH_PASSPHRASE, or from a prompt. Without it the
+    folder is worth nothing, so keep it, and a backup of keys.json, in a safe place.
+
+    For example:
+
+        blindmatch node init --home west --agency west-force --name "West Force" --role police \
+            --legal-basis "Crime and Disorder Act 1998 s.115"
+    """
+    values: dict[str, Any] = {
+        "agency": agency,
+        "name": name,
+        "role": role,
+        "listen": listen,
+        "database": {"url": database},
+        "legal_basis": legal_basis,
+        "contact": contact,
+    }
+    settings = make_settings(values, "node init")
+    if (home / KEYS_NAME).exists():
+        raise KeysError(
+            f"{home} holds a node already", hint="Choose another folder; keys are never overwritten."
+        )
+    from blindmatch.node.home import Node  # noqa: PLC0415 - the database library is slow to import
+
+    with Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
+        typer.echo(f"Made the node of {settings.name} ({node.agency}) in {home}")
+        typer.echo(f"identity key     {node.keys.identity_public.hex()}")
+        typer.echo(f"certificate key  {node.keys.certificate_key.hex()}")
+    note(
+        f"""
+Next:
+  blindmatch pki request --home {home} --out {agency}.csr     and give the file to your certificate authority
+  blindmatch pki install --home {home} --certificate {agency}.pem --authority authority.pem
+  blindmatch node peer OTHER-AGENCY HOST:PORT --home {home}   for each agency you will work with
+  blindmatch node serve --home {home}
+Settings are in {home / FILE_NAME}; read the comments there."""
+    )
+
+
+@app.command()
+def serve(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    wire: Annotated[
+        Path | None,
+        typer.Option("--record-wire", help="Keep every decrypted message in this folder; for trials."),
+    ] = None,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Answer other agencies' nodes until interrupted: mutual TLS 1.3, every call checked against its agreement.
+
+    Logs go to stderr, as [log] in node.toml says. SIGTERM and Ctrl-C let running calls end first.
+    """
+    # The server first: it fixes TLS before anything imports gRPC.
+    from blindmatch.node import server  # noqa: PLC0415
+    from blindmatch.node.logs import configure  # noqa: PLC0415
+    from blindmatch.node.wire import WireRecorder  # noqa: PLC0415
+
+    with open_node(home, passphrase_file) as node:
+        configure(level=node.settings.log.level, form=node.settings.log.format)
+        recorder = None if wire is None else WireRecorder(wire)
+        asyncio.run(server.serve(node, wire=recorder))
+
+
+@app.command()
+def status(
+    *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+) -> None:
+    """Say whether the node can work now, and what it holds. Exit status 1 when it cannot.
+
+    This looks at the data folder, not at the network: the server need not be running.
+    """
+    with open_node(home, passphrase_file) as node:
+        problem = hint = ""
+        certificate: dict[str, Any] | None = None
+        try:
+            info = node.certificate()
+            days = int((info.not_after.timestamp() - time.time()) // 86_400)
+            certificate = {"serial": f"{info.serial:x}", "not_after": info.not_after, "days_left": days}
+            node.health()
+        except LocalError as error:
+            problem, hint = error.message, error.hint
+        last = node.store.last_audit()
+        running = node.store.edges(running=True)
+        data = {
+            "agency": node.agency,
+            "name": node.settings.name,
+            "role": node.settings.role,
+            "listen": node.settings.listen,
+            "healthy": not problem,
+            "problem": problem,
+            "hint": hint,
+            "certificate": certificate,
+            "peers": {agency: peer.address for agency, peer in sorted(node.settings.peers.items())},
+            "collections": len(node.store.collections()),
+            "agreements": len(node.store.agreements()),
+            "running_edges": len(running),
+            "audit_entries": 0 if last is None else last.seq,
+        }
+
+    def render() -> None:
+        pairs: list[tuple[str, object]] = [("node", f"{data['name']} ({data['agency']}, {data['role']})")]
+        pairs.append(("health", f"NOT USABLE: {problem}" if problem else "usable"))
+        if hint:
+            pairs.append(("", hint))
+        if certificate is not None:
+            until = moment(certificate["not_after"].timestamp())
+            pairs.append(("certificate", f"valid until {until}, {certificate['days_left']} days"))
+        pairs += [(name.replace("_", " "), data[name]) for name in ("listen", "collections", "agreements")]
+        pairs += [(name.replace("_", " "), data[name]) for name in ("running_edges", "audit_entries")]
+        pairs += [("peer", f"{agency} at {peer.address}") for agency, peer in node.settings.peers.items()]
+        facts(pairs)
+
+    emit(data, as_json, render)
+    if problem:
+        raise typer.Exit(1)
+
+
+@app.command()
+def card(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Print this node's public entry: what other agencies put into an agreement. Needs no passphrase.
+
+    Compare the keys with the other agency over a channel that you both trust, such as a telephone call.
+    """
+    settings = load_settings(home / FILE_NAME)
+    public = PublicKeys.read(home / KEYS_NAME)
+    data = {
+        "agency": settings.agency,
+        "name": settings.name,
+        "role": settings.role,
+        "identity_key": public.identity.hex(),
+        "certificate_key": public.certificate_key.hex(),
+        "legal_basis": settings.legal_basis,
+        "contact": settings.contact,
+    }
+    emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
+
+
+@app.command()
+def peer(
+    *,
+    agency: Annotated[str, typer.Argument(help="The other agency's id.")],
+    address: Annotated[str, typer.Argument(help="HOST:PORT of its node.")],
+    home: HomeOption = DEFAULT_HOME,
+    server_name: Annotated[
+        str,
+        typer.Option(help="Name to look for in its certificate, when it is not AGENCY.agency.blindmatch."),
+    ] = "",
+) -> None:
+    """Note where another agency's node listens: adds an entry to node.toml.
+
+    For example:
+
+        blindmatch node peer north-council 192.0.2.10:7443 --home west
+    """
+    add_peer(home / FILE_NAME, agency, address, server_name)
+    typer.echo(f"{agency} at {address}")
