@@ -1,0 +1,61 @@
+"""`hits` and `hits+facts`: one edge of one round, both roles, without I/O.
+
+    receiver                                sender
+    prepare_chunk(i) ...                    prepare_chunk(i) ...
+    commit()                     ------>    receive_commitment()
+    receive_commitment()         <------    commit()
+    blinded_chunk(i)             ------>    evaluate()
+    receive_evaluated()          <------
+    unblind_chunk(i)
+    receive_tags()               <------    tag_chunk(i)         once every blinded chunk came as committed to
+    find_hits()
+    receipt()                    ------>    countersign()
+    receive_receipt_signature()  <------
+
+`table` holds the transitions, `messages` and `statements` what travels, `tags` the derivation and the lookup,
+`workspace` and `checkpoint` what survives a crash, `session` what both roles share. Whoever drives a session takes a
+snapshot and stores it before anything that a call gave is sent.
+"""
+
+from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.match.messages import (
+    BlindedChunk,
+    EdgeContext,
+    ElementSource,
+    EvaluatedChunk,
+    FactSource,
+    Header,
+    Hits,
+    Receipt,
+    TagChunk,
+)
+from blindmatch.protocol.match.receiver import Receiver
+from blindmatch.protocol.match.sender import Sender
+from blindmatch.protocol.match.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
+from blindmatch.protocol.match.table import FROM_PEER, TRANSITIONS, Event, Role, State
+from blindmatch.protocol.match.workspace import Allocate, Workspace
+
+__all__ = [
+    "COMMITMENT_TYPE",
+    "FROM_PEER",
+    "RECEIPT_TYPE",
+    "TRANSITIONS",
+    "Allocate",
+    "BlindedChunk",
+    "Disclosure",
+    "EdgeContext",
+    "ElementSource",
+    "EvaluatedChunk",
+    "Event",
+    "FactSource",
+    "Header",
+    "Hits",
+    "Receipt",
+    "ReceiptTerms",
+    "Receiver",
+    "Role",
+    "Sender",
+    "State",
+    "TagChunk",
+    "Workspace",
+]

@@ -1,0 +1,112 @@
+"""What a session must remember besides its workspace and its seed: a few hundred bytes, the same number always.
+
+No scalar, seed, key or element stands here. The binding ties a checkpoint to its edge and its seed, so that one
+is never restored into the other's session.
+"""
+
+from dataclasses import dataclass
+
+from blindmatch.protocol.errors import PeerError, StoreError
+from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES
+from blindmatch.protocol.match.table import Role, State
+from blindmatch.protocol.transcript import decode, encode
+
+_LABEL = "blindmatch/checkpoint/v1"
+_STATE_BYTES = 16
+_NONE = bytes(DIGEST_BYTES)
+
+
+@dataclass
+class Checkpoint:
+    """One side's progress. Digests are 32 zeros until what they stand for exists.
+
+    Args:
+        state: where the session stands.
+        elements: how many elements this side brings.
+        prepared: leading chunks of its own elements that are prepared.
+        exchanged: blinded chunks answered, or evaluated chunks received.
+        unblinded: receiver: leading chunks unblinded.
+        tag_chunks: receiver: tag chunks received.
+        own: digest of this side's commitment.
+        peer: digest of the peer's commitment.
+        peer_elements, peer_contents, peer_key: what that commitment says.
+        exchange: running transcript of both commitments and every exchanged chunk.
+        opened_at, closed_at: the receipt's times, once it is signed.
+        receipt: digest of the receipt, once it is signed.
+    """
+
+    state: State = State.PREPARING
+    elements: int = 0
+    prepared: int = 0
+    exchanged: int = 0
+    unblinded: int = 0
+    tag_chunks: int = 0
+    own: bytes = _NONE
+    peer: bytes = _NONE
+    peer_elements: int = 0
+    peer_contents: bytes = _NONE
+    peer_key: bytes = bytes(POINT_BYTES)
+    exchange: bytes = _NONE
+    opened_at: int = 0
+    closed_at: int = 0
+    receipt: bytes = _NONE
+
+    def pack(self, role: Role, binding: bytes) -> bytes:
+        """Canonical bytes; `binding` is 32 bytes made from the edge and the seed."""
+        return encode(
+            _LABEL,
+            role.value.ljust(_STATE_BYTES),
+            binding,
+            self.state.value.ljust(_STATE_BYTES),
+            self.elements,
+            self.prepared,
+            self.exchanged,
+            self.unblinded,
+            self.tag_chunks,
+            self.own,
+            self.peer,
+            self.peer_elements,
+            self.peer_contents,
+            self.peer_key,
+            self.exchange,
+            self.opened_at,
+            self.closed_at,
+            self.receipt,
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes, role: Role, binding: bytes) -> "Checkpoint":
+        """Read what `pack` made for the same role, edge and seed.
+
+        Raises:
+            StoreError: it belongs to another session, or is damaged.
+        """
+        try:
+            fields = decode(_LABEL, data)
+            same = fields.text().rstrip() == role.value
+            same &= fields.data(DIGEST_BYTES) == binding
+            made = cls(
+                state=State(fields.text().rstrip()),
+                elements=fields.integer(),
+                prepared=fields.integer(),
+                exchanged=fields.integer(),
+                unblinded=fields.integer(),
+                tag_chunks=fields.integer(),
+                own=fields.data(DIGEST_BYTES),
+                peer=fields.data(DIGEST_BYTES),
+                peer_elements=fields.integer(),
+                peer_contents=fields.data(DIGEST_BYTES),
+                peer_key=fields.data(POINT_BYTES),
+                exchange=fields.data(DIGEST_BYTES),
+                opened_at=fields.integer(),
+                closed_at=fields.integer(),
+                receipt=fields.data(DIGEST_BYTES),
+            )
+            fields.end()
+        except (PeerError, ValueError):
+            raise StoreError("a round's checkpoint is damaged", hint="Start a new round.") from None
+        if not same:
+            raise StoreError(
+                "a round's checkpoint belongs to another edge or seed", hint="Start a new round."
+            )
+        return made

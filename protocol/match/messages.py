@@ -1,0 +1,271 @@
+"""What one edge is, and every message of it. Holding a message means that its form was valid.
+
+Constructors raise `PeerError`; whether a message fits *this* round and its moment is the session's to check.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
+from blindmatch.protocol.limits import (
+    AEAD_OVERHEAD_BYTES,
+    DIGEST_BYTES,
+    LIMITS,
+    POINT_BYTES,
+    PROOF_BYTES,
+    PROTOCOL_VERSION,
+    SIGNATURE_BYTES,
+    TAG_BYTES,
+    Limits,
+)
+from blindmatch.protocol.transcript import digest, encode
+
+Bytes2D = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+ROUND_BYTES = 16
+EDGE_CHARACTERS = 64
+
+
+class ElementSource(Protocol):
+    """A collection's elements: the OPRF's inputs, all of one width L."""
+
+    def __len__(self) -> int:
+        """How many elements."""
+
+    def take(self, indices: Indices) -> Bytes2D:
+        """The elements at these indices (m, L)."""
+
+
+class FactSource(Protocol):
+    """The padded facts that a sender releases with a hit on an element."""
+
+    def take(self, indices: Indices) -> Bytes2D:
+        """The facts at these element indices (m, fact_bytes)."""
+
+
+@dataclass(frozen=True)
+class EdgeContext:
+    """What both sides know of one edge of one round before a byte is exchanged.
+
+    Args:
+        agreement: the agreement's id, 32 bytes.
+        round_id: 16 random bytes chosen by the receiver.
+        edge: the edge's id in the agreement.
+        receiver: agency id of the side that learns the hits.
+        sender: agency id of the other side.
+        disclosure: hits, or hits with facts.
+        verified: whether each evaluated chunk carries a DLEQ proof (VOPRF).
+        keys_digest: digest of the compiled match keys, 32 bytes.
+        receiver_elements: the most elements that the receiver may bring; None: the product's limit.
+        sender_elements: the same for the sender.
+        fact_bytes: size of the padded facts of one hit; 0 exactly when no facts travel.
+
+    Raises:
+        LocalError: a value that no checked agreement can hold.
+    """
+
+    agreement: bytes
+    round_id: bytes
+    edge: str
+    receiver: str
+    sender: str
+    disclosure: Disclosure
+    verified: bool
+    keys_digest: bytes
+    receiver_elements: int | None = None
+    sender_elements: int | None = None
+    fact_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        checks = {
+            "agreement": len(self.agreement) == DIGEST_BYTES,
+            "round_id": len(self.round_id) == ROUND_BYTES,
+            "edge": 0 < len(self.edge) <= EDGE_CHARACTERS,
+            "receiver": bool(self.receiver),
+            "sender": bool(self.sender) and self.sender != self.receiver,
+            "disclosure": self.disclosure in (Disclosure.HITS, Disclosure.HITS_FACTS),
+            "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
+            "receiver_elements": self.receiver_elements is None or self.receiver_elements > 0,
+            "sender_elements": self.sender_elements is None or self.sender_elements > 0,
+            "fact_bytes": (0 < self.fact_bytes <= LIMITS.fact_bytes) == self.with_facts
+            and self.fact_bytes >= 0,
+        }
+        for name, good in checks.items():
+            if not good:
+                raise LocalError(f"the edge cannot run: {name} is wrong", hint="Check the agreement's edge.")
+
+    @property
+    def with_facts(self) -> bool:
+        """Whether a sealed payload travels with each tag."""
+        return self.disclosure is Disclosure.HITS_FACTS
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row of the tag table: the tag, and the sealed facts where they travel."""
+        return TAG_BYTES + (self.fact_bytes + AEAD_OVERHEAD_BYTES if self.with_facts else 0)
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes over every field: a checkpoint restores into the same edge only."""
+        return digest(
+            encode(
+                "blindmatch/edge/v1",
+                self.agreement,
+                self.round_id,
+                self.edge,
+                self.receiver,
+                self.sender,
+                self.disclosure.value,
+                int(self.verified),
+                self.keys_digest,
+                self.receiver_elements or 0,
+                self.sender_elements or 0,
+                self.fact_bytes,
+            )
+        )
+
+    def tag_rows(self, limits: Limits) -> int:
+        """Rows of a full tag chunk: bounded in elements and in bytes."""
+        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.row_bytes))
+
+
+def chunks_of(count: int, size: int) -> int:
+    """How many chunks of at most `size` hold `count` things."""
+    return -(-count // size)
+
+
+def _require(good: bool, code: PeerCode, message: str) -> None:
+    if not good:
+        raise PeerError(code, message)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Stands in every message: which round and edge, which chunk, which version of the protocol."""
+
+    round_id: bytes
+    edge: str
+    sequence: int
+    version: int = PROTOCOL_VERSION
+
+    def __post_init__(self) -> None:
+        _require(
+            self.version == PROTOCOL_VERSION,
+            PeerCode.WRONG_VERSION,
+            f"protocol version {self.version}; this node speaks {PROTOCOL_VERSION}",
+        )
+        _require(len(self.round_id) == ROUND_BYTES, PeerCode.BAD_MESSAGE, "a round's id has 16 bytes")
+        _require(
+            0 < len(self.edge) <= EDGE_CHARACTERS, PeerCode.BAD_MESSAGE, "an edge's id has 1 to 64 characters"
+        )
+        _require(0 <= self.sequence < 1 << 63, PeerCode.BAD_MESSAGE, "a sequence number out of range")
+
+
+def _parse(data: bytes, width: int, what: str) -> Bytes2D:
+    """Bytes from the wire as rows (n, width)."""
+    _require(
+        len(data) % width == 0,
+        PeerCode.BAD_MESSAGE,
+        f"{len(data)} bytes of {what}, not a multiple of {width}",
+    )
+    return np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
+
+
+def _checked(rows: Bytes2D, width: int, most: int, what: str) -> Bytes2D:
+    """A read-only view of rows (n, width), 1 <= n <= most."""
+    formed = rows.dtype == np.uint8 and rows.ndim == 2 and rows.shape[1] == width and len(rows) > 0
+    _require(formed, PeerCode.BAD_MESSAGE, f"{what} are not rows of {width} bytes")
+    _require(len(rows) <= most, PeerCode.OVERSIZE, f"{len(rows)} {what} in one chunk; the limit is {most}")
+    view = np.ascontiguousarray(rows).view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class BlindedChunk:
+    """R -> S: blinded elements (n, 32), in the receiver's secret order."""
+
+    header: Header
+    points: Bytes2D
+
+    @classmethod
+    def parse(cls, header: Header, points: bytes) -> "BlindedChunk":
+        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
+        return cls(header, _parse(points, POINT_BYTES, "blinded points"))
+
+    def __post_init__(self) -> None:
+        rows = _checked(self.points, POINT_BYTES, LIMITS.chunk_elements, "blinded points")
+        object.__setattr__(self, "points", rows)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedChunk:
+    """S -> R: the same elements evaluated (n, 32), same order; the DLEQ proof (64 bytes) when verified, else b""."""
+
+    header: Header
+    points: Bytes2D
+    proof: bytes = b""
+
+    @classmethod
+    def parse(cls, header: Header, points: bytes, proof: bytes) -> "EvaluatedChunk":
+        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
+        return cls(header, _parse(points, POINT_BYTES, "evaluated points"), proof)
+
+    def __post_init__(self) -> None:
+        rows = _checked(self.points, POINT_BYTES, LIMITS.chunk_elements, "evaluated points")
+        object.__setattr__(self, "points", rows)
+        _require(len(self.proof) in (0, PROOF_BYTES), PeerCode.BAD_MESSAGE, "a proof has 64 bytes")
+
+
+@dataclass(frozen=True, eq=False)
+class TagChunk:
+    """S -> R: rows of the tag table, each a tag and, where facts travel, a sealed payload: (n, row_bytes)."""
+
+    header: Header
+    rows: Bytes2D
+
+    @classmethod
+    def parse(cls, header: Header, rows: bytes, context: EdgeContext) -> "TagChunk":
+        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
+        return cls(header, _parse(rows, context.row_bytes, "tag rows"))
+
+    def __post_init__(self) -> None:
+        wide = self.rows.ndim == 2 and self.rows.shape[1] >= TAG_BYTES
+        _require(wide, PeerCode.BAD_MESSAGE, "a row of the tag table has at least 16 bytes")
+        width = self.rows.shape[1]
+        rows = _checked(self.rows, width, max(1, LIMITS.chunk_tag_bytes // width), "tag rows")
+        object.__setattr__(self, "rows", rows)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The doubly signed record of one edge of one round: exact bytes and both sides' signatures."""
+
+    payload: bytes
+    receiver_signature: bytes
+    sender_signature: bytes
+
+    def __post_init__(self) -> None:
+        for signature in (self.receiver_signature, self.sender_signature):
+            _require(len(signature) == SIGNATURE_BYTES, PeerCode.BAD_SIGNATURE, "a signature has 64 bytes")
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What the receiver learns.
+
+    Args:
+        elements: indices of its own elements that the sender also holds (h,), increasing.
+        facts: the facts that the sender released with each, (h, fact_bytes), or None.
+    """
+
+    elements: Indices
+    facts: Bytes2D | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.elements)

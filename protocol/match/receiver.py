@@ -1,0 +1,311 @@
+"""The receiver's side of `hits` and `hits+facts`: the side that learns."""
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol import oprf
+from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.limits import LIMITS, TAG_BYTES, Limits
+from blindmatch.protocol.match import tags
+from blindmatch.protocol.match.messages import (
+    BlindedChunk,
+    Bytes2D,
+    EdgeContext,
+    ElementSource,
+    EvaluatedChunk,
+    Header,
+    Hits,
+    Indices,
+    Receipt,
+    TagChunk,
+    chunks_of,
+)
+from blindmatch.protocol.match.session import (
+    NONE,
+    Session,
+    changed,
+    check_order,
+    check_repeat,
+    check_size,
+    chunk_digest,
+    damaged,
+    leading,
+)
+from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
+from blindmatch.protocol.match.table import Event, Role, State
+from blindmatch.protocol.match.workspace import Workspace, receiver_shapes, table_shapes
+from blindmatch.protocol.transcript import Signed, Signer, digest, sign, verify
+
+
+class Receiver(Session):
+    """Blinds its elements, has them evaluated, and finds which of them the sender's tag table holds.
+
+    Args:
+        context: the edge.
+        seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
+        signer: this agency's identity key.
+        peer_key: the sender's identity key out of the agreement, 32 bytes.
+        elements: this side's elements.
+        workspace: arrays that outlive a crash.
+        limits: chunk sizes; both sides must use the same.
+        snapshot: what `snapshot` gave before a crash, or None for a new round.
+
+    Raises:
+        LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
+    """
+
+    def __init__(
+        self,
+        context: EdgeContext,
+        *,
+        seed: bytes,
+        signer: Signer,
+        peer_key: bytes,
+        elements: ElementSource,
+        workspace: Workspace,
+        limits: Limits = LIMITS,
+        snapshot: bytes | None = None,
+    ) -> None:
+        super().__init__(
+            Role.RECEIVER,
+            context,
+            seed=seed,
+            signer=signer,
+            peer_key=peer_key,
+            elements=elements,
+            workspace=workspace,
+            limits=limits,
+            snapshot=snapshot,
+        )
+        self._shapes |= receiver_shapes(context, self._at.elements, limits)
+        self._unblinded: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.unblinded
+        self._order = self._expander.permutation("order", self._at.elements)
+        self._check_restored()
+
+    @property
+    def unblinded(self) -> int:
+        """Leading chunks that are unblinded."""
+        return leading(self._unblinded)
+
+    @property
+    def tag_chunks(self) -> int:
+        """Chunks of the sender's tag table; 0 before its commitment."""
+        return chunks_of(self._at.peer_elements, self._context.tag_rows(self._limits))
+
+    @property
+    def next_tag_chunk(self) -> int:
+        """The next tag chunk to ask for."""
+        return self._at.tag_chunks
+
+    def blinded_chunk(self, index: int) -> BlindedChunk:
+        """Chunk `index` as it was committed to.
+
+        Raises:
+            SequenceError: no such chunk, or not now.
+            StoreError: the workspace no longer holds what was committed to.
+        """
+        with self._step(Event.SEND_BLINDED):
+            points = self._array("blinded")[self._span(index)].copy()
+            if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
+                raise damaged()
+            return BlindedChunk(self._header(index), points)
+
+    def receive_evaluated(self, chunk: EvaluatedChunk) -> None:
+        """Store the next evaluated chunk; an earlier one with the same bytes is accepted. Points are checked later.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_PROOF when one is missing or unasked.
+        """
+        with self._step(Event.RECEIVE_EVALUATED):
+            index = chunk.header.sequence
+            self._check_header(chunk.header)
+            check_order(index, self.next_chunk, self._chunks)
+            span = self._span(index)
+            check_size(chunk.points, span.stop - span.start)
+            if bool(chunk.proof) != self._context.verified:
+                raise PeerError(PeerCode.BAD_PROOF, "a proof is missing, or nobody asked for one")
+            seen = chunk_digest("evaluated", index, chunk.points, chunk.proof)
+            kept = self._array("evaluated_digests")[index]
+            if index < self.next_chunk:
+                check_repeat(kept, seen)
+                return
+            self._array("evaluated")[span] = chunk.points
+            if self._context.verified:
+                self._array("proofs")[index] = np.frombuffer(chunk.proof, dtype=np.uint8)
+            kept[:] = np.frombuffer(seen, dtype=np.uint8)
+            self._add_exchanged(self._array("blinded_digests")[index].tobytes(), seen)
+            if self.next_chunk == self._chunks:
+                self._machine.fire(Event.EVALUATED_COMPLETE)
+
+    def unblind_chunk(self, index: int) -> None:
+        """Check one evaluated chunk, take the blinds off and derive the tags. Heavy; may run in a worker thread.
+
+        Raises:
+            PeerError: BAD_POINT, BAD_PROOF.
+            LocalError: the collection changed since the round began.
+            SequenceError: the chunk has not been received.
+        """
+        with self._step(Event.UNBLIND):
+            if not 0 <= index < self.next_chunk:
+                raise SequenceError(f"chunk {index} has not been received; {self.next_chunk} is next")
+            span = self._span(index)
+            (inputs,), keyed = self._take(index)
+            if keyed != self._array("inputs")[index].tobytes():
+                raise changed()
+            evaluated = self._array("evaluated")[span].copy()
+            proof = self._array("proofs")[index].tobytes() if self._context.verified else b""
+            if (
+                chunk_digest("evaluated", index, evaluated, proof)
+                != self._array("evaluated_digests")[index].tobytes()
+            ):
+                raise damaged()
+            if self._context.verified:
+                public = np.frombuffer(self._at.peer_key, dtype=np.uint8)
+                oprf.verify(public, self._array("blinded")[span].copy(), evaluated, proof)
+            outputs = self._outputs(index, inputs, evaluated, slice(None))
+            self._array("tags")[span] = tags.derive_tags(outputs, self._context)
+            self._unblinded[index] = True
+
+    def receive_tags(self, chunk: TagChunk) -> None:
+        """Store the next tag chunk; an earlier one with the same bytes is accepted.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_TAGS when tags do not strictly
+                increase, BAD_COMMITMENT when the whole table is not the one that the sender committed to.
+        """
+        with self._step(Event.RECEIVE_TAGS):
+            index, size = chunk.header.sequence, self._context.tag_rows(self._limits)
+            self._check_header(chunk.header)
+            check_order(index, self.next_tag_chunk, self.tag_chunks)
+            start = index * size
+            check_size(chunk.rows, min(size, self._at.peer_elements - start))
+            if chunk.rows.shape[1] != self._context.row_bytes:
+                raise PeerError(
+                    PeerCode.BAD_MESSAGE, f"tag rows have {self._context.row_bytes} bytes in this edge"
+                )
+            seen = chunk_digest("tags", index, chunk.rows)
+            kept, table = self._array("table_digests")[index], self._array("table")
+            if index < self.next_tag_chunk:
+                check_repeat(kept, seen)
+                return
+            if not tags.strictly_increasing(chunk.rows, table[start - 1 : start] if start else None):
+                raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
+            table[start : start + len(chunk.rows)] = chunk.rows
+            kept[:] = np.frombuffer(seen, dtype=np.uint8)
+            self._at.tag_chunks += 1
+            if self._at.tag_chunks == self.tag_chunks:
+                if self._contents("table_digests") != self._at.peer_contents:
+                    raise PeerError(PeerCode.BAD_COMMITMENT, "the tag table is not the one committed to")
+                self._machine.fire(Event.TAGS_COMPLETE)
+
+    def find_hits(self) -> Hits:
+        """Look every tag up; open the facts of hits where they travel. Gives the same hits after a restart.
+
+        Raises:
+            PeerError: BAD_TAGS when the facts of a hit do not open.
+            StoreError: the workspace no longer holds what came.
+            SequenceError: a chunk is not unblinded.
+        """
+        with self._step(Event.FIND_HITS):
+            if not self._unblinded.all():
+                raise SequenceError(f"chunk {self.unblinded} of {self._chunks} is not unblinded")
+            table, size = self._array("table"), self._context.tag_rows(self._limits)
+            for index, kept in enumerate(self._array("table_digests")):
+                if chunk_digest("tags", index, table[index * size : (index + 1) * size]) != kept.tobytes():
+                    raise damaged()
+            positions, rows = tags.find(self._array("tags"), table)
+            facts = self._open(positions, rows) if self._context.with_facts else None
+            elements = self._order[positions]
+            sequence = np.argsort(elements, kind="stable")
+            return Hits(elements[sequence], None if facts is None else facts[sequence])
+
+    def receipt(self, opened_at: int, closed_at: int) -> Signed:
+        """The receipt with this side's signature. Once signed, it stays as it is: other times are ignored.
+
+        Args:
+            opened_at: when the round began, seconds since 1970, UTC.
+            closed_at: now, the same.
+        """
+        with self._step(Event.SIGN_RECEIPT):
+            if self.state is State.MATCHED:
+                self._at.opened_at, self._at.closed_at = opened_at, closed_at
+            payload = self._receipt_payload()
+            self._at.receipt = digest(payload)
+            return sign(self._signer, RECEIPT_TYPE, payload)
+
+    def receive_receipt_signature(self, signature: bytes) -> Receipt:
+        """Check the sender's signature and close; everything secret is wiped.
+
+        Raises:
+            PeerError: BAD_SIGNATURE.
+        """
+        with self._step(Event.RECEIVE_SIGNATURE):
+            payload = self._receipt_payload()
+            verify(self._peer_key, RECEIPT_TYPE, payload, signature)
+            receipt = Receipt(payload, sign(self._signer, RECEIPT_TYPE, payload).signature, signature)
+            self._wipe()
+            return receipt
+
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        (inputs,) = parts
+        points = oprf.hash_to_group(inputs, self._mode)
+        blinds = self._expander.scalars("blind", index, len(inputs))
+        blinded = oprf.blind(points, blinds)
+        blinds.fill(0)
+        self._array("blinded")[self._span(index)] = blinded
+        kept = chunk_digest("blinded", index, blinded)
+        self._array("blinded_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
+
+    def _commitment(self) -> Commitment:
+        return Commitment(Role.RECEIVER, self._at.elements, self._contents("blinded_digests"))
+
+    def _open_peer(self) -> None:
+        self._shapes |= table_shapes(self._context, self._at.peer_elements, self._limits)
+
+    def _indices(self, index: int) -> Indices:
+        return self._order[self._span(index)]
+
+    def _header(self, index: int) -> Header:
+        return Header(self._context.round_id, self._context.edge, index)
+
+    def _outputs(self, index: int, inputs: Bytes2D, evaluated: Bytes2D, rows: Indices | slice) -> Bytes2D:
+        """OPRF outputs (h, 64) of some rows of one chunk."""
+        span = self._span(index)
+        blinds = self._expander.scalars("blind", index, span.stop - span.start)
+        unblinded = oprf.unblind(np.ascontiguousarray(evaluated[rows]), np.ascontiguousarray(blinds[rows]))
+        blinds.fill(0)
+        return oprf.finalize(np.ascontiguousarray(inputs[rows]), unblinded)
+
+    def _open(self, positions: Indices, table_rows: Indices) -> Bytes2D:
+        """The facts of the hits at these wire positions; one chunk of the exchange at a time."""
+        facts = np.empty((len(positions), self._context.fact_bytes), dtype=np.uint8)
+        chunk_of = positions // self._limits.chunk_elements
+        for index in np.unique(chunk_of):
+            mine = np.flatnonzero(chunk_of == index)
+            span = self._span(int(index))
+            (inputs,), keyed = self._take(int(index))
+            if keyed != self._array("inputs")[index].tobytes():
+                raise changed()
+            inside = positions[mine] - span.start
+            outputs = self._outputs(int(index), inputs, self._array("evaluated")[span].copy(), inside)
+            facts[mine] = tags.open_facts(
+                outputs, self._array("table")[table_rows[mine], TAG_BYTES:], self._context
+            )
+        return facts
+
+    def _receipt_payload(self) -> bytes:
+        payload = ReceiptTerms(
+            receiver_elements=self._at.elements,
+            sender_elements=self._at.peer_elements,
+            transcript=self._exchange.value,
+            opened_at=self._at.opened_at,
+            closed_at=self._at.closed_at,
+        ).payload(self._context)
+        if self._at.receipt not in (NONE, digest(payload)):
+            raise damaged()
+        return payload
+
+    def _wipe(self) -> None:
+        super()._wipe()
+        if hasattr(self, "_order"):
+            self._order.fill(0)

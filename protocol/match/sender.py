@@ -1,0 +1,235 @@
+"""The sender's side of `hits` and `hits+facts`: the side that learns nothing but sizes."""
+
+import hmac
+
+import numpy as np
+
+from blindmatch.protocol import oprf
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.limits import LIMITS, POINT_BYTES, SEED_BYTES, TAG_BYTES, Limits
+from blindmatch.protocol.match import tags
+from blindmatch.protocol.match.messages import (
+    BlindedChunk,
+    Bytes2D,
+    EdgeContext,
+    ElementSource,
+    EvaluatedChunk,
+    FactSource,
+    Header,
+    Indices,
+    Receipt,
+    TagChunk,
+    chunks_of,
+)
+from blindmatch.protocol.match.session import (
+    Session,
+    check_order,
+    check_repeat,
+    check_size,
+    chunk_digest,
+    damaged,
+)
+from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
+from blindmatch.protocol.match.table import Event, Role, State
+from blindmatch.protocol.match.workspace import Workspace, exchange_shapes, sender_shapes
+from blindmatch.protocol.transcript import Signed, Signer, digest, encode, sign
+
+
+class Sender(Session):
+    """Evaluates the receiver's blinded elements and releases its own tag table.
+
+    Args:
+        context: the edge.
+        seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
+        signer: this agency's identity key.
+        peer_key: the receiver's identity key out of the agreement, 32 bytes.
+        elements: this side's elements, each of them once.
+        facts: what to release with a hit, exactly when the edge discloses facts.
+        workspace: arrays that outlive a crash.
+        limits: chunk sizes; both sides must use the same.
+        snapshot: what `snapshot` gave before a crash, or None for a new round.
+
+    Raises:
+        LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
+    """
+
+    def __init__(
+        self,
+        context: EdgeContext,
+        *,
+        seed: bytes,
+        signer: Signer,
+        peer_key: bytes,
+        elements: ElementSource,
+        workspace: Workspace,
+        facts: FactSource | None = None,
+        limits: Limits = LIMITS,
+        snapshot: bytes | None = None,
+    ) -> None:
+        if (facts is not None) != context.with_facts:
+            raise SequenceError("facts are given exactly when the edge discloses them")
+        super().__init__(
+            Role.SENDER,
+            context,
+            seed=seed,
+            signer=signer,
+            peer_key=peer_key,
+            elements=elements,
+            workspace=workspace,
+            limits=limits,
+            snapshot=snapshot,
+        )
+        self._facts = facts
+        self._shapes |= sender_shapes(context, self._at.elements, limits)
+        key_seed = self._expander.stream("oprf-key", 0, SEED_BYTES)
+        self._key = oprf.derive_key_pair(
+            key_seed, encode("blindmatch/oprf-key/v1", context.digest), self._mode
+        )
+        self._check_restored()
+
+    @property
+    def blinded_chunks(self) -> int:
+        """Chunks that the receiver will send; 0 before its commitment."""
+        return chunks_of(self._at.peer_elements, self._limits.chunk_elements)
+
+    @property
+    def tag_chunks(self) -> int:
+        """Chunks of the own tag table."""
+        return chunks_of(self._at.elements, self._context.tag_rows(self._limits))
+
+    def evaluate(self, chunk: BlindedChunk) -> EvaluatedChunk:
+        """Evaluate the next blinded chunk; an earlier one with the same bytes gets the same answer again. Heavy.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_POINT, BAD_COMMITMENT when the
+                chunks together are not what the receiver committed to.
+        """
+        with self._step(Event.EVALUATE):
+            index = chunk.header.sequence
+            self._check_header(chunk.header)
+            check_order(index, self.next_chunk, self.blinded_chunks)
+            size = self._limits.chunk_elements
+            check_size(chunk.points, min(size, self._at.peer_elements - index * size))
+            blinded = chunk_digest("blinded", index, chunk.points)
+            repeated = index < self.next_chunk
+            kept = self._array("blinded_digests")[index]
+            if repeated:
+                check_repeat(kept, blinded)
+            else:
+                kept[:] = np.frombuffer(blinded, dtype=np.uint8)
+                last = index + 1 == self.blinded_chunks
+                if last and self._contents("blinded_digests") != self._at.peer_contents:
+                    raise PeerError(
+                        PeerCode.BAD_COMMITMENT, "the blinded elements are not those committed to"
+                    )
+            answer = self._answer(chunk, blinded)
+            evaluated = chunk_digest("evaluated", index, answer.points, answer.proof)
+            kept = self._array("evaluated_digests")[index]
+            if repeated:
+                if not hmac.compare_digest(kept.tobytes(), evaluated):
+                    raise damaged()
+                return answer
+            kept[:] = np.frombuffer(evaluated, dtype=np.uint8)
+            self._add_exchanged(blinded, evaluated)
+            if self.next_chunk == self.blinded_chunks:
+                self._machine.fire(Event.BLINDED_COMPLETE)
+            return answer
+
+    def tag_chunk(self, index: int) -> TagChunk:
+        """One chunk of the tag table, once every blinded chunk came as committed to.
+
+        Raises:
+            PeerError: WRONG_STATE before that; BAD_SEQUENCE when there is no such chunk.
+            StoreError: the workspace no longer holds what was committed to.
+        """
+        with self._step(Event.SEND_TAGS):
+            check_order(index, index, self.tag_chunks)
+            size = self._context.tag_rows(self._limits)
+            rows = self._array("table")[index * size : (index + 1) * size].copy()
+            if chunk_digest("tags", index, rows) != self._array("table_digests")[index].tobytes():
+                raise damaged()
+            return TagChunk(Header(self._context.round_id, self._context.edge, index), rows)
+
+    def countersign(self, receipt: Signed, now: int) -> Receipt:
+        """Check the receipt against what this side saw, sign it and close; everything secret is wiped.
+
+        The same receipt again, after the answer was lost, gets the same signature.
+
+        Args:
+            receipt: with the receiver's signature.
+            now: seconds since 1970, UTC.
+
+        Raises:
+            PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, and those of another edge.
+        """
+        with self._step(Event.COUNTERSIGN):
+            expected = ReceiptTerms(self._at.peer_elements, self._at.elements, self._exchange.value, 0, 0)
+            ReceiptTerms.check(receipt, self._peer_key, expected, self._context, now=now)
+            seen = digest(receipt.payload)
+            if self.state is State.CLOSED and seen != self._at.receipt:
+                raise PeerError(PeerCode.BAD_RECEIPT, "another receipt was signed for this edge")
+            self._at.receipt = seen
+            own = sign(self._signer, RECEIPT_TYPE, receipt.payload).signature
+            self._wipe()
+            return Receipt(receipt.payload, receipt.signature, own)
+
+    def _answer(self, chunk: BlindedChunk, blinded: bytes) -> EvaluatedChunk:
+        evaluated = oprf.evaluate(self._key.secret, chunk.points)
+        if not self._context.verified:
+            return EvaluatedChunk(chunk.header, evaluated)
+        # The nonce depends on the very bytes as well as on the seed: two different chunks of one number, each proven
+        # under one nonce, would give the key away (as in RFC 6979).
+        nonce = self._expander.scalars("proof/" + blinded.hex(), chunk.header.sequence, 1)[0]
+        proof = oprf.prove(self._key, chunk.points, evaluated, nonce)
+        nonce.fill(0)
+        return EvaluatedChunk(chunk.header, evaluated, proof)
+
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        inputs, *facts = parts
+        points = oprf.hash_to_group(inputs, self._mode)
+        outputs = oprf.evaluate_directly(self._key.secret, points, inputs)
+        rows = self._array("rows")[self._span(index)]
+        rows[:, :TAG_BYTES] = tags.derive_tags(outputs, self._context)
+        for payload in facts:
+            rows[:, TAG_BYTES:] = tags.seal_facts(outputs, payload, self._context)
+        outputs.fill(0)
+
+    def _build(self) -> None:
+        """Sort the rows by tag into the table, a chunk at a time, and digest each chunk."""
+        rows, table = self._array("rows"), self._array("table")
+        order = tags.order_of(rows)
+        size = self._context.tag_rows(self._limits)
+        for index in range(self.tag_chunks):
+            start = index * size
+            block = rows[order[start : start + size]]
+            if not tags.strictly_increasing(block, table[start - 1 : start] if start else None):
+                raise LocalError(
+                    "two elements of the collection are equal", hint="Import the collection again."
+                )
+            table[start : start + size] = block
+            kept = chunk_digest("tags", index, block)
+            self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
+
+    def _commitment(self) -> Commitment:
+        public = self._key.public.tobytes() if self._context.verified else bytes(POINT_BYTES)
+        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), public)
+
+    def _open_peer(self) -> None:
+        self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
+
+    def _indices(self, index: int) -> Indices:
+        span = self._span(index)
+        return np.arange(span.start, span.stop, dtype=np.int64)
+
+    def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
+        if self._facts is None:
+            return super()._gather(indices)
+        facts = self._facts.take(indices)
+        if facts.shape != (len(indices), self._context.fact_bytes):
+            raise SequenceError(f"facts of shape {facts.shape} for {len(indices)} elements")
+        return *super()._gather(indices), facts
+
+    def _wipe(self) -> None:
+        super()._wipe()
+        if hasattr(self, "_key"):
+            self._key.wipe()

@@ -1,0 +1,318 @@
+"""What both roles share: the guarded step, chunks, commitments, checkpoints, wiping.
+
+Threads: every method runs to its end without waiting. `prepare_chunk` and the receiver's `unblind_chunk` may run in
+worker threads, for different chunks, beside one other call: they touch rows of their own in the workspace, one flag
+per chunk, and nothing else. All other methods belong to one thread at a time. A snapshot taken meanwhile counts only
+chunks that are finished.
+"""
+
+import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError, StoreError
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.limits import DIGEST_BYTES, Limits
+from blindmatch.protocol.match.checkpoint import Checkpoint
+from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
+from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
+from blindmatch.protocol.match.table import Event, Machine, Role, State
+from blindmatch.protocol.match.workspace import Shapes, Workspace
+from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
+
+NONE = bytes(DIGEST_BYTES)
+
+
+def changed() -> LocalError:
+    """The collection is not what it was when the round began."""
+    return LocalError(
+        "the collection changed since the round began",
+        hint="Start a new round: this one is bound to the elements that it committed to.",
+    )
+
+
+def damaged() -> StoreError:
+    """The workspace does not hold what the session put there."""
+    return StoreError(
+        "a round's working files were altered or lost", hint="Start a new round; check the disk of this node."
+    )
+
+
+def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
+    """32 bytes over one chunk, its kind and its number."""
+    flat = [
+        part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data for part in parts
+    ]
+    return digest(label.encode(), index.to_bytes(8, "big"), *flat)
+
+
+class Session:
+    """One side of one edge. Use `Receiver` or `Sender`."""
+
+    def __init__(
+        self,
+        role: Role,
+        context: EdgeContext,
+        *,
+        seed: bytes,
+        signer: Signer,
+        peer_key: bytes,
+        elements: ElementSource,
+        workspace: Workspace,
+        limits: Limits,
+        snapshot: bytes | None,
+    ) -> None:
+        if signer.agency != (context.receiver if role is Role.RECEIVER else context.sender):
+            raise SequenceError(f"{signer.agency} is not the {role} of this edge")
+        self._role = role
+        self._context = context
+        self._mode = Mode.VOPRF if context.verified else Mode.OPRF
+        self._limits = limits
+        self._signer = signer
+        self._peer_key = peer_key
+        self._elements = elements
+        self._workspace = workspace
+        self._shapes: Shapes = {}
+        self._expander = Expander(seed)
+        self._inputs_key = bytearray(self._expander.stream("inputs", 0, DIGEST_BYTES))
+        self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
+        count = len(elements)
+        if snapshot is None:
+            self._at = Checkpoint(elements=count)
+        else:
+            self._at = Checkpoint.unpack(snapshot, role, self._binding)
+        if self._at.elements != count:
+            raise changed()
+        try:
+            check_count(count, role, context)
+        except PeerError as error:
+            raise LocalError(error.message, hint="Select fewer records, or agree on larger limits.") from None
+        self._machine = Machine(role, self._at.state)
+        self._chunks = chunks_of(count, limits.chunk_elements)
+        self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
+        self._exchange = Transcript(self._at.exchange)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(edge={self._context.edge!r}, state={self.state.value!r})"
+
+    @property
+    def state(self) -> State:
+        """Where this side stands."""
+        return self._machine.state
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What made the session fail, if it did."""
+        return self._machine.failure
+
+    @property
+    def context(self) -> EdgeContext:
+        """The edge."""
+        return self._context
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of this side's own elements."""
+        return self._chunks
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are prepared: where to go on after a restart."""
+        return leading(self._prepared)
+
+    @property
+    def next_chunk(self) -> int:
+        """The next chunk of the exchange: blinded chunks answered, or evaluated chunks received."""
+        return self._at.exchanged
+
+    @property
+    def peer_elements(self) -> int:
+        """How many elements the peer committed to; 0 before its commitment."""
+        return self._at.peer_elements
+
+    def prepare_chunk(self, index: int) -> None:
+        """Prepare chunk `index` of the own elements; a chunk that is prepared is only checked for change.
+
+        Heavy; may run in a worker thread.
+
+        Raises:
+            LocalError: the elements are not those that this chunk was prepared from.
+            SequenceError: no such chunk, or not now.
+        """
+        with self._step(Event.PREPARE):
+            parts, keyed = self._take(index)
+            kept = self._array("inputs")[index]
+            if self._prepared[index]:
+                if not hmac.compare_digest(kept.tobytes(), keyed):
+                    raise changed()
+                return
+            self._prepare(index, *parts)
+            kept[:] = np.frombuffer(keyed, dtype=np.uint8)
+            self._prepared[index] = True
+
+    def commit(self) -> Signed:
+        """This side's signed commitment; the same bytes however often it is asked for.
+
+        Raises:
+            SequenceError: a chunk is not prepared.
+            LocalError: what was prepared is not what was committed to before.
+        """
+        with self._step(Event.COMMIT):
+            if not self._prepared.all():
+                raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
+            if self._at.own == NONE:
+                self._build()
+            payload = self._commitment().payload(self._context)
+            if self._at.own not in (NONE, digest(payload)):
+                raise changed()
+            self._at.own = digest(payload)
+            self._open_exchange()
+            return sign(self._signer, COMMITMENT_TYPE, payload)
+
+    def receive_commitment(self, signed: Signed) -> None:
+        """Take the peer's commitment; the same one again is accepted.
+
+        Raises:
+            PeerError: see `Commitment.check`; BAD_COMMITMENT when it is not the one that came before.
+        """
+        with self._step(Event.RECEIVE_COMMITMENT):
+            theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
+            said = Commitment.check(signed, self._peer_key, theirs, self._context)
+            if self._at.peer not in (NONE, digest(signed.payload)):
+                raise PeerError(PeerCode.BAD_COMMITMENT, "the peer committed to something else before")
+            self._at.peer = digest(signed.payload)
+            self._at.peer_elements = said.elements
+            self._at.peer_contents = said.contents
+            self._at.peer_key = said.public_key
+            self._open_peer()
+            self._open_exchange()
+
+    def snapshot(self) -> bytes:
+        """A checkpoint: constant size, nothing secret. Flush the workspace first, then store it, then send."""
+        self._at.state = self.state
+        self._at.prepared = self.prepared
+        self._at.exchange = self._exchange.value
+        return self._at.pack(self._role, self._binding)
+
+    def abort(self, reason: BaseException) -> None:
+        """Give up: FAILED, with everything secret wiped."""
+        self._machine.fail(reason)
+        self._wipe()
+
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        """Turn what `_gather` gave for one chunk into what the workspace keeps."""
+        raise NotImplementedError
+
+    def _build(self) -> None:
+        """Whatever is left to do once every chunk is prepared, before the first commitment."""
+
+    def _commitment(self) -> Commitment:
+        """What to commit to, from the workspace's digests."""
+        raise NotImplementedError
+
+    def _open_peer(self) -> None:
+        """Make the arrays whose size the peer's commitment tells."""
+        raise NotImplementedError
+
+    def _indices(self, index: int) -> Indices:
+        """Element indices of one chunk."""
+        raise NotImplementedError
+
+    def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
+        """Everything that a chunk is prepared from; the elements come first."""
+        return (np.ascontiguousarray(self._elements.take(indices)),)
+
+    @contextmanager
+    def _step(self, event: Event) -> Iterator[None]:
+        """One event: refused by the table, or done and fired. Any exception is final."""
+        try:
+            self._machine.check(event)
+            yield
+            self._machine.fire(event)
+        except BaseException as failure:
+            self.abort(failure)
+            raise
+
+    def _span(self, index: int) -> slice:
+        size = self._limits.chunk_elements
+        if not 0 <= index < self._chunks:
+            raise SequenceError(f"chunk {index} of {self._chunks}")
+        return slice(index * size, min((index + 1) * size, self._at.elements))
+
+    def _take(self, index: int) -> tuple[tuple[Bytes2D, ...], bytes]:
+        """What one chunk is prepared from, and a keyed digest of it."""
+        self._span(index)
+        parts = self._gather(self._indices(index))
+        return parts, hmac.digest(self._inputs_key, chunk_digest("inputs", index, *parts), "sha256")
+
+    def _array(self, name: str) -> Bytes2D:
+        return self._workspace.array(name, self._shapes[name])
+
+    def _contents(self, name: str) -> bytes:
+        """One digest over an array of chunk digests."""
+        return digest(name.encode(), self._array(name).tobytes())
+
+    def _check_header(self, header: Header) -> None:
+        if (header.round_id, header.edge) != (self._context.round_id, self._context.edge):
+            raise PeerError(PeerCode.UNKNOWN_ROUND, "the message belongs to another round or edge")
+
+    def _open_exchange(self) -> None:
+        """Start the transcript once both commitments are there."""
+        if self._at.exchanged == 0 and NONE not in (self._at.own, self._at.peer):
+            pair = (self._at.own, self._at.peer)
+            self._exchange = Transcript()
+            self._exchange.add("commitments", *(pair if self._role is Role.RECEIVER else reversed(pair)))
+
+    def _add_exchanged(self, blinded: bytes, evaluated: bytes) -> None:
+        self._exchange.add("chunk", blinded, evaluated)
+        self._at.exchanged += 1
+
+    def _check_restored(self) -> None:
+        """After a restart: do the workspace's digests still say what the checkpoint says?"""
+        if self._at.peer != NONE:
+            self._open_peer()
+        if self.state in (State.CLOSED, State.FAILED):
+            self._wipe()
+            return
+        if self._at.own != NONE and digest(self._commitment().payload(self._context)) != self._at.own:
+            raise damaged()
+        reached, exchanged = self._at.exchange, self._at.exchanged
+        if exchanged:
+            self._at.exchanged = 0
+            self._open_exchange()
+            blinded, evaluated = self._array("blinded_digests"), self._array("evaluated_digests")
+            for index in range(exchanged):
+                self._add_exchanged(blinded[index].tobytes(), evaluated[index].tobytes())
+            if self._exchange.value != reached:
+                raise damaged()
+
+    def _wipe(self) -> None:
+        self._expander.wipe()
+        self._inputs_key[:] = bytes(len(self._inputs_key))
+
+
+def check_size(points: Bytes2D, expected: int) -> None:
+    """A chunk must hold exactly as many rows as the commitments make it hold. PeerError: BAD_COUNT."""
+    if len(points) != expected:
+        raise PeerError(PeerCode.BAD_COUNT, f"a chunk of {len(points)} rows where {expected} were due")
+
+
+def check_order(index: int, following: int, total: int) -> None:
+    """The next chunk or an earlier one, no other. PeerError: BAD_SEQUENCE."""
+    if index > following or index >= total:
+        raise PeerError(PeerCode.BAD_SEQUENCE, f"chunk {index} came where {following} of {total} was due")
+
+
+def check_repeat(kept: Bytes2D, now: bytes) -> None:
+    """An earlier chunk may come again with the same bytes only. PeerError: ALTERED_CHUNK."""
+    if kept.tobytes() != now:
+        raise PeerError(PeerCode.ALTERED_CHUNK, "a chunk came again with other bytes")
+
+
+def leading(flags: npt.NDArray[np.bool_]) -> int:
+    """How many flags are set before the first that is not."""
+    return len(flags) if flags.all() else int(np.argmin(flags))

@@ -1,0 +1,192 @@
+"""The transition tables: role -> state -> event -> state. The diagram in the documentation is drawn from them.
+
+Any exception leads to FAILED, which is final; only what is CLOSED stays closed. An event that its state does not
+list is refused: as the peer's fault when the peer causes that event, as our own otherwise. What came once may come
+again, unaltered, until the edge closes.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError, SequenceError
+
+
+class Role(StrEnum):
+    """The two sides of an edge."""
+
+    RECEIVER = "receiver"  # learns the hits
+    SENDER = "sender"  # learns nothing but sizes
+
+
+class State(StrEnum):
+    """Where one side of an edge stands. Every state with work to do can be checkpointed and restored."""
+
+    PREPARING = "preparing"  # hashing, blinding or evaluating its own elements
+    OFFERED = "offered"  # sender: holds the receiver's commitment and still prepares
+    COMMITTED = "committed"  # its own commitment is signed, the peer's is not there yet
+    EXCHANGING = "exchanging"  # blinded chunks one way, evaluated chunks the other
+    COLLECTING = "collecting"  # receiver: every evaluated chunk is there, tag chunks come in
+    RELEASING = "releasing"  # sender: every blinded chunk came as committed to, tags may go out
+    COLLECTED = "collected"  # receiver: the whole tag table is there, as committed to
+    MATCHED = "matched"  # receiver: hits found
+    SIGNED = "signed"  # receiver: its receipt is signed, the sender's signature awaited
+    CLOSED = "closed"  # both signed; secrets wiped
+    FAILED = "failed"  # secrets wiped
+
+
+class Event(StrEnum):
+    """What moves a session. Events that complete something carry the name of what is then complete."""
+
+    PREPARE = "prepare a chunk"
+    COMMIT = "commit"
+    RECEIVE_COMMITMENT = "receive the peer's commitment"
+    SEND_BLINDED = "send a blinded chunk"
+    RECEIVE_EVALUATED = "receive an evaluated chunk"
+    EVALUATED_COMPLETE = "evaluated chunks complete"
+    UNBLIND = "unblind a chunk"
+    RECEIVE_TAGS = "receive a tag chunk"
+    TAGS_COMPLETE = "tag table complete"
+    FIND_HITS = "find hits"
+    SIGN_RECEIPT = "sign the receipt"
+    RECEIVE_SIGNATURE = "receive the sender's signature"
+    EVALUATE = "evaluate a chunk"
+    BLINDED_COMPLETE = "blinded chunks complete"
+    SEND_TAGS = "send a tag chunk"
+    COUNTERSIGN = "countersign the receipt"
+
+
+FROM_PEER = frozenset(
+    {
+        Event.RECEIVE_COMMITMENT,
+        Event.RECEIVE_EVALUATED,
+        Event.RECEIVE_TAGS,
+        Event.RECEIVE_SIGNATURE,
+        Event.EVALUATE,
+        Event.SEND_TAGS,
+        Event.COUNTERSIGN,
+    }
+)
+"""Events that the peer causes: out of order they are its fault, `PeerError(WRONG_STATE)`."""
+
+
+def _stay(state: State, *events: Event) -> dict[Event, State]:
+    return dict.fromkeys(events, state)
+
+
+_OWN = (Event.PREPARE, Event.COMMIT)
+_REPEATS = (Event.RECEIVE_COMMITMENT, Event.RECEIVE_EVALUATED, Event.RECEIVE_TAGS)
+
+TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
+    Role.RECEIVER: {
+        State.PREPARING: {
+            **_stay(State.PREPARING, Event.PREPARE),
+            Event.COMMIT: State.COMMITTED,
+        },
+        State.COMMITTED: {
+            **_stay(State.COMMITTED, *_OWN),
+            Event.RECEIVE_COMMITMENT: State.EXCHANGING,
+        },
+        State.EXCHANGING: {
+            **_stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.SEND_BLINDED),
+            **_stay(State.EXCHANGING, Event.RECEIVE_EVALUATED, Event.UNBLIND),
+            Event.EVALUATED_COMPLETE: State.COLLECTING,
+        },
+        State.COLLECTING: {
+            **_stay(State.COLLECTING, *_OWN, *_REPEATS, Event.SEND_BLINDED, Event.UNBLIND),
+            Event.TAGS_COMPLETE: State.COLLECTED,
+        },
+        State.COLLECTED: {
+            **_stay(State.COLLECTED, *_OWN, *_REPEATS, Event.UNBLIND),
+            Event.FIND_HITS: State.MATCHED,
+        },
+        State.MATCHED: {
+            **_stay(State.MATCHED, *_OWN, *_REPEATS, Event.FIND_HITS),
+            Event.SIGN_RECEIPT: State.SIGNED,
+        },
+        State.SIGNED: {
+            **_stay(State.SIGNED, *_OWN, *_REPEATS, Event.FIND_HITS, Event.SIGN_RECEIPT),
+            Event.RECEIVE_SIGNATURE: State.CLOSED,
+        },
+        State.CLOSED: {},
+        State.FAILED: {},
+    },
+    Role.SENDER: {
+        State.PREPARING: {
+            **_stay(State.PREPARING, Event.PREPARE),
+            Event.COMMIT: State.COMMITTED,
+            Event.RECEIVE_COMMITMENT: State.OFFERED,
+        },
+        State.OFFERED: {
+            **_stay(State.OFFERED, Event.PREPARE, Event.RECEIVE_COMMITMENT),
+            Event.COMMIT: State.EXCHANGING,
+        },
+        State.COMMITTED: {
+            **_stay(State.COMMITTED, *_OWN),
+            Event.RECEIVE_COMMITMENT: State.EXCHANGING,
+        },
+        State.EXCHANGING: {
+            **_stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE),
+            Event.BLINDED_COMPLETE: State.RELEASING,
+        },
+        State.RELEASING: {
+            **_stay(State.RELEASING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE, Event.SEND_TAGS),
+            Event.COUNTERSIGN: State.CLOSED,
+        },
+        State.CLOSED: {**_stay(State.CLOSED, Event.COUNTERSIGN)},
+        State.FAILED: {},
+    },
+}
+
+
+class Machine:
+    """One side's state. FAILED is kept apart from the rest, so that no other thread's step can undo it."""
+
+    def __init__(self, role: Role, state: State) -> None:
+        self.role = role
+        self._state = state
+        self._failure: BaseException | None = None
+
+    @property
+    def state(self) -> State:
+        """The state now."""
+        return self._state if self._failure is None else State.FAILED
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What made the session fail, if it did."""
+        return self._failure
+
+    def fail(self, failure: BaseException) -> None:
+        """Enter FAILED for good; the first failure is kept. A closed edge has its receipt and stays closed."""
+        if self._failure is None and self._state is not State.CLOSED:
+            self._failure = failure
+
+    def check(self, event: Event) -> None:
+        """Refuse an event that the table does not allow now.
+
+        Raises:
+            PeerError: WRONG_STATE, when the peer causes this event.
+            SequenceError: when it is our own.
+        """
+        self._following(self.state, event)
+
+    def fire(self, event: Event) -> None:
+        """Go where the event leads; raises as `check`.
+
+        An event that leads back to its state writes nothing: a worker's step cannot undo what came in meanwhile.
+        """
+        before = self.state
+        following = self._following(before, event)
+        if following is not before:
+            self._state = following
+
+    def _following(self, state: State, event: Event) -> State:
+        following = TRANSITIONS[self.role][state].get(event)
+        if following is not None:
+            return following
+        message = f"the {self.role} cannot {event} when {state}"
+        if isinstance(self._failure, BlindmatchError):
+            message += f" (it was: {self._failure})"
+        if event in FROM_PEER:
+            raise PeerError(PeerCode.WRONG_STATE, message, hint="Ask for the round's status on both nodes.")
+        raise SequenceError(message)
