@@ -1,7 +1,8 @@
 """ristretto255 through libsodium: the everyday backend.
 
 Each call goes straight to C with integer addresses into the batch's own buffer: no Python object per element but
-the loop's numbers. ctypes releases the interpreter lock during each call, so several threads share the cores.
+the loop's numbers. ctypes releases the interpreter lock during each call, so several threads share the cores; a thread
+busy in pure Python makes this one wait for the lock after every element (sys.setswitchinterval, 5 ms by default).
 All of libsodium's operations on scalars and points used here run in constant time in the secrets.
 """
 
