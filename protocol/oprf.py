@@ -85,10 +85,10 @@ def derive_key_pair(seed: bytes, info: bytes, mode: Mode) -> KeyPair:
     """
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed has {SEED_BYTES} bytes")
-    derive_input = bytearray(seed) + _prefixed(info)
+    derive_input = _row(bytes(seed) + _prefixed(info))
     label = b"DeriveKeyPair" + _context_string(mode)
     for counter in range(256):
-        message = _lay_out(1, _row(derive_input), bytes([counter]))
+        message = _lay_out(1, derive_input, bytes([counter]))
         secret = _hash_to_scalars(message, label)
         wipe(message)
         if secret.any():
@@ -360,6 +360,6 @@ def _prefixed(part: bytes) -> bytes:
     return _length(len(part)) + part
 
 
-def _row(message: bytes | bytearray) -> Bytes2D:
+def _row(message: bytes) -> Bytes2D:
     """Copy a message into a batch of one that can be wiped."""
     return np.frombuffer(bytearray(message), dtype=np.uint8).reshape(1, len(message))
