@@ -1,0 +1,202 @@
+"""Sealed files of a collection, block by block.
+
+```
+columns   blocks of: records u32, rows u32, rows per record u8, level digests (rows, levels, 16)
+records   blocks of: one JSON array a record: [reference, facts, provenance]
+handling  one blob: a letter per record
+index     one blob: JSON with the schema, the counts and where each block begins
+```
+Integers are little-endian. A block is bound to its collection, file and number, so that blocks cannot be exchanged;
+the index holds every block's place, so that none can be cut off.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.node.sealed import Sealer
+from blindmatch.protocol.errors import StoreError
+from blindmatch.protocol.limits import LEVEL_BYTES
+
+FORMAT: Final = 1
+BLOCK_RECORDS: Final = 4_096
+"""Records per block: about 0.5 MB of level digests."""
+PURPOSE: Final = "collections"
+
+Bytes3D = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a collection's folder holds."""
+
+    schema: str
+    schema_digest: str
+    """Hex."""
+    levels: int
+    records: int
+    rows: int
+    columns: tuple[int, ...] = field(repr=False)
+    """Where each block of `columns` begins, and where the last ends."""
+    details: tuple[int, ...] = field(repr=False)
+    """The same for `records`."""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """One record's sealed part."""
+
+    reference: str = field(repr=False)
+    facts: Mapping[str, str] = field(repr=False)
+    provenance: Mapping[str, str] = field(repr=False)
+
+
+class BlockWriter:
+    """Writes a collection's files into an empty folder. Call `add` for each record, then `finish`."""
+
+    def __init__(self, folder: Path, sealer: Sealer, collection: str, levels: int) -> None:
+        self._folder = folder
+        self._sealer = sealer
+        self._collection = collection
+        self._levels = levels
+        self._columns: BinaryIO = (folder / "columns").open("xb")
+        self._details: BinaryIO = (folder / "records").open("xb")
+        self._places: tuple[list[int], list[int]] = ([0], [0])
+        self._handling = bytearray()
+        self._counts = bytearray()
+        self._lines: list[str] = []
+        self.records = 0
+        self.rows = 0
+
+    @property
+    def pending(self) -> int:
+        """Records added since the last block."""
+        return len(self._counts)
+
+    def add(self, record: StoredRecord, handling: str, rows: int) -> None:
+        """One record; the digests of its `rows` rows come with the block."""
+        self._counts.append(rows)
+        self._handling += handling.encode("ascii")
+        self._lines.append(
+            json.dumps([record.reference, record.facts, record.provenance], separators=(",", ":"))
+        )
+
+    def flush(self, digests: Bytes3D) -> None:
+        """Seal the records added so far as one block, with their rows' level digests in order."""
+        if not self._counts:
+            return
+        rows = sum(self._counts)
+        if digests.shape != (rows, self._levels, LEVEL_BYTES):
+            raise StoreError("a block's rows and digests do not agree")
+        number = len(self._places[0]) - 1
+        head = np.array([len(self._counts), rows], dtype="<u4").tobytes()
+        self._write(0, self._columns, "columns", number, head + bytes(self._counts) + digests.tobytes())
+        self._write(1, self._details, "records", number, f"[{','.join(self._lines)}]".encode())
+        self.records += len(self._counts)
+        self.rows += rows
+        self._counts.clear()
+        self._lines.clear()
+
+    def _write(self, which: int, file: BinaryIO, name: str, number: int, plain: bytes) -> None:
+        file.write(self._sealer.seal(plain, f"{self._collection}/{name}/{number}"))
+        self._places[which].append(file.tell())
+
+    def finish(self, schema: str, schema_digest: bytes) -> None:
+        """Write the small files, and everything through to the disk."""
+        columns, details = self._places
+        index = Index(
+            schema, schema_digest.hex(), self._levels, self.records, self.rows, tuple(columns), tuple(details)
+        )
+        for name, plain in (
+            ("handling", bytes(self._handling)),
+            ("index", json.dumps(asdict(index)).encode()),
+        ):
+            with (self._folder / name).open("xb") as file:
+                file.write(self._sealer.seal(plain, f"{self._collection}/{name}"))
+                _sync(file)
+        _sync(self._columns)
+        _sync(self._details)
+        self.close()
+        descriptor = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close the files, finished or not."""
+        self._columns.close()
+        self._details.close()
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+class BlockReader:
+    """Reads a collection's files.
+
+    Raises:
+        StoreError: a file is missing, cut or of a later format.
+        KeysError: a file was altered, or comes from elsewhere.
+    """
+
+    def __init__(self, folder: Path, sealer: Sealer, collection: str) -> None:
+        self._folder = folder
+        self._sealer = sealer
+        self._collection = collection
+        try:
+            content = json.loads(self._open("index"))
+            self.index = Index(
+                **{**content, "columns": tuple(content["columns"]), "details": tuple(content["details"])}
+            )
+        except (ValueError, TypeError, KeyError):
+            raise StoreError(f"collection {collection}: the index is of another version") from None
+        if self.index.format != FORMAT:
+            raise StoreError(
+                f"collection {collection}: its files are of format {self.index.format}, this program knows {FORMAT}",
+                hint="Import it again.",
+            )
+        self.handling = np.frombuffer(self._open("handling"), dtype=np.uint8)
+        """(records,) ASCII codes of the handling codes."""
+
+    def __len__(self) -> int:
+        return len(self.index.columns) - 1
+
+    def columns(self, number: int) -> tuple[Bytes3D, npt.NDArray[np.uint8]]:
+        """A block's level digests (rows, levels, 16), and the number of rows of each of its records."""
+        data = self._block("columns", number, self.index.columns)
+        records, rows = (int(value) for value in np.frombuffer(data[:8], dtype="<u4"))
+        counts = np.frombuffer(data, dtype=np.uint8, count=records, offset=8)
+        digests = np.frombuffer(data, dtype=np.uint8, offset=8 + records)
+        return digests.reshape(rows, self.index.levels, LEVEL_BYTES), counts
+
+    def details(self, number: int) -> Sequence[StoredRecord]:
+        """A block's records."""
+        content: list[list[Any]] = json.loads(self._block("records", number, self.index.details))
+        return [StoredRecord(*entry) for entry in content]
+
+    def _block(self, name: str, number: int, places: Sequence[int]) -> bytes:
+        start, end = places[number], places[number + 1]
+        try:
+            with (self._folder / name).open("rb") as file:
+                file.seek(start)
+                sealed = file.read(end - start)
+        except OSError as error:
+            raise StoreError(f"collection {self._collection}: {name}: {error.strerror}") from None
+        return self._sealer.open(sealed, f"{self._collection}/{name}/{number}")
+
+    def _open(self, name: str) -> bytes:
+        try:
+            sealed = (self._folder / name).read_bytes()
+        except OSError as error:
+            raise StoreError(f"collection {self._collection}: {name}: {error.strerror}") from None
+        return self._sealer.open(sealed, f"{self._collection}/{name}")
