@@ -76,10 +76,13 @@ class Side(Generic[Session]):
         self.crash_in: int | None = None
         self.points = 0
 
-    def run(self, call: Callable[[Session], Value]) -> Value:
-        """Call the session, then checkpoint; only then may the caller send what came out."""
+    def run(self, call: Callable[[Session], Value], keep: Callable[[Value], None] | None = None) -> Value:
+        """Call the session, keep what is to be kept, then checkpoint; only then may the caller send what came out."""
         value = call(self.session)
         self._point()
+        if keep is not None:
+            keep(value)
+            self._point()
         self.stored = self.session.snapshot()
         self._point()
         return value
@@ -206,12 +209,15 @@ class Network:
             case State.COLLECTED if session.unblinded < session.chunks:
                 side.run(lambda live: live.unblind_chunk(live.unblinded))
             case State.COLLECTED:
-                self.hits = side.run(lambda live: live.find_hits())
+                side.run(lambda live: live.find_hits(), keep=self._keep_hits)
             case State.MATCHED | State.SIGNED:
                 receipt = side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT))
                 self._send(side, self.requests, "close", 0, receipt)
             case _:
                 pass
+
+    def _keep_hits(self, hits: Hits) -> None:
+        self.hits = hits
 
     def _handle(self, request: Message) -> None:
         side, body = self.sender, request.body
@@ -229,8 +235,7 @@ class Network:
             case int():
                 self._send(side, self.replies, "tag chunk", body, side.run(lambda live: live.tag_chunk(body)))
             case Signed():
-                receipt = side.run(lambda live: live.countersign(body, CLOSED_AT))
-                self.receipts.append(receipt)
+                receipt = side.run(lambda live: live.countersign(body, CLOSED_AT), keep=self.receipts.append)
                 self._send(side, self.replies, "signature", 0, receipt.sender_signature)
             case _:
                 raise AssertionError(request.kind)
@@ -251,7 +256,7 @@ class Network:
             case TagChunk():
                 side.run(lambda live: live.receive_tags(body))
             case bytes():
-                self.receipts.append(side.run(lambda live: live.receive_receipt_signature(body)))
+                side.run(lambda live: live.receive_receipt_signature(body), keep=self.receipts.append)
             case _:
                 raise AssertionError(reply.kind)
 

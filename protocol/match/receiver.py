@@ -97,6 +97,11 @@ class Receiver(Session):
         """The next tag chunk to ask for."""
         return self._at.tag_chunks
 
+    def snapshot(self) -> bytes:
+        """A checkpoint: constant size, nothing secret. Flush the workspace first, then store it, then send."""
+        self._at.unblinded = self.unblinded
+        return super().snapshot()
+
     def blinded_chunk(self, index: int) -> BlindedChunk:
         """Chunk `index` as it was committed to.
 

@@ -77,7 +77,8 @@ class Session:
         self._elements = elements
         self._workspace = workspace
         self._shapes: Shapes = {}
-        self._expander = Expander(seed)
+        # Bound to the edge and round: a seed that is used twice by mistake still gives other blinds and another key.
+        self._expander = Expander(hmac.digest(seed, context.digest, "sha256"))
         self._inputs_key = bytearray(self._expander.stream("inputs", 0, DIGEST_BYTES))
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
         count = len(elements)

@@ -1,0 +1,563 @@
+"""Both roles on a quiet line, after crashes at every point, and with every local mistake."""
+
+import concurrent.futures
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from blindmatch.protocol import group
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError, StoreError
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.match import Disclosure, Header, Receiver, State, TagChunk, Workspace
+from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, Edge, Network, Rows, Side
+
+OURS = [11, 12, 13, 14, 15, 12, 16, 17, 18, 19]
+THEIRS = [13, 18, 12, 90, 91, 92, 93]
+EXPECTED = [1, 2, 5, 8]
+FACTS = [value * 1000 for value in THEIRS]
+KINDS = {"hits": {}, "verified": {"verified": True}, "facts": {"facts": FACTS}}
+
+
+@pytest.fixture(params=KINDS)
+def edge(request):
+    return Edge.of(OURS, THEIRS, **KINDS[request.param])
+
+
+def _check(edge, hits):
+    assert hits.elements.tolist() == EXPECTED
+    if edge.facts is None:
+        assert hits.facts is None
+    else:
+        assert [int.from_bytes(row.tobytes(), "big") for row in hits.facts] == [
+            OURS[i] * 1000 for i in EXPECTED
+        ]
+
+
+def test_the_receiver_learns_its_hits_and_both_hold_one_receipt(edge):
+    network = edge.connect()
+    _check(edge, network.run())
+    assert network.sender.session.state is network.receiver.session.state is State.CLOSED
+    ours, theirs = network.receipts
+    assert ours == theirs
+
+
+def test_what_travels_does_not_depend_on_what_matched():
+    """Only sizes: two rounds of other overlaps exchange messages of the same kinds, numbers and sizes."""
+
+    def shape(theirs):
+        network = Edge.of(OURS, theirs).connect()
+        network.run()
+        return [(message.kind, message.index, len(message.content())) for message in network.sent]
+
+    assert shape(THEIRS) == shape([101, 102, 103, 104, 105, 106, 107])
+
+
+def test_receiver_order_on_the_wire_is_not_its_own_order():
+    edge = Edge.of(list(range(32)), [1], chunk_elements=32)
+    network = edge.connect()
+    network.run()
+    receiver = edge.receiver()
+    assert receiver._order.tolist() != list(range(32))
+    assert sorted(receiver._order.tolist()) == list(range(32))
+
+
+def test_crash_at_every_point_changes_nothing(edge):
+    quiet = edge.connect()
+    quiet.run()
+    wire = {(message.kind, message.index): message.content() for message in quiet.sent}
+    for name in ("receiver", "sender"):
+        for point in range(getattr(quiet, name).points):
+            network = edge.connect()
+            getattr(network, name).crash_in = point
+            _check(edge, network.run())
+            assert getattr(network, name).crash_in is None, "it crashed"
+            assert {(message.kind, message.index): message.content() for message in network.sent} == wire
+            assert network.receipts[-1] == quiet.receipts[0]
+
+
+def test_workspace_on_disk(edge, tmp_path):
+    def mapped(name):
+        def allocate(array, shape):
+            path = tmp_path / f"{name}-{array}"
+            mode = "r+" if path.exists() else "w+"
+            return np.memmap(path, dtype=np.uint8, mode=mode, shape=shape)
+
+        return allocate
+
+    network = Network(
+        Side(lambda snapshot: edge.receiver(Workspace(mapped("receiver")), snapshot)),
+        Side(lambda snapshot: edge.sender(Workspace(mapped("sender")), snapshot)),
+    )
+    network.receiver.crash_in = 20
+    network.sender.crash_in = 10
+    _check(edge, network.run())
+
+
+def test_workers_prepare_and_unblind_beside_the_exchange():
+    edge = Edge.of(list(range(60)), list(range(40, 80)), verified=True)
+    receiver, sender = edge.receiver(), edge.sender()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for session in (receiver, sender):
+            list(pool.map(session.prepare_chunk, range(session.chunks)))
+        sender.receive_commitment(receiver.commit())
+        receiver.receive_commitment(sender.commit())
+        waiting = []
+        for index in range(receiver.chunks):
+            receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+            waiting.append(pool.submit(receiver.unblind_chunk, index))
+            receiver.snapshot()
+        for index in range(sender.tag_chunks):
+            receiver.receive_tags(sender.tag_chunk(index))
+        for each in waiting:
+            each.result()
+    assert receiver.find_hits().elements.tolist() == list(range(40, 60))
+
+
+def test_a_slow_worker_does_not_undo_what_came_meanwhile():
+    """The last evaluated chunk and the whole tag table arrive while chunk 0 is being unblinded."""
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(Rows):
+        armed = False
+
+        def take(self, indices):
+            if self.armed and threading.current_thread() is not threading.main_thread():
+                started.set()
+                assert go_on.wait(20)
+            return super().take(indices)
+
+    edge = Edge.of([1, 2, 3, 4, 5, 6], [2, 6])
+    slow = Slow(edge.receiver_elements.rows)
+    receiver, sender = replace(edge, receiver_elements=slow).receiver(), edge.sender()
+    _prepare(receiver, sender)
+    receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
+    slow.armed = True
+    worker = threading.Thread(target=receiver.unblind_chunk, args=(0,))
+    worker.start()
+    assert started.wait(20)
+    receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(1)))
+    receiver.receive_tags(sender.tag_chunk(0))
+    receiver.unblind_chunk(1)
+    assert receiver.unblinded == 0
+    go_on.set()
+    worker.join()
+    assert receiver.state is State.COLLECTED
+    assert receiver.unblinded == 2
+    assert receiver.find_hits().elements.tolist() == [1, 5]
+
+
+def _prepare(*sessions):
+    for session in sessions:
+        for index in range(session.chunks):
+            session.prepare_chunk(index)
+    receiver, sender = sessions
+    sender.receive_commitment(receiver.commit())
+    receiver.receive_commitment(sender.commit())
+
+
+def test_sender_may_commit_before_or_after_the_receiver():
+    edge = Edge.of([1, 2], [2, 3])
+    for sender_first in (False, True):
+        receiver, sender = edge.receiver(), edge.sender()
+        receiver.prepare_chunk(0)
+        sender.prepare_chunk(0)
+        if sender_first:
+            commitment = sender.commit()
+            sender.receive_commitment(receiver.commit())
+        else:
+            sender.receive_commitment(receiver.commit())
+            commitment = sender.commit()
+        receiver.receive_commitment(commitment)
+        assert sender.state is receiver.state is State.EXCHANGING
+
+
+def test_no_tags_before_every_blinded_chunk():
+    edge = Edge.of(OURS, THEIRS)
+    receiver, sender = edge.receiver(), edge.sender()
+    _prepare(receiver, sender)
+    sender.evaluate(receiver.blinded_chunk(0))
+    with pytest.raises(PeerError) as caught:
+        sender.tag_chunk(0)
+    assert caught.value.code is PeerCode.WRONG_STATE
+
+
+def test_nothing_secret_in_reprs_snapshots_or_workspaces():
+    edge = Edge.of(OURS, THEIRS, facts=FACTS, verified=True)
+    kept = {}
+
+    def allocate(name, shape):
+        return kept.setdefault(name, np.zeros(shape, dtype=np.uint8))
+
+    receiver, sender = (
+        edge.receiver(Workspace(allocate)),
+        edge.sender(Workspace(lambda n, s: allocate("s" + n, s))),
+    )
+    secrets = [edge.receiver_seed, edge.sender_seed, sender._key.secret.tobytes()]
+    secrets += [row.tobytes() for row in receiver._expander.scalars("blind", 0, 4)]
+    secrets += [edge.receiver_elements.rows.tobytes()[:16], edge.sender_elements.rows.tobytes()[:16]]
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+        receiver.unblind_chunk(index)
+    for index in range(sender.tag_chunks):
+        receiver.receive_tags(sender.tag_chunk(index))
+    places = [array.tobytes() for array in kept.values()] + [receiver.snapshot(), sender.snapshot()]
+    places += [
+        repr(each).encode() for each in (receiver, sender, receiver.find_hits(), vars(receiver), vars(sender))
+    ]
+    for secret in secrets:
+        assert not any(secret in place or secret.hex().encode() in place for place in places)
+
+
+def test_closing_wipes_the_secrets():
+    network = Edge.of(OURS, THEIRS).connect()
+    network.run()
+    receiver, sender = network.receiver.session, network.sender.session
+    assert not sender._key.secret.any()
+    assert not receiver._order.any()
+    for session in (receiver, sender):
+        assert not any(session._inputs_key)
+        with pytest.raises(SequenceError, match="wiped"):
+            session._expander.stream("blind", 0, 1)
+
+
+def test_one_seed_in_two_rounds_still_gives_other_blinds_and_keys():
+    one, two = Edge.of([1, 2], [1, 2]), Edge.of([1, 2], [1, 2], round_id=b"another-round-id")
+    first, second = one.sender(), two.sender()
+    assert first._key.secret.tobytes() != second._key.secret.tobytes()
+    blinds = [edge.receiver()._expander.scalars("blind", 0, 2).tobytes() for edge in (one, two)]
+    assert blinds[0] != blinds[1]
+
+
+@pytest.mark.parametrize("role", ["receiver", "sender"])
+def test_elements_that_change_are_found(role):
+    """Whether in number or in content, and whether before or after the commitment."""
+    edge = Edge.of(OURS, THEIRS)
+    workspace = Workspace.in_memory()
+    session = getattr(edge, role)(workspace)
+    for index in range(session.chunks):
+        session.prepare_chunk(index)
+    prepared = session.snapshot()
+    session.commit()
+    name = f"{role}_elements"
+    values = OURS if role == "receiver" else THEIRS
+    shorter = replace(edge, **{name: Rows.of(values[:-1])})
+    other = replace(edge, **{name: Rows.of([*values[:-1], 1234])})
+    for snapshot in (prepared, session.snapshot()):
+        with pytest.raises(LocalError, match="changed since the round began"):
+            getattr(shorter, role)(workspace, snapshot)
+        same, changed = (getattr(each, role)(workspace, snapshot) for each in (edge, other))
+        for index in range(same.chunks):
+            same.prepare_chunk(index)
+        assert same.commit() == session.commit()
+
+        def check(changed=changed):
+            for index in range(changed.chunks):
+                changed.prepare_chunk(index)
+
+        with pytest.raises(LocalError, match="changed since the round began"):
+            check()
+        assert changed.state is State.FAILED
+
+
+def test_facts_that_change_are_found():
+    edge = Edge.of(OURS, THEIRS, facts=FACTS)
+    workspace = Workspace.in_memory()
+    session = edge.sender(workspace)
+    session.prepare_chunk(0)
+    changed = replace(edge, facts=Rows.of([value + 1 for value in FACTS], 24))
+    with pytest.raises(LocalError, match="changed since the round began"):
+        changed.sender(workspace, session.snapshot()).prepare_chunk(0)
+
+
+def test_elements_that_change_are_found_before_unblinding():
+    edge = Edge.of(OURS, THEIRS)
+    workspace = Workspace.in_memory()
+    receiver, sender = edge.receiver(workspace), edge.sender()
+    _prepare(receiver, sender)
+    receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
+    changed = replace(edge, receiver_elements=Rows.of([value + 100 for value in OURS]))
+    resumed = changed.receiver(workspace, receiver.snapshot())
+    with pytest.raises(LocalError, match="changed since the round began"):
+        resumed.unblind_chunk(0)
+
+
+@pytest.mark.parametrize("array", ["blinded_digests", "evaluated_digests"])
+@pytest.mark.parametrize("role", ["receiver", "sender"])
+def test_a_workspace_that_was_lost_is_found_on_restart(role, array):
+    edge = Edge.of(OURS, THEIRS)
+    kept = {}
+
+    def allocate(name, shape):
+        return kept.setdefault(name, np.zeros(shape, dtype=np.uint8))
+
+    sessions = {"receiver": edge.receiver(), "sender": edge.sender()}
+    sessions[role] = getattr(edge, role)(Workspace(allocate))
+    receiver, sender = sessions["receiver"], sessions["sender"]
+    _prepare(receiver, sender)
+    receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
+    snapshot = sessions[role].snapshot()
+    getattr(edge, role)(Workspace(allocate), snapshot)
+    kept[array][0] = 0
+    with pytest.raises(StoreError, match="working files"):
+        getattr(edge, role)(Workspace(allocate), snapshot)
+
+
+@pytest.mark.parametrize("array", ["blinded", "evaluated", "table"])
+def test_an_altered_workspace_is_found_before_use(array):
+    edge = Edge.of(OURS, THEIRS)
+    kept = {}
+    workspace = Workspace(lambda name, shape: kept.setdefault(name, np.zeros(shape, dtype=np.uint8)))
+    receiver, sender = edge.receiver(workspace), edge.sender()
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+    kept["evaluated" if array == "evaluated" else "blinded"][0, 0] ^= array != "table"
+    if array == "blinded":
+        with pytest.raises(StoreError, match="working files"):
+            receiver.blinded_chunk(0)
+        return
+    if array == "evaluated":
+        with pytest.raises(StoreError, match="working files"):
+            receiver.unblind_chunk(0)
+        return
+    for index in range(receiver.chunks):
+        receiver.unblind_chunk(index)
+    for index in range(sender.tag_chunks):
+        receiver.receive_tags(sender.tag_chunk(index))
+    kept["table"][0, 0] ^= 1
+    with pytest.raises(StoreError, match="working files"):
+        receiver.find_hits()
+
+
+def test_an_altered_tag_table_is_not_sent():
+    edge = Edge.of(OURS, THEIRS)
+    kept = {}
+    workspace = Workspace(lambda name, shape: kept.setdefault(name, np.zeros(shape, dtype=np.uint8)))
+    receiver, sender = edge.receiver(), edge.sender(workspace)
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        sender.evaluate(receiver.blinded_chunk(index))
+    kept["table"][0, 0] ^= 1
+    with pytest.raises(StoreError, match="working files"):
+        sender.tag_chunk(0)
+
+
+def test_a_checkpoint_of_another_edge_seed_or_role_is_refused():
+    edge = Edge.of(OURS, THEIRS)
+    snapshot = edge.receiver().snapshot()
+    others = [
+        lambda: Edge.of(OURS, THEIRS, round_id=b"another-round-id").receiver(None, snapshot),
+        lambda: replace(edge, receiver_seed=b"x" * 32).receiver(None, snapshot),
+        lambda: replace(edge, sender_seed=edge.receiver_seed).sender(None, snapshot),
+    ]
+    for other in others:
+        with pytest.raises(StoreError, match="another edge or seed"):
+            other()
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", None])
+def test_a_damaged_checkpoint_is_refused(damage):
+    edge = Edge.of(OURS, THEIRS)
+    snapshot = edge.receiver().snapshot()
+    damaged = snapshot[:-1] if damage is None else damage
+    with pytest.raises(StoreError, match="damaged"):
+        edge.receiver(None, damaged)
+    with pytest.raises(StoreError, match="damaged"):
+        edge.receiver(None, snapshot.replace(b"preparing", b"pondering"))
+
+
+def test_a_receipt_keeps_its_times_after_a_crash():
+    edge = Edge.of(OURS, THEIRS)
+    workspace = Workspace.in_memory()
+    network = Network(
+        Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
+    )
+    while network.receiver.session.state is not State.MATCHED:
+        network.receiver_step()
+        while network.requests:
+            network.deliver_request(0)
+        while network.replies:
+            network.deliver_reply(0)
+    first = network.receiver.session.receipt(OPENED_AT, CLOSED_AT)
+    resumed = edge.receiver(workspace, network.receiver.session.snapshot())
+    assert resumed.receipt(OPENED_AT + 5, CLOSED_AT + 500) == first
+
+
+def test_hits_can_be_found_again_after_a_crash():
+    edge = Edge.of(OURS, THEIRS, facts=FACTS)
+    workspace = Workspace.in_memory()
+    network = Network(
+        Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
+    )
+    while network.receiver.session.state is not State.SIGNED:
+        network.receiver_step()
+        while network.requests and network.receiver.session.state is not State.SIGNED:
+            network.deliver_request(0)
+        while network.replies:
+            network.deliver_reply(0)
+    _check(edge, edge.receiver(workspace, network.receiver.session.snapshot()).find_hits())
+
+
+def test_equal_elements_of_a_sender_are_our_own_mistake():
+    sender = Edge.of([1], [2, 3, 2]).sender()
+    sender.prepare_chunk(0)
+    with pytest.raises(LocalError, match="two elements of the collection are equal"):
+        sender.commit()
+
+
+def test_every_chunk_must_be_prepared():
+    receiver = Edge.of(OURS, THEIRS).receiver()
+    receiver.prepare_chunk(1)
+    assert receiver.prepared == 0
+    with pytest.raises(SequenceError, match="chunk 0 of 3 is not prepared"):
+        receiver.commit()
+
+
+@pytest.mark.parametrize("index", [-1, 3])
+def test_there_is_no_such_chunk(index):
+    with pytest.raises(SequenceError, match=f"chunk {index} of 3"):
+        Edge.of(OURS, THEIRS).receiver().prepare_chunk(index)
+
+
+def test_unblinding_waits_for_the_chunk():
+    edge = Edge.of(OURS, THEIRS)
+    receiver, sender = edge.receiver(), edge.sender()
+    _prepare(receiver, sender)
+    with pytest.raises(SequenceError, match="has not been received"):
+        receiver.unblind_chunk(0)
+
+
+def test_chunks_unblinded_before_a_crash_stay_so():
+    edge = Edge.of(OURS, THEIRS)
+    workspace = Workspace.in_memory()
+    receiver, sender = edge.receiver(workspace), edge.sender()
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+    receiver.unblind_chunk(0)
+    receiver.unblind_chunk(2)
+    assert edge.receiver(workspace, receiver.snapshot()).unblinded == 1
+    receiver.unblind_chunk(1)
+    assert edge.receiver(workspace, receiver.snapshot()).unblinded == 3
+
+
+def test_hits_wait_for_every_chunk():
+    edge = Edge.of(OURS, THEIRS)
+    receiver, sender = edge.receiver(), edge.sender()
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+    for index in range(sender.tag_chunks):
+        receiver.receive_tags(sender.tag_chunk(index))
+    with pytest.raises(SequenceError, match="chunk 0 of 3 is not unblinded"):
+        receiver.find_hits()
+
+
+def test_own_collections_are_held_to_the_agreement():
+    edge = Edge.of(OURS, THEIRS)
+    small = replace(edge, context=replace(edge.context, receiver_elements=9, sender_elements=6))
+    for make in (small.receiver, small.sender):
+        with pytest.raises(LocalError, match="the agreement allows"):
+            make()
+    with pytest.raises(LocalError, match="brings no elements"):
+        replace(edge, receiver_elements=Rows.of([])).receiver()
+
+
+def test_the_signer_must_be_the_party():
+    edge = Edge.of(OURS, THEIRS)
+    with pytest.raises(SequenceError, match="council is not the receiver"):
+        replace(edge, receiver_key=COUNCIL).receiver()
+
+
+def test_facts_are_given_exactly_when_they_travel():
+    edge = Edge.of(OURS, THEIRS)
+    with pytest.raises(SequenceError, match="facts"):
+        replace(edge, facts=Rows.of(FACTS, 24)).sender()
+    with pytest.raises(SequenceError, match="facts of shape"):
+        replace(Edge.of(OURS, THEIRS, facts=FACTS), facts=Rows.of(FACTS, 23)).sender().prepare_chunk(0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"agreement": b"short"},
+        {"round_id": b""},
+        {"edge": ""},
+        {"edge": "x" * 65},
+        {"receiver": ""},
+        {"sender": "police"},
+        {"disclosure": "everything"},
+        {"keys_digest": bytes(31)},
+        {"receiver_elements": 0},
+        {"sender_elements": -1},
+        {"fact_bytes": 8},
+        {"disclosure": Disclosure.HITS_FACTS},
+        {"disclosure": Disclosure.HITS_FACTS, "fact_bytes": 513},
+        {"fact_bytes": -1},
+    ],
+)
+def test_an_edge_that_cannot_run_is_refused(change):
+    with pytest.raises(LocalError, match="the edge cannot run"):
+        replace(Edge.of([1], [2]).context, **change)
+
+
+def test_wide_rows_lower_the_rows_of_a_chunk():
+    context = Edge.of([1], [2], facts=[3]).context
+    assert context.row_bytes == 16 + 24 + 16
+    assert context.tag_rows(Limits()) == 4_096
+    assert context.tag_rows(Limits(chunk_tag_bytes=560)) == 10
+    assert context.tag_rows(Limits(chunk_tag_bytes=5)) == 1
+
+
+def test_tag_chunks_are_smaller_than_blinded_chunks_when_rows_are_wide():
+    edge = Edge.of(OURS, THEIRS, facts=FACTS)
+    edge = replace(edge, limits=Limits(chunk_elements=4, chunk_tag_bytes=112))
+    network = edge.connect()
+    _check(edge, network.run())
+    assert network.sender.session.tag_chunks == 4
+
+
+@pytest.mark.parametrize("backend", group.available())
+def test_every_backend_gives_the_same_bytes(backend):
+    edge = Edge.of([1, 2, 3], [3, 4], verified=True)
+    with group.using(group.available()[0]):
+        expected = edge.connect()
+        expected.run()
+    with group.using(backend):
+        network = edge.connect()
+        assert network.run().elements.tolist() == [2]
+    assert [message.content() for message in network.sent] == [message.content() for message in expected.sent]
+
+
+def test_progress_of_both_sides():
+    edge = Edge.of(OURS, THEIRS)
+    network = edge.connect()
+    receiver, sender = network.receiver.session, network.sender.session
+    assert (receiver.chunks, receiver.tag_chunks, receiver.peer_elements) == (3, 0, 0)
+    assert (sender.chunks, sender.blinded_chunks, sender.tag_chunks) == (2, 0, 2)
+    network.run()
+    receiver, sender = network.receiver.session, network.sender.session
+    assert (receiver.next_chunk, receiver.unblinded, receiver.next_tag_chunk, receiver.tag_chunks) == (
+        3,
+        3,
+        2,
+        2,
+    )
+    assert (sender.prepared, sender.next_chunk, sender.blinded_chunks) == (2, 3, 3)
+    assert (receiver.peer_elements, sender.peer_elements) == (len(THEIRS), len(OURS))
+
+
+def test_a_repeated_tag_chunk_is_accepted():
+    edge = Edge.of(OURS, THEIRS)
+    receiver, sender = edge.receiver(), edge.sender()
+    _prepare(receiver, sender)
+    for index in range(receiver.chunks):
+        receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+    first = sender.tag_chunk(0)
+    receiver.receive_tags(first)
+    receiver.receive_tags(TagChunk(Header(edge.context.round_id, edge.context.edge, 0), first.rows))
+    assert receiver.next_tag_chunk == 1
+    assert isinstance(receiver, Receiver)
