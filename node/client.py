@@ -17,8 +17,10 @@ from blindmatch.node import tls
 # gRPC reads its list of TLS suites while it is imported: `tls` goes first.
 import grpc
 
-from blindmatch.node.config import Settings, dns_name
+from blindmatch.node.config import dns_name
 from blindmatch.node.convert.status import error_from_status
+from blindmatch.node.home import Node
+from blindmatch.node.pki import CertificateInfo
 from blindmatch.node.wire import Direction, WatchedChannel, WireRecorder
 from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -26,6 +28,7 @@ from blindmatch.protocol.limits import LIMITS, Limits
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 Result = TypeVar("Result")
+_END: Any = vars(grpc.aio)["EOF"]  # its stubs forget this name
 
 
 @dataclass
@@ -57,6 +60,35 @@ class Peer:
         with self.errors():
             return await method(request, timeout=seconds or self.call_seconds)
 
+    async def next(self, stream: Any) -> Any:
+        """The next message of a stream, within the time for one call.
+
+        Raises:
+            PeerError: UNAVAILABLE, when none comes or the stream ends early.
+        """
+        message = await self._read(stream)
+        if message is _END:
+            raise PeerError(PeerCode.UNAVAILABLE, f"{self.agency} ended the answer early")
+        return message
+
+    async def end(self, stream: Any) -> None:
+        """Wait for a stream's orderly end.
+
+        Raises:
+            PeerError: BAD_SEQUENCE, when something follows.
+        """
+        if await self._read(stream) is not _END:
+            raise PeerError(PeerCode.BAD_SEQUENCE, f"{self.agency} sent more than was asked for")
+
+    async def _read(self, stream: Any) -> Any:
+        try:
+            async with asyncio.timeout(self.call_seconds):
+                return await stream.read()
+        except TimeoutError:
+            raise PeerError(
+                PeerCode.UNAVAILABLE, f"{self.agency} sent nothing for {self.call_seconds:.0f} seconds"
+            ) from None
+
     def errors(self) -> "_Translate":
         """A context in which gRPC's errors become `PeerError`."""
         return _Translate(self.agency)
@@ -82,34 +114,28 @@ class _Translate:
 
 @asynccontextmanager
 async def connect(
-    settings: Settings,
-    credentials: tls.Credentials,
-    agency: str,
-    *,
-    certificate_key: bytes | None = None,
-    wire: WireRecorder | None = None,
-    limits: Limits = LIMITS,
-    now: float | None = None,
+    node: Node, agency: str, *, certificate_key: bytes | None = None, limits: Limits = LIMITS
 ) -> AsyncIterator[Peer]:
-    """Open a channel to `agency`'s node at the address in `settings`.
+    """Open a channel to `agency`'s node at the address in the settings; `node.wire` records every message.
 
     Args:
-        settings: this node's.
-        credentials: this node's.
+        node: this node.
         agency: whose node must answer; TLS checks it.
         certificate_key: SHA-256 of the SubjectPublicKeyInfo that the agreement names, 32 bytes.
-        wire: records every message.
         limits: bounds on messages.
-        now: seconds since 1970, to check the certificate's dates by our own clock too.
 
     Raises:
-        ConfigError: no address is known for the agency.
+        ConfigError: no address is known for the agency, or our own certificate is not usable.
         PeerError: UNAVAILABLE or WRONG_CERTIFICATE.
     """
+    settings, now = node.settings, node.clock()
+    credentials = tls.load(node.home, settings, node.keys, now=now)
     entry = settings.peer(agency)
     name = entry.server_name or dns_name(agency)
     certificate = await asyncio.to_thread(tls.handshake, entry.address, name, credentials)
-    _check(certificate, agency, certificate_key, credentials.revoked, now)
+    _check(certificate, agency, certificate_key)
+    tls.check_certificate(certificate, revoked=credentials.revoked, now=now)
+    wire: WireRecorder | None = node.wire
     traffic = Traffic()
 
     def seen(direction: Direction, method: str, kind: str, message: bytes) -> None:
@@ -143,26 +169,19 @@ async def connect(
         await channel.close(None)
 
 
-def _check(
-    certificate: tls.Certificate,
-    agency: str,
-    certificate_key: bytes | None,
-    revoked: frozenset[int],
-    now: float | None,
-) -> None:
+def _check(certificate: CertificateInfo, agency: str, certificate_key: bytes | None) -> None:
     if certificate.agency != agency:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
             f"the node that should be {agency} shows a certificate of {certificate.agency}",
             hint="Check the address under `peers` in node.toml.",
         )
-    if certificate_key is not None and certificate.key_digest != certificate_key:
+    if certificate_key is not None and certificate.certificate_key != certificate_key:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
             f"{agency} shows another certificate key than the agreement names",
             hint="After a change of keys, draft and sign the agreement again.",
         )
-    tls.check_certificate(certificate, revoked=revoked, now=now or certificate.not_before)
 
 
 async def patiently(

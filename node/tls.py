@@ -12,24 +12,21 @@ CIPHERS_BELOW_TLS13 = "ECDHE-PSK-CHACHA20-POLY1305"
 os.environ["GRPC_SSL_CIPHER_SUITES"] = CIPHERS_BELOW_TLS13
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a stranger's failed handshake is not our operator's news
 
-import hashlib  # noqa: E402 - after the environment, like all that may import gRPC
-import socket  # noqa: E402
+import socket  # noqa: E402 - after the environment, like all that may import gRPC
 import ssl  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager, suppress  # noqa: E402
 from dataclasses import dataclass, field  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import grpc  # noqa: E402
 from cryptography import x509  # noqa: E402
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: E402
 
+from blindmatch.node import pki  # noqa: E402
 from blindmatch.node.config import Settings, split_address  # noqa: E402
 from blindmatch.node.keys import KeyRing  # noqa: E402
+from blindmatch.node.pki import CertificateInfo  # noqa: E402
 from blindmatch.protocol.errors import ConfigError, PeerCode, PeerError  # noqa: E402
-
-URI_PREFIX = "urn:blindmatch:agency:"
-"""What a node certificate's URI SAN starts with; the agency's id follows."""
 
 _HANDSHAKE_RECORD = 22
 _REASONS = {
@@ -58,48 +55,19 @@ class Credentials:
     """Serial numbers on the revocation list."""
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What we read out of a peer's certificate once TLS has verified its chain."""
-
-    agency: str
-    key_digest: bytes
-    """SHA-256 of its SubjectPublicKeyInfo, 32 bytes."""
-    serial: int
-    not_before: float
-    not_after: float
-
-
-def read_certificate(certificate: x509.Certificate) -> Certificate:
-    """The agency in the URI SAN, and what pins the key.
+def read_certificate(certificate: x509.Certificate) -> CertificateInfo:
+    """What a peer's certificate says, once TLS has verified its chain.
 
     Raises:
         PeerError: WRONG_CERTIFICATE, when it does not name exactly one agency.
     """
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        uris = [
-            u for u in names.get_values_for_type(x509.UniformResourceIdentifier) if u.startswith(URI_PREFIX)
-        ]
-    except (x509.ExtensionNotFound, ValueError):
-        uris = []
-    if len(uris) != 1:
-        raise PeerError(
-            PeerCode.WRONG_CERTIFICATE,
-            f"the certificate names {len(uris)} agencies instead of one",
-            hint=f"A node certificate carries one URI of the form {URI_PREFIX}<id>.",
-        )
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return Certificate(
-        agency=uris[0].removeprefix(URI_PREFIX),
-        key_digest=hashlib.sha256(spki).digest(),
-        serial=certificate.serial_number,
-        not_before=certificate.not_valid_before_utc.timestamp(),
-        not_after=certificate.not_valid_after_utc.timestamp(),
-    )
+        return pki.describe(certificate)
+    except ConfigError as error:
+        raise PeerError(PeerCode.WRONG_CERTIFICATE, error.message, hint=error.hint) from None
 
 
-def check_certificate(certificate: Certificate, *, revoked: frozenset[int], now: float) -> None:
+def check_certificate(certificate: CertificateInfo, *, revoked: frozenset[int], now: float) -> None:
     """Dates and revocation: a connection may outlive both, so every call asks again.
 
     Raises:
@@ -111,7 +79,7 @@ def check_certificate(certificate: Certificate, *, revoked: frozenset[int], now:
             f"the certificate of {certificate.agency} has been revoked",
             hint="Its agency asks its authority for a new one.",
         )
-    if not certificate.not_before <= now <= certificate.not_after:
+    if not certificate.not_before.timestamp() <= now <= certificate.not_after.timestamp():
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
             f"the certificate of {certificate.agency} is out of date",
@@ -119,66 +87,33 @@ def check_certificate(certificate: Certificate, *, revoked: frozenset[int], now:
         )
 
 
-def load(home: Path, settings: Settings, keys: KeyRing) -> Credentials:
+def load(home: Path, settings: Settings, keys: KeyRing, *, now: float) -> Credentials:
     """The node's own credentials, from the files that `node.toml` names and the key in memory.
 
     Raises:
-        ConfigError: a file is missing or unreadable, or the certificate is not this node's.
+        ConfigError: a file is missing or wrong, or the certificate is not this node's, or out of date.
     """
-    chain, authority = (
-        _pem(home / name, what)
-        for name, what in (
-            (settings.tls.certificate, "certificate"),
-            (settings.tls.authority, "authority"),
-        )
-    )
-    try:
-        own = read_certificate(x509.load_pem_x509_certificates(chain)[0])
-    except (ValueError, IndexError):
-        raise ConfigError(f"{settings.tls.certificate} is not a PEM certificate") from None
-    except PeerError as error:
-        raise ConfigError(f"{settings.tls.certificate}: {error.message}", hint=error.hint) from None
-    if own.key_digest != keys.certificate_key or own.agency != settings.agency:
-        raise ConfigError(
-            f"{settings.tls.certificate} is not this node's certificate",
-            hint="Ask the authority for one over this node's own request: blindmatch pki request.",
-        )
-    revoked = revoked_serials(home / settings.tls.revocation_list, authority)
-    return Credentials(chain, authority, keys.tls_key_pem(), revoked)
+    chain, authority = home / settings.tls.certificate, home / settings.tls.authority
+    own, authorities = pki.load_certificates(chain), pki.load_certificates(authority)
+    pki.check_own(own, keys.public, now=now)
+    pki.check_chain(own, authorities)
+    revoked = revoked_serials(home / settings.tls.revocation_list, authorities)
+    return Credentials(chain.read_bytes(), authority.read_bytes(), keys.tls_key_pem(), revoked)
 
 
-def _pem(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"the {what} {path} cannot be read: {error.strerror}",
-            hint="The authority's administrator hands it out; node.toml names the file under [tls].",
-        ) from None
-
-
-def revoked_serials(path: Path, authority: bytes) -> frozenset[int]:
-    """Serial numbers on a revocation list (PEM), which must be signed by one of our authorities.
+def revoked_serials(path: Path, authorities: Sequence[x509.Certificate]) -> frozenset[int]:
+    """Serial numbers on a revocation list, which need not be there.
 
     Raises:
-        ConfigError: the file cannot be read, or nobody whom we believe signed it.
+        ConfigError: it cannot be read, or nobody whom we believe signed it.
     """
-    if not path.exists():
-        return frozenset()
     try:
-        revocations = x509.load_pem_x509_crl(path.read_bytes())
-        authorities = x509.load_pem_x509_certificates(authority)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"the revocation list {path.name} cannot be read: {type(error).__name__}"
-        ) from error
-    keys = [a.public_key() for a in authorities if a.subject == revocations.issuer]
-    if not any(revocations.is_signature_valid(key) for key in keys):  # type: ignore[arg-type] # any public key
-        raise ConfigError(
-            f"the revocation list {path.name} is not signed by our authority",
-            hint="Fetch it again from the authority whose certificate is in tls.authority.",
-        )
-    return frozenset(entry.serial_number for entry in revocations)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return pki.check_revocation_list(content, authorities)
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
@@ -215,7 +150,7 @@ def accepts_tls12(host: str, port: int, *, timeout: float = 5.0) -> bool:
     return answer[:1] == bytes([_HANDSHAKE_RECORD])
 
 
-def handshake(address: str, name: str, credentials: Credentials, *, timeout: float = 5.0) -> Certificate:
+def handshake(address: str, name: str, credentials: Credentials, *, timeout: float = 5.0) -> CertificateInfo:
     """Shake hands as a client would, and return the server's certificate.
 
     gRPC reports every failure of TLS as "unavailable"; this says which one it is.

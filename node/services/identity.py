@@ -6,7 +6,8 @@ from typing import Any
 
 from cryptography import x509
 
-from blindmatch.node.tls import Certificate, check_certificate, read_certificate
+from blindmatch.node.pki import CertificateInfo
+from blindmatch.node.tls import check_certificate, read_certificate
 from blindmatch.protocol.errors import PeerCode, PeerError
 
 
@@ -35,9 +36,9 @@ def caller(context: Any, *, revoked: frozenset[int], now: float) -> Caller:
         raise PeerError(PeerCode.WRONG_CERTIFICATE, "the caller showed no certificate")
     certificate = _read(bytes(certificates[0]))
     check_certificate(certificate, revoked=revoked, now=now)
-    return Caller(certificate.agency, certificate.key_digest)
+    return Caller(certificate.agency, certificate.certificate_key)
 
 
 @lru_cache(maxsize=1_024)
-def _read(pem: bytes) -> Certificate:
+def _read(pem: bytes) -> CertificateInfo:
     return read_certificate(x509.load_pem_x509_certificate(pem))

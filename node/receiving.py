@@ -1,0 +1,373 @@
+"""One edge on the receiver's side: drives a session against the sender's node, from wherever it stands.
+
+Checkpoint, then send: every step that a later message depends on is in the files and in the store first. `drive` can be
+called again after any failure of the network, and by a new process after a crash.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.client import Peer, connect
+from blindmatch.node.convert import match as convert
+from blindmatch.node.home import Node
+from blindmatch.node.preparation import Prepared, edge_context, prepare
+from blindmatch.node.results import assemble
+from blindmatch.node.store import EdgeRow
+from blindmatch.node.workspace import RoundFiles
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.match import Header, Receiver, State, Workspace
+
+Result = TypeVar("Result")
+Progress = Callable[[str, str, int, int], None]
+"""Told the edge, the step (`prepare`, `wait`, `exchange`, `tags`, `close`), and how many of how many chunks."""
+
+_IN_FLIGHT = 4
+"""Blinded chunks sent ahead of their answers: enough to keep both sides busy, 0.5 MiB of memory."""
+
+_UNBLIND_AHEAD = 4
+"""Evaluated chunks that may wait to be unblinded before the next is asked for."""
+
+_CHUNKS_PER_CHECKPOINT = 8
+_SECONDS_PER_ELEMENT = 0.005
+"""Of a stream's deadline: far slower than any backend, so that only a stuck peer meets it."""
+
+
+class ReceivingEdge:
+    """One edge of one round, worked on by this process.
+
+    Args:
+        node: this node, the receiver.
+        row: the edge as stored, with seed and snapshot.
+        agreement: checked.
+        pool: threads for the heavy work.
+        lanes: how many of them prepare at once.
+        progress: told about every chunk.
+        limits: the same on both nodes.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        row: EdgeRow,
+        agreement: Agreement,
+        *,
+        pool: ThreadPoolExecutor,
+        lanes: int,
+        progress: Progress,
+        limits: Limits,
+    ) -> None:
+        self.row = row
+        self.key = (row.round_id, row.edge)
+        self.sent = 0
+        self.received = 0
+        self.leads = 0
+        self.hits = 0
+        self._node = node
+        self._agreement = agreement
+        self._edge = agreement.edge(row.edge)
+        self._party = agreement.party(row.peer)
+        self._pool = pool
+        self._lanes = lanes
+        self._progress = progress
+        self._limits = limits
+        self._context = edge_context(agreement, row.agreement_id, self._edge, row.round_id)
+        self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
+        self._made: Prepared | None = None
+        self._session: Receiver | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def session(self) -> Receiver:
+        """The session, once `build` has made it."""
+        if self._session is None:
+            raise SequenceError("the edge's session was not built")
+        return self._session
+
+    @property
+    def built(self) -> bool:
+        """Whether there is a session."""
+        return self._session is not None
+
+    @property
+    def elements(self) -> tuple[int, int]:
+        """Elements that the receiver and the sender bring; zeros before they are known."""
+        if self._session is None or self._made is None:
+            return 0, 0
+        return len(self._made.elements), self._session.peer_elements
+
+    async def build(self) -> None:
+        """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
+
+        Raises:
+            LocalError: the collection or the files are not what they were.
+        """
+
+        def make() -> None:
+            row, node = self.row, self._node
+            self._made = prepare(
+                node,
+                self._agreement,
+                self._edge,
+                self._edge.receiver,
+                row.collection_id,
+                seed=row.seed,
+                sending=False,
+            )
+            self._session = Receiver(
+                self._context,
+                seed=row.seed,
+                signer=node.keys.identity,
+                peer_key=self._party.identity_key,
+                elements=self._made.elements,
+                workspace=Workspace(self._files.allocate),
+                limits=self._limits,
+                snapshot=row.snapshot or None,
+            )
+
+        await self._in_pool(make)
+        session = self.session
+        if session.state is not State.PREPARING:
+            return
+        left = iter(range(session.prepared, session.chunks))
+
+        async def lane() -> None:
+            for index in left:
+                await self._in_pool(session.prepare_chunk, index)
+                self._report("prepare", session.prepared, session.chunks)
+                if index % _CHUNKS_PER_CHECKPOINT == 0:
+                    await self._alone(self._save)
+
+        await asyncio.gather(*(lane() for _ in range(self._lanes)))
+        await self._alone(session.commit, save=True)
+
+    async def drive(self) -> None:
+        """Everything that is left to do with the sender, from the state that the session is in.
+
+        Raises:
+            PeerError: UNAVAILABLE, after which this may be called again; or the edge has failed.
+        """
+        session = self.session
+        async with self._one_at_a_time:
+            pass  # a step that an earlier, broken attempt left behind ends first
+        async with self._connected() as peer:
+            if session.state in {State.COMMITTED, State.EXCHANGING, State.COLLECTING}:
+                await self._open(peer)
+            if session.state is State.EXCHANGING:
+                await self._exchange(peer)
+            if session.state is State.COLLECTING:
+                await self._tags(peer)
+            if session.state is State.COLLECTED:
+                await self._unblind_rest()
+                await self._alone(self._match)
+            if session.state is State.MATCHED:
+                await self._alone(self._sign)
+            if session.state is State.SIGNED:
+                await self._close(peer)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Peer]:
+        async with connect(
+            self._node, self.row.peer, certificate_key=self._party.certificate_key, limits=self._limits
+        ) as peer:
+            try:
+                with peer.errors():
+                    yield peer
+            finally:
+                self.sent += peer.traffic.sent
+                self.received += peer.traffic.received
+
+    async def _open(self, peer: Peer) -> None:
+        """Give our commitment, wait for the sender's: both are compared with what came before a crash."""
+        session = self.session
+        commitment = await self._alone(session.commit)
+        request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
+        call = peer.match.Open(
+            convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
+        )
+        try:
+            while True:
+                header, body = convert.read_open_reply(await peer.next(call))
+                self._check(header)
+                if isinstance(body, convert.Progress):
+                    self._report("wait", body.done, body.total)
+                    continue
+                await self._alone(session.receive_commitment, body, save=True)
+                return await peer.end(call)
+        finally:
+            call.cancel()
+
+    async def _exchange(self, peer: Peer) -> None:
+        """Blinded chunks out, evaluated chunks in; each is unblinded while the sender works on the next."""
+        session = self.session
+        call = peer.match.Evaluate(timeout=self._stream_seconds(peer, self.elements[0]))
+        ahead, backlog = asyncio.Semaphore(_IN_FLIGHT), asyncio.Semaphore(_UNBLIND_AHEAD)
+
+        async def unblind(index: int) -> None:
+            try:
+                await self._in_pool(session.unblind_chunk, index)
+            finally:
+                backlog.release()
+
+        async def feed(first: int) -> None:
+            for index in range(first, session.chunks):
+                await ahead.acquire()
+                chunk = await self._alone(session.blinded_chunk, index)
+                await call.write(convert.blinded_chunk(chunk))
+            await call.done_writing()
+
+        async def drain(first: int, tasks: asyncio.TaskGroup) -> None:
+            for index in range(first, session.chunks):
+                chunk = convert.read_evaluated_chunk(await peer.next(call))
+                await self._alone(session.receive_evaluated, chunk, save=True)
+                ahead.release()
+                self._report("exchange", session.next_chunk, session.chunks)
+                await backlog.acquire()
+                tasks.create_task(unblind(index))
+            await peer.end(call)
+
+        start = session.next_chunk
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for index in range(session.unblinded, start):  # received before a crash, not yet unblinded
+                    await backlog.acquire()
+                    tasks.create_task(unblind(index))
+                tasks.create_task(feed(start))
+                tasks.create_task(drain(start, tasks))
+        except ExceptionGroup as group:
+            raise _worst(group) from None
+        finally:
+            call.cancel()
+
+    async def _tags(self, peer: Peer) -> None:
+        session = self.session
+        call = peer.match.Tags(
+            convert.tags_request(self._header(session.next_tag_chunk)),
+            timeout=self._stream_seconds(peer, session.peer_elements),
+        )
+        try:
+            while session.state is State.COLLECTING:
+                chunk = convert.read_tag_chunk(await peer.next(call), self._context)
+
+                due = (session.next_tag_chunk + 1) % _CHUNKS_PER_CHECKPOINT == 0
+                await self._alone(session.receive_tags, chunk, save=due)
+                self._report("tags", session.next_tag_chunk, session.tag_chunks)
+            await peer.end(call)
+            await self._alone(self._save)
+        finally:
+            call.cancel()
+
+    async def _unblind_rest(self) -> None:
+        session = self.session
+        for index in range(session.unblinded, session.chunks):
+            await self._in_pool(session.unblind_chunk, index)
+
+    def _match(self) -> None:
+        """Find the hits, keep the leads, then remember that it was done; a repeat replaces them."""
+        session, node, made = self.session, self._node, self._made
+        if made is None:
+            raise SequenceError("the edge's elements were not prepared")
+        hits = session.find_hits()
+        found = assemble(made, hits, agency=self.row.peer, edge=self.row.edge)
+        expires = int(node.clock()) + self._agreement.retention_days * 86_400
+        node.store.put_leads(*self.key, [lead.to_json() for lead in found], expires)
+        self.hits, self.leads = len(hits), len(found)
+        self._save()
+
+    def _sign(self) -> None:
+        self.session.receipt(self.row.started_at, int(self._node.clock()))
+        self._save()
+
+    async def _close(self, peer: Peer) -> None:
+        session, node = self.session, self._node
+        receipt = await self._alone(session.receipt, self.row.started_at, int(node.clock()))
+        reply = await peer.call(peer.match.Close, convert.close_request(self._header(0), receipt))
+        header, signature = convert.read_close_reply(reply)
+        self._check(header)
+
+        def finish() -> None:
+            signed = session.receive_receipt_signature(signature)
+            signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
+            self.leads = len(node.store.leads(*self.key))
+            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+            self._note("closed", leads=self.leads)
+            self._files.erase()
+
+        await self._alone(finish)
+        self._report("close", 1, 1)
+
+    def give_up(self, error: PeerError) -> None:
+        """The edge has failed: remember why, wipe its secrets, erase its files."""
+        self._node.store.fail(*self.key, code=error.code.value, reason=error.message[:400])
+        self._note("failed", code=error.code.value)
+        self._files.erase()
+
+    def _note(self, action: str, **detail: str | int) -> None:
+        self._node.audit.append(
+            AuditEvent.COMBINATION,
+            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            recipient=self._node.agency,
+            detail={"action": action, "sender": self.row.peer, **detail},
+        )
+
+    def _save(self) -> None:
+        """Files, then checkpoint."""
+        session = self.session
+        self._files.flush()
+        self._node.store.checkpoint(
+            *self.key,
+            state=session.state.value,
+            snapshot=session.snapshot(),
+            done=session.next_chunk,
+            total=session.chunks,
+        )
+
+    def _check(self, header: Header) -> None:
+        if (header.round_id, header.edge) != self.key:
+            raise PeerError(PeerCode.UNKNOWN_ROUND, "the answer belongs to another round or edge")
+
+    def _header(self, sequence: int) -> Header:
+        return Header(self.row.round_id, self.row.edge, sequence)
+
+    def _stream_seconds(self, peer: Peer, elements: int) -> float:
+        return peer.call_seconds + elements * _SECONDS_PER_ELEMENT
+
+    def _report(self, step: str, done: int, total: int) -> None:
+        self._progress(self.row.edge, step, done, total)
+
+    async def _alone(self, work: Callable[..., Result], *arguments: object, save: bool = False) -> Result:
+        """In a thread, never beside another such step, and to its end even when we are cancelled."""
+
+        def whole() -> Result:
+            result = work(*arguments)
+            if save:
+                self._save()
+            return result
+
+        async def locked() -> Result:
+            async with self._one_at_a_time:
+                return await self._in_pool(whole)
+
+        task = asyncio.create_task(locked())
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(task)
+
+    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+
+def _worst(group: ExceptionGroup) -> Exception:
+    """What to report of several failures at once: a broken stream is often only the consequence of another."""
+    flat = [_worst(error) if isinstance(error, ExceptionGroup) else error for error in group.exceptions]
+    return min(flat, key=_rank)
+
+
+def _rank(error: Exception) -> int:
+    if isinstance(error, BlindmatchError):
+        return 1 if isinstance(error, PeerError) and error.code is PeerCode.UNAVAILABLE else 0
+    return 3 if isinstance(error, asyncio.InvalidStateError) else 2

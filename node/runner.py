@@ -1,0 +1,303 @@
+"""Runs a round: every edge on which this node is the receiver, a few at a time, one failing without the others.
+
+A round that was cut off goes on from its checkpoints: `run_round(..., resume_round=...)`.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from blindmatch.node.agreements import book
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.client import patiently
+from blindmatch.node.convert.status import RefusalError
+from blindmatch.node.home import Node
+from blindmatch.node.logs import logger
+from blindmatch.node.preparation import collection_for
+from blindmatch.node.receiving import Progress, ReceivingEdge
+from blindmatch.node.results import erase_expired
+from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import (
+    AgreementError,
+    BlindmatchError,
+    ConfigError,
+    LocalError,
+    PeerCode,
+    PeerError,
+)
+from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
+from blindmatch.protocol.match import Role, State
+from blindmatch.protocol.match.messages import ROUND_BYTES
+
+EDGES_AT_ONCE = 2
+
+_LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
+"""Failures after which the same round can still be finished, once somebody has put right what was wrong."""
+
+_ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
+"""States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
+
+
+@dataclass(frozen=True)
+class EdgeOutcome:
+    """How one edge ended this time."""
+
+    edge: str
+    peer: str
+    state: str
+    """`closed`, `failed`, or the state from which it can be resumed."""
+    leads: int = 0
+    receiver_elements: int = 0
+    sender_elements: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    seconds: float = 0.0
+    code: str = ""
+    reason: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class RoundOutcome:
+    """How a round ended this time."""
+
+    round_id: bytes
+    agreement_id: bytes
+    edges: tuple[EdgeOutcome, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Every edge is closed."""
+        return all(edge.state == CLOSED for edge in self.edges)
+
+    @property
+    def resumable(self) -> bool:
+        """Some edge can go on."""
+        return any(edge.state not in {CLOSED, FAILED} for edge in self.edges)
+
+    @property
+    def leads(self) -> int:
+        """Leads over all edges."""
+        return sum(edge.leads for edge in self.edges)
+
+
+def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
+    """Edges that this node receives and that are neither closed nor failed."""
+    rows = node.store.edges(agreement_id=agreement_id, running=True)
+    return [row for row in rows if row.role == Role.RECEIVER.value]
+
+
+async def run_round(
+    node: Node,
+    agreement_id: bytes,
+    *,
+    edges: Sequence[str] | None = None,
+    resume_round: bytes | None = None,
+    wait_seconds: float = 0.0,
+    progress: Progress | None = None,
+    limits: Limits = LIMITS,
+) -> RoundOutcome:
+    """Run, or go on with, a round under an agreement.
+
+    Args:
+        node: open; the receiver.
+        agreement_id: 32 bytes.
+        edges: only these of the edges that we receive; None for all.
+        resume_round: go on with this round, 16 bytes, instead of starting one.
+        wait_seconds: how long to wait for a peer that cannot be reached.
+        progress: told the edge, the step, and how many of how many chunks; called in the event loop.
+        limits: must be the same on every node of the agreement; tests shrink them.
+
+    Returns:
+        How every edge ended; an edge that failed does not raise.
+
+    Raises:
+        PeerError, AgreementError: no round may run under the agreement now.
+        LocalError: nothing to run, or no collection is bound.
+    """
+    agreement = await asyncio.to_thread(_admit, node, agreement_id)
+    await asyncio.to_thread(erase_expired, node)
+    if resume_round is None:
+        round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
+        begun = await asyncio.to_thread(_begin, node, agreement_id, agreement, round_id, wanted)
+    else:
+        round_id, begun = (
+            resume_round,
+            await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
+        )
+    workers = node.settings.service.workers or os.cpu_count() or 1
+    at_once = asyncio.Semaphore(EDGES_AT_ONCE)
+    with ThreadPoolExecutor(workers, thread_name_prefix="curve") as pool:
+
+        async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
+            if isinstance(start, EdgeOutcome):
+                return start
+            async with at_once:
+                edge = ReceivingEdge(
+                    node,
+                    start,
+                    agreement,
+                    pool=pool,
+                    lanes=workers,
+                    progress=progress or _silent,
+                    limits=limits,
+                )
+                return await _run_edge(node, edge, wait_seconds)
+
+        outcomes = await asyncio.gather(*(one(start) for start in begun))
+    return RoundOutcome(round_id, agreement_id, tuple(outcomes))
+
+
+def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+def _admit(node: Node, agreement_id: bytes) -> Agreement:
+    """The agreement; each edge's own budget is looked at when it begins."""
+    agreement = book.find(node, agreement_id).agreement
+    if not agreement.edges_received_by(node.agency):
+        raise LocalError(
+            f"{node.agency} receives nothing under this agreement", hint="The other parties run the round."
+        )
+    return agreement
+
+
+def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
+    received = [edge.id for edge in agreement.edges_received_by(node.agency)]
+    unknown = set(edges or ()) - set(received)
+    if unknown:
+        raise ConfigError(
+            f"{node.agency} does not receive {', '.join(sorted(unknown))}",
+            hint="Edges: " + ", ".join(received),
+        )
+    return [edge for edge in received if edges is None or edge in edges]
+
+
+def _begin(
+    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, wanted: Sequence[str]
+) -> list[EdgeRow | EdgeOutcome]:
+    """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
+    begun: list[EdgeRow | EdgeOutcome] = []
+    first: BlindmatchError | None = None
+    for name in wanted:
+        edge = agreement.edge(name)
+        try:
+            book.ready(node, agreement_id, node.clock(), edge=name)
+            collection = collection_for(node, agreement, agreement_id, edge, edge.receiver)
+        except BlindmatchError as error:
+            first = first or error
+            begun.append(_outcome(name, edge.sender.agency, FAILED, error))
+            continue
+        row = EdgeRow(
+            round_id=round_id,
+            edge=name,
+            agreement_id=agreement_id,
+            role=Role.RECEIVER.value,
+            peer=edge.sender.agency,
+            collection_id=collection.id,
+            state=State.PREPARING.value,
+            started_at=int(node.clock()),
+        )
+        node.store.start_edge(row, os.urandom(SEED_BYTES))
+        node.audit.append(
+            AuditEvent.COMBINATION,
+            subject=f"round {round_id.hex()} edge {name}",
+            recipient=node.agency,
+            detail={
+                "action": "opened",
+                "sender": row.peer,
+                "agreement": agreement_id.hex(),
+                "collection": collection.id,
+            },
+        )
+        begun.append(node.store.edge(round_id, name))
+    if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
+        raise first
+    return begun
+
+
+def _again(
+    node: Node, agreement_id: bytes, round_id: bytes, edges: Sequence[str] | None
+) -> list[EdgeRow | EdgeOutcome]:
+    rows = [row for row in node.store.edges(round_id) if row.role == Role.RECEIVER.value]
+    if not rows or any(row.agreement_id != agreement_id for row in rows):
+        raise LocalError(
+            f"there is no round {round_id.hex()} of ours under this agreement",
+            hint="See `blindmatch round status`.",
+        )
+    begun: list[EdgeRow | EdgeOutcome] = []
+    for row in rows:
+        if edges is not None and row.edge not in edges:
+            continue
+        if row.running:
+            try:
+                if row.state not in _ANSWERED:
+                    book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
+                begun.append(node.store.edge(round_id, row.edge))
+            except (PeerError, AgreementError) as error:
+                begun.append(_outcome(row.edge, row.peer, row.state, error))
+        else:
+            leads = len(node.store.leads(round_id, row.edge))
+            begun.append(
+                EdgeOutcome(row.edge, row.peer, row.state, leads=leads, code=row.code, reason=row.reason)
+            )
+    return begun
+
+
+async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> EdgeOutcome:
+    row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    failure: BlindmatchError | None = None
+    try:
+        await edge.build()
+        await patiently(
+            edge.drive,
+            wait_seconds=wait_seconds,
+            waiting=lambda error: log.info("waiting for the peer", peer=row.peer, reason=error.message),
+        )
+    except BlindmatchError as error:
+        failure = error
+        log.warning("edge stopped", peer=row.peer, reason=error.message)
+        if isinstance(error, PeerError) and _final(edge, error):
+            await asyncio.to_thread(edge.give_up, error)
+    ours, theirs = edge.elements
+    state = (await asyncio.to_thread(node.store.edge, *edge.key)).state
+    return _outcome(
+        row.edge,
+        row.peer,
+        state,
+        failure,
+        leads=edge.leads,
+        receiver_elements=ours,
+        sender_elements=theirs,
+        sent_bytes=edge.sent,
+        received_bytes=edge.received,
+        seconds=loop.time() - started,
+    )
+
+
+def _final(edge: ReceivingEdge, error: PeerError) -> bool:
+    """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
+    if edge.built and edge.session.state is State.FAILED:
+        return True
+    reason = error.reason if isinstance(error, RefusalError) else error.code
+    return reason not in _LATER
+
+
+def _outcome(
+    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float
+) -> EdgeOutcome:
+    code, reason, hint = "", "", ""
+    if error is not None:
+        if isinstance(error, RefusalError):
+            code = error.reason.value
+        elif isinstance(error, PeerError):
+            code = error.code.value
+        else:
+            code = "agreement" if not isinstance(error, LocalError) else "local"
+        reason, hint = error.message, error.hint
+    return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts

@@ -1,0 +1,303 @@
+"""One edge on the sender's side: the session, its files and its row in the store, one step at a time.
+
+Every step that changes the session ends with its files flushed and a checkpoint stored; only then is anything sent.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.home import Node
+from blindmatch.node.logs import logger
+from blindmatch.node.metrics import Metrics
+from blindmatch.node.preparation import edge_context, prepare
+from blindmatch.node.store import EdgeRow
+from blindmatch.node.workspace import RoundFiles
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.match import (
+    BlindedChunk,
+    EvaluatedChunk,
+    Sender,
+    State,
+    TagChunk,
+    Workspace,
+)
+from blindmatch.protocol.transcript import Signed
+
+Key = tuple[bytes, str]
+Result = TypeVar("Result")
+
+_HEARTBEAT_SECONDS = 5.0
+"""Progress is sent at least this often, so that the receiver can tell slow from gone."""
+
+_CHUNKS_PER_CHECKPOINT = 8
+"""While preparing: a crash costs at most this many chunks of work."""
+
+
+class SendingEdge:
+    """One edge of one round, held by the server while a receiver works on it."""
+
+    def __init__(
+        self,
+        node: Node,
+        row: EdgeRow,
+        agreement: Agreement,
+        *,
+        pool: ThreadPoolExecutor,
+        lanes: int,
+        metrics: Metrics,
+        limits: Limits,
+        gone: Callable[["SendingEdge"], None],
+    ) -> None:
+        self.row = row
+        self.key: Key = (row.round_id, row.edge)
+        self._node = node
+        self._agreement = agreement
+        self._edge = agreement.edge(row.edge)
+        self._pool = pool
+        self._lanes = lanes
+        self._metrics = metrics
+        self._limits = limits
+        self._gone = gone
+        self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
+        self._context = edge_context(agreement, row.agreement_id, self._edge, row.round_id)
+        self._session: Sender | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._moved = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
+        self._used = time.monotonic()
+        self._log = logger(agency=node.agency, round=row.round_id.hex(), edge=row.edge, peer=row.peer)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since somebody last asked, 0 while the table is being prepared."""
+        busy = self._preparing is not None and not self._preparing.done()
+        return 0.0 if busy or self._one_at_a_time.locked() else time.monotonic() - self._used
+
+    def prepare(self, commitment: Signed | None) -> None:
+        """Begin the preparation in the background, once; `commitment` is the receiver's, when it just came."""
+        self._used = time.monotonic()
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._prepare(commitment))
+            self._preparing.add_done_callback(_retrieve)
+
+    async def progress(self) -> AsyncIterator[tuple[int, int]]:
+        """(chunks done, chunks in all) until the preparation ends, whichever way."""
+        task = self._task()
+        while not task.done():
+            self._moved.clear()
+            session = self._session
+            yield (session.prepared, session.chunks) if session else (0, 0)
+            try:
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await self._moved.wait()
+            except TimeoutError:
+                continue
+
+    async def commitment(self, receivers: Signed) -> Signed:
+        """Our commitment, once the preparation has ended; `receivers` must be what came first.
+
+        Raises:
+            PeerError: BAD_COMMITMENT.
+            LocalError: the preparation failed.
+        """
+
+        def work(session: Sender) -> Signed:
+            session.receive_commitment(receivers)
+            return session.commit()
+
+        return await self._step(work)
+
+    async def evaluate(self, chunk: BlindedChunk) -> EvaluatedChunk:
+        """Evaluate one chunk; the checkpoint is stored when this returns.
+
+        Raises:
+            PeerError: the chunk is not what the receiver committed to, or out of order.
+        """
+        answer = await self._step(lambda session: session.evaluate(chunk))
+        self._metrics.elements.labels("evaluated").inc(len(answer.points))
+        return answer
+
+    async def tags(self, first: int) -> AsyncIterator[TagChunk]:
+        """The tag table's chunks from `first` on.
+
+        Raises:
+            PeerError: WRONG_STATE, before every blinded chunk has come.
+        """
+        following, total = first, first + 1
+        while following < total:
+
+            def work(session: Sender, at: int = following) -> tuple[TagChunk, int]:
+                return session.tag_chunk(at), session.tag_chunks
+
+            chunk, total = await self._step(work, save=False)
+            yield chunk
+            following += 1
+
+    async def countersign(self, receipt: Signed) -> bytes:
+        """Sign the receiver's receipt, store it and wipe what is secret. 64 bytes.
+
+        Raises:
+            PeerError: BAD_RECEIPT, BAD_SIGNATURE or WRONG_STATE.
+        """
+
+        def work(session: Sender) -> bytes:
+            signed = session.countersign(receipt, int(self._node.clock()))
+            node, row = self._node, self.row
+            signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
+            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+            self._note("closed", "")
+            self._files.erase()
+            return signed.sender_signature
+
+        signature = await self._step(work, save=False)
+        self._gone(self)
+        self._log.info("edge closed")
+        return signature
+
+    async def stop(self) -> None:
+        """Stop preparing and wait for the step under way."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait({self._preparing})
+        async with self._one_at_a_time:
+            self._session = None
+
+    def _task(self) -> "asyncio.Task[None]":
+        if self._preparing is None:
+            raise SequenceError("the edge's preparation was not begun")
+        return self._preparing
+
+    async def _prepare(self, commitment: Signed | None) -> None:
+        try:
+            await self._in_pool(self._build)
+            session = self._session
+            if session is None:
+                raise SequenceError("the edge has no session")
+            if commitment is not None:
+                await self._guarded(lambda: session.receive_commitment(commitment))
+            await self._chunks(session)
+            await self._guarded(session.commit)
+            await self._guarded(lambda: self._save(session))
+        except BlindmatchError as error:
+            await self._failed(error)
+            raise
+        finally:
+            self._moved.set()
+
+    def _build(self) -> None:
+        """The session from seed, snapshot and collection; the same after a crash as before."""
+        row, node = self.row, self._node
+        row = node.store.edge(*self.key)
+        made = prepare(
+            node,
+            self._agreement,
+            self._edge,
+            self._edge.sender,
+            row.collection_id,
+            seed=row.seed,
+            sending=True,
+        )
+        self._session = Sender(
+            self._context,
+            seed=row.seed,
+            signer=node.keys.identity,
+            peer_key=self._agreement.party(row.peer).identity_key,
+            elements=made.elements,
+            facts=made.facts,
+            workspace=Workspace(self._files.allocate),
+            limits=self._limits,
+            snapshot=row.snapshot or None,
+        )
+
+    async def _chunks(self, session: Sender) -> None:
+        """Prepare what is left, in as many threads as the node has."""
+        left = iter(range(session.prepared, session.chunks))
+
+        async def lane() -> None:
+            for index in left:
+                await self._in_pool(session.prepare_chunk, index)
+                self._moved.set()
+                self._used = time.monotonic()
+                if index % _CHUNKS_PER_CHECKPOINT == 0:
+                    await self._guarded(lambda: self._save(session))
+
+        await asyncio.gather(*(lane() for _ in range(self._lanes)))
+        self._metrics.elements.labels("prepared").inc(session.chunks)
+
+    async def _step(self, work: Callable[[Sender], Result], *, save: bool = True) -> Result:
+        """One step of the session in a thread, then its checkpoint; a failed session is given up for good."""
+        await asyncio.shield(self._task())
+        session = self._session
+        if session is None:
+            raise SequenceError("the edge was stopped")
+
+        def whole() -> Result:
+            result = work(session)
+            if save:
+                self._save(session)
+            return result
+
+        self._used = time.monotonic()
+        try:
+            return await self._guarded(whole)
+        except BlindmatchError as error:
+            await self._failed(error)
+            raise
+
+    async def _guarded(self, work: Callable[[], Result]) -> Result:
+        """Run in a thread, alone, and to its end even when the call that asked for it is cancelled."""
+
+        async def locked() -> Result:
+            async with self._one_at_a_time:
+                return await self._in_pool(work)
+
+        task = asyncio.create_task(locked())
+        task.add_done_callback(_retrieve)
+        return await asyncio.shield(task)
+
+    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _save(self, session: Sender) -> None:
+        """Files, then checkpoint: what is sent after this can be repeated after any crash."""
+        self._files.flush()
+        self._node.store.checkpoint(
+            *self.key,
+            state=session.state.value,
+            snapshot=session.snapshot(),
+            done=session.next_chunk,
+            total=session.blinded_chunks,
+        )
+
+    async def _failed(self, error: BlindmatchError) -> None:
+        """A peer's fault ends the edge; our own leaves it in the store, to be tried again from the checkpoint."""
+        session, self._session = self._session, None
+        self._gone(self)
+        if isinstance(error, PeerError) and session is not None and session.state is State.FAILED:
+            await self._in_pool(self._give_up, error)
+        self._log.warning("edge stopped", reason=error.message)
+
+    def _give_up(self, error: PeerError) -> None:
+        self._node.store.fail(*self.key, code=error.code.value, reason=error.message)
+        self._note("failed", error.code.value)
+        self._files.erase()
+
+    def _note(self, action: str, code: str) -> None:
+        self._node.audit.append(
+            AuditEvent.DISCLOSURE,
+            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            recipient=self.row.peer,
+            detail={"action": action, **({"code": code} if code else {})},
+        )
+
+
+def _retrieve(task: "asyncio.Task[Result]") -> None:
+    """Look at a task's end, so that a failure whose caller has gone is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,58 @@
+"""The sender's side of a round over gRPC: messages in, `Sending` asked, messages out. No state of its own."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from blindmatch.node.convert import match as convert
+from blindmatch.node.services.sending import Sending
+from blindmatch.proto.v1 import match_pb2
+from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.match import Header
+
+
+class MatchService:
+    """Servicer of `blindmatch.v1.Match`; behind the gate, so `context.caller` is verified and messages are parsed."""
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+
+    async def Open(  # noqa: N802 - gRPC's name
+        self, request: match_pb2.OpenRequest, context: Any
+    ) -> AsyncIterator[match_pb2.OpenReply]:
+        """Progress while the tag table is being made, then our commitment."""
+        opening = convert.read_open_request(request)
+        header = Header(opening.header.round_id, opening.header.edge, 0)
+        edge = await self._sending.open(context.caller, opening)
+        async for done, total in edge.progress():
+            yield convert.open_reply(header, convert.Progress(done, total))
+        yield convert.open_reply(header, await edge.commitment(opening.commitment))
+
+    async def Evaluate(  # noqa: N802
+        self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
+    ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
+        """Evaluated chunks, in the order of the blinded ones, which is the receiver's strict order."""
+        edge = None
+        async for request in requests:
+            chunk = convert.read_blinded_chunk(request)
+            if edge is None:
+                edge = await self._sending.edge(context.caller, chunk.header, disclosing=True)
+            elif (chunk.header.round_id, chunk.header.edge) != edge.key:
+                raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
+            yield convert.evaluated_chunk(await edge.evaluate(chunk))
+
+    async def Tags(  # noqa: N802
+        self, request: match_pb2.TagsRequest, context: Any
+    ) -> AsyncIterator[match_pb2.TagChunk]:
+        """The tag table from the wanted chunk on, once every blinded chunk has come."""
+        header = convert.read_tags_request(request)
+        edge = await self._sending.edge(context.caller, header, disclosing=True)
+        async for chunk in edge.tags(header.sequence):
+            yield convert.tag_chunk(chunk)
+
+    async def Close(  # noqa: N802
+        self, request: match_pb2.CloseRequest, context: Any
+    ) -> match_pb2.CloseReply:
+        """Our signature over the receiver's receipt."""
+        header, receipt = convert.read_close_request(request)
+        signature = await self._sending.close_edge(context.caller, header, receipt)
+        return convert.close_reply(Header(header.round_id, header.edge, 0), signature)

@@ -1,0 +1,213 @@
+"""The sender's edges that are open now: prepared once, resumed from the store after a crash, bounded in number.
+
+Nothing here depends on which elements match: the sender never learns it.
+"""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from blindmatch.node.agreements import book
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.convert.match import OpenRequest
+from blindmatch.node.home import Node
+from blindmatch.node.metrics import Metrics
+from blindmatch.node.preparation import collection_for, edge_context, keys_of
+from blindmatch.node.services.edge import Key, SendingEdge
+from blindmatch.node.services.identity import Caller
+from blindmatch.node.store import CLOSED, EdgeRow
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
+from blindmatch.protocol.match import Header, Role, State
+from blindmatch.protocol.match.statements import Commitment
+from blindmatch.protocol.transcript import Signed
+
+IDLE_SECONDS = 600.0
+"""An edge that nobody asked about for this long leaves memory; the store keeps it."""
+
+
+class Sending:
+    """All edges on which this node is the sender and somebody is at work."""
+
+    def __init__(self, node: Node, *, metrics: Metrics, limits: Limits = LIMITS) -> None:
+        self._node = node
+        self._metrics = metrics
+        self._limits = limits
+        self._workers = node.settings.service.workers or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="curve")
+        self._edges: dict[Key, SendingEdge] = {}
+        self._door = asyncio.Lock()
+
+    async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge:
+        """Start an edge, or find it again; its table is being prepared when this returns.
+
+        Raises:
+            PeerError: the agreement, the caller or the receiver's commitment does not allow it; UNAVAILABLE when
+                too many edges are open.
+        """
+        key = (opening.header.round_id, opening.header.edge)
+        async with self._door:  # two equal calls at once start one edge
+            agreement = await asyncio.to_thread(self._allowed, caller, opening.agreement, *key)
+            edge = self._edges.get(key)
+            if edge is None:
+                row = await asyncio.to_thread(self._node.store.find_edge, *key)
+                if row is None:
+                    row = await asyncio.to_thread(self._start, caller, agreement, opening)
+                elif row.agreement_id != opening.agreement:
+                    raise PeerError(PeerCode.UNKNOWN_ROUND, "this round runs under another agreement")
+                edge = self._enter(row, agreement)
+        self._still_ours(edge.row, caller)
+        edge.prepare(opening.commitment)
+        return edge
+
+    async def edge(self, caller: Caller, header: Header, *, disclosing: bool) -> SendingEdge:
+        """An edge that was opened before, perhaps by an earlier process.
+
+        Args:
+            caller: must be the edge's receiver.
+            header: names round and edge.
+            disclosing: the agreement must still allow a round now.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, WRONG_STATE, WRONG_AGENCY, or what the agreement's check raises.
+        """
+        key = (header.round_id, header.edge)
+        async with self._door:
+            edge = self._edges.get(key)
+            row = edge.row if edge else await asyncio.to_thread(self._node.store.find_edge, *key)
+            if row is None or row.role != Role.SENDER.value:
+                raise PeerError(PeerCode.UNKNOWN_ROUND, "this node knows no such round and edge")
+            self._still_ours(row, caller)
+            if disclosing:
+                agreement = await asyncio.to_thread(self._allowed, caller, row.agreement_id, *key)
+            else:
+                agreement = (await asyncio.to_thread(book.find, self._node, row.agreement_id)).agreement
+                _check_pin(caller, agreement)
+            if edge is None:
+                edge = self._enter(row, agreement)
+        edge.prepare(None)
+        return edge
+
+    async def close_edge(self, caller: Caller, header: Header, receipt: Signed) -> bytes:
+        """Countersign the receiver's receipt; the same receipt again gets the same 64 bytes.
+
+        Raises:
+            PeerError: BAD_RECEIPT, and those of `edge`.
+        """
+        row = await asyncio.to_thread(self._node.store.find_edge, header.round_id, header.edge)
+        if row is not None and row.role == Role.SENDER.value and row.state == CLOSED:
+            self._still_ours(row, caller, closed=True)
+            if (row.receipt, row.signatures.get(row.peer)) != (receipt.payload, receipt.signature):
+                raise PeerError(PeerCode.BAD_RECEIPT, "this edge was closed with another receipt")
+            return row.signatures[self._node.agency]
+        edge = await self.edge(caller, header, disclosing=False)
+        return await edge.countersign(receipt)
+
+    async def stop(self) -> None:
+        """Let the steps under way end, and forget every edge; the store keeps them."""
+        for edge in list(self._edges.values()):
+            await edge.stop()
+        self._edges.clear()
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _allowed(self, caller: Caller, agreement_id: bytes, round_id: bytes, edge_id: str) -> Agreement:
+        """The agreement, if the caller may have this edge of this round now."""
+        node = self._node
+        try:
+            agreement, _ = book.ready(node, agreement_id, node.clock(), edge=edge_id, resuming=round_id)
+        except AgreementError as error:
+            raise PeerError(PeerCode.UNKNOWN_ROUND, error.message, hint=error.hint) from None
+        edge = agreement.edge(edge_id)
+        if edge.receiver.agency != caller.agency:
+            raise PeerError(PeerCode.WRONG_AGENCY, f"the receiver of this edge is not {caller.agency}")
+        if edge.sender.agency != node.agency:
+            raise PeerError(PeerCode.WRONG_AGENCY, f"the sender of this edge is not {node.agency}")
+        _check_pin(caller, agreement)
+        return agreement
+
+    def _start(self, caller: Caller, agreement: Agreement, opening: OpenRequest) -> EdgeRow:
+        """Check all that can be checked before work begins, then store the new edge and its seed."""
+        node, edge = self._node, agreement.edge(opening.header.edge)
+        context = edge_context(agreement, opening.agreement, edge, opening.header.round_id)
+        key = agreement.party(caller.agency).identity_key
+        Commitment.check(opening.commitment, key, Role.RECEIVER, context)
+        collection = collection_for(node, agreement, opening.agreement, edge, edge.sender)
+        keys_of(agreement)
+        now = int(node.clock())
+        row = EdgeRow(
+            round_id=opening.header.round_id,
+            edge=edge.id,
+            agreement_id=opening.agreement,
+            role=Role.SENDER.value,
+            peer=caller.agency,
+            collection_id=collection.id,
+            state=State.PREPARING.value,
+            started_at=now,
+        )
+        node.store.start_edge(row, os.urandom(SEED_BYTES))
+        node.audit.append(
+            AuditEvent.DISCLOSURE,
+            subject=f"round {row.round_id.hex()} edge {row.edge}",
+            recipient=caller.agency,
+            detail={
+                "action": "opened",
+                "agreement": row.agreement_id.hex(),
+                "collection": row.collection_id,
+                "disclosure": edge.disclosure.value,
+            },
+        )
+        return node.store.edge(row.round_id, row.edge)
+
+    def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
+        if not row.running:
+            raise PeerError(
+                PeerCode.WRONG_STATE,
+                f"this edge of the round is {row.state}" + (f" ({row.code})" if row.code else ""),
+                hint="Start a new round.",
+            )
+        self._make_room()
+        edge = SendingEdge(
+            self._node,
+            row,
+            agreement,
+            pool=self._pool,
+            lanes=self._workers,
+            metrics=self._metrics,
+            limits=self._limits,
+            gone=self._leave,
+        )
+        self._edges[edge.key] = edge
+        self._metrics.rounds.set(len(self._edges))
+        return edge
+
+    def _leave(self, edge: SendingEdge) -> None:
+        if self._edges.get(edge.key) is edge:
+            del self._edges[edge.key]
+        self._metrics.rounds.set(len(self._edges))
+
+    def _make_room(self) -> None:
+        for edge in list(self._edges.values()):
+            if edge.idle_seconds > IDLE_SECONDS:
+                self._leave(edge)
+        if len(self._edges) >= self._node.settings.service.sessions:
+            raise PeerError(PeerCode.UNAVAILABLE, "as many rounds as this node allows are running")
+
+    def _still_ours(self, row: EdgeRow, caller: Caller, *, closed: bool = False) -> None:
+        if row.peer != caller.agency or row.role != Role.SENDER.value:
+            raise PeerError(PeerCode.WRONG_AGENCY, f"this round is not {caller.agency}'s")
+        if closed:
+            held = book.find(self._node, row.agreement_id)
+            _check_pin(caller, held.agreement)
+
+
+def _check_pin(caller: Caller, agreement: Agreement) -> None:
+    if agreement.party(caller.agency).certificate_key != caller.certificate_key:
+        raise PeerError(
+            PeerCode.WRONG_CERTIFICATE,
+            f"{caller.agency} shows another certificate key than the agreement names",
+            hint="After a change of keys, draft and sign the agreement again.",
+        )

@@ -1,0 +1,88 @@
+"""The bulk of one edge of one round on disk: memory-mapped arrays below `<rounds>/<round>/<edge>/`.
+
+Together with the store's checkpoint they are all that a restarted node needs. They hold points, tags and tables, no
+seed and no scalar, and are erased when the edge closes.
+"""
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from blindmatch.protocol.errors import StoreError
+from blindmatch.protocol.match.messages import Bytes2D
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+
+
+class RoundFiles:
+    """The files of one edge; `allocate` fits `protocol.match.Workspace`.
+
+    Args:
+        rounds: the node's folder for rounds.
+        round_id: 16 bytes.
+        edge: the edge's id.
+    """
+
+    def __init__(self, rounds: Path, round_id: bytes, edge: str) -> None:
+        if not _NAME.fullmatch(edge):  # an agreement's check makes this so; a path is worth a second look
+            raise StoreError(f"an edge's id cannot name a folder: {edge[:40]!r}")
+        self.folder = rounds / round_id.hex() / edge
+        self._maps: dict[str, np.memmap[tuple[int, int], np.dtype[np.uint8]]] = {}
+        self._lock = threading.Lock()
+
+    def allocate(self, name: str, shape: tuple[int, int]) -> Bytes2D:
+        """The writable array (n, width) uint8 of this name: zeros the first time, its content ever after.
+
+        Raises:
+            StoreError: the disk is full or unreadable, or the file has another size.
+        """
+        with self._lock:  # chunks are prepared in several threads, and each may be the first to ask
+            if name not in self._maps:
+                self._maps[name] = self._map(self.folder / f"{name}.bin", shape)
+            return np.asarray(self._maps[name])
+
+    def _map(self, path: Path, shape: tuple[int, int]) -> "np.memmap[tuple[int, int], np.dtype[np.uint8]]":
+        size = shape[0] * shape[1]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                # Under another name first: a file of the right name always has its full size.
+                fresh = path.with_suffix(".new")
+                with fresh.open("wb") as file:
+                    file.truncate(size)
+                fresh.chmod(0o600)
+                fresh.rename(path)
+            if path.stat().st_size != size:
+                raise StoreError(
+                    f"{path} has {path.stat().st_size} bytes instead of {size}",
+                    hint="The round cannot go on; start a new one.",
+                )
+            return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be used: {error.strerror}", hint="Is there space on the disk?"
+            ) from None
+
+    def flush(self) -> None:
+        """Write everything to the disk: comes before every checkpoint that counts on it."""
+        for mapped in list(self._maps.values()):
+            mapped.flush()
+
+    def erase(self) -> None:
+        """Delete the edge's files, and the round's folder when it was the last edge."""
+        self._maps.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
+
+
+def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:
+    """The (round id, edge) of every folder below `rounds`."""
+    for folder in sorted(rounds.glob("*/*")):
+        with suppress(ValueError):
+            yield bytes.fromhex(folder.parent.name), folder.name
