@@ -1,0 +1,215 @@
+"""`blindmatch linkage`: what a schema makes of values, and why two records match."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from blindmatch.node.cli.common import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    emit,
+    open_node,
+    table,
+)
+from blindmatch.protocol.errors import InputError
+from blindmatch.protocol.linkage import (
+    CompiledKeys,
+    Schema,
+    compile_keys,
+    expected_chance_matches,
+    level_digests,
+    load_schema,
+)
+from blindmatch.protocol.linkage.normalise import FIELD_KINDS, LEVEL_TESTS, split_full_name
+
+app = typer.Typer(help="Quality of a linkage schema, and why two records match.", no_args_is_help=True)
+
+Digests = np.typing.NDArray[np.uint8]
+SideArgument = Annotated[
+    str, typer.Argument(help='Values, "field=value; field=value", or a record, "collection:reference".')
+]
+
+
+@app.callback()
+def noun() -> None:
+    """Quality of a linkage schema, and why two records match."""
+
+
+@app.command()
+def explain(
+    left: SideArgument,
+    right: Annotated[str, typer.Argument(help="The same, to be compared with the first.")] = "",
+    *,
+    schema: Annotated[str, typer.Option(help="The linkage schema.")] = "uk-person-company-1",
+    sizes: Annotated[
+        str,
+        typer.Option(help="Records on both sides, such as 2000x40000: how many chance matches to expect."),
+    ] = "",
+    justification: Annotated[str, typer.Option(help="Why, for the audit log, where a record is read.")] = "",
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    r"""Show values as the schema sees them, level by level, and which keys two of them agree on.
+
+    Values need no node. Records do; their values are not kept, so only which levels they answer is shown.
+
+    For example:
+
+        blindmatch linkage explain "forenames=Seán; surname=O'Brien; date_of_birth=3/4/1970" \
+            "full_name=OBRIEN, Sean; date_of_birth=1970-04"
+    """
+    used = load_schema(schema)
+    compiled = compile_keys(used)
+    given = [text for text in (left, right) if text]
+    sides: list[tuple[list[str], Digests]]
+    if all("=" in text for text in given):
+        sides = [_values(used, text) for text in given]
+    else:
+        sides = _with_records(used, given, home, passphrase_file, justification)
+    data = _compare(compiled, sides, _sizes(sizes))
+    emit(data, as_json, lambda: _render(data, len(sides)))
+
+
+def _values(schema: Schema, text: str) -> tuple[list[str], Digests]:
+    """What each level sees of `field=value; …`, and the digests."""
+    values: dict[str, str] = {}
+    for item in text.split(";"):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not item.strip():
+            continue
+        if not equals:
+            raise InputError(
+                "values are written field=value; field=value", hint="See `linkage explain --help`."
+            )
+        if name == "full_name":
+            values["forenames"], values["surname"] = split_full_name(value)
+        elif name in {entry.name for entry in schema.fields}:
+            values[name] = value
+        else:
+            known = ", ".join(entry.name for entry in schema.fields)
+            raise InputError(f"the schema has no field {name!r}", hint=f"Fields: {known}, full_name.")
+    seen = []
+    for level in schema.levels:
+        kind = schema.field_named(level.field).kind
+        try:
+            seen.append(LEVEL_TESTS[kind][level.test](FIELD_KINDS[kind](values.get(level.field, ""))))
+        except ValueError as error:
+            raise InputError(f"{level.field}: {error}") from None
+    return seen, level_digests(schema, [values])
+
+
+def _with_records(
+    schema: Schema, given: list[str], home: Path, passphrase_file: Path | None, justification: str
+) -> list[tuple[list[str], Digests]]:
+    from blindmatch.node.audit import AuditEvent  # noqa: PLC0415 - the database library is slow to import
+    from blindmatch.node.collections import open_collection  # noqa: PLC0415
+
+    sides = []
+    with open_node(home, passphrase_file) as node:
+        for text in given:
+            if "=" in text:
+                sides.append(_values(schema, text))
+                continue
+            name, colon, reference = text.partition(":")
+            if not colon:
+                raise InputError(
+                    "a record is written collection:reference", hint="See `linkage explain --help`."
+                )
+            collection = open_collection(node, name)
+            if collection.schema.name != schema.name:
+                raise InputError(f"collection {name} was imported under the schema {collection.schema.name}")
+            places = collection.find(reference)
+            if not places:
+                raise InputError(f"collection {name} has no record with this reference")
+            digests = np.concatenate([collection.columns(place, place + 1).columns for place in places])
+            says = np.atleast_1d(digests.any(axis=(0, 2)))
+            sides.append((["(kept as a digest)" if there else "" for there in says], digests))
+            node.audit.append(
+                AuditEvent.CONSULTATION,
+                subject=f"collection {collection.name}",
+                justification=justification,
+                detail={"id": collection.id, "records": len(places), "action": "explain"},
+            )
+    return sides
+
+
+def _sizes(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    ours, _, theirs = text.lower().partition("x")
+    if not (ours.isdecimal() and theirs.isdecimal()):
+        raise typer.BadParameter("sizes are written 2000x40000")
+    return int(ours), int(theirs)
+
+
+def _agreement(sides: list[tuple[list[str], Digests]], levels: tuple[int, ...]) -> str:
+    """Whether some row of one side and some row of the other agree on all of these levels."""
+    rows = [side[1][:, levels] for side in sides]
+    rows = [row[np.asarray(row.any(axis=2)).all(axis=1)] for row in rows]
+    if not all(len(row) for row in rows):
+        return "missing"
+    if len(rows) == 1:
+        return "present"
+    tokens = [{row.tobytes() for row in side} for side in rows]
+    return "same" if tokens[0] & tokens[1] else "different"
+
+
+def _compare(
+    compiled: CompiledKeys, sides: list[tuple[list[str], Digests]], sizes: tuple[int, int] | None
+) -> dict[str, Any]:
+    schema = compiled.schema
+    levels = [
+        {
+            "level": level.name,
+            "words": level.words,
+            "values": [side[0][number] for side in sides],
+            "result": _agreement(sides, (number,)),
+            "bits": round(level.bits, 1),
+        }
+        for number, level in enumerate(schema.levels)
+    ]
+    keys: list[dict[str, Any]] = [
+        {
+            "key": key.name,
+            "words": key.words,
+            "weight": key.weight,
+            "result": _agreement(sides, key.levels),
+            **({"expected_chance_matches": expected_chance_matches(key, *sizes)} if sizes else {}),
+        }
+        for key in compiled.keys
+    ]
+    score = max((key["weight"] for key in keys if key["result"] == "same"), default=None)
+    return {
+        "schema": schema.name,
+        "threshold": schema.threshold,
+        "levels": levels,
+        "keys": keys,
+        "score": score,
+        "lead": score is not None if len(sides) > 1 else None,
+    }
+
+
+def _render(data: dict[str, Any], sides: int) -> None:
+    heads = ("level", *("first", "second")[:sides], "", "bits")
+    table(heads, [(x["words"], *x["values"], x["result"], x["bits"]) for x in data["levels"]])
+    expected = "expected_chance_matches" in data["keys"][0]
+    table(
+        ("key", "", "bits", *(("chance matches",) if expected else ())),
+        [
+            (
+                x["words"],
+                x["result"],
+                x["weight"],
+                *((f"{x['expected_chance_matches']:.2g}",) if expected else ()),
+            )
+            for x in data["keys"]
+        ],
+    )
+    if sides > 1:
+        verdict = f"A lead: {data['score']} bits." if data["lead"] else "No lead: no key agrees."
+        typer.echo(f"{verdict} The threshold is {data['threshold']} bits.")
