@@ -2,10 +2,11 @@
 
 from blindmatch.node.agreements.book import Held, short
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.collections import open_collection
 from blindmatch.node.home import Node
 from blindmatch.node.store import CollectionRow
 from blindmatch.protocol.agreement import Agreement, Edge, within_marking
-from blindmatch.protocol.errors import AgreementError, ConfigError
+from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError
 
 
 def own_edges(node: Node, agreement: Agreement) -> tuple[Edge, ...]:
@@ -15,7 +16,7 @@ def own_edges(node: Node, agreement: Agreement) -> tuple[Edge, ...]:
 
 
 def check_fit(node: Node, agreement: Agreement, edge: Edge, collection: CollectionRow) -> None:
-    """Whether a collection may enter an edge: its kind, marking, schema and size.
+    """Whether a collection may enter an edge: kind, marking, schema, and how many records its codes let in.
 
     Raises:
         AgreementError: it may not; says why.
@@ -41,11 +42,17 @@ def check_fit(node: Node, agreement: Agreement, edge: Edge, collection: Collecti
             f"is {agreement.schema}, but collection {name} was imported for {collection.schema}",
             hint="Import the collection again with the agreement's schema.",
         )
-    if collection.records > side.max_records:
+    count = len(open_collection(node, collection.id).select(agreement.handling_codes))
+    if count > side.max_records:
         raise AgreementError(
             f"{field}.max_records",
-            f"is {side.max_records}, but collection {name} has {collection.records} records",
+            f"is {side.max_records}, but {count} records of collection {name} would enter",
             hint="Draft an agreement with a larger size, or import fewer records.",
+        )
+    if count == 0:
+        raise AgreementError(
+            "handling_codes",
+            f"are {', '.join(agreement.handling_codes)}: no record of collection {name} may enter",
         )
 
 
@@ -68,6 +75,21 @@ def bind(node: Node, held: Held, edge_id: str, name: str) -> CollectionRow:
             detail={"action": "bound", "edge": edge_id, "collection": collection.id},
         )
     return collection
+
+
+def bind_defaults(node: Node, held: Held) -> dict[str, BlindmatchError]:
+    """Bind the only fitting collection to each of our edges that has none yet.
+
+    Returns:
+        The edges that stay without one, and why.
+    """
+    problems: dict[str, BlindmatchError] = {}
+    for edge in own_edges(node, held.agreement):
+        try:
+            bind(node, held, edge.id, collection_for(node, held, edge.id).id)
+        except BlindmatchError as error:
+            problems[edge.id] = error
+    return problems
 
 
 def collection_for(node: Node, held: Held, edge_id: str) -> CollectionRow:

@@ -102,7 +102,7 @@ retention_days = 90
 # collector = ""
 
 # The parties. A node that stands under `peers` in node.toml gives its own entry: its keys, name, role and legal basis.
-# For a node that cannot be reached, write the entry out as `blindmatch node status` prints it there.
+# For a node that cannot be reached, write the entry out with the keys that `blindmatch keys list` prints there.
 """
 
 _PARTY = """

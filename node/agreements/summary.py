@@ -1,0 +1,160 @@
+"""An agreement as plain data, for `--json` and for printing: all of its terms, and how it stands on this node."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from blindmatch.node.agreements import bindings, book
+from blindmatch.node.agreements.book import Held
+from blindmatch.node.home import Node
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side
+from blindmatch.protocol.errors import BlindmatchError
+from blindmatch.protocol.linkage.keys import CompiledKeys, compile_keys
+from blindmatch.protocol.linkage.schema import SchemaError, load_schema
+from blindmatch.protocol.linkage.score import expected_chance_matches
+
+Data = dict[str, Any]
+
+
+def summarise(node: Node, held: Held) -> Data:
+    """Everything about an agreement that this node holds."""
+    data = describe(held.agreement, held.envelope)
+    for party in data["parties"]:
+        word = held.withdrawn.get(party["agency"])
+        party["own"] = party["agency"] == node.settings.agency
+        party["withdrawn"] = None if word is None else {"at": iso(word.at), "reason": word.reason}
+    for edge, item in zip(held.agreement.edges, data["edges"], strict=True):
+        item["rounds_used"] = book.rounds_used(node, held.id, edge.id)
+        item["collection"] = _collection(node, held, edge)
+    data["received_at"] = iso(held.received_at)
+    data["state"] = state(node, held)
+    data["why_no_round"] = _why_not(node, held)
+    return data
+
+
+def brief(node: Node, held: Held) -> Data:
+    """One line's worth of an agreement."""
+    return {
+        "id": held.id.hex(),
+        "title": held.agreement.title,
+        "parties": list(held.agreement.agencies),
+        "expires": iso(held.agreement.expires),
+        "missing": list(held.missing),
+        "state": state(node, held),
+    }
+
+
+def describe(agreement: Agreement, envelope: Envelope) -> Data:
+    """All terms of an agreement, without a node."""
+    compiled = _compiled(agreement)
+    return {
+        "id": envelope.id.hex(),
+        "title": agreement.title,
+        "purpose": agreement.purpose,
+        "parties": [
+            {**vars(party), "signed": party.agency in envelope.signatures} for party in agreement.parties
+        ],
+        "missing": list(terms.missing_signatures(agreement, envelope)),
+        "suite": agreement.suite,
+        "schema": {
+            "name": agreement.schema,
+            "digest": agreement.schema_digest.hex(),
+            "known": compiled is not None,
+            "keys": [] if compiled is None else [{"name": k.name, "words": k.words} for k in compiled.keys],
+        },
+        "edges": [_edge(edge, compiled) for edge in agreement.edges],
+        "marking": agreement.marking,
+        "handling_codes": list(agreement.handling_codes),
+        "not_before": iso(agreement.not_before),
+        "expires": iso(agreement.expires),
+        "rounds_budget": agreement.rounds_budget,
+        "calendar": agreement.calendar,
+        "retention_days": agreement.retention_days,
+        "collector": agreement.collector,
+    }
+
+
+def state(node: Node, held: Held) -> str:
+    """How an agreement stands, in a few words."""
+    agreement, now = held.agreement, node.clock()
+    if held.withdrawn:
+        return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
+    if now >= agreement.expires:
+        return "expired"
+    if held.missing:
+        return f"waits for {', '.join(held.missing)}"
+    if now < agreement.not_before:
+        return "signed, not valid yet"
+    used = [book.rounds_used(node, held.id, edge.id) for edge in agreement.edges]
+    return "rounds used up" if min(used) >= agreement.rounds_budget else "in force"
+
+
+def iso(seconds: int) -> str:
+    """Seconds since 1970 as ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _why_not(node: Node, held: Held) -> str | None:
+    try:
+        book.ready(node, held.id, node.clock())
+    except BlindmatchError as error:
+        return error.message
+    return None
+
+
+def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
+    """The collection that this node would bring, or why there is none; None on edges between others."""
+    if edge not in bindings.own_edges(node, held.agreement):
+        return None
+    try:
+        row = bindings.collection_for(node, held, edge.id)
+    except BlindmatchError as error:
+        return {"name": None, "problem": error.message, "hint": error.hint}
+    bound = node.store.binding(held.id, edge.id) == row.id
+    return {"name": row.name, "records": row.records, "bound": bound}
+
+
+def _compiled(agreement: Agreement) -> CompiledKeys | None:
+    """The keys of the agreement's schema, when this program has exactly that schema."""
+    try:
+        schema = load_schema(agreement.schema)
+        return compile_keys(schema) if schema.digest == agreement.schema_digest else None
+    except SchemaError:
+        return None
+
+
+def _edge(edge: Edge, compiled: CompiledKeys | None) -> Data:
+    keys = () if compiled is None else compiled.keys
+    ours, theirs = edge.receiver.max_records, edge.sender.max_records
+    return {
+        "id": edge.id,
+        "receiver": _side(edge.receiver),
+        "sender": _side(edge.sender),
+        "disclosure": edge.disclosure.value,
+        "verified": edge.verified,
+        "facts": list(edge.facts),
+        "fact_bytes": edge.fact_bytes,
+        "minimum_count": edge.minimum_count,
+        "leakage": edge.leakage,
+        "receiver_learns": terms.receiver_learns(edge),
+        "sender_learns": terms.sender_learns(edge),
+        "chance_matches": [
+            {"key": key.name, "words": key.words, "expected": expected_chance_matches(key, ours, theirs)}
+            for key in keys
+        ],
+        "warnings": _warnings(edge, len(keys)),
+    }
+
+
+def _side(side: Side) -> Data:
+    return {**vars(side), "max_elements": side.max_elements}
+
+
+def _warnings(edge: Edge, keys: int) -> list[str]:
+    return [
+        f"{side.agency} pads every record to {side.tokens_per_record} tokens, but the schema has {keys} keys: "
+        "a complete record loses its weakest ones"
+        for side in (edge.receiver, edge.sender)
+        if side.tokens_per_record < keys
+    ]

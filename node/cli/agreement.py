@@ -1,0 +1,347 @@
+"""`blindmatch agreement`: draft, read, sign, verify and withdraw from agreements."""
+
+import asyncio
+import time
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+# isort: split
+import os
+
+from blindmatch.node import agreements
+from blindmatch.node.agreements import bindings, book, files, summary
+from blindmatch.node.agreements.book import Held, short
+from blindmatch.node.agreements.draft import complete, read_draft
+from blindmatch.node.agreements.exchange import Connect, Link
+from blindmatch.node.agreements.template import Choices, template
+from blindmatch.node.cli import agreement_show as screen
+from blindmatch.node.cli.common import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    PassphraseOption,
+    emit,
+    note,
+    open_node,
+    table,
+)
+from blindmatch.node.client import connect
+from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
+from blindmatch.node.files import write_atomically
+from blindmatch.node.home import Node
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, checks
+from blindmatch.protocol.errors import InputError, PeerError
+
+app = typer.Typer(help="Draft, show, sign and verify agreements.", no_args_is_help=True)
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Contact no other node.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+def connector(node: Node) -> Connect:
+    """How to reach other nodes as this one."""
+
+    def channel(agency: str, key: bytes | None) -> AbstractAsyncContextManager[Link]:
+        return connect(node, agency, certificate_key=key)
+
+    return channel
+
+
+@app.command()
+def draft(
+    *,
+    file: Annotated[Path | None, typer.Argument(help="A draft file, edited: becomes an agreement.")] = None,
+    receiver: Annotated[str, typer.Option(help="Write a draft file: the agency that learns.")] = "",
+    sender: Annotated[
+        list[str] | None, typer.Option(help="An agency that it learns from; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the draft file; else stdout.")] = None,
+    disclosure: Annotated[Disclosure, typer.Option(help="What every edge reveals.")] = Disclosure.HITS,
+    receiver_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "subjects",
+    sender_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "suppliers",
+    max_records: Annotated[int, typer.Option(help="Largest collection on either side.")] = 20_000,
+    tokens: Annotated[int, typer.Option(help="Tokens that every record is padded to.")] = 8,
+    imported: Annotated[
+        Path | None, typer.Option("--import", help="Take in an agreement that another party exported.")
+    ] = None,
+    offline: OfflineOption = False,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an agreement, in two steps: write a draft file and edit it, then turn it into a proposal.
+
+    The second step asks the nodes of the parties for their own entries (keys, legal basis), checks every field,
+    keeps the agreement and proposes it to the parties. Nothing is binding before they all sign.
+
+    For example:
+
+        blindmatch agreement draft --receiver west-force --sender east-council --out draft.toml
+        blindmatch agreement draft draft.toml
+    """
+    chosen = [
+        name for name, given in (("FILE", file), ("--receiver", receiver), ("--import", imported)) if given
+    ]
+    if len(chosen) != 1:
+        raise typer.BadParameter("give either a draft FILE, or --receiver and --sender, or --import FILE")
+    if receiver:
+        if not sender:
+            raise typer.BadParameter("--receiver needs at least one --sender")
+        for agency in (receiver, *sender):
+            checks.identifier("agency", agency)
+        choices = Choices(receiver, sender, receiver_kind, sender_kind, disclosure, max_records, tokens)
+        _write_template(template(choices, time.time()), out)
+        return
+    with open_node(home, passphrase_file) as node:
+        if imported is not None:
+            held = book.adopt(node, files.read(imported), source="file")
+            reached: list[agreements.Outcome] = []
+        elif file is not None:
+            held, reached = asyncio.run(_propose(node, file, offline=offline))
+        data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
+
+    def render() -> None:
+        screen.show(data)
+        screen.outcomes(reached, "proposed to")
+        note(f"\nNext: blindmatch agreement sign {short(held.id)}")
+
+    emit(data, as_json, render)
+
+
+def _write_template(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise InputError(f"{out} exists already", hint="Choose another name; a draft is not overwritten.")
+    try:
+        write_atomically(out, text.encode())
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    note(f"Wrote {out}. Edit it, then: blindmatch agreement draft {out}")
+
+
+async def _propose(node: Node, file: Path, *, offline: bool) -> tuple[Held, list[agreements.Outcome]]:
+    made, channel = read_draft(file), connector(node)
+    own = node.settings.agency
+    entries = {own: book.own_party(node)}
+    if not offline:
+        others = [agency for agency in made.unknown if agency != own]
+        found = await asyncio.gather(*(agreements.describe(channel, agency) for agency in others))
+        entries |= {party.agency: party for party in found}
+    agreement = complete(made, entries, os.urandom(terms.NONCE_BYTES))
+    envelope = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
+    held = await asyncio.to_thread(book.adopt, node, envelope, source="draft")
+    return (held, []) if offline else await agreements.push(node, held, channel)
+
+
+@app.command()
+def show(
+    *,
+    agreement: IdArgument,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Ask the parties for missing signatures first.")
+    ] = False,
+    export: Annotated[Path | None, typer.Option(help="Also write it to a file, with all signatures.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print an agreement in words: who learns what from whom, for how long, and who has signed.
+
+    The exported file is a DSSE envelope; another party takes it in with `agreement draft --import FILE`.
+    """
+    with open_node(home, passphrase_file) as node:
+        held = book.find(node, agreement)
+        reached: list[agreements.Outcome] = []
+        if fetch:
+            held, reached = asyncio.run(agreements.gather(node, held, connector(node)))
+        if export is not None:
+            files.write(export, held.envelope)
+        data = summary.summarise(node, held)
+    screen.outcomes(reached, "asked")
+    emit(data, as_json, lambda: screen.show(data))
+
+
+@app.command()
+def sign(
+    *,
+    agreement: IdArgument,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EDGE=NAME", help="The collection that we bring to an edge; repeatable."),
+    ] = None,
+    yes: YesOption = False,
+    offline: OfflineOption = False,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign an agreement as this node's agency, after showing all of it, and send the signature to the parties.
+
+    A party that is not reached gets it later, when either side runs `agreement show --fetch` or signs again. With one
+    collection of the kind that an edge needs, that one is taken; otherwise name it with --collection, now or later.
+    """
+    chosen = [_binding(text) for text in collection or ()]
+    with open_node(home, passphrase_file) as node:
+        held = book.find(node, agreement)
+        book.check_signable(node, held)
+        for edge, name in chosen:  # checked before the question is asked, bound after the answer
+            bindings.check_fit(node, held.agreement, held.agreement.edge(edge), node.store.collection(name))
+        if node.settings.agency in held.missing and not yes:
+            _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json)
+        for edge, name in chosen:
+            bindings.bind(node, held, edge, name)
+        problems = bindings.bind_defaults(node, held)
+        held = book.sign(node, held)
+        reached: list[agreements.Outcome] = []
+        if not offline:
+            held, reached = asyncio.run(agreements.push(node, held, connector(node)))
+        data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
+
+    def render() -> None:
+        typer.echo(f"Signed {short(held.id)} for {node.settings.agency}: {data['state']}.")
+        for edge_id, problem in problems.items():
+            note(f"edge {edge_id} has no collection yet: {problem.message}")
+            note(f"  {problem.hint}")
+        screen.outcomes(reached, "sent to")
+
+    emit(data, as_json, render)
+
+
+@app.command()
+def verify(
+    *,
+    agreement: Annotated[
+        str, typer.Argument(metavar="ID|FILE", help="An id, or a file that a party exported.")
+    ],
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check that every party has signed exactly these bytes. Exit status 1 when not.
+
+    A file needs no node: anyone with the program can check it.
+    """
+    path = Path(agreement)
+    if path.is_file():
+        envelope = files.read(path)
+    else:
+        with open_node(home, passphrase_file) as node:
+            row = node.store.agreement(agreement)
+        envelope = Envelope(terms.PAYLOAD_TYPE, row.payload, row.signatures)
+    parsed = parse_agreement(envelope.payload)
+    signatures = _verdicts(parsed, envelope)
+    good = all(verdict == "valid" for verdict in signatures.values())
+    data = {
+        "id": envelope.id.hex(),
+        "title": parsed.title,
+        "complete": good,
+        "signatures": signatures,
+    }
+
+    def render() -> None:
+        typer.echo(f"{parsed.title}\n{data['id']}")
+        table(("party", "signature"), list(signatures.items()))
+        typer.echo("Every party has signed these bytes." if good else "NOT signed by every party.")
+
+    emit(data, as_json, render)
+    if not good:
+        raise typer.Exit(1)
+
+
+def _verdicts(agreement: Agreement, envelope: Envelope) -> dict[str, str]:
+    verdicts = dict.fromkeys(agreement.agencies, "missing")
+    for agency, signature in envelope.signatures.items():
+        try:
+            terms.verify_signature(agreement, envelope.payload, agency, signature)
+            verdicts[agency] = "valid"
+        except PeerError as error:
+            verdicts[agency] = f"INVALID: {error.message}"
+    return verdicts
+
+
+@app.command("list")
+def list_(
+    *,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the agreements that this node holds, and how each stands."""
+    with open_node(home, passphrase_file) as node:
+        data = [summary.brief(node, held) for held in book.everything(node)]
+
+    def render() -> None:
+        rows = [
+            (
+                item["id"][: book.SHORT],
+                item["title"],
+                ", ".join(item["parties"]),
+                item["expires"][:10],
+                item["state"],
+            )
+            for item in data
+        ]
+        table(("id", "title", "parties", "expires", "state"), rows, empty="No agreements.")
+
+    emit(data, as_json, render)
+
+
+@app.command()
+def withdraw(
+    *,
+    agreement: IdArgument,
+    reason: Annotated[str, typer.Option(help="Why; the other parties read it.")] = "",
+    justification: Annotated[str, typer.Option(help="Why, for this node's audit log only.")] = "",
+    yes: YesOption = False,
+    offline: OfflineOption = False,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw this agency from an agreement: no further round runs under it, here or, once told, elsewhere.
+
+    Withdrawing again tells those parties that were not reached. What was disclosed before stays disclosed.
+    """
+    with open_node(home, passphrase_file) as node:
+        held = book.find(node, agreement)
+        if not yes and node.settings.agency not in held.withdrawn:
+            _ask(node, held, f"Withdraw {node.settings.name} for good?", as_json=as_json)
+        signed = book.withdraw(node, held, reason, justification=justification)
+        reached = (
+            [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
+        )
+        held = book.find(node, held.id)
+        data: dict[str, Any] = {
+            **summary.brief(node, held),
+            "reached": screen.outcome_data(reached),
+        }
+
+    def render() -> None:
+        typer.echo(f"{short(held.id)}: {data['state']}.")
+        screen.outcomes(reached, "told")
+
+    emit(data, as_json, render)
+
+
+def _ask(node: Node, held: Held, question: str, *, as_json: bool) -> None:
+    """Show what it is about and ask; end with status 1 unless the answer is yes."""
+    if not as_json:
+        screen.show(summary.summarise(node, held))
+        typer.echo()
+    if not typer.confirm(question, err=True):
+        note("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def _binding(text: str) -> tuple[str, str]:
+    edge, equals, name = text.partition("=")
+    if not (edge and equals and name):
+        raise typer.BadParameter(f"--collection {text}: write EDGE=NAME")
+    return edge, name

@@ -1,0 +1,149 @@
+"""An agreement on an officer's terminal: every term in words, from the data of `agreements.summary`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import typer
+
+from blindmatch.node.agreements import Outcome
+from blindmatch.node.cli.common import facts, note
+
+Data = dict[str, Any]
+
+
+def show(data: Data) -> None:
+    """Print everything."""
+    title(data["title"])
+    facts(list(_head(data)))
+    section("Purpose", data["purpose"])
+    typer.echo("\nParties")
+    for party in data["parties"]:
+        _party(party)
+    _schema(data["schema"])
+    typer.echo("\nEdges: who learns what from whom")
+    for edge in data["edges"]:
+        _edge(edge, data["rounds_budget"])
+    why = data.get("why_no_round")
+    if why:
+        typer.echo(f"\nNo round can start now: {why}")
+
+
+def title(text: str) -> None:
+    """Print a heading."""
+    typer.echo(f"{text}\n{'=' * len(text)}")
+
+
+def section(name: str, text: str) -> None:
+    """Print a heading and an indented text."""
+    typer.echo(f"\n{name}")
+    for line in text.splitlines():
+        typer.echo(f"  {line}")
+
+
+def outcomes(reached: Sequence[Outcome], what: str) -> None:
+    """Say on stderr who was told, and who was not and why."""
+    told = [outcome.agency for outcome in reached if outcome.error is None]
+    if told:
+        note(f"{what}: {', '.join(told)}")
+    for outcome in reached:
+        if outcome.error is not None:
+            note(f"not reached: {outcome.agency}: {outcome.error.message}")
+            if outcome.error.hint:
+                note(f"  {outcome.error.hint}")
+
+
+def outcome_data(reached: Sequence[Outcome]) -> list[Data]:
+    """The same for JSON."""
+    return [
+        {"agency": outcome.agency, "error": None if outcome.error is None else outcome.error.message}
+        for outcome in reached
+    ]
+
+
+def grouped(key: bytes) -> str:
+    """A key's hexadecimal digits in groups of four, to be read out over the telephone."""
+    digits = key.hex()
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def _head(data: Data) -> Iterator[tuple[str, object]]:
+    yield "id", data["id"]
+    if "state" in data:
+        yield "state", data["state"]
+    yield "marking", f"up to {data['marking']}"
+    yield "handling codes", f"{', '.join(data['handling_codes'])}; graded records with another code stay out"
+    yield "valid", f"from {_time(data['not_before'])} until {_time(data['expires'])}"
+    yield "rounds", f"at most {data['rounds_budget']}, {data['calendar']}"
+    yield "retention", f"leads are erased after {data['retention_days']} days"
+    if data["collector"]:
+        yield "collector", data["collector"]
+    yield "suite", data["suite"]
+
+
+def _party(party: Data) -> None:
+    mark = "signed" if party["signed"] else "NOT SIGNED"
+    withdrawn = party.get("withdrawn")
+    if withdrawn:
+        mark = f"WITHDRAWN on {_time(withdrawn['at'])}" + (
+            f": {withdrawn['reason']}" if withdrawn["reason"] else ""
+        )
+    own = " (this node)" if party.get("own") else ""
+    typer.echo(f"  {party['agency']}{own}: {party['name']}, {party['role']} - {mark}")
+    typer.echo(f"    legal basis      {_indented(party['legal_basis'], 21)}")
+    if party["contact"]:
+        typer.echo(f"    contact          {_indented(party['contact'], 21)}")
+    typer.echo(f"    identity key     {grouped(party['identity_key'])}")
+    typer.echo(f"    certificate key  {grouped(party['certificate_key'])}")
+
+
+def _schema(schema: Data) -> None:
+    typer.echo(f"\nLinkage schema {schema['name']}, digest {schema['digest']}")
+    if not schema["known"]:
+        typer.echo("  THIS NODE DOES NOT HAVE THIS SCHEMA: it cannot sign or run a round.")
+    for key in schema["keys"]:
+        typer.echo(f"  {key['name']}: {key['words']}")
+
+
+def _edge(edge: Data, budget: int) -> None:
+    typer.echo(f"  {edge['id']}")
+    for role in ("receiver", "sender"):
+        side = edge[role]
+        typer.echo(
+            f"    {role:<9}{side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
+            f"padded to {side['tokens_per_record']} tokens each"
+        )
+    verified = "; evaluation is proven with every chunk" if edge["verified"] else ""
+    typer.echo(f"    reveals  {edge['disclosure']}{verified}")
+    if edge["facts"]:
+        typer.echo(f"    facts    {', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
+    typer.echo(f"    learns   {edge['receiver_learns']}")
+    typer.echo(f"             {edge['sender_learns']}")
+    if edge["leakage"] != f"{edge['receiver_learns']}\n{edge['sender_learns']}":
+        typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
+    if edge["chance_matches"]:
+        typer.echo("    expected chance matches if both lists are full:")
+        for match in edge["chance_matches"]:
+            typer.echo(f"      {_figure(match['expected']):>10}  {match['words']}")
+    for warning in edge["warnings"]:
+        typer.echo(f"    WARNING  {warning}")
+    if "rounds_used" in edge:
+        typer.echo(f"    used     {edge['rounds_used']} of {budget} rounds")
+    collection = edge.get("collection")
+    if collection is not None:
+        name = collection["name"]
+        text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
+        typer.echo(f"    we bring {text}")
+
+
+def _figure(value: float) -> str:
+    if value >= 10:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if value >= 0.01 else "under 0.01"
+
+
+def _time(text: str) -> str:
+    return text.replace("T", " ").replace("+00:00", " UTC")
+
+
+def _indented(text: str, columns: int) -> str:
+    return ("\n" + " " * columns).join(text.splitlines())
