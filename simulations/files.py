@@ -40,15 +40,23 @@ SUPPLIER_COLUMNS = (
 )
 
 FINANCE_HEADINGS = {
-    "reference": "Vendor No.",
+    "reference": "Vendor Key",
     "name": "Vendor Name",
-    "company_number": "Co. Reg. Number",
+    "company_number": "Registration",
     "vat_number": "VAT Reg. Number",
-    "postcode": "Post Code",
-    "contract_reference": "Contract",
-    "contract_value": "Contract Value (GBP)",
+    "postcode": "Post Town Code",
+    "contract_reference": "contract_reference",
+    "contract_value": "contract_value",
 }
-"""What another finance system prints above the same columns."""
+"""What another finance system prints above the same columns. Columns that are released as facts keep the agreed names."""
+
+FINANCE_MAPPING = """\
+[columns]
+reference = "Vendor Key"
+company_number = "Registration"
+postcode = "Post Town Code"
+"""
+"""The mapping file that goes with these headings."""
 
 
 def _police_rows(subjects: Iterable[Subject]) -> Iterable[tuple[str, ...]]:

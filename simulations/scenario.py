@@ -91,6 +91,10 @@ class Terms(_Part):
     marking: str = "OFFICIAL-SENSITIVE"
     handling_codes: tuple[str, ...] = ("P",)
     facts: tuple[str, ...] = ()
+    receiver_tokens: int = Field(default=8, ge=1)
+    """Every record of the police is padded to this number of match keys."""
+
+    sender_tokens: int = Field(default=4, ge=1)
     retention_days: int = 90
     days: int = Field(default=30, ge=1)
     rounds_budget: int = Field(default=2, ge=1)

@@ -234,7 +234,7 @@ class _Maker:
             company_number=number,
             vat_number=vat,
             postcode=code,
-            contract_reference=f"C{dice.number(10_000, 99_999)}",
+            contract_reference=f"C{serial + 400_000}",
             contract_value=round(10 ** (3 + 3 * dice.unit())),
             mistakes=frozenset(made),
         )

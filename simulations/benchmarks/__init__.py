@@ -1,0 +1,1 @@
+"""Measurements of this machine: how much a round costs beside the bare curve arithmetic that it cannot do without."""

@@ -1,0 +1,111 @@
+"""`blindmatch simulate` and `blindmatch bench`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blindmatch.node.cli.common import JsonOption, console, emit, facts, note, table
+from blindmatch.protocol.errors import ConfigError
+
+simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
+bench_app = typer.Typer(help="Measure this machine against a bare loop.")
+
+WORKLOADS = ("pair",)
+BENCH_ELEMENTS = 20_000
+
+
+@simulate_app.command()
+def simulate(
+    *,
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario's name (see --list), or a scenario file ending with .toml.")
+    ] = "",
+    listing: Annotated[bool, typer.Option("--list", help="List the scenarios and end.")] = False,
+    areas: Annotated[int | None, typer.Option(min=1, help="Only the first so many areas.")] = None,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=1_000, help="Multiply every size of the scenario.")
+    ] = 1.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the invented data; the scenario's own otherwise.")
+    ] = None,
+    processes: Annotated[
+        bool, typer.Option("--processes", help="Each node its own process, driven by the command line.")
+    ] = False,
+    record_wire: Annotated[
+        Path | None, typer.Option(help="Keep every decrypted message of every node below this folder.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for nodes, input files and reports; the scenario's name otherwise."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario: invented people, real nodes, mutual TLS on this machine, and the truth to compare with.
+
+    Writes summary.json and report.html into the folder, beside the nodes and their input files. The same seed gives the
+    same files and the same leads.
+
+    For example:
+
+        blindmatch simulate pilot
+        blindmatch simulate pilot --areas 1 --scale 0.3 --processes --record-wire wire
+    """
+    from blindmatch.simulations.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
+
+    if listing:
+        known = [load_scenario(name) for name in scenario_names()]
+        rows = [(item.name, len(item.areas), item.title) for item in known]
+        data = [{"name": name, "areas": count, "title": title} for name, count, title in rows]
+        emit(data, as_json, lambda: table(("scenario", "areas", "title"), rows))
+        return
+    if not scenario:
+        raise typer.BadParameter("name a scenario, or give --list")
+    from blindmatch.simulations.report import write_page, write_summary  # noqa: PLC0415
+    from blindmatch.simulations.run import Options, run  # noqa: PLC0415
+    from blindmatch.simulations.show import show_area, show_totals  # noqa: PLC0415
+
+    chosen = load_scenario(scenario).first(areas)
+    folder = out or Path(chosen.name)
+    options = Options(
+        out=folder,
+        seed=chosen.seed if seed is None else seed,
+        scale=scale,
+        processes=processes,
+        record_wire=record_wire,
+    )
+    note(chosen.notice)
+    outcome = run(chosen, options, note=note, finished=None if as_json else show_area)
+    summary = write_summary(folder / "summary.json", outcome)
+    write_page(folder / "report.html", outcome, summary)
+    emit(summary, as_json, lambda: show_totals(outcome, folder / "report.html"))
+
+
+@bench_app.command()
+def bench(
+    *,
+    workload: Annotated[str, typer.Argument(help=f"What to measure: {', '.join(WORKLOADS)}.")] = "pair",
+    n: Annotated[
+        int, typer.Option("--n", min=8, max=2_000_000, help="Elements on each side.")
+    ] = BENCH_ELEMENTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure one comparison of n by n elements between two node processes, and its ratio to a bare loop.
+
+    The bare loop is the same group operations and nothing else, one process per core, in the same run. The ratio counts
+    CPU seconds of both nodes, from the start of the round to its end.
+
+    For example:
+
+        blindmatch bench pair --n 100000
+    """
+    if workload not in WORKLOADS:
+        raise ConfigError(f"no workload {workload!r}", hint=f"There are: {', '.join(WORKLOADS)}.")
+    from blindmatch.simulations.benchmarks.pair import measure  # noqa: PLC0415 - slow to import
+
+    result = measure(n, note=note)
+    emit(asdict(result) | result.derived, as_json, lambda: facts(result.lines()))
+
+
+__all__ = ["bench_app", "console", "simulate_app"]

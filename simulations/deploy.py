@@ -1,0 +1,225 @@
+"""Sets an area up on this machine: a folder, a node with its certificate, and its input file for every agency."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blindmatch.node import pki
+from blindmatch.node.authority import Authority
+from blindmatch.node.config import make_settings
+from blindmatch.node.home import Node
+from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations import files
+from blindmatch.simulations.scenario import Area, Council, Scenario
+from blindmatch.simulations.world import World
+
+MARK = ".blindmatch-simulation"
+"""A folder with this file was made by a simulation and may be emptied by the next one."""
+
+UNLOCK_FILE = "passphrase.txt"
+ROOM = 2
+"""An agreement allows this many times the records that a side has: sizes change between signing and the round."""
+
+SIMULATION_SCRYPT_N = 2**13
+"""Nodes of invented data open with a cheaper key derivation: 23 nodes are opened several times each."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One agency of a simulation: its node's folder and its input."""
+
+    agency: str
+    name: str
+    role: str
+    legal_basis: str
+    home: Path
+    kind: str
+    """`subjects` or `suppliers`."""
+    source: Path
+    register: Path | None = None
+    mapping: Path | None = None
+
+    @property
+    def collection(self) -> str:
+        """What the collection is called in the node."""
+        return f"{self.agency}-{self.kind}"
+
+
+def prepare_folder(out: Path) -> str:
+    """Make or empty the simulation's folder and write its passphrase; returns the passphrase.
+
+    Raises:
+        ConfigError: the folder holds something that no simulation made.
+    """
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARK).exists():
+            raise ConfigError(
+                f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
+            )
+        _empty(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MARK).write_text("Made by `blindmatch simulate`; emptied by the next run with this --out.\n")
+    passphrase = secrets.token_hex(16)
+    descriptor = os.open(out / UNLOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(passphrase + "\n")
+    return passphrase
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            _empty(entry)
+            entry.rmdir()
+        else:
+            entry.unlink()
+
+
+def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, ...]:
+    """Write an area's input files and say which agency reads which: the police first, then the councils."""
+    inputs = folder / "input"
+    inputs.mkdir(parents=True, exist_ok=True)
+    area, terms = world.area, scenario.terms
+    suffix = area.police.format if area.police.format == "csv" or files.parquet_available() else "csv"
+    extract = inputs / f"{area.police.id}.{suffix}"
+    files.write_police(extract, world.subjects)
+    register = inputs / "psc-snapshot.txt"
+    files.write_register(register, world.companies, world.population)
+    police = Site(
+        area.police.id,
+        area.police.name,
+        "police",
+        terms.police_basis,
+        folder / area.police.id,
+        "subjects",
+        extract,
+    )
+
+    def council_site(council: Council) -> Site:
+        source = inputs / f"{council.id}.csv"
+        finance = council.headings == "finance"
+        files.write_suppliers(source, world.suppliers[council.id], finance_headings=finance)
+        mapping = None
+        if finance:
+            mapping = inputs / f"{council.id}.mapping.toml"
+            mapping.write_text(files.FINANCE_MAPPING, encoding="utf-8")
+        return Site(
+            council.id,
+            council.name,
+            "council",
+            terms.council_basis,
+            folder / council.id,
+            "suppliers",
+            source,
+            register,
+            mapping,
+        )
+
+    return (police, *(council_site(council) for council in area.councils))
+
+
+def make_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
+    """The simulation's certificate authority."""
+    return Authority.create(folder, passphrase, name, now=now, scrypt_n=SIMULATION_SCRYPT_N)
+
+
+def make_node(
+    site: Site, authority: Authority, passphrase: str, *, listen: str, now: float, sessions: int = 32
+) -> Node:
+    """Create a node, have its certificate issued, install it; returns the node, open."""
+    values = {
+        "agency": site.agency,
+        "name": site.name,
+        "role": site.role,
+        "legal_basis": site.legal_basis,
+        "contact": f"duty officer, {site.name}",
+        "listen": listen,
+        "log": {"level": "warning"},
+        "service": {"sessions": sessions, "drain_seconds": 2},
+    }
+    node = Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
+    request = x509.load_pem_x509_csr(pki.make_request(node.keys))
+    certificate = site.home / "issued.pem"
+    certificate.write_bytes(authority.issue(request, now=now, days=30).public_bytes(Encoding.PEM))
+    pki.install(
+        site.home,
+        node.settings,
+        node.keys.public,
+        certificate=certificate,
+        authority=authority.folder / "authority.pem",
+        revoked=authority.folder / "revoked.pem",
+        now=now,
+    )
+    certificate.unlink()
+    return node
+
+
+def _quoted(text: str) -> str:
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _listed(values: Sequence[str]) -> str:
+    return f"[{', '.join(_quoted(value) for value in values)}]"
+
+
+def draft_text(scenario: Scenario, area: Area, records: Mapping[str, int], now: float) -> str:
+    """The area's agreement as the TOML draft that an officer would write.
+
+    Args:
+        scenario: its terms.
+        area: one edge from each council to the police.
+        records: records by agency, for the sizes.
+        now: seconds since 1970; the agreement begins a day before, so that clocks need not agree.
+    """
+    terms = scenario.terms
+    today = datetime.fromtimestamp(now, UTC).date()
+    lines = [
+        f"title = {_quoted(terms.title.format(area=area.name))}",
+        f"purpose = {_quoted(terms.purpose.format(area=area.name))}",
+        f"schema = {_quoted(terms.linkage_schema)}",
+        f"marking = {_quoted(terms.marking)}",
+        f"handling_codes = {_listed(terms.handling_codes)}",
+        f"not_before = {today - timedelta(days=1)}",
+        f"expires = {today + timedelta(days=terms.days)}",
+        f"rounds_budget = {terms.rounds_budget}",
+        'calendar = "on-demand"',
+        f"retention_days = {terms.retention_days}",
+    ]
+    facts = area.disclosure == "hits+facts"
+    for council in area.councils:
+        lines += [
+            "",
+            "[[edges]]",
+            f"id = {_quoted(edge_id(area, council.id))}",
+            f"disclosure = {_quoted(area.disclosure)}",
+            f"verified = {str(area.verified).lower()}",
+            *([f"facts = {_listed(terms.facts)}", f"fact_bytes = {FACT_BYTES}"] if facts else []),
+        ]
+        for side, agency, kind, tokens in (
+            ("receiver", area.police.id, "subjects", terms.receiver_tokens),
+            ("sender", council.id, "suppliers", terms.sender_tokens),
+        ):
+            lines += [
+                f"[edges.{side}]",
+                f"agency = {_quoted(agency)}",
+                f"kind = {_quoted(kind)}",
+                f"max_records = {ROOM * records[agency]}",
+                f"tokens_per_record = {tokens}",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+FACT_BYTES = 192
+"""Room for the facts of two contracts."""
+
+
+def edge_id(area: Area, council: str) -> str:
+    """The edge from a council to the area's police."""
+    return f"{area.police.id}-from-{council}"[:63].rstrip("-")

@@ -1,0 +1,106 @@
+"""What either way of running an area gives back, and how messages are counted on the way."""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blindmatch.node.wire import Direction, WireRecorder
+from blindmatch.simulations.deploy import Site
+from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.scenario import Scenario
+from blindmatch.simulations.world import World
+
+
+@dataclass(frozen=True)
+class Setup:
+    """An area that is ready to be deployed: input files are written, nothing else exists."""
+
+    scenario: Scenario
+    world: World
+    sites: tuple[Site, ...]
+    authority: Path
+    """The authority's folder."""
+    passphrase: str = field(repr=False)
+    record_wire: Path | None = None
+    """Where every node's messages go, a folder per agency."""
+
+    @property
+    def police(self) -> Site:
+        """The receiver of every edge."""
+        return self.sites[0]
+
+    @property
+    def councils(self) -> tuple[Site, ...]:
+        """The senders."""
+        return self.sites[1:]
+
+
+@dataclass(frozen=True)
+class EdgeResult:
+    """One edge as the receiver's node reports it."""
+
+    sender: str
+    receiver_elements: int
+    sender_elements: int
+    leads: tuple[FoundLead, ...]
+    traffic: Traffic
+    receipt: bool
+    """Signed by both sides, and both signatures verify."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A finished round of one area."""
+
+    agreement: str
+    edges: tuple[EdgeResult, ...]
+    seconds: Mapping[str, float]
+
+
+class Meter:
+    """Counts the messages of one node by peer, direction and type; hands them on to a recorder if there is one.
+
+    Stands where a node takes its `WireRecorder`; may be called from several threads.
+    """
+
+    def __init__(self, recorder: WireRecorder | None = None) -> None:
+        self._recorder = recorder
+        self._lock = threading.Lock()
+        self._messages: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._octets: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+
+    def record(self, direction: Direction, peer: str, method: str, kind: str, message: bytes) -> None:
+        """Count one message; arguments as for `WireRecorder.record`."""
+        name = f"{direction} {kind.rpartition('.')[2]}"
+        with self._lock:
+            self._messages[peer][name] += 1
+            self._octets[peer][name] += len(message)
+        if self._recorder is not None:
+            self._recorder.record(direction, peer, method, kind, message)
+
+    def traffic(self, peer: str) -> Traffic:
+        """What was counted with one peer."""
+        with self._lock:
+            return Traffic(
+                dict(sorted(self._messages[peer].items())), dict(sorted(self._octets[peer].items()))
+            )
+
+
+def recorded_traffic(folder: Path, peer: str) -> Traffic:
+    """The same counts from a recorder's `index.jsonl`."""
+    traffic = Traffic()
+    index = folder / "index.jsonl"
+    for line in index.read_text(encoding="ascii").splitlines() if index.exists() else ():
+        entry = json.loads(line)
+        if entry["peer"] == peer:
+            name = f"{entry['direction']} {entry['type'].rpartition('.')[2]}"
+            traffic += Traffic({name: 1}, {name: entry["bytes"]})
+    return traffic
+
+
+def recorder_for(setup: Setup, site: Site) -> WireRecorder | None:
+    """Where a node's messages go, when they are to be kept."""
+    return None if setup.record_wire is None else WireRecorder(setup.record_wire / site.agency)

@@ -1,0 +1,165 @@
+"""Nodes as processes of their own: every step through the program's own command line, as an officer would."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blindmatch.protocol.errors import BlindmatchError, LocalError
+
+PROGRAM = (sys.executable, "-c", "from blindmatch.node.cli import main; main()")
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command printed, and what it cost."""
+
+    out: str
+    cpu: float
+    """Seconds, user and system."""
+    wall: float
+    peak: int
+    """Largest resident set in bytes, sampled."""
+
+    @property
+    def data(self) -> Any:
+        """The output of a command with --json."""
+        return json.loads(self.out)
+
+
+def environment(passphrase: str) -> dict[str, str]:
+    """The environment of a command: the passphrase comes in here, never on the command line."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BLINDMATCH_")}
+    return kept | {
+        "BLINDMATCH_PASSPHRASE": passphrase,
+        "BLINDMATCH_USER": "simulation",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now; all are held until all are known, so they differ."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for _ in range(count):
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            ports.append(int(listener.getsockname()[1]))
+        return ports
+
+
+def peak_bytes(process: int) -> int:
+    """The largest resident set of a running process in bytes (Linux; 0 elsewhere or when it has ended)."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def cpu_seconds(process: int) -> float:
+    """User and system seconds of a running process and its threads (Linux; 0 elsewhere)."""
+    with contextlib.suppress(OSError, ValueError):
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+    return 0.0
+
+
+@dataclass
+class NodeProcess:
+    """One node: its folder, its address, and the server while it runs."""
+
+    agency: str
+    home: Path
+    port: int
+    passphrase: str = field(repr=False)
+    server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    def run(self, *words: str, sample_seconds: float = 0.02) -> Finished:
+        """Run one command of the program on this node.
+
+        Raises:
+            LocalError: it failed; the message is the command's own.
+        """
+        command = [*PROGRAM, *words, "--home", str(self.home)]
+        started = time.perf_counter()
+        with subprocess.Popen(  # noqa: S603 -- our own program
+            command, env=environment(self.passphrase), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            peak, cpu = 0, 0.0
+            out = err = b""
+            while True:
+                peak, cpu = max(peak, peak_bytes(process.pid)), max(cpu, cpu_seconds(process.pid))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, err = process.communicate(timeout=sample_seconds)
+                    break
+        wall = time.perf_counter() - started
+        if process.returncode != 0:
+            reason = err.decode(errors="replace").strip() or f"status {process.returncode}"
+            raise LocalError(f"{self.agency}: blindmatch {' '.join(words[:2])} failed: {reason}")
+        return Finished(out.decode(), cpu, wall, peak)
+
+    def start(self, *words: str) -> None:
+        """Start `node serve` and wait until it answers; its log goes to `serve.log` in the node's folder.
+
+        Raises:
+            LocalError: it ended, or did not answer in time.
+        """
+        log = self.home / "serve.log"
+        with log.open("ab") as err:
+            self.server = subprocess.Popen(  # noqa: S603 -- our own program
+                [*PROGRAM, "node", "serve", *words, "--home", str(self.home)],
+                env=environment(self.passphrase),
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.server.poll() is not None:
+                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+                raise LocalError(f"{self.agency}: the server ended: {' '.join(last)}")
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            time.sleep(0.05)
+        raise LocalError(f"{self.agency}: the server does not answer at {self.address}")
+
+    def stop(self) -> None:
+        """Ask the server to end, and wait; kill it when it does not."""
+        if self.server is None:
+            return
+        self.server.send_signal(signal.SIGTERM)
+        try:
+            self.server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+        self.server = None
+
+
+@contextlib.contextmanager
+def serving(nodes: Sequence[NodeProcess], *, records: Path | None = None) -> Iterator[None]:
+    """All servers running while the context lasts; with `records`, each keeps its messages below it."""
+    try:
+        for node in nodes:
+            node.start(*(("--record-wire", str(records / node.agency)) if records else ()))
+        yield
+    finally:
+        for node in nodes:
+            with contextlib.suppress(BlindmatchError, OSError):
+                node.stop()

@@ -1,0 +1,152 @@
+"""Runs a scenario: every area deployed, imported, agreed and compared, and the leads set beside the truth."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC: it fixes the least TLS version
+from blindmatch.node.logs import configure
+from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.exchange import Exchange, Setup
+from blindmatch.simulations.inside import Inside
+from blindmatch.simulations.outcome import AreaOutcome, Outcome, judge
+from blindmatch.simulations.outside import Outside
+from blindmatch.simulations.scenario import Area, Scenario
+from blindmatch.simulations.world import build_world
+
+AREAS_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a scenario."""
+
+    out: Path
+    seed: int
+    scale: float = 1.0
+    processes: bool = False
+    record_wire: Path | None = None
+
+
+def run(
+    scenario: Scenario,
+    options: Options,
+    *,
+    note: Callable[[str], None] = lambda _text: None,
+    finished: Callable[[AreaOutcome], None] | None = None,
+) -> Outcome:
+    """Run a scenario to its end.
+
+    Args:
+        scenario: as loaded.
+        options: where, how large, which seed.
+        note: told what happens, for a person at a terminal.
+        finished: given every area when it is done, in the scenario's order.
+
+    Raises:
+        BlindmatchError: a step failed.
+    """
+    started = time.perf_counter()
+    configure(level="warning", form="console")
+    if (
+        options.record_wire is not None
+        and options.record_wire.exists()
+        and any(os.scandir(options.record_wire))
+    ):
+        raise ConfigError(
+            f"{options.record_wire} is not empty", hint="Two recordings do not go into one folder."
+        )
+    passphrase = prepare_folder(options.out)
+    make_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
+    try:
+        areas = asyncio.run(_areas(scenario, options, passphrase, note, finished))
+    except ExceptionGroup as group:
+        raise _first(group) from None
+    return Outcome(
+        scenario=scenario.name,
+        title=scenario.title,
+        notice=scenario.notice,
+        seed=options.seed,
+        scale=options.scale,
+        processes=options.processes,
+        areas=tuple(areas),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """One failure of several: an area that fails stops the others."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
+
+
+async def _areas(
+    scenario: Scenario,
+    options: Options,
+    passphrase: str,
+    note: Callable[[str], None],
+    finished: Callable[[AreaOutcome], None] | None,
+) -> list[AreaOutcome]:
+    at_once = asyncio.Semaphore(AREAS_AT_ONCE)
+
+    async def one(area: Area) -> AreaOutcome:
+        async with at_once:
+            note(f"{area.name}: {area.police.name} and {len(area.councils)} councils …")
+            return await _area(scenario, area, options, passphrase)
+
+    async with asyncio.TaskGroup() as tasks:
+        started = [tasks.create_task(one(area)) for area in scenario.areas]
+        done = []
+        for task in started:
+            done.append(await task)
+            if finished is not None:
+                finished(done[-1])
+    return done
+
+
+async def _area(scenario: Scenario, area: Area, options: Options, passphrase: str) -> AreaOutcome:
+    begun = time.perf_counter()
+    world = await asyncio.to_thread(build_world, scenario, area, seed=options.seed, scale=options.scale)
+    folder = options.out / area.id
+    sites = await asyncio.to_thread(write_inputs, scenario, world, folder)
+    setup = Setup(
+        scenario=scenario,
+        world=world,
+        sites=sites,
+        authority=options.out / "authority",
+        passphrase=passphrase,
+        record_wire=None if options.record_wire is None else options.record_wire / area.id,
+    )
+    invented = time.perf_counter() - begun
+    exchange = await (asyncio.to_thread(Outside(setup).run) if options.processes else Inside(setup).run())
+    return _judged(setup, exchange, {"invent": invented, **exchange.seconds})
+
+
+def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> AreaOutcome:
+    world, terms = setup.world, setup.scenario.terms
+    return AreaOutcome(
+        id=world.area.id,
+        name=world.area.name,
+        agreement=exchange.agreement,
+        comparisons=tuple(
+            judge(
+                world,
+                edge.sender,
+                edge.leads,
+                disclosure=world.area.disclosure,
+                verified=world.area.verified,
+                receiver_records=edge.receiver_elements // terms.receiver_tokens,
+                sender_records=edge.sender_elements // terms.sender_tokens,
+                receiver_elements=edge.receiver_elements,
+                sender_elements=edge.sender_elements,
+                traffic=edge.traffic,
+            )
+            for edge in exchange.edges
+        ),
+        receipts=sum(edge.receipt for edge in exchange.edges),
+        seconds=seconds,
+    )

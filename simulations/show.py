@@ -1,0 +1,84 @@
+"""A simulation's outcome on the terminal: a table per area, the totals at the end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from blindmatch.node.cli.common import facts, table
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, Outcome, Score, by_kind, kind_words
+from blindmatch.simulations.report.page import octets, percent
+from blindmatch.simulations.report.summary import traffic_total
+
+COLUMNS = (
+    "asked",
+    "disclosure",
+    "elements",
+    "leads",
+    "true",
+    "missed",
+    "withheld",
+    "precision",
+    "recall",
+    "sent",
+    "received",
+)
+
+
+def _row(comparison: Comparison) -> tuple[object, ...]:
+    return (
+        comparison.sender,
+        comparison.disclosure + (", verified" if comparison.verified else ""),
+        f"{comparison.receiver_elements:,} x {comparison.sender_elements:,}",
+        comparison.leads,
+        len(comparison.found),
+        len(comparison.missed),
+        comparison.withheld,
+        percent(comparison.precision),
+        percent(comparison.recall),
+        octets(comparison.traffic.total("sent")),
+        octets(comparison.traffic.total("received")),
+    )
+
+
+def show_area(area: AreaOutcome) -> None:
+    """One area: who compared with whom, and what came of it."""
+    seconds = sum(area.seconds.values())
+    receiver = area.comparisons[0].receiver
+    typer.echo(f"\n{area.name}: {receiver} asks {len(area.comparisons)} councils  ({seconds:.1f} s)")
+    table(COLUMNS, [_row(comparison) for comparison in area.comparisons])
+
+
+def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:
+    return [
+        (kind_words(kind), found, of, percent(found / of))
+        for kind, (found, of) in by_kind(comparisons).items()
+    ]
+
+
+def show_totals(outcome: Outcome, report: Path) -> None:
+    """All areas together, found and missed by kind, and where the report is."""
+    score = Score.of(outcome.comparisons)
+    traffic = traffic_total(outcome)
+    typer.echo("Subjects with a supplier, by what stands in the way")
+    table(("what stands in the way", "found", "of", "share"), _kinds(outcome.comparisons))
+    messages = sum(traffic.messages.values())
+    facts(
+        [
+            (
+                "areas",
+                f"{len(outcome.areas)}, with {score.comparisons} comparisons of {score.elements:,} elements",
+            ),
+            ("leads", f"{score.true + score.false}: {score.true} true, {score.false} false"),
+            ("missed", f"{score.missed}, and {score.withheld} withheld by their handling code"),
+            ("precision", percent(score.precision)),
+            ("recall", percent(score.recall)),
+            ("receipts", f"{sum(area.receipts for area in outcome.areas)} signed by both sides"),
+            (
+                "on the wire",
+                f"{octets(traffic.total('sent'))} sent, {octets(traffic.total('received'))} received, {messages:,} messages",
+            ),
+            ("time", f"{outcome.seconds:.1f} s"),
+            ("report", report),
+        ]
+    )
