@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from blindmatch.node.agreements import book
+from blindmatch.node.agreements import bindings, book
+from blindmatch.node.agreements.book import Held
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import patiently
 from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
-from blindmatch.node.preparation import collection_for
 from blindmatch.node.receiving import Progress, ReceivingEdge
 from blindmatch.node.results import erase_expired
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
@@ -118,11 +118,12 @@ async def run_round(
         PeerError, AgreementError: no round may run under the agreement now.
         LocalError: nothing to run, or no collection is bound.
     """
-    agreement = await asyncio.to_thread(_admit, node, agreement_id)
+    held = await asyncio.to_thread(_admit, node, agreement_id)
+    agreement = held.agreement
     await asyncio.to_thread(erase_expired, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
-        begun = await asyncio.to_thread(_begin, node, agreement_id, agreement, round_id, wanted)
+        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted)
     else:
         round_id, begun = (
             resume_round,
@@ -155,14 +156,14 @@ def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-def _admit(node: Node, agreement_id: bytes) -> Agreement:
+def _admit(node: Node, agreement_id: bytes) -> Held:
     """The agreement; each edge's own budget is looked at when it begins."""
-    agreement = book.find(node, agreement_id).agreement
-    if not agreement.edges_received_by(node.agency):
+    held = book.find(node, agreement_id)
+    if not held.agreement.edges_received_by(node.agency):
         raise LocalError(
             f"{node.agency} receives nothing under this agreement", hint="The other parties run the round."
         )
-    return agreement
+    return held
 
 
 def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
@@ -177,16 +178,16 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
 
 
 def _begin(
-    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, wanted: Sequence[str]
+    node: Node, held: Held, round_id: bytes, wanted: Sequence[str]
 ) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
     for name in wanted:
-        edge = agreement.edge(name)
+        edge = held.agreement.edge(name)
         try:
-            book.ready(node, agreement_id, node.clock(), edge=name)
-            collection = collection_for(node, agreement, agreement_id, edge, edge.receiver)
+            book.ready(node, held.id, node.clock(), edge=name)
+            collection = bindings.collection_for(node, held, name)
         except BlindmatchError as error:
             first = first or error
             begun.append(_outcome(name, edge.sender.agency, FAILED, error))
@@ -194,7 +195,7 @@ def _begin(
         row = EdgeRow(
             round_id=round_id,
             edge=name,
-            agreement_id=agreement_id,
+            agreement_id=held.id,
             role=Role.RECEIVER.value,
             peer=edge.sender.agency,
             collection_id=collection.id,
@@ -209,7 +210,7 @@ def _begin(
             detail={
                 "action": "opened",
                 "sender": row.peer,
-                "agreement": agreement_id.hex(),
+                "agreement": held.id.hex(),
                 "collection": collection.id,
             },
         )

@@ -32,6 +32,7 @@ from blindmatch.node.services.match import MatchService
 from blindmatch.node.services.refusals import Refusal, Refusals
 from blindmatch.node.services.sending import Sending
 from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
+from blindmatch.node.wire import WireRecorder
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -53,16 +54,20 @@ class Serving:
     sending: Sending
 
 
-async def serve(node: Node, *, ready: Callable[[int], None] | None = None) -> None:
+async def serve(
+    node: Node, *, ready: Callable[[int], None] | None = None, wire: WireRecorder | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within the settings' `drain_seconds`.
 
     Args:
         node: open; its store stays the caller's to close.
         ready: called once with the port, when calls are answered.
+        wire: records every message.
 
     Raises:
         LocalError: credentials, port or TLS are not usable; nothing was served.
     """
+    node.wire = wire or node.wire
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

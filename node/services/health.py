@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grpc_health.v1 import health as grpc_health
-from grpc_health.v1 import health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
@@ -18,7 +18,7 @@ SERVICES = ("", "blindmatch.v1.Agreements", "blindmatch.v1.Match")
 PERIOD_SECONDS = 15.0
 
 
-class HealthService:
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # its package has no types
     """The standard health service over the node's own check (servicer of `grpc.health.v1.Health`)."""
 
     def __init__(self, check: Callable[[], None], metrics: Metrics, agency: str) -> None:

@@ -7,17 +7,18 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from blindmatch.node.agreements import book
+from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.match import OpenRequest
 from blindmatch.node.home import Node
+from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
-from blindmatch.node.preparation import collection_for, edge_context, keys_of
+from blindmatch.node.preparation import edge_context
 from blindmatch.node.services.edge import Key, SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Header, Role, State
 from blindmatch.protocol.match.statements import Commitment
@@ -38,6 +39,7 @@ class Sending:
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="curve")
         self._edges: dict[Key, SendingEdge] = {}
         self._door = asyncio.Lock()
+        self._log = logger(agency=node.agency)
 
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge:
         """Start an edge, or find it again; its table is being prepared when this returns.
@@ -135,8 +137,16 @@ class Sending:
         context = edge_context(agreement, opening.agreement, edge, opening.header.round_id)
         key = agreement.party(caller.agency).identity_key
         Commitment.check(opening.commitment, key, Role.RECEIVER, context)
-        collection = collection_for(node, agreement, opening.agreement, edge, edge.sender)
-        keys_of(agreement)
+        try:
+            collection = bindings.collection_for(node, book.find(node, opening.agreement), edge.id)
+        except (LocalError, AgreementError) as error:
+            # Our own collection's troubles are for our own log.
+            self._log.warning("a round cannot begin", edge=edge.id, peer=caller.agency, reason=error.message)
+            raise PeerError(
+                PeerCode.REFUSED,
+                f"{node.agency} has no collection ready for this edge",
+                hint="Its operator finds the reason in its log.",
+            ) from None
         now = int(node.clock())
         row = EdgeRow(
             round_id=opening.header.round_id,
