@@ -22,7 +22,6 @@ from blindmatch.node.keys import KeyRing
 from blindmatch.node.store import Store
 from blindmatch.node.wrap import SCRYPT_N
 from blindmatch.protocol.errors import ConfigError, KeysError
-from blindmatch.protocol.transcript import sign, verify
 
 USER_VARIABLE = "BLINDMATCH_USER"
 _FOLDERS = ("tls", "collections", "rounds")
@@ -157,14 +156,12 @@ class Node:
 
         Raises:
             StoreError: the database cannot be read.
-            KeysError: the keys are gone from the folder, or are others than the open ones, or do not sign.
+            KeysError: the keys are gone from the folder, or are others than the open ones.
             ConfigError: the certificate is missing, wrong or out of date.
         """
         self.store.ping()
         if keys.PublicKeys.read(self.home / keys.FILE_NAME) != self.keys.public:
             raise KeysError("keys.json was replaced while the node was running", hint="Restart the node.")
-        probe = sign(self.keys.identity, "application/vnd.blindmatch.health", b"")
-        verify(self.keys.identity_public, "application/vnd.blindmatch.health", b"", probe.signature)
         self.certificate()
 
 

@@ -12,7 +12,6 @@ from blindmatch.node.cli.common import (
     PassphraseOption,
     emit,
     facts,
-    open_node,
 )
 from blindmatch.node.keys import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.passphrase import read_passphrase
@@ -52,10 +51,12 @@ def passphrase(
 
     An old backup of keys.json still opens with the old passphrase: destroy it.
     """
-    from blindmatch.node.audit import AuditEvent  # noqa: PLC0415 - the database library is slow to import
+    # The database library is slow to import, and `keys list` does without.
+    from blindmatch.node.audit import AuditEvent  # noqa: PLC0415
+    from blindmatch.node.home import Node  # noqa: PLC0415
 
-    with open_node(home, passphrase_file) as node:
-        old = read_passphrase(passphrase_file)
+    old = read_passphrase(passphrase_file)
+    with Node.open(home, old) as node:
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
         change_passphrase(home / FILE_NAME, old, new)

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,16 +117,21 @@ class Database:
             with _translated(), self._engine.connect() as connection:
                 raw = connection.connection.dbapi_connection
                 if raw is not None:
-                    raw.rollback()  # a checkpoint cannot run inside a transaction
-                    raw.execute("PRAGMA busy_timeout = 1000")
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                    raw.execute("PRAGMA busy_timeout = 30000")
+                    # Past SQLAlchemy, which would begin a transaction: a checkpoint cannot run inside one.
+                    raw.execute("PRAGMA busy_timeout = 1000").fetchall()
+                    with suppress(sqlite3.OperationalError):
+                        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    raw.execute("PRAGMA busy_timeout = 30000").fetchall()
 
     def _connect(self) -> Engine:
         if self._file is None:
-            return create_engine(
-                self._url, hide_parameters=True, pool_pre_ping=True, pool_size=4, max_overflow=12
-            )
+            try:
+                return create_engine(self._url, hide_parameters=True, pool_pre_ping=True, max_overflow=12)
+            except (NoSuchModuleError, ImportError):
+                raise StoreError(
+                    "the PostgreSQL driver is not installed",
+                    hint='Install it: pip install "blindmatch[postgres]"',
+                ) from None
         if not self._file.name or self._file.name.startswith(":"):
             raise StoreError("the database must be a file", hint="Use sqlite:////path/to/node.db")
         try:
@@ -133,7 +139,7 @@ class Database:
             os.close(os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise StoreError(f"the database {self._file} cannot be opened: {error.strerror}") from None
-        engine = create_engine(self._url, hide_parameters=True, pool_size=4, max_overflow=12)
+        engine = create_engine(self._url, hide_parameters=True, max_overflow=12)
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine
@@ -193,10 +199,6 @@ def _translated() -> Iterator[None]:
     """Turn SQLAlchemy's errors into ours. The driver's text is kept only where it cannot quote a value."""
     try:
         yield
-    except (NoSuchModuleError, ImportError):
-        raise StoreError(
-            "the PostgreSQL driver is not installed", hint='Install it: pip install "blindmatch[postgres]"'
-        ) from None
     except IntegrityError:
         raise StoreError("the database refused a row that contradicts another") from None
     except OperationalError as error:

@@ -120,7 +120,7 @@ class TestCollections:
         store.add_collection(COLLECTION)
         store.add_collection(replace(COLLECTION, id="d" * 32, name="autumn", detail={}))
         ((sealed,),) = raw(database_url, "SELECT detail FROM collections WHERE name = 'spring'")
-        assert b"surname" not in bytes(sealed)  # type: ignore[call-overload]
+        assert b"surname" not in bytes(sealed)
         raw(
             database_url,
             "UPDATE collections SET detail = (SELECT detail FROM collections WHERE name = 'spring') "
@@ -232,7 +232,7 @@ class TestEdges:
     def test_secrets_are_sealed_and_bound_to_their_edge(self, running: Store, database_url: str) -> None:
         running.start_edge(replace(EDGE, edge="west-south"), SEED)
         sealed = raw(database_url, "SELECT seed FROM edges")
-        assert all(SEED not in bytes(value) for (value,) in sealed)  # type: ignore[call-overload]
+        assert all(SEED not in bytes(value) for (value,) in sealed)
         raw(
             database_url,
             "UPDATE edges SET seed = (SELECT seed FROM edges WHERE edge = 'west-north') WHERE edge = 'west-south'",
@@ -355,7 +355,7 @@ class TestLeads:
     def test_sealed_and_bound_to_their_place(self, running: Store, database_url: str) -> None:
         running.put_leads(ROUND, "west-north", [b"reference 17", b"reference 18"], NOW + 10)
         payloads = raw(database_url, "SELECT payload FROM leads")
-        assert all(b"reference" not in bytes(value) for (value,) in payloads)  # type: ignore[call-overload]
+        assert all(b"reference" not in bytes(value) for (value,) in payloads)
         raw(database_url, f"UPDATE leads SET expires_at = {NOW + 999}")
         with pytest.raises(KeysError):
             running.leads(ROUND)
