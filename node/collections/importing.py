@@ -60,6 +60,7 @@ class ImportReport:
     """The new collection's id, or empty when nothing was stored."""
     rows_read: int = 0
     good_rows: int = 0
+    """Rows of the table without any fault."""
     records: int = 0
     rows_stored: int = 0
     """Rows of level digests: a record with aliases has several."""
@@ -252,9 +253,9 @@ class _Job:
             for row in table:
                 draft = drafter.draft(row)
                 self._report.rows_read += 1
+                self._report.good_rows += not draft.faults
                 if not self._accepts(draft):
                     continue
-                self._report.good_rows += 1
                 if self._report.kind == "suppliers":
                     if draft.companies:
                         # What the agency itself may tell about the record, if an agreement asks for it.

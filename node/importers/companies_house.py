@@ -123,11 +123,11 @@ def _entry(line: bytes | None, wanted: Mapping[str, object]) -> _Entry | None:
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, dict):
         raise ValueError("the line is not an entry of the register")  # noqa: TRY004 - the line's fault
-    number = content.get("company_number")
-    company = company_number(number) if isinstance(number, str) else ""
-    if data.get("kind") not in PEOPLE or company not in wanted:
-        return None
-    return _Entry(company, data)
+    try:
+        company = company_number(_text(content, "company_number"))
+    except ValueError:
+        return None  # a number that is none belongs to nobody that was asked about
+    return _Entry(company, data) if company in wanted and _text(data, "kind") in PEOPLE else None
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:
