@@ -146,6 +146,8 @@ class Network:
     def run(self) -> Hits:
         """Drive both sides to the end, restarting whichever crashes, and give the hits."""
         while not self.closed:
+            if State.FAILED in (self.receiver.session.state, self.sender.session.state):
+                raise AssertionError("a side failed")
             self.receiver_step()
             while self.requests:
                 self.deliver_request(0)
@@ -341,3 +343,45 @@ class Edge:
             Side(lambda snapshot: self.receiver(ours, snapshot)),
             Side(lambda snapshot: self.sender(theirs, snapshot)),
         )
+
+    def prepared(self) -> tuple[Receiver, Sender]:
+        """Two new sessions, every chunk of both prepared."""
+        receiver, sender = self.receiver(), self.sender()
+        prepare(receiver, sender)
+        return receiver, sender
+
+    def exchanging(self) -> tuple[Receiver, Sender]:
+        """The same, with both commitments exchanged."""
+        receiver, sender = self.receiver(), self.sender()
+        meet(receiver, sender)
+        return receiver, sender
+
+    def collecting(self) -> tuple[Receiver, Sender]:
+        """The same, with every chunk evaluated and unblinded: tags are next."""
+        receiver, sender = self.exchanging()
+        for index in range(receiver.chunks):
+            receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
+            receiver.unblind_chunk(index)
+        return receiver, sender
+
+    def signed(self) -> tuple[Receiver, Sender, Signed]:
+        """The same, with hits found and the receiver's receipt signed."""
+        receiver, sender = self.collecting()
+        for index in range(sender.tag_chunks):
+            receiver.receive_tags(sender.tag_chunk(index))
+        receiver.find_hits()
+        return receiver, sender, receiver.receipt(OPENED_AT, CLOSED_AT)
+
+
+def prepare(*sessions: Receiver | Sender) -> None:
+    """Prepare every chunk of each."""
+    for session in sessions:
+        for index in range(session.chunks):
+            session.prepare_chunk(index)
+
+
+def meet(receiver: Receiver, sender: Sender) -> None:
+    """Prepare both, then give each the other's commitment."""
+    prepare(receiver, sender)
+    sender.receive_commitment(receiver.commit())
+    receiver.receive_commitment(sender.commit())

@@ -13,8 +13,10 @@
     receive_receipt_signature()  <------
 
 `table` holds the transitions, `messages` and `statements` what travels, `tags` the derivation and the lookup,
-`workspace` and `checkpoint` what survives a crash, `session` what both roles share. Whoever drives a session takes a
-snapshot and stores it before anything that a call gave is sent.
+`workspace` and `checkpoint` what survives a crash, `session` what both roles share.
+
+Whoever drives a session keeps what a call gave (hits, receipt), takes a snapshot, flushes the workspace, stores the snapshot, and
+only then sends: in this order, because a worker may finish a chunk meanwhile.
 """
 
 from blindmatch.protocol.agreement import Disclosure

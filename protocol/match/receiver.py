@@ -98,7 +98,7 @@ class Receiver(Session):
         return self._at.tag_chunks
 
     def snapshot(self) -> bytes:
-        """A checkpoint: constant size, nothing secret. Flush the workspace first, then store it, then send."""
+        """A checkpoint: constant size, nothing secret. Take it, flush the workspace, store it, then send: in this order."""
         self._at.unblinded = self.unblinded
         return super().snapshot()
 

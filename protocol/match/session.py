@@ -193,7 +193,7 @@ class Session:
             self._open_exchange()
 
     def snapshot(self) -> bytes:
-        """A checkpoint: constant size, nothing secret. Flush the workspace first, then store it, then send."""
+        """A checkpoint: constant size, nothing secret. Take it, flush the workspace, store it, then send: in this order."""
         self._at.state = self.state
         self._at.prepared = self.prepared
         self._at.exchange = self._exchange.value
@@ -304,7 +304,7 @@ def check_size(points: Bytes2D, expected: int) -> None:
 
 def check_order(index: int, following: int, total: int) -> None:
     """The next chunk or an earlier one, no other. PeerError: BAD_SEQUENCE."""
-    if index > following or index >= total:
+    if not 0 <= index <= following or index >= total:
         raise PeerError(PeerCode.BAD_SEQUENCE, f"chunk {index} came where {following} of {total} was due")
 
 
