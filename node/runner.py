@@ -17,8 +17,9 @@ from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.receiving import Progress, ReceivingEdge
-from blindmatch.node.results import erase_expired
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.upkeep import sweep
+from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import (
     AgreementError,
@@ -120,7 +121,7 @@ async def run_round(
     """
     held = await asyncio.to_thread(_admit, node, agreement_id)
     agreement = held.agreement
-    await asyncio.to_thread(erase_expired, node)
+    await asyncio.to_thread(sweep, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
         begun = await asyncio.to_thread(_begin, node, held, round_id, wanted)
@@ -152,6 +153,23 @@ async def run_round(
     return RoundOutcome(round_id, agreement_id, tuple(outcomes))
 
 
+def abandon(node: Node, round_id: bytes) -> int:
+    """Give up every unfinished edge of a round that this node receives; how many they were.
+
+    Seeds and snapshots are wiped and the working files erased. The sender's side is left: it gives up by itself.
+    """
+    rows = [row for row in unfinished(node) if row.round_id == round_id]
+    for row in rows:
+        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
+        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
+        node.audit.append(
+            AuditEvent.ERASURE,
+            subject=f"round {round_id.hex()} edge {row.edge}",
+            detail={"action": "abandoned", "sender": row.peer},
+        )
+    return len(rows)
+
+
 def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
@@ -177,9 +195,7 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
     return [edge for edge in received if edges is None or edge in edges]
 
 
-def _begin(
-    node: Node, held: Held, round_id: bytes, wanted: Sequence[str]
-) -> list[EdgeRow | EdgeOutcome]:
+def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None

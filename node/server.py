@@ -24,15 +24,15 @@ from blindmatch.node.config import split_address
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics, MetricsListener
-from blindmatch.node.results import erase_expired
 from blindmatch.node.services.agreements import AgreementsService
 from blindmatch.node.services.gate import Gate, Surroundings
 from blindmatch.node.services.health import SERVICES, HealthService
 from blindmatch.node.services.match import MatchService
 from blindmatch.node.services.refusals import Refusal, Refusals
 from blindmatch.node.services.sending import Sending
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
+from blindmatch.node.upkeep import sweep
 from blindmatch.node.wire import WireRecorder
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -236,7 +236,7 @@ async def _housekeeping(node: Node, refusals: Refusals) -> None:
     while True:
         try:
             if minutes % int(ERASE_SECONDS // 60) == 0:
-                await asyncio.to_thread(erase_expired, node)
+                await asyncio.to_thread(sweep, node)
             await refusals.flush()
         except LocalError as error:
             log.warning("housekeeping failed", reason=error.message)

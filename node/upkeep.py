@@ -1,0 +1,32 @@
+"""What a node clears away by itself: results past their retention, and what crashes and vanished peers left behind."""
+
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.home import Node
+from blindmatch.node.results import erase_expired
+from blindmatch.node.workspace import RoundFiles, leftovers
+
+STALE_SECONDS = 14 * 86_400
+"""A receiver that has not come back for so long has given the round up."""
+
+
+def sweep(node: Node) -> None:
+    """Erase expired leads, working files of edges that have ended, and edges whose receiver has vanished.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    erase_expired(node)
+    stale = node.clock() - STALE_SECONDS
+    for row in node.store.edges(running=True):
+        if row.role == "sender" and row.updated_at < stale:
+            node.store.fail(row.round_id, row.edge, code="abandoned", reason="the receiver did not come back")
+            node.audit.append(
+                AuditEvent.ERASURE,
+                subject=f"round {row.round_id.hex()} edge {row.edge}",
+                detail={"action": "abandoned", "receiver": row.peer},
+            )
+    running = {(row.round_id, row.edge) for row in node.store.edges(running=True)}
+    for key in leftovers(node.rounds_dir):
+        # A folder is made after its row, so one without a running row belongs to nobody.
+        if key not in running:
+            RoundFiles(node.rounds_dir, *key).erase()
