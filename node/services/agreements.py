@@ -14,7 +14,7 @@ from blindmatch.node.services.identity import Caller
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.proto.v1 import agreement_pb2_grpc
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import ConfigError, PeerCode, PeerError
+from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError
 
 
 class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
@@ -38,8 +38,13 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
         """Keep a proposal and its signatures, for the parties of the enclosed agreement; answer with all we hold."""
         envelope = convert.read_propose_request(request)
         caller: Caller = context.caller
-        check_party(await asyncio.to_thread(book.open_envelope, envelope), caller)
-        held = await asyncio.to_thread(book.adopt, self._node, envelope, source=caller.agency)
+        try:
+            check_party(await asyncio.to_thread(book.open_envelope, envelope), caller)
+            held = await asyncio.to_thread(book.adopt, self._node, envelope, source=caller.agency)
+        except AgreementError as error:
+            raise PeerError(
+                PeerCode.BAD_MESSAGE, f"the agreement cannot be accepted: {error.message}"
+            ) from None
         return convert.propose_reply(held.envelope)
 
     async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:  # noqa: N802 - gRPC's name
