@@ -21,9 +21,10 @@ from blindmatch.node.files import write_atomically
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.store import Store
 from blindmatch.node.wrap import SCRYPT_N
-from blindmatch.protocol.errors import ConfigError, KeysError
+from blindmatch.protocol.errors import ConfigError, KeysError, LocalError
 
 USER_VARIABLE = "BLINDMATCH_USER"
+_FILES = (config.FILE_NAME, keys.FILE_NAME, config.DATABASE_NAME)
 _FOLDERS = ("tls", "collections", "rounds")
 
 
@@ -80,14 +81,11 @@ class Node:
         """Make a data folder (mode 0700) with settings, keys and an empty store, and open it.
 
         Raises:
-            KeysError: the folder holds keys already, or the passphrase is empty.
+            KeysError: the folder holds a node already, or the passphrase is empty.
             ConfigError: the folder cannot be written.
             StoreError: the database cannot be made.
         """
-        if (home / keys.FILE_NAME).exists():
-            raise KeysError(
-                f"{home} holds a node already", hint="Choose another folder; keys are never overwritten."
-            )
+        check_new(home)
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.chmod(0o700)
@@ -96,8 +94,14 @@ class Node:
             write_atomically(home / config.FILE_NAME, render_settings(settings).encode())
         except OSError as error:
             raise ConfigError(f"{home}: {error.strerror}") from None
-        ring = KeyRing.create(home / keys.FILE_NAME, passphrase, settings.agency, scrypt_n=scrypt_n)
-        node = cls(home, settings, ring, clock=clock, user=user)
+        try:
+            ring = KeyRing.create(home / keys.FILE_NAME, passphrase, settings.agency, scrypt_n=scrypt_n)
+            node = cls(home, settings, ring, clock=clock, user=user)
+        except LocalError:
+            # Nothing was sealed yet: a second attempt starts from nothing, with the database's URL put right, say.
+            for name in _FILES:
+                (home / name).unlink(missing_ok=True)
+            raise
         node.audit.append(AuditEvent.ALTERATION, subject="node", detail={"action": "init"})
         return node
 
@@ -163,6 +167,20 @@ class Node:
         if keys.PublicKeys.read(self.home / keys.FILE_NAME) != self.keys.public:
             raise KeysError("keys.json was replaced while the node was running", hint="Restart the node.")
         self.certificate()
+
+
+def check_new(home: Path) -> None:
+    """Return when a node can be made in `home`.
+
+    Raises:
+        KeysError: it holds one already, or the remains of one, which a new node's keys could not read.
+    """
+    found = [name for name in _FILES if (home / name).exists()]
+    if found:
+        raise KeysError(
+            f"{home} holds a node already ({', '.join(found)})",
+            hint="Choose another folder; keys are never overwritten.",
+        )
 
 
 def current_user() -> str:

@@ -1,5 +1,6 @@
 """`blindmatch audit`: who did what, when, and who received it."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from blindmatch.node.cli.common import (
     table,
 )
 from blindmatch.node.files import write_atomically
+from blindmatch.node.store import AuditRow
 from blindmatch.protocol.errors import StoreError
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
@@ -42,11 +44,8 @@ def list_(
     """
     with open_node(home, passphrase_file) as node:
         rows = [row for row in node.store.audit_rows() if event is None or row.event == event.value][-last:]
-    columns = ("seq", "time", "user", "event", "subject", "recipient", "detail", "justification")
-    cells = [
-        (r.seq, moment(r.time), r.user, r.event, r.subject, r.recipient, r.detail, r.justification)
-        for r in rows
-    ]
+    columns = ("entry", "time", "user", "event", "what")
+    cells = [(str(row.seq), moment(row.time), row.user, row.event, _what(row)) for row in rows]
     emit([entry_json(row) for row in rows], as_json, lambda: table(columns, cells, empty="No entries."))
 
 
@@ -88,8 +87,8 @@ def verify(
     def render() -> None:
         if problems:
             table(("entry", "problem"), [(str(p["seq"]), p["reason"]) for p in problems])
-        verdict = f"NOT INTACT: {len(problems)} problems" if problems else "intact"
-        typer.echo(f"{len(rows)} entries, {verdict}")
+        verdict = f"NOT INTACT ({len(problems)} found)" if problems else "intact"
+        typer.echo(f"{_entries(len(rows))}, {verdict}")
 
     emit(data, as_json, render)
     if problems:
@@ -115,8 +114,6 @@ def export(
 
         blindmatch audit export --home west --out west-audit.jsonl --head west-audit.head
     """
-    import json  # noqa: PLC0415 - only here
-
     with open_node(home, passphrase_file) as node:
         recipient = "stdout" if out is None else out.name
         node.audit.append(
@@ -135,4 +132,16 @@ def export(
         write_atomically(out, text.encode())
     if head is not None and kept is not None:
         write_atomically(head, (kept.to_json() + "\n").encode())
-    note(f"{len(rows)} entries exported")
+    note(f"{_entries(len(rows))} exported")
+
+
+def _entries(number: int) -> str:
+    return f"{number} {'entry' if number == 1 else 'entries'}"
+
+
+def _what(row: AuditRow) -> str:
+    """Subject, recipient, detail and justification of an entry, in one line."""
+    detail = ", ".join(f"{name} {value}" for name, value in json.loads(row.detail).items())
+    to = f" to {row.recipient}" if row.recipient else ""
+    why = f' "{row.justification}"' if row.justification else ""
+    return f"{row.subject}{to}{f': {detail}' if detail else ''}{why}"

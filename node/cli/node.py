@@ -23,7 +23,7 @@ from blindmatch.node.config_template import add_peer
 from blindmatch.node.keys import FILE_NAME as KEYS_NAME
 from blindmatch.node.keys import PublicKeys
 from blindmatch.node.passphrase import read_passphrase
-from blindmatch.protocol.errors import KeysError, LocalError
+from blindmatch.protocol.errors import LocalError
 
 app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
 
@@ -61,12 +61,9 @@ def init(
         "contact": contact,
     }
     settings = make_settings(values, "node init")
-    if (home / KEYS_NAME).exists():
-        raise KeysError(
-            f"{home} holds a node already", hint="Choose another folder; keys are never overwritten."
-        )
-    from blindmatch.node.home import Node  # noqa: PLC0415 - the database library is slow to import
+    from blindmatch.node.home import Node, check_new  # noqa: PLC0415 - the database library is slow to import
 
+    check_new(home)  # before a passphrase is asked for
     with Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
         typer.echo(f"Made the node of {settings.name} ({node.agency}) in {home}")
         typer.echo(f"identity key     {node.keys.identity_public.hex()}")

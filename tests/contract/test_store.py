@@ -1,5 +1,6 @@
 """One suite for the store over SQLite and PostgreSQL."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from blindmatch.node.audit import AuditEvent, AuditLog, check, read_head
+from blindmatch.node.config import make_settings
+from blindmatch.node.home import Node
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.sealed import Sealer
 from blindmatch.node.store import CLOSED, FAILED, CollectionRow, EdgeRow, Store
@@ -379,6 +382,8 @@ APPENDER = """
 import os, sys
 from pathlib import Path
 from blindmatch.node.audit import AuditEvent, AuditLog
+from blindmatch.node.config import make_settings
+from blindmatch.node.home import Node
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.store import Store
 url, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -417,6 +422,22 @@ def test_audit_rows_are_read_in_pages(store: Store, tmp_path: Path, monkeypatch:
     last = store.last_audit()
     assert last is not None
     assert last.seq == 6
+
+
+def test_a_node_lives_on_either_database(database_url: str, tmp_path: Path) -> None:
+    values = {
+        "agency": "west-force",
+        "name": "West Force",
+        "role": "police",
+        "database": {"url": database_url},
+    }
+    with Node.create(tmp_path / "home", make_settings(values), "a passphrase", scrypt_n=2) as node:
+        node.store.add_collection(COLLECTION)
+    with Node.open(tmp_path / "home", "a passphrase") as node:
+        assert node.store.collections() == [COLLECTION]
+        last = node.store.last_audit()
+        assert last is not None
+        assert json.loads(last.detail) == {"action": "init"}
 
 
 class TestSqliteFile:

@@ -152,6 +152,19 @@ class TestNode:
         assert "already" in run(*words, status=1).stderr
         assert (home / "keys.json").read_bytes() == before
 
+    def test_init_does_not_build_on_remains(self, run: Run, home: Path) -> None:
+        (home / "keys.json").unlink()
+        words = ["node", "init", "--home", "west", "--agency", "x", "--name", "X", "--role", "police"]
+        assert "node.toml, node.db" in run(*words, status=1).stderr
+
+    def test_init_can_be_repeated_when_the_database_was_not_there(self, run: Run, tmp_path: Path) -> None:
+        words = ["node", "init", "--home", "h", "--agency", "x", "--name", "X", "--role", "police"]
+        unreachable = "postgresql://nobody:hush@127.0.0.1:1/none"
+        result = run(*words, "--database", unreachable, status=1)
+        assert "database cannot be used" in result.stderr
+        assert "hush" not in result.output
+        run(*words)
+
     def test_init_with_a_wrong_id_makes_nothing(self, run: Run, tmp_path: Path) -> None:
         words = ["node", "init", "--home", "h", "--agency", "West", "--name", "X", "--role", "police"]
         assert "agency" in run(*words, status=1).stderr
@@ -247,7 +260,8 @@ class TestKeys:
         (tmp_path / "new").write_text("another long one\n")
         run("keys", "passphrase", "--home", "west", "--new-passphrase-file", "new")
         run("audit", "list", "--home", "west", status=1)
-        assert "passphrase" in run("audit", "list", "--home", "west", "--passphrase-file", "new").stdout
+        listed = run("audit", "list", "--home", "west", "--passphrase-file", "new", "--json").stdout
+        assert [entry["detail"]["action"] for entry in json.loads(listed)] == ["init", "passphrase"]
 
     def test_a_short_one_is_refused(self, run: Run, home: Path, tmp_path: Path) -> None:
         (tmp_path / "new").write_text("short\n")
@@ -267,6 +281,17 @@ class TestAudit:
         (entry,) = audit("list")
         assert (entry["seq"], entry["event"], entry["user"]) == (1, "alteration", "officer 7")
         assert audit("list", "--event", "erasure") == []
+
+    @pytest.mark.parametrize("columns", ["80", "200"])
+    def test_the_list_for_people(
+        self, run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
+        run("audit", "export", "--home", "west", "--justification", "review")
+        listed = " ".join(run("audit", "list", "--home", "west").stdout.split())
+        assert "alteration node: action init" in listed
+        assert "disclosure" in listed
+        assert '"review"' in listed
 
     def test_export_is_itself_an_entry_and_can_be_verified(
         self, run: Run, audit: Callable[..., Any], tmp_path: Path
