@@ -50,10 +50,17 @@ async def describe(connect: Connect, agency: str) -> Party:
         ConfigError: its address is not known.
         PeerError: it was not reached, or its entry is wrong or another agency's.
     """
-    async with connect(agency, None) as link:
-        party = convert.read_describe_reply(
-            await link.call(link.agreements.Describe, convert.describe_request())
-        )
+    try:
+        async with connect(agency, None) as link:
+            party = convert.read_describe_reply(
+                await link.call(link.agreements.Describe, convert.describe_request())
+            )
+    except PeerError as error:
+        raise PeerError(
+            error.code,
+            f"{agency}'s entry is not known: {error.message}",
+            hint=f"{error.hint} Or write its entry out in the draft and use --offline.".strip(),
+        ) from None
     if party.agency != agency:
         raise PeerError(PeerCode.WRONG_AGENCY, f"the node of {agency} describes itself as {party.agency}")
     return party

@@ -1,0 +1,100 @@
+"""Agreements between real nodes: drafted, proposed, signed and withdrawn with the commands, over mutual TLS."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+from typer.testing import CliRunner
+
+from blindmatch.node import server
+from blindmatch.node.agreements import book
+from blindmatch.node.cli import app
+from blindmatch.simulations.loopback import PASSPHRASE, Town
+
+WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
+
+
+@pytest.fixture
+def town(tmp_path):
+    made = Town(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
+    yield made
+    made.close()
+
+
+async def serving(stack, town, *agencies):
+    for agency in agencies:
+        node = town.nodes[agency]
+        await stack.enter_async_context(server.running(node))
+
+
+async def run(town, agency, *words, status=0):
+    """A command as that agency's officer would give it, in a thread beside the servers."""
+    command = ["agreement", *words, "--home", str(town.folder / agency), "--json"]
+    env = {"BLINDMATCH_PASSPHRASE": PASSPHRASE}
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env=env)
+    assert result.exit_code == status, result.output
+    return json.loads(result.stdout) if result.stdout else result.stderr
+
+
+def draft(town) -> str:
+    path = town.folder / "draft.toml"
+    words = ["agreement", "draft", "--receiver", WEST, "--sender", EAST, "--sender", SOUTH]
+    text = CliRunner().invoke(app, words).stdout
+    path.write_text(text.replace('title = ""', 'title = "T"').replace('purpose = """\n"""', 'purpose = "P"'))
+    return str(path)
+
+
+async def test_from_the_template_to_every_signature(town):
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, WEST, EAST, SOUTH)
+        made = await run(town, WEST, "draft", draft(town))
+        assert [party["legal_basis"] for party in made["parties"]] == [
+            "Crime and Disorder Act 1998 s.115"
+        ] * 3
+        assert all(entry["error"] is None for entry in made["reached"])
+        for agency in (EAST, SOUTH, WEST):
+            signed = await run(town, agency, "sign", made["id"][:10], "--yes")
+        assert signed["state"] == "in force"
+    for agency in (WEST, EAST, SOUTH):
+        held = book.find(town.nodes[agency], made["id"])
+        assert held.missing == ()
+        assert held.envelope.payload == book.find(town.nodes[WEST], made["id"]).envelope.payload
+
+
+async def test_a_party_that_was_away_fetches_later(town):
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, WEST, EAST)
+        town.agree(agreement := town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST))
+        made = (await run(town, WEST, "list"))[0]
+        assert made["parties"] == list(agreement.agencies)
+        signed = await run(town, EAST, "sign", made["id"], "--yes")
+        assert {entry["agency"]: entry["error"] is None for entry in signed["reached"]} == {
+            WEST: True,
+            SOUTH: False,
+        }
+        signed = await run(town, WEST, "sign", made["id"], "--yes")
+        assert signed["state"] == "in force"
+        # South was not there when the others signed, so it asks them.
+        assert book.find(town.nodes[SOUTH], made["id"]).missing == (WEST, EAST)
+        shown = await run(town, SOUTH, "show", made["id"], "--fetch")
+        assert shown["state"] == "in force"
+
+
+async def test_a_withdrawal_reaches_the_others(town):
+    held = town.agree(town.agreement(WEST, EAST, SOUTH))
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, WEST, SOUTH)
+        told = await run(town, EAST, "withdraw", held.id.hex(), "--reason", "Enough.", "--yes")
+        assert {entry["agency"]: entry["error"] for entry in told["reached"]} == {WEST: None, SOUTH: None}
+    for agency in (WEST, EAST, SOUTH):
+        assert book.find(town.nodes[agency], held.id).withdrawn[EAST].reason == "Enough."
+
+
+async def test_a_node_that_cannot_be_reached_ends_the_draft(town):
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, EAST)
+        error = await run(town, WEST, "draft", draft(town), status=1)
+    assert f"{SOUTH}'s entry is not known" in error
+    assert town.nodes[WEST].store.agreements() == []
