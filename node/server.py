@@ -7,7 +7,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from blindmatch.node import tls
@@ -52,6 +52,11 @@ class Serving:
     health: HealthService
     metrics: Metrics
     sending: Sending
+    server: Any = field(repr=False)
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """End before the context does: no new calls, and those under way are cut off after `grace` seconds."""
+        await self.server.stop(grace)
 
 
 async def serve(
@@ -144,7 +149,7 @@ async def running(
             await health.refresh()
             tasks = [asyncio.create_task(c) for c in (health.watch(), _housekeeping(node, refusals))]
             log.info("serving", address=address, port=port)
-            yield Serving(port, health, metrics, sending)
+            yield Serving(port, health, metrics, sending, server)
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)
