@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from blindmatch.node import tls
@@ -110,13 +111,13 @@ async def running(
     settings, metrics = node.settings, Metrics()
     log = logger(agency=settings.agency)
     credentials = tls.load(node.home, settings, node.keys, now=node.clock())
-    refusals = Refusals(lambda refusal: _write_refusal(node, refusal), node.clock)
+    refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
     sending = Sending(node, metrics=metrics, limits=limits)
     gate = Gate(
         Surroundings(
             agency=settings.agency,
-            clock=node.clock,
+            clock=partial(_now, node),
             revoked=_Revocations(node, credentials),
             limits=limits,
             metrics=metrics,
@@ -160,6 +161,10 @@ async def running(
             with suppress(LocalError):
                 await refusals.flush(everything=True)
             log.info("stopped")
+
+
+def _now(node: Node) -> float:
+    return node.clock()
 
 
 def _options(limits: Limits) -> list[tuple[str, Any]]:
