@@ -1,6 +1,7 @@
 """`blindmatch agreement` on two real data folders, without a network: files go back and forth."""
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -397,3 +398,13 @@ def test_the_audit_log_has_it_all(west, east, agreed):
     assert [json.loads(row.detail)["action"] for row in about] == ["drafted", "signed", "withdrawn"]
     assert about[-1].justification == "board decision 7"
     assert check(rows, agency="west-force", public_key=public, heads=[head]) == []
+
+
+def test_the_documented_draft_is_accepted(west):
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "agreement.md").read_text()
+    (example,) = re.findall(r"^```toml\n(.*?)^```", manual, re.MULTILINE | re.DOTALL)
+    path = west.home / "draft.toml"
+    path.write_text(example.replace("2026-", "2120-"))
+    made = west.json("draft", path, "--offline")
+    assert made["edges"][0]["facts"] == ["contract_value"]
+    assert [party["agency"] for party in made["parties"]] == ["east-council", "west-force"]
