@@ -4,8 +4,8 @@ import asyncio
 import os
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
 from typing import Any
 
 from blindmatch.node import agreements, results, runner, server
@@ -25,24 +25,8 @@ from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.match import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
 from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_node
-from blindmatch.simulations.exchange import EdgeResult, Exchange, Meter, Setup, recorder_for
+from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Meter, Setup, recorder_for
 from blindmatch.simulations.outcome import FoundLead
-
-
-class Clock:
-    """Wall-clock seconds by step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time that the context takes to a step."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 def import_site(node: Node, site: Site, setup: Setup) -> ImportReport:

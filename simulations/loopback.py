@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from blindmatch.node import agreements, pki, tls
+
+# isort: split
+# `tls` goes before gRPC.
+import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blindmatch.node import agreements, pki
 from blindmatch.node.agreements import bindings
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.authority import Authority
 from blindmatch.node.collections import import_collection
-from blindmatch.node.config import make_settings
+from blindmatch.node.config import dns_name, make_settings
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
@@ -132,6 +136,20 @@ class Town:
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
         return agreement_between(parties, edges, start=int(self.now) - 60)
+
+    def channel(self, client: str, server: str, port: int | None = None) -> grpc.aio.Channel:
+        """A bare channel as `client`'s node, for trials that send what no client of ours would."""
+        node = self.nodes[client]
+        credentials = tls.load(node.home, node.settings, node.keys, now=self.now)
+        return grpc.aio.secure_channel(
+            f"127.0.0.1:{port or self.ports[server]}",
+            tls.channel_credentials(credentials),
+            [
+                ("grpc.ssl_target_name_override", dns_name(server)),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
 
     def reopen(self, agency: str) -> Node:
         """Close a node and open its folder again, as a new process would."""

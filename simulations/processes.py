@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +18,8 @@ from typing import Any
 from blindmatch.protocol.errors import BlindmatchError, LocalError
 
 PROGRAM = (sys.executable, "-c", "from blindmatch.node.cli import main; main()")
+PORTS = range(20_000, 32_000)
+LOG_NAME = "serve.log"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -49,14 +53,15 @@ def environment(passphrase: str) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held until all are known, so they differ."""
-    with contextlib.ExitStack() as stack:
-        ports = []
-        for _ in range(count):
-            listener = stack.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            ports.append(int(listener.getsockname()[1]))
-        return ports
+    """Ports that are free now, below those that the system gives to outgoing connections."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in ports:
+                ports.append(port)
+    return ports
 
 
 def peak_bytes(process: int) -> int:
@@ -111,29 +116,31 @@ class NodeProcess:
                     break
         wall = time.perf_counter() - started
         if process.returncode != 0:
-            reason = err.decode(errors="replace").strip() or f"status {process.returncode}"
+            reason = (err + out).decode(errors="replace").strip() or f"status {process.returncode}"
             raise LocalError(f"{self.agency}: blindmatch {' '.join(words[:2])} failed: {reason}")
         return Finished(out.decode(), cpu, wall, peak)
 
     def start(self, *words: str) -> None:
-        """Start `node serve` and wait until it answers; its log goes to `serve.log` in the node's folder.
-
-        Raises:
-            LocalError: it ended, or did not answer in time.
-        """
-        log = self.home / "serve.log"
-        with log.open("ab") as err:
+        """Start `node serve`; its log goes to `serve.log` in the node's folder. `wait` until it answers."""
+        with (self.home / LOG_NAME).open("ab") as err:
             self.server = subprocess.Popen(  # noqa: S603 -- our own program
                 [*PROGRAM, "node", "serve", *words, "--home", str(self.home)],
                 env=environment(self.passphrase),
                 stdout=subprocess.DEVNULL,
                 stderr=err,
             )
+
+    def wait(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            LocalError: it ended, or does not answer in time.
+        """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self.server.poll() is not None:
-                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-                raise LocalError(f"{self.agency}: the server ended: {' '.join(last)}")
+            if self.server is None or self.server.poll() is not None:
+                log = (self.home / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+                raise LocalError(f"{self.agency}: the server ended: {' '.join(log.splitlines()[-2:])}")
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.05)
@@ -153,13 +160,30 @@ class NodeProcess:
 
 
 @contextlib.contextmanager
+def _kept_open(database: Path) -> Iterator[None]:
+    """A reader of a node's database for as long as its server runs.
+
+    A server's health check opens and closes the database file, and POSIX then drops the locks that SQLite holds in that
+    process. The next command would believe itself alone, and remove the write-ahead log from under the server when it ends.
+    """
+    with contextlib.closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as reader:
+        reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        yield
+
+
+@contextlib.contextmanager
 def serving(nodes: Sequence[NodeProcess], *, records: Path | None = None) -> Iterator[None]:
     """All servers running while the context lasts; with `records`, each keeps its messages below it."""
+    stack = contextlib.ExitStack()
     try:
         for node in nodes:
+            stack.enter_context(_kept_open(node.home / "node.db"))
             node.start(*(("--record-wire", str(records / node.agency)) if records else ()))
+        for node in nodes:
+            node.wait()
         yield
     finally:
         for node in nodes:
             with contextlib.suppress(BlindmatchError, OSError):
                 node.stop()
+        stack.close()
