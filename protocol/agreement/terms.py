@@ -189,6 +189,8 @@ class Agreement:
         # One key for two agencies would let one sign, or answer, for the other.
         checks.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
         checks.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
+        if self.collector != "":
+            checks.identifier("collector", self.collector)  # before it stands in a message
         if self.collector and self.collector not in self.agencies:
             raise AgreementError("collector", f"{self.collector} is not one of the parties")
 

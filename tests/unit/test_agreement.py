@@ -195,6 +195,8 @@ def test_a_word_for_a_disclosure_becomes_the_disclosure():
         ("retention_days", 0),
         ("retention_days", LIMITS.retention_days + 1),
         ("collector", "north-force"),
+        ("collector", "west\x1b[2Jforce"),
+        ("collector", None),
         ("nonce", b"\x01" * 15),
         ("nonce", bytes(16)),
     ],
