@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from blindmatch.node.sealed import Sealer
 from blindmatch.node.store.schema import SCHEMA_VERSION, metadata, schema_version
 from blindmatch.protocol.errors import StoreError
 
-_SQLITE_HEADER = b"SQLite format 3\x00"
+_LEAST_PAGE = 512
+"""Bytes: SQLite's smallest page. A database is whole pages; what was cut or overwritten seldom is."""
+
 _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",  # milliseconds; first, because the next one may meet a lock
     "PRAGMA journal_mode = WAL",  # readers go on while one process writes
@@ -52,6 +54,7 @@ class Database:
         self._clock = clock
         self._url = _parse(url)
         self._file = Path(self._url.database or "") if self._url.get_backend_name() == "sqlite" else None
+        self._inode = (0, 0)
         with _translated():
             self._engine = self._connect()
         try:
@@ -74,16 +77,34 @@ class Database:
             StoreError: the database cannot be read.
         """
         if self._file is not None:
-            # An open handle reads on after the file was deleted or overwritten; a checkpoint would not last.
-            try:
-                with self._file.open("rb") as file:
-                    sound = file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
-            except OSError as error:
-                raise StoreError(f"the database {self._file} cannot be read: {error.strerror}") from None
-            if not sound:
-                raise StoreError(f"the database {self._file} is damaged", hint="Restore it from a backup.")
+            self._check_file(self._file)
         with self.read() as connection:
             connection.execute(select(schema_version.c.version)).scalar_one()
+
+    def _check_file(self, file: Path) -> None:
+        """The file must still be the one that was opened, and readable by a fresh connection.
+
+        An open handle reads on after its file was deleted or replaced, and a checkpoint would not last. SQLite does the
+        looking: opening and closing the file ourselves would drop every lock that this process holds on it (POSIX
+        record locks), and another process would then delete the write-ahead log under us.
+        """
+        try:
+            now = file.stat()
+        except OSError as error:
+            raise StoreError(f"the database {file} cannot be read: {error.strerror}") from None
+        if not now.st_size or now.st_size % _LEAST_PAGE:
+            raise StoreError(f"the database {file} is damaged", hint="Restore it from a backup.")
+        if (now.st_dev, now.st_ino) != self._inode:
+            raise StoreError(
+                f"the database {file} was replaced while the node was running", hint="Restart the node."
+            )
+        try:
+            with closing(
+                sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+            ) as fresh:
+                fresh.execute("SELECT version FROM schema_version").fetchone()
+        except sqlite3.DatabaseError:
+            raise StoreError(f"the database {file} is damaged", hint="Restore it from a backup.") from None
 
     def now(self) -> int:
         """The clock in whole seconds since 1970."""
@@ -135,8 +156,12 @@ class Database:
         if not self._file.name or self._file.name.startswith(":"):
             raise StoreError("the database must be a file", hint="Use sqlite:////path/to/node.db")
         try:
-            # SQLite gives its journal files the mode of the database.
-            os.close(os.open(self._file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            # SQLite gives its journal files the mode of the database. Only a file that is not there yet is opened
+            # here: closing one that SQLite has open in this process would drop its locks.
+            with suppress(FileExistsError):
+                os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            made = self._file.stat()
+            self._inode = (made.st_dev, made.st_ino)
         except OSError as error:
             raise StoreError(f"the database {self._file} cannot be opened: {error.strerror}") from None
         engine = create_engine(self._url, hide_parameters=True, max_overflow=12)

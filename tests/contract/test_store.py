@@ -480,6 +480,22 @@ class TestSqliteFile:
             ]
         assert found == ["wal", 2, 1, 1, 30_000]
 
+    def test_looking_at_the_file_keeps_its_locks(self, file_store: Store, folder: Path) -> None:
+        """A server pings its store; a command that ends beside it must not take the write-ahead log away."""
+        file_store.ping()
+        other = (
+            "import sqlite3, sys; raw = sqlite3.connect(sys.argv[1]);"
+            "raw.execute('SELECT * FROM agreements').fetchall(); raw.close()"
+        )
+        subprocess.run([sys.executable, "-c", other, str(folder / "node.db")], check=True)
+        assert (folder / "node.db-wal").exists()
+        file_store.put_agreement(b"\x07" * 32, b"payload")
+        look = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM agreements').fetchone()[0])"
+        seen = subprocess.run(
+            [sys.executable, "-c", look, str(folder / "node.db")], check=True, capture_output=True, text=True
+        )
+        assert int(seen.stdout) == len(file_store.agreements())
+
     def test_a_deleted_or_overwritten_file_is_noticed(self, file_store: Store, folder: Path) -> None:
         file_store.ping()
         (folder / "node.db").write_bytes(b"something else entirely")
