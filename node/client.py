@@ -188,6 +188,7 @@ async def patiently(
     attempt: Callable[[], Awaitable[Result]],
     *,
     wait_seconds: float,
+    progress: Callable[[], object] = lambda: None,
     waiting: Callable[[PeerError], None] | None = None,
 ) -> Result:
     """Try until it works, for as long as the peer is merely unavailable and the time is not up.
@@ -196,15 +197,18 @@ async def patiently(
 
     Args:
         attempt: must be safe to repeat.
-        wait_seconds: from now; 0 tries once.
+        wait_seconds: since the last progress; 0 tries once.
+        progress: gives another value whenever an attempt got further than those before it.
         waiting: told about each failure that is waited for.
     """
     loop = asyncio.get_running_loop()
-    deadline, pause = loop.time() + wait_seconds, _FIRST_WAIT
+    deadline, pause, reached = loop.time() + wait_seconds, _FIRST_WAIT, progress()
     while True:
         try:
             return await attempt()
         except PeerError as error:
+            if wait_seconds and progress() != reached:
+                deadline, pause, reached = loop.time() + wait_seconds, _FIRST_WAIT, progress()
             left = deadline - loop.time()
             if error.code is not PeerCode.UNAVAILABLE or left <= 0:
                 raise

@@ -101,6 +101,12 @@ class ReceivingEdge:
             return 0, 0
         return len(self._made.elements), self._session.peer_elements
 
+    @property
+    def progress(self) -> tuple[State, int, int]:
+        """Another value whenever the session gets further."""
+        session = self.session
+        return session.state, session.next_chunk, session.next_tag_chunk
+
     async def build(self) -> None:
         """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
 

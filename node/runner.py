@@ -274,6 +274,7 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
         await patiently(
             edge.drive,
             wait_seconds=wait_seconds,
+            progress=lambda: edge.progress,
             waiting=lambda error: log.info("waiting for the peer", peer=row.peer, reason=error.message),
         )
     except BlindmatchError as error:
