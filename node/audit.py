@@ -2,7 +2,8 @@
 
 Data Protection Act 2018 s.62 asks who did what, when, and who received it. Entry `n` holds the hash of entry
 `n - 1`; its own hash covers every field and is signed with the node's identity key. The signed *head*, the
-last entry's number and hash, is also kept in a file beside the database, so that a cut tail is found as well.
+last entry's number and hash, is also kept in a file beside the database, so that a cut tail is found as well, also
+after the node went on writing: a head that the log no longer contains stays in that file for good.
 What this cannot find is an administrator who puts back an older copy of both: keep an exported head elsewhere
 and give it to `blindmatch audit verify --head`.
 """
@@ -159,27 +160,43 @@ class AuditLog:
         # is ahead would look like a cut tail. The lock keeps a slower process from putting an older head back.
         try:
             with _locked(self._head_file):
-                kept = read_head(self._head_file)
-                if kept is None or kept.seq < row.seq:
-                    signature = sign(
-                        self._signer, HEAD_TYPE, _head(self._signer.agency, row.seq, row.hash)
-                    ).signature
-                    head = Head(row.seq, row.hash, signature)
-                    write_atomically(self._head_file, (head.to_json() + "\n").encode())
+                kept = read_heads(self._head_file)
+                if kept and (kept[0].seq, kept[0].hash) == (row.seq, row.hash):
+                    return
+                if not kept or kept[0].seq < row.seq:
+                    lost = kept[1:]
+                elif kept[0].seq == row.seq:
+                    # Another entry had this number when the head was signed: the tail was cut, and this is the proof.
+                    lost = kept
+                else:
+                    return
+                signed = sign(self._signer, HEAD_TYPE, _head(self._signer.agency, row.seq, row.hash))
+                lines = [head.to_json() + "\n" for head in (Head(row.seq, row.hash, signed.signature), *lost)]
+                write_atomically(self._head_file, "".join(lines).encode())
         except OSError as error:
             raise StoreError(f"{self._head_file}: cannot be written: {error.strerror}") from None
 
 
 def read_head(path: Path) -> Head | None:
-    """The head kept in a file, or None when there is no such file.
+    """The newest head kept in a file, or None when there is no such file.
+
+    Raises:
+        StoreError: it is damaged or cannot be read.
+    """
+    heads = read_heads(path)
+    return heads[0] if heads else None
+
+
+def read_heads(path: Path) -> list[Head]:
+    """All heads kept in a file: the newest, then those whose entries were cut off the log. Empty without a file.
 
     Raises:
         StoreError: it is damaged or cannot be read.
     """
     try:
-        return Head.from_json(path.read_text(encoding="utf-8"))
+        return [Head.from_json(line) for line in path.read_text(encoding="utf-8").splitlines() or [""]]
     except FileNotFoundError:
-        return None
+        return []
     except (OSError, UnicodeDecodeError):
         raise StoreError(f"{path}: cannot be read") from None
 
@@ -196,10 +213,11 @@ def check(
         heads: heads that the log must still contain. Without one, a cut tail cannot be found.
     """
     problems: list[Problem] = []
-    waiting = {head.seq: head for head in heads}
-    for seq, head in waiting.items():
+    waiting: dict[int, set[bytes]] = {}
+    for head in heads:
+        waiting.setdefault(head.seq, set()).add(head.hash)
         if not _signed(public_key, HEAD_TYPE, _head(agency, head.seq, head.hash), head.signature):
-            problems.append(Problem(seq, "the head's signature is not this node's"))
+            problems.append(Problem(head.seq, "the head's signature is not this node's"))
     expected, previous = 1, GENESIS
     for row in rows:
         if row.seq != expected:
@@ -210,8 +228,7 @@ def check(
             problems.append(Problem(row.seq, "altered: its hash is another"))
         elif not _signed(public_key, ENTRY_TYPE, row.hash, row.signature):
             problems.append(Problem(row.seq, "its signature is not this node's"))
-        kept = waiting.pop(row.seq, None)
-        if kept is not None and kept.hash != row.hash:
+        if waiting.pop(row.seq, set()) - {row.hash}:
             problems.append(Problem(row.seq, "is not the entry that the head was signed for"))
         expected, previous = row.seq + 1, row.hash
     problems += [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from blindmatch.node.audit import HEAD_NAME, AuditEvent, check, entry_json, read_head
+from blindmatch.node.audit import HEAD_NAME, AuditEvent, check, entry_json, read_head, read_heads
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -68,9 +68,9 @@ def verify(
     """
     with open_node(home, passphrase_file) as node:
         rows = list(node.store.audit_rows())
-        own = read_head(home / HEAD_NAME)
+        own = read_heads(home / HEAD_NAME)
         given = [(path, read_head(path)) for path in head or []]
-        heads = [kept for _, kept in given if kept is not None] + ([own] if own is not None else [])
+        heads = [kept for _, kept in given if kept is not None] + own
         problems = [
             {"seq": p.seq, "reason": p.reason}
             for p in check(rows, agency=node.agency, public_key=node.keys.identity_public, heads=heads)
@@ -78,7 +78,7 @@ def verify(
     missing = [path for path, kept in given if kept is None]
     if missing:
         raise StoreError(f"{missing[0]}: there is no such head")
-    if own is None:
+    if not own:
         problems.append(
             {"seq": len(rows), "reason": f"{HEAD_NAME} is missing: a cut tail would not be found"}
         )

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from blindmatch.node.audit import GENESIS, AuditEvent, AuditLog, Head, Problem, check, entry_json, read_head
+from blindmatch.node.audit import (
+    GENESIS,
+    AuditEvent,
+    AuditLog,
+    Head,
+    Problem,
+    check,
+    entry_json,
+    read_head,
+    read_heads,
+)
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.store import AuditRow, Store
 from blindmatch.protocol.errors import StoreError
@@ -155,6 +165,20 @@ def test_negative_and_huge_numbers_are_problems_not_crashes(
     for value in (-1, 2**64):
         changed = [replace(rows[0], time=value), *rows[1:]]
         assert found(changed, keys, head)[0] == Problem(1, "altered: its hash is another")
+
+
+def test_a_cut_tail_is_found_after_the_node_went_on_writing(
+    rows: list[AuditRow], keys: KeyRing, log: AuditLog, store: Store, tmp_path: Path
+) -> None:
+    with store.write("audit") as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE seq > 4")
+    for number in range(5):
+        log.append(AuditEvent.COLLECTION, subject=f"later {number}")
+    heads = read_heads(tmp_path / "audit.head")
+    assert [kept.seq for kept in heads] == [9, len(rows)]
+    assert found(list(store.audit_rows()), keys, *heads) == [
+        Problem(len(rows), "is not the entry that the head was signed for")
+    ]
 
 
 def test_a_slower_process_does_not_put_an_older_head_back(
