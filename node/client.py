@@ -21,7 +21,7 @@ from blindmatch.node.config import dns_name
 from blindmatch.node.convert.status import error_from_status
 from blindmatch.node.home import Node
 from blindmatch.node.pki import CertificateInfo
-from blindmatch.node.wire import Direction, WatchedChannel, WireRecorder
+from blindmatch.node.wire import UNREADABLE, Direction, WatchedChannel, WireRecorder
 from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, Limits
@@ -58,7 +58,7 @@ class Peer:
             PeerError: whatever the peer or gRPC answered instead.
         """
         with self.errors():
-            return await method(request, timeout=seconds or self.call_seconds)
+            return self._read_well(await method(request, timeout=seconds or self.call_seconds))
 
     async def next(self, stream: Any) -> Any:
         """The next message of a stream, within the time for one call.
@@ -83,11 +83,18 @@ class Peer:
     async def _read(self, stream: Any) -> Any:
         try:
             async with asyncio.timeout(self.call_seconds):
-                return await stream.read()
+                return self._read_well(await stream.read())
         except TimeoutError:
             raise PeerError(
                 PeerCode.UNAVAILABLE, f"{self.agency} sent nothing for {self.call_seconds:.0f} seconds"
             ) from None
+
+    def _read_well(self, message: Any) -> Any:
+        if message is UNREADABLE:
+            raise PeerError(
+                PeerCode.BAD_MESSAGE, f"{self.agency} sent a message that is truncated or malformed"
+            )
+        return message
 
     def errors(self) -> "_Translate":
         """A context in which gRPC's errors become `PeerError`."""

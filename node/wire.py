@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from google.protobuf.message import DecodeError
+
 Direction = Literal["sent", "received"]
 
 
@@ -52,6 +54,10 @@ class WireRecorder:
                 index.write(json.dumps(entry) + "\n")
 
 
+UNREADABLE = object()
+"""Stands for a message whose bytes are none."""
+
+
 class WatchedChannel:
     """A gRPC channel whose stubs report each message's exact bytes, in and out.
 
@@ -74,7 +80,11 @@ class WatchedChannel:
                 return data
 
             def deserialize(data: bytes) -> Any:
-                message = response_deserializer(data)
+                try:
+                    message = response_deserializer(data)
+                except DecodeError:  # gRPC would log it and go on with None
+                    self._seen("received", method, "unreadable", data)
+                    return UNREADABLE
                 self._seen("received", method, message.DESCRIPTOR.full_name, data)
                 return message
 

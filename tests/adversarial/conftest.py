@@ -1,0 +1,24 @@
+"""Real nodes for this level. `tls` comes first: it fixes the least TLS version before anything imports gRPC."""
+
+import time
+
+import pytest
+
+from blindmatch.node import tls
+from blindmatch.simulations.loopback import Town, people, subjects
+
+assert tls.CIPHERS_BELOW_TLS13
+
+
+@pytest.fixture
+def town(tmp_path):
+    """A police node and two councils' nodes; the north's suppliers are compared, the south is a bystander."""
+    made = Town(
+        tmp_path,
+        {"west-force": "police", "north-council": "council", "south-council": "council"},
+        time.time(),
+    )
+    made.bring("west-force", "groups", "subjects", subjects(10))
+    made.bring("north-council", "suppliers", "suppliers", people(10, first=5), facts=["contract_value"])
+    yield made
+    made.close()

@@ -1,0 +1,455 @@
+"""Peers that break the protocol over a real connection: each gets a code, the node serves on, its audit log shows it.
+
+The wrong receivers hold a good certificate and speak raw gRPC; their messages come from a real session and are then
+bent. The wrong senders are real servers whose answers are bent on their way out.
+"""
+
+import asyncio
+import dataclasses
+import json
+import random
+from dataclasses import dataclass
+
+import grpc
+import numpy as np
+import pytest
+
+from blindmatch.node import results
+from blindmatch.node.convert import match as convert
+from blindmatch.node.convert.status import CODE_KEY
+from blindmatch.node.preparation import edge_context, prepare
+from blindmatch.node.runner import run_round
+from blindmatch.node.server import running
+from blindmatch.node.services import gate
+from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.proto.v1 import agreement_pb2, common_pb2, match_pb2
+from blindmatch.protocol.limits import LIMITS, Limits
+from blindmatch.protocol.match import Header, Receiver, Workspace
+from blindmatch.protocol.transcript import Signed
+
+WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
+SMALL = Limits(chunk_elements=16)
+ROUND, OTHER_ROUND = bytes(range(16)), bytes(range(1, 17))
+SERVICE = "/blindmatch.v1.Match/"
+
+
+@dataclass
+class Rogue:
+    """Speaks for the police node, one raw call at a time."""
+
+    town: object
+    channel: object
+    held: object
+    session: Receiver
+
+    async def call(self, method, *messages):
+        """The raw answers, or (code, status) of the refusal."""
+        raw = [m if isinstance(m, bytes) else m.SerializeToString() for m in messages]
+        stream = self.channel.stream_stream(SERVICE + method)(iter(raw), timeout=30)
+        try:
+            return [answer async for answer in stream]
+        except grpc.aio.AioRpcError as error:
+            trailing = dict(error.trailing_metadata() or ())
+            return trailing.get(CODE_KEY), error.code()
+
+    @property
+    def opening(self):
+        return convert.open_request(
+            convert.OpenRequest(Header(ROUND, self.edge, 0), self.held.id, self.session.commit())
+        )
+
+    @property
+    def edge(self):
+        return self.held.agreement.edges[0].id
+
+    def chunk(self, index):
+        return convert.blinded_chunk(self.session.blinded_chunk(index))
+
+    async def open(self):
+        """Open as it should be."""
+        answers = await self.call("Open", self.opening)
+        _, commitment = convert.read_open_reply(match_pb2.OpenReply.FromString(answers[-1]))
+        self.session.receive_commitment(commitment)
+
+    async def exchange(self):
+        """Everything up to the receipt as it should be."""
+        await self.open()
+        chunks = [self.chunk(index) for index in range(self.session.chunks)]
+        for answer in await self.call("Evaluate", *chunks):
+            self.session.receive_evaluated(
+                convert.read_evaluated_chunk(match_pb2.EvaluatedChunk.FromString(answer))
+            )
+        for answer in await self.call("Tags", convert.tags_request(Header(ROUND, self.edge, 0))):
+            chunk = match_pb2.TagChunk.FromString(answer)
+            self.session.receive_tags(convert.read_tag_chunk(chunk, self.session.context))
+        for index in range(self.session.chunks):
+            self.session.unblind_chunk(index)
+        self.session.find_hits()
+
+
+def session_of(town, held, round_id=ROUND):
+    node, edge = town.nodes[WEST], held.agreement.edges[0]
+    collection = node.store.collections()[0].id
+    made = prepare(node, held.agreement, edge, edge.receiver, collection, seed=bytes(32), sending=False)
+    session = Receiver(
+        edge_context(held.agreement, held.id, edge, round_id),
+        seed=bytes(32),
+        signer=node.keys.identity,
+        peer_key=held.agreement.party(NORTH).identity_key,
+        elements=made.elements,
+        workspace=Workspace.in_memory(),
+        limits=SMALL,
+    )
+    for index in range(session.chunks):
+        session.prepare_chunk(index)
+    return session
+
+
+@pytest.fixture
+async def rogue(town):
+    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
+        yield Rogue(town, channel, held, session_of(town, held))
+
+
+def audited(node):
+    """What the sender's audit log says of failures: (method or round, code)."""
+    found = []
+    for row in node.store.audit_rows():
+        detail = json.loads(row.detail)
+        if row.event == "disclosure" and detail.get("code"):
+            found.append((row.subject.split()[0], row.recipient, detail["code"]))
+    return found
+
+
+async def check_refused(rogue, outcome, code, *, fails_edge=False, caller=WEST):
+    """The code came back and stands in the log; the node serves on, and honest rounds still find everything."""
+    council, police = rogue.town.nodes[NORTH], rogue.town.nodes[WEST]
+    assert outcome[0] == code
+    assert ("call", caller, code) in audited(council)
+    edge = council.store.find_edge(ROUND, rogue.edge)
+    if fails_edge:
+        assert (edge.state, edge.code, edge.seed) == (FAILED, code, b"")
+        assert ("round", WEST, code) in audited(council)
+    describe = agreement_pb2.DescribeRequest(version=1).SerializeToString()
+    assert await rogue.channel.unary_unary("/blindmatch.v1.Agreements/Describe")(describe, timeout=20)
+    honest = await run_round(police, rogue.held.id, limits=SMALL)
+    assert honest.complete
+    assert {lead.reference for lead in results.load(police, honest.round_id)} == {
+        f"P-{index:05d}" for index in range(5, 10)
+    }
+
+
+def bent(message, **changes):
+    """A copy with other values in the header (`header__x`) or in itself."""
+    made = type(message).FromString(message.SerializeToString())
+    for name, value in changes.items():
+        owner = made.header if name.startswith("header__") else made
+        setattr(owner, name.removeprefix("header__"), value)
+    return made
+
+
+# --- messages that are none --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["Open", "Evaluate", "Tags", "Close"])
+@pytest.mark.parametrize("damage", ["truncated", "unknown field", "empty", "version"])
+async def test_a_damaged_message(rogue, method, damage):
+    good = {
+        "Open": rogue.opening,
+        "Evaluate": match_pb2.BlindedChunk(
+            header=common_pb2.Header(version=1, round=ROUND, edge=rogue.edge), points=bytes(32)
+        ),
+        "Tags": convert.tags_request(Header(ROUND, rogue.edge, 0)),
+        "Close": convert.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64))),
+    }[method]
+    raw = good.SerializeToString()
+    sent = {
+        "truncated": raw[:-1],
+        "unknown field": raw + b"\xfa\x7f\x01x",
+        "empty": b"",
+        "version": bent(good, header__version=2).SerializeToString(),
+    }[damage]
+    outcome = await rogue.call(method, sent)
+    await check_refused(rogue, outcome, "wrong-version" if damage == "version" else "bad-message")
+
+
+async def test_garbage_of_every_size_on_every_method(rogue):
+    dice = random.Random(7)
+    for method in ("Open", "Evaluate", "Tags", "Close"):
+        for size in (1, 2, 17, 100, 4_096, 100_000):
+            outcome = await rogue.call(method, dice.randbytes(size))
+            assert outcome[0] in {"bad-message", "wrong-version"}
+    assert len([entry for entry in audited(rogue.town.nodes[NORTH]) if entry[0] == "call"]) <= 8
+    await check_refused(rogue, ("bad-message",), "bad-message")
+
+
+async def test_a_stream_that_ends_before_its_message(rogue):
+    await check_refused(rogue, await rogue.call("Open"), "bad-message")
+
+
+# --- who may do what ---------------------------------------------------------------------------------------------
+
+
+async def test_another_party_s_round(rogue):
+    await rogue.open()
+    async with rogue.town.channel(SOUTH, NORTH) as channel:
+        south = dataclasses.replace(rogue, channel=channel)
+        for method, message in (
+            ("Open", rogue.opening),
+            ("Evaluate", rogue.chunk(0)),
+            ("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0))),
+            ("Close", convert.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64)))),
+        ):
+            outcome = await south.call(method, message)
+            assert outcome[0] == "wrong-agency", method
+    await check_refused(rogue, outcome, "wrong-agency", caller=SOUTH)
+    # The round that was tampered with is unharmed.
+    await rogue.exchange()
+
+
+async def test_a_round_that_nobody_opened(rogue):
+    outcome = await rogue.call("Evaluate", bent(rogue_chunk(rogue), header__round=OTHER_ROUND))
+    await check_refused(rogue, outcome, "unknown-round")
+
+
+def rogue_chunk(rogue):
+    header = common_pb2.Header(version=1, round=ROUND, edge=rogue.edge)
+    return match_pb2.BlindedChunk(header=header, points=bytes(32))
+
+
+async def test_an_agreement_that_nobody_knows(rogue):
+    outcome = await rogue.call("Open", bent(rogue.opening, agreement=bytes(31) + b"\1"))
+    await check_refused(rogue, outcome, "unknown-agreement")
+
+
+async def test_an_edge_that_is_not_in_the_agreement(rogue):
+    outcome = await rogue.call("Open", bent(rogue.opening, header__edge="north-council-from-west-force"))
+    await check_refused(rogue, outcome, "unknown-round")
+
+
+# --- commitments -------------------------------------------------------------------------------------------------
+
+
+async def test_a_commitment_with_a_wrong_signature_starts_nothing(rogue):
+    opening = rogue.opening
+    opening.commitment.signature = bytes(64)
+    await check_refused(rogue, await rogue.call("Open", opening), "bad-signature")
+    assert rogue.town.nodes[NORTH].store.find_edge(ROUND, rogue.edge) is None
+
+
+async def test_a_commitment_made_for_another_round(rogue):
+    other = session_of(rogue.town, rogue.held, OTHER_ROUND)
+    commitment = other.commit()
+    opening = rogue.opening
+    opening.commitment.payload, opening.commitment.signature = commitment.payload, commitment.signature
+    await check_refused(rogue, await rogue.call("Open", opening), "unknown-round")
+
+
+async def test_a_second_and_different_commitment(rogue):
+    await rogue.open()
+    edge = rogue.held.agreement.edges[0]
+    node = rogue.town.nodes[WEST]
+    collection = node.store.collections()[0].id
+    made = prepare(
+        node, rogue.held.agreement, edge, edge.receiver, collection, seed=b"\1" * 32, sending=False
+    )
+    other = Receiver(
+        rogue.session.context,
+        seed=b"\1" * 32,
+        signer=node.keys.identity,
+        peer_key=rogue.held.agreement.party(NORTH).identity_key,
+        elements=made.elements,
+        workspace=Workspace.in_memory(),
+        limits=SMALL,
+    )
+    for index in range(other.chunks):
+        other.prepare_chunk(index)
+    outcome = await dataclasses.replace(rogue, session=other).call(
+        "Open", dataclasses.replace(rogue, session=other).opening
+    )
+    await check_refused(rogue, outcome, "bad-commitment", fails_edge=True)
+
+
+# --- chunks ------------------------------------------------------------------------------------------------------
+
+IDENTITY = bytes(32)
+NOT_CANONICAL = b"\xff" * 32
+
+
+@pytest.mark.parametrize("point", [IDENTITY, NOT_CANONICAL, b"\1" + bytes(31)])
+async def test_a_bad_point(rogue, point):
+    await rogue.open()
+    chunk = rogue.chunk(0)
+    points = np.frombuffer(chunk.points, dtype=np.uint8).reshape(-1, 32).copy()
+    points[3] = np.frombuffer(point, dtype=np.uint8)
+    outcome = await rogue.call("Evaluate", bent(chunk, points=points.tobytes()))
+    await check_refused(rogue, outcome, "bad-point", fails_edge=True)
+
+
+@pytest.mark.parametrize(
+    ("cut", "code"),
+    [
+        (lambda p: p[:-32], "bad-count"),
+        (lambda p: p + p[:32], "bad-count"),
+        (lambda p: p[:32] * 5_000, "oversize"),
+    ],
+)
+async def test_a_wrong_count(rogue, cut, code):
+    await rogue.open()
+    chunk = rogue.chunk(0)
+    outcome = await rogue.call("Evaluate", bent(chunk, points=cut(chunk.points)))
+    # What cannot be a chunk at all is turned away before it reaches the session.
+    await check_refused(rogue, outcome, code, fails_edge=code == "bad-count")
+
+
+@pytest.mark.parametrize("order", [(1,), (0, 2), (0, 1, 10_000)])
+async def test_chunks_out_of_order(rogue, order):
+    await rogue.open()
+    chunks = [bent(rogue.chunk(min(i, 4)), header__sequence=i) for i in order]
+    await check_refused(rogue, await rogue.call("Evaluate", *chunks), "bad-sequence", fails_edge=True)
+
+
+async def test_a_replayed_chunk_gets_the_same_bytes_and_nothing_more(rogue):
+    await rogue.open()
+    first = await rogue.call("Evaluate", rogue.chunk(0), rogue.chunk(1))
+    again = await rogue.call("Evaluate", rogue.chunk(0), rogue.chunk(1), rogue.chunk(0))
+    assert again == [*first, first[0]]
+
+
+async def test_a_replayed_chunk_with_other_bytes(rogue):
+    """A second evaluation of one's choice would be a free guess at the sender's list."""
+    await rogue.open()
+    assert len(await rogue.call("Evaluate", rogue.chunk(0))) == 1
+    outcome = await rogue.call("Evaluate", bent(rogue.chunk(1), header__sequence=0))
+    await check_refused(rogue, outcome, "altered-chunk", fails_edge=True)
+
+
+async def test_chunks_that_were_not_committed_to(rogue):
+    await rogue.open()
+    chunks = [rogue.chunk(index) for index in range(rogue.session.chunks)]
+    chunks[1], chunks[2] = bent(chunks[2], header__sequence=1), bent(chunks[1], header__sequence=2)
+    outcome = await rogue.call("Evaluate", *chunks)
+    await check_refused(rogue, outcome, "bad-commitment", fails_edge=True)
+
+
+async def test_two_rounds_in_one_stream(rogue):
+    await rogue.open()
+    outcome = await rogue.call("Evaluate", rogue.chunk(0), bent(rogue.chunk(1), header__round=OTHER_ROUND))
+    await check_refused(rogue, outcome, "unknown-round")
+
+
+# --- tags and receipts -------------------------------------------------------------------------------------------
+
+
+async def test_tags_before_every_chunk_has_come(rogue):
+    await rogue.open()
+    await rogue.call("Evaluate", rogue.chunk(0))
+    outcome = await rogue.call("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0)))
+    await check_refused(rogue, outcome, "wrong-state", fails_edge=True)
+
+
+async def test_tags_beyond_the_table(rogue):
+    await rogue.exchange()
+    outcome = await rogue.call("Tags", convert.tags_request(Header(ROUND, rogue.edge, 1_000)))
+    await check_refused(rogue, outcome, "bad-sequence", fails_edge=True)
+
+
+async def test_a_receipt_of_something_else(rogue):
+    await rogue.exchange()
+    receipt = rogue.session.receipt(1, 2)
+    altered = Signed(receipt.payload[:-1] + bytes([receipt.payload[-1] ^ 1]), receipt.signature)
+    outcome = await rogue.call("Close", convert.close_request(Header(ROUND, rogue.edge, 0), altered))
+    await check_refused(rogue, outcome, "bad-signature", fails_edge=True)
+
+
+async def test_a_closed_edge_gives_the_same_signature_again_and_nothing_else(rogue):
+    await rogue.exchange()
+    request = convert.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
+    first, second = [await rogue.call("Close", request) for _ in range(2)]
+    assert first == second
+    rogue.session.receive_receipt_signature(match_pb2.CloseReply.FromString(first[0]).signature)
+    assert rogue.town.nodes[NORTH].store.edge(ROUND, rogue.edge).state == CLOSED
+    tags = await rogue.call("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0)))
+    assert tags[0] == "wrong-state"
+    other = bent(request)
+    other.receipt.signature = bytes(64)
+    await check_refused(rogue, await rogue.call("Close", other), "bad-receipt")
+
+
+# --- senders that break it ---------------------------------------------------------------------------------------
+
+
+def first_point_gone(message):
+    return bent(message, points=message.points[32:])
+
+
+def swapped_rows(message):
+    width = 16 + 64 + 16
+    rows = [message.rows[i : i + width] for i in range(0, len(message.rows), width)]
+    return bent(message, rows=b"".join([rows[1], rows[0], *rows[2:]]))
+
+
+WRONG_SENDERS = [
+    ("EvaluatedChunk", lambda m: bent(m, points=IDENTITY + m.points[32:]), "bad-point"),
+    ("EvaluatedChunk", lambda m: bent(m, points=NOT_CANONICAL + m.points[32:]), "bad-point"),
+    ("EvaluatedChunk", first_point_gone, "bad-count"),
+    ("EvaluatedChunk", lambda m: bent(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
+    ("EvaluatedChunk", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("EvaluatedChunk", lambda m: bent(m, header__version=9), "wrong-version"),
+    ("EvaluatedChunk", lambda m: bent(m, proof=bytes(64)), "bad-proof"),
+    ("TagChunk", swapped_rows, "bad-tags"),
+    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1]), "bad-message"),
+    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1] + bytes([m.rows[-1] ^ 1])), "bad-commitment"),
+    ("CloseReply", lambda m: bent(m, signature=bytes(64)), "bad-signature"),
+    ("OpenReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "bend", "code"), WRONG_SENDERS, ids=[f"{k}-{c}" for k, _, c in WRONG_SENDERS]
+)
+async def test_a_sender_that_answers_wrongly(town, monkeypatch, kind, bend, code):
+    """The round fails with the code, no lead is kept, the audit log shows it, and an honest round works again."""
+    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    police, right = town.nodes[WEST], gate._Call._send
+
+    async def wrong(self, message):
+        await right(self, bend(message) if message.DESCRIPTOR.name == kind else message)
+
+    async with running(town.nodes[NORTH], limits=SMALL):
+        with monkeypatch.context() as patch:
+            patch.setattr(gate._Call, "_send", wrong)
+            outcome = await run_round(police, held.id, limits=SMALL)
+        edge = outcome.edges[0]
+        assert (edge.state, edge.code) == (FAILED, code)
+        row = police.store.edge(outcome.round_id, edge.edge)
+        assert (row.seed, row.code) == (b"", code)
+        if kind != "CloseReply":  # the comparison itself was sound, only its receipt is not
+            assert police.store.leads(outcome.round_id) == []
+        details = [json.loads(r.detail) for r in police.store.audit_rows() if r.event == "combination"]
+        assert [(d["action"], d.get("code")) for d in details] == [("opened", None), ("failed", code)]
+        assert list(police.rounds_dir.iterdir()) == []
+        assert (await run_round(police, held.id, limits=SMALL)).complete
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(b"\xff\xff\xff", "bad-message"), (b"", "bad-message"), (None, "unavailable")]
+)
+async def test_a_sender_that_answers_no_message_at_all(town, monkeypatch, answer, code):
+    held = town.agree(town.agreement(WEST, NORTH))
+
+    async def wrong(self, _message):
+        if answer is not None:
+            await self._context.write(answer)
+
+    monkeypatch.setattr(gate._Call, "_send", wrong)
+    async with running(town.nodes[NORTH], limits=SMALL):
+        async with asyncio.timeout(60):
+            outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
+    assert (outcome.complete, outcome.edges[0].code) == (False, code)
+
+
+def test_the_trial_s_points_are_what_they_claim():
+    assert LIMITS.chunk_elements < 5_000
+    assert int.from_bytes(NOT_CANONICAL, "little") >= 2**255 - 19
