@@ -47,7 +47,9 @@ def test_generated_wire_modules_are_what_the_definitions_say(tmp_path):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_refuses_its_bare_name(package):
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {package}"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/")
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/"
+    )
     assert result.returncode != 0
     assert f"blindmatch.{package}" in result.stderr
 
@@ -74,7 +76,9 @@ def test_every_module_and_public_name_says_what_it_is(path):
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree), "a module says what it is for"
     for item in tree.body:
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not item.name.startswith("_"):
+        if isinstance(
+            item, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ) and not item.name.startswith("_"):
             assert ast.get_docstring(item), f"{item.name} has no docstring"
 
 

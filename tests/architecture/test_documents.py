@@ -5,11 +5,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
-import typer.main
 
-from blindmatch.node.cli import app
+from blindmatch.node.cli import NOUNS, load
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -33,16 +31,12 @@ def test_the_documents_show_commands():
 
 @pytest.mark.parametrize(("path", "command"), SHOWN, ids=lambda value: str(value)[:60])
 def test_a_shown_command_exists(path, command):
-    here: click.Command = typer.main.get_command(app)
-    context = click.Context(here, info_name="blindmatch")
-    words = shlex.split(command)[1:]
-    while words and isinstance(here, click.Group) and not words[0].startswith("-"):
-        found = here.get_command(context, words[0])
-        assert found is not None, f"{path}: there is no `{words[0]}` in `{command}`"
-        here = found
-        words = words[1:]
-        context = click.Context(here, parent=context, info_name=here.name)
+    noun, *words = shlex.split(command)[1:]
+    assert noun in NOUNS, f"{path}: there is no `{noun}` in `{command}`"
+    here = load(noun)
+    while words and getattr(here, "commands", None) and words[0] in here.commands:
+        here = here.commands[words.pop(0)]
+    assert not getattr(here, "commands", None) or not words, f"{path}: `{command}` has no such verb"
     known = {name for parameter in here.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    known.add("--help")
-    used = {word.partition("=")[0] for word in words if word.startswith("--")}
+    used = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--help"}
     assert used <= known, f"{path}: `{command}` uses {sorted(used - known)}"
