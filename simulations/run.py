@@ -52,10 +52,15 @@ def run(
     """
     started = time.perf_counter()
     configure(level="warning", form="console")
+    if os.environ.get("BLINDMATCH_DATABASE_URL"):
+        raise ConfigError(
+            "BLINDMATCH_DATABASE_URL is set: every node of the simulation would use one database",
+            hint="Unset it; the nodes of a simulation keep SQLite files of their own.",
+        )
     if (
         options.record_wire is not None
         and options.record_wire.exists()
-        and any(os.scandir(options.record_wire))
+        and any(options.record_wire.iterdir())
     ):
         raise ConfigError(
             f"{options.record_wire} is not empty", hint="Two recordings do not go into one folder."
