@@ -55,6 +55,23 @@ def configure(
     )
 
 
+def _stderr(*_: Any) -> structlog.WriteLogger:
+    return structlog.WriteLogger(sys.stderr)
+
+
+if not structlog.is_configured():
+    # Until a program says otherwise: warnings only, and never among the results on stdout.
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            only_plain_values,
+            structlog.processors.KeyValueRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=_stderr,
+    )
+
+
 def logger(**bound: str | int) -> Any:
     """A logger that carries `bound` in every line."""
     return structlog.get_logger().bind(**bound)

@@ -4,6 +4,7 @@ Together with the store's checkpoint they are all that a restarted node needs. T
 seed and no scalar, and are erased when the edge closes.
 """
 
+import os
 import re
 import shutil
 import threading
@@ -54,7 +55,7 @@ class RoundFiles:
                 # Under another name first: a file of the right name always has its full size.
                 fresh = path.with_suffix(".new")
                 with fresh.open("wb") as file:
-                    file.truncate(size)
+                    _reserve(file.fileno(), size)
                 fresh.chmod(0o600)
                 fresh.rename(path)
             if path.stat().st_size != size:
@@ -79,6 +80,14 @@ class RoundFiles:
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.parent.rmdir()
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
 
 
 def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:
