@@ -15,6 +15,9 @@ from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.scenario import Scenario
 from blindmatch.simulations.world import World
 
+ROUND_SERVICE = "/blindmatch.v1.Match/"
+"""Methods of a round; the others belong to agreements and health."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -79,7 +82,7 @@ class Clock:
 
 
 class Meter:
-    """Counts the messages of one node by peer, direction and type; hands them on to a recorder if there is one.
+    """Counts a node's messages of rounds by peer, direction and type; hands all messages on to a recorder if there is one.
 
     Stands where a node takes its `WireRecorder`; may be called from several threads.
     """
@@ -92,10 +95,11 @@ class Meter:
 
     def record(self, direction: Direction, peer: str, method: str, kind: str, message: bytes) -> None:
         """Count one message; arguments as for `WireRecorder.record`."""
-        name = f"{direction} {kind.rpartition('.')[2]}"
-        with self._lock:
-            self._messages[peer][name] += 1
-            self._octets[peer][name] += len(message)
+        if method.startswith(ROUND_SERVICE):
+            name = f"{direction} {kind.rpartition('.')[2]}"
+            with self._lock:
+                self._messages[peer][name] += 1
+                self._octets[peer][name] += len(message)
         if self._recorder is not None:
             self._recorder.record(direction, peer, method, kind, message)
 
@@ -113,7 +117,7 @@ def recorded_traffic(folder: Path, peer: str) -> Traffic:
     index = folder / "index.jsonl"
     for line in index.read_text(encoding="ascii").splitlines() if index.exists() else ():
         entry = json.loads(line)
-        if entry["peer"] == peer:
+        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICE):
             name = f"{entry['direction']} {entry['type'].rpartition('.')[2]}"
             traffic += Traffic({name: 1}, {name: entry["bytes"]})
     return traffic

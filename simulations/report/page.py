@@ -195,6 +195,8 @@ def _false_leads(outcome: Outcome) -> str:
         "These keys agree, yet the supplier has nothing to do with the subject: somebody else has the same name and month "
         "of birth, or a number was written down wrongly. It is why a lead goes to an officer first."
     )
+    if not rows:
+        return "<h3>False leads</h3><p>None in this run. At these sizes two people with one name, born in one month, are rare.</p>"
     return _listed("False leads", words, ("Police reference", "Council", "What agreed"), rows)
 
 
