@@ -31,6 +31,11 @@ def only_plain_values(
     return event
 
 
+def _stderr(*_: Any) -> structlog.WriteLogger:
+    """What stderr is now: a program, or a test, may have put another one in its place."""
+    return structlog.WriteLogger(sys.stderr)
+
+
 def configure(
     *, level: str = "info", form: Literal["json", "console"] = "console", stream: TextIO | None = None
 ) -> None:
@@ -50,13 +55,9 @@ def configure(
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=stream) if stream else _stderr,
         cache_logger_on_first_use=False,
     )
-
-
-def _stderr(*_: Any) -> structlog.WriteLogger:
-    return structlog.WriteLogger(sys.stderr)
 
 
 if not structlog.is_configured():

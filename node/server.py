@@ -42,7 +42,7 @@ ERASE_SECONDS = 3_600.0
 
 _CALLS_PER_SESSION = 4
 _HARD_LIMIT = 4
-"""gRPC cuts messages off at this many times our own limit; between the two the gate still sees who sent it."""
+"""gRPC cuts messages and calls off at this many times our own limits; between the two the gate still sees who it is."""
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,14 @@ async def running(
             limits=limits,
             metrics=metrics,
             refusals=refusals,
+            calls=settings.service.sessions * _CALLS_PER_SESSION,
             wire=node.wire,
         )
     )
     server = grpc.aio.server(
         interceptors=(gate,),
         options=_options(limits),
-        maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION,
+        maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
     _register(server, node, health, sending)
     address = listen or settings.listen

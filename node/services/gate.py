@@ -36,6 +36,8 @@ class Surroundings:
     limits: Limits
     metrics: Metrics
     refusals: Refusals
+    calls: int
+    """How many calls may be answered at once."""
     wire: WireRecorder | None = None
 
 
@@ -49,6 +51,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self._log = logger(agency=surroundings.agency)
+        self._active = 0
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
@@ -68,10 +71,12 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         started = time.monotonic()
         who: Caller | None = None
         status = grpc.StatusCode.OK
+        self._active += 1
         try:
             # The certificate first: also a refused method's entry says who tried.
             who = caller(context, revoked=around.revoked(), now=around.clock())
             rule = policy.rule(method, offered=handler is not None)
+            self._check_room()
             await _Call(around, method, handler, context, who, idle=rule.idle_seconds).run()
         except asyncio.CancelledError:
             status = grpc.StatusCode.CANCELLED
@@ -84,8 +89,13 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
             await self._note(listed, who, error, context)
             await context.abort(status, details, trailing)
         finally:
+            self._active -= 1
             around.metrics.calls.labels(listed, status.name).inc()
             around.metrics.call_seconds.labels(listed).observe(time.monotonic() - started)
+
+    def _check_room(self) -> None:
+        if self._active > self._around.calls:
+            raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls as it can")
 
     async def _note(self, method: str, who: Caller | None, error: Exception, context: Any) -> None:
         agency = who.agency if who else ""

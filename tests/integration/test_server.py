@@ -198,6 +198,33 @@ async def test_no_more_edges_run_at_once_than_the_settings_allow(town):
             assert (await run_round(police, held.id, resume_round=round_id, limits=SMALL)).complete
 
 
+async def test_calls_beyond_the_limit_are_told_to_come_again(town):
+    node = town.nodes[NORTH]
+    service = node.settings.service.model_copy(update={"sessions": 1})
+    node.settings = node.settings.model_copy(update={"service": service})
+    async with running(node, grace=0), town.channel(WEST, NORTH) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watching = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(4)]
+        for call in watching:
+            await call.read()
+        status, code, _ = await refusal(channel, "/blindmatch.v1.Match/Tags", b"")
+        assert (status, code) == (grpc.StatusCode.UNAVAILABLE, "unavailable")
+        watching[0].cancel()
+        describe = agreement_pb2.DescribeRequest(version=1).SerializeToString()
+
+        async def answered():
+            try:
+                return await channel.unary_unary("/blindmatch.v1.Agreements/Describe")(describe, timeout=20)
+            except grpc.aio.AioRpcError:
+                return b""
+
+        async with asyncio.timeout(20):
+            while not await answered():  # noqa: ASYNC110 - the server has no event to wait for
+                await asyncio.sleep(0.01)
+        for call in watching[1:]:
+            call.cancel()
+
+
 async def test_two_servers_cannot_share_a_port(town):
     async with running(town.nodes[NORTH]):
         with pytest.raises(ConfigError, match="cannot listen"):
