@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -160,24 +159,10 @@ class NodeProcess:
 
 
 @contextlib.contextmanager
-def _kept_open(database: Path) -> Iterator[None]:
-    """A reader of a node's database for as long as its server runs.
-
-    A server's health check opens and closes the database file, and POSIX then drops the locks that SQLite holds in that
-    process. The next command would believe itself alone, and remove the write-ahead log from under the server when it ends.
-    """
-    with contextlib.closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as reader:
-        reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        yield
-
-
-@contextlib.contextmanager
 def serving(nodes: Sequence[NodeProcess], *, records: Path | None = None) -> Iterator[None]:
     """All servers running while the context lasts; with `records`, each keeps its messages below it."""
-    stack = contextlib.ExitStack()
     try:
         for node in nodes:
-            stack.enter_context(_kept_open(node.home / "node.db"))
             node.start(*(("--record-wire", str(records / node.agency)) if records else ()))
         for node in nodes:
             node.wait()
@@ -186,4 +171,3 @@ def serving(nodes: Sequence[NodeProcess], *, records: Path | None = None) -> Ite
         for node in nodes:
             with contextlib.suppress(BlindmatchError, OSError):
                 node.stop()
-        stack.close()
