@@ -24,6 +24,7 @@ def cli(town):
             "BLINDMATCH_HOME": str(town.folder / agency),
             "BLINDMATCH_PASSPHRASE": PASSPHRASE,
             "BLINDMATCH_USER": "officer-7",
+            "COLUMNS": "200",
         }
         return CliRunner().invoke(app, ["round", *words], env=environment)
 
