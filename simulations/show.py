@@ -10,42 +10,29 @@ from blindmatch.simulations.outcome import AreaOutcome, Comparison, Outcome, Sco
 from blindmatch.simulations.report.page import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
-COLUMNS = (
-    "asked",
-    "disclosure",
-    "elements",
-    "leads",
-    "true",
-    "missed",
-    "withheld",
-    "precision",
-    "recall",
-    "sent",
-    "received",
-)
+COLUMNS = ("asked", "elements", "leads", "precision", "recall", "wire")
+"""Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
 
 
 def _row(comparison: Comparison) -> tuple[object, ...]:
     return (
         comparison.sender,
-        comparison.disclosure + (", verified" if comparison.verified else ""),
-        f"{comparison.receiver_elements:,} x {comparison.sender_elements:,}",
+        comparison.sender_elements,
         comparison.leads,
-        len(comparison.found),
-        len(comparison.missed),
-        comparison.withheld,
         percent(comparison.precision),
         percent(comparison.recall),
-        octets(comparison.traffic.total("sent")),
-        octets(comparison.traffic.total("received")),
+        octets(comparison.traffic.total("sent") + comparison.traffic.total("received")),
     )
 
 
 def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
     seconds = sum(area.seconds.values())
-    receiver = area.comparisons[0].receiver
-    typer.echo(f"\n{area.name}: {receiver} asks {len(area.comparisons)} councils  ({seconds:.1f} s)")
+    first = area.comparisons[0]
+    how = first.disclosure + (", verified" if first.verified else "")
+    typer.echo(
+        f"\n{area.name}: {first.receiver} asks with {first.receiver_elements:,} elements ({how}; {seconds:.1f} s)"
+    )
     table(COLUMNS, [_row(comparison) for comparison in area.comparisons])
 
 

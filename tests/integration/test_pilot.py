@@ -257,13 +257,15 @@ class TestCommand:
             "title": load_scenario("pilot").title,
         }
 
-    def test_run(self, tmp_path):
+    def test_run(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
         out = tmp_path / "out"
         words = ["simulate", "pilot", "--areas", "1", "--scale", "0.05", "--seed", "3", "--out", str(out)]
         result = CliRunner().invoke(cli.app, words)
         assert result.exit_code == 0, result.output
         for word in ("Ashmoor", "ashmoor-city-council", "precision", "recall", str(out / "report.html")):
             assert word in result.stdout
+        assert all(len(line) <= 80 for line in result.stdout.splitlines() if "report" not in line)
         assert "invented" in result.stderr
         assert json.loads((out / "summary.json").read_text())["result"]["totals"]["comparisons"] == 2
         assert "<html" in (out / "report.html").read_text()
