@@ -6,7 +6,7 @@ that the agreement names; the plain handshake before the first call checks the l
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -174,6 +174,15 @@ async def connect(
         )
     finally:
         await channel.close(None)
+
+
+def connector(node: Node) -> Callable[[str, bytes | None], AbstractAsyncContextManager[Peer]]:
+    """How to reach other nodes as this one: called with an agency and the certificate key to insist on, if any."""
+
+    def channel(agency: str, key: bytes | None) -> AbstractAsyncContextManager[Peer]:
+        return connect(node, agency, certificate_key=key)
+
+    return channel
 
 
 def _check(certificate: CertificateInfo, agency: str, certificate_key: bytes | None) -> None:

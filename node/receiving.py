@@ -322,13 +322,14 @@ class ReceivingEdge:
         )
 
     def _save(self) -> None:
-        """Files, then checkpoint."""
+        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
         session = self.session
+        snapshot = session.snapshot()
         self._files.flush()
         self._node.store.checkpoint(
             *self.key,
             state=session.state.value,
-            snapshot=session.snapshot(),
+            snapshot=snapshot,
             done=session.next_chunk,
             total=session.chunks,
         )

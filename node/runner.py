@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
+from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.audit import AuditEvent
-from blindmatch.node.client import patiently
+from blindmatch.node.client import connector, patiently
 from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
@@ -120,6 +121,8 @@ async def run_round(
         LocalError: nothing to run, or no collection is bound.
     """
     held = await asyncio.to_thread(_admit, node, agreement_id)
+    # A party that signed while we could not be reached: its signature is fetched now. What is missing still is said below.
+    held, _ = await gather(node, held, connector(node))
     agreement = held.agreement
     await asyncio.to_thread(sweep, node)
     if resume_round is None:
@@ -203,22 +206,22 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
         edge = held.agreement.edge(name)
         try:
             book.ready(node, held.id, node.clock(), edge=name)
-            collection = bindings.collection_for(node, held, name)
+            row = EdgeRow(
+                round_id=round_id,
+                edge=name,
+                agreement_id=held.id,
+                role=Role.RECEIVER.value,
+                peer=edge.sender.agency,
+                collection_id=bindings.collection_for(node, held, name).id,
+                state=State.PREPARING.value,
+                started_at=int(node.clock()),
+            )
+            budget = held.agreement.rounds_budget
+            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
             begun.append(_outcome(name, edge.sender.agency, FAILED, error))
             continue
-        row = EdgeRow(
-            round_id=round_id,
-            edge=name,
-            agreement_id=held.id,
-            role=Role.RECEIVER.value,
-            peer=edge.sender.agency,
-            collection_id=collection.id,
-            state=State.PREPARING.value,
-            started_at=int(node.clock()),
-        )
-        node.store.start_edge(row, os.urandom(SEED_BYTES))
         node.audit.append(
             AuditEvent.COMBINATION,
             subject=f"round {round_id.hex()} edge {name}",
@@ -227,7 +230,7 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
                 "action": "opened",
                 "sender": row.peer,
                 "agreement": held.id.hex(),
-                "collection": collection.id,
+                "collection": row.collection_id,
             },
         )
         begun.append(node.store.edge(round_id, name))

@@ -4,15 +4,13 @@ import asyncio
 import os
 import time
 import tomllib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack
-from typing import Any
+from contextlib import AsyncExitStack, ExitStack
 
 from blindmatch.node import agreements, results, runner, server
-from blindmatch.node.agreements import Held, Link, book
+from blindmatch.node.agreements import Held, book
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.authority import Authority
-from blindmatch.node.client import connect
+from blindmatch.node.client import connector
 from blindmatch.node.collections import ImportReport, import_collection
 from blindmatch.node.config import Peer
 from blindmatch.node.config_template import add_peer
@@ -65,13 +63,6 @@ def receipt_is_good(row: EdgeRow, keys: dict[str, bytes]) -> bool:
 def found(leads: list[results.ResultLead]) -> tuple[FoundLead, ...]:
     """Leads as the simulation counts them."""
     return tuple(FoundLead(lead.reference, lead.keys, lead.score, lead.facts) for lead in leads)
-
-
-def _connector(node: Node) -> Callable[[str, bytes | None], AbstractAsyncContextManager[Link]]:
-    def open_channel(agency: str, key: bytes | None) -> AbstractAsyncContextManager[Any]:
-        return connect(node, agency, certificate_key=key)
-
-    return open_channel
 
 
 class Inside:
@@ -134,7 +125,7 @@ class Inside:
         setup, police = self._setup, self._nodes[self._setup.police.agency]
         records = {agency: node.store.collections()[0].records for agency, node in self._nodes.items()}
         text = draft_text(setup.scenario, setup.world.area, records, time.time())
-        draft, channel = parse_draft(tomllib.loads(text)), _connector(police)
+        draft, channel = parse_draft(tomllib.loads(text)), connector(police)
         entries = {police.agency: book.own_party(police)}
         for council in setup.councils:
             entries[council.agency] = await agreements.describe(channel, council.agency)
@@ -146,7 +137,7 @@ class Inside:
         for site in setup.sites:
             node = self._nodes[site.agency]
             own = await asyncio.to_thread(self._sign, node, site, held.id)
-            own, reached = await agreements.push(node, own, _connector(node))
+            own, reached = await agreements.push(node, own, connector(node))
             for outcome in reached:
                 if outcome.error is not None:
                     raise outcome.error

@@ -17,7 +17,14 @@ def generate(out: Path) -> None:
     include = ROOT / "src"
     files = [f"blindmatch/proto/v1/{name}.proto" for name in SOURCES]
     status = protoc.main(
-        ["protoc", f"-I{include}", f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}", *files]
+        [
+            "protoc",
+            f"-I{include}",
+            f"--python_out={out}",
+            f"--pyi_out={out}",
+            f"--grpc_python_out={out}",
+            *files,
+        ]
     )
     if status != 0:
         sys.exit(status)

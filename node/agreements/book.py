@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.agreement import parse_agreement
 from blindmatch.node.home import Node
-from blindmatch.node.store import FAILED, AgreementRow
+from blindmatch.node.store import AgreementRow
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope, Party, SignedWithdrawal, Withdrawal
 from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError, StoreError
@@ -265,13 +265,6 @@ def note_withdrawal(node: Node, signed: SignedWithdrawal) -> Withdrawal:
     return read
 
 
-def rounds_used(node: Node, agreement_id: bytes, edge: str, *, but: bytes = b"") -> int:
-    """Rounds started over one edge, the round `but` left out; one that failed before its first chunk is free."""
-    rows = node.store.edges(agreement_id=agreement_id)
-    spent = {row.round_id for row in rows if row.edge == edge and (row.state != FAILED or row.done > 0)}
-    return len(spent - {but})
-
-
 def ready(
     node: Node, agreement_id: bytes, now: float, *, edge: str | None = None, resuming: bytes = b""
 ) -> tuple[Agreement, Envelope]:
@@ -303,7 +296,7 @@ def ready(
     held = hold(row)
     agreement = held.agreement
     edges = [agreement.edge(edge).id] if edge is not None else [each.id for each in agreement.edges]
-    used = max(rounds_used(node, agreement_id, each, but=resuming) for each in edges)
+    used = max(node.store.rounds_used(agreement_id, each, but=resuming) for each in edges)
     terms.check_usable(
         agreement, held.envelope, now=int(now), rounds_used=used, withdrawn=tuple(held.withdrawn)
     )

@@ -25,7 +25,7 @@ def summarise(node: Node, held: Held) -> Data:
         party["own"] = party["agency"] == node.settings.agency
         party["withdrawn"] = None if word is None else {"at": iso(word.at), "reason": word.reason}
     for edge, item in zip(held.agreement.edges, data["edges"], strict=True):
-        item["rounds_used"] = book.rounds_used(node, held.id, edge.id)
+        item["rounds_used"] = node.store.rounds_used(held.id, edge.id)
         item["collection"] = _collection(node, held, edge)
     data["received_at"] = iso(held.received_at)
     data["state"] = state(node, held)
@@ -86,7 +86,7 @@ def state(node: Node, held: Held) -> str:
         return f"waits for {', '.join(held.missing)}"
     if now < agreement.not_before:
         return "signed, not valid yet"
-    used = [book.rounds_used(node, held.id, edge.id) for edge in agreement.edges]
+    used = [node.store.rounds_used(held.id, edge.id) for edge in agreement.edges]
     return "rounds used up" if min(used) >= agreement.rounds_budget else "in force"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,6 @@ from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings, book, files, summary
 from blindmatch.node.agreements.book import Held, short
 from blindmatch.node.agreements.draft import complete, read_draft
-from blindmatch.node.agreements.exchange import Connect, Link
 from blindmatch.node.agreements.template import Choices, template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
@@ -28,7 +26,7 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.client import connect
+from blindmatch.node.client import connector
 from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
@@ -41,15 +39,6 @@ app = typer.Typer(help="Draft, show, sign and verify agreements.", no_args_is_he
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Contact no other node.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-
-
-def connector(node: Node) -> Connect:
-    """How to reach other nodes as this one."""
-
-    def channel(agency: str, key: bytes | None) -> AbstractAsyncContextManager[Link]:
-        return connect(node, agency, certificate_key=key)
-
-    return channel
 
 
 @app.command()

@@ -265,12 +265,13 @@ class SendingEdge:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def _save(self, session: Sender) -> None:
-        """Files, then checkpoint: what is sent after this can be repeated after any crash."""
+        """Snapshot, files, checkpoint: what is sent after this can be repeated after any crash."""
+        snapshot = session.snapshot()
         self._files.flush()
         self._node.store.checkpoint(
             *self.key,
             state=session.state.value,
-            snapshot=session.snapshot(),
+            snapshot=snapshot,
             done=session.next_chunk,
             total=session.blinded_chunks,
         )

@@ -158,7 +158,7 @@ class Sending:
             state=State.PREPARING.value,
             started_at=now,
         )
-        node.store.start_edge(row, os.urandom(SEED_BYTES))
+        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
         node.audit.append(
             AuditEvent.DISCLOSURE,
             subject=f"round {row.round_id.hex()} edge {row.edge}",

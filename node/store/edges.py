@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, distinct, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import EdgeRow
@@ -26,7 +26,7 @@ class Edges(Database):
         Args:
             row: round, edge, agreement, role, peer, collection, state, started_at; the rest is ignored.
             seed: 32 secret bytes, sealed here and wiped by `finish` and `fail`.
-            rounds_budget: refuse when the agreement has used this many other rounds; checked in the same
+            rounds_budget: refuse when this many other rounds have used the edge; checked in the same
                 transaction, so that two rounds that start at once cannot both take the last one.
 
         Raises:
@@ -39,7 +39,7 @@ class Edges(Database):
                 raise StoreError(f"edge {row.edge} of round {row.round_id.hex()} has begun already")
             if (
                 rounds_budget is not None
-                and _used(connection, row.agreement_id, row.round_id) >= rounds_budget
+                and _used(connection, row.agreement_id, row.edge, row.round_id) >= rounds_budget
             ):
                 raise PeerError(
                     PeerCode.BUDGET_SPENT,
@@ -133,10 +133,14 @@ class Edges(Database):
         """
         self._end(round_id, edge, {"state": FAILED, "code": code, "reason": reason})
 
-    def rounds_used(self, agreement_id: bytes) -> int:
-        """Rounds counted against the budget: all but those whose every edge failed before its first chunk."""
+    def rounds_used(self, agreement_id: bytes, edge: str, *, but: bytes = b"") -> int:
+        """Rounds counted against an edge's budget: not `but`, nor one that failed before its first chunk.
+
+        Each edge has the agreement's budget to itself: receivers choose their rounds alone, so counting rounds over
+        the whole agreement would let one receiver spend another's.
+        """
         with self.read() as connection:
-            return _used(connection, agreement_id, b"")
+            return _used(connection, agreement_id, edge, but)
 
     def _end(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
         self._update(round_id, edge, {**values, "seed": None, "snapshot": None, "finished_at": self.now()})
@@ -149,9 +153,10 @@ class Edges(Database):
                 raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
 
 
-def _used(connection: Connection, agreement_id: bytes, other_than: bytes) -> int:
-    counts = select(func.count(distinct(table.c.round))).where(
+def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
+    counts = select(func.count()).where(
         table.c.agreement == agreement_id.hex(),
+        table.c.edge == edge,
         table.c.round != other_than.hex(),
         or_(table.c.state != FAILED, table.c.done > 0),
     )

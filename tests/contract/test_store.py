@@ -279,23 +279,25 @@ class TestEdges:
         with pytest.raises(StoreError, match="no edge"):
             store.edge(ROUND, "west-north")
 
-    def test_budget_counts_rounds_not_edges(self, running: Store) -> None:
-        assert running.rounds_used(AGREEMENT) == 1
-        running.start_edge(replace(EDGE, edge="west-south"), SEED, rounds_budget=1)  # the same round
-        assert running.rounds_used(AGREEMENT) == 1
+    def test_every_edge_has_the_budget_to_itself(self, running: Store) -> None:
+        assert running.rounds_used(AGREEMENT, "west-north") == 1
+        assert running.rounds_used(AGREEMENT, "west-north", but=ROUND) == 0
+        running.start_edge(replace(EDGE, edge="west-south", round_id=ROUND_2), SEED, rounds_budget=1)
+        assert running.rounds_used(AGREEMENT, "west-north") == 1
+        assert running.rounds_used(AGREEMENT, "west-south") == 1
         with pytest.raises(PeerError) as caught:
             running.start_edge(replace(EDGE, round_id=ROUND_2), SEED, rounds_budget=1)
         assert caught.value.code is PeerCode.BUDGET_SPENT
         running.start_edge(replace(EDGE, round_id=ROUND_2), SEED, rounds_budget=2)
-        assert running.rounds_used(AGREEMENT) == 2
+        assert running.rounds_used(AGREEMENT, "west-north") == 2
 
     def test_a_round_that_failed_before_its_first_chunk_is_not_counted(self, running: Store) -> None:
         running.fail(ROUND, "west-north", code="unavailable", reason="")
-        assert running.rounds_used(AGREEMENT) == 0
+        assert running.rounds_used(AGREEMENT, "west-north") == 0
         running.start_edge(replace(EDGE, round_id=ROUND_2), SEED)
         running.checkpoint(ROUND_2, "west-north", state="exchanging", snapshot=b"", done=1, total=9)
         running.fail(ROUND_2, "west-north", code="unavailable", reason="")
-        assert running.rounds_used(AGREEMENT) == 1
+        assert running.rounds_used(AGREEMENT, "west-north") == 1
 
     def test_two_rounds_at_once_cannot_both_take_the_last_of_the_budget(self, store: Store) -> None:
         store.put_agreement(AGREEMENT, b"payload")

@@ -193,6 +193,17 @@ async def test_the_budget_ends_rounds_on_the_edge(town):
             await run_round(police, held.id)
 
 
+async def test_a_signature_that_was_not_delivered_is_fetched_when_the_round_starts(town):
+    held = town.agree(town.agreement("west-force", "north-council"), unsigned=["north-council"])
+    police, council = town.nodes["west-force"], town.nodes["north-council"]
+    async with running(council):
+        with pytest.raises(PeerError, match="north-council missing"):
+            await run_round(police, held.id)
+        book.sign(council, book.find(council, held.id))
+        assert book.find(police, held.id).missing == ("north-council",)
+        assert (await run_round(police, held.id)).complete
+
+
 async def test_the_sender_holds_its_own_view_of_the_agreement(town):
     """A receiver that skips its own checks is refused by the sender, with the code."""
     held = town.agree(town.agreement("west-force", "north-council"))
