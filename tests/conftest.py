@@ -1,7 +1,13 @@
-"""What every level of the tests shares: Hypothesis without deadlines, since speed is measured elsewhere."""
+"""What every level of the tests shares.
+
+Hypothesis runs without deadlines, since speed is measured elsewhere. TLS is set up before any test file imports gRPC.
+"""
 
 from hypothesis import HealthCheck, settings
 
+from blindmatch.node import tls
+
+assert tls.CIPHERS_BELOW_TLS13
 settings.register_profile(
     "blindmatch",
     deadline=None,
