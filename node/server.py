@@ -155,6 +155,7 @@ async def running(
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)
+            await gate.settle()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -24,6 +24,7 @@ from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 
 _END: Any = vars(grpc.aio)["EOF"]  # its stubs forget this name
+_NOTHING_CAME = "the call ended before its message had come"
 
 
 @dataclass
@@ -52,6 +53,11 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         self._around = surroundings
         self._log = logger(agency=surroundings.agency)
         self._active = 0
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def settle(self) -> None:
+        """Wait for refusals that are still on their way to the audit log."""
+        await asyncio.gather(*self._noting)
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any
@@ -70,6 +76,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         listed = method if method in policy.POLICY else "unlisted"
         started = time.monotonic()
         who: Caller | None = None
+        call: _Call | None = None
         status = grpc.StatusCode.OK
         self._active += 1
         try:
@@ -77,16 +84,21 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
             who = caller(context, revoked=around.revoked(), now=around.clock())
             rule = policy.rule(method, offered=handler is not None)
             self._check_room()
-            await _Call(around, method, handler, context, who, idle=rule.idle_seconds).run()
+            call = _Call(around, method, handler, context, who, idle=rule.idle_seconds)
+            await call.run()
         except asyncio.CancelledError:
             status = grpc.StatusCode.CANCELLED
+            if call is not None and not call.heard:
+                # Broken off, or cut off by gRPC for its size, before its first message came.
+                self._note(listed, who, PeerError(PeerCode.BAD_MESSAGE, _NOTHING_CAME), context)
             raise
         except grpc.aio.AbortError:
             status = grpc.StatusCode.ABORTED
             raise
         except Exception as error:  # noqa: BLE001 - nothing a peer does may end the server
             status, details, trailing = abort_arguments(error)
-            await self._note(listed, who, error, context)
+            # In the audit log before the caller hears of it.
+            await asyncio.shield(self._note(listed, who, error, context))
             await context.abort(status, details, trailing)
         finally:
             self._active -= 1
@@ -97,7 +109,8 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         if self._active > self._around.calls:
             raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls as it can")
 
-    async def _note(self, method: str, who: Caller | None, error: Exception, context: Any) -> None:
+    def _note(self, method: str, who: Caller | None, error: Exception, context: Any) -> "asyncio.Task[None]":
+        """Count, log, and audit in a task of its own: the call may be cancelled at any moment, its refusal not."""
         agency = who.agency if who else ""
         code = error.code.value if isinstance(error, PeerError) else type(error).__name__
         self._around.metrics.refusals.labels(code).inc()
@@ -110,8 +123,14 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
                 trace = trace.tb_next
             place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "?"
             self._log.error("call failed", method=method, caller=agency, error=code, place=place)
+        task = asyncio.create_task(self._write(agency or "unknown", method, code, str(context.peer())))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+        return task
+
+    async def _write(self, agency: str, method: str, code: str, address: str) -> None:
         try:
-            await self._around.refusals.note(agency or "unknown", method, code, address=str(context.peer()))
+            await self._around.refusals.note(agency, method, code, address=address)
         except BlindmatchError as unwritten:
             self._log.error("the audit log cannot be written", reason=unwritten.message)
 
@@ -128,6 +147,8 @@ class _Call:
         self._context = context
         self._who = who
         self._idle = idle
+        self.heard = False
+        """Whether a message has come."""
 
     async def run(self) -> None:
         handler, context = self._handler, _Inner(self._context, self._who, self._send)
@@ -136,7 +157,7 @@ class _Call:
         else:
             first = await self._receive()
             if first is None:
-                raise PeerError(PeerCode.BAD_MESSAGE, "the call ended before its message had come")
+                raise PeerError(PeerCode.BAD_MESSAGE, _NOTHING_CAME)
         if handler.response_streaming:
             serve = handler.stream_stream if handler.request_streaming else handler.unary_stream
             answers = serve(first, context)
@@ -161,6 +182,7 @@ class _Call:
             raise PeerError(PeerCode.UNAVAILABLE, f"no message came for {self._idle:.0f} seconds") from None
         if data is _END:
             return None
+        self.heard = True
         self._around.metrics.received_bytes.labels(self._method).inc(len(data))
         if len(data) > self._around.limits.message_bytes:
             raise PeerError(

@@ -131,7 +131,7 @@ async def test_an_oversize_message_is_refused_and_noted(town, size, code):
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
         describe = agreement_pb2.DescribeRequest(version=1).SerializeToString()
         assert await channel.unary_unary("/blindmatch.v1.Agreements/Describe")(describe, timeout=20)
-        await until(lambda: refused(node))
+    # gRPC may tell the gate of a message that it cut off as late as when the call's time is up, or the server stops.
     assert refused(node) == [(WEST, "/blindmatch.v1.Match/Open", code, 1)]
 
 
