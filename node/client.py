@@ -58,7 +58,10 @@ class Peer:
             PeerError: whatever the peer or gRPC answered instead.
         """
         with self.errors():
-            return self._read_well(await method(request, timeout=seconds or self.call_seconds))
+            answer = await method(request, timeout=seconds or self.call_seconds)
+            if answer is None:  # the call ended well and without its one message
+                raise PeerError(PeerCode.UNAVAILABLE, f"{self.agency} gave no answer")
+            return self._read_well(answer)
 
     async def next(self, stream: Any) -> Any:
         """The next message of a stream, within the time for one call.

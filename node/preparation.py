@@ -1,9 +1,11 @@
-"""From an agreement and a collection to what a session takes: keys, tokens, elements, facts.
+"""From an agreement and a collection to what a session takes: rates, keys, tokens, elements, facts.
 
-The same seed and the same collection give the same elements, so a crash repeats nothing that was sent with other bytes.
+The same seed, the same statements of rates and the same collection give the same elements, so a crash repeats nothing
+that was sent with other bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +14,37 @@ from blindmatch.node import collections
 from blindmatch.node.collections import Collection
 from blindmatch.node.facts import Facts
 from blindmatch.node.home import Node
+from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Edge, Side
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
     CompiledKeys,
     Elements,
+    SchemaError,
     Tokens,
     compile_keys,
     load_schema,
 )
-from blindmatch.protocol.match import EdgeContext
+from blindmatch.protocol.match import EdgeContext, Role
+from blindmatch.protocol.match.rates import NOTHING, RatesStatement, statement_digest
+from blindmatch.protocol.transcript import Signed, Signer, digest
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Both sides' statements of rates, verified, and what both compile from them."""
+
+    context: EdgeContext
+    """With the digest of keys and statements, and exactly the elements that the stated records give."""
+    compiled: CompiledKeys
+    receiver_tokens: int
+    """Tokens per record of the receiver."""
+    sender_tokens: int
+
+    def tokens_of(self, role: Role) -> int:
+        """Tokens per record of one side."""
+        return self.receiver_tokens if role is Role.RECEIVER else self.sender_tokens
 
 
 @dataclass(frozen=True)
@@ -37,13 +60,8 @@ class Prepared:
     """The collection's records that the agreement lets in; token record `i` is `selected[i]`."""
 
 
-def keys_of(agreement: Agreement) -> CompiledKeys:
-    """The agreement's match keys."""
-    return compile_keys(load_schema(agreement.schema))
-
-
-def edge_context(agreement: Agreement, agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContext:
-    """What both sides know of the edge."""
+def edge_context(agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContext:
+    """What both sides know of the edge before they exchange rates: no keys yet."""
     return EdgeContext(
         agreement=agreement_id,
         round_id=round_id,
@@ -52,36 +70,148 @@ def edge_context(agreement: Agreement, agreement_id: bytes, edge: Edge, round_id
         sender=edge.sender.agency,
         disclosure=edge.disclosure,
         verified=edge.verified,
-        keys_digest=keys_of(agreement).digest,
+        keys_digest=NOTHING,
         receiver_elements=edge.receiver.max_elements,
         sender_elements=edge.sender.max_elements,
         fact_bytes=edge.fact_bytes,
     )
 
 
-def prepare(
-    node: Node,
-    agreement: Agreement,
-    edge: Edge,
-    side: Side,
-    collection_id: str,
-    *,
-    seed: bytes,
-    sending: bool,
-) -> Prepared:
-    """Tokens and elements of one side; on the sender's side each token once, and the facts with it.
+def context_of(agreement: Agreement, row: EdgeRow) -> EdgeContext:
+    """The same for a stored edge."""
+    return edge_context(row.agreement_id, agreement.edge(row.edge), row.round_id)
+
+
+def state_rates(
+    node: Node, signer: Signer, agreement: Agreement, row: EdgeRow, *, answers: Signed | None = None
+) -> Signed:
+    """Measure this node's list and sign what it gives; the same bytes for the same list, agreement and round.
+
+    Args:
+        node: this node.
+        signer: its identity.
+        agreement: checked.
+        row: the edge.
+        answers: the receiver's statement, when this node is the sender.
 
     Raises:
         LocalError: the collection is gone, unreadable, or has no records that may enter.
     """
-    collection = collections.open_collection(node, collection_id)
-    compiled = keys_of(agreement)
+    collection = collections.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
-    expander = Expander(seed)
+    statement = RatesStatement(
+        role=Role(row.role),
+        records=len(selected),
+        schema=agreement.schema_digest,
+        rates=_measure(collection, selected, row.agreement_id),
+        answers=NOTHING if answers is None else statement_digest(answers),
+    )
+    return statement.sign(signer, context_of(agreement, row))
+
+
+def _measure(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> bytes:
+    del collection, selected, agreement_id
+    return b""
+
+
+def check_rates(
+    agreement: Agreement, context: EdgeContext, role: Role, signed: Signed, answers: Signed | None
+) -> int:
+    """Check one side's statement against the agreement; its number of records.
+
+    Raises:
+        PeerError: see `RatesStatement.check`; BAD_MESSAGE for rates that no honest list could have.
+    """
+    return _read(agreement, context, role, signed, answers).records
+
+
+def _read(
+    agreement: Agreement, context: EdgeContext, role: Role, signed: Signed, answers: Signed | None
+) -> RatesStatement:
+    edge = agreement.edge(context.edge)
+    side = edge.receiver if role is Role.RECEIVER else edge.sender
+    said = RatesStatement.check(
+        signed,
+        agreement.party(side.agency).identity_key,
+        role,
+        context,
+        schema=agreement.schema_digest,
+        most=side.max_records,
+        answers=NOTHING if answers is None else statement_digest(answers),
+    )
+    if said.rates:
+        raise PeerError(PeerCode.BAD_MESSAGE, "this linkage schema needs no rates")
+    return said
+
+
+def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:
+    """Compile the round's keys from both statements that the store holds.
+
+    Raises:
+        PeerError: a statement is not what the agreement allows.
+        AgreementError: no key is specific enough for these lists under the agreement's terms.
+        SequenceError: a statement is missing.
+    """
+    receiver, sender = row.receiver_rates, row.sender_rates
+    if receiver is None or sender is None:
+        raise SequenceError("the edge's rates were not exchanged")
+    return _exchanged(agreement, context_of(agreement, row), receiver, sender)
+
+
+@lru_cache(maxsize=8)
+def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed) -> Exchanged:
+    edge = agreement.edge(context.edge)
+    ours = _read(agreement, context, Role.RECEIVER, receiver, None)
+    theirs = _read(agreement, context, Role.SENDER, sender, receiver)
+    compiled = _compile(agreement, edge, ours, theirs)
+    receiver_tokens, sender_tokens = (_tokens(compiled, side) for side in (edge.receiver, edge.sender))
+    # Over the statements too: sides that saw different ones stop here, whatever keys they compiled.
+    keys_digest = digest(compiled.digest, receiver.payload, sender.payload)
+    context = replace(
+        context,
+        keys_digest=keys_digest,
+        receiver_elements=ours.records * receiver_tokens,
+        sender_elements=theirs.records * sender_tokens,
+    )
+    return Exchanged(context, compiled, receiver_tokens, sender_tokens)
+
+
+def _compile(
+    agreement: Agreement, edge: Edge, receiver: RatesStatement, sender: RatesStatement
+) -> CompiledKeys:
+    del receiver, sender
+    try:
+        return compile_keys(load_schema(agreement.schema))
+    except SchemaError as error:
+        field = f"edges[{agreement.edges.index(edge)}].linkage"
+        raise AgreementError(field, error.message, hint=error.hint) from None
+
+
+def _tokens(compiled: CompiledKeys, side: Side) -> int:
+    del compiled
+    return side.tokens_per_record
+
+
+def prepare(
+    node: Node,
+    agreement: Agreement,
+    row: EdgeRow,
+    agreed: Exchanged,
+) -> Prepared:
+    """Tokens and elements of this node's side; on the sender's side each token once, and the facts with it.
+
+    Raises:
+        LocalError: the collection is gone, unreadable, or has no records that may enter.
+    """
+    role, edge = Role(row.role), agreement.edge(row.edge)
+    sending = role is Role.SENDER
+    collection = collections.open_collection(node, row.collection_id)
+    selected = collection.select(agreement.handling_codes)
+    expander = Expander(row.seed)
     tokens = collection.tokens(
-        compiled,
+        agreed.compiled,
         selected,
-        side.tokens_per_record,
+        agreed.tokens_of(role),
         lambda count: expander.stream("fillers", 0, count),
         distinct=sending,
     )
@@ -91,4 +221,4 @@ def prepare(
         facts = Facts(
             tokens, lambda record: collection.record(int(selected[record])).facts, edge.facts, edge.fact_bytes
         )
-    return Prepared(compiled, tokens, Elements(compiled, tokens), facts, collection, selected)
+    return Prepared(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)

@@ -14,14 +14,23 @@ from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import Peer, connect
 from blindmatch.node.convert import match as convert
 from blindmatch.node.home import Node
-from blindmatch.node.preparation import Prepared, edge_context, prepare
+from blindmatch.node.preparation import (
+    Exchanged,
+    Prepared,
+    check_rates,
+    context_of,
+    exchanged,
+    prepare,
+    state_rates,
+)
 from blindmatch.node.results import assemble
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, Receiver, State, Workspace
+from blindmatch.protocol.match import Header, Receiver, Role, State, Workspace
+from blindmatch.protocol.transcript import Signed
 
 Result = TypeVar("Result")
 Progress = Callable[[str, str, int, int], None]
@@ -76,8 +85,8 @@ class ReceivingEdge:
         self._lanes = lanes
         self._progress = progress
         self._limits = limits
-        self._context = edge_context(agreement, row.agreement_id, self._edge, row.round_id)
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
+        self._agreed: Exchanged | None = None
         self._made: Prepared | None = None
         self._session: Receiver | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -103,9 +112,55 @@ class ReceivingEdge:
 
     @property
     def progress(self) -> tuple[State, int, int]:
-        """Another value whenever the session gets further."""
-        session = self.session
+        """Another value whenever the edge gets further."""
+        if self._session is None:
+            return State.PREPARING, 0, 0
+        session = self._session
         return session.state, session.next_chunk, session.next_tag_chunk
+
+    async def introduce(self) -> None:
+        """Exchange rates with the sender, unless that was done before, and compile the round's keys.
+
+        Raises:
+            PeerError: UNAVAILABLE, after which this may be called again; or the edge has failed.
+            AgreementError: no key is specific enough for these lists.
+            LocalError: the collection is not there.
+        """
+        ours = self.row.receiver_rates
+        if ours is None:
+            ours = await self._in_pool(self._state)
+        if self.row.sender_rates is None:
+            async with self._connected() as peer:
+                request = convert.PrepareRequest(self._header(0), self.row.agreement_id, ours)
+                reply = await peer.call(
+                    peer.match.Prepare,
+                    convert.prepare_request(request),
+                    seconds=self._stream_seconds(peer, self._edge.sender.max_elements),
+                )
+                header, theirs = convert.read_prepare_reply(reply)
+                self._check(header)
+            await self._in_pool(self._keep, Role.SENDER, theirs)
+        self._agreed = await self._in_pool(exchanged, self._agreement, self.row)
+
+    def _state(self) -> Signed:
+        node = self._node
+        signed = state_rates(node, node.keys.identity, self._agreement, self.row)
+        self._keep(Role.RECEIVER, signed)
+        return signed
+
+    def _keep(self, role: Role, signed: Signed) -> None:
+        """A statement into the store, before anything follows from it."""
+        answers = None if role is Role.RECEIVER else self.row.receiver_rates
+        check_rates(self._agreement, context_of(self._agreement, self.row), role, signed, answers)
+        self._node.store.keep_rates(*self.key, role, signed)
+        self.row = self._node.store.edge(*self.key)
+
+    @property
+    def agreed(self) -> Exchanged:
+        """What both sides compiled, once `introduce` has."""
+        if self._agreed is None:
+            raise SequenceError("the edge's rates were not exchanged")
+        return self._agreed
 
     async def build(self) -> None:
         """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
@@ -116,17 +171,9 @@ class ReceivingEdge:
 
         def make() -> None:
             row, node = self.row, self._node
-            self._made = prepare(
-                node,
-                self._agreement,
-                self._edge,
-                self._edge.receiver,
-                row.collection_id,
-                seed=row.seed,
-                sending=False,
-            )
+            self._made = prepare(node, self._agreement, row, self.agreed)
             self._session = Receiver(
-                self._context,
+                self.agreed.context,
                 seed=row.seed,
                 signer=node.keys.identity,
                 peer_key=self._party.identity_key,
@@ -258,7 +305,7 @@ class ReceivingEdge:
         )
         try:
             while session.state is State.COLLECTING:
-                chunk = convert.read_tag_chunk(await peer.next(call), self._context)
+                chunk = convert.read_tag_chunk(await peer.next(call), self.agreed.context)
 
                 due = (session.next_tag_chunk + 1) % _CHUNKS_PER_CHECKPOINT == 0
                 await self._alone(session.receive_tags, chunk, save=due)
@@ -307,10 +354,11 @@ class ReceivingEdge:
         await self._alone(finish)
         self._report("close", 1, 1)
 
-    def give_up(self, error: PeerError) -> None:
+    def give_up(self, error: PeerError | AgreementError) -> None:
         """The edge has failed: remember why, wipe its secrets, erase its files."""
-        self._node.store.fail(*self.key, code=error.code.value, reason=error.message[:400])
-        self._note("failed", code=error.code.value)
+        code = error.code.value if isinstance(error, PeerError) else "agreement"
+        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
+        self._note("failed", code=code)
         self._files.erase()
 
     def _note(self, action: str, **detail: str | int) -> None:

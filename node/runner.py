@@ -5,7 +5,7 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -272,18 +272,23 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
     loop = asyncio.get_running_loop()
     started = loop.time()
     failure: BlindmatchError | None = None
-    try:
-        await edge.build()
+
+    async def patient(step: Callable[[], Awaitable[None]]) -> None:
         await patiently(
-            edge.drive,
+            step,
             wait_seconds=wait_seconds,
             progress=lambda: edge.progress,
             waiting=lambda error: log.info("waiting for the peer", peer=row.peer, reason=error.message),
         )
+
+    try:
+        await patient(edge.introduce)
+        await edge.build()
+        await patient(edge.drive)
     except BlindmatchError as error:
         failure = error
         log.warning("edge stopped", peer=row.peer, reason=error.message)
-        if isinstance(error, PeerError) and _final(edge, error):
+        if isinstance(error, AgreementError) or (isinstance(error, PeerError) and _final(edge, error)):
             await asyncio.to_thread(edge.give_up, error)
     ours, theirs = edge.elements
     state = (await asyncio.to_thread(node.store.edge, *edge.key)).state

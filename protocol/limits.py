@@ -69,7 +69,12 @@ class Limits:
     elements: int = 200_000_000
     """Elements per side of one edge: 6 GiB of points on disk."""
 
-    tokens_per_record: int = 128
+    tokens_per_record: int = 512
+    """Match keys of a record times its alternative names and dates, at most."""
+
+    keys: int = 254
+    """Match keys of one round: a key's number is one byte, and 255 marks a filler."""
+
     fact_bytes: int = 512
     """Facts that travel with one hit, padded to the agreed size."""
 

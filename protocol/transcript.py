@@ -74,6 +74,15 @@ class Fields:
             raise PeerError(PeerCode.BAD_MESSAGE, f"a field of {len(content)} bytes, not {size}")
         return content
 
+    def block(self, longest: int) -> bytes:
+        """The next field: at most so many bytes."""
+        content = self._next(_BYTES)
+        if len(content) > longest:
+            raise PeerError(
+                PeerCode.OVERSIZE, f"a field of {len(content)} bytes; at most {longest} are allowed"
+            )
+        return content
+
     def text(self) -> str:
         """The next field: UTF-8 text."""
         try:

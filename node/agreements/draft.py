@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Party, Side, checks
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Linkage, Party, Side, checks
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
@@ -38,7 +38,10 @@ _TOP = frozenset(
     ]
 )
 _PARTY = frozenset(["agency", "name", "role", "identity_key", "certificate_key", "legal_basis", "contact"])
-_EDGE = frozenset(["id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "leakage"])
+_EDGE = frozenset(
+    ["id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "leakage", "linkage"]
+)
+_LINKAGE = frozenset(["overlap", "false_leads", "budget", "missing"])
 _SIDE = frozenset(["agency", "kind", "max_records", "tokens_per_record"])
 
 
@@ -92,6 +95,11 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
         _known(edge, _EDGE, f"edges[{index}].")
         for role in ("receiver", "sender"):
             _known(_table(edge, role, f"edges[{index}].{role}"), _SIDE, f"edges[{index}].{role}.")
+        if "linkage" in edge:
+            field = f"edges[{index}].linkage"
+            if not isinstance(edge["linkage"], Mapping):
+                raise AgreementError(field, f"must be a table with {', '.join(sorted(_LINKAGE))}")
+            _known(edge["linkage"], _LINKAGE, f"{field}.")
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
@@ -182,6 +190,8 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         receiver = _side(given["receiver"])
     with checks.at("sender"):
         sender = _side(given["sender"])
+    with checks.at("linkage"):
+        linkage = Linkage(**given.get("linkage", {}))
     words = given.get("leakage", "")
     checks.text("leakage", words, optional=True)
     edge = Edge(
@@ -193,6 +203,7 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         facts=facts,
         fact_bytes=given.get("fact_bytes", DEFAULT_FACT_BYTES if disclosure is Disclosure.HITS_FACTS else 0),
         leakage=words or "to be described",
+        linkage=linkage,
     )
     return edge if words else terms.describe(edge)
 

@@ -10,6 +10,7 @@ from blindmatch.protocol.agreement import (
     Disclosure,
     Edge,
     Envelope,
+    Linkage,
     Party,
     Side,
     SignedWithdrawal,
@@ -325,6 +326,12 @@ def _edge_out(edge: Edge) -> pb.Edge:
         fact_bytes=edge.fact_bytes,
         minimum_count=edge.minimum_count,
         leakage=edge.leakage,
+        linkage=pb.Linkage(
+            overlap=checks.millionths(edge.linkage.overlap),
+            false_leads=checks.millionths(edge.linkage.false_leads),
+            budget=edge.linkage.budget,
+            missing=edge.linkage.missing,
+        ),
     )
 
 
@@ -334,6 +341,15 @@ def _edge_in(message: pb.Edge) -> Edge:
     with checks.at("sender"):
         sender = _side_in(message.sender)
     checks.one_of("disclosure", message.disclosure, tuple(Disclosure))
+    if not message.HasField("linkage"):
+        raise AgreementError("linkage", "is missing")
+    with checks.at("linkage"):
+        linkage = Linkage(
+            overlap=message.linkage.overlap / 1_000_000,
+            false_leads=message.linkage.false_leads / 1_000_000,
+            budget=message.linkage.budget,
+            missing=message.linkage.missing,
+        )
     return Edge(
         id=message.id,
         receiver=receiver,
@@ -344,4 +360,5 @@ def _edge_in(message: pb.Edge) -> Edge:
         fact_bytes=message.fact_bytes,
         minimum_count=message.minimum_count,
         leakage=message.leakage,
+        linkage=linkage,
     )

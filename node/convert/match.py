@@ -10,7 +10,7 @@ from blindmatch.protocol.match.messages import BlindedChunk, EdgeContext, Evalua
 from blindmatch.protocol.transcript import Signed
 
 STATEMENT_BYTES = 16 << 10
-"""The longest commitment or receipt; real ones have a few hundred bytes."""
+"""The longest statement; real ones have a few hundred bytes."""
 
 
 class OpenRequest(NamedTuple):
@@ -22,11 +22,51 @@ class OpenRequest(NamedTuple):
     commitment: Signed
 
 
+class PrepareRequest(NamedTuple):
+    """The receiver begins an edge of a round with its rates."""
+
+    header: Header
+    agreement: bytes
+    """32 bytes."""
+    rates: Signed
+
+
 class Progress(NamedTuple):
     """How far the sender is in preparing its own elements."""
 
     done: int
     total: int
+
+
+def prepare_request(request: PrepareRequest) -> match_pb2.PrepareRequest:
+    """The receiver's rates."""
+    return match_pb2.PrepareRequest(
+        header=_header_out(request.header), agreement=request.agreement, rates=_signed_out(request.rates)
+    )
+
+
+def read_prepare_request(message: match_pb2.PrepareRequest) -> PrepareRequest:
+    """Read the receiver's rates; the signature is not verified yet.
+
+    Raises:
+        PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE or BAD_SIGNATURE, as from every `read_` function here.
+    """
+    header = _read_header(message, "the preparation")
+    strict.present(message, "rates", "the preparation")
+    agreement = strict.sized(message.agreement, DIGEST_BYTES, "agreement")
+    return PrepareRequest(header, agreement, _read_signed(message.rates, "statement of rates"))
+
+
+def prepare_reply(header: Header, rates: Signed) -> match_pb2.PrepareReply:
+    """The sender's rates."""
+    return match_pb2.PrepareReply(header=_header_out(header), rates=_signed_out(rates))
+
+
+def read_prepare_reply(message: match_pb2.PrepareReply) -> tuple[Header, Signed]:
+    """Read the sender's rates; the signature is not verified yet."""
+    header = _read_header(message, "the answer to the preparation")
+    strict.present(message, "rates", "the answer to the preparation")
+    return header, _read_signed(message.rates, "statement of rates")
 
 
 def open_request(request: OpenRequest) -> match_pb2.OpenRequest:
@@ -144,7 +184,9 @@ def read_close_reply(message: match_pb2.CloseReply) -> tuple[Header, bytes]:
 
 
 _Headed = (
-    match_pb2.OpenRequest
+    match_pb2.PrepareRequest
+    | match_pb2.PrepareReply
+    | match_pb2.OpenRequest
     | match_pb2.OpenReply
     | match_pb2.BlindedChunk
     | match_pb2.EvaluatedChunk

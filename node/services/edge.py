@@ -13,7 +13,7 @@ from blindmatch.node.audit import AuditEvent
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
-from blindmatch.node.preparation import edge_context, prepare
+from blindmatch.node.preparation import exchanged, prepare
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
@@ -58,14 +58,12 @@ class SendingEdge:
         self.key: Key = (row.round_id, row.edge)
         self._node = node
         self._agreement = agreement
-        self._edge = agreement.edge(row.edge)
         self._pool = pool
         self._lanes = lanes
         self._metrics = metrics
         self._limits = limits
         self._gone = gone
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
-        self._context = edge_context(agreement, row.agreement_id, self._edge, row.round_id)
         self._session: Sender | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
@@ -191,20 +189,13 @@ class SendingEdge:
             self._moved.set()
 
     def _build(self) -> None:
-        """The session from seed, snapshot and collection; the same after a crash as before."""
-        row, node = self.row, self._node
+        """The session from seed, rates, snapshot and collection; the same after a crash as before."""
+        node = self._node
         row = node.store.edge(*self.key)
-        made = prepare(
-            node,
-            self._agreement,
-            self._edge,
-            self._edge.sender,
-            row.collection_id,
-            seed=row.seed,
-            sending=True,
-        )
+        agreed = exchanged(self._agreement, row)
+        made = prepare(node, self._agreement, row, agreed)
         self._session = Sender(
-            self._context,
+            agreed.context,
             seed=row.seed,
             signer=node.keys.identity,
             peer_key=self._agreement.party(row.peer).identity_key,

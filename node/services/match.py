@@ -16,7 +16,15 @@ class MatchService:
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
 
-    async def Open(  # noqa: N802 - gRPC's name
+    async def Prepare(  # noqa: N802 - gRPC's name
+        self, request: match_pb2.PrepareRequest, context: Any
+    ) -> match_pb2.PrepareReply:
+        """Our rates for the receiver's: what both compile the match keys from."""
+        preparing = convert.read_prepare_request(request)
+        rates = await self._sending.exchange_rates(context.caller, preparing)
+        return convert.prepare_reply(Header(preparing.header.round_id, preparing.header.edge, 0), rates)
+
+    async def Open(  # noqa: N802
         self, request: match_pb2.OpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the tag table is being made, then our commitment."""

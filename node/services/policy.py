@@ -42,6 +42,7 @@ POLICY: Mapping[str, Rule] = MappingProxyType(
         "/blindmatch.v1.Agreements/Propose": Rule(Who.PARTY, _SHORT),
         "/blindmatch.v1.Agreements/Fetch": Rule(Who.PARTY, _SHORT),
         "/blindmatch.v1.Agreements/Withdraw": Rule(Who.PARTY, _SHORT),
+        "/blindmatch.v1.Match/Prepare": Rule(Who.RECEIVER, _SHORT),
         "/blindmatch.v1.Match/Open": Rule(Who.RECEIVER, _SHORT),
         "/blindmatch.v1.Match/Evaluate": Rule(Who.RECEIVER, _STREAM),
         "/blindmatch.v1.Match/Tags": Rule(Who.RECEIVER, _SHORT),

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
-from blindmatch.node.convert.match import OpenRequest
+from blindmatch.node.convert.match import OpenRequest, PrepareRequest
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
-from blindmatch.node.preparation import edge_context
+from blindmatch.node.preparation import check_rates, edge_context, exchanged, state_rates
 from blindmatch.node.services.edge import Key, SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
@@ -42,26 +42,42 @@ class Sending:
         self._log = logger(agency=node.agency)
 
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge:
-        """Start an edge, or find it again; its table is being prepared when this returns.
+        """Go on with an edge whose rates were exchanged; its table is being prepared when this returns.
 
         Raises:
-            PeerError: the agreement, the caller or the receiver's commitment does not allow it; UNAVAILABLE when
-                too many edges are open.
+            PeerError: the agreement, the caller or the receiver's commitment does not allow it; WRONG_STATE before
+                the rates were exchanged; UNAVAILABLE when too many edges are open.
         """
         key = (opening.header.round_id, opening.header.edge)
-        async with self._door:  # two equal calls at once start one edge
-            agreement = await asyncio.to_thread(self._allowed, caller, opening.agreement, *key)
+        agreement = await asyncio.to_thread(self._allowed, caller, opening.agreement, *key)
+        await asyncio.to_thread(self._check_opening, caller, agreement, opening)
+        async with self._door:  # two equal calls at once enter one edge
             edge = self._edges.get(key)
             if edge is None:
-                row = await asyncio.to_thread(self._node.store.find_edge, *key)
-                if row is None:
-                    row = await asyncio.to_thread(self._start, caller, agreement, opening)
-                elif row.agreement_id != opening.agreement:
-                    raise PeerError(PeerCode.UNKNOWN_ROUND, "this round runs under another agreement")
-                edge = self._enter(row, agreement)
-        self._still_ours(edge.row, caller)
+                edge = self._enter(await asyncio.to_thread(self._node.store.edge, *key), agreement)
         edge.prepare(opening.commitment)
         return edge
+
+    async def exchange_rates(self, caller: Caller, request: PrepareRequest) -> Signed:
+        """Start an edge with the receiver's rates and give ours; the same again for the same statement.
+
+        Raises:
+            PeerError: the agreement, the caller or the receiver's statement does not allow it; BAD_COMMITMENT when
+                the round began with other rates.
+        """
+        key = (request.header.round_id, request.header.edge)
+        async with self._door:  # two equal calls at once start one edge
+            agreement = await asyncio.to_thread(self._allowed, caller, request.agreement, *key)
+            row = await asyncio.to_thread(self._node.store.find_edge, *key)
+            if row is None:
+                row = await asyncio.to_thread(self._start, caller, agreement, request)
+        self._still_ours(row, caller)
+        _check_running(row, request.agreement)
+        if row.receiver_rates != request.rates:
+            raise PeerError(PeerCode.BAD_COMMITMENT, "this round began with other rates of the receiver")
+        if row.sender_rates is not None:
+            return row.sender_rates
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, agreement, row)
 
     async def edge(self, caller: Caller, header: Header, *, disclosing: bool) -> SendingEdge:
         """An edge that was opened before, perhaps by an earlier process.
@@ -131,14 +147,40 @@ class Sending:
         _check_pin(caller, agreement)
         return agreement
 
-    def _start(self, caller: Caller, agreement: Agreement, opening: OpenRequest) -> EdgeRow:
-        """Check all that can be checked before work begins, then store the new edge and its seed."""
-        node, edge = self._node, agreement.edge(opening.header.edge)
-        context = edge_context(agreement, opening.agreement, edge, opening.header.round_id)
+    def _check_opening(self, caller: Caller, agreement: Agreement, opening: OpenRequest) -> None:
+        """Refuse a commitment that cannot be this edge's before the edge takes notice of it."""
+        row = self._node.store.find_edge(opening.header.round_id, opening.header.edge)
+        if row is None:
+            raise PeerError(
+                PeerCode.UNKNOWN_ROUND, "this node knows no such round and edge: rates come first"
+            )
+        self._still_ours(row, caller)
+        _check_running(row, opening.agreement)
+        if row.sender_rates is None:
+            raise PeerError(PeerCode.WRONG_STATE, "the rates of this edge were not exchanged to the end")
         key = agreement.party(caller.agency).identity_key
-        Commitment.check(opening.commitment, key, Role.RECEIVER, context)
+        Commitment.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
+
+    def _answer(self, agreement: Agreement, row: EdgeRow) -> Signed:
+        """Our statement, kept before it is sent."""
+        node, key = self._node, (row.round_id, row.edge)
+        signed = state_rates(node, node.keys.identity, agreement, row, answers=row.receiver_rates)
+        node.store.keep_rates(*key, Role.SENDER, signed)
         try:
-            collection = bindings.collection_for(node, book.find(node, opening.agreement), edge.id)
+            exchanged(agreement, node.store.edge(*key))
+        except AgreementError as error:
+            # No key is specific enough: the receiver finds the same from the two statements, and so ends the round.
+            node.store.fail(*key, code="agreement", reason=error.message[:400])
+            self._log.warning("a round cannot go on", edge=row.edge, peer=row.peer, reason=error.message)
+        return signed
+
+    def _start(self, caller: Caller, agreement: Agreement, request: PrepareRequest) -> EdgeRow:
+        """Check all that can be checked before work begins, then store the new edge, its seed and the rates."""
+        node, edge = self._node, agreement.edge(request.header.edge)
+        context = edge_context(request.agreement, edge, request.header.round_id)
+        check_rates(agreement, context, Role.RECEIVER, request.rates, None)
+        try:
+            collection = bindings.collection_for(node, book.find(node, request.agreement), edge.id)
         except (LocalError, AgreementError) as error:
             # Our own collection's troubles are for our own log.
             self._log.warning("a round cannot begin", edge=edge.id, peer=caller.agency, reason=error.message)
@@ -149,14 +191,15 @@ class Sending:
             ) from None
         now = int(node.clock())
         row = EdgeRow(
-            round_id=opening.header.round_id,
+            round_id=request.header.round_id,
             edge=edge.id,
-            agreement_id=opening.agreement,
+            agreement_id=request.agreement,
             role=Role.SENDER.value,
             peer=caller.agency,
             collection_id=collection.id,
             state=State.PREPARING.value,
             started_at=now,
+            receiver_rates=request.rates,
         )
         node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
         node.audit.append(
@@ -173,12 +216,7 @@ class Sending:
         return node.store.edge(row.round_id, row.edge)
 
     def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
-        if not row.running:
-            raise PeerError(
-                PeerCode.WRONG_STATE,
-                f"this edge of the round is {row.state}" + (f" ({row.code})" if row.code else ""),
-                hint="Start a new round.",
-            )
+        _check_running(row, row.agreement_id)
         self._make_room()
         edge = SendingEdge(
             self._node,
@@ -212,6 +250,17 @@ class Sending:
         if closed:
             held = book.find(self._node, row.agreement_id)
             _check_pin(caller, held.agreement)
+
+
+def _check_running(row: EdgeRow, agreement_id: bytes) -> None:
+    if row.agreement_id != agreement_id:
+        raise PeerError(PeerCode.UNKNOWN_ROUND, "this round runs under another agreement")
+    if not row.running:
+        raise PeerError(
+            PeerCode.WRONG_STATE,
+            f"this edge of the round is {row.state}" + (f" ({row.code})" if row.code else ""),
+            hint="Start a new round.",
+        )
 
 
 def _check_pin(caller: Caller, agreement: Agreement) -> None:

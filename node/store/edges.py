@@ -10,11 +10,15 @@ from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import EdgeRow
 from blindmatch.node.store.schema import edges as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
+from blindmatch.protocol.limits import SIGNATURE_BYTES
+from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.transcript import Signed
 
 CLOSED = "closed"
 FAILED = "failed"
 
-_PUBLIC_COLUMNS = [column for column in table.c if column.name not in {"seed", "snapshot"}]
+_SEALED = ("seed", "snapshot", "receiver_rates", "sender_rates")
+_PUBLIC_COLUMNS = [column for column in table.c if column.name not in _SEALED]
 
 
 class Edges(Database):
@@ -24,7 +28,8 @@ class Edges(Database):
         """Keep a new edge and its seed, before anything of it is sent.
 
         Args:
-            row: round, edge, agreement, role, peer, collection, state, started_at; the rest is ignored.
+            row: round, edge, agreement, role, peer, collection, state, started_at, and the receiver's rates where
+                they are there already; the rest is ignored.
             seed: 32 secret bytes, sealed here and wiped by `finish` and `fail`.
             rounds_budget: refuse when this many other rounds have used the edge; checked in the same
                 transaction, so that two rounds that start at once cannot both take the last one.
@@ -61,8 +66,35 @@ class Edges(Database):
                     code="",
                     reason="",
                     seed=self._sealer.seal(seed, _context(row.round_id, row.edge, "seed")),
+                    receiver_rates=self._statement(row.round_id, row.edge, Role.RECEIVER, row.receiver_rates),
                 )
             )
+
+    def keep_rates(self, round_id: bytes, edge: str, role: Role, signed: Signed) -> None:
+        """Keep one side's signed statement of rates; it can be kept once, and again only unaltered.
+
+        Raises:
+            StoreError: another statement was kept before, or the edge is not running.
+        """
+        name = f"{role.value}_rates"
+        column = table.c[name]
+        with self.write("edges") as connection:
+            running = select(column).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
+            row = connection.execute(running).first()
+            if row is None:
+                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            if row[0] is not None:
+                if self._sealer.open(row[0], _context(round_id, edge, name)) != _packed(signed):
+                    raise StoreError(f"edge {edge} of round {round_id.hex()} has other rates already")
+                return
+            kept = table.update().filter_by(**_key(round_id, edge))
+            sealed = self._statement(round_id, edge, role, signed)
+            connection.execute(kept.values({name: sealed, "updated_at": self.now()}))
+
+    def _statement(self, round_id: bytes, edge: str, role: Role, signed: Signed | None) -> bytes | None:
+        if signed is None:
+            return None
+        return self._sealer.seal(_packed(signed), _context(round_id, edge, f"{role.value}_rates"))
 
     def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
         """One edge with its seed and snapshot opened, or None."""
@@ -72,7 +104,7 @@ class Edges(Database):
             return None
         secrets = {
             name: self._sealer.open(sealed, _context(round_id, edge, name))
-            for name in ("seed", "snapshot")
+            for name in _SEALED
             if (sealed := getattr(row, name)) is not None
         }
         return _edge(row, **secrets)
@@ -171,7 +203,21 @@ def _context(round_id: bytes, edge: str, part: str) -> str:
     return f"edges/{round_id.hex()}/{edge}/{part}"
 
 
-def _edge(row: Row[Any], *, seed: bytes = b"", snapshot: bytes = b"") -> EdgeRow:
+def _packed(signed: Signed) -> bytes:
+    return signed.signature + signed.payload
+
+
+def _unpacked(data: bytes | None) -> Signed | None:
+    return None if data is None else Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+
+
+def _edge(
+    row: Row[Any],
+    seed: bytes = b"",
+    snapshot: bytes = b"",
+    receiver_rates: bytes | None = None,
+    sender_rates: bytes | None = None,
+) -> EdgeRow:
     signed = json.loads(row.receipt_signatures or "{}")
     return EdgeRow(
         round_id=bytes.fromhex(row.round),
@@ -190,6 +236,8 @@ def _edge(row: Row[Any], *, seed: bytes = b"", snapshot: bytes = b"") -> EdgeRow
         reason=row.reason,
         receipt=row.receipt or b"",
         signatures={agency: bytes.fromhex(signature) for agency, signature in signed.items()},
+        receiver_rates=_unpacked(receiver_rates),
+        sender_rates=_unpacked(sender_rates),
         seed=seed,
         snapshot=snapshot,
     )

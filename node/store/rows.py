@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from blindmatch.protocol.transcript import Signed
+
 
 @dataclass(frozen=True)
 class CollectionRow:
@@ -71,6 +73,10 @@ class EdgeRow:
     """The receipt's signed payload, or empty."""
     signatures: Mapping[str, bytes] = field(default_factory=dict)
     """The receipt's signatures by agency."""
+    receiver_rates: Signed | None = field(default=None, repr=False)
+    """The receiver's signed statement of rates, once it was made; `Store.edge` and `Store.find_edge` only."""
+    sender_rates: Signed | None = field(default=None, repr=False)
+    """The sender's."""
     seed: bytes = field(default=b"", repr=False)
     snapshot: bytes = field(default=b"", repr=False)
 

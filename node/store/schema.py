@@ -92,6 +92,10 @@ edges = Table(
     Column("reason", Text, nullable=False),
     Column("seed", LargeBinary),  # sealed; NULL once the edge has finished or failed
     Column("snapshot", LargeBinary),  # sealed; likewise
+    Column(
+        "receiver_rates", LargeBinary
+    ),  # sealed; both statements stay: they say what the keys were made from
+    Column("sender_rates", LargeBinary),  # sealed
     Column("receipt", LargeBinary),
     Column("receipt_signatures", Text),  # JSON: agency -> hex
     Index("edges_by_agreement", "agreement"),

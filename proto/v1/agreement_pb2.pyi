@@ -36,8 +36,20 @@ class Side(_message.Message):
     tokens_per_record: int
     def __init__(self, agency: _Optional[str] = ..., collection_kind: _Optional[str] = ..., max_records: _Optional[int] = ..., tokens_per_record: _Optional[int] = ...) -> None: ...
 
+class Linkage(_message.Message):
+    __slots__ = ("overlap", "false_leads", "budget", "missing")
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    FALSE_LEADS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    overlap: int
+    false_leads: int
+    budget: int
+    missing: bool
+    def __init__(self, overlap: _Optional[int] = ..., false_leads: _Optional[int] = ..., budget: _Optional[int] = ..., missing: _Optional[bool] = ...) -> None: ...
+
 class Edge(_message.Message):
-    __slots__ = ("id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "minimum_count", "leakage")
+    __slots__ = ("id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "minimum_count", "leakage", "linkage")
     ID_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +59,7 @@ class Edge(_message.Message):
     FACT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_COUNT_FIELD_NUMBER: _ClassVar[int]
     LEAKAGE_FIELD_NUMBER: _ClassVar[int]
+    LINKAGE_FIELD_NUMBER: _ClassVar[int]
     id: str
     receiver: Side
     sender: Side
@@ -56,7 +69,8 @@ class Edge(_message.Message):
     fact_bytes: int
     minimum_count: int
     leakage: str
-    def __init__(self, id: _Optional[str] = ..., receiver: _Optional[_Union[Side, _Mapping]] = ..., sender: _Optional[_Union[Side, _Mapping]] = ..., disclosure: _Optional[str] = ..., verified: _Optional[bool] = ..., facts: _Optional[_Iterable[str]] = ..., fact_bytes: _Optional[int] = ..., minimum_count: _Optional[int] = ..., leakage: _Optional[str] = ...) -> None: ...
+    linkage: Linkage
+    def __init__(self, id: _Optional[str] = ..., receiver: _Optional[_Union[Side, _Mapping]] = ..., sender: _Optional[_Union[Side, _Mapping]] = ..., disclosure: _Optional[str] = ..., verified: _Optional[bool] = ..., facts: _Optional[_Iterable[str]] = ..., fact_bytes: _Optional[int] = ..., minimum_count: _Optional[int] = ..., leakage: _Optional[str] = ..., linkage: _Optional[_Union[Linkage, _Mapping]] = ...) -> None: ...
 
 class Agreement(_message.Message):
     __slots__ = ("format", "title", "purpose", "parties", "suite", "schema", "schema_digest", "edges", "marking", "handling_codes", "not_before", "expires", "rounds_budget", "calendar", "retention_days", "collector", "nonce")

@@ -25,31 +25,35 @@ _sym_db = _symbol_database.Default()
 from blindmatch.proto.v1 import common_pb2 as blindmatch_dot_proto_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62lindmatch/proto/v1/match.proto\x12\rblindmatch.v1\x1a blindmatch/proto/v1/common.proto\"{\n\x0bOpenRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x11\n\tagreement\x18\x02 \x01(\x0c\x12\x32\n\ncommitment\x18\x03 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"\x9d\x01\n\tOpenReply\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12+\n\x08progress\x18\x02 \x01(\x0b\x32\x17.blindmatch.v1.ProgressH\x00\x12\x34\n\ncommitment\x18\x03 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatementH\x00\x42\x06\n\x04\x62ody\"\'\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\"E\n\x0c\x42lindedChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0e\n\x06points\x18\x02 \x01(\x0c\"V\n\x0e\x45valuatedChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0e\n\x06points\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\"4\n\x0bTagsRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\"?\n\x08TagChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"f\n\x0c\x43loseRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12/\n\x07receipt\x18\x02 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"F\n\nCloseReply\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x32\x93\x02\n\x05Match\x12>\n\x04Open\x12\x1a.blindmatch.v1.OpenRequest\x1a\x18.blindmatch.v1.OpenReply0\x01\x12J\n\x08\x45valuate\x12\x1b.blindmatch.v1.BlindedChunk\x1a\x1d.blindmatch.v1.EvaluatedChunk(\x01\x30\x01\x12=\n\x04Tags\x12\x1a.blindmatch.v1.TagsRequest\x1a\x17.blindmatch.v1.TagChunk0\x01\x12?\n\x05\x43lose\x12\x1b.blindmatch.v1.CloseRequest\x1a\x19.blindmatch.v1.CloseReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62lindmatch/proto/v1/match.proto\x12\rblindmatch.v1\x1a blindmatch/proto/v1/common.proto\"y\n\x0ePrepareRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x11\n\tagreement\x18\x02 \x01(\x0c\x12-\n\x05rates\x18\x03 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"d\n\x0cPrepareReply\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12-\n\x05rates\x18\x02 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"{\n\x0bOpenRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x11\n\tagreement\x18\x02 \x01(\x0c\x12\x32\n\ncommitment\x18\x03 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"\x9d\x01\n\tOpenReply\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12+\n\x08progress\x18\x02 \x01(\x0b\x32\x17.blindmatch.v1.ProgressH\x00\x12\x34\n\ncommitment\x18\x03 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatementH\x00\x42\x06\n\x04\x62ody\"\'\n\x08Progress\x12\x0c\n\x04\x64one\x18\x01 \x01(\x04\x12\r\n\x05total\x18\x02 \x01(\x04\"E\n\x0c\x42lindedChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0e\n\x06points\x18\x02 \x01(\x0c\"V\n\x0e\x45valuatedChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0e\n\x06points\x18\x02 \x01(\x0c\x12\r\n\x05proof\x18\x03 \x01(\x0c\"4\n\x0bTagsRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\"?\n\x08TagChunk\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"f\n\x0c\x43loseRequest\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12/\n\x07receipt\x18\x02 \x01(\x0b\x32\x1e.blindmatch.v1.SignedStatement\"F\n\nCloseReply\x12%\n\x06header\x18\x01 \x01(\x0b\x32\x15.blindmatch.v1.Header\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x32\xda\x02\n\x05Match\x12\x45\n\x07Prepare\x12\x1d.blindmatch.v1.PrepareRequest\x1a\x1b.blindmatch.v1.PrepareReply\x12>\n\x04Open\x12\x1a.blindmatch.v1.OpenRequest\x1a\x18.blindmatch.v1.OpenReply0\x01\x12J\n\x08\x45valuate\x12\x1b.blindmatch.v1.BlindedChunk\x1a\x1d.blindmatch.v1.EvaluatedChunk(\x01\x30\x01\x12=\n\x04Tags\x12\x1a.blindmatch.v1.TagsRequest\x1a\x17.blindmatch.v1.TagChunk0\x01\x12?\n\x05\x43lose\x12\x1b.blindmatch.v1.CloseRequest\x1a\x19.blindmatch.v1.CloseReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'blindmatch.proto.v1.match_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPENREQUEST']._serialized_start=84
-  _globals['_OPENREQUEST']._serialized_end=207
-  _globals['_OPENREPLY']._serialized_start=210
-  _globals['_OPENREPLY']._serialized_end=367
-  _globals['_PROGRESS']._serialized_start=369
-  _globals['_PROGRESS']._serialized_end=408
-  _globals['_BLINDEDCHUNK']._serialized_start=410
-  _globals['_BLINDEDCHUNK']._serialized_end=479
-  _globals['_EVALUATEDCHUNK']._serialized_start=481
-  _globals['_EVALUATEDCHUNK']._serialized_end=567
-  _globals['_TAGSREQUEST']._serialized_start=569
-  _globals['_TAGSREQUEST']._serialized_end=621
-  _globals['_TAGCHUNK']._serialized_start=623
-  _globals['_TAGCHUNK']._serialized_end=686
-  _globals['_CLOSEREQUEST']._serialized_start=688
-  _globals['_CLOSEREQUEST']._serialized_end=790
-  _globals['_CLOSEREPLY']._serialized_start=792
-  _globals['_CLOSEREPLY']._serialized_end=862
-  _globals['_MATCH']._serialized_start=865
-  _globals['_MATCH']._serialized_end=1140
+  _globals['_PREPAREREQUEST']._serialized_start=84
+  _globals['_PREPAREREQUEST']._serialized_end=205
+  _globals['_PREPAREREPLY']._serialized_start=207
+  _globals['_PREPAREREPLY']._serialized_end=307
+  _globals['_OPENREQUEST']._serialized_start=309
+  _globals['_OPENREQUEST']._serialized_end=432
+  _globals['_OPENREPLY']._serialized_start=435
+  _globals['_OPENREPLY']._serialized_end=592
+  _globals['_PROGRESS']._serialized_start=594
+  _globals['_PROGRESS']._serialized_end=633
+  _globals['_BLINDEDCHUNK']._serialized_start=635
+  _globals['_BLINDEDCHUNK']._serialized_end=704
+  _globals['_EVALUATEDCHUNK']._serialized_start=706
+  _globals['_EVALUATEDCHUNK']._serialized_end=792
+  _globals['_TAGSREQUEST']._serialized_start=794
+  _globals['_TAGSREQUEST']._serialized_end=846
+  _globals['_TAGCHUNK']._serialized_start=848
+  _globals['_TAGCHUNK']._serialized_end=911
+  _globals['_CLOSEREQUEST']._serialized_start=913
+  _globals['_CLOSEREQUEST']._serialized_end=1015
+  _globals['_CLOSEREPLY']._serialized_start=1017
+  _globals['_CLOSEREPLY']._serialized_end=1087
+  _globals['_MATCH']._serialized_start=1090
+  _globals['_MATCH']._serialized_end=1436
 # @@protoc_insertion_point(module_scope)

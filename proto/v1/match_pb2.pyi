@@ -6,6 +6,24 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class PrepareRequest(_message.Message):
+    __slots__ = ("header", "agreement", "rates")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    header: _common_pb2.Header
+    agreement: bytes
+    rates: _common_pb2.SignedStatement
+    def __init__(self, header: _Optional[_Union[_common_pb2.Header, _Mapping]] = ..., agreement: _Optional[bytes] = ..., rates: _Optional[_Union[_common_pb2.SignedStatement, _Mapping]] = ...) -> None: ...
+
+class PrepareReply(_message.Message):
+    __slots__ = ("header", "rates")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    header: _common_pb2.Header
+    rates: _common_pb2.SignedStatement
+    def __init__(self, header: _Optional[_Union[_common_pb2.Header, _Mapping]] = ..., rates: _Optional[_Union[_common_pb2.SignedStatement, _Mapping]] = ...) -> None: ...
+
 class OpenRequest(_message.Message):
     __slots__ = ("header", "agreement", "commitment")
     HEADER_FIELD_NUMBER: _ClassVar[int]

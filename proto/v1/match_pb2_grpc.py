@@ -35,6 +35,11 @@ class MatchStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Prepare = channel.unary_unary(
+                '/blindmatch.v1.Match/Prepare',
+                request_serializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareRequest.SerializeToString,
+                response_deserializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareReply.FromString,
+                _registered_method=True)
         self.Open = channel.unary_stream(
                 '/blindmatch.v1.Match/Open',
                 request_serializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.OpenRequest.SerializeToString,
@@ -60,6 +65,12 @@ class MatchStub:
 class MatchServicer:
     """Every method: the edge's receiver only. Every step can be repeated after a crash.
     """
+
+    def Prepare(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Open(self, request, context):
         """Missing associated documentation comment in .proto file."""
@@ -88,6 +99,11 @@ class MatchServicer:
 
 def add_MatchServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Prepare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prepare,
+                    request_deserializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareRequest.FromString,
+                    response_serializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareReply.SerializeToString,
+            ),
             'Open': grpc.unary_stream_rpc_method_handler(
                     servicer.Open,
                     request_deserializer=blindmatch_dot_proto_dot_v1_dot_match__pb2.OpenRequest.FromString,
@@ -119,6 +135,33 @@ def add_MatchServicer_to_server(servicer, server):
 class Match:
     """Every method: the edge's receiver only. Every step can be repeated after a crash.
     """
+
+    @staticmethod
+    def Prepare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/blindmatch.v1.Match/Prepare',
+            blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareRequest.SerializeToString,
+            blindmatch_dot_proto_dot_v1_dot_match__pb2.PrepareReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Open(request,

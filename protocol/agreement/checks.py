@@ -71,6 +71,21 @@ def whole(field: str, value: object, lowest: int, highest: int) -> None:
         raise AgreementError(field, f"is {value}; it must be between {lowest} and {highest}")
 
 
+def share(field: str, value: object) -> None:
+    """A share above 0 and below 1 in whole millionths."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise AgreementError(field, "must be a number, such as 0.05")
+    if not 0 < value < 1:
+        raise AgreementError(field, f"is {value}; it must be above 0 and below 1", hint="0.05 means 5%.")
+    if millionths(value) < 1 or millionths(value) / 1_000_000 != value:
+        raise AgreementError(field, "has more than six digits after the point")
+
+
+def millionths(value: float) -> int:
+    """A share as it is written into an agreement."""
+    return round(value * 1_000_000)
+
+
 def flag(field: str, value: object) -> None:
     """True or false."""
     if not isinstance(value, bool):

@@ -74,7 +74,7 @@ class Side:
     collection_kind: str
     max_records: int
     tokens_per_record: int
-    """Every record is padded to this number, so that sizes show the number of records and nothing else."""
+    """The most per record. Every record is padded to one number, so that sizes show the number of records only."""
 
     def __post_init__(self) -> None:
         checks.identifier("agency", self.agency)
@@ -94,6 +94,29 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Linkage:
+    """What a round's match keys are compiled for, besides both lists' sizes and rates.
+
+    Shares are whole millionths: what is signed must be the same number for everybody.
+    """
+
+    overlap: float = 0.05
+    """Expected common records as a share of the shorter list; 5% or less unless it is known."""
+    false_leads: float = 0.01
+    """Expected false leads as a share of all leads: keys that are less specific are not used."""
+    budget: int = 80
+    """The most keys; those that add most to the recall are used."""
+    missing: bool = True
+    """Whether keys may be used that fit records with a missing field."""
+
+    def __post_init__(self) -> None:
+        checks.share("overlap", self.overlap)
+        checks.share("false_leads", self.false_leads)
+        checks.whole("budget", self.budget, 1, LIMITS.keys)
+        checks.flag("missing", self.missing)
+
+
+@dataclass(frozen=True)
 class Edge:
     """One directed comparison: this receiver learns this disclosure from that sender."""
 
@@ -109,6 +132,7 @@ class Edge:
     minimum_count: int = 0
     leakage: str = ""
     """What each side learns, in the words that the parties sign."""
+    linkage: Linkage = Linkage()
 
     def __post_init__(self) -> None:
         checks.identifier("id", self.id, longest=EDGE_CHARACTERS)
@@ -121,6 +145,8 @@ class Edge:
         if self.minimum_count != 0 or isinstance(self.minimum_count, bool):
             raise AgreementError("minimum_count", f"must be 0 for {self.disclosure.value}: it is for counts")
         checks.text("leakage", self.leakage)
+        if not isinstance(self.linkage, Linkage):
+            raise AgreementError("linkage", "is missing")
 
     def _check_facts(self) -> None:
         if self.disclosure is Disclosure.HITS:

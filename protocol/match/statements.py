@@ -12,7 +12,8 @@ COMMITMENT_TYPE = "application/vnd.blindmatch.commitment.v1"
 RECEIPT_TYPE = "application/vnd.blindmatch.receipt.v1"
 
 
-def _edge(context: EdgeContext) -> tuple[int | bytes | str, ...]:
+def edge_fields(context: EdgeContext) -> tuple[int | bytes | str, ...]:
+    """What every statement of an edge begins with."""
     return (
         PROTOCOL_VERSION,
         context.agreement,
@@ -31,7 +32,8 @@ def _same(said: object, expected: object, code: PeerCode, what: str) -> None:
         raise PeerError(code, f"the statement is about another {what}")
 
 
-def _check_edge(fields: Fields, context: EdgeContext) -> None:
+def check_edge(fields: Fields, context: EdgeContext) -> None:
+    """Read what `edge_fields` wrote, and compare. PeerError: names what differs."""
     version = fields.integer()
     if version != PROTOCOL_VERSION:
         raise PeerError(
@@ -67,7 +69,7 @@ class Commitment:
         """The bytes to sign, with type `COMMITMENT_TYPE`."""
         return encode(
             COMMITMENT_TYPE,
-            *_edge(context),
+            *edge_fields(context),
             self.role.value,
             context.keys_digest,
             self.elements,
@@ -85,7 +87,7 @@ class Commitment:
         """
         verify(peer_key, COMMITMENT_TYPE, signed.payload, signed.signature)
         fields = decode(COMMITMENT_TYPE, signed.payload)
-        _check_edge(fields, context)
+        check_edge(fields, context)
         _same(fields.text(), role.value, PeerCode.BAD_COMMITMENT, "role")
         if fields.data(DIGEST_BYTES) != context.keys_digest:
             raise PeerError(
@@ -141,7 +143,7 @@ class ReceiptTerms:
         """The bytes that both sides sign, with type `RECEIPT_TYPE`."""
         return encode(
             RECEIPT_TYPE,
-            *_edge(context),
+            *edge_fields(context),
             self.receiver_elements,
             self.sender_elements,
             self.transcript,
@@ -178,7 +180,7 @@ class ReceiptTerms:
     def parse(cls, payload: bytes, context: EdgeContext) -> "ReceiptTerms":
         """Read a receipt of this edge. PeerError: BAD_MESSAGE, and those of another edge."""
         fields = decode(RECEIPT_TYPE, payload)
-        _check_edge(fields, context)
+        check_edge(fields, context)
         said = cls(
             receiver_elements=fields.integer(),
             sender_elements=fields.integer(),

@@ -17,14 +17,15 @@ import pytest
 from blindmatch.node import results
 from blindmatch.node.convert import match as convert
 from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.preparation import edge_context, prepare
+from blindmatch.node.preparation import edge_context, exchanged, prepare, state_rates
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.services import gate
-from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.proto.v1 import agreement_pb2, common_pb2, match_pb2
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.match import Header, Receiver, Workspace
+from blindmatch.protocol.match import Header, Receiver, Role, Workspace
+from blindmatch.protocol.match.rates import RatesStatement
 from blindmatch.protocol.transcript import Signed
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
@@ -87,13 +88,37 @@ class Rogue:
         self.session.find_hits()
 
 
-def session_of(town, held, round_id=ROUND):
-    node, edge = town.nodes[WEST], held.agreement.edges[0]
-    collection = node.store.collections()[0].id
-    made = prepare(node, held.agreement, edge, edge.receiver, collection, seed=bytes(32), sending=False)
+def row_of(town, held, round_id=ROUND, **more):
+    """The edge as the police node's store would hold it."""
+    collection = town.nodes[WEST].store.collections()[0].id
+    return EdgeRow(
+        round_id, held.agreement.edges[0].id, held.id, "receiver", NORTH, collection, "preparing", 0, **more
+    )
+
+
+def rates_of(town, held, round_id=ROUND):
+    node = town.nodes[WEST]
+    return state_rates(node, node.keys.identity, held.agreement, row_of(town, held, round_id))
+
+
+def preparation(held, rates, round_id=ROUND):
+    header = Header(round_id, held.agreement.edges[0].id, 0)
+    return convert.prepare_request(convert.PrepareRequest(header, held.id, rates))
+
+
+async def session_of(town, held, channel, round_id=ROUND, seed=bytes(32)):
+    """Exchange rates as it should be; the session that follows from them, prepared."""
+    node, ours = town.nodes[WEST], rates_of(town, held, round_id)
+    reply = await channel.unary_unary(SERVICE + "Prepare")(
+        preparation(held, ours, round_id).SerializeToString(), timeout=30
+    )
+    _, theirs = convert.read_prepare_reply(match_pb2.PrepareReply.FromString(reply))
+    row = row_of(town, held, round_id, receiver_rates=ours, sender_rates=theirs, seed=seed)
+    agreed = exchanged(held.agreement, row)
+    made = prepare(node, held.agreement, row, agreed)
     session = Receiver(
-        edge_context(held.agreement, held.id, edge, round_id),
-        seed=bytes(32),
+        agreed.context,
+        seed=seed,
         signer=node.keys.identity,
         peer_key=held.agreement.party(NORTH).identity_key,
         elements=made.elements,
@@ -109,7 +134,7 @@ def session_of(town, held, round_id=ROUND):
 async def rogue(town):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
-        yield Rogue(town, channel, held, session_of(town, held))
+        yield Rogue(town, channel, held, await session_of(town, held, channel))
 
 
 def audited(node):
@@ -152,10 +177,11 @@ def bent(message, **changes):
 # --- messages that are none --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["Open", "Evaluate", "Tags", "Close"])
+@pytest.mark.parametrize("method", ["Prepare", "Open", "Evaluate", "Tags", "Close"])
 @pytest.mark.parametrize("damage", ["truncated", "unknown field", "empty", "version"])
 async def test_a_damaged_message(rogue, method, damage):
     good = {
+        "Prepare": preparation(rogue.held, rates_of(rogue.town, rogue.held)),
         "Open": rogue.opening,
         "Evaluate": match_pb2.BlindedChunk(
             header=common_pb2.Header(version=1, round=ROUND, edge=rogue.edge), points=bytes(32)
@@ -176,7 +202,7 @@ async def test_a_damaged_message(rogue, method, damage):
 
 async def test_garbage_of_every_size_on_every_method(rogue):
     dice = random.Random(7)
-    for method in ("Open", "Evaluate", "Tags", "Close"):
+    for method in ("Prepare", "Open", "Evaluate", "Tags", "Close"):
         for size in (1, 2, 17, 100, 4_096, 100_000):
             outcome = await rogue.call(method, dice.randbytes(size))
             assert outcome[0] in {"bad-message", "wrong-version"}
@@ -196,6 +222,7 @@ async def test_another_party_s_round(rogue):
     async with rogue.town.channel(SOUTH, NORTH) as channel:
         south = dataclasses.replace(rogue, channel=channel)
         for method, message in (
+            ("Prepare", preparation(rogue.held, rates_of(rogue.town, rogue.held))),
             ("Open", rogue.opening),
             ("Evaluate", rogue.chunk(0)),
             ("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0))),
@@ -228,18 +255,92 @@ async def test_an_edge_that_is_not_in_the_agreement(rogue):
     await check_refused(rogue, outcome, "unknown-round")
 
 
+# --- rates -------------------------------------------------------------------------------------------------------
+
+
+def said_otherwise(rogue, round_id=OTHER_ROUND, *, signer=None, context=None, **changes):
+    """A statement of the police node that says something else, well signed unless another signer is given."""
+    node, held = rogue.town.nodes[WEST], rogue.held
+    context = context or edge_context(held.id, held.agreement.edges[0], round_id)
+    values = {"role": Role.RECEIVER, "records": 10, "schema": held.agreement.schema_digest, "rates": b""}
+    return RatesStatement(**{**values, **changes}).sign(signer or node.keys.identity, context)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"records": 0}, "over-limit"),
+        ({"records": 1_001}, "over-limit"),
+        ({"schema": b"\1" * 32}, "schema-mismatch"),
+        ({"role": Role.SENDER}, "bad-commitment"),
+        ({"answers": b"\1" * 32}, "bad-commitment"),
+        ({"rates": bytes(9_000)}, "oversize"),
+        ({"rates": b"\xff" * 300}, "bad-message"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+async def test_rates_that_the_agreement_does_not_allow_start_nothing(rogue, changes, code):
+    rates = said_otherwise(rogue, **changes)
+    outcome = await rogue.call("Prepare", preparation(rogue.held, rates, OTHER_ROUND))
+    await check_refused(rogue, outcome, code)
+    assert rogue.town.nodes[NORTH].store.find_edge(OTHER_ROUND, rogue.edge) is None
+
+
+async def test_rates_of_another_signer_round_or_edge(rogue):
+    stranger = rogue.town.nodes[SOUTH].keys.identity
+    there = edge_context(rogue.held.id, rogue.held.agreement.edges[0], OTHER_ROUND)
+    for rates, code in (
+        (said_otherwise(rogue, signer=stranger), "bad-signature"),
+        (said_otherwise(rogue, ROUND), "unknown-round"),
+        (said_otherwise(rogue, context=dataclasses.replace(there, edge="another")), "unknown-round"),
+        (
+            said_otherwise(rogue, context=dataclasses.replace(there, agreement=b"\1" * 32)),
+            "unknown-agreement",
+        ),
+        (said_otherwise(rogue, context=dataclasses.replace(there, receiver=SOUTH)), "wrong-agency"),
+    ):
+        outcome = await rogue.call("Prepare", preparation(rogue.held, rates, OTHER_ROUND))
+        assert outcome[0] == code
+    await check_refused(rogue, outcome, "wrong-agency")
+
+
+async def test_a_second_and_different_statement_of_rates(rogue):
+    """Whoever could try several would see how the keys follow; the round goes on with the first."""
+    outcome = await rogue.call("Prepare", preparation(rogue.held, said_otherwise(rogue, ROUND, records=9)))
+    await check_refused(rogue, outcome, "bad-commitment")
+    await rogue.exchange()
+
+
+async def test_the_same_rates_again_get_the_same_bytes(rogue):
+    request = preparation(rogue.held, rates_of(rogue.town, rogue.held))
+    first, second = [await rogue.call("Prepare", request) for _ in range(2)]
+    assert first == second
+    assert len(first[0]) < 3_000
+    await rogue.exchange()
+    await rogue.call(
+        "Close", convert.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
+    )
+    assert (await rogue.call("Prepare", request))[0] == "wrong-state"
+
+
+async def test_an_opening_before_the_rates(rogue):
+    outcome = await rogue.call("Open", bent(rogue.opening, header__round=OTHER_ROUND))
+    await check_refused(rogue, outcome, "unknown-round")
+
+
 # --- commitments -------------------------------------------------------------------------------------------------
 
 
-async def test_a_commitment_with_a_wrong_signature_starts_nothing(rogue):
+async def test_a_commitment_with_a_wrong_signature_changes_nothing(rogue):
     opening = rogue.opening
     opening.commitment.signature = bytes(64)
     await check_refused(rogue, await rogue.call("Open", opening), "bad-signature")
-    assert rogue.town.nodes[NORTH].store.find_edge(ROUND, rogue.edge) is None
+    assert rogue.town.nodes[NORTH].store.find_edge(ROUND, rogue.edge).state == "preparing"
+    await rogue.exchange()
 
 
 async def test_a_commitment_made_for_another_round(rogue):
-    other = session_of(rogue.town, rogue.held, OTHER_ROUND)
+    other = await session_of(rogue.town, rogue.held, rogue.channel, OTHER_ROUND)
     commitment = other.commit()
     opening = rogue.opening
     opening.commitment.payload, opening.commitment.signature = commitment.payload, commitment.signature
@@ -248,23 +349,7 @@ async def test_a_commitment_made_for_another_round(rogue):
 
 async def test_a_second_and_different_commitment(rogue):
     await rogue.open()
-    edge = rogue.held.agreement.edges[0]
-    node = rogue.town.nodes[WEST]
-    collection = node.store.collections()[0].id
-    made = prepare(
-        node, rogue.held.agreement, edge, edge.receiver, collection, seed=b"\1" * 32, sending=False
-    )
-    other = Receiver(
-        rogue.session.context,
-        seed=b"\1" * 32,
-        signer=node.keys.identity,
-        peer_key=rogue.held.agreement.party(NORTH).identity_key,
-        elements=made.elements,
-        workspace=Workspace.in_memory(),
-        limits=SMALL,
-    )
-    for index in range(other.chunks):
-        other.prepare_chunk(index)
+    other = await session_of(rogue.town, rogue.held, rogue.channel, seed=b"\1" * 32)
     outcome = await dataclasses.replace(rogue, session=other).call(
         "Open", dataclasses.replace(rogue, session=other).opening
     )
@@ -384,6 +469,13 @@ def first_point_gone(message):
     return bent(message, points=message.points[32:])
 
 
+def bent_rates(message, **changes):
+    made = bent(message)
+    for name, value in changes.items():
+        setattr(made.rates, name, value)
+    return made
+
+
 def swapped_rows(message):
     width = 16 + 64 + 16
     rows = [message.rows[i : i + width] for i in range(0, len(message.rows), width)]
@@ -403,6 +495,9 @@ WRONG_SENDERS = [
     ("TagChunk", lambda m: bent(m, rows=m.rows[:-1] + bytes([m.rows[-1] ^ 1])), "bad-commitment"),
     ("CloseReply", lambda m: bent(m, signature=bytes(64)), "bad-signature"),
     ("OpenReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("PrepareReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("PrepareReply", lambda m: bent_rates(m, signature=bytes(64)), "bad-signature"),
+    ("PrepareReply", lambda m: bent_rates(m, payload=m.rates.payload[:-1] + b"\7"), "bad-signature"),
 ]
 
 

@@ -47,7 +47,7 @@ def watch(name):
 
     setattr(Store, name, step)
 
-for name in ("start_edge", "checkpoint", "put_leads", "finish", "append_audit"):
+for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "finish", "append_audit"):
     watch(name)
 
 from blindmatch.node.cli import main

@@ -26,6 +26,21 @@ def found(node, outcome):
     return {lead.reference for lead in results.load(node, outcome.round_id)}
 
 
+async def committed(town, held):
+    """A round whose sender was lost once the rates were exchanged: prepared and committed on our side."""
+    council = town.nodes["north-council"]
+    stopping = []
+    async with running(council, limits=SMALL, grace=0) as server:
+
+        def watch(_edge, step, _done, _total):
+            if step == "prepare" and not stopping:
+                stopping.append(asyncio.get_running_loop().create_task(server.stop()))
+
+        outcome = await run_round(town.nodes["west-force"], held.id, limits=SMALL, progress=watch)
+        await stopping[0]
+    return outcome
+
+
 def audit(node, event):
     return [
         (row.subject.partition(" ")[0], row.recipient, json.loads(row.detail))
@@ -148,7 +163,7 @@ async def test_one_edge_fails_and_the_others_finish_and_it_goes_on_later(town):
         outcome = await run_round(police, held.id)
         north, south = outcome.edges
         assert (north.state, north.leads) == (CLOSED, 20)
-        assert (south.state, south.code) == ("committed", "unavailable")
+        assert (south.state, south.code) == ("preparing", "unavailable")
         assert south.hint
         assert outcome.resumable
         assert [row.edge for row in runner.unfinished(police, held.id)] == [south.edge]
@@ -270,15 +285,15 @@ async def test_a_collection_that_changed_stops_the_round_on_our_side(town):
     """Blinds and keys are never used with other input than was committed to."""
     held = town.agree(town.agreement("west-force", "north-council"))
     police = town.nodes["west-force"]
-    outcome = await run_round(police, held.id)  # nobody serves: prepared and committed
+    outcome = await committed(town, held)
     (row,) = police.store.edges(outcome.round_id)
     other = town.bring("west-force", "others", "subjects", subjects(40, first=100))
     folder = police.collections_dir
     (folder / row.collection_id).rename(folder / "aside")
     with police.store.write("edges") as connection:
         connection.execute(table.update().values(collection=other))
-    async with running(town.nodes["north-council"]):
-        again = await run_round(police, held.id, resume_round=outcome.round_id)
+    async with running(town.nodes["north-council"], limits=SMALL):
+        again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
     edge = again.edges[0]
     assert "changed" in edge.reason
     assert edge.code == "local"
@@ -288,7 +303,7 @@ async def test_a_collection_that_changed_stops_the_round_on_our_side(town):
 async def test_an_abandoned_round_leaves_nothing_behind(town):
     held = town.agree(town.agreement("west-force", "north-council"))
     police = town.nodes["west-force"]
-    outcome = await run_round(police, held.id)
+    outcome = await committed(town, held)
     assert any(police.rounds_dir.iterdir())
     assert runner.abandon(police, outcome.round_id) == 1
     (row,) = police.store.edges(outcome.round_id)

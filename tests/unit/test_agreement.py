@@ -10,6 +10,7 @@ from blindmatch.protocol.agreement import (
     Disclosure,
     Edge,
     Envelope,
+    Linkage,
     Party,
     Side,
     SignedWithdrawal,
@@ -124,10 +125,35 @@ def test_a_side_may_not_bring_more_elements_than_the_limit():
         ("leakage", LONG),
         ("facts", ("contract_value",)),
         ("fact_bytes", 8),
+        ("linkage", None),
+        ("linkage", (0.05, 0.01, 80, True)),
     ],
 )
 def test_edge(field, value):
     refused(field, edge_between("west-force", "east-council"), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("overlap", 0),
+        ("overlap", 1.0),
+        ("overlap", -0.05),
+        ("overlap", 1e-7),
+        ("overlap", 0.1234567),
+        ("overlap", float("nan")),
+        ("overlap", "5%"),
+        ("overlap", True),
+        ("false_leads", 0.0),
+        ("false_leads", 1),
+        ("budget", 0),
+        ("budget", LIMITS.keys + 1),
+        ("budget", 8.0),
+        ("missing", 1),
+    ],
+)
+def test_linkage(field, value):
+    refused(field, Linkage(), **{field: value})
 
 
 def test_an_edge_joins_two_agencies():
@@ -210,6 +236,7 @@ def test_every_field_of_every_class_has_a_wrong_value_above():
         Party: test_party,
         Side: test_side,
         Edge: test_edge,
+        Linkage: test_linkage,
         Agreement: test_agreement,
     }
     for kind, test in tried.items():

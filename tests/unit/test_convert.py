@@ -48,6 +48,11 @@ ROUND_TRIPS = {
     "fetch reply": (convert.fetch_reply(ENVELOPE), convert.read_fetch_reply),
     "withdraw request": (convert.withdraw_request(WITHDRAWAL), convert.read_withdraw_request),
     "withdraw reply": (convert.withdraw_reply(), convert.read_withdraw_reply),
+    "prepare request": (
+        match.prepare_request(match.PrepareRequest(HEADER, ENVELOPE.id, STATEMENT)),
+        match.read_prepare_request,
+    ),
+    "prepare reply": (match.prepare_reply(HEADER, STATEMENT), match.read_prepare_reply),
     "open request": (
         match.open_request(match.OpenRequest(HEADER, ENVELOPE.id, STATEMENT)),
         match.read_open_request,
@@ -104,6 +109,8 @@ def test_every_message_of_both_services_is_tried():
         ("fetch request", ENVELOPE.id),
         ("fetch reply", ENVELOPE),
         ("withdraw request", WITHDRAWAL),
+        ("prepare request", (HEADER, ENVELOPE.id, STATEMENT)),
+        ("prepare reply", (HEADER, STATEMENT)),
         ("open request", (HEADER, ENVELOPE.id, STATEMENT)),
         ("open progress", (HEADER, (1, 2))),
         ("open commitment", (HEADER, STATEMENT)),
