@@ -2,11 +2,11 @@
 
 import pytest
 
-from blindmatch.protocol.linkage.dates import date
 from blindmatch.protocol.linkage.normalise import (
     FIELD_KINDS,
     LEVEL_TESTS,
     company_number,
+    date,
     forenames,
     postcode,
     split_full_name,
@@ -32,7 +32,7 @@ from blindmatch.protocol.linkage.normalise import (
         ("Дмитрий", "dmitriy"),
         ("İlker", "ilker"),
         ("\uff2a\uff4f\uff48\uff4e", "john"),  # full-width letters
-        ("J.R.", "jr"),
+        ("J.R.", "j r"),
         ("J. R.", "j r"),
         ("john_paul", "john paul"),
         ("\u200bJohn", "john"),
@@ -143,7 +143,6 @@ def test_month_first_is_an_option():
         ("29/02/1971", "no such day"),
         ("1819-12-55", "no such day"),
         ("1970-13-01", "no such month"),
-        ("00/00/1970", "no such month"),
         ("13/13/1970", "no such month"),
         ("03/04/70", "four digits"),
         ("3 Feb 70", "four digits"),
@@ -155,7 +154,6 @@ def test_month_first_is_an_option():
         ("unknown", "not a date"),
         ("1970-02-03 12:30:00", "not a date"),
         ("1970--02", "not a date"),
-        ("25569", "not a date"),
     ],
 )
 def test_impossible_dates_say_why_and_do_not_repeat_themselves(text, reason):

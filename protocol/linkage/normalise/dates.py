@@ -1,0 +1,186 @@
+"""Dates in the forms that files use, to `YYYY-MM-DD`, `YYYY-MM` or `YYYY`."""
+
+import calendar
+import datetime as dt
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from blindmatch.protocol.linkage.normalise.text import CACHED
+
+FIRST_YEAR: Final = 1000
+LAST_YEAR: Final = 2100
+
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january", "feb february", "mar march", "apr april", "may", "jun june",
+            "jul july", "aug august", "sep sept september", "oct october", "nov november", "dec december",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+
+# A time after the date is what spreadsheets and Parquet add to a day; only midnight is one.
+_MIDNIGHT = re.compile(r"(?:[t ]00:00(?::00(?:\.0+)?)?(?:z| ?utc|[+-]00:?00)?| 12:00(?::00)? am)$")
+_WEEKDAY = re.compile(r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[., ]+(?=[\da-z])")
+_FLOAT = re.compile(r"(\d{4,8})\.0")
+_YEAR_FIRST = re.compile(r"(\d{4})(?:([-/. ])(\d{1,2})(?:\2(\d{1,2}))?)?")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})?")
+_SERIAL = re.compile(r"\d{5}")
+_DAY_FIRST = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4})")
+_MONTH_YEAR = re.compile(r"(\d{1,2})[-/. ](\d{4})")
+_WORDED = re.compile(
+    r"(?:(?:the )?(\d{1,2})(?:st|nd|rd|th)?[-/., ]*(?:of )?)?([a-z]+)\.?[-/., ]+(?:(\d{1,2})(?:st|nd|rd|th)?,? +)?(\d{4})"
+)
+_WORDED_YEAR_FIRST = re.compile(r"(\d{4})[-/., ]+([a-z]+)\.?(?:[-/., ]+(\d{1,2})(?:st|nd|rd|th)?)?")
+_SHORT_YEAR = re.compile(r"\d{1,2}[-/. ](?:\d{1,2}|[a-z]+)[-/. ]'?\d{2}|[a-z]+[-/. ]'?\d{2}")
+
+_SERIAL_ZERO: Final = dt.date(1899, 12, 30).toordinal()
+_SERIALS: Final = range(10_000, 73_051)  # May 1927 to the end of 2099
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A date as far as it is known: a year, perhaps a month, perhaps a day."""
+
+    year: int
+    month: int | None = None
+    day: int | None = None
+
+    def __str__(self) -> str:
+        """`YYYY-MM-DD`, `YYYY-MM` or `YYYY`."""
+        if self.month is None:
+            return f"{self.year:04d}"
+        if self.day is None:
+            return f"{self.year:04d}-{self.month:02d}"
+        return f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+
+
+@lru_cache(maxsize=CACHED)
+def parse(text: str, day_first: bool = True) -> PartialDate | None:
+    """A date as far as the text says it; None for blank text.
+
+    Args:
+        text: ISO, `dd/mm/yyyy`, `dd Mon yyyy`, `Mon yyyy`, `mm/yyyy`, `yyyymmdd`, `yyyymm`, `yyyy`, a spreadsheet's day
+            number (five digits, counted from 1900). Day or month `00` is one that is not known.
+        day_first: whether `03/04/1970` is in April (True) or in March.
+
+    Raises:
+        ValueError: an unknown form, a year of two digits, a day that does not exist, or 1900-01-01, which stands in too many
+            files for "not known".
+    """
+    cleaned = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    if not cleaned:
+        return None
+    found = _read(_FLOAT.sub(r"\1", _WEEKDAY.sub("", _MIDNIGHT.sub("", cleaned))), day_first=day_first)
+    if found == PartialDate(1900, 1, 1):
+        raise ValueError("a stand-in for a date that is not known")
+    return found
+
+
+def date(text: str, *, day_first: bool = True) -> str:
+    """A date as `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where the text says no more; blank stays blank.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    found = parse(text, day_first)
+    return "" if found is None else str(found)
+
+
+def _read(cleaned: str, *, day_first: bool) -> PartialDate:
+    if match := _YEAR_FIRST.fullmatch(cleaned):
+        return _checked(match[1], match[3], match[4])
+    if match := _COMPACT.fullmatch(cleaned):
+        return _checked(match[1], match[2], match[3])
+    if match := _DAY_FIRST.fullmatch(cleaned):
+        day, month = (match[1], match[3]) if day_first else (match[3], match[1])
+        return _checked(match[4], month, day)
+    if match := _MONTH_YEAR.fullmatch(cleaned):
+        return _checked(match[2], match[1], None)
+    if (match := _SERIAL.fullmatch(cleaned)) and int(match[0]) in _SERIALS:
+        day_itself = dt.date.fromordinal(_SERIAL_ZERO + int(match[0]))
+        return PartialDate(day_itself.year, day_itself.month, day_itself.day)
+    return _read_words(cleaned)
+
+
+def _read_words(cleaned: str) -> PartialDate:
+    if match := _WORDED.fullmatch(cleaned):
+        month = _month_number(match[2])
+        if match[1] and match[3]:
+            raise ValueError("not a date in any known form")
+        return _checked(match[4], month, match[1] or match[3])
+    if match := _WORDED_YEAR_FIRST.fullmatch(cleaned):
+        return _checked(match[1], _month_number(match[2]), match[3])
+    if _SHORT_YEAR.fullmatch(cleaned):
+        raise ValueError("the year needs four digits")
+    raise ValueError("not a date in any known form")
+
+
+def _month_number(word: str) -> str:
+    number = _MONTHS.get(word)
+    if number is None:
+        raise ValueError("unknown month")
+    return str(number)
+
+
+def _checked(year_text: str, month_text: str | None, day_text: str | None) -> PartialDate:
+    year = int(year_text)
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise ValueError("the year is out of range")
+    month, day = int(month_text or 0), int(day_text or 0)
+    if month == 0 and day == 0:
+        return PartialDate(year)
+    if not 1 <= month <= 12:
+        raise ValueError("there is no such month")
+    if day == 0:
+        return PartialDate(year, month)
+    if day > calendar.monthrange(year, month)[1]:
+        raise ValueError("there is no such day in that month")
+    return PartialDate(year, month, day)
+
+
+# What levels test, on canonical text; blank where the date says too little.
+
+
+def full(canonical: str) -> str:
+    """The whole date."""
+    return canonical if len(canonical) == len("YYYY-MM-DD") else ""
+
+
+def unordered(canonical: str) -> str:
+    """The whole date, the same for `1970-02-03` and `1970-03-02`: day and month that may have been swapped."""
+    if not full(canonical) or canonical[8:] > "12":
+        return full(canonical)
+    low, high = sorted((canonical[5:7], canonical[8:]))
+    return f"{canonical[:4]}-{low}-{high}"
+
+
+def year_day(canonical: str) -> str:
+    """Year and day, the month left open."""
+    return f"{canonical[:4]}--{canonical[8:]}" if full(canonical) else ""
+
+
+def year_month(canonical: str) -> str:
+    """Year and month."""
+    return canonical[:7] if len(canonical) >= len("YYYY-MM") else ""
+
+
+def month_day(canonical: str) -> str:
+    """Month and day, the year left open."""
+    return canonical[5:] if full(canonical) else ""
+
+
+def year(canonical: str) -> str:
+    """The year."""
+    return canonical[:4]
+
+
+def month(canonical: str) -> str:
+    """The month."""
+    return canonical[5:7]
