@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.limits import LEVEL_BYTES
-from blindmatch.protocol.linkage.normalise import FIELD_KINDS, LEVEL_TESTS
+from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
 from blindmatch.protocol.linkage.schema import Schema
 
 Bytes3D = npt.NDArray[np.uint8]
@@ -36,9 +36,10 @@ def digest_level(name: str, text: str) -> bytes:
 def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
     """Fields that some key asks for together, grouped; fields in different groups never meet in one key."""
     groups: list[set[str]] = [{item.name} for item in schema.fields]
-    field_of = {level.name: level.field for level in schema.levels}
-    for key in schema.keys:
-        together = {field_of[level] for level in key.levels}
+    fields_of = {level.name: {level.field, level.other} - {""} for level in schema.levels}
+    joint = [set().union(*(fields_of[level] for level in key.levels)) for key in schema.keys]
+    joint += [set(schema.model.compared)] if schema.model else []
+    for together in joint:
         joined = set().union(*(group for group in groups if group & together))
         groups = [group for group in groups if not group & together] + [joined]
     order = [item.name for item in schema.fields]
@@ -57,23 +58,34 @@ class RecordBuilder:
         self.schema = schema
         self._levels = {
             item.name: tuple(
-                (level.name, LEVEL_TESTS[item.kind][level.test])
-                for level in schema.levels
-                if level.field == item.name
+                (level.name, LEVEL_TESTS[item.kind][level.test]) for level in schema.levels_of(item.name)
             )
             for item in schema.fields
         }
+        self._paired = tuple(level for level in schema.levels if level.other)
+        self._kind_names = {item.name: item.kind for item in schema.fields}
         self._kinds = {item.name: FIELD_KINDS[item.kind] for item in schema.fields}
         self._components = components(schema)
         # Rows are put together field by field; this takes them to the schema's order of levels.
         grouped = [level for item in schema.fields for level, _ in self._levels[item.name]]
+        grouped += [level.name for level in self._paired]
         self._order = np.array([grouped.index(level.name) for level in schema.levels], dtype=np.intp)
         self._digests = lru_cache(maxsize=_CACHED_VALUES)(self._field_digests)
+        self._pairs = lru_cache(maxsize=_CACHED_VALUES)(self._pair_digest)
         self._blank = {name: ABSENT * len(levels) for name, levels in self._levels.items()}
 
     def _field_digests(self, name: str, text: str) -> bytes:
         canonical = self._kinds[name](text)
         return b"".join(digest_level(level, test(canonical)) for level, test in self._levels[name])
+
+    def _pair_digest(self, place: int, text: str, other: str) -> bytes:
+        level = self._paired[place]
+        pieces = (self._kinds[level.field](text), self._kinds[level.other](other))
+        if not all(pieces):
+            return ABSENT
+        return digest_level(
+            level.name, LEVEL_TESTS[self._kind_names[level.field]][level.test](GAP.join(pieces))
+        )
 
     def rows(self, values: Iterable[Mapping[str, str]]) -> bytes:
         """Rows as bytes in field order, for `array`; a missing field is blank.
@@ -83,11 +95,12 @@ class RecordBuilder:
         """
         digests, blank = self._digests, self._blank
         names = tuple(blank)
-        return b"".join(
-            digests(name, text) if (text := row.get(name, "")) else blank[name]
-            for row in values
-            for name in names
-        )
+        paired = tuple(enumerate(self._paired))
+        out = []
+        for row in values:
+            out += [digests(name, text) if (text := row.get(name, "")) else blank[name] for name in names]
+            out += [self._pairs(i, row.get(x.field, ""), row.get(x.other, "")) for i, x in paired]
+        return b"".join(out)
 
     def array(self, rows: bytes | bytearray) -> Bytes3D:
         """Bytes of `rows` as (rows, levels, 16) uint8 in the schema's order of levels."""

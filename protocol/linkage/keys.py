@@ -8,7 +8,7 @@ the same width and two schemas, or two keys, can never yield one element.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ KEY_ID_BYTES: Final = 16
 ELEMENT_BYTES: Final = 2 + DIGEST_BYTES + 2 + KEY_ID_BYTES + 2 + TOKEN_BYTES
 FILLER: Final = 255
 """The key number of an element that is only padding."""
+MAX_COMPILED: Final = 254
+GUARD: Final = 2
+"""Records of one list that may share a token of a compiled key: beyond it the values are common, not telling."""
 _HASH_BATCH: Final = 16_384
 
 
@@ -40,18 +43,68 @@ class CompiledKey:
     words: str
     id: bytes
     """16 bytes: the key's name inside elements, and the personalisation of its tokens."""
+    absent_receiver: tuple[int, ...] = ()
+    """Levels that a row on the receiver's side must not say: the receiver emits the key only then."""
+    absent_sender: tuple[int, ...] = ()
+    guarded: bool = False
+    """Whether a side withholds a token of this key that more than `GUARD` of its own records share."""
+    posterior: float = 1.0
+    """The chance that a pair which agrees on this, and on nothing more, is one person, by the model."""
+    gain: float = 0.0
+    """Recall that the key adds to those before it, by the model."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """What a threshold would give: keys, and leads to expect."""
+
+    threshold: float
+    keys: int
+    expected_true: float
+    expected_false: float
 
 
 @dataclass(frozen=True)
 class CompiledKeys:
-    """The keys of one round, strongest first, and the 32-byte digest that both sides commit to."""
+    """The keys of one round, in order, and the 32-byte digest that both sides commit to."""
 
     schema: Schema
     keys: tuple[CompiledKey, ...]
     digest: bytes
+    expected_true: float = 0.0
+    """Leads to expect of the compiled patterns, by the model and the agreed overlap."""
+    expected_false: float = 0.0
+    recall: float = 0.0
+    """Share of the true pairs that the compiled patterns find, by the model."""
+    threshold: float = 0.0
+    """Bits that a compiled pattern reaches at least."""
+    trades: tuple[Trade, ...] = ()
+    """Thresholds that the compiler looked at, strictest first."""
+
+    def tokens_per_record(self, rows: int = 1) -> int:
+        """The number to which every record is padded, for records of so many rows; the weakest keys go first.
+
+        The same for every record of both sides, so that it says nothing of any.
+        """
+        return min(len(self.keys) * max(rows, 1), LIMITS.tokens_per_record)
 
 
-def _words(schema: Schema, levels: Sequence[int]) -> str:
+def key_id(name: str) -> bytes:
+    """A key's 16 bytes inside elements."""
+    return blake2b(name.encode(), digest_size=KEY_ID_BYTES, person=b"blindmatch key").digest()
+
+
+def keys_digest(schema: Schema, keys: Sequence[CompiledKey], inputs: bytes = b"") -> bytes:
+    """32 bytes over the keys in their order and what they were compiled from."""
+    hasher = Hash(SHA512_256())
+    hasher.update(b"blindmatch/keys/v1\0" + schema.digest + inputs)
+    for made in keys:
+        hasher.update(made.id + len(made.levels).to_bytes(2, "big") + bytes(made.levels))
+    return hasher.finalize()
+
+
+def words_of(schema: Schema, levels: Sequence[int]) -> str:
+    """What a key asks for, for people."""
     names = [schema.levels[level].words for level in levels]
     return "same " + (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0])
 
@@ -69,17 +122,14 @@ def compile_keys(schema: Schema) -> CompiledKeys:
         levels = tuple(schema.level_index(name) for name in key.levels)
         weight = round(sum(schema.levels[level].bits for level in levels), 1)
         chance = float(np.prod([schema.levels[level].u for level in levels]))
-        key_id = blake2b(key.name.encode(), digest_size=KEY_ID_BYTES, person=b"blindmatch key").digest()
         if weight >= schema.threshold:
-            keys.append(CompiledKey(key.name, levels, weight, chance, _words(schema, levels), key_id))
+            keys.append(
+                CompiledKey(key.name, levels, weight, chance, words_of(schema, levels), key_id(key.name))
+            )
     if not keys:
         raise SchemaError(f"schema {schema.name}: no key reaches the threshold of {schema.threshold} bits")
     keys.sort(key=lambda key: (-key.weight, key.name))
-    hasher = Hash(SHA512_256())
-    hasher.update(b"blindmatch/keys/v1\0" + schema.digest)
-    for made in keys:
-        hasher.update(made.id + len(made.levels).to_bytes(2, "big") + bytes(made.levels))
-    return CompiledKeys(schema, tuple(keys), hasher.finalize())
+    return CompiledKeys(schema, tuple(keys), keys_digest(schema, keys))
 
 
 @dataclass(frozen=True)
@@ -137,6 +187,7 @@ class TokenBuilder:
         records: how many records will come in all.
         tokens_per_record: every record is padded or cut to this number.
         filler: random bytes; `filler(n)` gives n of them.
+        role: whose side this is; needed where keys ask for fields that are missing on one side.
         distinct: keep a token that several records share once (the sender's table must not repeat a tag).
 
     Raises:
@@ -151,12 +202,18 @@ class TokenBuilder:
         filler: Callable[[int], bytes],
         *,
         distinct: bool,
+        role: Literal["receiver", "sender"] | None = None,
     ) -> None:
+        if role is None and any(key.absent_receiver or key.absent_sender for key in compiled.keys):
+            raise SequenceError("keys that ask for missing fields need to know whose side this is")
         if not 0 <= records <= LIMITS.records or not 1 <= tokens_per_record <= LIMITS.tokens_per_record:
             raise SequenceError("the number of records or of tokens per record is out of bounds")
         self._compiled = compiled
         self._filler = filler
         self._distinct = distinct
+        self._absent = tuple(
+            key.absent_receiver if role == "receiver" else key.absent_sender for key in compiled.keys
+        )
         self._records = records
         self._per_record = tokens_per_record
         self._tokens = np.empty((records * tokens_per_record, TOKEN_BYTES), dtype=np.uint8)
@@ -176,7 +233,10 @@ class TokenBuilder:
         present = np.asarray(columns.any(axis=2), dtype=np.bool_)
         found, owners, ranks = [], [], []
         for rank, key in enumerate(self._compiled.keys):
-            rows = np.flatnonzero(present[:, key.levels].all(axis=1))
+            answers = present[:, key.levels].all(axis=1)
+            if self._absent[rank]:
+                answers &= ~present[:, self._absent[rank]].any(axis=1)
+            rows = np.flatnonzero(answers)
             gathered = columns[rows[:, None], key.levels].reshape(len(rows), len(key.levels) * LEVEL_BYTES)
             # Rows of one record differ in a few fields only: most repeats stand next to each other.
             fresh = ~(_same_as_previous(gathered) & (np.diff(row_record[rows], prepend=-1) == 0))
@@ -207,13 +267,15 @@ class TokenBuilder:
         """All tokens, shared ones merged when `distinct`, every empty slot filled with random bytes."""
         if self._done != self._records:
             raise SequenceError(f"{self._done} of {self._records} records came")
+        self.withheld = self._guard() if any(key.guarded for key in self._compiled.keys) else 0
         holders = self._merge() if self._distinct else {}
         empty = np.flatnonzero(self._key_index == FILLER)
         fill = np.frombuffer(self._filler(len(empty) * TOKEN_BYTES), dtype=np.uint8)
         self._tokens[empty] = fill.reshape(len(empty), TOKEN_BYTES)
         return Tokens(self._tokens, self._key_index, self._records, self._per_record, self._overflow, holders)
 
-    def _merge(self) -> dict[int, Indices]:
+    def _shared(self) -> list[Indices]:
+        """Elements of several records that have one token, token by token."""
         real = np.flatnonzero(self._key_index != FILLER)
         words = self._tokens[:, :8].copy().view(np.uint64).ravel()[real]
         ordered = np.sort(words)
@@ -221,13 +283,24 @@ class TokenBuilder:
         repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         suspects = real[np.isin(words, repeated)]
         order = suspects[_token_order(self._tokens[suspects], suspects)]
-        same = _same_as_previous(self._tokens[order])
-        starts = np.flatnonzero(~same)
+        starts = np.flatnonzero(~_same_as_previous(self._tokens[order]))
+        return [group for group in np.split(order, starts[1:]) if len(group) > 1]
+
+    def _guard(self) -> int:
+        """Withhold what more than `GUARD` of our own records share; how many tokens that were."""
+        guarded = np.array([key.guarded for key in self._compiled.keys], dtype=np.bool_)
+        withheld = 0
+        for group in self._shared():
+            if len(group) > GUARD and guarded[self._key_index[group[0]]]:
+                self._key_index[group] = FILLER
+                withheld += len(group)
+        return withheld
+
+    def _merge(self) -> dict[int, Indices]:
         holders = {}
-        for group in np.split(order, starts[1:]):
-            if len(group) > 1:
-                holders[int(group[0])] = group // self._per_record
-                self._key_index[group[1:]] = FILLER
+        for group in self._shared():
+            holders[int(group[0])] = group // self._per_record
+            self._key_index[group[1:]] = FILLER
         return holders
 
 
@@ -240,9 +313,10 @@ def tokens(  # noqa: PLR0917 - the block, then how it is padded
     filler: Callable[[int], bytes],
     *,
     distinct: bool,
+    role: Literal["receiver", "sender"] | None = None,
 ) -> Tokens:
     """The tokens of a list that is in memory as one block; see `TokenBuilder`."""
-    builder = TokenBuilder(compiled, records, tokens_per_record, filler, distinct=distinct)
+    builder = TokenBuilder(compiled, records, tokens_per_record, filler, distinct=distinct, role=role)
     builder.add(columns, row_record, records)
     return builder.finish()
 

@@ -3,7 +3,7 @@
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -12,11 +12,16 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 from blindmatch.protocol.errors import LocalError
-from blindmatch.protocol.linkage.normalise import FIELD_KINDS, LEVEL_TESTS, NORMALISATION
+from blindmatch.protocol.linkage.levels import FIELD_KINDS, LEVEL_TESTS
+from blindmatch.protocol.linkage.normalise import NORMALISATION
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""1 lists its keys; 2 also states a model, from which each round's keys are compiled."""
 MAX_KEYS = 254
 """A key's number is one byte, and 255 marks a filler."""
+MAX_COMPARED = 8
+MAX_LEVELS = 7
+"""Bounds on a model: the compiler goes through every combination of levels."""
 MAX_NAME_BYTES = 64
 """BLAKE2b takes a key of 64 bytes; a level's name is that key."""
 
@@ -44,6 +49,12 @@ class Level:
     words: str
     m: float
     u: float
+    other: str = ""
+    """A second field whose text the test gets too."""
+    implies: tuple[str, ...] = ()
+    """Levels of the same field that agree whenever this one does."""
+    both: tuple[tuple[str, str], ...] = ()
+    """Pairs of levels that together imply this one."""
 
     @property
     def bits(self) -> float:
@@ -60,6 +71,34 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Model:
+    """What format 2 adds: how agreements on several fields add up to a score.
+
+    A field's levels stand from the most to the least telling; `m` and `u` of a level are the probabilities that it
+    is the *best* one on which two records of the same person, or of two people, agree.
+    """
+
+    compared: tuple[str, ...]
+    """The fields that the score adds up; all others only serve explicit keys."""
+    household: tuple[str, ...]
+    """Compared fields on which a family agrees together: their u is taken jointly."""
+    person: tuple[str, ...]
+    """Every pattern tests one of these fields."""
+    missing: tuple[str, ...]
+    """Fields that a pattern may state to be missing on one side."""
+    swapped: str
+    """The level that agrees when the names stand in either order, or empty."""
+    swapped_m: float
+    """How often two records of one person have their names in the other order."""
+    names: tuple[str, str]
+    """The fields that `swapped` puts in either order: their best levels are what it stands for."""
+    along: float
+    """How often a level below the best one, not implied by it, agrees too in records of one person."""
+    family: float
+    """How often two people of a list are one family, where the list is too short to say."""
+
+
+@dataclass(frozen=True)
 class Schema:
     """A checked schema.
 
@@ -73,12 +112,17 @@ class Schema:
     fields: tuple[Field, ...]
     levels: tuple[Level, ...]
     keys: tuple[Key, ...]
+    model: Model | None = None
     digest: bytes = field(init=False)
     """32 bytes (SHA-512/256) over the fixed part: two parties with equal digests make equal tokens."""
 
     def __post_init__(self) -> None:
         _check(self)
         object.__setattr__(self, "digest", _digest(self))
+
+    def levels_of(self, name: str) -> tuple[Level, ...]:
+        """The levels that compare one field by itself, most telling first."""
+        return tuple(level for level in self.levels if level.field == name and not level.other)
 
     def field_named(self, name: str) -> Field:
         """The field, or `KeyError`."""
@@ -90,7 +134,7 @@ class Schema:
 
 
 def _check(schema: Schema) -> None:
-    fault = _names_fault(schema) or _levels_fault(schema) or _keys_fault(schema)
+    fault = _names_fault(schema) or _levels_fault(schema) or _keys_fault(schema) or _model_fault(schema)
     if fault:
         raise SchemaError(f"schema {schema.name}: {fault}")
 
@@ -120,6 +164,11 @@ def _levels_fault(schema: Schema) -> str:
             return f"level {level.name} names unknown field {level.field}"
         if level.test not in LEVEL_TESTS[kinds[level.field]]:
             return f"level {level.name} names unknown test {level.test}"
+        if level.other and level.other not in kinds:
+            return f"level {level.name} names unknown field {level.other}"
+        # In a model a weak level may well speak against a match: the pair failed all the stronger ones.
+        if schema.model is not None and 0 < level.m < 1 and 0 < level.u < 1:
+            continue
         if not 0 < level.u < level.m < 1:
             return f"level {level.name} needs 0 < u < m < 1"
     return ""
@@ -135,9 +184,44 @@ def _keys_fault(schema: Schema) -> str:
     return ""
 
 
+def _model_fault(schema: Schema) -> str:
+    model = schema.model
+    if model is None:
+        return ""
+    fields = {item.name for item in schema.fields}
+    at = {level.name: level.field for level in schema.levels}
+    if not 2 <= len(set(model.compared)) == len(model.compared) <= MAX_COMPARED or not fields >= set(
+        model.compared
+    ):
+        return f"compares 2 to {MAX_COMPARED} of its fields, each once"
+    for part in (model.household, model.person, model.missing, model.names):
+        if not set(part) <= set(model.compared) or len(set(part)) != len(part):
+            return "household, person, missing and names list compared fields, each once"
+    if not model.person:
+        return "names no field that tells a person from the rest of the house"
+    if model.swapped and model.swapped not in at:
+        return f"swapped names unknown level {model.swapped}"
+    if not (0 < model.swapped_m < 1 and 0 <= model.along <= 1 and 0 <= model.family <= 1):
+        return "swapped_m, along and family are probabilities"
+    for level in schema.levels:
+        linked = [*level.implies, *(name for pair in level.both for name in pair)]
+        if any(at.get(name) != level.field or name == level.name for name in linked):
+            return f"level {level.name} implies a level that is not of its field"
+    for name in model.compared:
+        own = [level for level in schema.levels if level.field == name and not level.other]
+        if not 1 <= len(own) <= MAX_LEVELS or sum(x.m for x in own) >= 1 or sum(x.u for x in own) >= 1:
+            return f"field {name} needs 1 to {MAX_LEVELS} levels whose m, and whose u, add up to less than 1"
+        seen: set[str] = set()
+        for level in own:
+            if seen & set(level.implies):
+                return f"level {level.name} stands below one that it implies"
+            seen.add(level.name)
+    return ""
+
+
 def _digest(schema: Schema) -> bytes:
-    fixed = {
-        "format": FORMAT,
+    fixed: dict[str, Any] = {
+        "format": 1 if schema.model is None else 2,
         "normalisation": NORMALISATION,
         "name": schema.name,
         "threshold": repr(schema.threshold),
@@ -145,6 +229,11 @@ def _digest(schema: Schema) -> bytes:
         "levels": [[x.name, x.field, x.test, repr(x.m), repr(x.u)] for x in schema.levels],
         "keys": [[key.name, list(key.levels)] for key in schema.keys],
     }
+    if schema.model is not None:
+        fixed["model"] = {name: repr(value) for name, value in sorted(vars(schema.model).items())}
+        fixed["implies"] = [
+            [x.other, list(x.implies), [list(pair) for pair in x.both]] for x in schema.levels
+        ]
     hasher = Hash(SHA512_256())
     hasher.update(b"blindmatch/schema/v1\0")
     hasher.update(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode())
@@ -161,10 +250,13 @@ def parse_schema(text: str) -> Schema:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"the schema is not TOML: {error}") from None
-    if data.get("format") != FORMAT:
-        raise SchemaError(f"the schema's format is not {FORMAT}", hint="Use a schema made for this version.")
+    if data.get("format") not in FORMATS:
+        raise SchemaError(
+            f"the schema's format is not one of {FORMATS}", hint="Use a schema made for this version."
+        )
     try:
-        _only(data, "format", "name", "title", "threshold", "fields", "levels", "keys")
+        known = ("format", "name", "title", "threshold", "fields", "levels", "keys")
+        _only(data, *known, *(("model",) if data["format"] == 2 else ()))
         return Schema(
             name=_text(data["name"]),
             title=_text(data["title"]),
@@ -172,6 +264,7 @@ def parse_schema(text: str) -> Schema:
             fields=tuple(_field(item) for item in data["fields"]),
             levels=tuple(_level(item) for item in data["levels"]),
             keys=tuple(_key(item) for item in data["keys"]),
+            model=_model(data["model"]) if data["format"] == 2 else None,
         )
     except KeyError as error:
         raise SchemaError(f"the schema lacks the entry {error}") from None
@@ -197,9 +290,28 @@ def _field(item: Mapping[str, Any]) -> Field:
 
 
 def _level(item: Mapping[str, Any]) -> Level:
-    _only(item, "name", "field", "test", "words", "m", "u")
+    _only(item, "name", "field", "test", "words", "m", "u", "other", "implies", "both")
     name, on, test, words = (_text(item[entry]) for entry in ("name", "field", "test", "words"))
-    return Level(name, on, test, words, float(item["m"]), float(item["u"]))
+    both = tuple((_text(first), _text(second)) for first, second in item.get("both", ()))
+    implies, other = _texts(item.get("implies", ())), _text(item.get("other", ""))
+    return Level(name, on, test, words, float(item["m"]), float(item["u"]), other, implies, both)
+
+
+def _texts(items: Iterable[object]) -> tuple[str, ...]:
+    return tuple(_text(item) for item in items)
+
+
+def _model(item: Mapping[str, Any]) -> Model:
+    _only(item, *Model.__dataclass_fields__)
+    first, second = _texts(item["names"])
+    return Model(
+        **{name: _texts(item[name]) for name in ("compared", "household", "person", "missing")},
+        swapped=_text(item["swapped"]),
+        names=(first, second),
+        swapped_m=float(item["swapped_m"]),
+        along=float(item["along"]),
+        family=float(item["family"]),
+    )
 
 
 def _key(item: Mapping[str, Any]) -> Key:

@@ -63,7 +63,7 @@ def test_the_digest_changes_with_what_changes_a_result(old, new):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("format = 1", "format = 2", "format"),
+        ("format = 1", "format = 3", "format"),
         ('title = "A small schema"', "", "lacks the entry 'title'"),
         ("threshold = 2.0", "threshold = 2.0\nextra = 1", "unknown entries: extra"),
         ("m = 0.9", "m = 0.9\nextra = 1", "unknown entries: extra"),

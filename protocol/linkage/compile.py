@@ -1,0 +1,378 @@
+"""The compiler: a schema, both sides' rates and sizes, and the agreement's terms, to the ordered keys of one round.
+
+It looks for the lowest threshold at which the keys that fit the budget keep the expected false leads within the
+agreed share. Both sides run it on the same bytes and get the same bytes: integers throughout, and pseudo-random
+numbers only out of a hash of the inputs.
+"""
+
+import hashlib
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
+
+from blindmatch.protocol.linkage.keys import (
+    MAX_COMPILED,
+    CompiledKey,
+    CompiledKeys,
+    Trade,
+    key_id,
+    keys_digest,
+    words_of,
+)
+from blindmatch.protocol.linkage.keys import compile_keys as listed_keys
+from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
+from blindmatch.protocol.linkage.rates import PRESENT, Rates
+from blindmatch.protocol.linkage.schema import Schema, SchemaError
+from blindmatch.protocol.linkage.states import BIT, ONE, parts, space
+
+SIMULATED: Final = 8_192
+"""Matches drawn from the model, on which recall is reckoned: to about half a per cent."""
+_STEP: Final = BIT // 4
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an agreement's edge says about its keys.
+
+    Raises:
+        SchemaError: a number out of its range.
+    """
+
+    overlap: float = 0.05
+    """Assumed share of the shorter list that the other list holds too; overstating it costs precision."""
+    false_leads: float = 0.01
+    """Expected share of leads that are wrong, at most."""
+    budget: int = 80
+    """Keys, at most."""
+    missing: bool = True
+    """Whether a key may say that a field is missing on one side; a side that lies about it gets looser keys."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.overlap <= 1 and 0 < self.false_leads < 1 and 1 <= self.budget <= MAX_COMPILED):
+            raise SchemaError(
+                f"overlap must be in (0, 1], false leads in (0, 1), the budget 1 to {MAX_COMPILED} keys"
+            )
+
+    def encode(self) -> bytes:
+        """Canonical bytes: shares in parts of 10^12."""
+        shares = (
+            round(self.overlap * 10**12),
+            round(self.false_leads * 10**12),
+            self.budget,
+            int(self.missing),
+        )
+        return b"".join(value.to_bytes(8, "big") for value in shares)
+
+
+class _Matches:
+    """Matches drawn from the model: for each kind of them its states, what is missing, and how many there are."""
+
+    def __init__(self, weights: Weights, swapped_m: float, seed: bytes) -> None:
+        dimensions = weights.space.dimensions
+        columns = 3 * len(dimensions) + 1
+        drawn = np.frombuffer(hashlib.shake_256(seed).digest(4 * SIMULATED * columns), dtype=">u4")
+        draws = (drawn.astype(np.int64) << 8).reshape(columns, SIMULATED)
+        swapped = draws[-1] < parts(swapped_m)
+        rows = [swapped.astype(np.int64)]
+        for i, d in enumerate(dimensions):
+            state = np.searchsorted(np.cumsum(weights.m[i]), draws[3 * i], side="right")
+            nothing = len(d.states) - 1
+            absent = [
+                draws[3 * i + 1 + side] >= weights.presence[side][i] * (ONE // PRESENT) for side in (0, 1)
+            ]
+            gone = absent[0] | absent[1]
+            model = weights.space.schema.model
+            if model and d.name in model.names:
+                gone = gone | swapped
+            rows += [
+                np.where(gone, nothing, np.minimum(state, nothing)),
+                *(a.astype(np.int64) for a in absent),
+            ]
+        kinds, self.counts = np.unique(np.stack(rows), axis=1, return_counts=True)
+        self.swapped = kinds[0].astype(np.bool_)
+        self.states = kinds[1::3]
+        self.absent = (kinds[2::3].astype(np.bool_), kinds[3::3].astype(np.bool_))
+
+
+class _Search:
+    """Evaluates thresholds: minimal patterns, the best of them within the budget, and what to expect of those."""
+
+    def __init__(
+        self, weights: Weights, sizes: tuple[int, int], terms: Terms, *, budget: int, seed: bytes
+    ) -> None:
+        self.weights, self.terms, self.budget = weights, terms, budget
+        self.sizes = sizes
+        self.patterns = Patterns(weights, missing=terms.missing)
+        self.dimensions = weights.space.dimensions
+        model = weights.space.schema.model
+        self.matches = _Matches(weights, model.swapped_m if model and model.swapped else 0.0, seed)
+        self._names = [i for i, d in enumerate(self.dimensions) if model and d.name in model.names]
+        self._holds = [
+            np.array([[o in s for s in d.states] for o in range(len(d.levels))] + [[True] * len(d.states)])
+            for d in self.dimensions
+        ]
+        self._drawn = [h[:, self.matches.states[i]] for i, h in enumerate(self._holds)]
+        self.true = parts(terms.overlap) * min(sizes)
+
+    def satisfied(self, pattern: Pattern) -> Bools:
+        """Which kinds of match the pattern finds."""
+        found = np.ones(len(self.matches.counts), dtype=np.bool_)
+        for i, demand in enumerate(pattern.demands):
+            if demand < len(self.dimensions[i].levels) and not (pattern.swapped and i in self._names):
+                found &= self._drawn[i][demand]
+        if pattern.swapped:
+            both = self.matches.swapped.copy()
+            both |= np.logical_and.reduce([self._drawn[i][0] for i in self._names])
+            found &= both
+        for side, fields in enumerate((pattern.absence.receiver, pattern.absence.sender)):
+            for i in fields:
+                found &= self.matches.absent[side][i]
+        return found
+
+    def choose(self, candidates: Sequence[Pattern]) -> tuple[list[tuple[Pattern, int]], int]:
+        """The patterns within the budget that add most recall, each with its gain; and all they find."""
+        found = [self.satisfied(pattern) for pattern in candidates]
+        left = self.matches.counts.copy()
+        # Gains only shrink: a pattern whose old gain is not the best need not be looked at again.
+        heap = [(-int(left[f].sum()), i) for i, f in enumerate(found)]
+        heapq.heapify(heap)
+        chosen: list[tuple[Pattern, int]] = []
+        while heap and len(chosen) < self.budget:
+            stale, i = heapq.heappop(heap)
+            gain = int(left[found[i]].sum())
+            if not gain:
+                continue
+            if -stale != gain:
+                heapq.heappush(heap, (-gain, i))
+                continue
+            chosen.append((candidates[i], gain))
+            left[found[i]] = 0
+        return chosen, sum(gain for _, gain in chosen)
+
+    def false_leads(self, chosen: Sequence[Pattern]) -> int:
+        """Expected pairs of two people that some pattern finds, in parts of 2^40.
+
+        Patterns with the same absence are counted as one union over all states; those with different ones are added.
+        """
+        total = 0
+        for absence in dict.fromkeys(pattern.absence for pattern in chosen):
+            union = np.zeros([len(d.states) for d in self.dimensions], dtype=np.bool_)
+            for pattern in chosen:
+                if pattern.absence == absence:
+                    union |= self._cells(pattern)
+            total += self._mass(union) * self._missing_share(absence) // ONE
+        return total * self.sizes[0] * self.sizes[1]
+
+    def _cells(self, pattern: Pattern) -> Bools:
+        cells = np.ones((1,) * len(self.dimensions), dtype=np.bool_)
+        for i, demand in enumerate(pattern.demands):
+            shape = [1] * len(self.dimensions)
+            shape[i] = -1
+            cells = cells & self._holds[i][demand].reshape(shape)
+        return cells
+
+    def _mass(self, cells: Bools) -> int:
+        """Probability of a set of joint states in pairs of two people, in parts of 2^40 of 2^-40 …: exact."""
+        alone = len(self.weights.space.alone)
+        household = self.weights.household_u.ravel()
+        flat = cells.reshape(*cells.shape[:alone], -1)
+        held = flat @ household
+        total = 0
+        for at in np.ndindex(*held.shape):
+            total += int(held[at]) * math.prod(int(self.weights.u[i][s]) for i, s in enumerate(at))
+        return total // ONE**alone
+
+    def _missing_share(self, absence: Absence) -> int:
+        share = ONE
+        for side, fields in enumerate((absence.receiver, absence.sender)):
+            for i in fields:
+                share = share * (PRESENT - self.weights.presence[side][i]) // PRESENT
+        return share
+
+    def at(self, threshold: int) -> "_Result":
+        """What a threshold gives."""
+        chosen, gained = self.choose(self._candidates(threshold))
+        false = self.false_leads([pattern for pattern, _ in chosen])
+        return _Result(threshold, chosen, self.true * gained // SIMULATED, false)
+
+    def _candidates(self, threshold: int) -> list[Pattern]:
+        # An absence that hardly a match has cannot earn its place in the budget.
+        least = ONE // 1024
+        shares = {a: self._missing_share(a) for a in self.patterns.absences}
+        return [p for p in self.patterns.at(threshold) if shares[p.absence] >= least]
+
+
+@dataclass(frozen=True)
+class _Result:
+    threshold: int
+    chosen: list[tuple[Pattern, int]]
+    true: int
+    false: int
+
+    def within(self, share: int) -> bool:
+        return bool(self.chosen) and self.false * (ONE - share) <= self.true * share
+
+
+def compile_keys(
+    schema: Schema,
+    receiver: Rates | None = None,
+    sender: Rates | None = None,
+    receiver_records: int = 0,
+    sender_records: int = 0,
+    terms: Terms | None = None,
+) -> CompiledKeys:
+    """The keys of one round, in the order in which they add recall; listed keys stand first.
+
+    A schema of format 1 lists all its keys and needs nothing else.
+
+    Args:
+        schema: the linkage schema.
+        receiver: the receiver's rates, as stated.
+        sender: the sender's.
+        receiver_records: how many records the receiver has stated.
+        sender_records: the sender's number.
+        terms: what the agreement's edge says.
+
+    Raises:
+        SchemaError: no key is specific enough at these sizes; the hint holds the trades.
+    """
+    if schema.model is None:
+        return listed_keys(schema)
+    if receiver is None or sender is None:
+        raise SchemaError("this schema's keys are compiled from both sides' rates")
+    terms = terms or Terms()
+    inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
+    listed = _listed(schema, receiver, sender, receiver_records * sender_records, terms)
+    weights = Weights(space(schema), receiver, sender)
+    sizes = (max(receiver_records, 1), max(sender_records, 1))
+    search = _Search(weights, sizes, terms, budget=terms.budget - len(listed), seed=inputs)
+    tried = _lowest(search)
+    good = [result for result in tried if result.within(parts(terms.false_leads))]
+    trades = tuple(_trade(result) for result in sorted(tried, key=lambda r: -r.threshold) if result.chosen)
+    if not good and not listed:
+        raise SchemaError(
+            "no key is specific enough at these sizes",
+            hint="Add a field such as the postcode district, or accept more false leads: " + _table(trades),
+        )
+    best = max(good, key=lambda result: (result.true, result.threshold), default=None)
+    chosen = best.chosen if best else []
+    keys = (*listed, *(_key(schema, weights, pattern, gain, search) for pattern, gain in chosen))
+    return CompiledKeys(
+        schema,
+        keys,
+        keys_digest(schema, keys, inputs),
+        expected_true=best.true / ONE if best else 0.0,
+        expected_false=best.false / ONE if best else 0.0,
+        recall=sum(gain for _, gain in chosen) / SIMULATED,
+        threshold=best.threshold / BIT if best else 0.0,
+        trades=trades,
+    )
+
+
+def _lowest(search: _Search) -> list[_Result]:
+    """Every threshold tried on the way to the lowest that keeps the share of false leads."""
+    share = parts(search.terms.false_leads)
+    low, high = 0, max(search.patterns.highest // _STEP, 1)
+    tried = []
+    while low < high:
+        middle = (low + high) // 2
+        result = search.at(middle * _STEP)
+        tried.append(result)
+        low, high = (low, middle) if result.within(share) else (middle + 1, high)
+    return tried
+
+
+def _digest(schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: Terms) -> bytes:
+    hasher = Hash(SHA512_256())
+    hasher.update(b"blindmatch/compile/v1\0" + schema.digest)
+    for part in (
+        receiver.encode(),
+        sender.encode(),
+        *(size.to_bytes(8, "big") for size in sizes),
+        terms.encode(),
+    ):
+        hasher.update(len(part).to_bytes(4, "big") + part)
+    return hasher.finalize()
+
+
+def _listed(
+    schema: Schema, receiver: Rates, sender: Rates, pairs: int, terms: Terms
+) -> tuple[CompiledKey, ...]:
+    """The schema's own keys that both lists can answer and that hardly find two strangers among so many pairs."""
+    found = []
+    for key in schema.keys:
+        levels = tuple(schema.level_index(name) for name in key.levels)
+        if not all(rates.presence[level] for rates in (receiver, sender) for level in levels):
+            continue
+        chance = ONE
+        for level in levels:
+            chance = chance * parts(schema.levels[level].u) // ONE
+        # Half an expected pair of strangers at most.
+        if 2 * chance * pairs > ONE:
+            continue
+        weight = sum(schema.levels[level].bits for level in levels)
+        found.append(
+            CompiledKey(
+                key.name, levels, round(weight, 1), chance / ONE, words_of(schema, levels), key_id(key.name)
+            )
+        )
+    return tuple(found[: terms.budget - 1])
+
+
+def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: _Search) -> CompiledKey:
+    model = schema.model
+    dimensions = weights.space.dimensions
+    levels = []
+    for i, demand in enumerate(pattern.demands):
+        own = dimensions[i]
+        if pattern.swapped and model and own.name in model.names:
+            levels += [schema.level_index(model.swapped)] if own.name == model.names[0] else []
+        elif demand < len(own.levels):
+            levels.append(schema.level_index(own.levels[demand].name))
+    absent = tuple(
+        tuple(schema.level_index(level.name) for i in fields for level in dimensions[i].levels)
+        for fields in (pattern.absence.receiver, pattern.absence.sender)
+    )
+    gone = [
+        f"no {schema.field_named(dimensions[i].name).title} on the {side}'s side"
+        for side, fields in (("receiver", pattern.absence.receiver), ("sender", pattern.absence.sender))
+        for i in fields
+    ]
+    name = "+".join(schema.levels[level].name for level in levels)
+    tail = "".join(
+        f" -{side}:{dimensions[i].name}"
+        for side, fields in (("receiver", pattern.absence.receiver), ("sender", pattern.absence.sender))
+        for i in fields
+    )
+    odds = 2 ** (pattern.score / BIT) * search.true / ONE / (search.sizes[0] * search.sizes[1])
+    return CompiledKey(
+        name + tail,
+        tuple(levels),
+        pattern.score / BIT,
+        search.false_leads([pattern]) / ONE / (search.sizes[0] * search.sizes[1]),
+        "; ".join([words_of(schema, levels), *gone]),
+        key_id(name + tail),
+        absent_receiver=absent[0],
+        absent_sender=absent[1],
+        guarded=True,
+        posterior=odds / (1 + odds),
+        gain=gain / SIMULATED,
+    )
+
+
+def _trade(result: _Result) -> Trade:
+    return Trade(result.threshold / BIT, len(result.chosen), result.true / ONE, result.false / ONE)
+
+
+def _table(trades: Sequence[Trade]) -> str:
+    return "; ".join(
+        f"at {trade.threshold:.0f} bits {trade.expected_false:.1f} false leads beside {trade.expected_true:.1f} true ones"
+        for trade in trades[-6:]
+    )

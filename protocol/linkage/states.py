@@ -1,0 +1,127 @@
+"""What two records can agree on, field by field, as a finite set of states; and exact arithmetic on probabilities.
+
+A *state* of a field is the set of its levels on which two records agree. Only sets that can occur are states: closed
+under what a level implies. A field's *best* level is the first of the state in the schema's order.
+
+Both sides of a round must compile the same keys to the byte, so everything after the exchange is integers:
+probabilities in parts of 2^40, weights in 1/64 bit, logarithms by counting bits.
+"""
+
+import itertools
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+
+from blindmatch.protocol.linkage.schema import Level, Schema
+
+ONE: Final = 1 << 40
+"""Probability 1."""
+BIT: Final = 64
+"""Units of weight per bit."""
+
+
+def parts(probability: float) -> int:
+    """A probability out of a schema or an agreement in parts of 2^40, rounded to a millionth of a millionth."""
+    return round(probability * 10**12) * ONE // 10**12
+
+
+def log2_units(numerator: int, denominator: int) -> int:
+    """log2(numerator / denominator) in 1/64 bit: each rounded down from its exact value."""
+    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine.
+    return (max(numerator, 1) ** BIT).bit_length() - (max(denominator, 1) ** BIT).bit_length()
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One compared field: its levels, and the states that two records can be in; the last state is none."""
+
+    name: str
+    levels: tuple[Level, ...]
+    along: float
+    states: tuple[frozenset[int], ...] = field(init=False)
+    """Sets of places in `levels`, in a fixed order; the empty set stands last."""
+    m: tuple[int, ...] = field(init=False)
+    """Each state's probability in records of one person, in parts of 2^40."""
+    default_u: tuple[int, ...] = field(init=False)
+    """Each state's probability in records of two people, where no list says more."""
+
+    def __post_init__(self) -> None:
+        places = range(len(self.levels))
+        found = [frozenset(c) for n in range(len(self.levels) + 1) for c in itertools.combinations(places, n)]
+        states = sorted(
+            (s for s in found if s == self.close(s)), key=lambda s: (min(s, default=99), sorted(s))
+        )
+        object.__setattr__(self, "states", tuple(states))
+        object.__setattr__(self, "m", self._spread(states, [x.m for x in self.levels], self.along))
+        object.__setattr__(self, "default_u", self._spread(states, [x.u for x in self.levels], 0.05))
+
+    def close(self, levels: frozenset[int]) -> frozenset[int]:
+        """The levels with everything that they imply."""
+        place = {level.name: i for i, level in enumerate(self.levels)}
+        closed = set(levels)
+        while True:
+            more = {place[name] for i in closed for name in self.levels[i].implies}
+            more |= {
+                i
+                for i, level in enumerate(self.levels)
+                if any(place[a] in closed and place[b] in closed for a, b in level.both)
+            }
+            if more <= closed:
+                return frozenset(closed)
+            closed |= more
+
+    def _spread(self, states: list[frozenset[int]], levels: list[float], along: float) -> tuple[int, ...]:
+        """A probability per best level to one per state: further levels agree with probability `along` each."""
+        out = []
+        for state in states:
+            if not state:
+                continue
+            best = min(state)
+            rivals = [s for s in states if s and min(s) == best]
+            least = self.close(frozenset([best]))
+            weights = [
+                along ** len(s - least) * (1 - along) ** (max(map(len, rivals)) - len(s)) for s in rivals
+            ]
+            share = weights[rivals.index(state)] / sum(weights)
+            out.append(parts(levels[best] * share))
+        return (*out, ONE - sum(out))
+
+    @property
+    def bests(self) -> tuple[int, ...]:
+        """Each state's best level; the number of levels stands for none."""
+        return tuple(min(state, default=len(self.levels)) for state in self.states)
+
+    def implies(self, strong: int, weak: int) -> bool:
+        """Whether demanding one level (or none, the number of levels) demands the other as well."""
+        return weak == len(self.levels) or weak in self.close(frozenset([strong]) - {len(self.levels)})
+
+
+@dataclass(frozen=True)
+class Space:
+    """The dimensions of a schema's model, household ones last, both in the schema's order."""
+
+    schema: Schema
+    alone: tuple[Dimension, ...]
+    household: tuple[Dimension, ...]
+
+    @property
+    def dimensions(self) -> tuple[Dimension, ...]:
+        """All of them, in the order that every array uses."""
+        return self.alone + self.household
+
+
+@cache
+def space(schema: Schema) -> Space:
+    """The space of a schema of format 2."""
+    model = schema.model
+    if model is None:
+        raise ValueError("the schema has no model")
+    alone, household = (
+        tuple(
+            Dimension(name, schema.levels_of(name), model.along)
+            for name in model.compared
+            if (name in model.household) is joint
+        )
+        for joint in (False, True)
+    )
+    return Space(schema, alone, household)
