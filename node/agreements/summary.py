@@ -139,6 +139,9 @@ def _edge(edge: Edge, compiled: CompiledKeys | None) -> Data:
         "leakage": edge.leakage,
         "receiver_learns": terms.receiver_learns(edge),
         "sender_learns": terms.sender_learns(edge),
+        "both_learn": terms.both_learn(),
+        "leakage_is_usual": edge.leakage == terms.default_leakage(edge),
+        "linkage": vars(edge.linkage),
         "chance_matches": [
             {"key": key.name, "words": key.words, "expected": expected_chance_matches(key, ours, theirs)}
             for key in keys

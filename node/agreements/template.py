@@ -133,8 +133,18 @@ verified = false
 # What each side learns, in words. Left out, the words are made from the fields above and below.
 # leakage = ""
 
+# What the match keys of a round are compiled for, besides both lists' sizes and rates.
+# overlap: the expected common records as a share of the shorter list. Never overstate it: the keys get looser.
+# false_leads: the expected false leads as a share of all leads; 0.05 for clean lists, 0.01 otherwise.
+# budget: the most keys; fewer make a round faster and find less. missing: also keys for records that lack a field.
+[edges.linkage]
+overlap = 0.05
+false_leads = 0.01
+budget = 80
+missing = true
+
 # kind: {kinds}. max_records: the most that may enter.
-# tokens_per_record: every record is padded to this number, so that sizes show the number of records only.
+# tokens_per_record: the most. Every record is padded to one number, so that sizes show the number of records only.
 [edges.receiver]
 agency = "{receiver}"
 kind = "{receiver_kind}"

@@ -110,15 +110,17 @@ def _edge(edge: Data, budget: int) -> None:
         side = edge[role]
         typer.echo(
             f"    {role:<9}{side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
-            f"padded to {side['tokens_per_record']} tokens each"
+            f"padded to one number of tokens, at most {side['tokens_per_record']}"
         )
     verified = "; evaluation is proven with every chunk" if edge["verified"] else ""
     typer.echo(f"    reveals  {edge['disclosure']}{verified}")
     if edge["facts"]:
         typer.echo(f"    facts    {', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
+    typer.echo(f"    keys     {_linkage(edge['linkage'])}")
     typer.echo(f"    learns   {edge['receiver_learns']}")
     typer.echo(f"             {edge['sender_learns']}")
-    if edge["leakage"] != f"{edge['receiver_learns']}\n{edge['sender_learns']}":
+    typer.echo(f"             {edge['both_learn']}")
+    if not edge["leakage_is_usual"]:
         typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
     if edge["chance_matches"]:
         typer.echo("    expected chance matches if both lists are full:")
@@ -133,6 +135,16 @@ def _edge(edge: Data, budget: int) -> None:
         name = collection["name"]
         text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
         typer.echo(f"    we bring {text}")
+
+
+def _linkage(linkage: Data) -> str:
+    missing = (
+        "also for records that lack a field" if linkage["missing"] else "none for records that lack a field"
+    )
+    return (
+        f"at most {linkage['budget']}, compiled for each round, {missing}; of all leads {linkage['false_leads']:.2%} "
+        f"may be false, when {linkage['overlap']:.2%} of the shorter list stand in both"
+    )
 
 
 def _figure(value: float) -> str:

@@ -38,7 +38,13 @@ from blindmatch.protocol.agreement.terms import (
     Side,
     within_marking,
 )
-from blindmatch.protocol.agreement.words import default_leakage, describe, receiver_learns, sender_learns
+from blindmatch.protocol.agreement.words import (
+    both_learn,
+    default_leakage,
+    describe,
+    receiver_learns,
+    sender_learns,
+)
 
 __all__ = [
     "CALENDARS",
@@ -61,6 +67,7 @@ __all__ = [
     "SignedWithdrawal",
     "Withdrawal",
     "agreement_id",
+    "both_learn",
     "check_signatures",
     "check_usable",
     "default_leakage",
