@@ -1,0 +1,198 @@
+"""Text to canonical text, one function per kind of field, and the level tests on canonical text.
+
+A canonical form is stable: normalising it again gives the same text. A reason in a `ValueError` never repeats the value,
+because reasons stand in reports and logs. Blank text is canonical blank, never an error.
+
+Hot functions remember the values they saw; `forget` empties these memories once a list has been read.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from blindmatch.protocol.linkage.normalise import (
+    contacts,
+    dates,
+    identifiers,
+    names,
+    nicknames,
+    phonetics,
+    places,
+)
+from blindmatch.protocol.linkage.normalise.contacts import email, phone
+from blindmatch.protocol.linkage.normalise.dates import PartialDate, date
+from blindmatch.protocol.linkage.normalise.identifiers import (
+    bank_account,
+    company_number,
+    vat_number,
+    vehicle,
+)
+from blindmatch.protocol.linkage.normalise.names import company, forenames, given, split_full_name, surname
+from blindmatch.protocol.linkage.normalise.nicknames import canonical as nickname
+from blindmatch.protocol.linkage.normalise.phonetics import metaphone
+from blindmatch.protocol.linkage.normalise.places import canonical_address as address
+from blindmatch.protocol.linkage.normalise.places import canonical_postcode as postcode
+from blindmatch.protocol.linkage.normalise.places import town
+
+__all__ = [
+    "FIELD_KINDS",
+    "LEVEL_TESTS",
+    "NORMALISATION",
+    "PartialDate",
+    "address",
+    "bank_account",
+    "company",
+    "company_number",
+    "contacts",
+    "date",
+    "dates",
+    "email",
+    "forenames",
+    "forget",
+    "given",
+    "identifiers",
+    "metaphone",
+    "names",
+    "nickname",
+    "nicknames",
+    "phone",
+    "phonetics",
+    "places",
+    "postcode",
+    "split_full_name",
+    "surname",
+    "town",
+    "vat_number",
+    "vehicle",
+]
+
+NORMALISATION: Final = 2
+"""Part of every schema's digest: raised whenever a change in this package changes any canonical or derived text."""
+
+FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
+    "forenames": forenames,
+    "surname": surname,
+    "date": date,
+    "postcode": postcode,
+    "address": address,
+    "town": town,
+    "company-number": company_number,
+    "company-name": company,
+    "vat-number": vat_number,
+    "bank-account": bank_account,
+    "phone": phone,
+    "email": email,
+    "vehicle": vehicle,
+}
+"""Kind of field to the function that makes its text canonical."""
+
+
+def _exact(canonical: str) -> str:
+    return canonical
+
+
+def _joined(canonical: str) -> str:
+    return canonical.replace(" ", "")
+
+
+def _first3(canonical: str) -> str:
+    """Three letters; a name of fewer letters is its own beginning, an initial is none."""
+    return canonical[:3] if len(canonical) > 1 else ""
+
+
+def _initial(canonical: str) -> str:
+    return canonical[:1]
+
+
+def _first_word(canonical: str) -> str:
+    """The first forename; an initial alone says too little to be called equal."""
+    first = canonical.partition(" ")[0]
+    return first if len(first) > 1 else ""
+
+
+def _second_word(canonical: str) -> str:
+    second = canonical.partition(" ")[2].partition(" ")[0]
+    return second if len(second) > 1 else ""
+
+
+def _middle_initial(canonical: str) -> str:
+    return canonical.partition(" ")[2][:1]
+
+
+def _nickname(canonical: str) -> str:
+    return nickname(_first_word(canonical))
+
+
+def _given_sound(canonical: str) -> str:
+    """How the canonical form sounds, so that this test holds wherever `nickname` does."""
+    return metaphone(_nickname(canonical))
+
+
+def _given_first3(canonical: str) -> str:
+    return _first3(_first_word(canonical))
+
+
+def _sound(canonical: str) -> str:
+    return metaphone(canonical) if len(canonical) > 1 else ""
+
+
+LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
+    "forenames": {
+        "exact": _exact,
+        "first-word": _first_word,
+        "second-word": _second_word,
+        "nickname": _nickname,
+        "metaphone": _given_sound,
+        "first3": _given_first3,
+        "initial": _initial,
+        "middle-initial": _middle_initial,
+    },
+    "surname": {"exact": _exact, "metaphone": _sound, "first3": _first3, "initial": _initial},
+    "date": {
+        "full-date": dates.full,
+        "unordered": dates.unordered,
+        "year-day": dates.year_day,
+        "year-month": dates.year_month,
+        "month-day": dates.month_day,
+        "year": dates.year,
+        "month": dates.month,
+    },
+    "postcode": {
+        "exact": _exact,
+        "full": places.full_postcode,
+        "sector": places.sector,
+        "district": places.district,
+    },
+    "address": {"number-street": places.number_and_street, "street": places.street, "number": places.house},
+    "town": {"exact": _exact, "metaphone": lambda canonical: metaphone(_joined(canonical))},
+    "company-number": {"exact": _exact},
+    "company-name": {"exact": _joined, "metaphone": lambda canonical: metaphone(_joined(canonical))},
+    "vat-number": {"exact": _exact},
+    "bank-account": {"exact": _exact},
+    "phone": {"exact": _exact},
+    "email": {"exact": _exact},
+    "vehicle": {"exact": _exact},
+}
+"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing."""
+
+
+def forget() -> None:
+    """Empties the memories of all functions here, so that no name stays in memory after a list was read."""
+    for remembering in (
+        names.forenames,
+        names.surname,
+        names.split_full_name,
+        names.company,
+        nicknames.canonical,
+        phonetics.metaphone,
+        dates.parse,
+        places.postcode,
+        places.address,
+        places.town,
+        contacts.phone,
+        contacts.email,
+        identifiers.company_number,
+        identifiers.vat_number,
+        identifiers.vehicle,
+        identifiers.bank_account,
+    ):
+        remembering.cache_clear()

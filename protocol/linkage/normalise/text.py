@@ -1,0 +1,31 @@
+"""What every kind of field starts from: text of any script to lower-case ASCII words."""
+
+import re
+import unicodedata
+from typing import Final
+
+from anyascii import anyascii
+
+CACHED: Final = 1 << 16
+"""Values that each hot function remembers; `normalise.forget` empties them all."""
+
+_APART = re.compile(r"[^\w]+|_+")
+_MARKS = re.compile(r"['\u2019\u2018`\u00b4\u02bc\u02b9.]")
+_NOT_LETTERS = re.compile(r"[^a-z0-9]+")
+
+
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text as a set, for tables that read well."""
+    return frozenset(words.split())
+
+
+def fold(text: str) -> str:
+    """Compatibility forms folded (NFKC), transliterated to ASCII, case folded."""
+    plain = text if text.isascii() else anyascii(unicodedata.normalize("NFKC", text))
+    return plain.casefold()
+
+
+def words(text: str) -> list[str]:
+    """Lower-case ASCII words: apostrophes and dots vanish, everything else that is not a letter or digit parts words."""
+    folded = _MARKS.sub("", fold(_MARKS.sub("", text)))
+    return [word for word in (_NOT_LETTERS.sub("", part) for part in _APART.split(folded)) if word]
