@@ -332,6 +332,22 @@ def test_withdrawal(west, east, agreed):
             ('legal_basis = "Crime', 'legal_basis = "\\u202eCrime'),
             "parties[0].legal_basis: holds an invisible",
         ),
+        (
+            ('disclosure = "hits"', 'disclosure = "hits"\nlinkage = { overlap = 5 }'),
+            "edges[0].linkage.overlap: is 5",
+        ),
+        (
+            ('disclosure = "hits"', 'disclosure = "hits"\nlinkage = { budget = "many" }'),
+            "edges[0].linkage.budget: must be a whole number",
+        ),
+        (
+            ('disclosure = "hits"', 'disclosure = "hits"\nlinkage = { threshold = 0.9 }'),
+            "edges[0].linkage.threshold: is not a field that we know",
+        ),
+        (
+            ('disclosure = "hits"', 'disclosure = "hits"\nlinkage = "usual"'),
+            "edges[0].linkage: must be a table",
+        ),
         (("[[edges]]", "[edges]"), "edges: must be one or more tables"),
         (("title =", "title"), "not TOML"),
     ],
