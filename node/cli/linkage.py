@@ -15,6 +15,7 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
+from blindmatch.node.cli.linkage_evaluate import evaluate
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -37,6 +38,9 @@ SideArgument = Annotated[
 @app.callback()
 def noun() -> None:
     """Quality of a linkage schema, and why two records match."""
+
+
+app.command("evaluate")(evaluate)
 
 
 @app.command()

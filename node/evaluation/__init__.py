@@ -1,0 +1,15 @@
+"""What a linkage schema achieves on two lists whose truth is known: real keys, real tokens, no node.
+
+```
+two tables, truth ─ reading ─> columns ─ trial: rates, keys, tokens ─ matching ─> pairs ─ measures ─> figures, picture
+                                                                  └ sessions: the same through the protocol
+```
+Labelled data stays in memory; nothing is stored.
+"""
+
+from blindmatch.node.evaluation.measures import Quality
+from blindmatch.node.evaluation.picture import draw
+from blindmatch.node.evaluation.reading import Labelled, View, read_labelled
+from blindmatch.node.evaluation.trial import Trial, panels, run_trial
+
+__all__ = ["Labelled", "Quality", "Trial", "View", "draw", "panels", "read_labelled", "run_trial"]
