@@ -31,15 +31,17 @@ from blindmatch.protocol.linkage.normalise.nicknames import canonical as nicknam
 from blindmatch.protocol.linkage.normalise.phonetics import metaphone
 from blindmatch.protocol.linkage.normalise.places import canonical_address as address
 from blindmatch.protocol.linkage.normalise.places import canonical_postcode as postcode
-from blindmatch.protocol.linkage.normalise.places import town
+from blindmatch.protocol.linkage.normalise.places import code, town
 
 __all__ = [
     "FIELD_KINDS",
+    "GAP",
     "LEVEL_TESTS",
     "NORMALISATION",
     "PartialDate",
     "address",
     "bank_account",
+    "code",
     "company",
     "company_number",
     "contacts",
@@ -68,11 +70,15 @@ __all__ = [
 NORMALISATION: Final = 2
 """Part of every schema's digest: raised whenever a change in this package changes any canonical or derived text."""
 
+GAP: Final = "|"
+"""Parts the pieces of a text that has several; no piece contains it."""
+
 FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
     "forenames": forenames,
     "surname": surname,
     "date": date,
     "postcode": postcode,
+    "code": code,
     "address": address,
     "town": town,
     "company-number": company_number,
@@ -95,8 +101,8 @@ def _joined(canonical: str) -> str:
 
 
 def _first3(canonical: str) -> str:
-    """Three letters; a name of fewer letters is its own beginning, an initial is none."""
-    return canonical[:3] if len(canonical) > 1 else ""
+    """Three letters of a word; a name of two letters is its own beginning, an initial is none."""
+    return _first_word(canonical)[:3]
 
 
 def _initial(canonical: str) -> str:
@@ -109,42 +115,38 @@ def _first_word(canonical: str) -> str:
     return first if len(first) > 1 else ""
 
 
-def _second_word(canonical: str) -> str:
-    second = canonical.partition(" ")[2].partition(" ")[0]
-    return second if len(second) > 1 else ""
-
-
-def _middle_initial(canonical: str) -> str:
-    return canonical.partition(" ")[2][:1]
-
-
 def _nickname(canonical: str) -> str:
     return nickname(_first_word(canonical))
 
 
 def _given_sound(canonical: str) -> str:
-    """How the canonical form sounds, so that this test holds wherever `nickname` does."""
-    return metaphone(_nickname(canonical))
-
-
-def _given_first3(canonical: str) -> str:
-    return _first3(_first_word(canonical))
+    """How the name behind all short forms sounds, so that this test holds wherever `nickname` does."""
+    name = _nickname(canonical)
+    return metaphone(name) or name
 
 
 def _sound(canonical: str) -> str:
-    return metaphone(canonical) if len(canonical) > 1 else ""
+    """The sound of a whole name; one without a sound (`hh`) is its own, an initial has none."""
+    joined = _joined(canonical)
+    return (metaphone(joined) or joined) if len(joined) > 1 else ""
+
+
+def _either_way(canonical: str) -> str:
+    """Forename and surname, `john|smith`, in the order of the alphabet: the same where somebody swapped them."""
+    first, _, last = canonical.partition(GAP)
+    pieces = sorted((_first_word(first), last))
+    return GAP.join(pieces) if all(pieces) else ""
 
 
 LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "forenames": {
         "exact": _exact,
         "first-word": _first_word,
-        "second-word": _second_word,
         "nickname": _nickname,
         "metaphone": _given_sound,
-        "first3": _given_first3,
+        "first3": _first3,
         "initial": _initial,
-        "middle-initial": _middle_initial,
+        "either-way": _either_way,
     },
     "surname": {"exact": _exact, "metaphone": _sound, "first3": _first3, "initial": _initial},
     "date": {
@@ -162,17 +164,20 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "sector": places.sector,
         "district": places.district,
     },
+    "code": {"full": places.full_postcode, "sector": places.sector, "district": places.district},
     "address": {"number-street": places.number_and_street, "street": places.street, "number": places.house},
-    "town": {"exact": _exact, "metaphone": lambda canonical: metaphone(_joined(canonical))},
+    "town": {"exact": _joined, "metaphone": _sound},
     "company-number": {"exact": _exact},
-    "company-name": {"exact": _joined, "metaphone": lambda canonical: metaphone(_joined(canonical))},
+    "company-name": {"exact": _joined, "metaphone": _sound},
     "vat-number": {"exact": _exact},
     "bank-account": {"exact": _exact},
     "phone": {"exact": _exact},
     "email": {"exact": _exact},
     "vehicle": {"exact": _exact},
 }
-"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing."""
+"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing.
+
+A test over two fields takes both canonical texts with `GAP` between."""
 
 
 def forget() -> None:
