@@ -1,6 +1,7 @@
-"""Leads: from hits to rows that an officer reads, sealed in the store, and out again as CSV or JSON."""
+"""Leads: from hits to rows that an officer reads, sealed in the store, and out again: CSV, JSON, FollowTheMoney."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -154,6 +155,89 @@ def to_json(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> dict[str, A
         "edges": [{"edge": row.edge, "agency": row.peer, "state": row.state} for row in rows],
         "leads": [asdict(lead) for lead in leads],
     }
+
+
+def to_ftm(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> str:
+    """FollowTheMoney entities, one JSON object a line: references and released facts, never a name.
+
+    A lead is an `UnknownLink` between two `LegalEntity`s: our record, known by its reference, and the other agency's,
+    known by nothing. Each of the other's released records gives, as far as its facts say so, a `Company` with its
+    number, a `Contract`, and what lies between: a `ContractAward`, or a `Directorship` with role and dates. A lead is
+    no identification, and the link says so.
+    """
+    round_id = rows[0].round_id.hex() if rows else ""
+    entities: dict[str, dict[str, Any]] = {}
+    for number, lead in enumerate(leads):
+        _add_lead(entities, lead, number, round_id)
+    return "".join(
+        json.dumps(entity, ensure_ascii=False, separators=(",", ":")) + "\n" for entity in entities.values()
+    )
+
+
+def _add_lead(entities: dict[str, dict[str, Any]], lead: ResultLead, number: int, round_id: str) -> None:
+    def add(schema: str, key: Sequence[object], **properties: str) -> str:
+        # An id that says nothing by itself, equal for equal things, so that files can be put together.
+        name = hashlib.sha256(json.dumps([schema, *key]).encode()).hexdigest()[:40]
+        said = {field: [value] for field, value in properties.items() if value}
+        entities.setdefault(name, {"id": name, "schema": schema, "properties": said})
+        return name
+
+    edge = (round_id, lead.edge, lead.agency)
+    ours = add(
+        "LegalEntity",
+        (round_id, lead.reference),
+        idNumber=lead.reference,
+        summary="our record, by its reference",
+    )
+    theirs = add(
+        "LegalEntity",
+        (*edge, lead.reference, number),
+        summary=f"a record of {lead.agency} that agrees with ours",
+    )
+    add(
+        "UnknownLink",
+        (*edge, lead.reference, number),
+        subject=ours,
+        object=theirs,
+        role="lead, not an identification",
+        summary="; ".join(lead.keys),
+        publisher=lead.agency,
+        recordId=f"{round_id}/{lead.edge}/{number + 1}",
+        description=f"{lead.score:.1f} bits",
+    )
+    for facts in lead.facts:
+        company = contract = ""
+        if facts.get("company_number"):
+            company = add("Company", (facts["company_number"],), registrationNumber=facts["company_number"])
+        if facts.get("contract_reference"):
+            reference, value = facts["contract_reference"], facts.get("contract_value", "")
+            contract = add(
+                "Contract",
+                (lead.agency, reference),
+                procedureNumber=reference,
+                amount=value,
+                currency=facts.get("contract_currency", ""),
+            )
+        if contract:
+            add(
+                "ContractAward",
+                (lead.agency, contract, company or theirs),
+                supplier=company or theirs,
+                contract=contract,
+                amount=facts.get("contract_value", ""),
+                startDate=facts.get("contract_start", ""),
+                endDate=facts.get("contract_end", ""),
+            )
+        if company and facts.get("role", "company") != "company":
+            add(
+                "Directorship",
+                (theirs, company, facts["role"], facts.get("appointed_on", "")),
+                director=theirs,
+                organization=company,
+                role=facts["role"],
+                startDate=facts.get("appointed_on", ""),
+                endDate=facts.get("resigned_on", ""),
+            )
 
 
 def _cell(value: object) -> object:

@@ -40,6 +40,18 @@ class Kind(StrEnum):
     BIDDERS = "bidders"
 
 
+class Format(StrEnum):
+    """A file's format; the same as the importers' own, which take long to import."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    OFFICERS = "officers"
+    PSC = "psc"
+    OCDS = "ocds"
+    BODS = "bods"
+    FTM = "ftm"
+
+
 KindOption = Annotated[Kind, typer.Option(help="What the records are.")]
 NameArgument = Annotated[str, typer.Argument(help="The collection's name or id.")]
 JustificationOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
@@ -47,9 +59,14 @@ JustificationOption = Annotated[str, typer.Option(help="Why, for the audit log."
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV (comma, semicolon or tab) or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, Parquet, officers bulk, PSC snapshot, OCDS, BODS or FollowTheMoney.")
+    ],
     *,
     kind: KindOption,
+    form: Annotated[
+        Format, typer.Option("--format", help="The file's format; auto tells it by the content.")
+    ] = Format.AUTO,
     name: Annotated[str, typer.Option(help="The collection's name; otherwise its kind.")] = "",
     mapping: Annotated[Path | None, typer.Option(help="Which column is which field: a TOML file.")] = None,
     fact: Annotated[
@@ -57,11 +74,19 @@ def import_(
         typer.Option(help="A column that may be released with a hit; may be given several times."),
     ] = None,
     register: Annotated[
-        Path | None,
-        typer.Option(help="PSC snapshot (JSON lines): adds the people who control the file's companies."),
+        list[Path] | None,
+        typer.Option(
+            help="PSC snapshot or officers bulk file (195, 216): adds the people behind the file's companies. "
+            "May be given several times."
+        ),
     ] = None,
     include_ceased: Annotated[
-        bool, typer.Option("--include-ceased", help="Also people whose control has ended.")
+        bool,
+        typer.Option(
+            "--include-ceased",
+            "--include-resigned",
+            help="Also people whose appointment or control has ended.",
+        ),
     ] = False,
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
     encoding: Annotated[
@@ -87,7 +112,8 @@ def import_(
     For example:
 
         blindmatch collection import people.csv --kind subjects
-        blindmatch collection import suppliers.csv --kind suppliers --register psc-snapshot.jsonl --fact contract_value
+        blindmatch collection import suppliers.csv --kind suppliers --register psc-snapshot.jsonl --register Prod195.dat
+        blindmatch collection import contracts-ocds.json --kind suppliers --register psc-snapshot.jsonl
     """
     from blindmatch.node.collections import (  # noqa: PLC0415 - the database library is slow to import
         ImportRefusedError,
@@ -109,6 +135,7 @@ def import_(
                 file,
                 mapping=columns,
                 facts=fact or (),
+                form=form.value,
                 register=register,
                 include_ceased=include_ceased,
                 marking=marking,
@@ -144,11 +171,18 @@ def _say(done: "ImportReport") -> None:
     typer.echo(f"Imported {done.records:,} records as {done.name} ({done.kind}, {done.collection})")
     for name, columns in done.columns.items():
         typer.echo(f"  {name} from {', '.join(columns)}")
+    if done.facts:
+        told = [f"{name} ({column})" if column else name for name, column in done.facts.items()]
+        typer.echo(f"  an agreement may release: {', '.join(told)}")
     if done.unused:
         typer.echo(f"  not read: {', '.join(done.unused)}")
     if done.register:
         counts = done.register
-        typer.echo(f"  register: {counts['people']:,} people of {counts['companies']:,} companies")
+        typer.echo(
+            f"  register: {counts['people']:,} people of {counts['companies']:,} companies, "
+            f"{counts['people_behind_corporate']:,} more behind {counts['corporate']:,} corporate officers; "
+            f"{counts['ceased']:,} ended appointments left out"
+        )
     if done.bad_row_count:
         typer.echo(f"  bad rows: {done.bad_row_count:,}")
 
@@ -229,9 +263,10 @@ def _show_collection(data: dict[str, Any]) -> None:
             ("handling", ", ".join(f"{code}: {count}" for code, count in data["handling_codes"].items())),
             *(
                 (name.replace("_", " "), detail[name])
-                for name in ("file", "register", "bad_rows")
+                for name in ("file", "format", "register", "bad_rows")
                 if detail.get(name)
             ),
+            *([("may be released", ", ".join(detail["facts"]))] if detail.get("facts") else []),
             *(("warning", text) for text in detail.get("warnings", ())),
         ]
     )

@@ -56,6 +56,7 @@ class Form(StrEnum):
 
     CSV = "csv"
     JSON = "json"
+    FTM = "ftm"
 
 
 @app.command()
@@ -195,7 +196,8 @@ def export(
     round_id: RoundArgument = "",
     out: Annotated[Path, typer.Option(help="The file to write.")],
     form: Annotated[
-        Form, typer.Option("--format", help="csv for a spreadsheet, json for a program.")
+        Form,
+        typer.Option("--format", help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney."),
     ] = Form.CSV,
     edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
@@ -209,6 +211,8 @@ def export(
         leads = results.load(node, chosen, edge or None)
         if form is Form.CSV:
             content = results.to_csv(leads)
+        elif form is Form.FTM:
+            content = results.to_ftm(leads, _received(node, chosen))
         else:
             data = results.to_json(leads, _received(node, chosen))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -4,12 +4,7 @@ A collection is a folder `collections/<id>/` of sealed files and one row in the 
 """
 
 from blindmatch.node.collections.host import Host
-from blindmatch.node.collections.importing import (
-    ImportRefusedError,
-    ImportReport,
-    OnBad,
-    import_collection,
-)
+from blindmatch.node.collections.importing import import_collection
 from blindmatch.node.collections.opened import (
     Collection,
     ColumnBlock,
@@ -17,6 +12,7 @@ from blindmatch.node.collections.opened import (
     delete_collection,
     open_collection,
 )
+from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
 
 __all__ = [
     "Collection",

@@ -4,6 +4,7 @@
 columns   blocks of: records u32, rows u32, rows per record u8, level digests (rows, levels, 16)
 records   blocks of: one JSON array a record: [reference, facts, provenance]
 handling  one blob: a letter per record
+entities  one blob: 8 bytes per record, equal for records of one person or company, zeros where nothing is known
 index     one blob: JSON with the schema, the counts and where each block begins
 ```
 Integers are little-endian. A block is bound to its collection, file and number, so that blocks cannot be exchanged;
@@ -24,7 +25,9 @@ from blindmatch.node.sealed import Sealer
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.limits import LEVEL_BYTES
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""2: with entities."""
+ENTITY_BYTES: Final = 8
 BLOCK_RECORDS: Final = 4_096
 """Records per block: about 0.5 MB of level digests."""
 PURPOSE: Final = "collections"
@@ -70,6 +73,7 @@ class BlockWriter:
         self._details: BinaryIO = (folder / "records").open("xb")
         self._places: tuple[list[int], list[int]] = ([0], [0])
         self._handling = bytearray()
+        self._entities = bytearray()
         self._counts = bytearray()
         self._lines: list[str] = []
         self.records = 0
@@ -80,9 +84,12 @@ class BlockWriter:
         """Records added since the last block."""
         return len(self._counts)
 
-    def add(self, record: StoredRecord, handling: str, rows: int) -> None:
+    def add(
+        self, record: StoredRecord, handling: str, rows: int, entity: bytes = bytes(ENTITY_BYTES)
+    ) -> None:
         """One record; the digests of its `rows` rows come with the block."""
         self._counts.append(rows)
+        self._entities += entity
         self._handling += handling.encode("ascii")
         self._lines.append(
             json.dumps([record.reference, record.facts, record.provenance], separators=(",", ":"))
@@ -116,6 +123,7 @@ class BlockWriter:
         )
         for name, plain in (
             ("handling", bytes(self._handling)),
+            ("entities", bytes(self._entities)),
             ("index", json.dumps(asdict(index)).encode()),
         ):
             with (self._folder / name).open("xb") as file:
@@ -167,6 +175,8 @@ class BlockReader:
             )
         self.handling = np.frombuffer(self._open("handling"), dtype=np.uint8)
         """(records,) ASCII codes of the handling codes."""
+        self.entities = np.frombuffer(self._open("entities"), dtype="<i8")
+        """(records,) int64: equal for records of one person or company, 0 for a record that stands alone."""
 
     def __len__(self) -> int:
         return len(self.index.columns) - 1

@@ -1,15 +1,18 @@
 """Files in, drafts of records out, with every fault by row and field and never by value.
 
 ```
-lines ─> table (CSV, Parquet) ─ mapping ─> records ─┐
-                                                     ├─> Draft: values by field, faults
-lines ─> companies_house (register, JSON lines) ─────┘
+lines ─> table (CSV, Parquet) ─ mapping ─> records ──────────────────┐
+lines ─> companies_house (PSC), officers (195, 216) ─> appointments ─┼─> Draft: values by field, faults
+jsons ─> ocds, bods, ftm ────────────────────────────────────────────┘
 ```
-Nothing here knows the store; `blindmatch.node.collections` keeps what the importers yield.
+`formats` tells them apart by content. Nothing here knows the store; `blindmatch.node.collections` keeps what the
+importers yield.
 """
 
-from blindmatch.node.importers.companies_house import Holding, expand
-from blindmatch.node.importers.mapping import ColumnMapping, load_mapping, propose, render
+from blindmatch.node.importers.appointments import Holding, Period, Seen, overlap
+from blindmatch.node.importers.formats import expand, read, recognise_format
+from blindmatch.node.importers.kinds import Format
+from blindmatch.node.importers.mapping import ColumnMapping, fact_name, load_mapping, propose, render
 from blindmatch.node.importers.records import Draft, Drafter, RowFault
 from blindmatch.node.importers.table import ENCODINGS, Table, open_table
 
@@ -18,12 +21,19 @@ __all__ = [
     "ColumnMapping",
     "Draft",
     "Drafter",
+    "Format",
     "Holding",
+    "Period",
     "RowFault",
+    "Seen",
     "Table",
     "expand",
+    "fact_name",
     "load_mapping",
     "open_table",
+    "overlap",
     "propose",
+    "read",
+    "recognise_format",
     "render",
 ]

@@ -8,15 +8,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from anyascii import anyascii
+
 from blindmatch.protocol.errors import InputError
 
-SINGLE: Final = ("reference", "forenames", "surname", "full_name", "handling_code", "grading", "group")
+CONTRACT: Final = ("contract_reference", "contract_value", "contract_start", "contract_end")
+"""What a row says of a contract: kept as provenance, and as facts that an agreement may release."""
+
+SINGLE: Final = (
+    "reference",
+    "forenames",
+    "surname",
+    "full_name",
+    "house_number",
+    "street",
+    "handling_code",
+    "grading",
+    "group",
+    *CONTRACT,
+)
 """Fields that one column gives."""
 
-SEVERAL: Final = ("aliases", "date_of_birth", "postcode", "company_number")
+SEVERAL: Final = (
+    "aliases",
+    "date_of_birth",
+    "address",
+    "town",
+    "postcode",
+    "company_number",
+    "company_name",
+    "vat_number",
+    "phone",
+    "email",
+    "bank_account",
+    "vehicle",
+)
 """Fields that several columns, or several values in one cell, may give."""
 
-MATCHING: Final = ("forenames", "surname", "full_name", *SEVERAL)
+MATCHING: Final = ("forenames", "surname", "full_name", "house_number", "street", *SEVERAL)
 """Fields that a record can be found by."""
 
 _HEADINGS: Final[Mapping[str, str]] = {
@@ -31,6 +60,22 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "postcode": "postcode postcodes postalcode homepostcode postcodehome addresspostcode workpostcode",
     "company_number": "companynumber companynumbers companyno companynos companyregistrationnumber companyregno coregno "
     "coregnumber companyregnumber crn registrationnumber companieshousenumber companieshouseno linkedcompanies",
+    "house_number": "housenumber houseno buildingnumber",
+    "street": "street streetname",
+    "address": "address addresses homeaddress fulladdress addressline1 address1 streetaddress registeredaddress",
+    "town": "town city posttown towncity townorcity locality",
+    "company_name": "companyname suppliername vendorname biddername organisationname organizationname businessname "
+    "registeredname legalname tradername",
+    "vat_number": "vatnumber vatno vat vatregno vatregnumber vatregistration vatregistrationnumber vatregistrationno",
+    "phone": "phone phones phonenumber phonenumbers telephone telephones telephonenumber telno tel mobile mobiles "
+    "mobilenumber mobilephone",
+    "email": "email emails emailaddress emailaddresses mail",
+    "bank_account": "bankaccount bankaccounts bankaccountnumber sortcodeandaccount bankdetails",
+    "vehicle": "vehicle vehicles vrm vrms vehicleregistration registrationmark numberplate vehiclemark",
+    "contract_reference": "contractreference contractref contractid contractno contractnumber",
+    "contract_value": "contractvalue contractvaluegbp contractamount awardvalue",
+    "contract_start": "contractstart contractstartdate contractfrom",
+    "contract_end": "contractend contractenddate contractexpiry contractexpirydate contractto",
     "handling_code": "handlingcode handling handlingcodes",
     "grading": "grading grade intelligencegrading 3x5x2",
     "group": "group groupreference groupref ocg ocgreference ocgref ocgid ocgmreference",
@@ -96,11 +141,11 @@ class ColumnMapping:
         exact = {column: place for place, column in enumerate(header) if column}
         loose: dict[str, int] = {}
         for column, place in exact.items():
-            loose.setdefault(column.casefold(), place)
+            loose.setdefault(fact_name(column), place)
 
         def place_of(column: str) -> int:
             tidy = " ".join(column.split())
-            found = exact.get(tidy, loose.get(tidy.casefold()))
+            found = exact.get(tidy, loose.get(fact_name(tidy)) if _NOISE.sub("", tidy.casefold()) else None)
             if found is None:
                 raise InputError(
                     f"{name}: there is no column {column!r}",
@@ -111,14 +156,43 @@ class ColumnMapping:
         wanted = {**self.columns, "facts": self.facts}
         return {item: tuple(place_of(column) for column in columns) for item, columns in wanted.items()}
 
+    def fact_places(self, header: Sequence[str], places: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        """Each fact's name, made from its column's heading, and the column's place.
+
+        Raises:
+            InputError: two headings make one name, or a heading makes none.
+        """
+        found: dict[str, int] = {}
+        for place in places["facts"]:
+            name = fact_name(header[place])
+            if found.setdefault(name, place) != place:
+                raise InputError(
+                    f"the columns {header[found[name]]!r} and {header[place]!r} would both be the fact {name}",
+                    hint="Release one of them, or rename a column.",
+                )
+        for name in CONTRACT:
+            # What a row says of its contract can be released under one name, whatever the column's heading is.
+            if name in self.columns and name not in found:
+                found[name] = places[name][0]
+        return found
+
+
+def fact_name(heading: str) -> str:
+    """A name that an agreement can use: lower-case letters, digits and underscores, beginning with a letter.
+
+    `Contract Value (GBP)` gives `contract_value_gbp`; letters of other scripts and accents are written in ASCII.
+    """
+    name = _NOISE.sub("_", anyascii(heading).casefold()).strip("_")
+    return (name if name[:1].isalpha() else f"column_{name}")[:63].rstrip("_")
+
 
 def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for column in header:
         name = _FIELD_OF.get(_NOISE.sub("", column.casefold()))
-        # A column `name` of a list of people is a person's; a supplier's is a company's, which no key asks for.
-        if name is None and kind != "suppliers" and column.casefold() == "name":
-            name = "full_name"
+        if name is None and column.casefold() == "name":
+            # A column `name` of a list of people is a person's; a supplier's is a company's.
+            name = "company_name" if kind == "suppliers" else "full_name"
         if name is not None and (name in SEVERAL or name not in found):
             found.setdefault(name, []).append(column)
     return {name: tuple(columns) for name, columns in found.items()}

@@ -1,30 +1,26 @@
-"""From a row's cells to a draft of a record: values by field, canonical, each fault with its field and reason."""
+"""From a row's cells to a draft of a record: values by field, checked, each fault with its field and reason."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, NamedTuple
 
-from blindmatch.node.importers.mapping import MATCHING, ColumnMapping
+from blindmatch.node.importers import values
+from blindmatch.node.importers.mapping import CONTRACT, MATCHING, SEVERAL, ColumnMapping
 from blindmatch.node.importers.table import Row, Table
-from blindmatch.protocol.linkage.dates import date
-from blindmatch.protocol.linkage.normalise import (
-    company_number,
-    forenames,
-    postcode,
-    split_full_name,
-    surname,
-)
+from blindmatch.node.importers.values import Check, anything_goes, canonical, person_name
 
 MAX_REFERENCE_CHARACTERS: Final = 200
-_CACHED_VALUES: Final = 1 << 15
 _HANDLING: Final = frozenset("PC")
 # 3x5x2: source 1 to 3, information A to E, and often the handling code P or C after it.
 _GRADING = re.compile(r"([1-3])[ /-]?([A-E])[ /-]?([PC])?")
+_ALONE: Final = tuple(
+    name for name in SEVERAL if name not in {"aliases", "address", "town", "postcode", "date_of_birth"}
+)
+"""Fields whose values stand each for itself; an address, its town and its postcode belong together."""
 
 Part = list[dict[str, str]]
-"""The alternatives for one thing that a record says: its names, its dates, its postcodes."""
+"""The alternatives for one thing that a record says: its names, its dates, its addresses."""
 
 
 class RowFault(NamedTuple):
@@ -34,6 +30,39 @@ class RowFault(NamedTuple):
     row: int
     field: str
     reason: str
+
+
+@dataclass
+class Notes:
+    """Things worth knowing that are no faults, and how often."""
+
+    warnings: dict[str, int] = field(default_factory=dict)
+    check: Check = anything_goes
+    """What the schema at hand thinks of a value."""
+
+    def warn(self, text: str, count: int = 1) -> None:
+        """Count a warning."""
+        self.warnings[text] = self.warnings.get(text, 0) + count
+
+    def usable(self, name: str, texts: Iterable[str], of: str) -> list[str]:
+        """The values that can be used, without repeats; the others are counted and left out.
+
+        For published data, which is not the officer's to mend.
+
+        Args:
+            name: the field.
+            texts: as they stand.
+            of: whose values they are, for the warning.
+        """
+        found: dict[str, None] = {}
+        for text in texts:
+            value, reason = canonical(name, text)
+            if reason or (value and self.check(name, value)):
+                words = name.replace("_", " ")
+                self.warn(f"{of} with a {words} that cannot be used, which was left out")
+            elif value:
+                found[value] = None
+        return list(found)
 
 
 @dataclass(slots=True)
@@ -49,46 +78,26 @@ class Draft:
     companies: tuple[str, ...] = field(default=(), repr=False)
     faults: list[RowFault] = field(default_factory=list)
     unusable: bool = False
+    entity: str = field(default="", repr=False)
+    """Equal for records of one person or company; blank for a record that is nobody else's."""
+    contract: tuple[str, str] = ("", "")
+    """When the contract began and ends, where the row says it."""
 
 
-@lru_cache(maxsize=_CACHED_VALUES)
-def _canonical(kind: str, text: str, day_first: bool) -> tuple[str, str]:
-    """(canonical, "") or ("", reason)."""
-    try:
-        if kind == "date_of_birth":
-            return date(text, day_first=day_first), ""
-        return (postcode if kind == "postcode" else company_number)(text), ""
-    except ValueError as error:
-        return "", str(error)
-
-
-@lru_cache(maxsize=_CACHED_VALUES)
-def _name(given: str, family: str, whole: str) -> tuple[str, str]:
-    """Canonical (forenames, surname); the whole name serves where one of them is missing."""
-    first, last = forenames(given), surname(family)
-    if whole and not (first and last):
-        split = split_full_name(whole)
-        if all(split) or not (first or last):
-            return split
-    return first, last
-
-
-def forget() -> None:
-    """Empty the caches: they hold names, and an import is over."""
-    _canonical.cache_clear()
-    _name.cache_clear()
+def faulty(file: str, row: int, reason: str, name: str = "") -> Draft:
+    """A draft that is nothing but a fault."""
+    return Draft(row, faults=[RowFault(file, row, name, reason)], unusable=True)
 
 
 def names_part(primary: tuple[str, str], aliases: Iterable[str]) -> Part:
     """The names of a record: its own, then its aliases. An alias of one word stands in for the forename."""
-    found = dict.fromkeys([primary] if any(primary) else [])
+    found = {values.same_name(*primary): primary} if any(primary) else {}
     for alias in aliases:
-        first, last = _name("", "", alias)
-        if first and last:
-            found[first, last] = None
-        elif last and primary[1]:
-            found[forenames(alias), primary[1]] = None
-    return [{"forenames": first, "surname": last} for first, last in found]
+        first, last = person_name("", "", alias)
+        name = (first, last) if first and last else (alias, primary[1]) if last and primary[1] else None
+        if name:
+            found.setdefault(values.same_name(*name), name)
+    return [{"forenames": first, "surname": last} for first, last in found.values()]
 
 
 class Drafter:
@@ -97,19 +106,27 @@ class Drafter:
     Args:
         table: its header must have every column that the mapping names.
         mapping: fields to columns.
+        check: what the schema thinks of a value.
 
     Raises:
         InputError: a column is missing.
     """
 
-    def __init__(self, table: Table, mapping: ColumnMapping) -> None:
+    def __init__(self, table: Table, mapping: ColumnMapping, check: Check = anything_goes) -> None:
         self.file = table.path.name
         self.warnings: dict[str, int] = {}
         """Things worth knowing that are no faults, and how often."""
+        self._header = table.header
         self._mapping = mapping
+        self._check = check
         self._places = mapping.places(table.header, str(table.path))
-        self._facts = [(table.header[place], place) for place in self._places["facts"]]
+        self._facts = mapping.fact_places(table.header, self._places)
         self._seen: set[str] = set()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Names of facts, and the heading of the column that each comes from."""
+        return {name: self._header[place] for name, place in self._facts.items()}
 
     def draft(self, row: Row) -> Draft:
         """One row as a draft, with its faults."""
@@ -122,22 +139,49 @@ class Drafter:
             return self._unusable(made, "reference", fault)
         self._seen.add(made.reference)
         self._read_handling(made, cells)
-        names = names_part(
-            _name(
-                self._cell(cells, "forenames"), self._cell(cells, "surname"), self._cell(cells, "full_name")
-            ),
-            self._values(cells, "aliases"),
-        )
-        dates = self._checked(made, cells, "date_of_birth")
-        postcodes = self._checked(made, cells, "postcode")
-        companies = self._checked(made, cells, "company_number")
-        made.companies = tuple(item["company_number"] for item in companies)
-        made.parts = [part for part in (names, dates, postcodes, companies) if part]
-        made.facts = {name: value for name, place in self._facts if (value := cells[place].strip())}
+        self._read_values(made, cells)
+        made.facts = {name: value for name, place in self._facts.items() if (value := cells[place].strip())}
         made.provenance["row"] = str(row.number)
         if group := self._cell(cells, "group"):
             made.provenance["group"] = group
         return made
+
+    def _read_values(self, made: Draft, cells: Sequence[str]) -> None:
+        name = person_name(
+            self._cell(cells, "forenames"), self._cell(cells, "surname"), self._cell(cells, "full_name")
+        )
+        parts = [
+            names_part(name, self._values(cells, "aliases")),
+            self._checked(made, cells, "date_of_birth"),
+            self._places_part(made, cells),
+            *(self._checked(made, cells, field_name) for field_name in _ALONE),
+        ]
+        made.parts = [part for part in parts if part]
+        made.companies = tuple(
+            item["company_number"] for part in parts for item in part if "company_number" in item
+        )
+        dates = [self._one(made, cells, field_name) for field_name in ("contract_start", "contract_end")]
+        made.contract = (dates[0], dates[1])
+        for field_name in CONTRACT:
+            if value := self._cell(cells, field_name):
+                made.provenance[field_name] = value
+
+    def _places_part(self, made: Draft, cells: Sequence[str]) -> Part:
+        addresses = [item["address"] for item in self._checked(made, cells, "address")]
+        line = " ".join(text for name in ("house_number", "street") if (text := self._cell(cells, name)))
+        if line:
+            addresses.insert(0, line)
+        towns, postcodes = (
+            [item[name] for item in self._checked(made, cells, name)] for name in ("town", "postcode")
+        )
+        return values.places(addresses, towns, postcodes)
+
+    def _one(self, made: Draft, cells: Sequence[str], name: str) -> str:
+        """A date that is no date of birth."""
+        value, reason = canonical("date_of_birth", self._cell(cells, name), self._mapping.day_first)
+        if reason:
+            made.faults.append(RowFault(self.file, made.row, name, reason))
+        return value
 
     def _unusable(self, made: Draft, name: str, reason: str) -> Draft:
         made.unusable = True
@@ -165,7 +209,8 @@ class Drafter:
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
         found: dict[str, None] = {}
         for text in self._values(cells, name):
-            value, reason = _canonical(name, text, self._mapping.day_first)
+            value, reason = canonical(name, text, self._mapping.day_first)
+            reason = reason or (self._check(name, value) if value else "")
             if reason:
                 made.faults.append(RowFault(self.file, made.row, name, reason))
             elif value:

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from blindmatch.node.collections import ImportRefusedError, OnBad, import_collection
 from blindmatch.node.config import Settings
 from blindmatch.node.home import Node
-from blindmatch.node.importers import Drafter, companies_house, expand, open_table
+from blindmatch.node.importers import Drafter, Holding, Seen, expand, open_table
 from blindmatch.node.importers.lines import Lines
 from blindmatch.node.importers.mapping import recognise
 from blindmatch.protocol.errors import InputError
@@ -240,8 +240,8 @@ def test_any_entry_of_the_register_gives_drafts_or_faults(tmp_path_factory, data
     odd = {"company_number": number, "data": {**person, **data}}
     same = {"company_number": "01234567", "data": {**person, **data, **person}}
     path.write_text("\n".join(json.dumps(entry) for entry in (first, odd, same)), encoding="utf-8")
-    wanted = {"01234567": [companies_house.Holding("V1", "P", {}, 2)]}
-    found = list(expand(path, wanted, companies_house.Seen()))
+    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
+    found = list(expand(path, wanted, Seen()))
     assert all(draft.faults or draft.reference == "V1" for draft in found)
 
 

@@ -41,7 +41,7 @@ def test_import_list_show_delete(run):
     status, out, err = run("collection", "import", PEOPLE, "--kind", "subjects", "--fact", "group_reference")
     assert status == 0, err
     assert "Imported 4 records as subjects" in out
-    assert "not read: phones" in out
+    assert "phone from phones" in out
     assert "warning: rows without a handling code" in err
     status, out, _ = run("collection", "list", "--json")
     (row,) = json.loads(out)

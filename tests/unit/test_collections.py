@@ -58,8 +58,9 @@ def test_people_are_kept_by_reference_and_digest(node):
     report = import_collection(node, "people", "subjects", PEOPLE, facts=["group_reference"])
     assert (report.rows_read, report.good_rows, report.records, report.bad_row_count) == (4, 4, 4, 0)
     assert "group_reference" not in report.unused
-    assert report.unused == ("phones",)
-    assert report.warnings == ["rows without a handling code were taken as C (with conditions): 1"]
+    assert report.unused == ()
+    assert report.facts == {"group_reference": "group_reference"}
+    assert report.warnings[-1] == "rows without a handling code were taken as C (with conditions): 1"
     people = open_collection(node, "people")
     assert (people.records, people.kind, people.marking, len(people)) == (4, "subjects", "OFFICIAL", 4)
     assert people.rows == report.rows_stored == 6 + 1 + 1 + 1
@@ -125,7 +126,7 @@ def test_tokens_of_a_collection_are_those_of_its_values(node):
 
 
 def test_blocks_of_a_large_collection_join_up(node, tmp_path, monkeypatch):
-    for module in ("blocks", "importing", "opened"):
+    for module in ("blocks", "job", "opened"):
         monkeypatch.setattr(f"blindmatch.node.collections.{module}.BLOCK_RECORDS", 7)
     import_collection(node, "many", "subjects", many(tmp_path, 50))
     found = open_collection(node, "many")
@@ -149,7 +150,14 @@ def test_suppliers_expand_into_the_people_of_their_companies(node):
     )
     # V2 says nothing to match on; V4's person has neither a date nor a postcode that can be used.
     assert (report.rows_read, report.records) == (4, 5)
-    assert report.register == {"lines": 6, "companies": 2, "people": 2, "ceased": 1}
+    assert report.register == {
+        "lines": 6,
+        "companies": 2,
+        "people": 2,
+        "ceased": 1,
+        "corporate": 1,
+        "people_behind_corporate": 0,
+    }
     found = open_collection(node, "suppliers")
     records = [found.record(i) for i in range(found.records)]
     assert [(r.reference, r.facts["role"]) for r in records] == [
@@ -164,7 +172,7 @@ def test_suppliers_expand_into_the_people_of_their_companies(node):
     assert records[3].provenance["notified_on"] == "2019-04-01"
     assert records[3].provenance["row"] == "2"
     assert found.find("V1") == [0, 3]
-    assert any("left out: 2" in warning for warning in report.warnings)
+    assert any("left out: 4" in warning for warning in report.warnings)
     assert "suppliers without a company number: 1" in report.warnings
 
 
@@ -320,7 +328,7 @@ def test_a_collection_of_another_schema_version_must_be_imported_again(node, mon
 def test_a_reader_refuses_a_later_format(node, monkeypatch):
     found = import_collection(node, "people", "subjects", PEOPLE).collection
     monkeypatch.setattr("blindmatch.node.collections.blocks.FORMAT", 0)
-    with pytest.raises(StoreError, match="format 1"):
+    with pytest.raises(StoreError, match="format 2"):
         BlockReader(node.collections_dir / found, node.keys.sealer.derive("collections"), found)
 
 

@@ -11,8 +11,9 @@ from blindmatch.node.importers import (
     ColumnMapping,
     Drafter,
     Holding,
-    companies_house,
+    Seen,
     expand,
+    fact_name,
     load_mapping,
     mapping,
     open_table,
@@ -20,6 +21,7 @@ from blindmatch.node.importers import (
 )
 from blindmatch.node.importers.mapping import recognise
 from blindmatch.node.importers.records import names_part, says_enough
+from blindmatch.protocol.agreement import checks
 from blindmatch.protocol.errors import InputError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
@@ -47,16 +49,17 @@ def test_people_become_drafts_with_every_alternative():
     assert not any(draft.faults for draft in (ada, bram, celestine, dov))
     assert ada.reference == "N-001"
     assert ada.parts[0] == [
-        {"forenames": "ada rose", "surname": "quillfeather"},
+        {"forenames": "Ada Rose", "surname": "Quillfeather"},
         {"forenames": "ada", "surname": "wrenlow"},
-        {"forenames": "tansy", "surname": "quillfeather"},
+        {"forenames": "Tansy", "surname": "Quillfeather"},
     ]
+    assert values(ada, "phone") == ["07700 900001"]
     assert values(ada, "date_of_birth") == ["1970-02-03"]
     assert values(ada, "postcode") == ["NG9 8PY", "S1 1AA"]
     assert values(ada, "company_number") == ["01234567", "SC012345"]
     assert ada.provenance == {"row": "2", "group": "OCG-7", "grading": "2B"}
     assert (ada.handling, bram.handling, celestine.handling) == ("P", "C", "C")
-    assert values(celestine, "surname") == ["vandermoor"]
+    assert values(celestine, "surname") == ["Van der Moor"]
     assert values(dov, "date_of_birth") == ["1965"]
 
 
@@ -170,7 +173,7 @@ def test_a_whole_name_serves_where_parts_are_missing(tmp_path):
     assert names == [
         (["ada rose"], ["quill"]),
         (["ada"], ["quill"]),
-        (["ada"], ["quill"]),
+        (["Ada"], ["Quill"]),
         (["ada"], [""]),
     ]
 
@@ -194,11 +197,13 @@ def test_the_usual_headings_are_recognised():
     used = recognise(header, "suppliers", ["Contract value"])
     assert used.columns == {
         "reference": ("Supplier ID",),
+        "company_name": ("Name",),
         "company_number": ("Company Reg. No.",),
         "postcode": ("Post Code",),
+        "contract_value": ("Contract value",),
     }
     assert used.facts == ("Contract value",)
-    assert used.unused == ("Name",)
+    assert used.unused == ()
     assert recognise(header, "bidders").columns["full_name"] == ("Name",)
 
 
@@ -241,7 +246,7 @@ def test_a_mapping_file_rules(tmp_path):
     (draft,) = drafts(path, used)
     assert values(draft, "date_of_birth") == ["1970-02-03"]
     assert values(draft, "postcode") == ["NG9 8PY", "S1 1AA"]
-    assert draft.facts == {"Note": "vip", "Born": "02/03/1970"}
+    assert draft.facts == {"note": "vip", "born": "02/03/1970"}
     assert draft.handling == "C"
 
 
@@ -275,12 +280,82 @@ def test_a_mapping_that_is_not_there_or_names_no_column_of_the_file(tmp_path):
     assert "forenames" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ("Contract Value (GBP)", "contract_value_gbp"),
+        ("  Spend % 2024/25 ", "spend_2024_25"),
+        ("2024 spend", "column_2024_spend"),
+        ("Größe/Montant dû", "grosse_montant_du"),
+        ("%", "column"),
+        ("x" * 80, "x" * 63),
+    ],
+)
+def test_any_heading_gives_a_fact_name_that_an_agreement_takes(heading, name):
+    assert fact_name(heading) == name
+    checks.fact_name("facts", name)
+
+
+def test_two_headings_that_give_one_fact_name_are_refused(tmp_path):
+    path = write(tmp_path / "t.csv", "reference,dob,Contract (value),Contract: value\n1,1970-01-01,1,2\n")
+    with open_table(path) as table, pytest.raises(InputError, match="both be the fact contract_value"):
+        Drafter(table, recognise(table.header, "subjects", ["Contract (value)", "Contract: value"]))
+
+
+def test_addresses_towns_and_postcodes_go_together_and_contacts_stand_alone(tmp_path):
+    path = write(
+        tmp_path / "t.csv",
+        "reference,house number,street,town,postcode,telephone,e-mail,VRM,bank details,VAT no\n"
+        "1,12,Wren Lane,Nottingham;Leeds,NG9 8PY;LS1 4DY,0115 496 0000;07700 900001,a@example.org,AB12 CDE,"
+        "12-34-56 12345678,GB 999 9999 73\n",
+    )
+    (draft,) = drafts(path)
+    assert draft.parts == [
+        [
+            {"address": "12 Wren Lane", "town": "Nottingham", "postcode": "NG9 8PY"},
+            {"town": "Leeds", "postcode": "LS1 4DY"},
+        ],
+        [{"vat_number": "GB 999 9999 73"}],
+        [{"phone": "0115 496 0000"}, {"phone": "07700 900001"}],
+        [{"email": "a@example.org"}],
+        [{"bank_account": "12-34-56 12345678"}],
+        [{"vehicle": "AB12 CDE"}],
+    ]
+
+
+def test_a_row_says_its_contract_as_provenance_and_as_facts(tmp_path):
+    path = write(
+        tmp_path / "t.csv",
+        "reference,company number,Contract Ref.,contract start,contract end,Contract Value (GBP)\n"
+        "1,1234567,C-1,01/04/2020,31/03/2023,12000\n2,1234568,C-2,soon,,\n",
+    )
+    first, second = drafts(path, kind="suppliers")
+    assert first.contract == ("2020-04-01", "2023-03-31")
+    assert first.facts["contract_reference"] == "C-1"
+    assert first.facts["contract_value"] == "12000"
+    assert first.provenance["contract_end"] == "31/03/2023"
+    assert [(fault.row, fault.field) for fault in second.faults] == [(3, "contract_start")]
+
+
+def test_a_value_that_the_schema_cannot_use_is_a_fault(tmp_path):
+    path = write(tmp_path / "t.csv", "reference,dob,phone\n1,1970-01-01,12;07700 900001\n")
+
+    def check(name, text):
+        return "too short" if name == "phone" and len(text) < 5 else ""
+
+    with open_table(path) as table:
+        drafter = Drafter(table, recognise(table.header, "subjects"), check)
+        (draft,) = map(drafter.draft, table)
+    assert [(fault.field, fault.reason) for fault in draft.faults] == [("phone", "too short")]
+    assert values(draft, "phone") == ["07700 900001"]
+
+
 def test_mapping_module_knows_every_field_it_recognises():
     assert set(mapping._FIELD_OF.values()) <= set(mapping.SINGLE) | set(mapping.SEVERAL)
 
 
 def people_of(path, wanted, **options):
-    seen = companies_house.Seen()
+    seen = Seen()
     return list(expand(path, wanted, seen, **options)), seen
 
 
@@ -290,11 +365,18 @@ def test_the_register_gives_a_person_per_holder():
         "OC301234": [Holding("V4", "P", {}, 5)],
     }
     found, seen = people_of(REGISTER, wanted)
-    assert [(draft.reference, draft.handling) for draft in found] == [("V1", "P"), ("V3", "C"), ("V4", "P")]
+    assert [(draft.reference, draft.handling, draft.facts["role"]) for draft in found] == [
+        ("V1", "P", "person with significant control"),
+        ("V3", "C", "person with significant control"),
+        ("V1", "P", "corporate person with significant control"),
+        ("V3", "C", "corporate person with significant control"),
+        ("V4", "P", "person with significant control"),
+    ]
     assert not any(draft.faults for draft in found)
-    first, _, silent = found
+    first, _, parent, _, silent = found
+    assert parent.parts == [[{"company_name": "Parent Ltd"}]]
     assert first.parts == [
-        [{"forenames": "ada", "surname": "quillfeather"}],
+        [{"forenames": "Ada", "surname": "Quillfeather"}],
         [{"date_of_birth": "1970-02"}],
         [{"postcode": "NG9 8PY"}],
     ]
@@ -305,10 +387,11 @@ def test_the_register_gives_a_person_per_holder():
     assert first.facts == {
         "company_number": "01234567",
         "role": "person with significant control",
+        "appointed_on": "2019-04-01",
         "notified_on": "2019-04-01",
         "contract": "C10",
     }
-    assert silent.parts == [[{"forenames": "gwen", "surname": "silent"}]]
+    assert silent.parts == [[{"forenames": "Gwen", "surname": "Silent"}]]
     assert (seen.lines, seen.people, seen.ceased, seen.companies) == (6, 2, 1, {"01234567", "OC301234"})
     assert len(seen.warnings) == 2
 
@@ -316,7 +399,8 @@ def test_the_register_gives_a_person_per_holder():
 def test_ceased_people_come_when_asked_for():
     wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
     found, seen = people_of(REGISTER, wanted, include_ceased=True)
-    assert [draft.facts.get("ceased_on") for draft in found] == [None, "2022-01-31"]
+    assert [draft.facts.get("ceased_on") for draft in found] == [None, "2022-01-31", None]
+    assert found[1].facts["resigned_on"] == "2022-01-31"
     assert seen.ceased == 0
 
 

@@ -1,0 +1,85 @@
+"""What importers need of normalisation: is a text a value of its field, and which part of a name is which.
+
+Records carry raw text where the schema makes it canonical, and a canonical form where a file's own habits matter:
+a date's order of day and month is the file's, not the schema's.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
+
+from blindmatch.protocol.linkage.normalise import (
+    company_number,
+    forenames,
+    postcode,
+    split_full_name,
+    surname,
+)
+from blindmatch.protocol.linkage.normalise.dates import date
+
+Check = Callable[[str, str], str]
+"""(field, text) to the reason why the schema cannot use the text, or blank."""
+
+_CACHED_VALUES: Final = 1 << 15
+
+
+def anything_goes(_name: str, _text: str) -> str:
+    """A `Check` for when no schema is at hand."""
+    return ""
+
+
+@lru_cache(maxsize=_CACHED_VALUES)
+def canonical(name: str, text: str, day_first: bool = True) -> tuple[str, str]:
+    """(canonical text, "") or ("", reason); for a field without a form of its own the text as it is."""
+    try:
+        if name == "date_of_birth":
+            return date(text, day_first=day_first), ""
+        if name == "postcode":
+            return postcode(text), ""
+        if name == "company_number":
+            return company_number(text), ""
+    except ValueError as error:
+        return "", str(error)
+    return " ".join(text.split()), ""
+
+
+@lru_cache(maxsize=_CACHED_VALUES)
+def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
+    """(forenames, surname); the whole name serves where one of them is missing, or says nothing."""
+    first = " ".join(given.split()) if forenames(given) else ""
+    last = " ".join(family.split()) if surname(family) else ""
+    if whole and not (first and last):
+        split = split_full_name(whole)
+        if all(split) or not (first or last):
+            return split
+    return first, last
+
+
+def day(text: str) -> str:
+    """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank when it is none."""
+    head = text.strip().partition("T")[0].partition(" ")[0]
+    return canonical("date_of_birth", head)[0] if head[:4].isdecimal() else ""
+
+
+def same_name(first: str, last: str) -> str:
+    """A form of a name that is equal for small differences of writing."""
+    return f"{forenames(first)}/{surname(last)}"
+
+
+def places(addresses: Iterable[str], towns: Iterable[str], postcodes: Iterable[str]) -> list[dict[str, str]]:
+    """Alternatives for where somebody lives: the n-th address with the n-th town and the n-th postcode."""
+    columns = {"address": list(addresses), "town": list(towns), "postcode": list(postcodes)}
+    found = []
+    for number in range(max(map(len, columns.values()))):
+        item = {
+            name: texts[number] for name, texts in columns.items() if number < len(texts) and texts[number]
+        }
+        if item and item not in found:
+            found.append(item)
+    return found
+
+
+def forget() -> None:
+    """Empty the caches: they hold names, and an import is over."""
+    canonical.cache_clear()
+    person_name.cache_clear()
