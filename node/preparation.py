@@ -11,20 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node import collections
+from blindmatch.node.agreements.keys import compile_round, tokens_per_record
 from blindmatch.node.collections import Collection
 from blindmatch.node.facts import Facts
 from blindmatch.node.home import Node
 from blindmatch.node.store import EdgeRow
-from blindmatch.protocol.agreement import Agreement, Edge, Side
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.agreement import Agreement, Edge
+from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
     CompiledKeys,
     Elements,
-    SchemaError,
+    Rates,
+    TokenBuilder,
     Tokens,
-    compile_keys,
     load_schema,
+    measure,
 )
 from blindmatch.protocol.match import EdgeContext, Role
 from blindmatch.protocol.match.rates import NOTHING, RatesStatement, statement_digest
@@ -110,8 +112,11 @@ def state_rates(
 
 
 def _measure(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> bytes:
-    del collection, selected, agreement_id
-    return b""
+    if collection.schema.model is None:
+        return b""
+    # One seed per agreement and collection: repeating rounds gives the other side no second sample.
+    seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
+    return measure(collection.schema, collection.blocks(selected), seed=seed).encode()
 
 
 def check_rates(
@@ -139,9 +144,18 @@ def _read(
         most=side.max_records,
         answers=NOTHING if answers is None else statement_digest(answers),
     )
+    _rates(agreement, said)
+    return said
+
+
+def _rates(agreement: Agreement, said: RatesStatement) -> Rates | None:
+    """The rates in a statement; None for a schema that lists its keys."""
+    schema = load_schema(agreement.schema)
+    if schema.model is not None:
+        return Rates.decode(said.rates, schema)
     if said.rates:
         raise PeerError(PeerCode.BAD_MESSAGE, "this linkage schema needs no rates")
-    return said
+    return None
 
 
 def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:
@@ -163,8 +177,9 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
     edge = agreement.edge(context.edge)
     ours = _read(agreement, context, Role.RECEIVER, receiver, None)
     theirs = _read(agreement, context, Role.SENDER, sender, receiver)
-    compiled = _compile(agreement, edge, ours, theirs)
-    receiver_tokens, sender_tokens = (_tokens(compiled, side) for side in (edge.receiver, edge.sender))
+    rates = _rates(agreement, ours), _rates(agreement, theirs)
+    compiled = compile_round(agreement, edge, (rates[0], ours.records), (rates[1], theirs.records))
+    receiver_tokens, sender_tokens = (tokens_per_record(compiled, s) for s in (edge.receiver, edge.sender))
     # Over the statements too: sides that saw different ones stop here, whatever keys they compiled.
     keys_digest = digest(compiled.digest, receiver.payload, sender.payload)
     context = replace(
@@ -174,22 +189,6 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
         sender_elements=theirs.records * sender_tokens,
     )
     return Exchanged(context, compiled, receiver_tokens, sender_tokens)
-
-
-def _compile(
-    agreement: Agreement, edge: Edge, receiver: RatesStatement, sender: RatesStatement
-) -> CompiledKeys:
-    del receiver, sender
-    try:
-        return compile_keys(load_schema(agreement.schema))
-    except SchemaError as error:
-        field = f"edges[{agreement.edges.index(edge)}].linkage"
-        raise AgreementError(field, error.message, hint=error.hint) from None
-
-
-def _tokens(compiled: CompiledKeys, side: Side) -> int:
-    del compiled
-    return side.tokens_per_record
 
 
 def prepare(
@@ -208,13 +207,17 @@ def prepare(
     collection = collections.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
     expander = Expander(row.seed)
-    tokens = collection.tokens(
+    builder = TokenBuilder(
         agreed.compiled,
-        selected,
+        len(selected),
         agreed.tokens_of(role),
         lambda count: expander.stream("fillers", 0, count),
         distinct=sending,
+        role="sender" if sending else "receiver",
     )
+    for block in collection.blocks(selected):
+        builder.add(*block)
+    tokens = builder.finish()
     expander.wipe()
     facts = None
     if sending and edge.fact_bytes:

@@ -6,13 +6,12 @@ from typing import Any
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
+from blindmatch.node.agreements.keys import Forecast, forecast
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side
 from blindmatch.protocol.errors import BlindmatchError
-from blindmatch.protocol.linkage.keys import CompiledKeys, compile_keys
-from blindmatch.protocol.linkage.schema import SchemaError, load_schema
-from blindmatch.protocol.linkage.score import expected_chance_matches
+from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
 Data = dict[str, Any]
 
@@ -47,7 +46,7 @@ def brief(node: Node, held: Held) -> Data:
 
 def describe(agreement: Agreement, envelope: Envelope) -> Data:
     """All terms of an agreement, without a node."""
-    compiled = _compiled(agreement)
+    schema = _schema(agreement)
     return {
         "id": envelope.id.hex(),
         "title": agreement.title,
@@ -60,10 +59,10 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         "schema": {
             "name": agreement.schema,
             "digest": agreement.schema_digest.hex(),
-            "known": compiled is not None,
-            "keys": [] if compiled is None else [{"name": k.name, "words": k.words} for k in compiled.keys],
+            "known": schema is not None,
+            "compared": _compared(schema),
         },
-        "edges": [_edge(edge, compiled) for edge in agreement.edges],
+        "edges": [_edge(edge, schema) for edge in agreement.edges],
         "marking": agreement.marking,
         "handling_codes": list(agreement.handling_codes),
         "not_before": iso(agreement.not_before),
@@ -115,18 +114,22 @@ def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
     return {"name": row.name, "records": row.records, "bound": bound}
 
 
-def _compiled(agreement: Agreement) -> CompiledKeys | None:
-    """The keys of the agreement's schema, when this program has exactly that schema."""
+def _schema(agreement: Agreement) -> Schema | None:
+    """The agreement's schema, when this program has exactly that one."""
     try:
         schema = load_schema(agreement.schema)
-        return compile_keys(schema) if schema.digest == agreement.schema_digest else None
     except SchemaError:
         return None
+    return schema if schema.digest == agreement.schema_digest else None
 
 
-def _edge(edge: Edge, compiled: CompiledKeys | None) -> Data:
-    keys = () if compiled is None else compiled.keys
-    ours, theirs = edge.receiver.max_records, edge.sender.max_records
+def _compared(schema: Schema | None) -> list[str]:
+    """The fields that the schema compares, in words."""
+    return [] if schema is None else [field.title for field in schema.fields]
+
+
+def _edge(edge: Edge, schema: Schema | None) -> Data:
+    ahead = None if schema is None else forecast(schema.name, edge)
     return {
         "id": edge.id,
         "receiver": _side(edge.receiver),
@@ -142,11 +145,38 @@ def _edge(edge: Edge, compiled: CompiledKeys | None) -> Data:
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge),
         "linkage": vars(edge.linkage),
-        "chance_matches": [
-            {"key": key.name, "words": key.words, "expected": expected_chance_matches(key, ours, theirs)}
-            for key in keys
+        "forecast": None if ahead is None else _forecast(edge, ahead),
+        "warnings": [] if ahead is None else _warnings(edge, ahead),
+    }
+
+
+def _forecast(edge: Edge, ahead: Forecast) -> Data:
+    """What a round between full lists gives, when values are as common as the schema assumes."""
+    compiled = ahead.compiled
+    if compiled is None:
+        return {"problem": ahead.problem, "hint": ahead.hint}
+    ours, theirs = edge.receiver.max_records, edge.sender.max_records
+    listed = compiled.schema.model is None
+    return {
+        "keys": [
+            {
+                "name": key.name,
+                "words": key.words,
+                "chance_matches": expected_chance_matches(key, ours, theirs),
+                **({} if listed else {"posterior": key.posterior}),
+            }
+            for key in compiled.keys
         ],
-        "warnings": _warnings(edge, len(keys)),
+        "tokens": {"receiver": ahead.receiver_tokens, "sender": ahead.sender_tokens},
+        **(
+            {}
+            if listed
+            else {
+                "expected_true": compiled.expected_true,
+                "expected_false": compiled.expected_false,
+                "recall": compiled.recall,
+            }
+        ),
     }
 
 
@@ -154,9 +184,12 @@ def _side(side: Side) -> Data:
     return {**vars(side), "max_elements": side.max_elements}
 
 
-def _warnings(edge: Edge, keys: int) -> list[str]:
+def _warnings(edge: Edge, ahead: Forecast) -> list[str]:
+    if ahead.compiled is None:
+        return [f"no round can run between full lists: {ahead.problem}. {ahead.hint}"]
+    keys = len(ahead.compiled.keys)
     return [
-        f"{side.agency} pads every record to {side.tokens_per_record} tokens, but the schema has {keys} keys: "
+        f"{side.agency} pads every record to {side.tokens_per_record} tokens, but there are {keys} keys: "
         "a complete record loses its weakest ones"
         for side in (edge.receiver, edge.sender)
         if side.tokens_per_record < keys

@@ -10,6 +10,8 @@ from blindmatch.node.cli.common import facts, note
 
 Data = dict[str, Any]
 
+_KEYS_SHOWN = 12
+
 
 def show(data: Data) -> None:
     """Print everything."""
@@ -100,8 +102,8 @@ def _schema(schema: Data) -> None:
     typer.echo(f"\nLinkage schema {schema['name']}, digest {schema['digest']}")
     if not schema["known"]:
         typer.echo("  THIS NODE DOES NOT HAVE THIS SCHEMA: it cannot sign or run a round.")
-    for key in schema["keys"]:
-        typer.echo(f"  {key['name']}: {key['words']}")
+    if schema["compared"]:
+        typer.echo(f"  compares {', '.join(schema['compared'])}")
 
 
 def _edge(edge: Data, budget: int) -> None:
@@ -122,10 +124,8 @@ def _edge(edge: Data, budget: int) -> None:
     typer.echo(f"             {edge['both_learn']}")
     if not edge["leakage_is_usual"]:
         typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
-    if edge["chance_matches"]:
-        typer.echo("    expected chance matches if both lists are full:")
-        for match in edge["chance_matches"]:
-            typer.echo(f"      {_figure(match['expected']):>10}  {match['words']}")
+    if edge["forecast"] is not None:
+        _forecast(edge["forecast"])
     for warning in edge["warnings"]:
         typer.echo(f"    WARNING  {warning}")
     if "rounds_used" in edge:
@@ -135,6 +135,27 @@ def _edge(edge: Data, budget: int) -> None:
         name = collection["name"]
         text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
         typer.echo(f"    we bring {text}")
+
+
+def _forecast(ahead: Data) -> None:
+    """What a round between full lists would give."""
+    if "problem" in ahead:
+        return  # a warning says it
+    tokens = ahead["tokens"]
+    typer.echo(
+        f"    expected if both lists are full and typical: {len(ahead['keys'])} keys; "
+        f"{tokens['receiver']} and {tokens['sender']} tokens per record"
+    )
+    if "expected_true" in ahead:
+        typer.echo(
+            f"             {_figure(ahead['expected_true'])} true leads ({ahead['recall']:.0%} of the common records) "
+            f"and {_figure(ahead['expected_false'])} false ones"
+        )
+    typer.echo("             expected chance matches by key:")
+    for key in ahead["keys"][:_KEYS_SHOWN]:
+        typer.echo(f"      {_figure(key['chance_matches']):>10}  {key['words']}")
+    if len(ahead["keys"]) > _KEYS_SHOWN:
+        typer.echo(f"                  and {len(ahead['keys']) - _KEYS_SHOWN} more; --json has them all")
 
 
 def _linkage(linkage: Data) -> str:
