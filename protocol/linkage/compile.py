@@ -119,6 +119,7 @@ class _Search:
             for d in self.dimensions
         ]
         self._drawn = [h[:, self.matches.states[i]] for i, h in enumerate(self._holds)]
+        self._alone, self._household = weights.met()
         self.true = parts(terms.overlap) * min(sizes)
 
     def satisfied(self, pattern: Pattern) -> Bools:
@@ -181,12 +182,12 @@ class _Search:
     def _mass(self, cells: Bools) -> int:
         """Probability of a set of joint states in pairs of two people, in parts of 2^40 of 2^-40 …: exact."""
         alone = len(self.weights.space.alone)
-        household = self.weights.household_u.ravel()
+        household = self._household.ravel()
         flat = cells.reshape(*cells.shape[:alone], -1)
         held = flat @ household
         total = 0
         for at in np.ndindex(*held.shape):
-            total += int(held[at]) * math.prod(int(self.weights.u[i][s]) for i, s in enumerate(at))
+            total += int(held[at]) * math.prod(int(self._alone[i][s]) for i, s in enumerate(at))
         return total // ONE**alone
 
     def _missing_share(self, absence: Absence) -> int:

@@ -119,6 +119,22 @@ class Weights:
                 done = share
         return moved
 
+    def met(self) -> tuple[tuple[Grid, ...], Grid]:
+        """u as pairs of two people meet it: a field that either side lacks agrees on nothing."""
+        count = len(self.space.alone)
+        lost = []
+        for i, d in enumerate(self.space.dimensions):
+            both = self.presence[0][i] * self.presence[1][i]
+            moved = np.zeros((len(d.states), len(d.states)), dtype=np.int64)
+            np.fill_diagonal(moved, both)
+            moved[:, -1] += PRESENT * PRESENT - both
+            lost.append(moved)
+        alone = tuple(_moved(u, moved) for u, moved in zip(self.u, lost, strict=False))
+        joint = self.household_u
+        for axis, moved in enumerate(lost[count:]):
+            joint = np.moveaxis(_moved(np.moveaxis(joint, axis, 0), moved), 0, axis)
+        return alone, np.ascontiguousarray(joint)
+
     def bests(self, dimension: int) -> Grid:
         """m per best level (and none, last) of a dimension."""
         return _by_best(self.space.dimensions[dimension], self.m[dimension])
