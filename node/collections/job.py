@@ -149,7 +149,8 @@ class Job:
         seen = Seen(check=self.check)
         facts: dict[str, str] = {}
         for draft in read(form, file, seen, include_ceased=self._include_ceased, progress=self._progress):
-            self._unrepeated(draft, file.name)
+            if form not in {Format.PSC, Format.OFFICERS}:  # theirs have the line's number
+                self._unrepeated(draft, file.name)
             facts |= dict.fromkeys(draft.facts, "")
             self._take(writer, draft, wanted)
         for text, count in seen.warnings.items():

@@ -87,7 +87,7 @@ class Appointment:
     person: str = field(default="", repr=False)
     """What tells that two lines are of one person."""
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    provenance: dict[str, str] = field(default_factory=dict, repr=False)
+    provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -110,7 +110,8 @@ def drafts(
 
     Where the register is itself the collection (`wanted` is None), one draft that stands alone.
     """
-    seen.companies.add(found.company)
+    if wanted is not None:
+        seen.companies.add(found.company)
     if found.over and not include_ceased:
         seen.ceased += 1
         return

@@ -38,8 +38,8 @@ class _Known:
 
     last: dict[str, int] = field(default_factory=dict)
     """Record to the number of the statement about it that holds."""
-    numbers: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
-    """Entity record to (company number, name)."""
+    numbers: dict[str, str] = field(default_factory=dict, repr=False)
+    """Entity record to company number."""
     links: dict[str, dict[str, Link]] = field(default_factory=dict, repr=False)
     """Interested party to its relationships by their record."""
 
@@ -98,7 +98,7 @@ def _learn(known: _Known, item: Item, seen: Seen) -> None:
         known.last[record] = item.number
     if kind == "entity":
         companies, _, _ = identifiers(details, seen)
-        known.numbers[record] = (companies[0] if companies else "", text(details, "name"))
+        known.numbers[record] = companies[0] if companies else ""
     elif kind == "relationship":
         # An interested party that is not known is an object with a reason, and nobody's record.
         party, subject = text(details, "interestedParty"), text(details, "subject")
@@ -142,9 +142,8 @@ def _person(
     name = (named[0]["forenames"], named[0]["surname"]) if named else ("", "")
     person = identity(name, born, []) and f"bods/{record}"
     for place, link in enumerate(links or [Link("", (), Period(), over=False)]):
-        company, company_name = known.numbers.get(link.company, ("", ""))
         said = {
-            "company_number": company,
+            "company_number": known.numbers.get(link.company, ""),
             "role": "; ".join(link.interests),
             "appointed_on": link.period.start,
             "resigned_on": link.period.end,
@@ -154,7 +153,6 @@ def _person(
             "register": "bods",
             "record": record,
             "company_record": link.company,
-            "company_name": company_name,
             "appointment": link.period.words,
             "row": str(number),
         }

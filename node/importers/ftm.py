@@ -49,7 +49,7 @@ class _Award:
 
 @dataclass
 class _Known:
-    numbers: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    numbers: dict[str, str] = field(default_factory=dict, repr=False)
     links: dict[str, list[_Link]] = field(default_factory=dict, repr=False)
     awards: dict[str, list[_Award]] = field(default_factory=dict, repr=False)
     contracts: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
@@ -116,7 +116,7 @@ def _learn(known: _Known, item: Item) -> None:
     properties = child(item.content, "properties")
     if schema in COMPANIES:
         numbers = _numbers(properties)
-        known.numbers[entity] = (numbers[0] if numbers else "", _one(properties, "name"))
+        known.numbers[entity] = numbers[0] if numbers else ""
     elif schema == "Contract":
         known.contracts[entity] = {
             "reference": _one(properties, "identifier", "procedureNumber", "documentNumber", "name"),
@@ -191,16 +191,15 @@ def _person(
         facts = _contract_facts(award)
         extra = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
-            company, company_name = known.numbers.get(link.company, ("", ""))
             said = {
-                "company_number": company,
+                "company_number": known.numbers.get(link.company, ""),
                 "role": link.role,
                 "appointed_on": link.period.start,
                 "resigned_on": link.period.end,
                 "active": overlap(link.period, award.period) if award else "",
             }
             facts = {**{name: value for name, value in said.items() if value}, **facts}
-            extra |= {"company_name": company_name, "appointment": link.period.words}
+            extra["appointment"] = link.period.words
         yield Draft(
             number,
             reference=_reference(entity, place, len(found)),
@@ -274,7 +273,7 @@ def _company(
             facts=facts,
             provenance={**facts, "source": "ftm", "entity": entity, "row": str(number)},
             companies=tuple(numbers),
-            entity=f"ftm/{entity}",
+            entity=f"company/{numbers[0]}" if numbers else f"ftm/{entity}",
         )
         if award is not None:
             made.contract = (award.period.start, award.period.end)

@@ -118,7 +118,7 @@ def _drafts(file: str, ocid: str, process: _Process, number: int, notes: Notes) 
             notes.warn("awards or contracts without a supplier")
         for place, supplier in enumerate(suppliers):
             party = process["parties"].get(text(supplier, "id"), {})
-            who = text(supplier, "id") or text(supplier, "name") or str(place)
+            who = text(supplier, "id") or str(place + 1)
             draft = _draft(f"{ocid}/{name}/{who}", {**supplier, **party}, number, notes)
             if len(draft.reference) > 200 or not draft.reference.isprintable():
                 draft.unusable = True

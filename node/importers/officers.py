@@ -98,7 +98,6 @@ def _records(
 ) -> Iterator[Draft]:
     """Everything after the header, with the trailer's count held against the lines."""
     count, announced = 0, -1
-    names = ("", "")
     for line in lines:
         if line is not None and not line.strip():
             continue
@@ -112,16 +111,13 @@ def _records(
         count += 1
         seen.lines += 1
         if line is not None and line[8:9] == b"1":
-            names = _company(line, wanted) or names
-            continue
+            continue  # a company's own record: its name is not kept
         try:
             found = _appointment(line, wanted, seen)
         except ValueError as error:
             yield faulty(path.name, lines.number, str(error))
             continue
         if found is not None:
-            if found.company == names[0]:
-                found.provenance["company_name"] = names[1]
             yield from drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
     if announced != count:
         raise InputError(
@@ -130,14 +126,6 @@ def _records(
             else f"{path}: the file has no trailer: it was cut off",
             hint=_HINT,
         )
-
-
-def _company(line: bytes, wanted: Wanted | None) -> tuple[str, str] | None:
-    """Number and name out of the record of a company that was asked about."""
-    number = line[:8].decode("latin-1")
-    if wanted is not None and number not in wanted:
-        return None
-    return number, line[40:].decode("utf-8", "replace").partition("<")[0].strip()
 
 
 def _is_header(line: bytes) -> bool:
