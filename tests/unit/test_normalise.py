@@ -5,9 +5,12 @@ import pytest
 from blindmatch.protocol.linkage.normalise import (
     FIELD_KINDS,
     LEVEL_TESTS,
+    PartialDate,
     company_number,
     date,
+    dates,
     forenames,
+    forget,
     postcode,
     split_full_name,
     surname,
@@ -130,6 +133,87 @@ def test_dates(text, expected):
     assert date(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Tuesday 3 February 1970", "1970-02-03"),
+        ("Tue, 03 Feb 1970", "1970-02-03"),
+        ("the 3rd of February, 1970", "1970-02-03"),
+        ("3Feb1970", "1970-02-03"),
+        ("1970 Feb 3", "1970-02-03"),
+        ("1970-Feb-03", "1970-02-03"),
+        ("1970 February", "1970-02"),
+        ("03/02/1970 00:00", "1970-02-03"),
+        ("3/2/1970 12:00:00 AM", "1970-02-03"),
+        ("1970-02-03T00:00:00.000+00:00", "1970-02-03"),
+        ("19700203.0", "1970-02-03"),
+        ("1970.0", "1970"),
+        ("25569", "1970-01-01"),  # a spreadsheet's day number
+        ("25569.0", "1970-01-01"),
+        ("36526", "2000-01-01"),
+        ("1970-00-00", "1970"),
+        ("00/00/1970", "1970"),
+        ("1970-02-00", "1970-02"),
+        ("01/01/1970", "1970-01-01"),
+        ("1900", "1900"),
+        ("\u0661\u0669\u0667\u0660-\u0660\u0662-\u0660\u0663", "1970-02-03"),  # Arabic-Indic digits
+    ],
+)
+def test_dates_as_spreadsheets_and_people_write_them(text, expected):
+    assert date(text) == expected
+    assert date(expected) == expected
+
+
+@pytest.mark.parametrize("text", ["1900-01-01", "01/01/1900", "1 January 1900", "19000101"])
+def test_the_stand_in_for_no_date_is_refused(text):
+    with pytest.raises(ValueError, match="not known"):
+        date(text)
+    with pytest.raises(ValueError, match="not known"):
+        dates.lenient(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Feb-70", "Feb '70", "03.04.70", "9999-12-31", "31/12/9999", "99999", "1970-00-03", "1/2", "0"]
+)
+def test_more_that_is_no_date(text):
+    with pytest.raises(ValueError, match=r"digits|range|form|month"):
+        date(text)
+
+
+def test_parts_of_a_date():
+    assert dates.parse("3/4/1970") == PartialDate(1970, 4, 3)
+    assert dates.parse("3/4/1970", day_first=False) == PartialDate(1970, 3, 4)
+    assert dates.parse("April 1970") == PartialDate(1970, 4)
+    assert dates.parse(" ") is None
+    assert str(PartialDate(1970, 4)) == "1970-04"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-02-03", "1970-02-03"),
+        ("1970-02-31", "1970-02"),
+        ("1819-12-55", "1819-12"),
+        ("1970-25-03", "1970-03-25"),
+        ("19702503", "1970-03-25"),
+        ("25/13/1970", "1970"),
+        ("03/25/1970", "1970-03-25"),
+        ("1970-13-32", "1970"),
+        ("1970-13", "1970"),
+        ("", ""),
+    ],
+)
+def test_a_slip_of_the_pen_keeps_what_can_be_true(text, expected):
+    assert dates.lenient(text) == expected
+    assert dates.lenient(expected) == expected
+
+
+@pytest.mark.parametrize("text", ["31/02/70", "unknown", "0970-13-01"])
+def test_a_slip_in_the_year_is_refused(text):
+    with pytest.raises(ValueError, match=r"digits|range|form|month"):
+        dates.lenient(text)
+
+
 def test_month_first_is_an_option():
     assert date("03/04/1970") == "1970-04-03"
     assert date("03/04/1970", day_first=False) == "1970-03-04"
@@ -236,6 +320,14 @@ def test_what_is_no_company_number(text, reason):
         ("forenames", "exact", "john paul", "john paul"),
         ("date", "full-date", "1970-02-03", "1970-02-03"),
         ("date", "full-date", "1970-02", ""),
+        ("date", "unordered", "1970-03-02", "1970-02-03"),
+        ("date", "unordered", "1970-02-03", "1970-02-03"),
+        ("date", "unordered", "1970-02-13", "1970-02-13"),
+        ("date", "unordered", "1970-02", ""),
+        ("date", "year-day", "1970-02-03", "1970--03"),
+        ("date", "month-day", "1970-02-03", "02-03"),
+        ("date", "year", "1970-02", "1970"),
+        ("date", "month", "1970", ""),
         ("date", "year-month", "1970-02-03", "1970-02"),
         ("date", "year-month", "1970-02", "1970-02"),
         ("date", "year-month", "1970", ""),
@@ -253,3 +345,10 @@ def test_level_tests(kind, test, canonical, expected):
 def test_blank_stays_blank_at_every_level(kind):
     assert FIELD_KINDS[kind]("  ") == ""
     assert {test("") for test in LEVEL_TESTS[kind].values()} == {""}
+
+
+def test_memories_are_emptied():
+    forenames("Somebody")
+    assert forenames.cache_info().currsize
+    forget()
+    assert not forenames.cache_info().currsize

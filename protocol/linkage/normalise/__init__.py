@@ -77,6 +77,7 @@ FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
     "forenames": forenames,
     "surname": surname,
     "date": date,
+    "date-as-written": dates.lenient,
     "postcode": postcode,
     "code": code,
     "address": address,
@@ -138,6 +139,16 @@ def _either_way(canonical: str) -> str:
     return GAP.join(pieces) if all(pieces) else ""
 
 
+_DATE_TESTS: Final[Mapping[str, Callable[[str], str]]] = {
+    "full-date": dates.full,
+    "unordered": dates.unordered,
+    "year-day": dates.year_day,
+    "year-month": dates.year_month,
+    "month-day": dates.month_day,
+    "year": dates.year,
+    "month": dates.month,
+}
+
 LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "forenames": {
         "exact": _exact,
@@ -149,15 +160,8 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "either-way": _either_way,
     },
     "surname": {"exact": _exact, "metaphone": _sound, "first3": _first3, "initial": _initial},
-    "date": {
-        "full-date": dates.full,
-        "unordered": dates.unordered,
-        "year-day": dates.year_day,
-        "year-month": dates.year_month,
-        "month-day": dates.month_day,
-        "year": dates.year,
-        "month": dates.month,
-    },
+    "date": _DATE_TESTS,
+    "date-as-written": _DATE_TESTS,
     "postcode": {
         "exact": _exact,
         "full": places.full_postcode,

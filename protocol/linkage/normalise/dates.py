@@ -1,6 +1,7 @@
 """Dates in the forms that files use, to `YYYY-MM-DD`, `YYYY-MM` or `YYYY`."""
 
 import calendar
+import contextlib
 import datetime as dt
 import re
 import unicodedata
@@ -35,10 +36,14 @@ _SERIAL = re.compile(r"\d{5}")
 _DAY_FIRST = re.compile(r"(\d{1,2})([-/. ])(\d{1,2})\2(\d{4})")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-/. ](\d{4})")
 _WORDED = re.compile(
-    r"(?:(?:the )?(\d{1,2})(?:st|nd|rd|th)?[-/., ]*(?:of )?)?([a-z]+)\.?[-/., ]+(?:(\d{1,2})(?:st|nd|rd|th)?,? +)?(\d{4})"
+    r"(?:(?:the )?(\d{1,2})(?:st|nd|rd|th)?[-/., ]*(?:of )?)?([a-z]+)\.?[-/., ]*(?:(\d{1,2})(?:st|nd|rd|th)?,? +)?(\d{4})"
 )
 _WORDED_YEAR_FIRST = re.compile(r"(\d{4})[-/., ]+([a-z]+)\.?(?:[-/., ]+(\d{1,2})(?:st|nd|rd|th)?)?")
 _SHORT_YEAR = re.compile(r"\d{1,2}[-/. ](?:\d{1,2}|[a-z]+)[-/. ]'?\d{2}|[a-z]+[-/. ]'?\d{2}")
+
+_SLIPPED_ISO = re.compile(r"(\d{4})[-/. ](\d{1,2})(?:[-/. ](\d{1,2}))?")
+_SLIPPED_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_SLIPPED_DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})")
 
 _SERIAL_ZERO: Final = dt.date(1899, 12, 30).toordinal()
 _SERIALS: Final = range(10_000, 73_051)  # May 1927 to the end of 2099
@@ -91,6 +96,31 @@ def date(text: str, *, day_first: bool = True) -> str:
     """
     found = parse(text, day_first)
     return "" if found is None else str(found)
+
+
+def lenient(text: str, *, day_first: bool = True) -> str:
+    """As `date`, but a date with a slip of the pen keeps what can be true of it: `1970-02-31` gives `1970-02`.
+
+    A thirteenth month that could be a day changes places with it: `1970-25-03` gives `1970-03-25`.
+
+    Raises:
+        ValueError: not even the year can be read.
+    """
+    try:
+        return date(text, day_first=day_first)
+    except ValueError as error:
+        if not str(error).startswith("there is no such"):
+            raise
+        match = _SLIPPED_ISO.fullmatch(text.strip()) or _SLIPPED_COMPACT.fullmatch(text.strip())
+        year_text, month_text, day_text = match.groups() if match else ("", "", "")
+        if not match and (other := _SLIPPED_DAY_FIRST.fullmatch(text.strip())):
+            day_text, month_text, year_text = other.groups()
+            if not day_first:
+                day_text, month_text = month_text, day_text
+        for attempt in ((month_text, day_text), (day_text, month_text), (month_text, None), (None, None)):
+            with contextlib.suppress(ValueError):
+                return date("-".join(part for part in (year_text, *attempt) if part))
+        raise
 
 
 def _read(cleaned: str, *, day_first: bool) -> PartialDate:

@@ -33,7 +33,7 @@ def _bare_company_number(text: str) -> str:
         cleaned = cleaned.removeprefix(register)
     if cleaned[:1].isdigit():
         cleaned = re.sub(r"\.0+$", "", cleaned)
-    return re.sub(r"(?<=[0-9])O|^O(?=[0-9])", "0", cleaned)
+    return re.sub(r"(?<=[0-9])O|^O(?=[0-9])|(?<=^[A-Z]{2})O(?=[0-9])", "0", cleaned)
 
 
 @lru_cache(maxsize=CACHED)

@@ -9,7 +9,7 @@ from blindmatch.protocol.linkage.normalise.text import CACHED, word_set, words
 TITLES: Final = word_set(
     "mr mrs ms miss mx dr prof professor sir dame lord lady rev revd reverend hon honourable rt capt captain col colonel "
     "sgt sergeant cllr councillor messrs madam madame mme mlle mons herr frau fru senor senora sra signor signora "
-    "maj lt lieut cdr cmdr cpl pte brig gen sqn ldr flt wg pc dc ds insp judge justice rabbi imam hrh hm"
+    "maj lt lieut cdr cmdr cpl pte brig gen sqn ldr flt wg pc dc ds insp admiral adm archbishop viscount viscountess countess marquess duchess baroness judge justice rabbi imam hrh hm"
 )
 _ALWAYS_TITLES: Final = word_set("mr mrs ms miss mx dr prof sir dame lord lady rev revd hon messrs mme mlle")
 """Titles also when nothing follows, or behind the forenames; others (`Col`, `Gen`) may be somebody's name."""
@@ -45,6 +45,7 @@ _BORN = re.compile(
 )
 _M_APOSTROPHE = re.compile(r"\b[Mm]['\u2019\u2018`](?=[A-Za-z]{3})")
 _CHILD_OF = re.compile(r"\s+(?:[sdw]\s*/\s*o|a\s*/\s*[lp])\.?\s+", re.IGNORECASE)
+_ORDINAL = re.compile(r"[0-9]+(?:st|nd|rd|th)")
 _EASTERN = re.compile(r"[\u3400-\u9fff\uac00-\ud7a3\u3005]+")
 _TWO_SIGNS: Final = frozenset(("欧阳", "歐陽", "司马", "司馬", "诸葛", "諸葛", "上官", "东方", "慕容", "南宫", "남궁", "황보", "선우"))  # fmt: skip
 
@@ -65,7 +66,8 @@ def _clean(text: str) -> str:
 def _without_titles(found: list[str]) -> list[str]:
     start = 0
     while start < len(found) and (
-        found[start] in TITLES or (found[start] == "the" and start + 1 < len(found))
+        found[start] in TITLES
+        or (start + 1 < len(found) and (found[start] == "the" or _ORDINAL.fullmatch(found[start])))
     ):
         start += 1
     if start == len(found) and found and found[-1] not in _ALWAYS_TITLES:
@@ -76,15 +78,17 @@ def _without_titles(found: list[str]) -> list[str]:
 def _without_suffixes(found: list[str], dotted: frozenset[str] = SUFFIXES) -> list[str]:
     end = len(found)
     while end > 1:
+        if found[end - 1] in SUFFIXES:
+            end -= 1
+            continue
         start = end
         while start > 1 and len(found[start - 1]) == 1:
             start -= 1
-        if found[end - 1] in SUFFIXES:
-            end -= 1
-        elif end - start > 1 and "".join(found[start:end]) in dotted:
-            end = start
-        else:
+        while end - start > 1 and "".join(found[start:end]) not in dotted:
+            start += 1
+        if end - start < 2:
             break
+        end = start
     return found[:end]
 
 
@@ -131,7 +135,7 @@ def split_full_name(text: str) -> tuple[str, str]:
     if comma and (behind := _without_titles(words(after))) and not set(behind) <= SUFFIXES:
         while len(behind) > 1 and behind[-1] in _ALWAYS_TITLES:
             behind.pop()
-        if behind[0] not in _ALWAYS_TITLES and words(before):
+        if behind[0] not in _ALWAYS_TITLES:
             family = _without_suffixes(_without_titles(words(before)))
             return " ".join(_without_suffixes(behind, _DOTTED)), _joined(family)
     return _split_words(before if comma else cleaned)

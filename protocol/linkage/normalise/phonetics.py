@@ -118,11 +118,8 @@ def _d(word: _Word, i: int) -> _Step:
 
 def _g(word: _Word, i: int) -> _Step:
     following, before = word.at(i + 1), word.at(i - 1)
-    if following == "H":
-        return _gh(word, i), 2
-    if following == "N":
-        sounded = (i == 1 and word.vowel(0)) or word.at(i + 2, 2) == "EY" or word.slavic
-        return ("KN" if sounded else "N"), 2
+    if following in "HN":
+        return (_gh if following == "H" else _gn)(word, i), 2
     if word.at(i + 1, 2) == "LI" and not word.slavic:
         return "KL", 2
     if i == 0 and (following == "Y" or word.at(1, 2) in _HARD_G):
@@ -140,6 +137,11 @@ def _g(word: _Word, i: int) -> _Step:
 
 
 _HARD_G: Final = frozenset(("ES", "EP", "EB", "EL", "EY", "IB", "IL", "IN", "IE", "EI", "ER"))
+
+
+def _gn(word: _Word, i: int) -> str:
+    sounded = (i == 1 and word.vowel(0)) or word.at(i + 2, 2) == "EY" or word.slavic
+    return "KN" if sounded else "N"
 
 
 def _gh(word: _Word, i: int) -> str:

@@ -31,10 +31,9 @@ def postcode(text: str) -> tuple[str, str]:
         return "BFPO", forces[1]
     if joined.startswith("ZZ"):
         raise ValueError("not a UK postcode: a stand-in for none")
-    for spelling in (joined, _digits_in_place(joined)):
-        whole = _POSTCODE.fullmatch(spelling)
-        if whole and (len(whole[1]) < 4 or whole[1][-2].isdigit() or whole[1] in _OVERSEAS):
-            return whole[1], whole[2]
+    whole = _POSTCODE.fullmatch(_digits_in_place(joined))
+    if whole and (len(whole[1]) < 4 or whole[1][-2].isdigit() or whole[1] in _OVERSEAS):
+        return whole[1], whole[2]
     outward, _, inward = cleaned.partition(" ")
     if _OUTWARD.fullmatch(outward) and (not inward or _INWARD.fullmatch(inward)):
         return outward, inward
@@ -43,7 +42,7 @@ def postcode(text: str) -> tuple[str, str]:
 
 def _digits_in_place(joined: str) -> str:
     """The inward part begins with a digit, and the district's first character behind the letters is one."""
-    if not 5 <= len(joined) <= 7:
+    if not 5 <= len(joined) <= 7 or joined.startswith("GIR"):
         return joined
     outward, inward = joined[:-3], joined[-3:]
     inward = inward[0].replace("O", "0").replace("I", "1") + inward[1:]
