@@ -60,6 +60,7 @@ def test_what_is_no_uk_postcode(text):
         ("75001", "75 001"),
         ("D02 AF30", "D02A F30"),
         ("NG9", "NG9"),
+        ("A\u00bcIAA", "A14 1AA"),
         ("", ""),
     ],
 )
@@ -157,6 +158,11 @@ def test_levels(kind, test, canonical, expected):
 def test_addresses(text, expected):
     assert places.address(text) == expected
     assert address(address(text)) == address(text)
+
+
+def test_what_surely_ends_a_street_may_end_one():
+    assert places._SURE <= places._STREETS
+    assert set(places._TYPES.values()) <= places._STREETS
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Postcodes, addresses and towns of the United Kingdom."""
 
+import contextlib
 import re
 from functools import lru_cache
 from typing import Final
@@ -77,6 +78,8 @@ def code(text: str) -> str:
         joined = "".join(words(text)).upper()
         if not 3 <= len(joined) <= 9 or joined.startswith("ZZ99"):
             raise
+        with contextlib.suppress(ValueError):
+            return canonical_postcode(joined)
         cut = len(joined) - 3 if len(joined) > 4 else 2
         return f"{joined[:cut]} {joined[cut:]}"
 
@@ -130,6 +133,8 @@ _SURE: Final = word_set(
     "road street avenue close crescent drive lane terrace boulevard grove gardens square mews highway parade way esplanade"
 )
 """What ends a street also where the town follows without a comma."""
+_ALONE: Final = word_set("broadway cheapside kingsway queensway esplanade parade strand promenade")
+"""Streets of one word."""
 _FOREIGN_STREETS: Final = word_set("heol ffordd stryd rhodfa lon rue via calle avenida rua")
 _SIDES: Final = word_set("north south east west upper lower")
 _SAINTS: Final = word_set(
@@ -141,6 +146,9 @@ _SAINTS: Final = word_set(
     "ninian olave olaves oswald oswalds pancras patrick patricks paul pauls peter peters philip philips richard richards saviour saviours "
     "stephen stephens swithin swithun swithuns teresa thomas vincent vincents wilfrid wilfrids winifred"
 )
+
+_ROUNDS: Final = 8
+"""What is left once something was cut away may look like more to cut; a canonical form has nothing left."""
 
 _SPLIT = re.compile(r"[,;\n\r\t|]+")
 _INLINE_POSTCODE = re.compile(r"\b[a-z]{1,2}[0-9][a-z0-9]? ?[0-9][abd-hjlnp-uw-z]{2}\b")
@@ -168,8 +176,10 @@ def address(text: str) -> tuple[str, str]:
     Ln` gives `("old rectory", "church lane")`. Either part may be blank. Never raises; `number|street` is taken as two parts that are known.
     """
     known, bar, behind = text.partition("|")
-    if bar and "|" not in behind:
-        return address_parts(known, behind)
+    return address_parts(known, behind) if bar and "|" not in behind else address_parts(*_read(text))
+
+
+def _read(text: str) -> tuple[str, str]:
     folded = fold(text.replace("\u2019", "'")).strip()
     folded = _INLINE_POSTCODE.sub(" ", folded)
     if box := _BOX.search(folded):
@@ -180,6 +190,15 @@ def address(text: str) -> tuple[str, str]:
 
 def address_parts(number: str, street: str) -> tuple[str, str]:
     """House number or name and street that stand in columns of their own, as `address` would give them."""
+    settled = _parts(number, street)
+    for _ in range(_ROUNDS):
+        before, settled = settled, _parts(*settled)
+        if before == settled:
+            break
+    return settled
+
+
+def _parts(number: str, street: str) -> tuple[str, str]:
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
     name = _number(found) if found and found.end() == len(house) else _name(house)
@@ -236,20 +255,7 @@ def _ends_street(part: str) -> bool:
         (len(found) > 1 and (found[-1] in _STREETS or (found[-1] in _SIDES and found[-2] in _STREETS)))
         or any(word in _SURE for word in found[1:])
         or found[0] in _FOREIGN_STREETS
-        or (
-            len(found) == 1
-            and found[0]
-            in {
-                "broadway",
-                "cheapside",
-                "kingsway",
-                "queensway",
-                "esplanade",
-                "parade",
-                "strand",
-                "promenade",
-            }
-        )
+        or (len(found) == 1 and found[0] in _ALONE)
     )
 
 
@@ -305,6 +311,15 @@ _TOWN_DISTRICT = re.compile(r"(?<=[a-z])\s+[a-z]{1,2}[0-9][a-z0-9]?$")
 @lru_cache(maxsize=CACHED)
 def town(text: str) -> str:
     """A town in lower-case words: `Stratford-upon-Avon, Warks` gives `stratford on avon`; of several parts the first."""
+    settled = _town(text)
+    for _ in range(_ROUNDS):
+        before, settled = settled, _town(settled)
+        if before == settled:
+            break
+    return settled
+
+
+def _town(text: str) -> str:
     parts = [part for part in re.split(r"[,;\n(]+", _INLINE_POSTCODE.sub(" ", fold(text))) if part.strip()]
     if not parts:
         return ""
