@@ -19,9 +19,9 @@ from blindmatch.protocol.linkage.keys import (
     Trade,
     tokens,
 )
-from blindmatch.protocol.linkage.rates import Rates, measure
+from blindmatch.protocol.linkage.rates import Rates, default_rates, measure
 from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema, parse_schema, schema_names
-from blindmatch.protocol.linkage.score import Lead, expected_chance_matches, leads
+from blindmatch.protocol.linkage.score import Lead, PairScore, expected_chance_matches, leads, score_pair
 
 __all__ = [
     "ELEMENT_BYTES",
@@ -31,6 +31,7 @@ __all__ = [
     "Elements",
     "Lead",
     "Rates",
+    "PairScore",
     "RecordBuilder",
     "Schema",
     "SchemaError",
@@ -39,6 +40,7 @@ __all__ = [
     "Tokens",
     "Trade",
     "compile_keys",
+    "default_rates",
     "expected_chance_matches",
     "leads",
     "level_digests",
@@ -46,5 +48,6 @@ __all__ = [
     "measure",
     "parse_schema",
     "schema_names",
+    "score_pair",
     "tokens",
 ]

@@ -3,6 +3,7 @@
 `normalise` supplies nearly all of it; here stand the tests over two fields and those that only a model needs.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,6 +17,11 @@ GAP: Final = "|"
 _SHORTEST_CODE: Final = 3
 _LONGEST_CODE: Final = 9
 _DISTRICT_DIGITS: Final = 5
+_WRITTEN_DATE: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+_FIRST_YEAR: Final = 1000
+_LAST_YEAR: Final = 2100
+_DATE_LENGTH: Final = len("YYYY-MM-DD")
+_YEAR, _MONTH, _DAY = slice(0, 4), slice(5, 7), slice(8, 10)
 
 
 def _code(text: str) -> str:
@@ -40,6 +46,30 @@ def _whole_code(canonical: str) -> str:
     return canonical if len(canonical.partition(" ")[2]) > 1 else ""
 
 
+def _loose_date(text: str) -> str:
+    """A date; one of a day or month that does not exist stays as it is written: the slip may stand in both lists."""
+    try:
+        return normalise.date(text)
+    except ValueError:
+        written = _WRITTEN_DATE.fullmatch(text.strip())
+        if not written or not _FIRST_YEAR <= int(written[1]) <= _LAST_YEAR:
+            raise
+        return "-".join(written.groups())
+
+
+def _part(*pieces: slice) -> Test:
+    return lambda canonical: GAP.join(canonical[x] for x in pieces) if len(canonical) == _DATE_LENGTH else ""
+
+
+def _either_day(canonical: str) -> str:
+    """Year, and day and month in rising order."""
+    return (
+        GAP.join((canonical[:4], *sorted((canonical[5:7], canonical[8:]))))
+        if len(canonical) == _DATE_LENGTH
+        else ""
+    )
+
+
 def _either_way(canonical: str) -> str:
     """First forename and surname in alphabetical order; an initial alone is no name."""
     given, _, family = canonical.partition(GAP)
@@ -56,7 +86,11 @@ def _given_or_itself(test: Test) -> Test:
     return lambda canonical: test(canonical) or normalise.LEVEL_TESTS["forenames"]["first-word"](canonical)
 
 
-FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {**normalise.FIELD_KINDS, "code": _code}
+FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
+    **normalise.FIELD_KINDS,
+    "code": _code,
+    "loose-date": _loose_date,
+}
 """Kind of field to the function that makes its text canonical; `ValueError` carries the reason."""
 
 _FORENAMES = normalise.LEVEL_TESTS["forenames"]
@@ -70,6 +104,14 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
         "either-way": _either_way,
     },
     "surname": {**_SURNAME, "metaphone": _or_itself(_SURNAME["metaphone"])},
+    "loose-date": {
+        "full-date": _part(slice(None)),
+        "unordered": _either_day,
+        "year-day": _part(_YEAR, _DAY),
+        "year-month": lambda canonical: canonical[:7] if len(canonical) >= len("YYYY-MM") else "",
+        "month-day": _part(_MONTH, _DAY),
+        "year": lambda canonical: canonical[:4],
+    },
     "code": {
         "full": _whole_code,
         "sector": normalise.places.sector,

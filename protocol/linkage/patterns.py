@@ -281,6 +281,33 @@ class Patterns:
                 grid = grid - self._swap
                 yield from self._patterns(grid, (grid >= threshold) & only, absence, swapped=True)
 
+    def best(
+        self, options: list[list[int]], absence: Absence, *, agreed: npt.NDArray[np.bool_], swapped: bool
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """The best score of demands out of `options` (per dimension), and those; None where none asks a person.
+
+        Args:
+            options: the demands that two rows meet; an absent dimension has only 0.
+            absence: what is missing.
+            agreed: per level of the schema whether the rows agree: for the names in either order.
+            swapped: read the names in either order: both names' best levels then count, less what that costs.
+        """
+        grid = self._scores[absence.fields]
+        model = self.space.schema.model
+        if swapped:
+            if not (model and model.swapped) or absence.fields & {*self._names}:
+                return None
+            if not agreed[self.space.schema.level_index(model.swapped)]:
+                return None
+            options = [[0] if i in self._names else choice for i, choice in enumerate(options)]
+            grid = grid - self._swap
+        chosen = np.where(self._asks_person(grid.shape, absence.fields), grid, -(1 << 40))[np.ix_(*options)]
+        at = np.unravel_index(int(chosen.argmax()), chosen.shape)
+        score = int(chosen[at])
+        if score <= -(1 << 39):
+            return None
+        return score, tuple(choice[int(i)] for choice, i in zip(options, at, strict=True))
+
     def _asks_person(self, shape: tuple[int, ...], absent: frozenset[int]) -> npt.NDArray[np.bool_]:
         asked = np.zeros(shape, dtype=np.bool_)
         for axis in self._person:

@@ -93,6 +93,12 @@ class Rates:
         return rates
 
 
+def default_rates(schema: Schema) -> Rates:
+    """What the schema assumes of a list that says all its fields: for a look at a score when no list is at hand."""
+    made = measure(schema, (), seed=b"")
+    return Rates((PRESENT,) * len(schema.levels), made.alone, made.household)
+
+
 def rate_count(schema: Schema) -> int:
     """How many numbers a side states."""
     made = space(schema)

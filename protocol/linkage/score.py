@@ -7,6 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.linkage.keys import FILLER, CompiledKey, CompiledKeys, Tokens
+from blindmatch.protocol.linkage.patterns import Absence, Patterns
+from blindmatch.protocol.linkage.states import BIT
+
+Bytes2D = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,11 @@ class Lead:
     keys: tuple[CompiledKey, ...]
     score: float
     elements: tuple[int, ...]
+
+    @property
+    def posterior(self) -> float:
+        """The chance that this is one person, by the model: that of the strongest key."""
+        return max(key.posterior for key in self.keys)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -45,17 +54,94 @@ def leads(
     """
     elements = np.unique(np.asarray(hits, dtype=np.int64))
     elements = elements[made.key_index[elements] != FILLER]
-    least = compiled.schema.threshold if threshold is None else threshold
+    # Keys that a model compiled reach their round's threshold already.
+    least = threshold or (compiled.schema.threshold if compiled.schema.model is None else 0.0)
     by_record: dict[int, list[int]] = {}
     for element in elements.tolist():
         by_record.setdefault(element // made.tokens_per_record, []).append(element)
     found = []
     for record, members in by_record.items():
         ranks = sorted({int(made.key_index[element]) for element in members})
-        keys = tuple(compiled.keys[rank] for rank in ranks)
+        keys = tuple(sorted((compiled.keys[rank] for rank in ranks), key=lambda key: -key.weight))
         if keys[0].weight >= least:
             found.append(Lead(record, keys, keys[0].weight, tuple(members)))
     return sorted(found, key=lambda lead: (-lead.score, lead.record))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one field, or the household's fields together, adds to a pair's score."""
+
+    fields: tuple[str, ...]
+    levels: tuple[str, ...]
+    """The best levels that agree, by name; a field that disagrees names none."""
+    bits: float
+
+
+@dataclass(frozen=True)
+class PairScore:
+    """The score of two rows under a round's weights: the best reading of what agrees and what is missing."""
+
+    bits: float
+    parts: tuple[Part, ...]
+    swapped: bool
+    missing_receiver: tuple[str, ...]
+    missing_sender: tuple[str, ...]
+
+
+def score_pair(patterns: Patterns, receiver: Bytes2D, sender: Bytes2D) -> PairScore | None:
+    """Score two rows of level digests, (levels, 16) each, by going through every reading: what the keys must equal.
+
+    Nothing of the compiler's choice of patterns is used. None where no reading asks a field of the person.
+    """
+    space = patterns.space
+    schema = space.schema
+    dimensions = space.dimensions
+    agreed = (receiver == sender).all(axis=1) & receiver.any(axis=1)
+    said = (receiver.any(axis=1), sender.any(axis=1))
+    places = [[schema.level_index(level.name) for level in d.levels] for d in dimensions]
+    best: PairScore | None = None
+    for absence in patterns.absences:
+        sides = zip(said, (absence.receiver, absence.sender), strict=True)
+        if any(side[places[i]].any() for side, fields in sides for i in fields):
+            continue
+        for swapped in (False, True):
+            options = [
+                [0] if i in absence.fields else [*np.flatnonzero(agreed[places[i]]).tolist(), len(d.levels)]
+                for i, d in enumerate(dimensions)
+            ]
+            found = patterns.best(options, absence, agreed=agreed, swapped=swapped)
+            if found and (best is None or found[0] > best.bits * BIT):
+                best = _pair_score(patterns, *found, absence, swapped=swapped)
+    return best
+
+
+def _pair_score(
+    patterns: Patterns, score: int, demands: tuple[int, ...], absence: Absence, *, swapped: bool
+) -> PairScore:
+    space = patterns.space
+    names = [
+        (d.levels[demand].name,) if demand < len(d.levels) and i not in absence.fields else ()
+        for i, (d, demand) in enumerate(zip(space.dimensions, demands, strict=True))
+    ]
+    alone = len(space.alone)
+    parts = [
+        Part((d.name,), names[i], int(patterns.weights.alone_weight(i)[demands[i]]) / BIT)
+        for i, d in enumerate(space.alone)
+        if i not in absence.fields
+    ]
+    household = patterns.weights.household_weight(absence.fields)[demands[alone:]]
+    parts.append(
+        Part(
+            tuple(d.name for d in space.household),
+            tuple(name for level in names[alone:] for name in level),
+            int(household) / BIT,
+        )
+    )
+    missing = [
+        tuple(space.dimensions[i].name for i in fields) for fields in (absence.receiver, absence.sender)
+    ]
+    return PairScore(score / BIT, tuple(parts), swapped, *missing)
 
 
 def expected_chance_matches(key: CompiledKey, ours: int, theirs: int) -> float:
