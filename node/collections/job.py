@@ -87,6 +87,7 @@ class Job:
         self._keys = answers(self.schema)
         # Whose record it is, hashed under a key that is gone with the import.
         self._entity_key = os.urandom(32)
+        self._file = ""
         self._references: set[bytes] = set()
 
     def recognise(self, file: Path, form: str, has_mapping: bool) -> Format:
@@ -105,6 +106,7 @@ class Job:
                 f"{file}: a mapping is for tables, and this is {chosen.value}", hint="Leave --mapping out."
             )
         self._report.format = chosen.value
+        self._file = file.name
         return chosen
 
     def read_table(
@@ -268,10 +270,18 @@ class Job:
             self._warn("rows that say too little for any match key, and were left out")
             return
         combined, dropped = self._builder.combine(draft.parts)
+        try:
+            rows = self._builder.rows(combined)
+        except ValueError as error:
+            # What was checked before does not come here; a value that only the schema refuses is a bad row, too.
+            draft.unusable = True
+            draft.faults.append(records.RowFault(self._file, draft.row, "", str(error)))
+            self._accepts(draft)
+            return
         if dropped:
             self._warn("combinations of names, dates and addresses beyond what one record may have", dropped)
         # With a bad row the import may be refused, but the rest is still read, for the report.
-        self._rows += self._builder.rows(combined)
+        self._rows += rows
         writer.add(
             StoredRecord(draft.reference, draft.facts, draft.provenance),
             draft.handling,

@@ -60,10 +60,13 @@ def _unpacked(item: Item) -> Iterator[Item]:
         yield item
         return
     content, number = item.content, item.number
-    if any(isinstance(content.get(name), list) for name in _PACKAGES) and "ocid" not in content:
-        for name in _PACKAGES:
-            for entry in children(content, name):
+    packed = [entry for name in _PACKAGES if isinstance(content.get(name), list) for entry in content[name]]
+    if packed and "ocid" not in content:
+        for place, entry in enumerate(packed, start=1):
+            if isinstance(entry, dict):
                 yield from _unpacked(Item(number, entry))
+            else:
+                yield Item(number, {}, f"entry {place} of the package is not an object")
         return
     compiled = child(content, "compiledRelease")
     if compiled:

@@ -56,8 +56,8 @@ class Notes:
         """
         found: dict[str, None] = {}
         for text in texts:
-            value, reason = canonical(name, text)
-            if reason or (value and self.check(name, value)):
+            value, reason = values.usable(name, text, self.check)
+            if reason:
                 words = name.replace("_", " ")
                 self.warn(f"{of} with a {words} that cannot be used, which was left out")
             elif value:
@@ -209,8 +209,7 @@ class Drafter:
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
         found: dict[str, None] = {}
         for text in self._values(cells, name):
-            value, reason = canonical(name, text, self._mapping.day_first)
-            reason = reason or (self._check(name, value) if value else "")
+            value, reason = values.usable(name, text, self._check, self._mapping.day_first)
             if reason:
                 made.faults.append(RowFault(self.file, made.row, name, reason))
             elif value:

@@ -4,7 +4,7 @@ Records carry raw text where the schema makes it canonical, and a canonical form
 a date's order of day and month is the file's, not the schema's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +21,12 @@ Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
 
 _CACHED_VALUES: Final = 1 << 15
+_CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
+    "date_of_birth": date,
+    "postcode": postcode,
+    "company_number": company_number,
+}
+"""Fields whose text is made canonical here: the schema needs no second look at it."""
 
 
 def anything_goes(_name: str, _text: str) -> str:
@@ -34,13 +40,19 @@ def canonical(name: str, text: str, day_first: bool = True) -> tuple[str, str]:
     try:
         if name == "date_of_birth":
             return date(text, day_first=day_first), ""
-        if name == "postcode":
-            return postcode(text), ""
-        if name == "company_number":
-            return company_number(text), ""
+        if name in _CANONICAL:
+            return _CANONICAL[name](text), ""
     except ValueError as error:
         return "", str(error)
     return " ".join(text.split()), ""
+
+
+def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
+    """A value in the form in which it is kept, or blank and the reason why it cannot be used."""
+    value, reason = canonical(name, text, day_first)
+    if value and not reason and name not in _CANONICAL:
+        reason = check(name, value)
+    return ("", reason) if reason else (value, "")
 
 
 @lru_cache(maxsize=_CACHED_VALUES)
