@@ -6,7 +6,6 @@ from blindmatch.protocol.linkage.normalise import (
     FIELD_KINDS,
     LEVEL_TESTS,
     address,
-    code,
     places,
     postcode,
     town,
@@ -52,30 +51,6 @@ def test_what_is_no_uk_postcode(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("ng98py", "NG9 8PY"),
-        ("NG9 8CY", "NG9 8CY"),  # no such letters in the inward part: a slip of the pen, not refused here
-        ("2617", "26 17"),
-        ("75001", "75 001"),
-        ("D02 AF30", "D02A F30"),
-        ("NG9", "NG9"),
-        ("A\u00bcIAA", "A14 1AA"),
-        ("", ""),
-    ],
-)
-def test_codes_of_any_country(text, expected):
-    assert code(text) == expected
-    assert code(expected) == expected
-
-
-@pytest.mark.parametrize("text", ["A", "unknown place", "ZZ99 3WZ"])
-def test_what_is_no_code(text):
-    with pytest.raises(ValueError, match="not a UK postcode"):
-        code(text)
-
-
-@pytest.mark.parametrize(
     ("kind", "test", "canonical", "expected"),
     [
         ("postcode", "full", "NG9 8PY", "NG9 8PY"),
@@ -85,9 +60,6 @@ def test_what_is_no_code(text):
         ("postcode", "sector", "NG9", ""),
         ("postcode", "district", "BFPO 57", "BFPO 57"),
         ("postcode", "full", "BFPO 57", "BFPO 57"),
-        ("code", "full", "26 17", "26 17"),
-        ("code", "district", "26 17", "26"),
-        ("code", "full", "NG9", ""),
         ("address", "number-street", "12a|high street", "12a|highstreet"),
         ("address", "number-street", "|high street", ""),
         ("address", "number-street", "12a|", ""),

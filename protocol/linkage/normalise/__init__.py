@@ -31,17 +31,15 @@ from blindmatch.protocol.linkage.normalise.nicknames import canonical as nicknam
 from blindmatch.protocol.linkage.normalise.phonetics import metaphone
 from blindmatch.protocol.linkage.normalise.places import canonical_address as address
 from blindmatch.protocol.linkage.normalise.places import canonical_postcode as postcode
-from blindmatch.protocol.linkage.normalise.places import code, town
+from blindmatch.protocol.linkage.normalise.places import town
 
 __all__ = [
     "FIELD_KINDS",
-    "GAP",
     "LEVEL_TESTS",
     "NORMALISATION",
     "PartialDate",
     "address",
     "bank_account",
-    "code",
     "company",
     "company_number",
     "contacts",
@@ -70,16 +68,11 @@ __all__ = [
 NORMALISATION: Final = 2
 """Part of every schema's digest: raised whenever a change in this package changes any canonical or derived text."""
 
-GAP: Final = "|"
-"""Parts the pieces of a text that has several; no piece contains it."""
-
 FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
     "forenames": forenames,
     "surname": surname,
     "date": date,
-    "date-as-written": dates.lenient,
     "postcode": postcode,
-    "code": code,
     "address": address,
     "town": town,
     "company-number": company_number,
@@ -132,23 +125,6 @@ def _sound(canonical: str) -> str:
     return (metaphone(joined) or joined) if len(joined) > 1 else ""
 
 
-def _either_way(canonical: str) -> str:
-    """Forename and surname, `john|smith`, in the order of the alphabet: the same where somebody swapped them."""
-    first, _, last = canonical.partition(GAP)
-    pieces = sorted((_first_word(first), last))
-    return GAP.join(pieces) if all(pieces) else ""
-
-
-_DATE_TESTS: Final[Mapping[str, Callable[[str], str]]] = {
-    "full-date": dates.full,
-    "unordered": dates.unordered,
-    "year-day": dates.year_day,
-    "year-month": dates.year_month,
-    "month-day": dates.month_day,
-    "year": dates.year,
-    "month": dates.month,
-}
-
 LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "forenames": {
         "exact": _exact,
@@ -157,18 +133,23 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
         "metaphone": _given_sound,
         "first3": _first3,
         "initial": _initial,
-        "either-way": _either_way,
     },
     "surname": {"exact": _exact, "metaphone": _sound, "first3": _first3, "initial": _initial},
-    "date": _DATE_TESTS,
-    "date-as-written": _DATE_TESTS,
+    "date": {
+        "full-date": dates.full,
+        "unordered": dates.unordered,
+        "year-day": dates.year_day,
+        "year-month": dates.year_month,
+        "month-day": dates.month_day,
+        "year": dates.year,
+        "month": dates.month,
+    },
     "postcode": {
         "exact": _exact,
         "full": places.full_postcode,
         "sector": places.sector,
         "district": places.district,
     },
-    "code": {"full": places.full_postcode, "sector": places.sector, "district": places.district},
     "address": {"number-street": places.number_and_street, "street": places.street, "number": places.house},
     "town": {"exact": _joined, "metaphone": _sound},
     "company-number": {"exact": _exact},
@@ -179,9 +160,7 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "email": {"exact": _exact},
     "vehicle": {"exact": _exact},
 }
-"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing.
-
-A test over two fields takes both canonical texts with `GAP` between."""
+"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing."""
 
 
 def forget() -> None:

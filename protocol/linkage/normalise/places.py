@@ -1,6 +1,5 @@
 """Postcodes, addresses and towns of the United Kingdom."""
 
-import contextlib
 import re
 from functools import lru_cache
 from typing import Final
@@ -64,34 +63,13 @@ def canonical_postcode(text: str) -> str:
     return f"{outward} {inward}".strip()
 
 
-def code(text: str) -> str:
-    """A UK postcode where it is one; else another country's code, or a slip of the pen, in two parts: `75001` gives `75 001`.
-
-    The first part stands for the district: all but the last three characters, or the first two of four and fewer.
-
-    Raises:
-        ValueError: too short or too long for any country's code.
-    """
-    try:
-        return canonical_postcode(text)
-    except ValueError:
-        joined = "".join(words(text)).upper()
-        if not 3 <= len(joined) <= 9 or joined.startswith("ZZ99"):
-            raise
-        with contextlib.suppress(ValueError):
-            return canonical_postcode(joined)
-        cut = len(joined) - 3 if len(joined) > 4 else 2
-        return f"{joined[:cut]} {joined[cut:]}"
-
-
 # What levels test, on canonical text.
 
 
 def full_postcode(canonical: str) -> str:
     """The postcode where it is whole; a district or a sector alone says nothing here."""
     outward, _, inward = canonical.partition(" ")
-    short = len(inward) < 2 and _OUTWARD.fullmatch(outward)
-    return "" if short and outward != "BFPO" else canonical
+    return canonical if len(inward) == 3 or (outward == "BFPO" and inward) else ""
 
 
 def sector(canonical: str) -> str:
