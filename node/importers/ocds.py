@@ -60,8 +60,9 @@ def _unpacked(item: Item) -> Iterator[Item]:
         yield item
         return
     content, number = item.content, item.number
-    packed = [entry for name in _PACKAGES if isinstance(content.get(name), list) for entry in content[name]]
-    if packed and "ocid" not in content:
+    packs = [name for name in _PACKAGES if isinstance(content.get(name), list)]
+    if packs and "ocid" not in content:
+        packed = [entry for name in packs for entry in content[name]]
         for place, entry in enumerate(packed, start=1):
             if isinstance(entry, dict):
                 yield from _unpacked(Item(number, entry))
