@@ -112,12 +112,9 @@ def _panel(left: int, panel: Panel) -> list[str]:
     if panel.points and 0 <= scale(panel.marked) <= 1:
         here = across(panel.marked)
         parts.append(_line((here, _TOP), (here, bottom), "#888888", "2 3"))
-    for colour, dash, share_of in (
-        (_PRECISION, "", lambda point: point.precision),
-        (_RECALL, "6 3", lambda point: point.recall),
-    ):
-        parts += _curve([(across(point.at), up(share_of(point))) for point in panel.points], colour, dash)
-    return parts
+    precision = [(across(point.at), up(point.precision)) for point in panel.points]
+    recall = [(across(point.at), up(point.recall)) for point in panel.points]
+    return [*parts, *_curve(precision, _PRECISION, ""), *_curve(recall, _RECALL, "6 3")]
 
 
 def _curve(places: Sequence[tuple[float, float]], colour: str, dash: str) -> list[str]:

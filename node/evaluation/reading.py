@@ -1,11 +1,11 @@
 """Two tables and their truth, read by the importers and turned into columns of level digests.
 
-A field that cannot be read is left blank and counted; a row that cannot be read at all is left out and counted, and a
+A field that cannot be read is left blank and counted (of a date with an impossible day, its month is kept); a row that cannot be read at all is left out and counted, and a
 true pair that it belongs to counts as missed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ from blindmatch.node.importers.records import Draft, Part
 from blindmatch.node.importers.values import forget
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, Schema
+from blindmatch.protocol.linkage.normalise import dates
 
 Indices = npt.NDArray[np.int64]
 TRUTH_COLUMNS = ("left_reference", "right_reference")
@@ -124,13 +125,24 @@ def _read_side(
     with open_table(path, separator=mapping.separator if mapping else ";") as table:
         used = mapping or recognise(table.header, "subjects")
         drafter = Drafter(table, used)
-        postcodes = used.places(table.header, str(path)).get("postcode", ())
+        places = used.places(table.header, str(path))
         for row in table:
             draft = drafter.draft(row)
             rows_read += 1
-            if not draft.unusable and any(fault.field == "postcode" for fault in draft.faults):
-                texts = [text for place in postcodes for text in row.cells[place].split(used.separator)]
-                _keep_foreign(builder, draft, texts)
+            if draft.faults and not draft.unusable:
+                _mend(
+                    builder,
+                    draft,
+                    {
+                        name: [
+                            text.strip()
+                            for place in places.get(name, ())
+                            for text in row.cells[place].split(used.separator)
+                        ]
+                        for name in ("date_of_birth", "postcode")
+                    },
+                    day_first=used.day_first,
+                )
             faults.update(f"{fault.field or 'row'}: {fault.reason}" for fault in draft.faults)
             combined, dropped = ([], 0) if draft.unusable else builder.combine(view(draft.parts))
             if dropped:
@@ -154,17 +166,33 @@ def _read_side(
     )
 
 
-def _keep_foreign(builder: RecordBuilder, draft: Draft, texts: Iterable[str]) -> None:
-    """Give a record its postcodes that are not British, but that the schema can compare all the same."""
-    kept = [text for text in texts if text.strip() and not _sound(builder, {"postcode": text})[1]]
-    if len(kept) < sum(fault.field == "postcode" for fault in draft.faults):
+def _mend(
+    builder: RecordBuilder, draft: Draft, texts: Mapping[str, Sequence[str]], *, day_first: bool
+) -> None:
+    """Keep what can still be compared of a date with a slip of the pen, and of a postcode that is not British."""
+    faulty = {fault.field for fault in draft.faults}
+    if "date_of_birth" in faulty and not any("date_of_birth" in part[0] for part in draft.parts):
+        found = dict.fromkeys(_partly(text, day_first=day_first) for text in texts["date_of_birth"])
+        if kept := [{"date_of_birth": text} for text in found if text]:
+            draft.parts.append(kept)
+    if "postcode" not in faulty:
+        return
+    foreign = [text for text in texts["postcode"] if text and not _sound(builder, {"postcode": text})[1]]
+    if len(foreign) < sum(fault.field == "postcode" for fault in draft.faults):
         return
     draft.faults = [fault for fault in draft.faults if fault.field != "postcode"]
     for part in draft.parts:
-        if len(part) == len(kept) == 1 and {"address", "town"} & part[0].keys():
-            part[0]["postcode"] = kept[0]
+        if len(part) == len(foreign) == 1 and {"address", "town"} & part[0].keys():
+            part[0]["postcode"] = foreign[0]
             return
-    draft.parts.append([{"postcode": text.strip()} for text in kept])
+    draft.parts.append([{"postcode": text} for text in foreign])
+
+
+def _partly(text: str, *, day_first: bool) -> str:
+    try:
+        return dates.lenient(text, day_first=day_first)
+    except ValueError:
+        return ""
 
 
 def _digests(builder: RecordBuilder, rows: Iterable[dict[str, str]]) -> tuple[list[bytes], list[str]]:
