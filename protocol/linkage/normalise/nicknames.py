@@ -16,17 +16,17 @@ abigail: abbie abby abbey abi abigale gail gayle
 abraham: abe abram ibrahim
 adam: addie
 adelaide: addy adele
-adrian: ade adrienne
+adrian: ade adrien
 agnes: aggie nessie
 ahmed: ahmad ahmet achmed
 aidan: aiden aden
 alan: al allan allen alun
 albert: bert bertie alb
 alexander: alex alec alick alistair alasdair alastair alister sandy sasha xander lex aleksander alexandr aleksandr
-alexandra: alexa sandra lexi lexie
-alfred: alf alfie fred freddie freddy alfy
-alice: alys ally
-alison: allison ali alyson
+alexandra: alexa sandra lexi lexie aleksandra
+alfred: alf alfie alfy
+alice: alys ally alicia alisha
+alison: allison alyson ally-alison
 amanda: mandy manda
 amelia: millie milly amelie
 amy: aimee ami
@@ -41,6 +41,7 @@ archibald: archie archy baldie
 arthur: art artie
 audrey: audra
 augustus: gus august augustine
+ayesha: aisha aysha aishah ayeesha aaisha
 barbara: barb babs barbie barbra
 barnaby: barney barnabas
 barry: baz barrie
@@ -60,7 +61,7 @@ bruce: brucie
 calvin: cal
 cameron: cam
 caroline: carol carrie carolyn carole caz carolina
-catherine: cath cathy kate katie katy kathy kath kathryn katherine katharine catharine cathryn kit kitty kay kathleen cathleen katarzyna ekaterina
+catherine: catrin kasia cath cathy kate katie katy kathy kath kathryn katherine katharine catharine cathryn kit kitty kay kathleen cathleen katarzyna ekaterina
 cecilia: cissy cecily celia cis
 charles: charlie charley chas chuck chaz carlos karl carl
 charlotte: lottie lotty charlene char
@@ -101,7 +102,7 @@ elaine: lainey
 eleanor: ellie elly ella nell nellie nelly nora eleanora elinor elena
 elizabeth: liz lizzie lizzy beth-elizabeth betty bess bessie betsy eliza elisabeth libby lisa lise liza elsie lisbeth lilibet elspeth buffy elzbieta
 ellen: helen helena elen
-emily: em emmie emilia
+emily: em emmie emmy emilie emilia
 emma: emm
 eric: erik rick-eric
 ernest: ernie
@@ -118,6 +119,7 @@ florence: flo florrie flossie
 frances: fran fanny francesca franny francine
 francis: frank frankie francisco franco frans
 franklin: franklyn
+frederick: fred freddie freddy frederic fredrick fredric friedrich frederik fryderyk
 gabriel: gabe
 gabrielle: gabby gabriella gaby
 gareth: gaz garth
@@ -125,7 +127,7 @@ gary: garry gaz-gary
 gavin: gav
 gemma: jemma gem
 geoffrey: geoff jeff jeffrey jeffery geoffery
-george: georgie jorge georg
+george: georgie geordie jerzy jorge georg
 georgina: georgia georgiana gina
 gerald: gerry jerry gerard ger jerald
 geraldine: ged
@@ -151,7 +153,7 @@ hilary: hillary hil
 horace: horatio
 howard: howie
 hubert: bert-hubert
-hugh: hughie huw hugo shug
+hugh: hughie huey huw hugo shug
 humphrey: humph
 hussein: husain hussain hossein husayn
 ian: iain ean
@@ -160,7 +162,9 @@ irene: rene
 isaac: ike issac izaak
 isabel: isabella isobel isabelle izzy issy bel belle ishbel izzie
 isaiah: isiah
+isla: islay
 ivan: vanya
+ivor: ifor
 jacob: jake jakob jacques jakub
 jacqueline: jackie jacqui jaqueline jacquelyn jacky
 james: jim jimmy jimmie jamie jem jas hamish seamus jaime
@@ -178,7 +182,7 @@ joan: joanie siobhan
 joanna: jo joanne johanna joann
 jocelyn: joss
 jodie: jody jodi
-john: jack johnny johnnie jon jonny sean shaun shawn johan johann ian-john ivor-john jock juan giovanni jan-john ioan eoin
+john: jack johannes johnny johnnie jon jonny sean shaun shawn johan johann ian-john ivor-john jock juan giovanni jan-john ioan eoin
 jonathan: jonathon johnathan jonty jonathen
 joseph: joe joey jo-joseph jos josef yusuf yousef yosef jose giuseppe youssef yusef
 josephine: josie jose-josephine
@@ -203,9 +207,10 @@ krzysztof: krzys krzystof
 laura: lauren lori laurie-laura lorna-laura
 laurence: lawrence larry laurie lawrie lol loz lorenzo
 leah: lea
-leonard: len lenny leo leon
+leonard: len lenny leonhard leo leon
 leslie: les lesley lesly
 lewis: lew louis louie lou lewie luis
+lionel: lyonel
 lilian: lily lillian lil lilly
 linda: lynda lindy lyn lynn lynne
 lindsay: lindsey linsey lynsey linzi
@@ -219,7 +224,7 @@ madeleine: maddie maddy madeline madelaine madge-madeleine
 magdalena: magda lena
 malcolm: malc mal
 marcus: mark marc marco marek
-margaret: maggie meg megan peggy peg madge marge margie greta rita daisy marjorie margery margret maisie mairead margarita margot
+margaret: malgorzata gosia maggie meg megan peggy peg madge marge margie greta rita daisy marjorie margery margret maisie mairead margarita margot
 maria: marie mary mariam maryam maureen moira mae may molly polly mollie mia-maria marion marian marianne miriam maire moyra
 marilyn: marylin marlyn marilynn
 martin: marty martyn
@@ -249,6 +254,7 @@ norman: norm
 oliver: ollie olly olivier ol
 olivia: liv livvy olive
 oscar: oskar
+omar: umar omer
 osman: usman uthman othman
 oswald: oz ozzie
 pamela: pam pammy
@@ -258,7 +264,7 @@ paul: paulie pawel pablo paolo pavel
 paula: pauline
 penelope: penny pen
 percival: percy perce
-peter: pete pedro piotr pyotr pieter petr
+peter: pete petar pedro piotr pyotr pieter petr
 philip: phil phillip pip philippe filip
 philippa: pippa phillippa philipa
 phoebe: phebe
@@ -273,7 +279,7 @@ rebecca: becky becca bex rebekah beccy becki
 reginald: reg reggie rex
 rhys: reece rees reese
 richard: rick ricky dick richie dickie rich ricardo ritchie dicky ryszard
-robert: rob bob bobby robbie bobbie robin bert-robert rab rabbie roberto rupert
+robert: rob bob bobby robbie robby bobbie robin bert-robert rab rabbie roberto rupert
 roberta: bobbie-roberta
 roderick: rod roddy roderic
 rodney: rodders
@@ -305,6 +311,7 @@ stanley: stan
 stella: estelle stell
 stephanie: steph stef stephany steffi stefanie
 stephen: steve steven stevie stephan stefan steph-stephen etienne ste
+syed: sayed sayyid saeed-syed
 stuart: stu stewart stew
 susan: sue susie suzy suzanne susannah sukie suzie susanna zuzanna
 tabitha: tabby
@@ -312,7 +319,7 @@ tamara: tammy tam-tamara
 terence: terry tel terrance terrence tezza
 teresa: theresa tess terri tessa tessie therese terrie
 thelma: thel
-theodore: theo teddy-theodore theodor fyodor
+theodore: theo teodor teddy-theodore theodor fyodor
 thomas: tom tommy thom tam tomas tomasz
 timothy: tim timmy timmothy
 tobias: toby tobi tobie
@@ -343,6 +350,7 @@ winston: win-winston
 yvonne: evonne vonnie
 yosif: iosif
 youssouf: yusouf
+zainab: zaynab zeinab zaineb
 zachary: zach zack zak zac zachariah
 zoe: zoey zowie
 """
