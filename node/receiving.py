@@ -162,6 +162,18 @@ class ReceivingEdge:
             raise SequenceError("the edge's rates were not exchanged")
         return self._agreed
 
+    @property
+    def expected(self) -> dict[str, float]:
+        """Keys, and true and false leads to expect; empty before the keys are compiled."""
+        if self._agreed is None:
+            return {}
+        compiled = self._agreed.compiled
+        return {
+            "keys": len(compiled.keys),
+            "expected_true": round(compiled.expected_true, 2),
+            "expected_false": round(compiled.expected_false, 2),
+        }
+
     async def build(self) -> None:
         """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
 

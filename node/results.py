@@ -21,6 +21,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula, and facts come from another agency."""
 
 
+_KEYS_TOLD = 4
+"""A pair that agrees on much agrees on dozens of keys; the strongest few say it."""
+
+
 @dataclass(frozen=True)
 class ResultLead:
     """One lead as it is kept and shown. A lead is no identification: a person looks at it."""
@@ -31,13 +35,16 @@ class ResultLead:
     """Who holds the same."""
     edge: str
     keys: tuple[str, ...]
-    """What agrees, in words, strongest first."""
+    """What agrees, in words: the strongest keys, strongest first."""
     key_names: tuple[str, ...]
+    """Every key that agrees."""
     score: float
     """Bits: the strongest key's weight."""
     handling: str = ""
     facts: tuple[dict[str, str], ...] = field(default=(), repr=False)
     """What the other agency released, one entry per record of its own that agrees."""
+    posterior: float = 1.0
+    """By the model, how likely at least that both records are of one person: that of the strongest key alone."""
     more: int = 0
     """Further records of the other agency, whose facts did not fit."""
 
@@ -68,7 +75,10 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
     """
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
-    for lead in linkage.leads(made.compiled, made.tokens, hits.elements):
+    # Every compiled key reaches its round's threshold; the schema's own is for keys that it lists.
+    least = None if made.compiled.schema.model is None else 0.0
+    for lead in linkage.leads(made.compiled, made.tokens, hits.elements, least):
+        strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
         info = made.collection.record(int(made.selected[lead.record]))
         facts: list[dict[str, str]] = []
         more = 0
@@ -82,15 +92,16 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
                 reference=info.reference,
                 agency=agency,
                 edge=edge,
-                keys=lead.words,
-                key_names=tuple(key.name for key in lead.keys),
-                score=lead.score,
+                keys=tuple(key.words for key in strongest[:_KEYS_TOLD]),
+                key_names=tuple(key.name for key in strongest),
+                score=max(key.weight for key in lead.keys),
+                posterior=max(key.posterior for key in lead.keys),
                 handling=info.handling,
                 facts=tuple(facts),
                 more=more,
             )
         )
-    return found
+    return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))
 
 
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
@@ -140,10 +151,19 @@ def to_csv(leads: Sequence[ResultLead]) -> str:
     names = fact_names(leads)
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["reference", "agency", "edge", "score", "keys", "handling", *names, "more"])
+    writer.writerow(["reference", "agency", "edge", "posterior", "score", "keys", "handling", *names, "more"])
     for lead in leads:
         facts = [" | ".join(record.get(name, "") for record in lead.facts) for name in names]
-        cells = [lead.reference, lead.agency, lead.edge, lead.score, "; ".join(lead.keys), lead.handling]
+        likely = f"{lead.posterior:.4f}"
+        cells = [
+            lead.reference,
+            lead.agency,
+            lead.edge,
+            likely,
+            lead.score,
+            "; ".join(lead.keys),
+            lead.handling,
+        ]
         writer.writerow([_cell(cell) for cell in (*cells, *facts)] + [lead.more])
     return out.getvalue()
 
@@ -203,7 +223,7 @@ def _add_lead(entities: dict[str, dict[str, Any]], lead: ResultLead, number: int
         summary="; ".join(lead.keys),
         publisher=lead.agency,
         recordId=f"{round_id}/{lead.edge}/{number + 1}",
-        description=f"{lead.score:.1f} bits",
+        description=f"{lead.score:.1f} bits; one person with a chance of {lead.posterior:.4f} by the model",
     )
     for facts in lead.facts:
         company = contract = ""

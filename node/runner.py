@@ -52,6 +52,11 @@ class EdgeOutcome:
     state: str
     """`closed`, `failed`, or the state from which it can be resumed."""
     leads: int = 0
+    keys: int = 0
+    """Match keys that both sides compiled; 0 before."""
+    expected_true: float = 0.0
+    """Leads to expect by the model, under the agreed overlap; 0 for a schema that lists its keys."""
+    expected_false: float = 0.0
     receiver_elements: int = 0
     sender_elements: int = 0
     sent_bytes: int = 0
@@ -298,6 +303,7 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
         state,
         failure,
         leads=edge.leads,
+        **edge.expected,
         receiver_elements=ours,
         sender_elements=theirs,
         sent_bytes=edge.sent,

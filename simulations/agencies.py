@@ -76,15 +76,15 @@ def edge_between(
 
 
 def agreement_between(
-    parties: Sequence[Party], edges: Sequence[Edge], *, start: int, days: int = 30
+    parties: Sequence[Party], edges: Sequence[Edge], *, start: int, days: int = 30, schema: str = SCHEMA
 ) -> Agreement:
     """An agreement that is valid from `start` (seconds since 1970) for some days, for ten rounds."""
     return Agreement(
         title="Suppliers and organised crime, a simulated pilot",
         purpose="Find suppliers that are linked to known groups.\nA lead is not an identification.",
         parties=tuple(parties),
-        schema=SCHEMA,
-        schema_digest=load_schema(SCHEMA).digest,
+        schema=schema,
+        schema_digest=load_schema(schema).digest,
         edges=tuple(edges),
         marking="OFFICIAL-SENSITIVE",
         handling_codes=("P",),

@@ -27,7 +27,7 @@ from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope
-from blindmatch.simulations.agencies import agreement_between, edge_between
+from blindmatch.simulations.agencies import SCHEMA, agreement_between, edge_between
 
 PASSPHRASE = "for trials only"  # noqa: S105 - guards nothing
 SCRYPT_N = 2
@@ -60,6 +60,8 @@ class Town:
     roles: Mapping[str, str]
     """Agency id to role."""
     now: float
+    schema: str = SCHEMA
+    """The linkage schema of every collection and agreement."""
     nodes: dict[str, Node] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     authority: Authority = field(init=False)
@@ -115,7 +117,9 @@ class Town:
             writer = csv.writer(file)
             writer.writerow(SUBJECTS if kind == "subjects" else SUPPLIERS)
             writer.writerows(rows)
-        return import_collection(self.nodes[agency], name, kind, path, facts=facts).collection
+        return import_collection(
+            self.nodes[agency], name, kind, path, facts=facts, schema=self.schema
+        ).collection
 
     def agree(self, agreement: Agreement, *, unsigned: Sequence[str] = ()) -> Held:
         """Have every node keep and sign an agreement, without the network; `unsigned` ones do not sign."""
@@ -135,7 +139,7 @@ class Town:
         disclosure = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
-        return agreement_between(parties, edges, start=int(self.now) - 60)
+        return agreement_between(parties, edges, start=int(self.now) - 60, schema=self.schema)
 
     def channel(self, client: str, server: str, port: int | None = None) -> grpc.aio.Channel:
         """A bare channel as `client`'s node, for trials that send what no client of ours would."""

@@ -176,13 +176,14 @@ def results_(
             (
                 lead.reference,
                 lead.agency,
+                f"{lead.posterior:.1%}",
                 f"{lead.score:.1f}",
                 "\n".join(lead.keys),
                 *(" | ".join(record.get(name, "") for record in lead.facts) for name in names),
             )
             for lead in leads
         ]
-        table(("reference", "also held by", "bits", "agreeing", *names), cells, empty="No leads.")
+        table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
         for row in rows:
             if row.state != "closed":
                 note(f"edge {row.edge} is not closed ({row.state}): its leads may be missing")
@@ -319,6 +320,11 @@ def _show(outcome: RoundOutcome) -> None:
     typer.echo(f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {short(outcome.agreement_id)}")
     table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
     for edge in outcome.edges:
+        if edge.expected_true:
+            typer.echo(
+                f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
+                f"at the agreed overlap, and {edge.expected_false:.1f} false ones"
+            )
         _explain(edge)
     if outcome.resumable:
         note(f"Go on with it: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")

@@ -18,6 +18,7 @@ def lead(**changes):
         "keys": ("same name and date of birth",),
         "key_names": ("name+dob",),
         "score": 28.5,
+        "posterior": 0.975,
         "handling": "P",
         "facts": ({"value": "10"}, {"value": "20", "role": "director"}),
         "more": 1,
@@ -44,11 +45,23 @@ def test_references_and_facts_stay_out_of_the_repr():
 def test_csv_has_a_column_per_fact():
     assert fact_names([lead()]) == ["value", "role"]
     header, row = list(csv.reader(io.StringIO(to_csv([lead()]))))
-    assert header == ["reference", "agency", "edge", "score", "keys", "handling", "value", "role", "more"]
+    assert header == [
+        "reference",
+        "agency",
+        "edge",
+        "posterior",
+        "score",
+        "keys",
+        "handling",
+        "value",
+        "role",
+        "more",
+    ]
     assert row == [
         "P-1",
         "north-council",
         "e",
+        "0.9750",
         "28.5",
         "same name and date of birth",
         "P",
@@ -62,7 +75,7 @@ def test_csv_has_a_column_per_fact():
 def test_a_cell_never_becomes_a_formula(start):
     made = lead(facts=({"value": start + "cmd|'/c calc'!A0"},))
     _, row = list(csv.reader(io.StringIO(to_csv([made]), newline="")))
-    assert row[6].startswith("'" + start)
+    assert row[7].startswith("'" + start)
 
 
 def test_json_names_every_edge_and_its_state():

@@ -1,0 +1,159 @@
+"""Rounds whose keys are compiled from both sides' rates, between real nodes: what is found, kept, refused."""
+
+import dataclasses
+import random
+import time
+
+import pytest
+
+from blindmatch.node import results
+from blindmatch.node.preparation import exchanged
+from blindmatch.node.runner import run_round
+from blindmatch.node.server import running
+from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.protocol.agreement import Linkage
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.linkage import Rates, load_schema
+from blindmatch.protocol.match.rates import RatesStatement
+from blindmatch.simulations.loopback import Town
+
+SCHEMA = "uk-person-company-2"
+SMALL = Limits(chunk_elements=512)
+WEST, NORTH = "west-force", "north-council"
+FORENAMES = (
+    "Ada",
+    "Brian",
+    "Chloe",
+    "Dev",
+    "Esther",
+    "Farid",
+    "Grace",
+    "Hamish",
+    "Ines",
+    "Jonah",
+    "Keira",
+    "Liam",
+)
+EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
+
+
+def invented(first, count):
+    """Suppliers whose values are as independent as the model takes them to be, the same for the same numbers."""
+    for number in range(first, first + count):
+        dice = random.Random(number)
+        surname = "".join(dice.choice("bdfgklmnprstvz") + dice.choice("aeiou") for _ in range(4)).title()
+        born = f"{dice.randint(1940, 2000)}-{dice.randint(1, 12):02d}-{dice.randint(1, 28):02d}"
+        postcode = f"{dice.choice('BGLMS')}{dice.randint(1, 40)} {dice.randint(1, 9)}{dice.choice('ABDEF')}G"
+        company, value = f"{10_000_000 + number:08d}", f"{1_000 + number}"
+        yield [f"S-{number:05d}", dice.choice(FORENAMES), surname, born, postcode, company, value]
+
+
+@pytest.fixture
+def town(tmp_path):
+    """As elsewhere, 20 of 40 subjects are suppliers, but half of these are written with slips and gaps."""
+    made = Town(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
+    theirs = list(invented(20, 50))
+    ours = [[f"P-{row[0][2:]}", *row[1:5], "P"] for row in invented(0, 40)]
+    for number, row in enumerate(theirs):
+        if number % 4 == 1:
+            row[3] = row[3][:7]  # year and month of birth, as in the register
+        elif number % 4 == 3:
+            row[4] = ""
+    made.bring(WEST, "groups", "subjects", ours)
+    made.bring(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
+    yield made
+    made.close()
+
+
+def agree(town, **linkage):
+    agreement = town.agreement(WEST, NORTH, facts=["contract_value"], tokens=120)
+    terms = Linkage(**{"overlap": 0.5, "false_leads": 0.005, **linkage})
+    edges = tuple(dataclasses.replace(edge, linkage=terms) for edge in agreement.edges)
+    return town.agree(dataclasses.replace(agreement, edges=edges))
+
+
+async def test_a_round_finds_people_in_spite_of_slips_and_says_how_likely_each_is(town):
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    async with running(council, limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL)
+    assert outcome.complete
+    leads = results.load(police, outcome.round_id)
+    assert {lead.reference for lead in leads} == EXPECTED
+    for lead in leads:
+        assert {"contract_value": str(1_000 + int(lead.reference[2:]))} in lead.facts
+        assert 0.5 < lead.posterior <= 1
+        assert lead.keys[0].startswith("same ")
+        assert len(lead.keys) <= 4
+    (edge,) = outcome.edges
+    assert edge.keys > 4
+    assert edge.expected_true > 1 > edge.expected_false
+    # Every record has the same number of elements.
+    assert edge.receiver_elements % 40 == edge.sender_elements % 50 == 0
+    assert edge.receiver_elements // 40 == edge.sender_elements // 50 == min(120, 2 * edge.keys)
+
+
+async def test_both_sides_keep_the_same_rates_and_compile_the_same_keys_from_them(town):
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    async with running(council, limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL)
+        again = await run_round(police, held.id, limits=SMALL)
+    ours, theirs = (node.store.edge(outcome.round_id, outcome.edges[0].edge) for node in (police, council))
+    assert (ours.receiver_rates, ours.sender_rates) == (theirs.receiver_rates, theirs.sender_rates)
+    one, other = exchanged(held.agreement, ours), exchanged(held.agreement, theirs)
+    assert one.context == other.context
+    assert one.compiled.digest == other.compiled.digest
+    # Another round says nothing new of the lists.
+    later = police.store.edge(again.round_id, again.edges[0].edge)
+    assert exchanged(held.agreement, later).compiled.digest == one.compiled.digest
+    assert later.sender_rates != ours.sender_rates
+    assert len(ours.sender_rates.payload) < 1_000
+
+
+async def test_lists_for_which_no_key_is_specific_enough_end_the_round_before_it_begins(town, monkeypatch):
+    """The receiver says what would help; neither side has sent anything but its rates; no round is used up."""
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    police.store.delete_collection(police.store.collections()[0].id)
+    town.bring(
+        WEST, "known-by-month", "subjects", [[*row[:3], row[3][:7], "", "P"] for row in invented(0, 40)]
+    )
+    held = agree(town, overlap=0.000001, false_leads=0.000001)
+    # The schema's listed keys (company numbers and the like) are always specific enough: leave them out.
+    monkeypatch.setattr("blindmatch.protocol.linkage.compile._listed", lambda *_: ())
+    async with running(council, limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL)
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == (FAILED, "agreement")
+    assert "no key is specific enough" in edge.reason
+    assert "postcode district" in edge.hint
+    for node in (police, council):
+        row = node.store.edge(outcome.round_id, edge.edge)
+        assert (row.state, row.seed, row.snapshot) == (FAILED, b"", b"")
+        assert node.store.rounds_used(held.id, edge.edge) == 0
+
+
+async def test_rates_that_no_honest_list_could_have_are_refused(town, monkeypatch):
+    """A side that claims that hardly two people share a name would get keys that are far too loose."""
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    right = RatesStatement.sign
+
+    def lying(self, signer, context):
+        rates = Rates.decode(self.rates, load_schema(SCHEMA))
+        rarest = tuple((255,) * len(codes) for codes in rates.alone)
+        return right(
+            dataclasses.replace(self, rates=dataclasses.replace(rates, alone=rarest).encode()),
+            signer,
+            context,
+        )
+
+    async with running(council, limits=SMALL):
+        with monkeypatch.context() as patch:
+            patch.setattr(RatesStatement, "sign", lying)
+            outcome = await run_round(police, held.id, limits=SMALL)
+        (edge,) = outcome.edges
+        assert (edge.state, edge.code) == (FAILED, "bad-message")
+        assert "honest" in edge.reason
+        assert council.store.edges(outcome.round_id) == []
+        assert (await run_round(police, held.id, limits=SMALL)).edges[0].state == CLOSED
