@@ -119,7 +119,7 @@ def _learn(known: _Known, item: Item) -> None:
         known.numbers[entity] = numbers[0] if numbers else ""
     elif schema == "Contract":
         known.contracts[entity] = {
-            "reference": _one(properties, "identifier", "procedureNumber", "documentNumber", "name"),
+            "reference": _one(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
             "value": _one(properties, "amount"),
             "currency": _one(properties, "currency"),
             "date": _one(properties, "contractDate", "date", "startDate"),
