@@ -188,7 +188,7 @@ class _Search:
         total = 0
         for at in np.ndindex(*held.shape):
             total += int(held[at]) * math.prod(int(self._alone[i][s]) for i, s in enumerate(at))
-        return total // ONE**alone
+        return int(total // ONE**alone)
 
     def _missing_share(self, absence: Absence) -> int:
         share = ONE
@@ -221,7 +221,7 @@ class _Result:
         return bool(self.chosen) and self.false * (ONE - share) <= self.true * share
 
 
-def compile_keys(
+def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its statement
     schema: Schema,
     receiver: Rates | None = None,
     sender: Rates | None = None,

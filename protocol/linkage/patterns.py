@@ -53,17 +53,12 @@ def absences(space: Space, *, missing: bool) -> tuple[Absence, ...]:
     """Every choice of at most two missing fields and their sides, none first."""
     may = space.schema.model.missing if space.schema.model and missing else ()
     sided = [(i, side) for i, d in enumerate(space.dimensions) if d.name in may for side in (0, 1)]
-    found = []
-    for count in range(MAX_MISSING + 1):
-        for chosen in itertools.combinations(sided, count):
-            if len({i for i, _ in chosen}) == count:
-                found.append(
-                    Absence(
-                        tuple(i for i, side in chosen if side == 0),
-                        tuple(i for i, side in chosen if side == 1),
-                    )
-                )
-    return tuple(found)
+    return tuple(
+        Absence(*(tuple(i for i, where in chosen if where == side) for side in (0, 1)))
+        for count in range(MAX_MISSING + 1)
+        for chosen in itertools.combinations(sided, count)
+        if len({i for i, _ in chosen}) == count
+    )
 
 
 class Weights:
@@ -120,7 +115,7 @@ class Weights:
         return moved
 
     def met(self) -> tuple[tuple[Grid, ...], Grid]:
-        """u as pairs of two people meet it: a field that either side lacks agrees on nothing."""
+        """The u that pairs of two people meet: a field that either side lacks agrees on nothing."""
         count = len(self.space.alone)
         lost = []
         for i, d in enumerate(self.space.dimensions):
@@ -136,7 +131,7 @@ class Weights:
         return alone, np.ascontiguousarray(joint)
 
     def bests(self, dimension: int) -> Grid:
-        """m per best level (and none, last) of a dimension."""
+        """The m per best level (and none, last) of a dimension."""
         return _by_best(self.space.dimensions[dimension], self.m[dimension])
 
     def alone_weight(self, dimension: int) -> Grid:

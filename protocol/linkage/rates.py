@@ -184,14 +184,12 @@ class _Sample:
 
 def _same_person(sample: _Sample, dimensions: Iterable[Dimension], places: dict[str, int]) -> Indices:
     """Pairs of the sample that agree on each of these fields by more than its weakest level: the same person twice."""
-    pairs = [np.zeros((0, 2), dtype=np.int64)]
     # What implies another of these levels collides with it.
     told = [
         [x for x in d.levels[:-1] if not set(x.implies) & {y.name for y in d.levels[:-1]}] for d in dimensions
     ]
-    for chosen in itertools.product(*told):
-        pairs.append(sample.pairs(places[level.name] for level in chosen))
-    return np.unique(np.concatenate(pairs), axis=0)
+    pairs = [sample.pairs(places[level.name] for level in chosen) for chosen in itertools.product(*told)]
+    return np.unique(np.concatenate([np.zeros((0, 2), dtype=np.int64), *pairs]), axis=0)
 
 
 def measure(

@@ -3,7 +3,7 @@
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -185,38 +185,41 @@ def _keys_fault(schema: Schema) -> str:
 
 
 def _model_fault(schema: Schema) -> str:
-    model = schema.model
-    if model is None:
-        return ""
+    return next(_model_faults(schema, schema.model), "") if schema.model else ""
+
+
+def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
     fields = {item.name for item in schema.fields}
-    at = {level.name: level.field for level in schema.levels}
-    if not 2 <= len(set(model.compared)) == len(model.compared) <= MAX_COMPARED or not fields >= set(
-        model.compared
-    ):
-        return f"compares 2 to {MAX_COMPARED} of its fields, each once"
+    compared = set(model.compared)
+    if not 2 <= len(compared) == len(model.compared) <= MAX_COMPARED or not fields >= compared:
+        yield f"compares 2 to {MAX_COMPARED} of its fields, each once"
     for part in (model.household, model.person, model.missing, model.names):
-        if not set(part) <= set(model.compared) or len(set(part)) != len(part):
-            return "household, person, missing and names list compared fields, each once"
+        if not set(part) <= compared or len(set(part)) != len(part):
+            yield "household, person, missing and names list compared fields, each once"
     if not model.person:
-        return "names no field that tells a person from the rest of the house"
-    if model.swapped and model.swapped not in at:
-        return f"swapped names unknown level {model.swapped}"
-    if not (0 < model.swapped_m < 1 and 0 <= model.along <= 1 and 0 <= model.family <= 1):
-        return "swapped_m, along and family are probabilities"
+        yield "names no field that tells a person from the rest of the house"
+    if not model.household or len(model.household) == len(model.compared):
+        yield "names no field of a household, or no other"
+    if model.swapped and model.swapped not in {level.name for level in schema.levels}:
+        yield f"swapped names unknown level {model.swapped}"
+    if not (0 < model.swapped_m < 1 and 0 <= model.along < 1 and 0 <= model.family <= 1):
+        yield "swapped_m, along and family are probabilities"
+    yield from _linked_faults(schema)
+    for name in model.compared:
+        own = schema.levels_of(name)
+        if not 1 <= len(own) <= MAX_LEVELS or sum(x.m for x in own) >= 1 or sum(x.u for x in own) >= 1:
+            yield f"field {name} needs 1 to {MAX_LEVELS} levels whose m, and whose u, add up to less than 1"
+
+
+def _linked_faults(schema: Schema) -> Iterator[str]:
+    at = {level.name: level.field for level in schema.levels}
+    order = [level.name for level in schema.levels]
     for level in schema.levels:
         linked = [*level.implies, *(name for pair in level.both for name in pair)]
         if any(at.get(name) != level.field or name == level.name for name in linked):
-            return f"level {level.name} implies a level that is not of its field"
-    for name in model.compared:
-        own = [level for level in schema.levels if level.field == name and not level.other]
-        if not 1 <= len(own) <= MAX_LEVELS or sum(x.m for x in own) >= 1 or sum(x.u for x in own) >= 1:
-            return f"field {name} needs 1 to {MAX_LEVELS} levels whose m, and whose u, add up to less than 1"
-        seen: set[str] = set()
-        for level in own:
-            if seen & set(level.implies):
-                return f"level {level.name} stands below one that it implies"
-            seen.add(level.name)
-    return ""
+            yield f"level {level.name} implies a level that is not of its field"
+        elif any(order.index(name) < order.index(level.name) for name in linked):
+            yield f"level {level.name} stands below one that it implies"
 
 
 def _digest(schema: Schema) -> bytes:

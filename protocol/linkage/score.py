@@ -97,8 +97,8 @@ def score_pair(patterns: Patterns, receiver: Bytes2D, sender: Bytes2D) -> PairSc
     space = patterns.space
     schema = space.schema
     dimensions = space.dimensions
-    agreed = (receiver == sender).all(axis=1) & receiver.any(axis=1)
-    said = (receiver.any(axis=1), sender.any(axis=1))
+    said = [np.asarray(row.any(axis=1), dtype=np.bool_) for row in (receiver, sender)]
+    agreed = np.asarray((receiver == sender).all(axis=1) & said[0], dtype=np.bool_)
     places = [[schema.level_index(level.name) for level in d.levels] for d in dimensions]
     best: PairScore | None = None
     for absence in patterns.absences:

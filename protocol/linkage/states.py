@@ -28,7 +28,9 @@ def parts(probability: float) -> int:
 def log2_units(numerator: int, denominator: int) -> int:
     """log2(numerator / denominator) in 1/64 bit: each rounded down from its exact value."""
     # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine.
-    return (max(numerator, 1) ** BIT).bit_length() - (max(denominator, 1) ** BIT).bit_length()
+    above: int = max(numerator, 1) ** BIT
+    below: int = max(denominator, 1) ** BIT
+    return above.bit_length() - below.bit_length()
 
 
 @dataclass(frozen=True)
