@@ -106,3 +106,10 @@ def test_whole_names_split_into_canonical_parts(given_text, family):
     assert last.isascii()
     assert "  " not in first
     assert " " not in last
+
+
+@pytest.mark.parametrize("kind", ["forenames", "surname", "company-name", "address", "town"])
+def test_a_broken_file_is_no_name(kind):
+    assert FIELD_KINDS[kind]("ab " * 400) == ""
+    assert FIELD_KINDS[kind]("\u5f20" * 900) == ""  # its transliteration is too long
+    assert split_full_name("ab " * 400) == ("", "")

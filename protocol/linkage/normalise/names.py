@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from blindmatch.protocol.linkage.normalise.text import CACHED, word_set, words
+from blindmatch.protocol.linkage.normalise.text import CACHED, LONGEST, word_set, words
 
 TITLES: Final = word_set(
     "mr mrs ms miss mx dr prof professor sir dame lord lady rev revd reverend hon honourable rt capt captain col colonel "
@@ -51,13 +51,13 @@ _TWO_SIGNS: Final = frozenset(("欧阳", "歐陽", "司马", "司馬", "诸葛",
 
 
 def _said(canonical: str) -> str:
-    return "" if canonical in _ABSENT else canonical
+    return "" if canonical in _ABSENT or len(canonical) > LONGEST else canonical
 
 
 def _clean(text: str) -> str:
     """Without asides in brackets or quotes, unless nothing else is there; initials parted; blank where it says nothing."""
     stripped = text.strip()
-    if stripped.casefold() in _ABSENT or stripped in _ABSENT_EXACTLY:
+    if len(stripped) > LONGEST or stripped.casefold() in _ABSENT or stripped in _ABSENT_EXACTLY:
         return ""
     outside = _ASIDE.sub(" ", stripped)
     return _INITIAL.sub(r"\1 ", outside if words(outside) else stripped)
@@ -128,9 +128,9 @@ def split_full_name(text: str) -> tuple[str, str]:
     if eastern:
         return eastern
     cleaned = _BORN.sub("", _M_APOSTROPHE.sub("Mc", _clean(text)))
-    child, of, parent = _CHILD_OF.sub("\n", cleaned).partition("\n")
-    if of and words(child) and words(parent):
-        return " ".join(_without_titles(words(child))), _joined(_without_suffixes(words(parent)))
+    child, *parent = map(words, _CHILD_OF.split(cleaned, maxsplit=1))
+    if child and any(parent):
+        return " ".join(_without_titles(child)), _joined(_without_suffixes(parent[0]))
     before, comma, after = cleaned.partition(",")
     if comma and (behind := _without_titles(words(after))) and not set(behind) <= SUFFIXES:
         while len(behind) > 1 and behind[-1] in _ALWAYS_TITLES:
@@ -277,7 +277,7 @@ def company(text: str) -> str:
     `&` and `+` are `and`; usual abbreviations are written out; a leading `the` is dropped; lone letters are put together.
     """
     stripped = text.strip()
-    if stripped.casefold() in _ABSENT or stripped in _ABSENT_EXACTLY:
+    if len(stripped) > LONGEST or stripped.casefold() in _ABSENT or stripped in _ABSENT_EXACTLY:
         return ""
     parted = _TRADING_AS.sub(" trading as ", stripped).replace("&", " and ").replace("+", " and ")
     found = _letters_together(words(parted))

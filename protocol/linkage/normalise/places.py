@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from blindmatch.protocol.linkage.normalise.text import CACHED, fold, word_set, words
+from blindmatch.protocol.linkage.normalise.text import CACHED, LONGEST, fold, word_set, words
 
 _OUTWARD = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]?|GIR")
 _INWARD = re.compile(r"[0-9](?:[ABD-HJLNP-UW-Z]{2})?")
@@ -153,6 +153,8 @@ def address(text: str) -> tuple[str, str]:
     The flat, the town and a postcode are left out. A house without a number gives its name: `The Old Rectory, Church
     Ln` gives `("old rectory", "church lane")`. Either part may be blank. Never raises; `number|street` is taken as two parts that are known.
     """
+    if len(text) > LONGEST:
+        return "", ""
     known, bar, behind = text.partition("|")
     return address_parts(known, behind) if bar and "|" not in behind else address_parts(*_read(text))
 
@@ -168,12 +170,14 @@ def _read(text: str) -> tuple[str, str]:
 
 def address_parts(number: str, street: str) -> tuple[str, str]:
     """House number or name and street that stand in columns of their own, as `address` would give them."""
+    if len(number) + len(street) > LONGEST:
+        return "", ""
     settled = _parts(number, street)
     for _ in range(_ROUNDS):
         before, settled = settled, _parts(*settled)
         if before == settled:
             break
-    return settled
+    return settled if len("|".join(settled)) < LONGEST else ("", "")
 
 
 def _parts(number: str, street: str) -> tuple[str, str]:
@@ -289,12 +293,14 @@ _TOWN_DISTRICT = re.compile(r"(?<=[a-z])\s+[a-z]{1,2}[0-9][a-z0-9]?$")
 @lru_cache(maxsize=CACHED)
 def town(text: str) -> str:
     """A town in lower-case words: `Stratford-upon-Avon, Warks` gives `stratford on avon`; of several parts the first."""
+    if len(text) > LONGEST:
+        return ""
     settled = _town(text)
     for _ in range(_ROUNDS):
         before, settled = settled, _town(settled)
         if before == settled:
             break
-    return settled
+    return settled if len(settled) <= LONGEST else ""
 
 
 def _town(text: str) -> str:

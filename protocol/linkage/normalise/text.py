@@ -9,6 +9,10 @@ from anyascii import anyascii
 CACHED: Final = 1 << 16
 """Values that each hot function remembers; `normalise.forget` empties them all."""
 
+LONGEST: Final = 1_000
+"""Characters: a longer text is no name and no address but a broken file, and says nothing. Patterns take time that grows
+with the square of the length, so this also bounds what one cell can cost."""
+
 _APART = re.compile(r"[^\w]+|_+")
 _MARKS = re.compile(r"['\u2019\u2018`\u00b4\u02bc\u02b9.]")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
