@@ -16,6 +16,7 @@ from blindmatch.node.cli.common import (
     table,
 )
 from blindmatch.node.cli.linkage_evaluate import evaluate
+from blindmatch.node.cli.linkage_score import explain_model, render_model
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -25,9 +26,14 @@ from blindmatch.protocol.linkage import (
     level_digests,
     load_schema,
 )
-from blindmatch.protocol.linkage.normalise import FIELD_KINDS, LEVEL_TESTS, split_full_name
+from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
+from blindmatch.protocol.linkage.normalise import split_full_name
 
 app = typer.Typer(help="Quality of a linkage schema, and why two records match.", no_args_is_help=True)
+
+NEWEST = "uk-person-company-2"
+USUAL_SIZES = (2_000, 40_000)
+"""A force's people and a county's officers: what a score is set against when no sizes are given."""
 
 Digests = np.typing.NDArray[np.uint8]
 SideArgument = Annotated[
@@ -48,10 +54,14 @@ def explain(
     left: SideArgument,
     right: Annotated[str, typer.Argument(help="The same, to be compared with the first.")] = "",
     *,
-    schema: Annotated[str, typer.Option(help="The linkage schema.")] = "uk-person-company-1",
+    schema: Annotated[
+        str, typer.Option(help="The linkage schema; without it the records' own, for values the newest.")
+    ] = "",
     sizes: Annotated[
         str,
-        typer.Option(help="Records on both sides, such as 2000x40000: how many chance matches to expect."),
+        typer.Option(
+            help="Records on both sides, such as 2000x40000: what keys are compiled for, and chance matches reckoned."
+        ),
     ] = "",
     justification: Annotated[str, typer.Option(help="Why, for the audit log, where a record is read.")] = "",
     home: HomeOption = DEFAULT_HOME,
@@ -67,16 +77,20 @@ def explain(
         blindmatch linkage explain "forenames=Seán; surname=O'Brien; date_of_birth=3/4/1970" \
             "full_name=OBRIEN, Sean; date_of_birth=1970-04"
     """
-    used = load_schema(schema)
-    compiled = compile_keys(used)
+    numbers = _sizes(sizes)
     given = [text for text in (left, right) if text]
     sides: list[tuple[list[str], Digests]]
     if all("=" in text for text in given):
+        used = load_schema(schema or NEWEST)
         sides = [_values(used, text) for text in given]
     else:
-        sides = _with_records(used, given, home, passphrase_file, justification)
-    data = _compare(compiled, sides, _sizes(sizes))
-    emit(data, as_json, lambda: _render(data, len(sides)))
+        used, sides = _with_records(schema, given, home, passphrase_file, justification)
+    if used.model is None:
+        data = _compare(compile_keys(used), sides, numbers)
+        emit(data, as_json, lambda: _render(data, len(sides)))
+    else:
+        scored = explain_model(used, sides, numbers or USUAL_SIZES)
+        emit(scored, as_json, lambda: render_model(scored, len(sides)))
 
 
 def _values(schema: Schema, text: str) -> tuple[list[str], Digests]:
@@ -97,24 +111,34 @@ def _values(schema: Schema, text: str) -> tuple[list[str], Digests]:
         else:
             known = ", ".join(entry.name for entry in schema.fields)
             raise InputError(f"the schema has no field {name!r}", hint=f"Fields: {known}, full_name.")
+    canonical = {}
+    for entry in schema.fields:
+        try:
+            canonical[entry.name] = FIELD_KINDS[entry.kind](values.get(entry.name, ""))
+        except ValueError as error:
+            raise InputError(f"{entry.name}: {error}") from None
     seen = []
     for level in schema.levels:
-        kind = schema.field_named(level.field).kind
-        try:
-            seen.append(LEVEL_TESTS[kind][level.test](FIELD_KINDS[kind](values.get(level.field, ""))))
-        except ValueError as error:
-            raise InputError(f"{level.field}: {error}") from None
+        texts = [canonical[name] for name in (level.field, level.other) if name]
+        test = LEVEL_TESTS[schema.field_named(level.field).kind][level.test]
+        seen.append(test(GAP.join(texts)) if all(texts) else "")
     return seen, level_digests(schema, [values])
 
 
 def _with_records(
-    schema: Schema, given: list[str], home: Path, passphrase_file: Path | None, justification: str
-) -> list[tuple[list[str], Digests]]:
+    name_of_schema: str, given: list[str], home: Path, passphrase_file: Path | None, justification: str
+) -> tuple[Schema, list[tuple[list[str], Digests]]]:
     from blindmatch.node.audit import AuditEvent  # noqa: PLC0415 - the database library is slow to import
     from blindmatch.node.collections import open_collection  # noqa: PLC0415
 
     sides = []
     with open_node(home, passphrase_file) as node:
+        if not name_of_schema:
+            first = next(text for text in given if "=" not in text)
+            name_of_schema = (
+                open_collection(node, first.partition(":")[0]).schema.name if ":" in first else NEWEST
+            )
+        schema = load_schema(name_of_schema)
         for text in given:
             if "=" in text:
                 sides.append(_values(schema, text))
@@ -139,7 +163,7 @@ def _with_records(
                 justification=justification,
                 detail={"id": collection.id, "records": len(places), "action": "explain"},
             )
-    return sides
+    return schema, sides
 
 
 def _sizes(text: str) -> tuple[int, int] | None:

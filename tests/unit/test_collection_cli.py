@@ -144,6 +144,8 @@ def test_explain_values(run):
         "full_name=OBRIEN, Sean; date_of_birth=1970-04",
         "--sizes",
         "2000x40000",
+        "--schema",
+        "uk-person-company-1",
         "--json",
     )
     data = json.loads(out)
@@ -168,7 +170,7 @@ def test_explain_values(run):
 @pytest.mark.parametrize(
     ("side", "says"),
     [
-        ("date_of_birth=1970-02-30", "no such day"),
+        ("date_of_birth=yesterday", "not a date"),
         ("colour=red", "no field 'colour'"),
         ("surname=x; nothing", "field=value"),
         ("subjects", "collection:reference"),
