@@ -4,6 +4,7 @@ A package of the whole country does not fit into memory, so arrays are read with
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -167,8 +168,10 @@ def text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if isinstance(value, str):
         return " ".join(value.split())
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:.2f}" if isinstance(value, float) and value != int(value) else f"{value:.0f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
     return ""
 
 
