@@ -119,6 +119,10 @@ class Sending:
     def _allowed(self, caller: Caller, agreement_id: bytes, round_id: bytes, edge_id: str) -> Agreement:
         """The agreement, if the caller may have this edge of this round now."""
         node = self._node
+        row = node.store.find_agreement(agreement_id)
+        if row is None or caller.agency not in book.hold(row).agreement.agencies:
+            # As from `Fetch`: who is no party cannot tell whether it exists, let alone how it stands.
+            raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
             agreement, _ = book.ready(node, agreement_id, node.clock(), edge=edge_id, resuming=round_id)
         except AgreementError as error:
@@ -158,7 +162,7 @@ class Sending:
             state=State.PREPARING.value,
             started_at=now,
         )
-        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
+        # The log first: were it written second and could not be, the receiver would only have to ask again.
         node.audit.append(
             AuditEvent.DISCLOSURE,
             subject=f"round {row.round_id.hex()} edge {row.edge}",
@@ -170,6 +174,7 @@ class Sending:
                 "disclosure": edge.disclosure.value,
             },
         )
+        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
         return node.store.edge(row.round_id, row.edge)
 
     def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
@@ -202,6 +207,8 @@ class Sending:
     def _make_room(self) -> None:
         for edge in list(self._edges.values()):
             if edge.idle_seconds > IDLE_SECONDS:
+                # A caller that has merely stopped reading still holds it: without a session it is of no use any more.
+                edge.retire()
                 self._leave(edge)
         if len(self._edges) >= self._node.settings.service.sessions:
             raise PeerError(PeerCode.UNAVAILABLE, "as many rounds as this node allows are running")
