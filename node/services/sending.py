@@ -17,6 +17,7 @@ from blindmatch.node.preparation import edge_context
 from blindmatch.node.services.edge import Key, SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
+from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
@@ -26,6 +27,13 @@ from blindmatch.protocol.transcript import Signed
 
 IDLE_SECONDS = 600.0
 """An edge that nobody asked about for this long leaves memory; the store keeps it."""
+
+
+_LEAST_SHARE = 2
+"""Edges that one receiver may have open, however few the settings allow; else half of them."""
+
+UNFINISHED = 16
+"""Rounds of one edge that may wait for their receiver to come back; beyond it the oldest is given up."""
 
 
 class Sending:
@@ -151,6 +159,7 @@ class Sending:
                 f"{node.agency} has no collection ready for this edge",
                 hint="Its operator finds the reason in its log.",
             ) from None
+        self._thin_out(opening.agreement, edge.id)
         now = int(node.clock())
         row = EdgeRow(
             round_id=opening.header.round_id,
@@ -177,6 +186,28 @@ class Sending:
         node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
         return node.store.edge(row.round_id, row.edge)
 
+    def _thin_out(self, agreement_id: bytes, edge_id: str) -> None:
+        """Give the oldest unfinished rounds of an edge up: each keeps a tag table on our disk.
+
+        Only the receiver's own rounds make room for it, and none that is at work.
+        """
+        node = self._node
+        waiting = [
+            row
+            for row in node.store.edges(agreement_id=agreement_id, running=True)
+            if (row.edge, row.role) == (edge_id, Role.SENDER.value)
+            and (row.round_id, row.edge) not in self._edges
+        ]
+        for row in waiting[: max(0, len(waiting) + 1 - UNFINISHED)]:
+            node.audit.append(
+                AuditEvent.ERASURE,
+                subject=f"round {row.round_id.hex()} edge {row.edge}",
+                detail={"action": "abandoned", "receiver": row.peer},
+            )
+            reason = "the receiver left it and began newer rounds"
+            node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
+            RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
+
     def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
         if not row.running:
             raise PeerError(
@@ -184,7 +215,7 @@ class Sending:
                 f"this edge of the round is {row.state}" + (f" ({row.code})" if row.code else ""),
                 hint="Start a new round.",
             )
-        self._make_room()
+        self._make_room(row.peer)
         edge = SendingEdge(
             self._node,
             row,
@@ -204,7 +235,7 @@ class Sending:
             del self._edges[edge.key]
         self._metrics.rounds.set(len(self._edges))
 
-    def _make_room(self) -> None:
+    def _make_room(self, receiver: str) -> None:
         for edge in list(self._edges.values()):
             if edge.idle_seconds > IDLE_SECONDS:
                 # A caller that has merely stopped reading still holds it: without a session it is of no use any more.
@@ -212,6 +243,12 @@ class Sending:
                 self._leave(edge)
         if len(self._edges) >= self._node.settings.service.sessions:
             raise PeerError(PeerCode.UNAVAILABLE, "as many rounds as this node allows are running")
+        # The others shall find room too.
+        share = max(_LEAST_SHARE, self._node.settings.service.sessions // 2)
+        if sum(edge.row.peer == receiver for edge in self._edges.values()) >= share:
+            raise PeerError(
+                PeerCode.UNAVAILABLE, "as many rounds as this node allows are running with one agency"
+            )
 
     def _still_ours(self, row: EdgeRow, caller: Caller, *, closed: bool = False) -> None:
         if row.peer != caller.agency or row.role != Role.SENDER.value:

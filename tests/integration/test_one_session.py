@@ -85,6 +85,34 @@ async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypa
         fresh.cancel()
 
 
+async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatch):
+    held = town.agree(town.agreement(WEST, NORTH))
+    council = town.nodes[NORTH]
+    monkeypatch.setattr(sending, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(sending, "UNFINISHED", 2)
+    async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
+        for number in range(5):
+            await opened(channel, held, receiver(town, held, bytes([number]) * 16))
+        running_rounds = {row.round_id[0] for row in council.store.edges(running=True)}
+        # One was still at work when the next came, and is not counted.
+        assert running_rounds == {2, 3, 4}
+        assert {folder.name for folder in council.rounds_dir.iterdir()} == {f"0{n}" * 16 for n in (2, 3, 4)}
+    assert actions(council, "erasure") == ["abandoned", "abandoned"]
+
+
+async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
+    monkeypatch.setattr(sending, "_LEAST_SHARE", 1)
+    node = town.nodes[NORTH]
+    service = node.settings.service.model_copy(update={"sessions": 2})
+    node.settings = node.settings.model_copy(update={"service": service})
+    held = town.agree(town.agreement(WEST, NORTH))
+    async with running(node, limits=SMALL), town.channel(WEST, NORTH) as channel:
+        await opened(channel, held, receiver(town, held, ROUNDS[0]))
+        with pytest.raises(grpc.aio.AioRpcError) as busy:
+            await opened(channel, held, receiver(town, held, ROUNDS[1]))
+    assert "with one agency" in busy.value.details()
+
+
 async def test_two_processes_cannot_go_on_with_one_edge(town):
     held = town.agree(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
