@@ -144,6 +144,8 @@ def _say(done: "ImportReport") -> None:
     typer.echo(f"Imported {done.records:,} records as {done.name} ({done.kind}, {done.collection})")
     for name, columns in done.columns.items():
         typer.echo(f"  {name} from {', '.join(columns)}")
+    for name, column in done.facts.items():
+        typer.echo(f"  fact {name} from {column}")
     if done.unused:
         typer.echo(f"  not read: {', '.join(done.unused)}")
     if done.register:
@@ -232,6 +234,7 @@ def _show_collection(data: dict[str, Any]) -> None:
                 for name in ("file", "register", "bad_rows")
                 if detail.get(name)
             ),
+            *([("facts", ", ".join(detail["facts"]))] if detail.get("facts") else []),
             *(("warning", text) for text in detail.get("warnings", ())),
         ]
     )
@@ -256,6 +259,7 @@ def delete(
     justification: JustificationOption = "",
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Erase a collection and its files. Results of earlier rounds stay until they expire."""
     from blindmatch.node.collections import delete_collection  # noqa: PLC0415
@@ -265,7 +269,8 @@ def delete(
         if not yes:
             typer.confirm(f"Erase {row.name} with {row.records:,} records?", abort=True, err=True)
         delete_collection(node, row.id, justification=justification)
-    typer.echo(f"Erased {row.name}")
+    data = {"erased": row.name, "id": row.id, "records": row.records}
+    emit(data, as_json, lambda: typer.echo(f"Erased {row.name}"))
 
 
 @app.command("map")

@@ -69,6 +69,8 @@ class ImportReport:
     warnings: list[str] = field(default_factory=list)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Which columns were read as which field."""
+    facts: dict[str, str] = field(default_factory=dict)
+    """Each fact's name, as an agreement writes it, and its column."""
     unused: tuple[str, ...] = ()
     register: dict[str, int] = field(default_factory=dict)
 
@@ -248,6 +250,7 @@ class _Job:
             self._report.columns = dict(records.summary(used))
             self._report.unused = used.unused
             drafter = Drafter(table, used)
+            self._report.facts = drafter.facts
             if self._report.kind == "subjects" and not {"handling_code", "grading"} & set(used.columns):
                 self._warn(f"no column of handling codes: every record was taken as {used.handling_code}", 0)
             for row in table:
@@ -369,9 +372,17 @@ class _Job:
                 "rows_read": report.rows_read,
                 "bad_rows": report.bad_row_count,
                 "warnings": report.warnings,
+                "facts": self._fact_names(register),
                 "columns": {name: list(columns) for name, columns in report.columns.items()},
             },
         )
+
+    def _fact_names(self, register: Path | None) -> list[str]:
+        """Every fact that some record may have: the file's, and those that suppliers have of themselves."""
+        report = self._report
+        own = ["company_number", "role"] if report.kind == "suppliers" else []
+        people = ["company_number", "role", "notified_on", "ceased_on"] if register else []
+        return list(dict.fromkeys([*report.facts, *own, *people]))
 
     def _warn(self, text: str, count: int = 1) -> None:
         self._warnings[text] = self._warnings.get(text, 0) + count

@@ -9,7 +9,7 @@ Nothing here knows the store; `blindmatch.node.collections` keeps what the impor
 """
 
 from blindmatch.node.importers.companies_house import Holding, expand
-from blindmatch.node.importers.mapping import ColumnMapping, load_mapping, propose, render
+from blindmatch.node.importers.mapping import ColumnMapping, fact_name, load_mapping, propose, render
 from blindmatch.node.importers.records import Draft, Drafter, RowFault
 from blindmatch.node.importers.table import ENCODINGS, Table, open_table
 
@@ -22,6 +22,7 @@ __all__ = [
     "RowFault",
     "Table",
     "expand",
+    "fact_name",
     "load_mapping",
     "open_table",
     "propose",

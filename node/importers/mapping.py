@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from anyascii import anyascii
+
 from blindmatch.protocol.errors import InputError
 
 SINGLE: Final = ("reference", "forenames", "surname", "full_name", "handling_code", "grading", "group")
@@ -37,6 +39,8 @@ _HEADINGS: Final[Mapping[str, str]] = {
 }
 _FIELD_OF: Final = {heading: name for name, headings in _HEADINGS.items() for heading in headings.split()}
 _NOISE = re.compile(r"[^a-z0-9]+")
+_FACT_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_MAX_FACT_NAME: Final = 63
 _OPTIONS: Final = {"separator": str, "day_first": bool, "handling_code": str}
 
 
@@ -110,6 +114,42 @@ class ColumnMapping:
 
         wanted = {**self.columns, "facts": self.facts}
         return {item: tuple(place_of(column) for column in columns) for item, columns in wanted.items()}
+
+
+def fact_name(column: str) -> str:
+    """What an agreement calls a column's fact: `Contract Value (GBP)` is `contract_value_gbp`.
+
+    Agreements allow lower-case letters, digits, hyphens and underscores, after a letter; 63 characters at most. A heading
+    that is such a name stays as it is.
+
+    Raises:
+        InputError: the heading has no letter or digit.
+    """
+    if len(column) <= _MAX_FACT_NAME and _FACT_NAME.fullmatch(column):
+        return column
+    name = "_".join(re.findall(r"[a-z0-9]+", anyascii(column).lower()))
+    if not name:
+        raise InputError(
+            f"the fact column {column!r} has no letter or digit", hint="Give it another heading."
+        )
+    return (name if name[0].isalpha() else f"fact_{name}")[:_MAX_FACT_NAME].rstrip("_")
+
+
+def fact_names(columns: Sequence[str]) -> dict[str, str]:
+    """Facts' names to their columns.
+
+    Raises:
+        InputError: two columns would have one name, or one would have none.
+    """
+    found: dict[str, str] = {}
+    for column in columns:
+        other = found.setdefault(fact_name(column), column)
+        if other != column:
+            raise InputError(
+                f"the fact columns {other!r} and {column!r} would both be called {fact_name(column)}",
+                hint="Release one of them, or give one another heading in the file.",
+            )
+    return found
 
 
 def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:

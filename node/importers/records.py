@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from blindmatch.node.importers.mapping import MATCHING, ColumnMapping
+from blindmatch.node.importers.mapping import MATCHING, ColumnMapping, fact_names
 from blindmatch.node.importers.table import Row, Table
 from blindmatch.protocol.linkage.dates import date
 from blindmatch.protocol.linkage.normalise import (
@@ -108,7 +108,9 @@ class Drafter:
         """Things worth knowing that are no faults, and how often."""
         self._mapping = mapping
         self._places = mapping.places(table.header, str(table.path))
-        self._facts = [(table.header[place], place) for place in self._places["facts"]]
+        self.facts = fact_names([table.header[place] for place in self._places["facts"]])
+        """The facts' names, as agreements write them, to their columns."""
+        self._facts = [(name, table.header.index(column)) for name, column in self.facts.items()]
         self._seen: set[str] = set()
 
     def draft(self, row: Row) -> Draft:
@@ -206,5 +208,5 @@ def says_enough(parts: Sequence[Part], keys: Iterable[frozenset[str]]) -> bool:
 
 
 def summary(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:
-    """The fields that a mapping reads for matching, and their columns: what a report shows."""
-    return {name: mapping.columns[name] for name in MATCHING if mapping.columns.get(name)}
+    """The fields that a mapping reads, and their columns: what a report shows."""
+    return {name: mapping.columns[name] for name in ("reference", *MATCHING) if mapping.columns.get(name)}

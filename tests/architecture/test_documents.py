@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,26 @@ def commands(text: str) -> Iterator[str]:
             shown = line.removeprefix("$ ").strip()
             if shown.startswith("blindmatch ") and "…" not in shown:
                 yield shown.partition(" #")[0].partition(" > ")[0].removesuffix("&").strip()
+
+
+def verbs(here: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    below = getattr(here, "commands", None)
+    if not below:
+        options = {name for parameter in here.params for name in parameter.opts}
+        yield (*words, *(["--json"] if "--json" in options else []))
+        return
+    for name, command in below.items():
+        yield from verbs(command, (*words, name))
+
+
+# What prints no result, or is JSON lines anyhow.
+WITHOUT_JSON = {("node", "serve"), ("audit", "export")}
+
+
+def test_every_command_that_prints_a_result_prints_it_as_json_too():
+    every = [words for noun in NOUNS for words in verbs(load(noun), (noun,))]
+    assert len(every) > 25
+    assert {words for words in every if words[-1] != "--json"} == WITHOUT_JSON
 
 
 SHOWN = [(path.relative_to(ROOT), command) for path in DOCUMENTS for command in commands(path.read_text())]

@@ -344,6 +344,10 @@ def test_everything_in_order_is_usable():
         (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
         (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
         (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
+        ),
         (PeerCode.BUDGET_SPENT, {"rounds_used": 10}),
         (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), (FORCE, EAST))}),
         (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), ())}),
