@@ -163,13 +163,13 @@ def abandon(node: Node, round_id: bytes) -> int:
     """
     rows = [row for row in unfinished(node) if row.round_id == round_id]
     for row in rows:
-        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
-        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
         node.audit.append(
             AuditEvent.ERASURE,
             subject=f"round {round_id.hex()} edge {row.edge}",
             detail={"action": "abandoned", "sender": row.peer},
         )
+        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
+        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
     return len(rows)
 
 

@@ -14,6 +14,9 @@ from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 CLOSED = "closed"
 FAILED = "failed"
 
+_LEAST_WASTED = 100
+"""Rounds that may fail before their first chunk, or as many as the budget allows if that is more."""
+
 _PUBLIC_COLUMNS = [column for column in table.c if column.name not in {"seed", "snapshot"}]
 
 
@@ -45,6 +48,15 @@ class Edges(Database):
                     PeerCode.BUDGET_SPENT,
                     f"the agreement's {rounds_budget} rounds are used up",
                     hint="The parties can sign a new agreement.",
+                )
+            if rounds_budget is not None and _wasted(
+                connection, row.agreement_id, row.edge, row.round_id
+            ) >= max(_LEAST_WASTED, rounds_budget):
+                # Each costs the sender a tag table: free of charge, but not without end.
+                raise PeerError(
+                    PeerCode.BUDGET_SPENT,
+                    "too many rounds failed before their first chunk",
+                    hint="Find out why they failed; then the parties can sign a new agreement.",
                 )
             connection.execute(
                 table.insert().values(
@@ -159,6 +171,17 @@ def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: by
         table.c.edge == edge,
         table.c.round != other_than.hex(),
         or_(table.c.state != FAILED, table.c.done > 0),
+    )
+    return connection.execute(counts).scalar_one()
+
+
+def _wasted(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
+    counts = select(func.count()).where(
+        table.c.agreement == agreement_id.hex(),
+        table.c.edge == edge,
+        table.c.round != other_than.hex(),
+        table.c.state == FAILED,
+        table.c.done == 0,
     )
     return connection.execute(counts).scalar_one()
 

@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from blindmatch.node import results, runner
+from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditLog
 from blindmatch.node.convert import match as convert
 from blindmatch.node.preparation import edge_context, prepare
@@ -219,6 +220,36 @@ async def test_nothing_happens_that_the_audit_log_does_not_know(town, monkeypatc
     assert actions(police, "combination") == ["opened", "closed"]
     told = [word for word in actions(council, "disclosure") if word != "refused"]
     assert told == ["opened", "closed"]
+
+
+@pytest.mark.parametrize("act", ["sign", "withdraw", "abandon"])
+async def test_no_signature_and_no_erasure_without_its_entry(town, monkeypatch, act):
+    agreement = town.agreement(WEST, NORTH)
+    held = town.agree(agreement, unsigned=[WEST] if act == "sign" else [])
+    police = town.nodes[WEST]
+    if act == "abandon":
+        await run_round(police, held.id, limits=SMALL)  # nobody answers
+    (before,) = police.store.agreements()
+    broken = AuditLog.append
+
+    def failing(log, event, **entry):
+        raise StoreError("no space")
+
+    monkeypatch.setattr(AuditLog, "append", failing)
+    acts = {
+        "sign": lambda: book.sign(police, held),
+        "withdraw": lambda: book.withdraw(police, held, "no longer needed"),
+        "abandon": lambda: runner.abandon(police, police.store.edges()[0].round_id),
+    }
+    with pytest.raises(StoreError):
+        acts[act]()
+    assert police.store.agreements() == [before]
+    assert all(row.running for row in police.store.edges())
+    monkeypatch.setattr(AuditLog, "append", broken)
+    if act == "sign":
+        assert WEST in book.sign(police, held).envelope.signatures
+        book.sign(police, held)
+        assert actions(police, "alteration").count("signed") == 1
 
 
 # --- nothing that the sender sees depends on hits ----------------------------------------------------------------
