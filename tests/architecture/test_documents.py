@@ -43,6 +43,26 @@ def test_every_command_that_prints_a_result_prints_it_as_json_too():
     assert {words for words in every if words[-1] != "--json"} == WITHOUT_JSON
 
 
+def test_every_decision_stands_in_the_index():
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text()
+    decisions = sorted(folder.glob("0*.md"))
+    assert decisions
+    for number, path in enumerate(decisions, 1):
+        first, title = path.read_text().splitlines()[0].removeprefix("# ").split(". ", 1)
+        assert (path.name[:4], first) == (f"{number:04}", str(number))
+        assert f"| {number} | [{title}]({path.name}) |" in index
+
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_between_documents_leads_somewhere(path):
+    for target in LINK.findall(path.read_text()):
+        assert "://" in target or (path.parent / target).exists(), f"{path.name}: {target}"
+
+
 SHOWN = [(path.relative_to(ROOT), command) for path in DOCUMENTS for command in commands(path.read_text())]
 
 
