@@ -325,3 +325,20 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
             again = await runner.run_round(police, held.id, limits=SMALL, resume_round=outcome.round_id)
         assert again.complete
         assert again.leads == 20
+
+
+async def test_a_sender_that_repeats_an_answer_is_at_fault_and_not_we(town, monkeypatch):
+    held = town.agree(town.agreement(WEST, NORTH))
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    evaluate, answers = SendingEdge.evaluate, []
+
+    async def repeating(edge, chunk):
+        answers.append(await evaluate(edge, chunk))
+        return answers[0]
+
+    monkeypatch.setattr(SendingEdge, "evaluate", repeating)
+    async with running(council, limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL)
+    assert (outcome.edges[0].state, outcome.edges[0].code) == ("failed", "bad-sequence")
+    assert [row.seed for row in (police.store.edge(outcome.round_id, outcome.edges[0].edge),)] == [b""]
+    assert list(police.rounds_dir.iterdir()) == []
