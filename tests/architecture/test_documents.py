@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from blindmatch.node.cli import NOUNS, load
+from blindmatch.simulations.show import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,6 +42,15 @@ def test_every_command_that_prints_a_result_prints_it_as_json_too():
     every = [words for noun in NOUNS for words in verbs(load(noun), (noun,))]
     assert len(every) > 25
     assert {words for words in every if words[-1] != "--json"} == WITHOUT_JSON
+
+
+def test_the_readme_shows_the_demo_as_it_is_now():
+    shown = (ROOT / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
+    assert [line.split() for line in shown.splitlines() if line.startswith(" asked")] == [list(COLUMNS)]
+    source = (ROOT / "simulations" / "show.py").read_text()
+    labels = [line.partition("  ")[0] for line in shown.splitlines() if re.match(r"[a-z][a-z ]*  ", line)]
+    assert "leads" in labels
+    assert not [label for label in labels if f'"{label}"' not in source]
 
 
 def test_every_decision_stands_in_the_index():
