@@ -92,6 +92,8 @@ def add_peer(path: Path, agency: str, address: str, server_name: str = "") -> Se
         ConfigError: the entry is wrong, or the agency has one already.
     """
     settings = load_settings(path)
+    if agency == settings.agency:
+        raise ConfigError(f"{agency} is this node itself", hint="Name the other agency.")
     if agency in settings.peers:
         raise ConfigError(f"{agency} has an entry already", hint=f"Edit [peers.{agency}] in {path}.")
     make_settings(

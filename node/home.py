@@ -21,7 +21,7 @@ from blindmatch.node.files import write_atomically
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.store import Store
 from blindmatch.node.wrap import SCRYPT_N
-from blindmatch.protocol.errors import ConfigError, KeysError, LocalError
+from blindmatch.protocol.errors import ConfigError, KeysError, LocalError, StoreError
 
 USER_VARIABLE = "BLINDMATCH_USER"
 _FILES = (config.FILE_NAME, keys.FILE_NAME, config.DATABASE_NAME)
@@ -83,7 +83,7 @@ class Node:
         Raises:
             KeysError: the folder holds a node already, or the passphrase is empty.
             ConfigError: the folder cannot be written.
-            StoreError: the database cannot be made.
+            StoreError: the database cannot be made, or is another node's.
         """
         check_new(home)
         try:
@@ -97,6 +97,12 @@ class Node:
         try:
             ring = KeyRing.create(home / keys.FILE_NAME, passphrase, settings.agency, scrypt_n=scrypt_n)
             node = cls(home, settings, ring, clock=clock, user=user)
+            if node.store.last_audit() is not None:
+                node.close()
+                raise StoreError(
+                    "the database belongs to another node already",
+                    hint="Every node needs a database of its own: two audit logs in one would break both.",
+                )
         except LocalError:
             # Nothing was sealed yet: a second attempt starts from nothing, with the database's URL put right, say.
             for name in _FILES:

@@ -27,7 +27,14 @@ from blindmatch.node.results import assemble
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import (
+    AgreementError,
+    BlindmatchError,
+    LocalError,
+    PeerCode,
+    PeerError,
+    SequenceError,
+)
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import Header, Receiver, Role, State, Workspace
 from blindmatch.protocol.transcript import Signed
@@ -77,6 +84,7 @@ class ReceivingEdge:
         self.received = 0
         self.leads = 0
         self.hits = 0
+        self._matched = False
         self._node = node
         self._agreement = agreement
         self._edge = agreement.edge(row.edge)
@@ -178,11 +186,19 @@ class ReceivingEdge:
         """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
 
         Raises:
-            LocalError: the collection or the files are not what they were.
+            LocalError: the collection or the files are not what they were; or another process is at work on the edge,
+                or has ended it.
         """
 
         def make() -> None:
-            row, node = self.row, self._node
+            node = self._node
+            self._files.hold()
+            # Read again now that nobody else can write: another process may have got further since.
+            row = self.row = node.store.edge(*self.key)
+            if not row.running:
+                raise LocalError(
+                    f"this edge of the round is {row.state}", hint="See `blindmatch round status`."
+                )
             self._made = prepare(node, self._agreement, row, self.agreed)
             self._session = Receiver(
                 self.agreed.context,
@@ -229,11 +245,17 @@ class ReceivingEdge:
                 await self._tags(peer)
             if session.state is State.COLLECTED:
                 await self._unblind_rest()
-                await self._alone(self._match)
-            if session.state is State.MATCHED:
                 await self._alone(self._sign)
-            if session.state is State.SIGNED:
-                await self._close(peer)
+            signature = await self._close(peer)
+        # Only now, when the channel is closed too: how long the lookup takes tells how many hits there are.
+        await self._alone(self._match)
+        await self._alone(self._finish, signature)
+        self._report("close", 1, 1)
+
+    async def salvage(self) -> None:
+        """When the sender does not sign: it has all that it will get, and what we hold is ours to look at."""
+        if self._session is not None and self._session.state is State.SIGNED and not self._matched:
+            await self._alone(self._match)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Peer]:
@@ -289,6 +311,10 @@ class ReceivingEdge:
         async def drain(first: int, tasks: asyncio.TaskGroup) -> None:
             for index in range(first, session.chunks):
                 chunk = convert.read_evaluated_chunk(await peer.next(call))
+                if chunk.header.sequence != index:
+                    raise PeerError(
+                        PeerCode.BAD_SEQUENCE, f"chunk {chunk.header.sequence} came where {index} was due"
+                    )
                 await self._alone(session.receive_evaluated, chunk, save=True)
                 ahead.release()
                 self._report("exchange", session.next_chunk, session.chunks)
@@ -342,35 +368,46 @@ class ReceivingEdge:
         expires = int(node.clock()) + self._agreement.retention_days * 86_400
         node.store.put_leads(*self.key, [lead.to_json() for lead in found], expires)
         self.hits, self.leads = len(hits), len(found)
+        self._matched = True
+        damaged = sum(lead.damaged for lead in found)
+        if damaged:
+            self._note("damaged facts", count=damaged)
         self._save()
 
     def _sign(self) -> None:
         self.session.receipt(self.row.started_at, int(self._node.clock()))
         self._save()
 
-    async def _close(self, peer: Peer) -> None:
+    async def _close(self, peer: Peer) -> bytes:
+        """The sender's signature over the receipt, not verified yet."""
         session, node = self.session, self._node
         receipt = await self._alone(session.receipt, self.row.started_at, int(node.clock()))
         reply = await peer.call(peer.match.Close, convert.close_request(self._header(0), receipt))
         header, signature = convert.read_close_reply(reply)
         self._check(header)
+        return signature
 
-        def finish() -> None:
-            signed = session.receive_receipt_signature(signature)
-            signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
-            self.leads = len(node.store.leads(*self.key))
-            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
-            self._note("closed", leads=self.leads)
-            self._files.erase()
+    def _finish(self, signature: bytes) -> None:
+        node = self._node
+        signed = self.session.receive_receipt_signature(signature)
+        signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
+        # The log first: a crash in between makes it say something twice, never leave something out.
+        self._note("closed", leads=self.leads)
+        node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+        self._files.erase()
 
-        await self._alone(finish)
-        self._report("close", 1, 1)
+    async def release(self) -> None:
+        """Nobody works on the edge any more: its secrets leave memory, another process may go on with it."""
+        async with self._one_at_a_time:
+            if self._session is not None:
+                self._session.abort(SequenceError("the edge was left"))
+            self._files.close()
 
     def give_up(self, error: PeerError | AgreementError) -> None:
         """The edge has failed: remember why, wipe its secrets, erase its files."""
         code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
         self._note("failed", code=code)
+        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
         self._files.erase()
 
     def _note(self, action: str, **detail: str | int) -> None:

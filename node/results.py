@@ -14,7 +14,7 @@ from blindmatch.node.home import Node
 from blindmatch.node.preparation import Prepared
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol import linkage
-from blindmatch.protocol.errors import StoreError
+from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.match import Hits
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -47,6 +47,8 @@ class ResultLead:
     """By the model, how likely at least that both records are of one person: that of the strongest key alone."""
     more: int = 0
     """Further records of the other agency, whose facts did not fit."""
+    damaged: int = 0
+    """Hits of this lead whose facts did not open or make no sense: the other agency's node is faulty or hostile."""
 
     def to_json(self) -> bytes:
         """For the store."""
@@ -68,11 +70,7 @@ class ResultLead:
 
 
 def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[ResultLead]:
-    """The leads of one edge, best score first.
-
-    Raises:
-        PeerError: BAD_TAGS, when released facts are not in the agreed form.
-    """
+    """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands."""
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
     # Every compiled key reaches its round's threshold; the schema's own is for keys that it lists.
@@ -81,11 +79,20 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
         strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
         info = made.collection.record(int(made.selected[lead.record]))
         facts: list[dict[str, str]] = []
-        more = 0
+        more = damaged = 0
         if hits.facts is not None:
             for element in lead.elements:
-                records, beyond = unpack(hits.facts[rows[element]].tobytes())
-                facts += [record for record in records if record and record not in facts]
+                row = rows[element]
+                if hits.unopened is not None and hits.unopened[row]:
+                    damaged += 1
+                    continue
+                try:
+                    records, beyond = unpack(hits.facts[row].tobytes())
+                except PeerError:
+                    damaged += 1
+                    continue
+                shown = [{_line(name): _line(value) for name, value in record.items()} for record in records]
+                facts += [record for record in shown if record and record not in facts]
                 more = max(more, beyond)
         found.append(
             ResultLead(
@@ -99,9 +106,15 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
                 handling=info.handling,
                 facts=tuple(facts),
                 more=more,
+                damaged=damaged,
             )
         )
     return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))
+
+
+def _line(text: str) -> str:
+    """Another agency's words, for an officer's terminal and spreadsheet: nothing in them may steer either."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
@@ -151,7 +164,9 @@ def to_csv(leads: Sequence[ResultLead]) -> str:
     names = fact_names(leads)
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["reference", "agency", "edge", "posterior", "score", "keys", "handling", *names, "more"])
+    writer.writerow(
+        ["reference", "agency", "edge", "posterior", "score", "keys", "handling", *map(_cell, names), "more"]
+    )
     for lead in leads:
         facts = [" | ".join(record.get(name, "") for record in lead.facts) for name in names]
         likely = f"{lead.posterior:.4f}"

@@ -168,13 +168,13 @@ def abandon(node: Node, round_id: bytes) -> int:
     """
     rows = [row for row in unfinished(node) if row.round_id == round_id]
     for row in rows:
-        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
-        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
         node.audit.append(
             AuditEvent.ERASURE,
             subject=f"round {round_id.hex()} edge {row.edge}",
             detail={"action": "abandoned", "sender": row.peer},
         )
+        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
+        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
     return len(rows)
 
 
@@ -221,23 +221,24 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
                 state=State.PREPARING.value,
                 started_at=int(node.clock()),
             )
+            # The log first: what it does not know of cannot be resumed either.
+            node.audit.append(
+                AuditEvent.COMBINATION,
+                subject=f"round {round_id.hex()} edge {name}",
+                recipient=node.agency,
+                detail={
+                    "action": "opened",
+                    "sender": row.peer,
+                    "agreement": held.id.hex(),
+                    "collection": row.collection_id,
+                },
+            )
             budget = held.agreement.rounds_budget
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
             begun.append(_outcome(name, edge.sender.agency, FAILED, error))
             continue
-        node.audit.append(
-            AuditEvent.COMBINATION,
-            subject=f"round {round_id.hex()} edge {name}",
-            recipient=node.agency,
-            detail={
-                "action": "opened",
-                "sender": row.peer,
-                "agreement": held.id.hex(),
-                "collection": row.collection_id,
-            },
-        )
         begun.append(node.store.edge(round_id, name))
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
         raise first
@@ -293,8 +294,17 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
     except BlindmatchError as error:
         failure = error
         log.warning("edge stopped", peer=row.peer, reason=error.message)
+        try:
+            await edge.salvage()
+        except BlindmatchError as unsaved:
+            log.warning("leads cannot be kept", reason=unsaved.message)
         if isinstance(error, AgreementError) or (isinstance(error, PeerError) and _final(edge, error)):
-            await asyncio.to_thread(edge.give_up, error)
+            try:
+                await asyncio.to_thread(edge.give_up, error)
+            except LocalError as unwritten:  # the other edges go on; this one can be given up later
+                log.warning("the edge's failure cannot be written", reason=unwritten.message)
+    finally:
+        await edge.release()
     ours, theirs = edge.elements
     state = (await asyncio.to_thread(node.store.edge, *edge.key)).state
     return _outcome(

@@ -4,6 +4,7 @@ Together with the store's checkpoint they are all that a restarted node needs. T
 seed and no scalar, and are erased when the edge closes.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -35,6 +36,39 @@ class RoundFiles:
         self.folder = rounds / round_id.hex() / edge
         self._maps: dict[str, np.memmap[tuple[int, int], np.dtype[np.uint8]]] = {}
         self._lock = threading.Lock()
+        self._held: int | None = None
+
+    def hold(self) -> None:
+        """Keep everybody else away from the edge, in this process and in others, until `close`, `erase` or a crash.
+
+        Two sessions of one edge, each with its own idea of what came so far, would evaluate or sign twice.
+
+        Raises:
+            StoreError: somebody is at work on it, or the folder cannot be written.
+        """
+        if self._held is not None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be used: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise StoreError(
+                "another process is at work on this edge of the round",
+                hint="Let it end, or stop it; then resume the round.",
+            ) from None
+        self._held = descriptor
+
+    def close(self) -> None:
+        """Let go of the edge; its files stay."""
+        self._maps.clear()
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def allocate(self, name: str, shape: tuple[int, int]) -> Bytes2D:
         """The writable array (n, width) uint8 of this name: zeros the first time, its content ever after.
@@ -70,14 +104,23 @@ class RoundFiles:
             ) from None
 
     def flush(self) -> None:
-        """Write everything to the disk: comes before every checkpoint that counts on it."""
-        for mapped in list(self._maps.values()):
-            mapped.flush()
+        """Write everything to the disk: comes before every checkpoint that counts on it.
+
+        Raises:
+            StoreError: the disk does not take it.
+        """
+        try:
+            for mapped in list(self._maps.values()):
+                mapped.flush()
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be written: {error.strerror}", hint="Is there space on the disk?"
+            ) from None
 
     def erase(self) -> None:
-        """Delete the edge's files, and the round's folder when it was the last edge."""
-        self._maps.clear()
+        """Delete the edge's files, and the round's folder when it was the last edge. Ends `hold`."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
         with suppress(OSError):
             self.folder.parent.rmdir()
 
@@ -91,7 +134,8 @@ def _reserve(descriptor: int, size: int) -> None:
 
 
 def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:
-    """The (round id, edge) of every folder below `rounds`."""
+    """The (round id, edge) of every folder below `rounds`; what no round of ours can have made is passed over."""
     for folder in sorted(rounds.glob("*/*")):
-        with suppress(ValueError):
-            yield bytes.fromhex(folder.parent.name), folder.name
+        if _NAME.fullmatch(folder.name):
+            with suppress(ValueError):
+                yield bytes.fromhex(folder.parent.name), folder.name

@@ -155,12 +155,6 @@ class Town:
             ],
         )
 
-    def reopen(self, agency: str) -> Node:
-        """Close a node and open its folder again, as a new process would."""
-        self.nodes[agency].close()
-        self.nodes[agency] = Node.open(self.folder / agency, PASSPHRASE, user="trial")
-        return self.nodes[agency]
-
     def close(self) -> None:
         """Close every node."""
         for node in self.nodes.values():

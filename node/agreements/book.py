@@ -207,9 +207,13 @@ def sign(node: Node, held: Held) -> Held:
         PeerError, AgreementError: see `check_signable`.
     """
     check_signable(node, held)
+    kept = find(node, held.id)
+    if node.settings.agency in kept.envelope.signatures:
+        return kept
+    # The log first: a signature that it does not know of must not be able to leave this node.
+    _note(node, held.id, "signed")
     signature = terms.sign(held.envelope.payload, node.keys.identity)
-    if node.store.add_signature(held.id, node.settings.agency, signature):
-        _note(node, held.id, "signed")
+    node.store.add_signature(held.id, node.settings.agency, signature)
     return find(node, held.id)
 
 
@@ -244,8 +248,9 @@ def withdraw(node: Node, held: Held, reason: str, *, justification: str = "") ->
     agency = node.settings.agency
     word = Withdrawal(held.id, agency, int(node.clock()), reason)
     signed = terms.sign_withdrawal(word, node.keys.identity)
-    if node.store.withdraw(held.id, agency, signed.payload, signed.signature):
+    if agency not in node.store.agreement(held.id).withdrawn_by:
         _note(node, held.id, "withdrawn", justification=justification)
+        node.store.withdraw(held.id, agency, signed.payload, signed.signature)
     kept = node.store.agreement(held.id).withdrawn_by[agency]
     return SignedWithdrawal(held.id, agency, kept.payload, kept.signature)
 

@@ -111,7 +111,10 @@ def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
     except BlindmatchError as error:
         return {"name": None, "problem": error.message, "hint": error.hint}
     bound = node.store.binding(held.id, edge.id) == row.id
-    return {"name": row.name, "records": row.records, "bound": bound}
+    known = row.detail.get("facts")
+    asked = edge.facts if edge.sender.agency == node.agency and known is not None else ()
+    lacking = [name for name in asked if name not in (known or ())]
+    return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
 def _schema(agreement: Agreement) -> Schema | None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from blindmatch.node.cli.common import debugging, report, report_unexpected
+from blindmatch.node.cli.common import debugging, no_core_files, report, report_unexpected
 from blindmatch.protocol.errors import BlindmatchError
 
 
@@ -154,4 +154,5 @@ def root(
 
 def main() -> None:
     """Entry point of the `blindmatch` program."""
+    no_core_files()
     app(prog_name="blindmatch")

@@ -135,6 +135,10 @@ def _edge(edge: Data, budget: int) -> None:
         name = collection["name"]
         text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
         typer.echo(f"    we bring {text}")
+        if lacking := collection.get("facts_missing"):
+            typer.echo(
+                f"    WARNING  {name} has no fact {', '.join(lacking)}; nothing goes out under that name"
+            )
 
 
 def _forecast(ahead: Data) -> None:

@@ -291,6 +291,7 @@ def delete(
     justification: JustificationOption = "",
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Erase a collection and its files. Results of earlier rounds stay until they expire."""
     from blindmatch.node.collections import delete_collection  # noqa: PLC0415
@@ -300,7 +301,8 @@ def delete(
         if not yes:
             typer.confirm(f"Erase {row.name} with {row.records:,} records?", abort=True, err=True)
         delete_collection(node, row.id, justification=justification)
-    typer.echo(f"Erased {row.name}")
+    data = {"erased": row.name, "id": row.id, "records": row.records}
+    emit(data, as_json, lambda: typer.echo(f"Erased {row.name}"))
 
 
 @app.command("map")

@@ -49,6 +49,18 @@ def debugging(wanted: bool | None = None) -> bool:
     return _debug
 
 
+def no_core_files() -> None:
+    """This process holds keys: when it crashes, its memory shall not end on a disk."""
+    try:
+        import resource  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    # One byte, not none: Linux then keeps the memory from a program that collects core dumps too (core(5)).
+    least = 1 if most == resource.RLIM_INFINITY or most >= 1 else 0
+    resource.setrlimit(resource.RLIMIT_CORE, (least, most))
+
+
 @contextmanager
 def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["Node"]:
     """The node in `home`, open while the context lasts.

@@ -46,6 +46,7 @@ def passphrase(
             "--new-passphrase-file", help="File whose first line is the new passphrase; else a prompt."
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Change the passphrase. The keys stay the same, and so does everything that they seal.
 
@@ -61,4 +62,5 @@ def passphrase(
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
         change_passphrase(home / FILE_NAME, old, new)
         node.audit.append(AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
-    typer.echo("The passphrase was changed.")
+        data = {"agency": node.agency, "changed": True}
+    emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

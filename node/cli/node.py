@@ -41,6 +41,7 @@ def init(
     legal_basis: Annotated[str, typer.Option(help="This agency's own lawful basis, for agreements.")] = "",
     contact: Annotated[str, typer.Option(help="Who answers for the node, for agreements.")] = "",
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     r"""Make a data folder: settings, keys (encrypted under a passphrase), an empty database.
 
@@ -66,9 +67,19 @@ def init(
 
     check_new(home)  # before a passphrase is asked for
     with Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
-        typer.echo(f"Made the node of {settings.name} ({node.agency}) in {home}")
-        typer.echo(f"identity key     {node.keys.identity_public.hex()}")
-        typer.echo(f"certificate key  {node.keys.certificate_key.hex()}")
+        data = {
+            "agency": node.agency,
+            "home": str(home),
+            "identity_key": node.keys.identity_public.hex(),
+            "certificate_key": node.keys.certificate_key.hex(),
+        }
+
+    def render() -> None:
+        typer.echo(f"Made the node of {settings.name} ({data['agency']}) in {home}")
+        typer.echo(f"identity key     {data['identity_key']}")
+        typer.echo(f"certificate key  {data['certificate_key']}")
+
+    emit(data, as_json, render)
     note(
         f"""
 Next:
@@ -192,6 +203,7 @@ def peer(
         str,
         typer.Option(help="Name to look for in its certificate, when it is not AGENCY.agency.blindmatch."),
     ] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Note where another agency's node listens: adds an entry to node.toml.
 
@@ -200,4 +212,5 @@ def peer(
         blindmatch node peer north-council 192.0.2.10:7443 --home west
     """
     add_peer(home / FILE_NAME, agency, address, server_name)
-    typer.echo(f"{agency} at {address}")
+    data = {"agency": agency, "address": address, "server_name": server_name}
+    emit(data, as_json, lambda: typer.echo(f"{agency} at {address}"))

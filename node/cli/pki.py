@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -55,6 +55,7 @@ def init(
     authority: AuthorityOption,
     name: Annotated[str, typer.Option(help="The authority's name, as it stands in certificates.")],
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a certificate authority for a pilot, in a folder of its own.
 
@@ -69,8 +70,13 @@ def init(
         raise ConfigError(f"{authority} holds an authority already", hint="Choose another folder.")
     passphrase = read_passphrase(passphrase_file, new=True)
     made = Authority.create(authority, passphrase, name, now=time.time())
-    typer.echo(f"Made the authority {name} in {authority}")
-    typer.echo(f"valid until {moment(made.certificate.not_valid_after_utc.timestamp())}")
+    until = made.certificate.not_valid_after_utc
+
+    def render() -> None:
+        typer.echo(f"Made the authority {name} in {authority}")
+        typer.echo(f"valid until {moment(until.timestamp())}")
+
+    emit({"name": name, "authority": str(authority), "not_after": until}, as_json, render)
 
 
 @app.command()
@@ -80,6 +86,7 @@ def request(
     home: HomeOption = DEFAULT_HOME,
     host: HostsOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a certificate request for this node's TLS key; give it to the authority.
 
@@ -92,8 +99,13 @@ def request(
     load_settings(home / FILE_NAME)
     keys = KeyRing.open(home / KEYS_NAME, read_passphrase(passphrase_file))
     write_atomically(out, pki.make_request(keys, host or ()), 0o644)
-    typer.echo(f"request for {keys.agency} in {out}")
-    typer.echo(f"certificate key  {keys.certificate_key.hex()}")
+    data = {"agency": keys.agency, "request": str(out), "certificate_key": keys.certificate_key.hex()}
+
+    def render() -> None:
+        typer.echo(f"request for {keys.agency} in {out}")
+        typer.echo(f"certificate key  {data['certificate_key']}")
+
+    emit(data, as_json, render)
     note("Tell the authority this key over a channel that you both trust.")
 
 
@@ -107,6 +119,7 @@ def issue(
     host: HostsOption = None,
     days: Annotated[int, typer.Option(min=1, max=825, help="How long it is valid.")] = 365,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Issue a node certificate, with the authority's key.
 
@@ -124,8 +137,13 @@ def issue(
     opened = Authority.open(authority, read_passphrase(passphrase_file))
     certificate = opened.issue(wanted, hosts=host or (), days=days, now=time.time())
     write_atomically(out, certificate.public_bytes(Encoding.PEM), 0o644)
-    typer.echo(f"certificate for {named} in {out}")
-    facts(_pairs(pki.describe(certificate)))
+    certificate_info = pki.describe(certificate)
+
+    def render() -> None:
+        typer.echo(f"certificate for {named} in {out}")
+        facts(_pairs(certificate_info))
+
+    emit({**_data(certificate_info), "certificate": str(out)}, as_json, render)
 
 
 @app.command()
@@ -137,6 +155,7 @@ def install(
         Path | None, typer.Option(help="The authority's certificate, or several (PEM).")
     ] = None,
     revoked: Annotated[Path | None, typer.Option(help="The authority's revocation list (PEM).")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check certificate files against this node and each other, and copy them into its folder.
 
@@ -158,7 +177,8 @@ def install(
         revoked=revoked,
         now=time.time(),
     )
-    typer.echo(f"installed for {info.agency}, valid until {moment(info.not_after.timestamp())}")
+    text = f"installed for {info.agency}, valid until {moment(info.not_after.timestamp())}"
+    emit(_data(info), as_json, lambda: typer.echo(text))
 
 
 @app.command()
@@ -169,6 +189,7 @@ def revoke(
     ],
     authority: AuthorityOption,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Revoke certificates and renew the revocation list, revoked.pem in the authority's folder.
 
@@ -177,8 +198,13 @@ def revoke(
         blindmatch pki install --home west --revoked authority/revoked.pem
     """
     opened = Authority.open(authority, read_passphrase(passphrase_file))
-    for entry in opened.revoke(which, now=time.time()):
-        typer.echo(f"revoked {entry.serial} of {entry.agency}")
+    revoked = opened.revoke(which, now=time.time())
+
+    def render() -> None:
+        for entry in revoked:
+            typer.echo(f"revoked {entry.serial} of {entry.agency}")
+
+    emit(revoked, as_json, render)
     note(f"Give {authority / 'revoked.pem'} to every node.")
 
 
@@ -203,8 +229,7 @@ def show(
         raise typer.BadParameter("give a certificate, or --authority")
     if certificate is not None:
         info = pki.describe(pki.load_certificates(certificate)[0])
-        data: Any = dict(_pairs(info))
-        emit(data, as_json, lambda: facts(list(data.items())))
+        emit(_data(info), as_json, lambda: facts(_pairs(info)))
         return
     if authority is not None:
         issued = Authority.open(authority, read_passphrase(passphrase_file)).issued()
@@ -216,6 +241,10 @@ def show(
         emit(
             issued, as_json, lambda: table(("agency", "serial", "valid until", "revoked"), rows, empty=empty)
         )
+
+
+def _data(info: pki.CertificateInfo) -> dict[str, object]:
+    return {name.replace(" ", "_"): value for name, value in _pairs(info)}
 
 
 def _pairs(info: pki.CertificateInfo) -> list[tuple[str, object]]:

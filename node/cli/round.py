@@ -205,6 +205,7 @@ def export(
     justification: JustificationOption = "",
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a round's leads to a file that only this user can read. The file is not erased when retention ends."""
     with open_node(home, passphrase_file) as node:
@@ -230,7 +231,8 @@ def export(
             write_atomically(out, content.encode())
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    note(f"{len(leads)} leads written to {out}")
+    told = {"round": chosen, "leads": len(leads), "format": form, "file": out}
+    emit(told, as_json, lambda: note(f"{len(leads)} leads written to {out}"))
 
 
 @app.command()
@@ -265,12 +267,14 @@ def abandon(
     round_id: Annotated[str, typer.Argument(metavar="ROUND", help="The round's id, or its first digits.")],
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Give up what is unfinished of a round: its secrets and working files are erased, it cannot be resumed."""
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
         given_up = runner.abandon(node, chosen)
-    note(f"{given_up} edges of round {chosen.hex()[:SHORT_ROUND]} given up")
+    text = f"{given_up} edges of round {chosen.hex()[:SHORT_ROUND]} given up"
+    emit({"round": chosen, "edges_given_up": given_up}, as_json, lambda: note(text))
 
 
 def _resolve(node: Node, text: str) -> bytes:

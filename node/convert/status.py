@@ -6,7 +6,6 @@ so it is made printable and short first.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
 
 from grpc import StatusCode
 
@@ -80,13 +79,6 @@ class RefusalError(PeerError):
     def __init__(self, reason: PeerCode, message: str, *, hint: str = "") -> None:
         super().__init__(PeerCode.REFUSED, message, hint=hint)
         self.reason = reason
-
-
-class RpcFailure(Protocol):
-    """The part of `grpc.aio.AioRpcError` (and of a finished call) that is read here."""
-
-    def code(self) -> StatusCode: ...
-    def details(self) -> str | None: ...
 
 
 def abort_arguments(error: BaseException) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:

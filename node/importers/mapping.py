@@ -82,6 +82,8 @@ _HEADINGS: Final[Mapping[str, str]] = {
 }
 _FIELD_OF: Final = {heading: name for name, headings in _HEADINGS.items() for heading in headings.split()}
 _NOISE = re.compile(r"[^a-z0-9]+")
+_FACT_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_MAX_FACT_NAME: Final = 63
 _OPTIONS: Final = {"separator": str, "day_first": bool, "handling_code": str}
 
 
@@ -177,13 +179,23 @@ class ColumnMapping:
         return found
 
 
-def fact_name(heading: str) -> str:
-    """A name that an agreement can use: lower-case letters, digits and underscores, beginning with a letter.
+def fact_name(column: str) -> str:
+    """What an agreement calls a column's fact: `Contract Value (GBP)` is `contract_value_gbp`.
 
-    `Contract Value (GBP)` gives `contract_value_gbp`; letters of other scripts and accents are written in ASCII.
+    Agreements allow lower-case letters, digits, hyphens and underscores, after a letter; 63 characters at most. A heading
+    that is such a name stays as it is.
+
+    Raises:
+        InputError: the heading has no letter or digit.
     """
-    name = _NOISE.sub("_", anyascii(heading).casefold()).strip("_")
-    return (name if name[:1].isalpha() else f"column_{name}")[:63].rstrip("_")
+    if len(column) <= _MAX_FACT_NAME and _FACT_NAME.fullmatch(column):
+        return column
+    name = "_".join(re.findall(r"[a-z0-9]+", anyascii(column).lower()))
+    if not name:
+        raise InputError(
+            f"the fact column {column!r} has no letter or digit", hint="Give it another heading."
+        )
+    return (name if name[0].isalpha() else f"fact_{name}")[:_MAX_FACT_NAME].rstrip("_")
 
 
 def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:

@@ -250,5 +250,5 @@ def says_enough(parts: Sequence[Part], keys: Iterable[frozenset[str]]) -> bool:
 
 
 def summary(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:
-    """The fields that a mapping reads for matching, and their columns: what a report shows."""
-    return {name: mapping.columns[name] for name in MATCHING if mapping.columns.get(name)}
+    """The fields that a mapping reads, and their columns: what a report shows."""
+    return {name: mapping.columns[name] for name in ("reference", *MATCHING) if mapping.columns.get(name)}

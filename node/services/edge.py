@@ -66,6 +66,7 @@ class SendingEdge:
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
         self._session: Sender | None = None
         self._preparing: asyncio.Task[None] | None = None
+        self._over = False
         self._moved = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._used = time.monotonic()
@@ -148,15 +149,13 @@ class SendingEdge:
             signed = session.countersign(receipt, int(self._node.clock()))
             node, row = self._node, self.row
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
-            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+            # The log first: a crash in between makes it say something twice, never leave something out.
             self._note("closed", "")
+            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
             self._files.erase()
             return signed.sender_signature
 
-        signature = await self._step(work, save=False)
-        self._gone(self)
-        self._log.info("edge closed")
-        return signature
+        return await self._step(work, save=False)
 
     async def stop(self) -> None:
         """Stop preparing and wait for the step under way."""
@@ -164,7 +163,17 @@ class SendingEdge:
             self._preparing.cancel()
             await asyncio.wait({self._preparing})
         async with self._one_at_a_time:
-            self._session = None
+            self.retire()
+
+    def retire(self) -> None:
+        """Let go of the session and wipe it: a call that still holds this object gets no further. Only between steps.
+
+        The store keeps the edge; whoever goes on with it starts from there.
+        """
+        session, self._session, self._over = self._session, None, True
+        if session is not None:
+            session.abort(SequenceError("the edge was stopped"))
+        self._files.close()
 
     def _task(self) -> "asyncio.Task[None]":
         if self._preparing is None:
@@ -173,25 +182,38 @@ class SendingEdge:
 
     async def _prepare(self, commitment: Signed | None) -> None:
         try:
-            await self._in_pool(self._build)
-            session = self._session
-            if session is None:
-                raise SequenceError("the edge has no session")
+            await self._built()
             if commitment is not None:
-                await self._guarded(lambda: session.receive_commitment(commitment))
-            await self._chunks(session)
-            await self._guarded(session.commit)
-            await self._guarded(lambda: self._save(session))
-        except BlindmatchError as error:
-            await self._failed(error)
+                await self._alone(lambda session: session.receive_commitment(commitment))
+            await self._chunks()
+            await self._alone(lambda session: session.commit())
+            await self._alone(self._save)
+        except Exception as error:
+            async with self._one_at_a_time:
+                await self._failed(error)
             raise
         finally:
             self._moved.set()
 
+    async def _built(self) -> None:
+        """Build alone and to the end, so that nobody who stops us leaves a session behind."""
+
+        async def locked() -> None:
+            async with self._one_at_a_time:
+                if not self._over:
+                    await self._in_pool(self._build)
+
+        task = asyncio.create_task(locked())
+        task.add_done_callback(_retrieve)
+        await asyncio.shield(task)
+
     def _build(self) -> None:
         """The session from seed, rates, snapshot and collection; the same after a crash as before."""
         node = self._node
+        self._files.hold()
         row = node.store.edge(*self.key)
+        if not row.running:
+            raise SequenceError("the edge has ended meanwhile")
         agreed = exchanged(self._agreement, row)
         made = prepare(node, self._agreement, row, agreed)
         self._session = Sender(
@@ -206,8 +228,11 @@ class SendingEdge:
             snapshot=row.snapshot or None,
         )
 
-    async def _chunks(self, session: Sender) -> None:
+    async def _chunks(self) -> None:
         """Prepare what is left, in as many threads as the node has."""
+        session = self._session
+        if session is None:
+            raise SequenceError("the edge was stopped")
         left = iter(range(session.prepared, session.chunks))
 
         async def lane() -> None:
@@ -216,37 +241,51 @@ class SendingEdge:
                 self._moved.set()
                 self._used = time.monotonic()
                 if index % _CHUNKS_PER_CHECKPOINT == 0:
-                    await self._guarded(lambda: self._save(session))
+                    await self._alone(self._save)
 
-        await asyncio.gather(*(lane() for _ in range(self._lanes)))
+        try:
+            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
+                for _ in range(self._lanes):
+                    tasks.create_task(lane())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         self._metrics.elements.labels("prepared").inc(session.chunks)
 
     async def _step(self, work: Callable[[Sender], Result], *, save: bool = True) -> Result:
         """One step of the session in a thread, then its checkpoint; a failed session is given up for good."""
         await asyncio.shield(self._task())
-        session = self._session
-        if session is None:
-            raise SequenceError("the edge was stopped")
 
-        def whole() -> Result:
+        def whole(session: Sender) -> Result:
             result = work(session)
             if save:
                 self._save(session)
             return result
 
         self._used = time.monotonic()
-        try:
-            return await self._guarded(whole)
-        except BlindmatchError as error:
-            await self._failed(error)
-            raise
+        return await self._alone(whole)
 
-    async def _guarded(self, work: Callable[[], Result]) -> Result:
-        """Run in a thread, alone, and to its end even when the call that asked for it is cancelled."""
+    async def _alone(self, work: Callable[[Sender], Result]) -> Result:
+        """Run in a thread, alone, and to its end even when the call that asked for it is cancelled.
+
+        A session whose step or checkpoint failed is never used again, whoever waits for it: what it did may not be in
+        the store, and a second one made from there must be the only one.
+        """
 
         async def locked() -> Result:
             async with self._one_at_a_time:
-                return await self._in_pool(work)
+                session = self._session
+                if session is None:
+                    raise SequenceError("the edge was stopped")
+                try:
+                    result = await self._in_pool(work, session)
+                except Exception as error:
+                    await self._failed(error)
+                    raise
+                if session.state is State.CLOSED:
+                    self.retire()
+                    self._gone(self)
+                    self._log.info("edge closed")
+                return result
 
         task = asyncio.create_task(locked())
         task.add_done_callback(_retrieve)
@@ -267,17 +306,27 @@ class SendingEdge:
             total=session.blinded_chunks,
         )
 
-    async def _failed(self, error: BlindmatchError) -> None:
-        """A peer's fault ends the edge; our own leaves it in the store, to be tried again from the checkpoint."""
-        session, self._session = self._session, None
-        self._gone(self)
-        if isinstance(error, PeerError) and session is not None and session.state is State.FAILED:
-            await self._in_pool(self._give_up, error)
-        self._log.warning("edge stopped", reason=error.message)
+    async def _failed(self, error: Exception) -> None:
+        """A peer's fault ends the edge; our own leaves it in the store, to be tried again from the checkpoint.
+
+        Once for every session, with `_one_at_a_time` held.
+        """
+        if self._over:
+            return
+        session = self._session
+        try:
+            if isinstance(error, PeerError) and session is not None and session.state is State.FAILED:
+                await self._in_pool(self._give_up, error)
+        finally:
+            self.retire()
+            self._gone(self)
+        # The text of an unforeseen error might hold anything.
+        reason = error.message if isinstance(error, BlindmatchError) else type(error).__name__
+        self._log.warning("edge stopped", reason=reason)
 
     def _give_up(self, error: PeerError) -> None:
-        self._node.store.fail(*self.key, code=error.code.value, reason=error.message)
         self._note("failed", error.code.value)
+        self._node.store.fail(*self.key, code=error.code.value, reason=error.message)
         self._files.erase()
 
     def _note(self, action: str, code: str) -> None:

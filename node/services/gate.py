@@ -6,6 +6,7 @@ error one code, one log line and one audit entry. A service behind it sees parse
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 
 _END: Any = vars(grpc.aio)["EOF"]  # its stubs forget this name
+_LEAST_SHARE, _SHARES = 4, 4
+"""One agency may have a quarter of the calls that are answered at once, but always four."""
+
 _NOTHING_CAME = "the call ended before its message had come"
 
 
@@ -53,6 +57,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         self._around = surroundings
         self._log = logger(agency=surroundings.agency)
         self._active = 0
+        self._active_of: Counter[str] = Counter()
         self._noting: set[asyncio.Task[None]] = set()
 
     async def settle(self) -> None:
@@ -82,8 +87,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         try:
             # The certificate first: also a refused method's entry says who tried.
             who = caller(context, revoked=around.revoked(), now=around.clock())
+            self._active_of[who.agency] += 1
             rule = policy.rule(method, offered=handler is not None)
-            self._check_room()
+            self._check_room(who.agency)
             call = _Call(around, method, handler, context, who, idle=rule.idle_seconds)
             await call.run()
         except asyncio.CancelledError:
@@ -102,12 +108,17 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
             await context.abort(status, details, trailing)
         finally:
             self._active -= 1
+            if who is not None:
+                self._active_of[who.agency] -= 1
             around.metrics.calls.labels(listed, status.name).inc()
             around.metrics.call_seconds.labels(listed).observe(time.monotonic() - started)
 
-    def _check_room(self) -> None:
+    def _check_room(self, agency: str) -> None:
         if self._active > self._around.calls:
             raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls as it can")
+        # A stream may be read as slowly as its caller likes: nobody shall keep the others out with such.
+        if self._active_of[agency] > max(_LEAST_SHARE, self._around.calls // _SHARES):
+            raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls of one agency as it can")
 
     def _note(self, method: str, who: Caller | None, error: Exception, context: Any) -> "asyncio.Task[None]":
         """Count, log, and audit in a task of its own: the call may be cancelled at any moment, its refusal not."""

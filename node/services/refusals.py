@@ -50,19 +50,36 @@ class Refusals:
             window.more += 1
             window.address = address
             return
-        self._open[key] = _Open(now + WINDOW_SECONDS, address)
+        fresh = self._open[key] = _Open(now + WINDOW_SECONDS, address)
+        due = [Refusal(*key, address, 1)]
         if window is not None and window.more:
-            await self._put(Refusal(*key, window.address, window.more))
-        await self._put(Refusal(*key, address, 1))
+            due.insert(0, Refusal(*key, window.address, window.more))
+        while due:
+            try:
+                await self._put(due[0])
+            except Exception:
+                fresh.more += sum(refusal.count for refusal in due)  # said when the store takes it again
+                raise
+            due.pop(0)
 
     async def flush(self, *, everything: bool = False) -> None:
-        """Write the counts whose minute is over; at shutdown, everything."""
+        """Write the counts whose minute is over; at shutdown, everything.
+
+        Raises:
+            StoreError: not all could be written; what was not is kept for the next time.
+        """
         now = self._clock()
         for key, window in list(self._open.items()):
             if everything or now >= window.until:
-                del self._open[key]
-                if window.more:
-                    await self._put(Refusal(*key, window.address, window.more))
+                count, window.more = window.more, 0
+                try:
+                    if count:
+                        await self._put(Refusal(*key, window.address, count))
+                except Exception:
+                    window.more += count
+                    raise
+                if not window.more and self._open.get(key) is window:
+                    del self._open[key]
 
     async def _put(self, refusal: Refusal) -> None:
         await asyncio.to_thread(self._write, refusal)

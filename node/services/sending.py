@@ -17,6 +17,7 @@ from blindmatch.node.preparation import check_rates, edge_context, exchanged, st
 from blindmatch.node.services.edge import Key, SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
+from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
@@ -26,6 +27,13 @@ from blindmatch.protocol.transcript import Signed
 
 IDLE_SECONDS = 600.0
 """An edge that nobody asked about for this long leaves memory; the store keeps it."""
+
+
+_LEAST_SHARE = 2
+"""Edges that one receiver may have open, however few the settings allow; else half of them."""
+
+UNFINISHED = 16
+"""Rounds of one edge that may wait for their receiver to come back; beyond it the oldest is given up."""
 
 
 class Sending:
@@ -135,6 +143,10 @@ class Sending:
     def _allowed(self, caller: Caller, agreement_id: bytes, round_id: bytes, edge_id: str) -> Agreement:
         """The agreement, if the caller may have this edge of this round now."""
         node = self._node
+        row = node.store.find_agreement(agreement_id)
+        if row is None or caller.agency not in book.hold(row).agreement.agencies:
+            # As from `Fetch`: who is no party cannot tell whether it exists, let alone how it stands.
+            raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
             agreement, _ = book.ready(node, agreement_id, node.clock(), edge=edge_id, resuming=round_id)
         except AgreementError as error:
@@ -189,6 +201,7 @@ class Sending:
                 f"{node.agency} has no collection ready for this edge",
                 hint="Its operator finds the reason in its log.",
             ) from None
+        self._thin_out(request.agreement, edge.id)
         now = int(node.clock())
         row = EdgeRow(
             round_id=request.header.round_id,
@@ -201,7 +214,7 @@ class Sending:
             started_at=now,
             receiver_rates=request.rates,
         )
-        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
+        # The log first: were it written second and could not be, the receiver would only have to ask again.
         node.audit.append(
             AuditEvent.DISCLOSURE,
             subject=f"round {row.round_id.hex()} edge {row.edge}",
@@ -213,11 +226,34 @@ class Sending:
                 "disclosure": edge.disclosure.value,
             },
         )
+        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
         return node.store.edge(row.round_id, row.edge)
+
+    def _thin_out(self, agreement_id: bytes, edge_id: str) -> None:
+        """Give the oldest unfinished rounds of an edge up: each keeps a tag table on our disk.
+
+        Only the receiver's own rounds make room for it, and none that is at work.
+        """
+        node = self._node
+        waiting = [
+            row
+            for row in node.store.edges(agreement_id=agreement_id, running=True)
+            if (row.edge, row.role) == (edge_id, Role.SENDER.value)
+            and (row.round_id, row.edge) not in self._edges
+        ]
+        for row in waiting[: max(0, len(waiting) + 1 - UNFINISHED)]:
+            node.audit.append(
+                AuditEvent.ERASURE,
+                subject=f"round {row.round_id.hex()} edge {row.edge}",
+                detail={"action": "abandoned", "receiver": row.peer},
+            )
+            reason = "the receiver left it and began newer rounds"
+            node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
+            RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
     def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
         _check_running(row, row.agreement_id)
-        self._make_room()
+        self._make_room(row.peer)
         edge = SendingEdge(
             self._node,
             row,
@@ -237,12 +273,20 @@ class Sending:
             del self._edges[edge.key]
         self._metrics.rounds.set(len(self._edges))
 
-    def _make_room(self) -> None:
+    def _make_room(self, receiver: str) -> None:
         for edge in list(self._edges.values()):
             if edge.idle_seconds > IDLE_SECONDS:
+                # A caller that has merely stopped reading still holds it: without a session it is of no use any more.
+                edge.retire()
                 self._leave(edge)
         if len(self._edges) >= self._node.settings.service.sessions:
             raise PeerError(PeerCode.UNAVAILABLE, "as many rounds as this node allows are running")
+        # The others shall find room too.
+        share = max(_LEAST_SHARE, self._node.settings.service.sessions // 2)
+        if sum(edge.row.peer == receiver for edge in self._edges.values()) >= share:
+            raise PeerError(
+                PeerCode.UNAVAILABLE, "as many rounds as this node allows are running with one agency"
+            )
 
     def _still_ours(self, row: EdgeRow, caller: Caller, *, closed: bool = False) -> None:
         if row.peer != caller.agency or row.role != Role.SENDER.value:

@@ -17,6 +17,9 @@ from blindmatch.protocol.transcript import Signed
 CLOSED = "closed"
 FAILED = "failed"
 
+_LEAST_WASTED = 100
+"""Rounds that may fail before their first chunk, or as many as the budget allows if that is more."""
+
 _SEALED = ("seed", "snapshot", "receiver_rates", "sender_rates")
 _PUBLIC_COLUMNS = [column for column in table.c if column.name not in _SEALED]
 
@@ -50,6 +53,15 @@ class Edges(Database):
                     PeerCode.BUDGET_SPENT,
                     f"the agreement's {rounds_budget} rounds are used up",
                     hint="The parties can sign a new agreement.",
+                )
+            if rounds_budget is not None and _wasted(
+                connection, row.agreement_id, row.edge, row.round_id
+            ) >= max(_LEAST_WASTED, rounds_budget):
+                # Each costs the sender a tag table: free of charge, but not without end.
+                raise PeerError(
+                    PeerCode.BUDGET_SPENT,
+                    "too many rounds failed before their first chunk",
+                    hint="Find out why they failed; then the parties can sign a new agreement.",
                 )
             connection.execute(
                 table.insert().values(
@@ -191,6 +203,17 @@ def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: by
         table.c.edge == edge,
         table.c.round != other_than.hex(),
         or_(table.c.state != FAILED, table.c.done > 0),
+    )
+    return connection.execute(counts).scalar_one()
+
+
+def _wasted(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
+    counts = select(func.count()).where(
+        table.c.agreement == agreement_id.hex(),
+        table.c.edge == edge,
+        table.c.round != other_than.hex(),
+        table.c.state == FAILED,
+        table.c.done == 0,
     )
     return connection.execute(counts).scalar_one()
 

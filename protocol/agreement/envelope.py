@@ -153,17 +153,17 @@ def check_usable(
             BUDGET_SPENT.
     """
     check_signatures(agreement, envelope)
+    if withdrawn:  # before what is missing: nobody need sign any more
+        raise PeerError(
+            PeerCode.EXPIRED_AGREEMENT,
+            f"withdrawn by {', '.join(sorted(withdrawn))}",
+            hint="No further round can run under it. Draft and sign a new agreement.",
+        )
     if missing := missing_signatures(agreement, envelope):
         raise PeerError(
             PeerCode.UNSIGNED_AGREEMENT,
             f"not every party has signed: {', '.join(missing)} missing",
             hint="Each missing party runs `blindmatch agreement sign`; `agreement show` fetches what is new.",
-        )
-    if withdrawn:
-        raise PeerError(
-            PeerCode.EXPIRED_AGREEMENT,
-            f"withdrawn by {', '.join(sorted(withdrawn))}",
-            hint="No further round can run under it. Draft and sign a new agreement.",
         )
     if now < agreement.not_before:
         raise PeerError(

@@ -287,7 +287,3 @@ class Agreement:
     def edges_received_by(self, agency: str) -> tuple[Edge, ...]:
         """The edges on which `agency` learns something."""
         return tuple(edge for edge in self.edges if edge.receiver.agency == agency)
-
-    def edges_sent_by(self, agency: str) -> tuple[Edge, ...]:
-        """The edges on which `agency` discloses something."""
-        return tuple(edge for edge in self.edges if edge.sender.agency == agency)

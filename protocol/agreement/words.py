@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from blindmatch.protocol.agreement.terms import Disclosure, Edge, Side
 
-
 RATES = 200
 """Roughly how many numbers a side states; the schema has the exact count."""
 

@@ -160,8 +160,11 @@ class Header:
             f"protocol version {self.version}; this node speaks {PROTOCOL_VERSION}",
         )
         _require(len(self.round_id) == ROUND_BYTES, PeerCode.BAD_MESSAGE, "a round's id has 16 bytes")
+        # Printable: what is sought in a database must be text to every database; PostgreSQL refuses a NUL.
         _require(
-            0 < len(self.edge) <= EDGE_CHARACTERS, PeerCode.BAD_MESSAGE, "an edge's id has 1 to 64 characters"
+            0 < len(self.edge) <= EDGE_CHARACTERS and self.edge.isprintable(),
+            PeerCode.BAD_MESSAGE,
+            "an edge's id has 1 to 64 printable characters",
         )
         _require(0 <= self.sequence < 1 << 63, PeerCode.BAD_MESSAGE, "a sequence number out of range")
 
@@ -262,10 +265,12 @@ class Hits:
     Args:
         elements: indices of its own elements that the sender also holds (h,), increasing.
         facts: the facts that the sender released with each, (h, fact_bytes), or None.
+        unopened: where facts travel, which of them did not open (h,); zeros stand for these.
     """
 
     elements: Indices
     facts: Bytes2D | None = field(default=None, repr=False)
+    unopened: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.elements)

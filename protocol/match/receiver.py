@@ -206,8 +206,10 @@ class Receiver(Session):
     def find_hits(self) -> Hits:
         """Look every tag up; open the facts of hits where they travel. Gives the same hits after a restart.
 
+        Facts that do not open fail nothing: a sender that spoils the facts of one element must not be able to tell
+        from a round that breaks off whether the receiver holds it. The hit stands, `Hits.unopened` says so.
+
         Raises:
-            PeerError: BAD_TAGS when the facts of a hit do not open.
             StoreError: the workspace no longer holds what came.
             SequenceError: a chunk is not unblinded.
         """
@@ -219,20 +221,29 @@ class Receiver(Session):
                 if chunk_digest("tags", index, table[index * size : (index + 1) * size]) != kept.tobytes():
                     raise damaged()
             positions, rows = tags.find(self._array("tags"), table)
-            facts = self._open(positions, rows) if self._context.with_facts else None
             elements = self._order[positions]
             sequence = np.argsort(elements, kind="stable")
-            return Hits(elements[sequence], None if facts is None else facts[sequence])
+            if not self._context.with_facts:
+                return Hits(elements[sequence])
+            facts, opened = self._open(positions, rows)
+            return Hits(elements[sequence], facts[sequence], ~opened[sequence])
 
     def receipt(self, opened_at: int, closed_at: int) -> Signed:
         """The receipt with this side's signature. Once signed, it stays as it is: other times are ignored.
 
+        It says nothing of hits, so it can be signed and exchanged before they are looked for.
+
         Args:
             opened_at: when the round began, seconds since 1970, UTC.
             closed_at: now, the same.
+
+        Raises:
+            SequenceError: a chunk is not unblinded.
         """
         with self._step(Event.SIGN_RECEIPT):
-            if self.state is State.MATCHED:
+            if not self._unblinded.all():
+                raise SequenceError(f"chunk {self.unblinded} of {self._chunks} is not unblinded")
+            if self.state in {State.COLLECTED, State.MATCHED}:
                 self._at.opened_at, self._at.closed_at = opened_at, closed_at
             payload = self._receipt_payload()
             self._at.receipt = digest(payload)
@@ -281,9 +292,10 @@ class Receiver(Session):
         blinds.fill(0)
         return oprf.finalize(np.ascontiguousarray(inputs[rows]), unblinded)
 
-    def _open(self, positions: Indices, table_rows: Indices) -> Bytes2D:
-        """The facts of the hits at these wire positions; one chunk of the exchange at a time."""
+    def _open(self, positions: Indices, table_rows: Indices) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
+        """The facts of the hits at these wire positions, and which of them opened; a chunk of the exchange at a time."""
         facts = np.empty((len(positions), self._context.fact_bytes), dtype=np.uint8)
+        opened = np.empty(len(positions), dtype=np.bool_)
         chunk_of = positions // self._limits.chunk_elements
         for index in np.unique(chunk_of):
             mine = np.flatnonzero(chunk_of == index)
@@ -293,10 +305,10 @@ class Receiver(Session):
                 raise changed()
             inside = positions[mine] - span.start
             outputs = self._outputs(int(index), inputs, self._array("evaluated")[span].copy(), inside)
-            facts[mine] = tags.open_facts(
+            facts[mine], opened[mine] = tags.open_facts(
                 outputs, self._array("table")[table_rows[mine], TAG_BYTES:], self._context
             )
-        return facts
+        return facts, opened
 
     def _receipt_payload(self) -> bytes:
         payload = ReceiptTerms(

@@ -98,6 +98,8 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
         State.COLLECTED: {
             **_stay(State.COLLECTED, *_OWN, *_REPEATS, Event.UNBLIND),
             Event.FIND_HITS: State.MATCHED,
+            # Before the lookup: then not even the moment of the receipt can depend on hits.
+            Event.SIGN_RECEIPT: State.SIGNED,
         },
         State.MATCHED: {
             **_stay(State.MATCHED, *_OWN, *_REPEATS, Event.FIND_HITS),

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, Indices
 
@@ -54,21 +53,24 @@ def seal_facts(outputs: Bytes2D, facts: Bytes2D, context: EdgeContext) -> Bytes2
     return sealed
 
 
-def open_facts(outputs: Bytes2D, sealed: Bytes2D, context: EdgeContext) -> Bytes2D:
-    """Open the payloads of hits, (h, fact_bytes + 16) to (h, fact_bytes).
+def open_facts(
+    outputs: Bytes2D, sealed: Bytes2D, context: EdgeContext
+) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
+    """Open the payloads of hits, (h, fact_bytes + 16) to (h, fact_bytes), and say which opened (h,).
 
-    Raises:
-        PeerError: BAD_TAGS when one does not open: the sender did not make it for this element.
+    One that does not open was not made for its element: zeros stand for it.
     """
     keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES)
-    facts = np.empty((len(sealed), context.fact_bytes), dtype=np.uint8)
+    facts = np.zeros((len(sealed), context.fact_bytes), dtype=np.uint8)
+    opened = np.ones(len(sealed), dtype=np.bool_)
     for row in range(len(sealed)):
         try:
             plain = ChaCha20Poly1305(keys[row].tobytes()).decrypt(_NONCE, sealed[row].tobytes(), None)
         except InvalidTag:
-            raise PeerError(PeerCode.BAD_TAGS, "the facts of a hit do not open") from None
-        facts[row] = np.frombuffer(plain, dtype=np.uint8)
-    return facts
+            opened[row] = False
+        else:
+            facts[row] = np.frombuffer(plain, dtype=np.uint8)
+    return facts, opened
 
 
 def _words(tags: Bytes2D) -> tuple[Words, Words]:

@@ -9,6 +9,7 @@ from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.match import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
+    Header,
     Receipt,
     ReceiptTerms,
     State,
@@ -246,3 +247,10 @@ def test_receipt_with_a_short_signature():
     with pytest.raises(PeerError) as caught:
         Receipt(b"", bytes(64), bytes(63))
     assert caught.value.code is PeerCode.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("edge", ["", "a\0b", "a\x1bb", "e" * 65])
+def test_an_edge_s_id_is_text_to_every_database(edge):
+    with pytest.raises(PeerError) as caught:
+        Header(bytes(16), edge, 0)
+    assert caught.value.code is PeerCode.BAD_MESSAGE

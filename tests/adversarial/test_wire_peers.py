@@ -229,7 +229,8 @@ async def test_another_party_s_round(rogue):
             ("Close", convert.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64)))),
         ):
             outcome = await south.call(method, message)
-            assert outcome[0] == "wrong-agency", method
+            # Who is no party does not even learn that there is such an agreement.
+            assert outcome[0] == ("unknown-agreement" if method == "Open" else "wrong-agency"), method
     await check_refused(rogue, outcome, "wrong-agency", caller=SOUTH)
     # The round that was tampered with is unharmed.
     await rogue.exchange()

@@ -4,10 +4,12 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blindmatch.node.cli import NOUNS, load
+from blindmatch.simulations.show import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,6 +22,55 @@ def commands(text: str) -> Iterator[str]:
             shown = line.removeprefix("$ ").strip()
             if shown.startswith("blindmatch ") and "…" not in shown:
                 yield shown.partition(" #")[0].partition(" > ")[0].removesuffix("&").strip()
+
+
+def verbs(here: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    below = getattr(here, "commands", None)
+    if not below:
+        options = {name for parameter in here.params for name in parameter.opts}
+        yield (*words, *(["--json"] if "--json" in options else []))
+        return
+    for name, command in below.items():
+        yield from verbs(command, (*words, name))
+
+
+# What prints no result, or is JSON lines anyhow.
+WITHOUT_JSON = {("node", "serve"), ("audit", "export")}
+
+
+def test_every_command_that_prints_a_result_prints_it_as_json_too():
+    every = [words for noun in NOUNS for words in verbs(load(noun), (noun,))]
+    assert len(every) > 25
+    assert {words for words in every if words[-1] != "--json"} == WITHOUT_JSON
+
+
+def test_the_readme_shows_the_demo_as_it_is_now():
+    shown = (ROOT / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
+    assert [line.split() for line in shown.splitlines() if line.startswith(" asked")] == [list(COLUMNS)]
+    source = (ROOT / "simulations" / "show.py").read_text()
+    labels = [line.partition("  ")[0] for line in shown.splitlines() if re.match(r"[a-z][a-z ]*  ", line)]
+    assert "leads" in labels
+    assert not [label for label in labels if f'"{label}"' not in source]
+
+
+def test_every_decision_stands_in_the_index():
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text()
+    decisions = sorted(folder.glob("0*.md"))
+    assert decisions
+    for number, path in enumerate(decisions, 1):
+        first, title = path.read_text().splitlines()[0].removeprefix("# ").split(". ", 1)
+        assert (path.name[:4], first) == (f"{number:04}", str(number))
+        assert f"| {number} | [{title}]({path.name}) |" in index
+
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_between_documents_leads_somewhere(path):
+    for target in LINK.findall(path.read_text()):
+        assert "://" in target or (path.parent / target).exists(), f"{path.name}: {target}"
 
 
 SHOWN = [(path.relative_to(ROOT), command) for path in DOCUMENTS for command in commands(path.read_text())]

@@ -16,11 +16,11 @@ from blindmatch.node.server import running
 from blindmatch.node.services import gate, policy
 from blindmatch.node.services.refusals import WINDOW_SECONDS, Refusal, Refusals
 from blindmatch.proto.v1 import agreement_pb2, match_pb2
-from blindmatch.protocol.errors import ConfigError
+from blindmatch.protocol.errors import ConfigError, StoreError
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.loopback import free_port
 
-WEST, NORTH = "west-force", "north-council"
+WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=32)
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -79,6 +79,46 @@ async def test_the_first_refusal_is_written_at_once_and_the_rest_are_counted():
     assert written[2:] == [Refusal("a", "m", "c", "1.2.3.4:4", 4)]
     await refusals.note("a", "m", "c", address="1.2.3.4:9")
     assert written[3:] == [Refusal("a", "m", "c", "1.2.3.4:9", 1)]
+
+
+async def test_refusals_that_could_not_be_written_are_not_forgotten():
+    written, now, broken = [], [1_000.0], [True]
+
+    def write(refusal):
+        if broken[0]:
+            raise StoreError("no space")
+        written.append(refusal)
+
+    refusals = Refusals(write, lambda: now[0])
+    with pytest.raises(StoreError):
+        await refusals.note("a", "m", "c", address="1.2.3.4:0")
+    await refusals.note("a", "m", "c", address="1.2.3.4:1")
+    now[0] += WINDOW_SECONDS
+    with pytest.raises(StoreError):
+        await refusals.flush()
+    with pytest.raises(StoreError):
+        await refusals.note("a", "m", "c", address="1.2.3.4:2")
+    broken[0] = False
+    await refusals.flush(everything=True)
+    assert written == [Refusal("a", "m", "c", "1.2.3.4:2", 3)]
+
+
+async def test_one_agency_cannot_keep_the_others_out(town):
+    node = town.nodes[NORTH]
+    service = node.settings.service.model_copy(update={"sessions": 4})
+    node.settings = node.settings.model_copy(update={"service": service})
+    describe = agreement_pb2.DescribeRequest(version=1).SerializeToString()
+    method = "/blindmatch.v1.Agreements/Describe"
+    async with running(node, grace=0), town.channel(WEST, NORTH) as west, town.channel(SOUTH, NORTH) as south:
+        stub = health_pb2_grpc.HealthStub(west)
+        watching = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(4)]
+        for call in watching:
+            await call.read()
+        status, code, _ = await refusal(west, method, describe)
+        assert (status, code) == (grpc.StatusCode.UNAVAILABLE, "unavailable")
+        assert await south.unary_unary(method)(describe, timeout=20)
+        for call in watching:
+            call.cancel()
 
 
 async def test_health_follows_the_store_and_the_keys(town):

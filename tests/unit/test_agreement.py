@@ -278,7 +278,6 @@ def test_looking_things_up():
         "south-council",
     ]
     assert agreement.edges_received_by("east-council") == ()
-    assert agreement.edges_sent_by("east-council") == agreement.edges[:1]
     assert agreement.edges[0].side("east-council") is agreement.edges[0].sender
     for wrong in (
         lambda: agreement.party("north-force"),
@@ -371,6 +370,10 @@ def test_everything_in_order_is_usable():
         (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
         (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
         (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
+        ),
         (PeerCode.BUDGET_SPENT, {"rounds_used": 10}),
         (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), (FORCE, EAST))}),
         (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), ())}),

@@ -243,7 +243,30 @@ def test_signing_takes_the_only_collection(west, agreed):
     west.collection("people")
     west.run("sign", agreed, "--yes", "--offline")
     edge = west.json("show", agreed)["edges"][0]
-    assert edge["collection"] == {"name": "people", "records": 2, "bound": True}
+    assert edge["collection"] == {"name": "people", "records": 2, "bound": True, "facts_missing": []}
+
+
+def test_a_fact_that_the_senders_collection_lacks_is_said(west, east, tmp_path):
+    edges = """
+        [[edges]]
+        disclosure = "hits+facts"
+        facts = ["contract_value_gbp", "contract_volume"]
+        fact_bytes = 64
+        receiver = { agency = "west-force", kind = "subjects", max_records = 100, tokens_per_record = 8 }
+        sender = { agency = "east-council", kind = "bidders", max_records = 100, tokens_per_record = 8 }
+    """
+    path, file = tmp_path / "draft.toml", tmp_path / "proposal.json"
+    path.write_text(terms(west.entry(), east.entry(), edges=edges))
+    made = west.json("draft", path, "--offline")
+    west.run("show", made["id"], "--export", file)
+    east.run("draft", "--import", file)
+    bidders = tmp_path / "bidders.csv"
+    bidders.write_text("reference,surname,forenames,dob,Contract Value (GBP)\nB1,Lee,Ann,1970-01-02,9\n")
+    with east.open() as node:
+        report = import_collection(node, "bidders", "bidders", bidders, facts=["Contract Value (GBP)"])
+    assert report.facts == {"contract_value_gbp": "Contract Value (GBP)"}
+    assert east.json("show", made["id"])["edges"][0]["collection"]["facts_missing"] == ["contract_volume"]
+    assert "WARNING  bidders has no fact contract_volume;" in east.run("show", made["id"]).stdout
 
 
 def test_with_two_collections_one_is_named(west, agreed):

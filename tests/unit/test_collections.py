@@ -1,10 +1,13 @@
+import csv
 import os
 import random
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from blindmatch.node import collections
 from blindmatch.node.collections import (
@@ -335,3 +338,21 @@ def test_a_reader_refuses_a_later_format(node, monkeypatch):
 def test_files_are_for_the_owner_only(node):
     found = import_collection(node, "people", "subjects", PEOPLE).collection
     assert (node.collections_dir / found).stat().st_mode & 0o077 == 0
+
+
+def test_a_parquet_file_makes_the_same_collection(node, tmp_path):
+    with PEOPLE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    path = tmp_path / "people.parquet"
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    facts = ["group_reference"]
+    made = [
+        import_collection(node, name, "subjects", file, facts=facts)
+        for name, file in (("a", PEOPLE), ("b", path))
+    ]
+    assert made[0].records == made[1].records > 0
+    one, other = (open_collection(node, report.collection) for report in made)
+    assert np.array_equal(one.columns(0, one.records).columns, other.columns(0, other.records).columns)
+    for place in range(one.records):
+        left, right = one.record(place), other.record(place)
+        assert (left.reference, left.handling, left.facts) == (right.reference, right.handling, right.facts)

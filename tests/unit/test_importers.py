@@ -452,3 +452,33 @@ def test_progress_ends_at_the_whole_file(tmp_path):
     parquet.write_table(pa.table({"id": ["1", "2"], "dob": ["1970", "1971"]}), tmp_path / "t")
     drafts(tmp_path / "t", progress=lambda done, total: calls.append((done, total)))
     assert calls[-1] == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ("contract_value", "contract_value"),
+        ("contract-value", "contract-value"),
+        ("Contract Value (GBP)", "contract_value_gbp"),
+        ("  Vendor No. ", "vendor_no"),
+        ("Höhe__(netto) -", "hohe_netto"),
+        ("2024 spend", "fact_2024_spend"),
+        ("x" * 62 + " y", "x" * 62),
+    ],
+)
+def test_any_heading_has_a_name_that_an_agreement_may_use(heading, name):
+    assert fact_name(heading) == name
+    checks.fact_name("facts", name)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Value (GBP)", "value_gbp"), ("Value!", "VALUE")])
+def test_two_fact_columns_never_share_a_name(tmp_path, one, other):
+    path = write(tmp_path / "p.csv", f"reference,surname,{one},{other}\nA,Lee,1,2\n")
+    with open_table(path) as table, pytest.raises(InputError, match="would both be called"):
+        Drafter(table, recognise(table.header, "subjects", [one, other]))
+
+
+def test_a_heading_without_letters_is_no_fact(tmp_path):
+    path = write(tmp_path / "p.csv", "reference,surname,???\nA,Lee,1\n")
+    with open_table(path) as table, pytest.raises(InputError, match="no letter or digit"):
+        Drafter(table, recognise(table.header, "subjects", ["???"]))

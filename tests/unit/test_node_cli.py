@@ -157,6 +157,39 @@ class TestNode:
         words = ["node", "init", "--home", "west", "--agency", "x", "--name", "X", "--role", "police"]
         assert "node.toml, node.db" in run(*words, status=1).stderr
 
+    def test_a_database_is_one_nodes_only(self, run: Run, tmp_path: Path, home: Path) -> None:
+        words = ("node", "init", "--home", "other", "--agency", "other", "--name", "O", "--role", "council")
+        shared = f"sqlite:///{home / 'node.db'}"
+        result = run(*words, "--database", shared, status=1)
+        assert "belongs to another node" in result.stderr
+        run("audit", "verify", "--home", "west")
+        run(*words)  # nothing is left in the way
+
+    def test_a_node_is_no_peer_of_itself(self, run: Run, home: Path) -> None:
+        result = run("node", "peer", "west-force", "127.0.0.1:7443", "--home", "west", status=1)
+        assert "is this node itself" in result.stderr
+        made = json.loads(run("node", "peer", "east", "127.0.0.1:7444", "--home", "west", "--json").stdout)
+        assert made == {"agency": "east", "address": "127.0.0.1:7444", "server_name": ""}
+
+    def test_what_makes_things_prints_json_too(self, run: Run, tmp_path: Path) -> None:
+        def told(*words: object) -> Any:
+            return json.loads(run(*words, "--json").stdout)
+
+        made = told("node", "init", "--home", "n", "--agency", "n", "--name", "N", "--role", "council")
+        assert told("pki", "init", "--authority", "ca", "--name", "Pilot")["name"] == "Pilot"
+        assert (
+            told("pki", "request", "--home", "n", "--out", "n.csr")["certificate_key"]
+            == made["certificate_key"]
+        )
+        issued = told("pki", "issue", "n.csr", "--authority", "ca", "--out", "n.pem")
+        assert (issued["agency"], issued["certificate"]) == ("n", "n.pem")
+        given = ("--certificate", "n.pem", "--authority", "ca/authority.pem")
+        assert told("pki", "install", "--home", "n", *given)["serial"] == issued["serial"]
+        (revoked,) = told("pki", "revoke", "n", "--authority", "ca")
+        assert revoked["serial"] == issued["serial"]
+        (tmp_path / "new").write_text("another horse\n")
+        assert told("keys", "passphrase", "--home", "n", "--new-passphrase-file", "new")["changed"] is True
+
     def test_init_can_be_repeated_when_the_database_was_not_there(self, run: Run, tmp_path: Path) -> None:
         words = ["node", "init", "--home", "h", "--agency", "x", "--name", "X", "--role", "police"]
         unreachable = "postgresql://nobody:hush@127.0.0.1:1/none"
@@ -221,7 +254,7 @@ class TestPki:
         shown = json.loads(run("pki", "show", "west.pem", "--json").stdout)
         card = json.loads(run("node", "card", "--home", "west", "--json").stdout)
         assert shown["agency"] == "west-force"
-        assert shown["certificate key"] == card["certificate_key"]
+        assert shown["certificate_key"] == card["certificate_key"]
         assert shown["hosts"] == "west-force.agency.blindmatch, 127.0.0.1"
 
     def test_issue_refuses_another_agencys_request(self, run: Run, certified: Path, tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def test_references_and_facts_stay_out_of_the_repr():
     assert "director" not in repr(lead())
 
 
+def test_a_fact_s_name_is_no_formula_either():
+    header, _ = list(csv.reader(io.StringIO(to_csv([lead(facts=({"=1+1": "x"},))]))))
+    assert "'=1+1" in header
+
+
 def test_csv_has_a_column_per_fact():
     assert fact_names([lead()]) == ["value", "role"]
     header, row = list(csv.reader(io.StringIO(to_csv([lead()]))))

@@ -83,3 +83,34 @@ def test_a_full_disk_is_found_when_the_file_is_made_and_not_when_it_is_written(t
         files.allocate("table", (1 << 40, 1 << 10))  # a pebibyte
     files.erase()
     assert files.allocate("table", (1, 16)).shape == (1, 16)
+
+
+def test_one_at_a_time_holds_an_edge(tmp_path):
+    first, second = RoundFiles(tmp_path, ROUND, "edge-1"), RoundFiles(tmp_path, ROUND, "edge-1")
+    first.hold()
+    first.hold()
+    RoundFiles(tmp_path, ROUND, "edge-2").hold()
+    with pytest.raises(StoreError, match="another process"):
+        second.hold()
+    first.close()
+    second.hold()
+    second.erase()
+    first.hold()
+
+
+def test_a_disk_that_does_not_take_the_arrays_is_named_as_such(tmp_path):
+    class Full:
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+    files = RoundFiles(tmp_path, ROUND, "edge-1")
+    files._maps["rows"] = Full()
+    with pytest.raises(StoreError, match="No space left"):
+        files.flush()
+
+
+def test_what_no_round_made_is_passed_over(tmp_path):
+    RoundFiles(tmp_path, ROUND, "edge-1").allocate("table", (3, 16))
+    (tmp_path / ROUND.hex() / ".DS_Store").touch()
+    (tmp_path / ROUND.hex() / "Copy of edge-1").mkdir()
+    assert list(leftovers(tmp_path)) == [(ROUND, "edge-1")]
