@@ -326,7 +326,7 @@ def map_(
     )
 
     form = recognise_format(file)
-    if form != Format.TABLE:
+    if form.value != Format.TABLE.value:
         raise InputError(
             f"{file}: a mapping is for tables, and this is {form.value}",
             hint="Import it as it is: its fields are known.",
