@@ -43,6 +43,9 @@ class Exchanged:
     receiver_tokens: int
     """Tokens per record of the receiver."""
     sender_tokens: int
+    receiver_records: int
+    """Records that each side has stated."""
+    sender_records: int
 
     def tokens_of(self, role: Role) -> int:
         """Tokens per record of one side."""
@@ -188,7 +191,7 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
         receiver_elements=ours.records * receiver_tokens,
         sender_elements=theirs.records * sender_tokens,
     )
-    return Exchanged(context, compiled, receiver_tokens, sender_tokens)
+    return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records)
 
 
 def prepare(

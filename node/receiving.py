@@ -172,12 +172,14 @@ class ReceivingEdge:
 
     @property
     def expected(self) -> dict[str, float]:
-        """Keys, and true and false leads to expect; empty before the keys are compiled."""
+        """Keys, records, and true and false leads to expect; empty before the keys are compiled."""
         if self._agreed is None:
             return {}
         compiled = self._agreed.compiled
         return {
             "keys": len(compiled.keys),
+            "receiver_records": self._agreed.receiver_records,
+            "sender_records": self._agreed.sender_records,
             "expected_true": round(compiled.expected_true, 2),
             "expected_false": round(compiled.expected_false, 2),
         }

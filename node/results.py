@@ -250,6 +250,7 @@ def _add_lead(entities: dict[str, dict[str, Any]], lead: ResultLead, number: int
                 "Contract",
                 (lead.agency, reference),
                 procedureNumber=reference,
+                title=reference,
                 amount=value,
                 currency=facts.get("contract_currency", ""),
             )

@@ -57,6 +57,8 @@ class EdgeOutcome:
     expected_true: float = 0.0
     """Leads to expect by the model, under the agreed overlap; 0 for a schema that lists its keys."""
     expected_false: float = 0.0
+    receiver_records: int = 0
+    sender_records: int = 0
     receiver_elements: int = 0
     sender_elements: int = 0
     sent_bytes: int = 0

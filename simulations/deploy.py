@@ -202,6 +202,12 @@ def draft_text(scenario: Scenario, area: Area, records: Mapping[str, int], now: 
             f"verified = {str(area.verified).lower()}",
             *([f"facts = {_listed(terms.facts)}", f"fact_bytes = {FACT_BYTES}"] if facts else []),
         ]
+        lines += [
+            "[edges.linkage]",
+            f"overlap = {terms.overlap}",
+            f"false_leads = {terms.false_leads}",
+            f"budget = {terms.budget}",
+        ]
         for side, agency, kind, tokens in (
             ("receiver", area.police.id, "subjects", terms.receiver_tokens),
             ("sender", council.id, "suppliers", terms.sender_tokens),

@@ -48,6 +48,8 @@ class EdgeResult:
     """One edge as the receiver's node reports it."""
 
     sender: str
+    receiver_records: int
+    sender_records: int
     receiver_elements: int
     sender_elements: int
     leads: tuple[FoundLead, ...]

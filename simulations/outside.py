@@ -124,6 +124,8 @@ class Outside:
             done.append(
                 EdgeResult(
                     sender=council.agency,
+                    receiver_records=edge["receiver_records"],
+                    sender_records=edge["sender_records"],
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),

@@ -132,7 +132,7 @@ async def _area(scenario: Scenario, area: Area, options: Options, passphrase: st
 
 
 def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> AreaOutcome:
-    world, terms = setup.world, setup.scenario.terms
+    world = setup.world
     return AreaOutcome(
         id=world.area.id,
         name=world.area.name,
@@ -144,8 +144,8 @@ def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> Area
                 edge.leads,
                 disclosure=world.area.disclosure,
                 verified=world.area.verified,
-                receiver_records=edge.receiver_elements // terms.receiver_tokens,
-                sender_records=edge.sender_elements // terms.sender_tokens,
+                receiver_records=edge.receiver_records,
+                sender_records=edge.sender_records,
                 receiver_elements=edge.receiver_elements,
                 sender_elements=edge.sender_elements,
                 traffic=edge.traffic,

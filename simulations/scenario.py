@@ -92,9 +92,16 @@ class Terms(_Part):
     handling_codes: tuple[str, ...] = ("P",)
     facts: tuple[str, ...] = ()
     receiver_tokens: int = Field(default=8, ge=1)
-    """Every record of the police is padded to this number of match keys."""
+    """Every record of the police is padded to this number of match keys, at most."""
 
     sender_tokens: int = Field(default=4, ge=1)
+    overlap: float = Field(default=0.05, gt=0, lt=1)
+    """Expected common records as a share of the shorter list."""
+
+    false_leads: float = Field(default=0.01, gt=0, lt=1)
+    budget: int = Field(default=80, ge=1)
+    """Match keys of a round, at most."""
+
     retention_days: int = 90
     days: int = Field(default=30, ge=1)
     rounds_budget: int = Field(default=2, ge=1)

@@ -321,8 +321,18 @@ def map_(
         blindmatch collection map vendors.csv --kind suppliers --out vendors.toml
         blindmatch collection import vendors.csv --kind suppliers --mapping vendors.toml
     """
-    from blindmatch.node.importers import open_table, propose  # noqa: PLC0415
+    from blindmatch.node.importers import (  # noqa: PLC0415 - slow to import
+        open_table,
+        propose,
+        recognise_format,
+    )
 
+    form = recognise_format(file)
+    if form.value != Format.TABLE.value:
+        raise InputError(
+            f"{file}: a mapping is for tables, and this is {form.value}",
+            hint="Import it as it is: its fields are known.",
+        )
     with open_table(file, encoding=encoding) as opened:
         text, header = propose(opened.header, kind.value), opened.header
     if out is not None:

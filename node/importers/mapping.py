@@ -169,7 +169,7 @@ class ColumnMapping:
             name = fact_name(header[place])
             if found.setdefault(name, place) != place:
                 raise InputError(
-                    f"the columns {header[found[name]]!r} and {header[place]!r} would both be the fact {name}",
+                    f"the columns {header[found[name]]!r} and {header[place]!r} would both be called {name}",
                     hint="Release one of them, or rename a column.",
                 )
         for name in CONTRACT:

@@ -230,7 +230,7 @@ async def test_another_party_s_round(rogue):
         ):
             outcome = await south.call(method, message)
             # Who is no party does not even learn that there is such an agreement.
-            assert outcome[0] == ("unknown-agreement" if method == "Open" else "wrong-agency"), method
+            assert outcome[0] == ("unknown-agreement" if method in {"Prepare", "Open"} else "wrong-agency"), method
     await check_refused(rogue, outcome, "wrong-agency", caller=SOUTH)
     # The round that was tampered with is unharmed.
     await rogue.exchange()

@@ -1,17 +1,21 @@
 """Rounds whose keys are compiled from both sides' rates, between real nodes: what is found, kept, refused."""
 
+import asyncio
 import dataclasses
 import random
 import time
 
 import pytest
 
-from blindmatch.node import results
+from blindmatch.node import preparation, results
+from blindmatch.node.agreements import keys
 from blindmatch.node.preparation import exchanged
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
+from blindmatch.node.services import gate
 from blindmatch.node.store import CLOSED, FAILED
 from blindmatch.protocol.agreement import Linkage
+from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
 from blindmatch.protocol.match.rates import RatesStatement
@@ -157,3 +161,51 @@ async def test_rates_that_no_honest_list_could_have_are_refused(town, monkeypatc
         assert "honest" in edge.reason
         assert council.store.edges(outcome.round_id) == []
         assert (await run_round(police, held.id, limits=SMALL)).edges[0].state == CLOSED
+
+
+async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(town, monkeypatch):
+    """Nothing is measured a second time: a collection's rates might have changed with the program meanwhile."""
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    stopping = []
+    async with running(council, limits=SMALL, grace=0) as server:
+
+        def watch(_edge, step, done, _total):
+            if (step, done) == ("exchange", 2):
+                stopping.append(asyncio.get_running_loop().create_task(server.stop()))
+
+        outcome = await run_round(police, held.id, limits=SMALL, progress=watch)
+        await stopping[0]
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == ("exchanging", "unavailable")
+    preparation._exchanged.cache_clear()
+    keys._compile.cache_clear()
+    monkeypatch.setattr(preparation, "measure", None)
+    async with running(council, limits=SMALL):
+        again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
+    assert again.complete
+    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+
+
+async def test_a_receiver_that_fell_before_the_answer_asks_again_with_the_same_rates(town):
+    """The sender began the edge; the receiver never heard: both go on with the statements that they kept."""
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def lost(self, message):
+            raise PeerError(PeerCode.UNAVAILABLE, "the line is cut")
+
+        patch.setattr(gate._Call, "_send", lost)
+        async with running(council, limits=SMALL):
+            outcome = await run_round(police, held.id, limits=SMALL)
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == ("preparing", "unavailable")
+    begun = council.store.edge(outcome.round_id, edge.edge)
+    assert begun.sender_rates is not None
+    assert police.store.edge(outcome.round_id, edge.edge).sender_rates is None
+    async with running(council, limits=SMALL):
+        again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
+    assert again.complete
+    assert police.store.edge(outcome.round_id, edge.edge).sender_rates == begun.sender_rates
+    assert police.store.rounds_used(held.id, edge.edge) == council.store.rounds_used(held.id, edge.edge) == 1

@@ -231,6 +231,40 @@ def test_show_says_everything_in_words(west, agreed):
     assert keys["identity_public"] in text.replace(" ", "")
 
 
+def compiled_draft(draft, *, records=3_000, linkage=""):
+    text = draft.read_text().replace("uk-person-company-1", "uk-person-company-2")
+    text = text.replace(
+        "max_records = 100, tokens_per_record = 8", f"max_records = {records}, tokens_per_record = 160"
+    )
+    draft.write_text(text.replace('disclosure = "hits"', f'disclosure = "hits"\n{linkage}'))
+
+
+def test_show_says_what_to_expect_of_compiled_keys(west, draft):
+    compiled_draft(draft, linkage="linkage = { budget = 40 }")
+    made = west.json("draft", draft, "--offline")
+    text = west.run("show", made["id"]).stdout
+    ahead = west.json("show", made["id"])["edges"][0]["forecast"]
+    assert 1 < len(ahead["keys"]) <= 40
+    assert ahead["tokens"] == {"receiver": 2 * len(ahead["keys"]), "sender": 2 * len(ahead["keys"])}
+    # 5% of 3,000, of which most are found; of all leads at most 1% is false.
+    assert 50 < ahead["expected_true"] < 150
+    assert ahead["expected_false"] <= 0.0102 * (ahead["expected_true"] + ahead["expected_false"])
+    assert f"{len(ahead['keys'])} keys; {2 * len(ahead['keys'])} and {2 * len(ahead['keys'])} tokens" in text
+    assert "true leads (" in text
+    assert f"and {len(ahead['keys']) - 12} more" in text
+
+
+def test_more_records_give_stricter_keys(west, draft):
+    recall = []
+    for records in (300, 30_000):
+        text = draft.read_text()
+        compiled_draft(draft, records=records)
+        made = west.json("draft", draft, "--offline")
+        recall.append(west.json("show", made["id"])["edges"][0]["forecast"]["recall"])
+        draft.write_text(text)
+    assert recall[0] > recall[1] > 0.3
+
+
 def test_declining_signs_nothing(west, agreed):
     result = west.run("sign", agreed, "--offline", answer="n\n", status=1)
     assert "west-force learns which" in result.stdout  # what would have been signed was shown
@@ -264,7 +298,7 @@ def test_a_fact_that_the_senders_collection_lacks_is_said(west, east, tmp_path):
     bidders.write_text("reference,surname,forenames,dob,Contract Value (GBP)\nB1,Lee,Ann,1970-01-02,9\n")
     with east.open() as node:
         report = import_collection(node, "bidders", "bidders", bidders, facts=["Contract Value (GBP)"])
-    assert report.facts == {"contract_value_gbp": "Contract Value (GBP)"}
+    assert report.facts["contract_value_gbp"] == "Contract Value (GBP)"
     assert east.json("show", made["id"])["edges"][0]["collection"]["facts_missing"] == ["contract_volume"]
     assert "WARNING  bidders has no fact contract_volume;" in east.run("show", made["id"]).stdout
 

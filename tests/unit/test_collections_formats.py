@@ -195,6 +195,8 @@ def test_the_command_takes_formats_and_several_registers(node, monkeypatch):
     assert "an agreement may release: company_number, role, contract_reference (contract ref)" in done.output
     assert "register: 6 people of 2 companies, 1 more behind 4 corporate officers" in done.output
     assert run(FORMATS / "bods.json", "--kind", "bidders", "--format", "bods").exit_code == 0
+    needless = CliRunner().invoke(app, ["collection", "map", str(FORMATS / "bods.json"), "--kind", "bidders"])
+    assert "a mapping is for tables, and this is bods" in needless.output
     wrong = run(FORMATS / "bods.json", "--kind", "bidders", "--name", "x", "--format", "officers")
     assert wrong.exit_code == 1
     assert "no header" in wrong.output

@@ -280,22 +280,6 @@ def test_a_mapping_that_is_not_there_or_names_no_column_of_the_file(tmp_path):
     assert "forenames" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("heading", "name"),
-    [
-        ("Contract Value (GBP)", "contract_value_gbp"),
-        ("  Spend % 2024/25 ", "spend_2024_25"),
-        ("2024 spend", "column_2024_spend"),
-        ("Größe/Montant dû", "grosse_montant_du"),
-        ("%", "column"),
-        ("x" * 80, "x" * 63),
-    ],
-)
-def test_any_heading_gives_a_fact_name_that_an_agreement_takes(heading, name):
-    assert fact_name(heading) == name
-    checks.fact_name("facts", name)
-
-
 def test_two_headings_that_give_one_fact_name_are_refused(tmp_path):
     path = write(tmp_path / "t.csv", "reference,dob,Contract (value),Contract: value\n1,1970-01-01,1,2\n")
     with open_table(path) as table, pytest.raises(InputError, match="both be the fact contract_value"):
