@@ -20,6 +20,7 @@ from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units
 Grid = npt.NDArray[np.int64]
 
 MAX_MISSING: Final = 2
+_RAREST_M: Final = ONE >> 12
 _CLOSE: Final = 16
 """Codes (2 bits): one side's rates make a key no more than this much looser than the other's alone would."""
 
@@ -139,7 +140,7 @@ class Weights:
         d = self.space.dimensions[dimension]
         m, u = self.bests(dimension), _by_best(d, self.u[dimension])
         weights = [log2_units(int(a), int(b)) for a, b in zip(m, u, strict=True)]
-        return _raised(np.array(weights, dtype=np.int64), (d,))
+        return _ordered(np.array(weights, dtype=np.int64), m >= _RAREST_M, (d,))
 
     def household_weight(self, absent: frozenset[int] = frozenset()) -> Grid:
         """Joint weight per combination of demanded levels; an absent dimension has one entry, nothing."""
@@ -159,7 +160,13 @@ class Weights:
                     denominator *= ONE if axis else 1
             held = sum(1 for axis in range(u.ndim) if first + axis not in absent)
             out[at] = log2_units(numerator, max(int(u[at]), 1) * ONE ** max(held - 1, 0)) if held else 0
-        return _raised(out, tuple(d for d in self.space.household), single=absent, first=first)
+        known = np.ones(out.shape, dtype=np.bool_)
+        for axis, best in enumerate(m):
+            if first + axis not in absent:
+                shape = [-1 if i == axis else 1 for i in range(out.ndim)]
+                known &= (best >= _RAREST_M).reshape(shape)
+        held_by = (None if first + axis in absent else d for axis, d in enumerate(self.space.household))
+        return _ordered(out, known, tuple(held_by))
 
 
 def _combined(mine: tuple[int, ...], theirs: tuple[int, ...], shape: tuple[int, ...]) -> Grid:
@@ -195,16 +202,33 @@ def _below(dimension: Dimension) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(j for j in every if j != i and dimension.implies(i, j)) for i in every)
 
 
-def _raised(
-    weights: Grid, dimensions: tuple[Dimension, ...], single: frozenset[int] = frozenset(), first: int = 0
-) -> Grid:
-    """No demand is worth less than one that it implies: otherwise agreeing on more would lower a score."""
+def _ordered(weights: Grid, known: npt.NDArray[np.bool_], dimensions: tuple[Dimension | None, ...]) -> Grid:
+    """No demand is worth more than one that implies it: otherwise agreeing on more would lower a score.
+
+    The rarer state is the worse known, so the weaker demand gives way, never the stronger one. A demand that the lists
+    cannot meet is not known at all: it is worth what it implies.
+
+    Args:
+        weights: per combination of demands.
+        known: the same shape.
+        dimensions: one per axis; None where the axis has no choice.
+    """
+    weights = np.where(known, weights, 1 << 40)
     for axis, d in enumerate(dimensions):
-        if first + axis in single:
+        if d is None:
             continue
         moved = np.moveaxis(weights, axis, 0)
         below = _below(d)
-        # Weakest demands first, so that what they gained is passed on.
+        # Strongest demands first, so that what they lost is passed on.
+        for i in sorted(range(len(below)), key=lambda i: -len(below[i])):
+            for j in below[i]:
+                moved[j] = np.minimum(moved[j], moved[i])
+    weights = np.where(known, weights, -(1 << 40))
+    for axis, d in enumerate(dimensions):
+        if d is None:
+            continue
+        moved = np.moveaxis(weights, axis, 0)
+        below = _below(d)
         for i in sorted(range(len(below)), key=lambda i: len(below[i])):
             for j in below[i]:
                 moved[i] = np.maximum(moved[i], moved[j])

