@@ -217,6 +217,7 @@ def prepare(
         lambda count: expander.stream("fillers", 0, count),
         distinct=sending,
         role="sender" if sending else "receiver",
+        entities=collection.entities(selected),
     )
     for block in collection.blocks(selected):
         builder.add(*block)

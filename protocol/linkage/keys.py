@@ -189,6 +189,7 @@ class TokenBuilder:
         filler: random bytes; `filler(n)` gives n of them.
         role: whose side this is; needed where keys ask for fields that are missing on one side.
         distinct: keep a token that several records share once (the sender's table must not repeat a tag).
+        entities: (records,) equal for records of one person or company, whom the own-list guard counts once.
 
     Raises:
         SequenceError: a number out of bounds, blocks out of order, or `finish` before every record came.
@@ -203,6 +204,7 @@ class TokenBuilder:
         *,
         distinct: bool,
         role: Literal["receiver", "sender"] | None = None,
+        entities: Indices | None = None,
     ) -> None:
         if role is None and any(key.absent_receiver or key.absent_sender for key in compiled.keys):
             raise SequenceError("keys that ask for missing fields need to know whose side this is")
@@ -211,6 +213,7 @@ class TokenBuilder:
         self._compiled = compiled
         self._filler = filler
         self._distinct = distinct
+        self._entities = np.arange(records, dtype=np.int64) if entities is None else entities
         self._absent = tuple(
             key.absent_receiver if role == "receiver" else key.absent_sender for key in compiled.keys
         )
@@ -287,11 +290,12 @@ class TokenBuilder:
         return [group for group in np.split(order, starts[1:]) if len(group) > 1]
 
     def _guard(self) -> int:
-        """Withhold what more than `GUARD` of our own records share; how many tokens that were."""
+        """Withhold what more than `GUARD` of our own people or companies share; how many tokens that were."""
         guarded = np.array([key.guarded for key in self._compiled.keys], dtype=np.bool_)
         withheld = 0
         for group in self._shared():
-            if len(group) > GUARD and guarded[self._key_index[group[0]]]:
+            holders = np.unique(self._entities[group // self._per_record])
+            if len(holders) > GUARD and guarded[self._key_index[group[0]]]:
                 self._key_index[group] = FILLER
                 withheld += len(group)
         return withheld

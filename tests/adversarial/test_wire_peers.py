@@ -17,16 +17,17 @@ import pytest
 from blindmatch.node import results
 from blindmatch.node.convert import match as convert
 from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.preparation import edge_context, exchanged, prepare, state_rates
+from blindmatch.node.preparation import edge_context
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.services import gate
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.store import CLOSED, FAILED
 from blindmatch.proto.v1 import agreement_pb2, common_pb2, match_pb2
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.match import Header, Receiver, Role, Workspace
+from blindmatch.protocol.match import Header, Receiver, Role
 from blindmatch.protocol.match.rates import RatesStatement
 from blindmatch.protocol.transcript import Signed
+from blindmatch.simulations.opening import preparation, rates_of, session_of
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=16)
@@ -88,53 +89,11 @@ class Rogue:
         self.session.find_hits()
 
 
-def row_of(town, held, round_id=ROUND, **more):
-    """The edge as the police node's store would hold it."""
-    collection = town.nodes[WEST].store.collections()[0].id
-    return EdgeRow(
-        round_id, held.agreement.edges[0].id, held.id, "receiver", NORTH, collection, "preparing", 0, **more
-    )
-
-
-def rates_of(town, held, round_id=ROUND):
-    node = town.nodes[WEST]
-    return state_rates(node, node.keys.identity, held.agreement, row_of(town, held, round_id))
-
-
-def preparation(held, rates, round_id=ROUND):
-    header = Header(round_id, held.agreement.edges[0].id, 0)
-    return convert.prepare_request(convert.PrepareRequest(header, held.id, rates))
-
-
-async def session_of(town, held, channel, round_id=ROUND, seed=bytes(32)):
-    """Exchange rates as it should be; the session that follows from them, prepared."""
-    node, ours = town.nodes[WEST], rates_of(town, held, round_id)
-    reply = await channel.unary_unary(SERVICE + "Prepare")(
-        preparation(held, ours, round_id).SerializeToString(), timeout=30
-    )
-    _, theirs = convert.read_prepare_reply(match_pb2.PrepareReply.FromString(reply))
-    row = row_of(town, held, round_id, receiver_rates=ours, sender_rates=theirs, seed=seed)
-    agreed = exchanged(held.agreement, row)
-    made = prepare(node, held.agreement, row, agreed)
-    session = Receiver(
-        agreed.context,
-        seed=seed,
-        signer=node.keys.identity,
-        peer_key=held.agreement.party(NORTH).identity_key,
-        elements=made.elements,
-        workspace=Workspace.in_memory(),
-        limits=SMALL,
-    )
-    for index in range(session.chunks):
-        session.prepare_chunk(index)
-    return session
-
-
 @pytest.fixture
 async def rogue(town):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
-        yield Rogue(town, channel, held, await session_of(town, held, channel))
+        yield Rogue(town, channel, held, await session_of(town, held, ROUND, limits=SMALL))
 
 
 def audited(node):
@@ -181,7 +140,7 @@ def bent(message, **changes):
 @pytest.mark.parametrize("damage", ["truncated", "unknown field", "empty", "version"])
 async def test_a_damaged_message(rogue, method, damage):
     good = {
-        "Prepare": preparation(rogue.held, rates_of(rogue.town, rogue.held)),
+        "Prepare": preparation(rogue.held, rates_of(rogue.town, rogue.held, ROUND), ROUND),
         "Open": rogue.opening,
         "Evaluate": match_pb2.BlindedChunk(
             header=common_pb2.Header(version=1, round=ROUND, edge=rogue.edge), points=bytes(32)
@@ -222,7 +181,7 @@ async def test_another_party_s_round(rogue):
     async with rogue.town.channel(SOUTH, NORTH) as channel:
         south = dataclasses.replace(rogue, channel=channel)
         for method, message in (
-            ("Prepare", preparation(rogue.held, rates_of(rogue.town, rogue.held))),
+            ("Prepare", preparation(rogue.held, rates_of(rogue.town, rogue.held, ROUND), ROUND)),
             ("Open", rogue.opening),
             ("Evaluate", rogue.chunk(0)),
             ("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0))),
@@ -230,7 +189,9 @@ async def test_another_party_s_round(rogue):
         ):
             outcome = await south.call(method, message)
             # Who is no party does not even learn that there is such an agreement.
-            assert outcome[0] == ("unknown-agreement" if method in {"Prepare", "Open"} else "wrong-agency"), method
+            assert outcome[0] == ("unknown-agreement" if method in {"Prepare", "Open"} else "wrong-agency"), (
+                method
+            )
     await check_refused(rogue, outcome, "wrong-agency", caller=SOUTH)
     # The round that was tampered with is unharmed.
     await rogue.exchange()
@@ -307,13 +268,15 @@ async def test_rates_of_another_signer_round_or_edge(rogue):
 
 async def test_a_second_and_different_statement_of_rates(rogue):
     """Whoever could try several would see how the keys follow; the round goes on with the first."""
-    outcome = await rogue.call("Prepare", preparation(rogue.held, said_otherwise(rogue, ROUND, records=9)))
+    outcome = await rogue.call(
+        "Prepare", preparation(rogue.held, said_otherwise(rogue, ROUND, records=9), ROUND)
+    )
     await check_refused(rogue, outcome, "bad-commitment")
     await rogue.exchange()
 
 
 async def test_the_same_rates_again_get_the_same_bytes(rogue):
-    request = preparation(rogue.held, rates_of(rogue.town, rogue.held))
+    request = preparation(rogue.held, rates_of(rogue.town, rogue.held, ROUND), ROUND)
     first, second = [await rogue.call("Prepare", request) for _ in range(2)]
     assert first == second
     assert len(first[0]) < 3_000
@@ -341,7 +304,7 @@ async def test_a_commitment_with_a_wrong_signature_changes_nothing(rogue):
 
 
 async def test_a_commitment_made_for_another_round(rogue):
-    other = await session_of(rogue.town, rogue.held, rogue.channel, OTHER_ROUND)
+    other = await session_of(rogue.town, rogue.held, OTHER_ROUND, limits=SMALL)
     commitment = other.commit()
     opening = rogue.opening
     opening.commitment.payload, opening.commitment.signature = commitment.payload, commitment.signature
@@ -350,7 +313,7 @@ async def test_a_commitment_made_for_another_round(rogue):
 
 async def test_a_second_and_different_commitment(rogue):
     await rogue.open()
-    other = await session_of(rogue.town, rogue.held, rogue.channel, seed=b"\1" * 32)
+    other = await session_of(rogue.town, rogue.held, ROUND, limits=SMALL, seed=b"\1" * 32)
     outcome = await dataclasses.replace(rogue, session=other).call(
         "Open", dataclasses.replace(rogue, session=other).opening
     )

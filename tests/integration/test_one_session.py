@@ -9,7 +9,6 @@ from blindmatch.node import results, runner
 from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditLog
 from blindmatch.node.convert import match as convert
-from blindmatch.node.preparation import edge_context, prepare
 from blindmatch.node.receiving import ReceivingEdge
 from blindmatch.node.runner import run_round, unfinished
 from blindmatch.node.server import running
@@ -19,7 +18,8 @@ from blindmatch.node.store import CLOSED, Store
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, Receiver, Workspace, tags
+from blindmatch.protocol.match import Header, Receiver, tags
+from blindmatch.simulations.opening import session_of
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=32)
@@ -35,22 +35,8 @@ def actions(node, event):
     return [json.loads(row.detail)["action"] for row in node.store.audit_rows() if row.event == event]
 
 
-def receiver(town, held, round_id):
-    node, edge = town.nodes[WEST], held.agreement.edges[0]
-    collection = node.store.collections()[0].id
-    made = prepare(node, held.agreement, edge, edge.receiver, collection, seed=bytes(32), sending=False)
-    session = Receiver(
-        edge_context(held.agreement, held.id, edge, round_id),
-        seed=bytes(32),
-        signer=node.keys.identity,
-        peer_key=held.agreement.party(NORTH).identity_key,
-        elements=made.elements,
-        workspace=Workspace.in_memory(),
-        limits=SMALL,
-    )
-    for index in range(session.chunks):
-        session.prepare_chunk(index)
-    return session
+async def receiver(town, held, round_id):
+    return await session_of(town, held, round_id, limits=SMALL)
 
 
 async def opened(channel, held, session):
@@ -68,7 +54,7 @@ async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypa
     held = town.agree(town.agreement(WEST, NORTH))
     monkeypatch.setattr(sending, "IDLE_SECONDS", -1.0)
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
-        session, other = (receiver(town, held, round_id) for round_id in ROUNDS)
+        session, other = [await receiver(town, held, round_id) for round_id in ROUNDS]
         await opened(channel, held, session)
         stream = channel.stream_stream("/blindmatch.v1.Match/Evaluate")(timeout=30)
         chunks = [convert.blinded_chunk(session.blinded_chunk(index)) for index in range(3)]
@@ -93,7 +79,7 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
     monkeypatch.setattr(sending, "UNFINISHED", 2)
     async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
         for number in range(5):
-            await opened(channel, held, receiver(town, held, bytes([number]) * 16))
+            await opened(channel, held, await receiver(town, held, bytes([number]) * 16))
         running_rounds = {row.round_id[0] for row in council.store.edges(running=True)}
         # One was still at work when the next came, and is not counted.
         assert running_rounds == {2, 3, 4}
@@ -108,9 +94,9 @@ async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
     node.settings = node.settings.model_copy(update={"service": service})
     held = town.agree(town.agreement(WEST, NORTH))
     async with running(node, limits=SMALL), town.channel(WEST, NORTH) as channel:
-        await opened(channel, held, receiver(town, held, ROUNDS[0]))
+        await opened(channel, held, await receiver(town, held, ROUNDS[0]))
         with pytest.raises(grpc.aio.AioRpcError) as busy:
-            await opened(channel, held, receiver(town, held, ROUNDS[1]))
+            await opened(channel, held, await receiver(town, held, ROUNDS[1]))
     assert "with one agency" in busy.value.details()
 
 
@@ -150,7 +136,7 @@ async def test_an_edge_that_ended_meanwhile_is_left_alone(town, monkeypatch):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.edges[0].state == "failed"
     assert (outcome.edges[0].code, outcome.edges[0].reason) == ("local", "this edge of the round is failed")
-    assert council.store.edges() == []
+    assert [row.state for row in council.store.edges()] == ["preparing"]  # rates were exchanged, and no more
 
 
 @pytest.mark.parametrize("fault", [StoreError("no space"), MemoryError()])
