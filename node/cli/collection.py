@@ -89,6 +89,13 @@ def import_(
         ),
     ] = False,
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
+    schema: Annotated[
+        str,
+        typer.Option(
+            help="The linkage schema that its agreements name: uk-person-company-1 (exact keys, the default), "
+            "uk-person-company-2 (keys compiled for each round)."
+        ),
+    ] = "",
     encoding: Annotated[
         str, typer.Option(help="Of the text file: utf-8, cp1252, iso-8859-1, iso-8859-15.")
     ] = "utf-8",
@@ -116,6 +123,7 @@ def import_(
         blindmatch collection import contracts-ocds.json --kind suppliers --register psc-snapshot.jsonl
     """
     from blindmatch.node.collections import (  # noqa: PLC0415 - the database library is slow to import
+        DEFAULT_SCHEMA,
         ImportRefusedError,
         OnBad,
         import_collection,
@@ -139,6 +147,7 @@ def import_(
                 register=register,
                 include_ceased=include_ceased,
                 marking=marking,
+                schema=schema or DEFAULT_SCHEMA,
                 encoding=encoding,
                 on_bad=on_bad,
                 justification=justification,

@@ -4,7 +4,7 @@ A collection is a folder `collections/<id>/` of sealed files and one row in the 
 """
 
 from blindmatch.node.collections.host import Host
-from blindmatch.node.collections.importing import import_collection
+from blindmatch.node.collections.importing import DEFAULT_SCHEMA, import_collection
 from blindmatch.node.collections.opened import (
     Collection,
     ColumnBlock,
@@ -15,6 +15,7 @@ from blindmatch.node.collections.opened import (
 from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
 
 __all__ = [
+    "DEFAULT_SCHEMA",
     "Collection",
     "ColumnBlock",
     "Host",

@@ -127,7 +127,9 @@ class Job:
             self._report.columns = dict(records.summary(used))
             self._report.unused = used.unused
             self._report.facts = drafter.facts
-            unread = [name for name in self._report.columns if not self._reads(name)]
+            unread = [
+                name for name in self._report.columns if name in mappings.MATCHING and not self._reads(name)
+            ]
             if unread:
                 self._warn(
                     f"fields that the schema {self.schema.name} does not compare: {', '.join(unread)}", 0

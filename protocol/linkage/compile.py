@@ -286,7 +286,8 @@ def _lowest(search: _Search) -> list[_Result]:
         middle = (low + high) // 2
         result = search.at(middle * _STEP)
         tried.append(result)
-        low, high = (low, middle) if result.within(share) else (middle + 1, high)
+        # Where nothing reaches the threshold at all it is too high, not too low.
+        low, high = (low, middle) if result.within(share) or not result.chosen else (middle + 1, high)
     return tried
 
 

@@ -100,14 +100,15 @@ def test_families_duplicates_and_few_in_common_keep_precision(tmp_path, seed, on
     trial = run_trial(labelled(pair, tmp_path), Terms())
     assert trial.leads.precision >= 0.95
     assert trial.pairs.precision >= 0.95
-    assert trial.pairs.recall >= 0.4
+    assert trial.pairs.recall >= 0.75
 
 
 def test_people_who_are_written_the_same_are_all_found(tmp_path):
+    """Relatives in one household are what is left of false leads; without slips of the pen they stand out less."""
     pair = build_lists(4, left=600, right=900, dirt=CLEAN)
     trial = run_trial(labelled(pair, tmp_path), Terms())
     assert trial.pairs.recall == 1.0
-    assert trial.pairs.precision >= 0.95
+    assert trial.pairs.precision >= 0.85
 
 
 def test_lists_with_nobody_in_common_give_hardly_a_lead(tmp_path):

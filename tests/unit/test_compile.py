@@ -11,6 +11,7 @@ from blindmatch.protocol.linkage import (
     CompiledKeys,
     SchemaError,
     Terms,
+    TokenBuilder,
     compile_keys,
     default_rates,
     leads,
@@ -181,6 +182,18 @@ def test_common_values_are_withheld_and_listed_keys_are_not():
     many = make(made, rows, "sender")
     assert any(made.keys[i].guarded for i in few.key_index if i != FILLER)
     assert {made.keys[i].name for i in many.key_index if i != FILLER} == {"company"}
+
+
+def test_one_person_with_several_records_is_not_common():
+    """A director of a supplier with many contracts stands in as many records, and is still one person."""
+    made = compile_keys(SCHEMA, RATES, RATES, 1_000, 1_000, Terms(false_leads=0.05))
+    levels = level_digests(SCHEMA, [JOHN] * (GUARD + 2))
+    for entities, kept in ((None, False), (np.zeros(GUARD + 2, dtype=np.int64), True)):
+        builder = TokenBuilder(
+            made, GUARD + 2, made.tokens_per_record(), bytes, distinct=True, role="sender", entities=entities
+        )
+        builder.add(levels, np.arange(GUARD + 2), GUARD + 2)
+        assert bool((builder.finish().key_index != FILLER).any()) is kept
 
 
 def test_tokens_per_record_are_bounded():

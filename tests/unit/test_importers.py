@@ -282,7 +282,7 @@ def test_a_mapping_that_is_not_there_or_names_no_column_of_the_file(tmp_path):
 
 def test_two_headings_that_give_one_fact_name_are_refused(tmp_path):
     path = write(tmp_path / "t.csv", "reference,dob,Contract (value),Contract: value\n1,1970-01-01,1,2\n")
-    with open_table(path) as table, pytest.raises(InputError, match="both be the fact contract_value"):
+    with open_table(path) as table, pytest.raises(InputError, match="both be called contract_value"):
         Drafter(table, recognise(table.header, "subjects", ["Contract (value)", "Contract: value"]))
 
 
