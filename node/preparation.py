@@ -23,7 +23,6 @@ from blindmatch.protocol.linkage import (
     CompiledKeys,
     Elements,
     Rates,
-    TokenBuilder,
     Tokens,
     load_schema,
     measure,
@@ -210,18 +209,14 @@ def prepare(
     collection = collections.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
     expander = Expander(row.seed)
-    builder = TokenBuilder(
+    tokens = collection.tokens(
         agreed.compiled,
-        len(selected),
+        selected,
         agreed.tokens_of(role),
         lambda count: expander.stream("fillers", 0, count),
         distinct=sending,
         role="sender" if sending else "receiver",
-        entities=collection.entities(selected),
     )
-    for block in collection.blocks(selected):
-        builder.add(*block)
-    tokens = builder.finish()
     expander.wipe()
     facts = None
     if sending and edge.fact_bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -138,9 +138,18 @@ class Collection:
         filler: Callable[[int], bytes],
         *,
         distinct: bool,
+        role: Literal["receiver", "sender"] | None = None,
     ) -> Tokens:
-        """The tokens of the selected records; record `i` of the result is `selected[i]`."""
-        builder = TokenBuilder(compiled, len(selected), tokens_per_record, filler, distinct=distinct)
+        """The tokens of the selected records; record `i` of the result is `selected[i]`. See `TokenBuilder`."""
+        builder = TokenBuilder(
+            compiled,
+            len(selected),
+            tokens_per_record,
+            filler,
+            distinct=distinct,
+            role=role,
+            entities=self.entities(selected),
+        )
         for block in self.blocks(selected):
             builder.add(*block)
         return builder.finish()
