@@ -118,7 +118,9 @@ def _measure(collection: Collection, selected: npt.NDArray[np.int64], agreement_
         return b""
     # One seed per agreement and collection: repeating rounds gives the other side no second sample.
     seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
-    return measure(collection.schema, collection.blocks(selected), seed=seed).encode()
+    return measure(
+        collection.schema, collection.blocks(selected), seed=seed, entities=collection.entities(selected)
+    ).encode()
 
 
 def check_rates(
