@@ -17,7 +17,7 @@ from blindmatch.node.facts import Facts
 from blindmatch.node.home import Node
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Edge
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -114,8 +114,6 @@ def state_rates(
 
 
 def _measure(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> bytes:
-    if collection.schema.model is None:
-        return b""
     # One seed per agreement and collection: repeating rounds gives the other side no second sample.
     seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
     return measure(
@@ -152,14 +150,8 @@ def _read(
     return said
 
 
-def _rates(agreement: Agreement, said: RatesStatement) -> Rates | None:
-    """The rates in a statement; None for a schema that lists its keys."""
-    schema = load_schema(agreement.schema)
-    if schema.model is not None:
-        return Rates.decode(said.rates, schema)
-    if said.rates:
-        raise PeerError(PeerCode.BAD_MESSAGE, "this linkage schema needs no rates")
-    return None
+def _rates(agreement: Agreement, said: RatesStatement) -> Rates:
+    return Rates.decode(said.rates, load_schema(agreement.schema))
 
 
 def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:

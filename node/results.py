@@ -73,9 +73,7 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
     """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands."""
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
-    # Every compiled key reaches its round's threshold; the schema's own is for keys that it lists.
-    least = None if made.compiled.schema.model is None else 0.0
-    for lead in linkage.leads(made.compiled, made.tokens, hits.elements, least):
+    for lead in linkage.leads(made.compiled, made.tokens, hits.elements):
         strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
         info = made.collection.record(int(made.selected[lead.record]))
         facts: list[dict[str, str]] = []

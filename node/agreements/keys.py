@@ -12,17 +12,16 @@ from blindmatch.protocol.linkage import (
     SchemaError,
     Terms,
     compile_keys,
+    default_rates,
     load_schema,
-    measure,
 )
-from blindmatch.protocol.linkage.rates import PRESENT
 
 ROWS = 2
 """Alternative rows (names, dates, addresses) of a record that the padding has room for, if the agreement allows it."""
 
 
-Stated = tuple[Rates | None, int]
-"""A side's rates, where the schema needs them, and its number of records."""
+Stated = tuple[Rates, int]
+"""A side's rates and its number of records."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,6 @@ def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: St
 
 def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
     """To how many tokens a side's records are padded: room for two rows each, but never more than agreed."""
-    if compiled.schema.model is None:
-        return side.tokens_per_record
     return min(side.tokens_per_record, compiled.tokens_per_record(ROWS))
 
 
@@ -60,7 +57,7 @@ def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
 def forecast(schema_name: str, edge: Edge) -> Forecast:
     """What to expect of an edge when both lists are full and their values as common as the schema assumes."""
     schema = load_schema(schema_name)
-    typical = None if schema.model is None else _typical(schema)
+    typical = default_rates(schema)
     sizes = edge.receiver.max_records, edge.sender.max_records
     try:
         compiled = _compile(schema, (typical, sizes[0]), (typical, sizes[1]), edge.linkage)
@@ -75,10 +72,3 @@ def forecast(schema_name: str, edge: Edge) -> Forecast:
 def _compile(schema: Schema, receiver: Stated, sender: Stated, linkage: Linkage) -> CompiledKeys:
     terms = Terms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
     return compile_keys(schema, receiver[0], sender[0], receiver[1], sender[1], terms)
-
-
-@lru_cache(maxsize=4)
-def _typical(schema: Schema) -> Rates:
-    """The schema's own rates: what an empty list says, with every field filled in."""
-    empty = measure(schema, (), seed=bytes(32))
-    return Rates((PRESENT,) * len(empty.presence), empty.alone, empty.household)

@@ -159,27 +159,20 @@ def _forecast(edge: Edge, ahead: Forecast) -> Data:
     if compiled is None:
         return {"problem": ahead.problem, "hint": ahead.hint}
     ours, theirs = edge.receiver.max_records, edge.sender.max_records
-    listed = compiled.schema.model is None
     return {
         "keys": [
             {
                 "name": key.name,
                 "words": key.words,
                 "chance_matches": expected_chance_matches(key, ours, theirs),
-                **({} if listed else {"posterior": key.posterior}),
+                "posterior": key.posterior,
             }
             for key in compiled.keys
         ],
         "tokens": {"receiver": ahead.receiver_tokens, "sender": ahead.sender_tokens},
-        **(
-            {}
-            if listed
-            else {
-                "expected_true": compiled.expected_true,
-                "expected_false": compiled.expected_false,
-                "recall": compiled.recall,
-            }
-        ),
+        "expected_true": compiled.expected_true,
+        "expected_false": compiled.expected_false,
+        "recall": compiled.recall,
     }
 
 

@@ -25,7 +25,6 @@ from blindmatch.protocol.linkage.keys import (
     keys_digest,
     words_of,
 )
-from blindmatch.protocol.linkage.keys import compile_keys as listed_keys
 from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
@@ -223,15 +222,13 @@ class _Result:
 
 def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its statement
     schema: Schema,
-    receiver: Rates | None = None,
-    sender: Rates | None = None,
-    receiver_records: int = 0,
-    sender_records: int = 0,
+    receiver: Rates,
+    sender: Rates,
+    receiver_records: int,
+    sender_records: int,
     terms: Terms | None = None,
 ) -> CompiledKeys:
     """The keys of one round, in the order in which they add recall; listed keys stand first.
-
-    A schema of format 1 lists all its keys and needs nothing else.
 
     Args:
         schema: the linkage schema.
@@ -244,10 +241,6 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     Raises:
         SchemaError: no key is specific enough at these sizes; the hint holds the trades.
     """
-    if schema.model is None:
-        return listed_keys(schema)
-    if receiver is None or sender is None:
-        raise SchemaError("this schema's keys are compiled from both sides' rates")
     terms = terms or Terms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
     listed = _listed(schema, receiver, sender, receiver_records * sender_records, terms)

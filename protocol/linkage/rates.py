@@ -139,9 +139,8 @@ class _Sample:
         self._draw = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
         self._priority = np.zeros(0, dtype=np.int64)
         model, levels = schema.model, len(schema.levels)
-        person, compared = (model.person, model.compared) if model else ((), ())
-        self._person = [i for i, level in enumerate(schema.levels) if level.field in person]
-        self._compared = np.array([level.field in compared for level in schema.levels])
+        self._person = [i for i, level in enumerate(schema.levels) if level.field in model.person]
+        self._compared = np.array([level.field in model.compared for level in schema.levels])
         self.words = np.zeros((0, levels), dtype=np.uint64)
         self._present = np.zeros((2, levels), dtype=np.int64)
         self._counted = np.zeros((2, 1), dtype=np.int64)
@@ -230,7 +229,7 @@ def measure(
     """Measure a list's rates.
 
     Args:
-        schema: one of format 2.
+        schema: whose levels are counted.
         blocks: level digests (rows, levels, 16), each row's record counted from 0 in its block, how many records.
         seed: decides which records are compared: the same seed and list give the same rates.
         entities: for each record of all blocks a number, equal for records of one person or company; only the first
@@ -241,8 +240,9 @@ def measure(
     """
     made = space(schema)
     sample = _Sample(schema, seed)
-    fresh = None if entities is None else np.zeros(len(entities), dtype=np.bool_)
-    if fresh is not None:
+    fresh: npt.NDArray[np.bool_] | None = None
+    if entities is not None:
+        fresh = np.zeros(len(entities), dtype=np.bool_)
         fresh[np.unique(entities, return_index=True)[1]] = True
     done = 0
     for columns, row_record, records in blocks:
