@@ -149,7 +149,7 @@ class _Sample:
     def share(self) -> Counts:
         """For each level, the share that says something: of people for what patterns compare, else of all."""
         shares = self._present / np.maximum(self._counted, 1)
-        return np.where(self._compared, shares[1], shares[0])
+        return np.asarray(np.where(self._compared, shares[1], shares[0]), dtype=np.float64)
 
     def add(
         self,
