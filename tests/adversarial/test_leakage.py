@@ -24,7 +24,7 @@ from blindmatch.node.wire import WireRecorder
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol import oprf
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.linkage import Elements, compile_keys
+from blindmatch.protocol.linkage import Elements, compile_keys, default_rates
 from blindmatch.protocol.linkage.keys import KEY_ID_BYTES
 from blindmatch.simulations.network import Edge
 
@@ -112,7 +112,8 @@ class Evidence:
     def add_collection(self, node, name):
         """The level digests that the node keeps, the tokens, the element inputs, their hashes and their points."""
         collection = open_collection(node, name)
-        compiled = compile_keys(collection.schema)
+        rates = default_rates(collection.schema)
+        compiled = compile_keys(collection.schema, rates, rates, 100, 100)
         filler = bytes(TOKENS * collection.records * 64)
         made = collection.tokens(
             compiled, collection.select(("P", "C")), TOKENS, lambda count: filler[:count], distinct=False

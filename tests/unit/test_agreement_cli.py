@@ -82,7 +82,7 @@ def terms(*entries: str, head: str = "", edges: str = "") -> str:
     usual_head = """
         title = "Pilot"
         purpose = "Find links."
-        schema = "uk-person-company-1"
+        schema = "uk-person-company-2"
         marking = "OFFICIAL-SENSITIVE"
         handling_codes = ["P"]
         not_before = 2020-01-01
@@ -232,7 +232,7 @@ def test_show_says_everything_in_words(west, agreed):
 
 
 def compiled_draft(draft, *, records=3_000, linkage=""):
-    text = draft.read_text().replace("uk-person-company-1", "uk-person-company-2")
+    text = draft.read_text().replace("uk-person-company-2", "uk-person-company-2")
     text = text.replace(
         "max_records = 100, tokens_per_record = 8", f"max_records = {records}, tokens_per_record = 160"
     )
@@ -376,7 +376,7 @@ def test_withdrawal(west, east, agreed):
         (("expires = 2120-01-01", 'expires = "2120-01-01"'), "expires: must be a date without quotes"),
         (("rounds_budget = 3", "rounds_budget = 0"), "rounds_budget: is 0"),
         (("rounds_budget = 3", "rounds_budget = true"), "rounds_budget: must be a whole number"),
-        (('"uk-person-company-1"', '"uk-unknown"'), "schema: no linkage schema"),
+        (('"uk-person-company-2"', '"uk-unknown"'), "schema: no linkage schema"),
         (('handling_codes = ["P"]', 'handling_codes = "P"'), "handling_codes: must be a list"),
         (('handling_codes = ["P"]', 'handling_codes = ["X"]'), "handling_codes[0]: must be one of: P, C"),
         (('disclosure = "hits"', 'disclosure = "all"'), "edges[0].disclosure: must be one of"),
