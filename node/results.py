@@ -47,6 +47,8 @@ class ResultLead:
     """By the model, how likely at least that both records are of one person: that of the strongest key alone."""
     more: int = 0
     """Further records of the other agency, whose facts did not fit."""
+    lacking: bool = False
+    """Every key that agrees is one for records that lack a field: look twice."""
     damaged: int = 0
     """Hits of this lead whose facts did not open or make no sense: the other agency's node is faulty or hostile."""
 
@@ -105,6 +107,7 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
                 facts=tuple(facts),
                 more=more,
                 damaged=damaged,
+                lacking=all(key.absent_receiver or key.absent_sender for key in lead.keys),
             )
         )
     return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))

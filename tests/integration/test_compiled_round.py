@@ -180,7 +180,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     assert (edge.state, edge.code) == ("exchanging", "unavailable")
     preparation._exchanged.cache_clear()
     keys._compile.cache_clear()
-    monkeypatch.setattr(preparation, "measure", None)
+    monkeypatch.setattr(keys, "measure", None)
     async with running(council, limits=SMALL):
         again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete
