@@ -148,7 +148,7 @@ def _forecast(ahead: Data) -> None:
     tokens = ahead["tokens"]
     records = ahead["records"]
     lists = (
-        f"for our {records[ahead['own']]:,} records and a full, typical list on the other side"
+        f"for our list of {records[ahead['own']]:,} and a full, typical one on the other side"
         if ahead["own"]
         else "if both lists are full and typical"
     )

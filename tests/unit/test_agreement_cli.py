@@ -232,8 +232,7 @@ def test_show_says_everything_in_words(west, agreed):
 
 
 def compiled_draft(draft, *, records=3_000, linkage=""):
-    text = draft.read_text().replace("uk-person-company-2", "uk-person-company-2")
-    text = text.replace(
+    text = draft.read_text().replace(
         "max_records = 100, tokens_per_record = 8", f"max_records = {records}, tokens_per_record = 160"
     )
     draft.write_text(text.replace('disclosure = "hits"', f'disclosure = "hits"\n{linkage}'))
@@ -252,6 +251,20 @@ def test_show_says_what_to_expect_of_compiled_keys(west, draft):
     assert f"{len(ahead['keys'])} keys; {2 * len(ahead['keys'])} and {2 * len(ahead['keys'])} tokens" in text
     assert "true leads (" in text
     assert f"and {len(ahead['keys']) - 12} more" in text
+
+
+def test_show_reckons_with_the_own_list_once_there_is_one(west, draft):
+    compiled_draft(draft)
+    made = west.json("draft", draft, "--offline")
+    full = west.json("show", made["id"])["edges"][0]["forecast"]
+    assert (full["own"], full["records"]) == ("", {"receiver": 3_000, "sender": 3_000})
+    west.collection("people")
+    ahead = west.json("show", made["id"])["edges"][0]["forecast"]
+    assert (ahead["own"], ahead["records"]) == ("receiver", {"receiver": 1, "sender": 3_000})
+    assert ahead["expected_true"] <= 0.1
+    assert (
+        "for our list of 1 and a full, typical one on the other side" in west.run("show", made["id"]).stdout
+    )
 
 
 def test_more_records_give_stricter_keys(west, draft):
