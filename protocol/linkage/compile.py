@@ -88,7 +88,7 @@ class _Matches:
             ]
             gone = absent[0] | absent[1]
             model = weights.space.schema.model
-            if model and d.name in model.names:
+            if d.name in model.names:
                 gone = gone | swapped
             rows += [
                 np.where(gone, nothing, np.minimum(state, nothing)),
@@ -111,8 +111,8 @@ class _Search:
         self.patterns = Patterns(weights, missing=terms.missing)
         self.dimensions = weights.space.dimensions
         model = weights.space.schema.model
-        self.matches = _Matches(weights, model.swapped_m if model and model.swapped else 0.0, seed)
-        self._names = [i for i, d in enumerate(self.dimensions) if model and d.name in model.names]
+        self.matches = _Matches(weights, model.swapped_m if model.swapped else 0.0, seed)
+        self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
         self._holds = [
             np.array([[o in s for s in d.states] for o in range(len(d.levels))] + [[True] * len(d.states)])
             for d in self.dimensions
@@ -327,7 +327,7 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
     levels = []
     for i, demand in enumerate(pattern.demands):
         own = dimensions[i]
-        if pattern.swapped and model and own.name in model.names:
+        if pattern.swapped and own.name in model.names:
             levels += [schema.level_index(model.swapped)] if own.name == model.names[0] else []
         elif demand < len(own.levels):
             levels.append(schema.level_index(own.levels[demand].name))

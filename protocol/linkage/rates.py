@@ -254,7 +254,7 @@ def measure(
     share = sample.share
     by_name = {dimension.name: dimension for dimension in made.dimensions}
     model = schema.model
-    twice = _same_person(sample, [by_name[name] for name in (model.person if model else ())], places)
+    twice = _same_person(sample, [by_name[name] for name in model.person], places)
     count = len(sample.words)
     pairs = max(count * (count - 1) // 2 - len(twice), 0)
     alone = tuple(
@@ -317,7 +317,7 @@ def _prior(schema: Schema, dimensions: list[Dimension]) -> Counts:
         relatives *= np.array(
             [{0: _FAMILY, len(d.levels): 1 - _FAMILY}.get(b, 0.0) for b in d.bests]
         ).reshape(view)
-    family = schema.model.family if schema.model and len(dimensions) > 1 else 0.0
+    family = schema.model.family if len(dimensions) > 1 else 0.0
     return strangers + family * relatives
 
 
