@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node import collections
-from blindmatch.node.agreements.keys import compile_round, tokens_per_record
+from blindmatch.node.agreements.keys import compile_round, own_rates, tokens_per_record
 from blindmatch.node.collections import Collection
 from blindmatch.node.facts import Facts
 from blindmatch.node.home import Node
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Edge
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -25,7 +25,6 @@ from blindmatch.protocol.linkage import (
     Rates,
     Tokens,
     load_schema,
-    measure,
 )
 from blindmatch.protocol.match import EdgeContext, Role
 from blindmatch.protocol.match.rates import NOTHING, RatesStatement, statement_digest
@@ -45,6 +44,8 @@ class Exchanged:
     receiver_records: int
     """Records that each side has stated."""
     sender_records: int
+    receiver_rates: Rates
+    sender_rates: Rates
 
     def tokens_of(self, role: Role) -> int:
         """Tokens per record of one side."""
@@ -107,18 +108,10 @@ def state_rates(
         role=Role(row.role),
         records=len(selected),
         schema=agreement.schema_digest,
-        rates=_measure(collection, selected, row.agreement_id),
+        rates=own_rates(collection, selected, row.agreement_id).encode(),
         answers=NOTHING if answers is None else statement_digest(answers),
     )
     return statement.sign(signer, context_of(agreement, row))
-
-
-def _measure(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> bytes:
-    if collection.schema.model is None:
-        return b""
-    # One seed per agreement and collection: repeating rounds gives the other side no second sample.
-    seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
-    return measure(collection.schema, collection.blocks(selected), seed=seed).encode()
 
 
 def check_rates(
@@ -150,14 +143,8 @@ def _read(
     return said
 
 
-def _rates(agreement: Agreement, said: RatesStatement) -> Rates | None:
-    """The rates in a statement; None for a schema that lists its keys."""
-    schema = load_schema(agreement.schema)
-    if schema.model is not None:
-        return Rates.decode(said.rates, schema)
-    if said.rates:
-        raise PeerError(PeerCode.BAD_MESSAGE, "this linkage schema needs no rates")
-    return None
+def _rates(agreement: Agreement, said: RatesStatement) -> Rates:
+    return Rates.decode(said.rates, load_schema(agreement.schema))
 
 
 def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:
@@ -190,7 +177,7 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
         receiver_elements=ours.records * receiver_tokens,
         sender_elements=theirs.records * sender_tokens,
     )
-    return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records)
+    return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates)
 
 
 def prepare(

@@ -47,6 +47,8 @@ class ResultLead:
     """By the model, how likely at least that both records are of one person: that of the strongest key alone."""
     more: int = 0
     """Further records of the other agency, whose facts did not fit."""
+    lacking: bool = False
+    """Every key that agrees is one for records that lack a field: look twice."""
     damaged: int = 0
     """Hits of this lead whose facts did not open or make no sense: the other agency's node is faulty or hostile."""
 
@@ -73,9 +75,7 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
     """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands."""
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
-    # Every compiled key reaches its round's threshold; the schema's own is for keys that it lists.
-    least = None if made.compiled.schema.model is None else 0.0
-    for lead in linkage.leads(made.compiled, made.tokens, hits.elements, least):
+    for lead in linkage.leads(made.compiled, made.tokens, hits.elements):
         strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
         info = made.collection.record(int(made.selected[lead.record]))
         facts: list[dict[str, str]] = []
@@ -107,6 +107,7 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
                 facts=tuple(facts),
                 more=more,
                 damaged=damaged,
+                lacking=all(key.absent_receiver or key.absent_sender for key in lead.keys),
             )
         )
     return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))

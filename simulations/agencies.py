@@ -16,7 +16,7 @@ from blindmatch.protocol.linkage.schema import load_schema
 from blindmatch.protocol.transcript import Ed25519Signer
 
 DAY = 86_400
-SCHEMA = "uk-person-company-1"
+SCHEMA = "uk-person-company-2"
 
 
 @dataclass(frozen=True)

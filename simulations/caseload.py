@@ -88,7 +88,9 @@ class Officer:
             surname = person.former
         short = self._names.nicknames.get(forename, ())
         forename = self._forename(forename, short, made)
-        if self._slip(Mistake.SURNAME_TYPO, made):
+        if (other := self._names.spellings.get(surname)) and self._slip(Mistake.TRANSLITERATION, made):
+            surname = dice.pick(other)
+        elif self._slip(Mistake.SURNAME_TYPO, made):
             surname = typing_error(dice, surname)
         if person.middle and len(forename) > 1 and dice.chance(0.5):
             forename = f"{forename} {person.middle}"
@@ -102,6 +104,8 @@ class Officer:
         return forename, surname, aliases
 
     def _forename(self, forename: str, short: Sequence[str], made: set[Mistake]) -> str:
+        if (other := self._names.spellings.get(forename)) and self._slip(Mistake.TRANSLITERATION, made):
+            return self._dice.pick(other)
         if short and self._slip(Mistake.NICKNAME, made):
             return self._dice.pick(short)
         if self._slip(Mistake.INITIAL, made):

@@ -56,6 +56,11 @@ class EdgeResult:
     traffic: Traffic
     receipt: bool
     """Signed by both sides, and both signatures verify."""
+    keys: int = 0
+    """Match keys that both nodes compiled."""
+    expected_true: float = 0.0
+    """Leads that the model expected, by the agreed overlap; `expected_false`: pairs of two people among them."""
+    expected_false: float = 0.0
 
 
 @dataclass(frozen=True)

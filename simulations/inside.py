@@ -62,7 +62,9 @@ def receipt_is_good(row: EdgeRow, keys: dict[str, bytes]) -> bool:
 
 def found(leads: list[results.ResultLead]) -> tuple[FoundLead, ...]:
     """Leads as the simulation counts them."""
-    return tuple(FoundLead(lead.reference, lead.keys, lead.score, lead.facts) for lead in leads)
+    return tuple(
+        FoundLead(lead.reference, lead.keys, lead.score, lead.facts, lead.posterior) for lead in leads
+    )
 
 
 class Inside:
@@ -171,6 +173,9 @@ class Inside:
                     leads=found(leads),
                     traffic=self._meters[police.agency].traffic(council.agency),
                     receipt=receipt_is_good(row, keys),
+                    keys=edge.keys,
+                    expected_true=edge.expected_true,
+                    expected_false=edge.expected_false,
                 )
             )
         return Exchange(held.id.hex(), tuple(done), self._clock.seconds)

@@ -28,6 +28,8 @@ from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope
 from blindmatch.simulations.agencies import SCHEMA, agreement_between, edge_between
+from blindmatch.simulations.dice import Dice
+from blindmatch.simulations.names import load_names
 
 PASSPHRASE = "for trials only"  # noqa: S105 - guards nothing
 SCRYPT_N = 2
@@ -163,18 +165,18 @@ class Town:
 
 def people(count: int, *, first: int = 0) -> list[list[str]]:
     """Invented suppliers, the same for the same numbers: one row each, as `SUPPLIERS`."""
-    names = ("Ada", "Brian", "Chloe", "Dev", "Esther", "Farid", "Grace", "Hamish")
+    community = load_names().communities["british"]
     rows = []
     for index in range(first, first + count):
-        born = f"{1950 + index % 50}-{1 + index % 12:02d}-{1 + index % 28:02d}"
-        surname = "".join(chr(97 + (index // 26**place) % 26) for place in range(3)) + "worth"
+        dice = Dice("town", index)
+        sex, year = dice.pick(("female", "male")), dice.number(1945, 2004)
         rows.append(
             [
                 f"S-{index:05d}",
-                names[index % len(names)],
-                surname.title(),
-                born,
-                f"AB{1 + index % 9} {1 + index % 9}GH",
+                community.forename(dice, sex, year),
+                community.surname(dice),
+                f"{year}-{dice.number(1, 12):02d}-{dice.number(1, 28):02d}",
+                f"AB{dice.number(1, 60)} {dice.number(0, 9)}{dice.letters('ABDEFGHJ', 2)}",
                 f"{10_000_000 + index:08d}",
                 f"{1_000 + index}",
             ]

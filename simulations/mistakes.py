@@ -27,6 +27,7 @@ class Mistake(StrEnum):
     FORENAME_TYPO = "forename-typo"
     REGISTER_TYPO = "register-typo"  # the register has a letter wrong
     FORMER_NAME = "former-name"  # the register has the married name, the police the former one
+    TRANSLITERATION = "transliteration"  # the police spell the name as another alphabet's custom has it
     INITIAL = "initial"  # the police have an initial for the forename
     NICKNAME = "nickname"  # the police have the short form only
     SWAPPED_NAMES = "swapped-names"  # forename in the surname's place
@@ -54,6 +55,7 @@ WORDS = {
     Mistake.FORENAME_TYPO: "forename misspelt in the police file",
     Mistake.REGISTER_TYPO: "name misspelt in the register",
     Mistake.FORMER_NAME: "register has the married name, police the former one",
+    Mistake.TRANSLITERATION: "police have another spelling or script of the name",
     Mistake.INITIAL: "police have only an initial",
     Mistake.NICKNAME: "police have the short form of the forename",
     Mistake.SWAPPED_NAMES: "forename and surname swapped",

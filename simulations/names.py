@@ -62,6 +62,8 @@ class Names:
     share: Weighted
     communities: Mapping[str, Community]
     nicknames: Mapping[str, tuple[str, ...]]
+    spellings: Mapping[str, tuple[str, ...]]
+    """Other spellings of forenames and surnames, some in another script."""
     streets: tuple[str, ...]
     street_kinds: tuple[str, ...]
     company_words: tuple[str, ...]
@@ -103,6 +105,7 @@ def load_names() -> Names:
         share=Weighted(list(data["share"]), list(data["share"].values())),
         communities={name: _community(lists) for name, lists in data["communities"].items()},
         nicknames={name: tuple(short) for name, short in data["nicknames"].items()},
+        spellings={name: tuple(other) for name, other in data["spellings"].items()},
         streets=tuple(data["places"]["streets"].split()),
         street_kinds=tuple(data["places"]["street_kinds"].split()),
         company_words=tuple(data["companies"]["first"].split()),

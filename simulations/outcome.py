@@ -1,5 +1,6 @@
 """What a simulation found, beside the truth: one comparison per edge, counted the same way everywhere."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ class FoundLead:
     score: float
     facts: tuple[Mapping[str, str], ...] = ()
     """What the sender released: one mapping per record behind the hit; empty under `hits`."""
+    posterior: float = 1.0
+    """By the model, how likely at least that both records are of one person."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,15 @@ class Comparison:
     found_kinds: Mapping[str, str]
     """Subjects found, and the kind of mistake that did not prevent it."""
     withheld: int
+    found_links: Mapping[str, str] = field(default_factory=dict)
+    """Subjects with a supplier that the round found: what links them, as in `Truth.via`."""
+    missed_links: Mapping[str, str] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
+    keys: int = 0
+    """Match keys that both nodes compiled."""
+    expected_true: float = 0.0
+    """Leads that the model expected, by the agreed overlap."""
+    expected_false: float = 0.0
 
     @property
     def leads(self) -> int:
@@ -93,10 +104,20 @@ def kinds_by_subject(truth: Iterable[Truth], council: str) -> dict[str, str]:
     return best
 
 
+def links_by_subject(truth: Iterable[Truth], council: str) -> dict[str, str]:
+    """For each subject linked to this council, all that links them: "person", "company", or both with "+"."""
+    links: dict[str, set[str]] = {}
+    for pair in truth:
+        if pair.council == council:
+            links.setdefault(pair.subject, set()).update(pair.via.split("+"))
+    return {subject: "+".join(sorted(ways, reverse=True)) for subject, ways in links.items()}
+
+
 def judge(world: World, council: str, leads: Sequence[FoundLead], **rest: Any) -> Comparison:
     """Set leads beside the truth. `rest` are the remaining fields of the comparison."""
     kinds = kinds_by_subject(world.truth, council)
     by_subject = {lead.subject: lead for lead in sorted(leads, key=lambda lead: lead.subject)}
+    links = links_by_subject(world.truth, council)
     open_kinds = {subject: kind for subject, kind in kinds.items() if kind != Mistake.WITHHELD}
     return Comparison(
         receiver=world.area.police.id,
@@ -105,6 +126,8 @@ def judge(world: World, council: str, leads: Sequence[FoundLead], **rest: Any) -
         false={subject: lead for subject, lead in by_subject.items() if subject not in open_kinds},
         missed={subject: kind for subject, kind in sorted(open_kinds.items()) if subject not in by_subject},
         found_kinds={subject: kind for subject, kind in sorted(open_kinds.items()) if subject in by_subject},
+        found_links={subject: links[subject] for subject in sorted(open_kinds) if subject in by_subject},
+        missed_links={subject: links[subject] for subject in sorted(open_kinds) if subject not in by_subject},
         withheld=len(kinds) - len(open_kinds),
         **rest,
     )
@@ -120,6 +143,8 @@ class Score:
     false: int
     missed: int
     withheld: int
+    expected_true: float = 0.0
+    expected_false: float = 0.0
 
     @classmethod
     def of(cls, comparisons: Sequence[Comparison]) -> "Score":
@@ -131,6 +156,8 @@ class Score:
             false=sum(len(c.false) for c in comparisons),
             missed=sum(len(c.missed) for c in comparisons),
             withheld=sum(c.withheld for c in comparisons),
+            expected_true=sum(c.expected_true for c in comparisons),
+            expected_false=sum(c.expected_false for c in comparisons),
         )
 
     @property
@@ -146,16 +173,31 @@ class Score:
 
 def by_kind(comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
     """Per kind of mistake: subjects found, and subjects there were; in the order of rank, clean first."""
-    found: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for comparison in comparisons:
-        for kind in comparison.found_kinds.values():
-            found[kind] = found.get(kind, 0) + 1
-            total[kind] = total.get(kind, 0) + 1
-        for kind in comparison.missed.values():
-            total[kind] = total.get(kind, 0) + 1
     order = [CLEAN, *(mistake.value for mistake in reversed(Mistake))]
-    return {kind: (found.get(kind, 0), total[kind]) for kind in order if kind in total}
+    return _counted(order, [(c.found_kinds.values(), c.missed.values()) for c in comparisons])
+
+
+def by_link(comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
+    """Per way of being linked to a supplier: subjects found, and subjects there were."""
+    return _counted(LINKS, [(c.found_links.values(), c.missed_links.values()) for c in comparisons])
+
+
+def _counted(
+    order: Iterable[str], parts: Iterable[tuple[Iterable[str], Iterable[str]]]
+) -> dict[str, tuple[int, int]]:
+    found, missed = Counter[str](), Counter[str]()
+    for here, there in parts:
+        found.update(here)
+        missed.update(there)
+    return {name: (found[name], found[name] + missed[name]) for name in order if found[name] + missed[name]}
+
+
+LINKS = {
+    "person": "register only: the subject stands behind the supplier",
+    "person+company": "register, and the company's number in the police file",
+    "company": "company's number in the police file only",
+}
+"""Ways in which a subject is linked to a supplier, in words."""
 
 
 def kind_words(kind: str) -> str:

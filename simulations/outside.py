@@ -131,10 +131,19 @@ class Outside:
                     leads=tuple(_lead(lead) for lead in leads),
                     traffic=recorded_traffic(mine, council.agency),
                     receipt=edge["edge"] in good,
+                    keys=edge["keys"],
+                    expected_true=edge["expected_true"],
+                    expected_false=edge["expected_false"],
                 )
             )
         return Exchange(agreement, tuple(done), self._clock.seconds)
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:
-    return FoundLead(lead["reference"], tuple(lead["keys"]), float(lead["score"]), tuple(lead["facts"]))
+    return FoundLead(
+        lead["reference"],
+        tuple(lead["keys"]),
+        float(lead["score"]),
+        tuple(lead["facts"]),
+        float(lead["posterior"]),
+    )

@@ -149,6 +149,9 @@ def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> Area
                 receiver_elements=edge.receiver_elements,
                 sender_elements=edge.sender_elements,
                 traffic=edge.traffic,
+                keys=edge.keys,
+                expected_true=edge.expected_true,
+                expected_false=edge.expected_false,
             )
             for edge in exchange.edges
         ),

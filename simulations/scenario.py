@@ -87,7 +87,7 @@ class Terms(_Part):
     purpose: str
     police_basis: str
     council_basis: str
-    linkage_schema: str = "uk-person-company-1"
+    linkage_schema: str = "uk-person-company-2"
     marking: str = "OFFICIAL-SENSITIVE"
     handling_codes: tuple[str, ...] = ("P",)
     facts: tuple[str, ...] = ()

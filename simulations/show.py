@@ -6,20 +6,30 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, table
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, Outcome, Score, by_kind, kind_words
+from blindmatch.simulations.outcome import (
+    LINKS,
+    AreaOutcome,
+    Comparison,
+    Outcome,
+    Score,
+    by_kind,
+    by_link,
+    kind_words,
+)
 from blindmatch.simulations.report.page import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
-COLUMNS = ("asked", "elements", "leads", "precision", "recall", "wire")
+COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
 """Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
 
 
 def _row(comparison: Comparison) -> tuple[object, ...]:
     return (
         comparison.sender,
-        comparison.sender_elements,
+        comparison.keys,
         comparison.leads,
-        percent(comparison.precision),
+        len(comparison.false),
+        f"{comparison.expected_false:.1f}",
         percent(comparison.recall),
         octets(comparison.traffic.total("sent") + comparison.traffic.total("received")),
     )
@@ -31,7 +41,7 @@ def show_area(area: AreaOutcome) -> None:
     first = area.comparisons[0]
     how = first.disclosure + (", verified" if first.verified else "")
     typer.echo(
-        f"\n{area.name}: {first.receiver} asks with {first.receiver_elements:,} elements ({how}; {seconds:.1f} s)"
+        f"\n{area.name}: {first.receiver} asks with {first.receiver_records:,} records ({how}; {seconds:.1f} s)"
     )
     table(COLUMNS, [_row(comparison) for comparison in area.comparisons])
 
@@ -49,6 +59,11 @@ def show_totals(outcome: Outcome, report: Path) -> None:
     traffic = traffic_total(outcome)
     typer.echo("Subjects with a supplier, by what stands in the way")
     table(("what stands in the way", "found", "of", "share"), _kinds(outcome.comparisons))
+    typer.echo("The same, by what links them")
+    links = by_link(outcome.comparisons)
+    rows = [(LINKS[link], found, of, percent(found / of)) for link, (found, of) in links.items()]
+    table(("what links them", "found", "of", "share"), rows)
+    leads = score.true + score.false
     messages = sum(traffic.messages.values())
     facts(
         [
@@ -56,7 +71,10 @@ def show_totals(outcome: Outcome, report: Path) -> None:
                 "areas",
                 f"{len(outcome.areas)}, with {score.comparisons} comparisons of {score.elements:,} elements",
             ),
-            ("leads", f"{score.true + score.false}: {score.true} true, {score.false} false"),
+            (
+                "leads",
+                f"{leads}: {score.true} true, {score.false} false ({score.expected_false:.1f} expected)",
+            ),
             ("missed", f"{score.missed}, and {score.withheld} withheld by their handling code"),
             ("precision", percent(score.precision)),
             ("recall", percent(score.recall)),

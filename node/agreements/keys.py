@@ -1,8 +1,12 @@
 """An agreement's match keys: compiled for a round from both sides' rates, or for a look ahead from typical ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.node.collections import Collection
 from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.linkage import (
@@ -12,17 +16,18 @@ from blindmatch.protocol.linkage import (
     SchemaError,
     Terms,
     compile_keys,
+    default_rates,
     load_schema,
     measure,
 )
-from blindmatch.protocol.linkage.rates import PRESENT
+from blindmatch.protocol.transcript import digest
 
 ROWS = 2
 """Alternative rows (names, dates, addresses) of a record that the padding has room for, if the agreement allows it."""
 
 
-Stated = tuple[Rates | None, int]
-"""A side's rates, where the schema needs them, and its number of records."""
+Stated = tuple[Rates, int]
+"""A side's rates and its number of records."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,24 @@ class Forecast:
     """What a round between full lists would be like; `problem` says why there would be none."""
 
     compiled: CompiledKeys | None
+    receiver_records: int
+    """Records that were reckoned with."""
+    sender_records: int
     receiver_tokens: int = 0
     sender_tokens: int = 0
+    own: str = ""
+    """`receiver` or `sender` when that side's list is this node's own, as it is; otherwise lists are full and typical."""
     problem: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What this node knows of its side of an edge."""
+
+    role: str
+    rates: Rates
+    records: int
 
 
 def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: Stated) -> CompiledKeys:
@@ -51,34 +70,45 @@ def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: St
 
 def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
     """To how many tokens a side's records are padded: room for two rows each, but never more than agreed."""
-    if compiled.schema.model is None:
-        return side.tokens_per_record
     return min(side.tokens_per_record, compiled.tokens_per_record(ROWS))
 
 
-@lru_cache(maxsize=64)
-def forecast(schema_name: str, edge: Edge) -> Forecast:
-    """What to expect of an edge when both lists are full and their values as common as the schema assumes."""
-    schema = load_schema(schema_name)
-    typical = None if schema.model is None else _typical(schema)
-    sizes = edge.receiver.max_records, edge.sender.max_records
-    try:
-        compiled = _compile(schema, (typical, sizes[0]), (typical, sizes[1]), edge.linkage)
-    except SchemaError as error:
-        return Forecast(None, problem=error.message, hint=error.hint)
-    return Forecast(
-        compiled, tokens_per_record(compiled, edge.receiver), tokens_per_record(compiled, edge.sender)
+def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> Rates:
+    """The rates of this node's records that an agreement lets in; the same whenever it is asked."""
+    # One seed per agreement and collection: repeating rounds gives the other side no second sample.
+    seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
+    return measure(
+        collection.schema, collection.blocks(selected), seed=seed, entities=collection.entities(selected)
     )
+
+
+@lru_cache(maxsize=64)
+def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> Forecast:
+    """What to expect of an edge.
+
+    Args:
+        schema_name: of the agreement.
+        edge: lists are taken as full, and their values as common as the schema assumes.
+        own: what is known better of this node's side.
+    """
+    schema = load_schema(schema_name)
+    stated = {
+        "receiver": (default_rates(schema), edge.receiver.max_records),
+        "sender": (default_rates(schema), edge.sender.max_records),
+    }
+    if own is not None:
+        stated[own.role] = own.rates, own.records
+    receiver, sender = stated["receiver"], stated["sender"]
+    bare = Forecast(None, receiver[1], sender[1], own="" if own is None else own.role)
+    try:
+        compiled = _compile(schema, receiver, sender, edge.linkage)
+    except SchemaError as error:
+        return replace(bare, problem=error.message, hint=error.hint)
+    tokens = [tokens_per_record(compiled, side) for side in (edge.receiver, edge.sender)]
+    return replace(bare, compiled=compiled, receiver_tokens=tokens[0], sender_tokens=tokens[1])
 
 
 @lru_cache(maxsize=8)
 def _compile(schema: Schema, receiver: Stated, sender: Stated, linkage: Linkage) -> CompiledKeys:
     terms = Terms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
     return compile_keys(schema, receiver[0], sender[0], receiver[1], sender[1], terms)
-
-
-@lru_cache(maxsize=4)
-def _typical(schema: Schema) -> Rates:
-    """The schema's own rates: what an empty list says, with every field filled in."""
-    empty = measure(schema, (), seed=bytes(32))
-    return Rates((PRESENT,) * len(empty.presence), empty.alone, empty.household)

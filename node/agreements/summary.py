@@ -6,7 +6,9 @@ from typing import Any
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.keys import Forecast, forecast
+from blindmatch.node.agreements.commonness import common_names
+from blindmatch.node.agreements.keys import Forecast, Own, forecast, own_rates
+from blindmatch.node.collections import open_collection
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side
@@ -23,9 +25,15 @@ def summarise(node: Node, held: Held) -> Data:
         word = held.withdrawn.get(party["agency"])
         party["own"] = party["agency"] == node.settings.agency
         party["withdrawn"] = None if word is None else {"at": iso(word.at), "reason": word.reason}
+    schema = _schema(held.agreement)
     for edge, item in zip(held.agreement.edges, data["edges"], strict=True):
         item["rounds_used"] = node.store.rounds_used(held.id, edge.id)
         item["collection"] = _collection(node, held, edge)
+        if schema and item["collection"] and item["collection"]["name"]:
+            own = _own(node, held, edge)
+            ahead = forecast(schema.name, edge, own)
+            item["forecast"] = _forecast(ahead)
+            item["warnings"] = [*_warnings(edge, ahead), *common_names(schema, own.rates)]
     data["received_at"] = iso(held.received_at)
     data["state"] = state(node, held)
     data["why_no_round"] = _why_not(node, held)
@@ -117,6 +125,14 @@ def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
+def _own(node: Node, held: Held, edge: Edge) -> Own:
+    """What this node's list says of itself."""
+    collection = open_collection(node, bindings.collection_for(node, held, edge.id).id)
+    selected = collection.select(held.agreement.handling_codes)
+    role = "receiver" if edge.receiver.agency == node.agency else "sender"
+    return Own(role, own_rates(collection, selected, held.id), len(selected))
+
+
 def _schema(agreement: Agreement) -> Schema | None:
     """The agreement's schema, when this program has exactly that one."""
     try:
@@ -148,38 +164,33 @@ def _edge(edge: Edge, schema: Schema | None) -> Data:
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge),
         "linkage": vars(edge.linkage),
-        "forecast": None if ahead is None else _forecast(edge, ahead),
+        "forecast": None if ahead is None else _forecast(ahead),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
 
 
-def _forecast(edge: Edge, ahead: Forecast) -> Data:
-    """What a round between full lists gives, when values are as common as the schema assumes."""
+def _forecast(ahead: Forecast) -> Data:
+    """What a round gives, as far as the model can tell before it."""
     compiled = ahead.compiled
     if compiled is None:
         return {"problem": ahead.problem, "hint": ahead.hint}
-    ours, theirs = edge.receiver.max_records, edge.sender.max_records
-    listed = compiled.schema.model is None
+    records = {"receiver": ahead.receiver_records, "sender": ahead.sender_records}
     return {
+        "own": ahead.own,
+        "records": records,
         "keys": [
             {
                 "name": key.name,
                 "words": key.words,
-                "chance_matches": expected_chance_matches(key, ours, theirs),
-                **({} if listed else {"posterior": key.posterior}),
+                "chance_matches": expected_chance_matches(key, *records.values()),
+                "posterior": key.posterior,
             }
             for key in compiled.keys
         ],
         "tokens": {"receiver": ahead.receiver_tokens, "sender": ahead.sender_tokens},
-        **(
-            {}
-            if listed
-            else {
-                "expected_true": compiled.expected_true,
-                "expected_false": compiled.expected_false,
-                "recall": compiled.recall,
-            }
-        ),
+        "expected_true": compiled.expected_true,
+        "expected_false": compiled.expected_false,
+        "recall": compiled.recall,
     }
 
 
@@ -189,7 +200,8 @@ def _side(side: Side) -> Data:
 
 def _warnings(edge: Edge, ahead: Forecast) -> list[str]:
     if ahead.compiled is None:
-        return [f"no round can run between full lists: {ahead.problem}. {ahead.hint}"]
+        lists = "our list and a full one" if ahead.own else "full lists"
+        return [f"no round can run between {lists}: {ahead.problem}. {ahead.hint}"]
     keys = len(ahead.compiled.keys)
     return [
         f"{side.agency} pads every record to {side.tokens_per_record} tokens, but there are {keys} keys: "

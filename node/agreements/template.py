@@ -21,8 +21,8 @@ class Choices:
     sender_kind: str = "suppliers"
     disclosure: Disclosure = Disclosure.HITS
     max_records: int = 20_000
-    tokens_per_record: int = 8
-    schema: str = "uk-person-company-1"
+    tokens_per_record: int = 160
+    schema: str = "uk-person-company-2"
 
 
 def template(choices: Choices, now: float) -> str:
@@ -144,7 +144,8 @@ budget = 80
 missing = true
 
 # kind: {kinds}. max_records: the most that may enter.
-# tokens_per_record: the most. Every record is padded to one number, so that sizes show the number of records only.
+# tokens_per_record: the most; twice the budget leaves room for two names or dates under every key. Every record is
+# padded to one number, so that sizes show the number of records only.
 [edges.receiver]
 agency = "{receiver}"
 kind = "{receiver_kind}"

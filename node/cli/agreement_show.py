@@ -142,19 +142,24 @@ def _edge(edge: Data, budget: int) -> None:
 
 
 def _forecast(ahead: Data) -> None:
-    """What a round between full lists would give."""
+    """What a round would give."""
     if "problem" in ahead:
         return  # a warning says it
     tokens = ahead["tokens"]
+    records = ahead["records"]
+    lists = (
+        f"for our list of {records[ahead['own']]:,} and a full, typical one on the other side"
+        if ahead["own"]
+        else "if both lists are full and typical"
+    )
     typer.echo(
-        f"    expected if both lists are full and typical: {len(ahead['keys'])} keys; "
+        f"    expected {lists}: {len(ahead['keys'])} keys; "
         f"{tokens['receiver']} and {tokens['sender']} tokens per record"
     )
-    if "expected_true" in ahead:
-        typer.echo(
-            f"             {_figure(ahead['expected_true'])} true leads ({ahead['recall']:.0%} of the common records) "
-            f"and {_figure(ahead['expected_false'])} false ones"
-        )
+    typer.echo(
+        f"             {_figure(ahead['expected_true'])} true leads ({ahead['recall']:.0%} of the common records) "
+        f"and {_figure(ahead['expected_false'])} false ones"
+    )
     typer.echo("             expected chance matches by key:")
     for key in ahead["keys"][:_KEYS_SHOWN]:
         typer.echo(f"      {_figure(key['chance_matches']):>10}  {key['words']}")

@@ -91,10 +91,7 @@ def import_(
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
     schema: Annotated[
         str,
-        typer.Option(
-            help="The linkage schema that its agreements name: uk-person-company-1 (exact keys, the default), "
-            "uk-person-company-2 (keys compiled for each round)."
-        ),
+        typer.Option(help="The linkage schema that its agreements name."),
     ] = "",
     encoding: Annotated[
         str, typer.Option(help="Of the text file: utf-8, cp1252, iso-8859-1, iso-8859-15.")

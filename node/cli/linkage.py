@@ -1,7 +1,7 @@
 """`blindmatch linkage`: what a schema makes of values, and why two records match."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -13,16 +13,12 @@ from blindmatch.node.cli.common import (
     PassphraseOption,
     emit,
     open_node,
-    table,
 )
 from blindmatch.node.cli.linkage_evaluate import evaluate
 from blindmatch.node.cli.linkage_score import explain_model, render_model
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import (
-    CompiledKeys,
     Schema,
-    compile_keys,
-    expected_chance_matches,
     level_digests,
     load_schema,
 )
@@ -59,9 +55,7 @@ def explain(
     ] = "",
     sizes: Annotated[
         str,
-        typer.Option(
-            help="Records on both sides, such as 2000x40000: what keys are compiled for, and chance matches reckoned."
-        ),
+        typer.Option(help="Records on both sides, such as 2000x40000: what keys are compiled for."),
     ] = "",
     justification: Annotated[str, typer.Option(help="Why, for the audit log, where a record is read.")] = "",
     home: HomeOption = DEFAULT_HOME,
@@ -85,12 +79,8 @@ def explain(
         sides = [_values(used, text) for text in given]
     else:
         used, sides = _with_records(schema, given, home, passphrase_file, justification)
-    if used.model is None:
-        data = _compare(compile_keys(used), sides, numbers)
-        emit(data, as_json, lambda: _render(data, len(sides)))
-    else:
-        scored = explain_model(used, sides, numbers or USUAL_SIZES)
-        emit(scored, as_json, lambda: render_model(scored, len(sides)))
+    data = explain_model(used, sides, numbers or USUAL_SIZES)
+    emit(data, as_json, lambda: render_model(data, len(sides)))
 
 
 def _values(schema: Schema, text: str) -> tuple[list[str], Digests]:
@@ -173,71 +163,3 @@ def _sizes(text: str) -> tuple[int, int] | None:
     if not (ours.isdecimal() and theirs.isdecimal()):
         raise typer.BadParameter("sizes are written 2000x40000")
     return int(ours), int(theirs)
-
-
-def _agreement(sides: list[tuple[list[str], Digests]], levels: tuple[int, ...]) -> str:
-    """Whether some row of one side and some row of the other agree on all of these levels."""
-    rows = [side[1][:, levels] for side in sides]
-    rows = [row[np.asarray(row.any(axis=2)).all(axis=1)] for row in rows]
-    if not all(len(row) for row in rows):
-        return "missing"
-    if len(rows) == 1:
-        return "present"
-    tokens = [{row.tobytes() for row in side} for side in rows]
-    return "same" if tokens[0] & tokens[1] else "different"
-
-
-def _compare(
-    compiled: CompiledKeys, sides: list[tuple[list[str], Digests]], sizes: tuple[int, int] | None
-) -> dict[str, Any]:
-    schema = compiled.schema
-    levels = [
-        {
-            "level": level.name,
-            "words": level.words,
-            "values": [side[0][number] for side in sides],
-            "result": _agreement(sides, (number,)),
-            "bits": round(level.bits, 1),
-        }
-        for number, level in enumerate(schema.levels)
-    ]
-    keys: list[dict[str, Any]] = [
-        {
-            "key": key.name,
-            "words": key.words,
-            "weight": key.weight,
-            "result": _agreement(sides, key.levels),
-            **({"expected_chance_matches": expected_chance_matches(key, *sizes)} if sizes else {}),
-        }
-        for key in compiled.keys
-    ]
-    score = max((key["weight"] for key in keys if key["result"] == "same"), default=None)
-    return {
-        "schema": schema.name,
-        "threshold": schema.threshold,
-        "levels": levels,
-        "keys": keys,
-        "score": score,
-        "lead": score is not None if len(sides) > 1 else None,
-    }
-
-
-def _render(data: dict[str, Any], sides: int) -> None:
-    heads = ("level", *("first", "second")[:sides], "", "bits")
-    table(heads, [(x["words"], *x["values"], x["result"], x["bits"]) for x in data["levels"]])
-    expected = "expected_chance_matches" in data["keys"][0]
-    table(
-        ("key", "", "bits", *(("chance matches",) if expected else ())),
-        [
-            (
-                x["words"],
-                x["result"],
-                x["weight"],
-                *((f"{x['expected_chance_matches']:.2g}",) if expected else ()),
-            )
-            for x in data["keys"]
-        ],
-    )
-    if sides > 1:
-        verdict = f"A lead: {data['score']} bits." if data["lead"] else "No lead: no key agrees."
-        typer.echo(f"{verdict} The threshold is {data['threshold']} bits.")

@@ -30,6 +30,7 @@ from blindmatch.node.cli.common import (
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
 from blindmatch.node.logs import configure
+from blindmatch.node.outlook import Outlook, outlook
 from blindmatch.node.receiving import Progress
 from blindmatch.node.runner import EdgeOutcome, RoundOutcome, run_round
 from blindmatch.node.store import EdgeRow
@@ -169,6 +170,9 @@ def results_(
         rows = _received(node, chosen)
         results.note_consultation(node, chosen, len(leads), justification=justification)
         data = results.to_json(leads, rows)
+        ahead = {row.edge: outlook(node, row) for row in rows}
+        for item in data["edges"]:
+            item.update(_expected(ahead[item["edge"]]))
 
     def render() -> None:
         names = results.fact_names(leads)
@@ -185,6 +189,11 @@ def results_(
         ]
         table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
         for row in rows:
+            if found := ahead[row.edge]:
+                count = sum(lead.edge == row.edge for lead in leads)
+                note(
+                    f"edge {row.edge}: {count} leads, of which the model expected {found.expected_false:.1f} false"
+                )
             if row.state != "closed":
                 note(f"edge {row.edge} is not closed ({row.state}): its leads may be missing")
 
@@ -216,7 +225,10 @@ def export(
         elif form is Form.FTM:
             content = results.to_ftm(leads, _received(node, chosen))
         else:
-            data = results.to_json(leads, _received(node, chosen))
+            rows = _received(node, chosen)
+            data = results.to_json(leads, rows)
+            for item, row in zip(data["edges"], rows, strict=True):
+                item.update(_expected(outlook(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         # The log first: an export that is in the log and failed is better than one that is not in it.
         results.note_export(
@@ -255,6 +267,13 @@ def receipts(
             for item in entry["lines"]
         ]
         table(("round", "edge", "signed by", "signature", "closed"), cells, empty="No receipts.")
+
+        for entry in data:
+            for told in entry["lacking"]:
+                note(
+                    f"edge {entry['edge']}: {told['keys']} of {entry['keys']} keys are for records of the {told['role']} "
+                    f"without {told['field']}: {told['share']:.0%} of its people, it said"
+                )
 
     emit([{k: v for k, v in entry.items() if k != "lines"} for entry in data], as_json, render)
     if any(entry["valid"] is False for entry in data):
@@ -336,6 +355,17 @@ def _show(outcome: RoundOutcome) -> None:
         note(f"Read them: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
 
 
+def _expected(ahead: Outlook | None) -> dict[str, Any]:
+    """For one edge of a round's results."""
+    if ahead is None:
+        return {}
+    return {
+        "keys": ahead.keys,
+        "expected_true": round(ahead.expected_true, 2),
+        "expected_false": round(ahead.expected_false, 2),
+    }
+
+
 def _explain(edge: EdgeOutcome) -> None:
     if edge.code:
         note(f"{edge.edge}: [{edge.code}] {edge.reason}")
@@ -372,11 +402,14 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
     closed = moment(row.finished_at or 0)
+    ahead = outlook(node, row)
     return {
         "round": row.round_id.hex(),
         "edge": row.edge,
         "payload": row.receipt.hex(),
         "signatures": {agency: signature.hex() for agency, signature in row.signatures.items()},
+        "keys": ahead.keys if ahead else 0,
+        "lacking": [asdict(told) for told in ahead.lacking] if ahead else [],
         "valid": len(verdicts) == 2 and set(verdicts.values()) == {"valid"},
         "lines": [
             {"round": row.round_id.hex(), "edge": row.edge, "agency": a, "signature": v, "closed": closed}

@@ -19,7 +19,7 @@ from blindmatch.node.importers.lines import Progress
 from blindmatch.protocol.agreement import KINDS, MARKINGS
 from blindmatch.protocol.errors import InputError, StoreError
 
-DEFAULT_SCHEMA: Final = "uk-person-company-1"
+DEFAULT_SCHEMA: Final = "uk-person-company-2"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _ID = re.compile(r"[0-9a-f]{32}(\.partial)?")

@@ -43,10 +43,10 @@ def answers(schema: Schema) -> list[frozenset[str]]:
     """Sets of fields, one of which a record must have for any key of the schema to find it."""
     field_of = {level.name: level.field for level in schema.levels}
     keys = [frozenset(field_of[level] for level in key.levels) for key in schema.keys]
-    model = getattr(schema, "model", None)
-    if model is not None:
-        # No model finds anybody by one field.
-        keys += [frozenset({one, two}) for one in model.person for two in model.compared if one != two]
+    # No model finds anybody by one field.
+    keys += [
+        frozenset({one, two}) for one in schema.model.person for two in schema.model.compared if one != two
+    ]
     return keys
 
 
@@ -319,7 +319,7 @@ class Job:
         if not writer.records:
             raise InputError(
                 "no row can be matched on: nothing was imported",
-                hint="A record needs a forename, surname and date of birth, or a company number.",
+                hint="A record needs a name or a date of birth with something beside it, or a company number.",
             )
         writer.finish(self.schema.name, self.schema.digest)
         self._report.records, self._report.rows_stored = writer.records, writer.rows

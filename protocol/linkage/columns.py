@@ -38,7 +38,7 @@ def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
     groups: list[set[str]] = [{item.name} for item in schema.fields]
     fields_of = {level.name: {level.field, level.other} - {""} for level in schema.levels}
     joint = [set().union(*(fields_of[level] for level in key.levels)) for key in schema.keys]
-    joint += [set(schema.model.compared)] if schema.model else []
+    joint.append(set(schema.model.compared))
     for together in joint:
         joined = set().union(*(group for group in groups if group & together))
         groups = [group for group in groups if not group & together] + [joined]

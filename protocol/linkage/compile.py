@@ -25,7 +25,6 @@ from blindmatch.protocol.linkage.keys import (
     keys_digest,
     words_of,
 )
-from blindmatch.protocol.linkage.keys import compile_keys as listed_keys
 from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
@@ -91,7 +90,7 @@ class _Matches:
         for i, d in enumerate(dimensions):
             last = len(d.states) - 1
             state = np.minimum(np.searchsorted(np.cumsum(weights.m[i]), draws[3 * i], side="right"), last)
-            if model and d.name in model.names:
+            if d.name in model.names:
                 state[swapped] = last
             gone = [
                 draws[3 * i + 1 + side] >= weights.presence[side][i] * (ONE // PRESENT) for side in (0, 1)
@@ -130,8 +129,8 @@ class _Search:
         self.patterns = Patterns(weights, missing=terms.missing)
         self.dimensions = weights.space.dimensions
         model = weights.space.schema.model
-        self.matches = _Matches(weights, model.swapped_m if model and model.swapped else 0.0, seed)
-        self._names = [i for i, d in enumerate(self.dimensions) if model and d.name in model.names]
+        self.matches = _Matches(weights, model.swapped_m if model.swapped else 0.0, seed)
+        self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
         self._met = weights.met()
@@ -231,15 +230,13 @@ class _Result:
 
 def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its statement
     schema: Schema,
-    receiver: Rates | None = None,
-    sender: Rates | None = None,
-    receiver_records: int = 0,
-    sender_records: int = 0,
+    receiver: Rates,
+    sender: Rates,
+    receiver_records: int,
+    sender_records: int,
     terms: Terms | None = None,
 ) -> CompiledKeys:
     """The keys of one round, in the order in which they add recall; listed keys stand first.
-
-    A schema of format 1 lists all its keys and needs nothing else.
 
     Args:
         schema: the linkage schema.
@@ -252,10 +249,6 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     Raises:
         SchemaError: no key is specific enough at these sizes; the hint holds the trades.
     """
-    if schema.model is None:
-        return listed_keys(schema)
-    if receiver is None or sender is None:
-        raise SchemaError("this schema's keys are compiled from both sides' rates")
     terms = terms or Terms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
     listed = _listed(schema, receiver, sender, receiver_records * sender_records, terms)
@@ -344,7 +337,7 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
     levels = []
     for i, demand in enumerate(pattern.demands):
         own = dimensions[i]
-        if pattern.swapped and model and own.name in model.names:
+        if pattern.swapped and own.name in model.names:
             levels += [schema.level_index(model.swapped)] if own.name == model.names[0] else []
         elif demand < len(own.levels):
             levels.append(schema.level_index(own.levels[demand].name))

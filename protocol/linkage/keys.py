@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
-from blindmatch.protocol.linkage.schema import Schema, SchemaError
+from blindmatch.protocol.linkage.schema import Schema
 
 Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
@@ -107,29 +107,6 @@ def words_of(schema: Schema, levels: Sequence[int]) -> str:
     """What a key asks for, for people."""
     names = [schema.levels[level].words for level in levels]
     return "same " + (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0])
-
-
-def compile_keys(schema: Schema) -> CompiledKeys:
-    """The schema's keys that reach its threshold, strongest first.
-
-    A weaker key makes no token at all: a pair below the threshold is never seen by either side.
-
-    Raises:
-        SchemaError: no key reaches the threshold.
-    """
-    keys = []
-    for key in schema.keys:
-        levels = tuple(schema.level_index(name) for name in key.levels)
-        weight = round(sum(schema.levels[level].bits for level in levels), 1)
-        chance = float(np.prod([schema.levels[level].u for level in levels]))
-        if weight >= schema.threshold:
-            keys.append(
-                CompiledKey(key.name, levels, weight, chance, words_of(schema, levels), key_id(key.name))
-            )
-    if not keys:
-        raise SchemaError(f"schema {schema.name}: no key reaches the threshold of {schema.threshold} bits")
-    keys.sort(key=lambda key: (-key.weight, key.name))
-    return CompiledKeys(schema, tuple(keys), keys_digest(schema, keys))
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Pattern:
 
 def absences(space: Space, *, missing: bool) -> tuple[Absence, ...]:
     """Every choice of at most two missing fields and their sides, none first."""
-    may = space.schema.model.missing if space.schema.model and missing else ()
+    may = space.schema.model.missing if missing else ()
     sided = [(i, side) for i, d in enumerate(space.dimensions) if d.name in may for side in (0, 1)]
     return tuple(
         Absence(*(tuple(i for i, where in chosen if where == side) for side in (0, 1)))
@@ -182,7 +182,7 @@ def _excess(joint: Grid, space: Space) -> Grid:
         others = tuple(i for i in range(joint.ndim) if i != axis)
         apart = apart * joint.sum(axis=others).astype(object).reshape(view) // ONE
         agreed += (np.arange(len(d.states)) < len(d.states) - 1).reshape(view)
-        if model and d.name in model.home:
+        if d.name in model.home:
             home |= np.array([best == 0 for best in d.bests]).reshape(view)
     apart = apart.astype(np.int64)
     # Rates are known to 9 % each: what is hardly more than the product of its parts need not be families.
@@ -194,7 +194,7 @@ def _relatives(space: Space, share: int) -> Pairs:
     model = space.schema.model
     dimensions = space.household
     homes = np.zeros([len(d.states) for d in dimensions], dtype=np.int64)
-    named = [model is not None and d.name in model.names for d in dimensions]
+    named = [d.name in model.names for d in dimensions]
     for home, of_homes in ((True, _SAME_HOME), (False, 100 - _SAME_HOME)):
         for name, of_names in ((True, _SAME_NAME), (False, 100 - _SAME_NAME)):
             agreed = [name if is_name else home for is_name in named]
@@ -368,12 +368,10 @@ class Patterns:
         self._scores = {fields: scores(weights, fields) for fields in {a.fields for a in self.absences}}
         model = self.space.schema.model
         dimensions = self.space.dimensions
-        self._person = [i for i, d in enumerate(dimensions) if model and d.name in model.person]
-        self._names = [
-            i for name in (model.names if model else ()) for i, d in enumerate(dimensions) if d.name == name
-        ]
+        self._person = [i for i, d in enumerate(dimensions) if d.name in model.person]
+        self._names = [i for name in model.names for i, d in enumerate(dimensions) if d.name == name]
         self._swap = 0
-        if model and model.swapped:
+        if model.swapped:
             exact = math.prod(int(weights.bests(i)[0]) for i in self._names)
             self._swap = max(log2_units(exact, parts(model.swapped_m) * ONE), 0)
 
@@ -388,11 +386,7 @@ class Patterns:
             grid = self._scores[absence.fields]
             asked = self._asks_person(grid.shape, absence.fields)
             yield from self._patterns(grid, (grid >= threshold) & asked, absence, swapped=False)
-            if (
-                self.space.schema.model
-                and self.space.schema.model.swapped
-                and not absence.fields & {*self._names}
-            ):
+            if self.space.schema.model.swapped and not absence.fields & {*self._names}:
                 only = np.zeros(grid.shape, dtype=np.bool_)
                 only[tuple(0 if i in self._names else slice(None) for i in range(grid.ndim))] = True
                 grid = grid - self._swap
@@ -412,7 +406,7 @@ class Patterns:
         grid = self._scores[absence.fields]
         model = self.space.schema.model
         if swapped:
-            if not (model and model.swapped) or absence.fields & {*self._names}:
+            if not model.swapped or absence.fields & {*self._names}:
                 return None
             if not agreed[self.space.schema.level_index(model.swapped)]:
                 return None

@@ -4,6 +4,9 @@ A side measures them on a sample of its own list, from pairs of different record
 Pairs that agree on the person's own fields (given name and date) are the same person twice, and are left out. The
 fields on which a family agrees together are counted jointly, so that no independence is claimed for them.
 
+People are counted, not records: a director of several suppliers once, and a record that says nothing of a person (a
+company) not at all, since no pattern can find it.
+
 A rate is one byte: -8 log2 of it, so that it is known to 9 %. A presence is one byte: parts of 64.
 """
 
@@ -56,7 +59,8 @@ class Rates:
     """What a side says of its list; nothing else about it leaves the node before the round."""
 
     presence: tuple[int, ...]
-    """For every level of the schema, the share of records that say something, in parts of 64."""
+    """For every level of the schema, the share of people (of records, where it is not compared) that say something,
+    in parts of 64."""
     alone: tuple[tuple[int, ...], ...]
     """For every field that stands alone, the code of each state but the last (nothing agrees)."""
     household: tuple[int, ...]
@@ -127,27 +131,50 @@ def _fault(rates: Rates, schema: Schema) -> str:
 
 
 class _Sample:
-    """The records with the smallest random numbers, whatever the blocks: their first row each."""
+    """The people with the smallest random numbers, whatever the blocks: the first row of their first record each."""
 
-    def __init__(self, levels: int, seed: bytes) -> None:
+    def __init__(self, schema: Schema, seed: bytes) -> None:
         self._draw = np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
         self._priority = np.zeros(0, dtype=np.int64)
+        model, levels = schema.model, len(schema.levels)
+        self._person = [i for i, level in enumerate(schema.levels) if level.field in model.person]
+        self._compared = np.array([level.field in model.compared for level in schema.levels])
         self.words = np.zeros((0, levels), dtype=np.uint64)
-        self.present = np.zeros(levels, dtype=np.int64)
-        self.records = 0
+        self._present = np.zeros((2, levels), dtype=np.int64)
+        self._counted = np.zeros((2, 1), dtype=np.int64)
 
-    def add(self, columns: npt.NDArray[np.uint8], row_record: Indices, records: int) -> None:
+    @property
+    def share(self) -> Counts:
+        """For each level, the share that says something: of people for what patterns compare, else of all."""
+        shares = self._present / np.maximum(self._counted, 1)
+        return np.asarray(np.where(self._compared, shares[1], shares[0]), dtype=np.float64)
+
+    def add(
+        self,
+        columns: npt.NDArray[np.uint8],
+        row_record: Indices,
+        records: int,
+        fresh: npt.NDArray[np.bool_] | None,
+    ) -> None:
         # The first 8 bytes of a digest tell 12,000 values apart.
         rows = np.ascontiguousarray(columns[:, :, :8]).view(np.uint64)[:, :, 0]
         first = np.zeros((records, rows.shape[1]), dtype=np.uint64)
         owners, at = np.unique(row_record, return_index=True)
         first[owners] = rows[at]
-        self.present += (first != 0).sum(axis=0)
-        self.records += records
         drawn = self._draw.integers(0, 2**63 - 1, records)
+        if fresh is not None:
+            first, drawn = first[fresh], drawn[fresh]
+        people = (first[:, self._person] != 0).any(axis=1)
+        self._count(0, first)
+        first, drawn = first[people], drawn[people]
+        self._count(1, first)
         priority, words = np.concatenate((self._priority, drawn)), np.concatenate((self.words, first))
         kept = np.argsort(priority, kind="stable")[:SAMPLE]
         self._priority, self.words = priority[kept], words[kept]
+
+    def _count(self, which: int, first: npt.NDArray[np.uint64]) -> None:
+        self._present[which] += (first != 0).sum(axis=0)
+        self._counted[which] += len(first)
 
     def keyed(self, levels: Iterable[int]) -> tuple[npt.NDArray[np.uint64], Indices]:
         """One key per record that answers all of these levels, sorted by key; and the records."""
@@ -191,29 +218,41 @@ def _same_person(sample: _Sample, dimensions: Iterable[Dimension], places: dict[
 
 
 def measure(
-    schema: Schema, blocks: Iterable[tuple[npt.NDArray[np.uint8], Indices, int]], *, seed: bytes
+    schema: Schema,
+    blocks: Iterable[tuple[npt.NDArray[np.uint8], Indices, int]],
+    *,
+    seed: bytes,
+    entities: Indices | None = None,
 ) -> Rates:
     """Measure a list's rates.
 
     Args:
-        schema: one of format 2.
+        schema: whose levels are counted.
         blocks: level digests (rows, levels, 16), each row's record counted from 0 in its block, how many records.
         seed: decides which records are compared: the same seed and list give the same rates.
+        entities: for each record of all blocks a number, equal for records of one person or company; only the first
+            of these counts. Without it every record stands alone.
 
     Raises:
         SequenceError: a block of another shape.
     """
     made = space(schema)
-    sample = _Sample(len(schema.levels), seed)
+    sample = _Sample(schema, seed)
+    fresh: npt.NDArray[np.bool_] | None = None
+    if entities is not None:
+        fresh = np.zeros(len(entities), dtype=np.bool_)
+        fresh[np.unique(entities, return_index=True)[1]] = True
+    done = 0
     for columns, row_record, records in blocks:
         if columns.ndim != 3 or columns.shape[:2] != (len(row_record), len(schema.levels)):
             raise SequenceError("a block's columns do not have the shape of its rows and levels")
-        sample.add(columns, row_record, records)
+        sample.add(columns, row_record, records, None if fresh is None else fresh[done : done + records])
+        done += records
     places = {level.name: i for i, level in enumerate(schema.levels)}
-    share = sample.present / max(sample.records, 1)
+    share = sample.share
     by_name = {dimension.name: dimension for dimension in made.dimensions}
     model = schema.model
-    twice = _same_person(sample, [by_name[name] for name in (model.person if model else ())], places)
+    twice = _same_person(sample, [by_name[name] for name in model.person], places)
     count = len(sample.words)
     pairs = max(count * (count - 1) // 2 - len(twice), 0)
     alone = tuple(

@@ -1,4 +1,4 @@
-"""The linkage schema: fields, levels and keys as data, with one digest over everything that changes a result."""
+"""The linkage schema: fields, levels, model and listed keys as data, one digest over everything that changes a result."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, LEVEL_TESTS
 from blindmatch.protocol.linkage.normalise import NORMALISATION
 
-FORMATS = (1, 2)
-"""1 lists its keys; 2 also states a model, from which each round's keys are compiled."""
+FORMAT = 2
+"""Of the file: a model, from which each round's keys are compiled, and some keys listed beside it."""
 MAX_KEYS = 254
 """A key's number is one byte, and 255 marks a filler."""
 MAX_COMPARED = 8
@@ -74,7 +74,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Model:
-    """What format 2 adds: how agreements on several fields add up to a score.
+    """How agreements on several fields add up to a score.
 
     A field's levels stand from the most to the least telling; `m` and `u` of a level are the probabilities that it
     is the *best* one on which two records of the same person, or of two people, agree.
@@ -112,11 +112,11 @@ class Schema:
 
     name: str
     title: str
-    threshold: float
     fields: tuple[Field, ...]
     levels: tuple[Level, ...]
     keys: tuple[Key, ...]
-    model: Model | None = None
+    """Recipes that are listed beside the model, such as one company number."""
+    model: Model
     digest: bytes = field(init=False)
     """32 bytes (SHA-512/256) over the fixed part: two parties with equal digests make equal tokens."""
 
@@ -170,11 +170,9 @@ def _levels_fault(schema: Schema) -> str:
             return f"level {level.name} names unknown test {level.test}"
         if level.other and level.other not in kinds:
             return f"level {level.name} names unknown field {level.other}"
-        # In a model a weak level may well speak against a match: the pair failed all the stronger ones.
-        if schema.model is not None and 0 < level.m < 1 and 0 < level.u < 1:
-            continue
-        if not 0 < level.u < level.m < 1:
-            return f"level {level.name} needs 0 < u < m < 1"
+        # A weak level may well speak against a match, with m below u: the pair failed all the stronger ones.
+        if not (0 < level.u < 1 and 0 < level.m < 1):
+            return f"level {level.name} needs m and u between 0 and 1"
     return ""
 
 
@@ -183,13 +181,11 @@ def _keys_fault(schema: Schema) -> str:
     for key in schema.keys:
         if not key.levels or len(set(key.levels)) != len(key.levels) or not set(key.levels) <= known:
             return f"key {key.name} names no level, one twice, or an unknown one"
-    if not (math.isfinite(schema.threshold) and schema.threshold > 0):
-        return "the threshold must be a number of bits above 0"
     return ""
 
 
 def _model_fault(schema: Schema) -> str:
-    return next(_model_faults(schema, schema.model), "") if schema.model else ""
+    return next(_model_faults(schema, schema.model), "")
 
 
 def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
@@ -229,19 +225,17 @@ def _linked_faults(schema: Schema) -> Iterator[str]:
 
 def _digest(schema: Schema) -> bytes:
     fixed: dict[str, Any] = {
-        "format": 1 if schema.model is None else 2,
+        "format": FORMAT,
         "normalisation": NORMALISATION,
         "name": schema.name,
-        "threshold": repr(schema.threshold),
         "fields": [[item.name, item.kind] for item in schema.fields],
         "levels": [[x.name, x.field, x.test, repr(x.m), repr(x.u)] for x in schema.levels],
         "keys": [[key.name, list(key.levels)] for key in schema.keys],
-    }
-    if schema.model is not None:
-        fixed["model"] = {name: repr(value) for name, value in sorted(vars(schema.model).items())}
-        fixed["implies"] = [
+        "model": {name: repr(value) for name, value in sorted(vars(schema.model).items())},
+        "implies": [
             [x.other, list(x.implies), [list(pair) for pair in x.both], repr(x.kin)] for x in schema.levels
-        ]
+        ],
+    }
     hasher = Hash(SHA512_256())
     hasher.update(b"blindmatch/schema/v1\0")
     hasher.update(json.dumps(fixed, sort_keys=True, separators=(",", ":")).encode())
@@ -258,21 +252,17 @@ def parse_schema(text: str) -> Schema:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"the schema is not TOML: {error}") from None
-    if data.get("format") not in FORMATS:
-        raise SchemaError(
-            f"the schema's format is not one of {FORMATS}", hint="Use a schema made for this version."
-        )
+    if data.get("format") != FORMAT:
+        raise SchemaError(f"the schema's format is not {FORMAT}", hint="Use a schema made for this version.")
     try:
-        known = ("format", "name", "title", "threshold", "fields", "levels", "keys")
-        _only(data, *known, *(("model",) if data["format"] == 2 else ()))
+        _only(data, "format", "name", "title", "fields", "levels", "keys", "model")
         return Schema(
             name=_text(data["name"]),
             title=_text(data["title"]),
-            threshold=float(data["threshold"]),
             fields=tuple(_field(item) for item in data["fields"]),
             levels=tuple(_level(item) for item in data["levels"]),
             keys=tuple(_key(item) for item in data["keys"]),
-            model=_model(data["model"]) if data["format"] == 2 else None,
+            model=_model(data["model"]),
         )
     except KeyError as error:
         raise SchemaError(f"the schema lacks the entry {error}") from None

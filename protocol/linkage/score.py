@@ -40,7 +40,6 @@ def leads(
     compiled: CompiledKeys,
     made: Tokens,
     hits: npt.NDArray[np.int64] | Sequence[int],
-    threshold: float | None = None,
 ) -> list[Lead]:
     """Group the elements that hit by record, best score first, then by record.
 
@@ -48,14 +47,11 @@ def leads(
         compiled: the keys that `made` was made with.
         made: our own tokens.
         hits: indices of our elements that the other side holds too.
-        threshold: bits; a stricter one than the schema's.
 
     Fillers are random: a hit on one means nothing and is left out.
     """
     elements = np.unique(np.asarray(hits, dtype=np.int64))
     elements = elements[made.key_index[elements] != FILLER]
-    # Keys that a model compiled reach their round's threshold already.
-    least = threshold or (compiled.schema.threshold if compiled.schema.model is None else 0.0)
     by_record: dict[int, list[int]] = {}
     for element in elements.tolist():
         by_record.setdefault(element // made.tokens_per_record, []).append(element)
@@ -63,8 +59,7 @@ def leads(
     for record, members in by_record.items():
         ranks = sorted({int(made.key_index[element]) for element in members})
         keys = tuple(sorted((compiled.keys[rank] for rank in ranks), key=lambda key: -key.weight))
-        if keys[0].weight >= least:
-            found.append(Lead(record, keys, keys[0].weight, tuple(members)))
+        found.append(Lead(record, keys, keys[0].weight, tuple(members)))
     return sorted(found, key=lambda lead: (-lead.score, lead.record))
 
 

@@ -122,10 +122,8 @@ class Space:
 
 @cache
 def space(schema: Schema) -> Space:
-    """The space of a schema of format 2."""
+    """The space of a schema's model."""
     model = schema.model
-    if model is None:
-        raise ValueError("the schema has no model")
     alone, household = (
         tuple(
             Dimension(name, schema.levels_of(name), model.along)

@@ -18,7 +18,6 @@ from blindmatch.protocol import group
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.deploy import Site, draft_text, make_authority, make_node
 from blindmatch.simulations.dice import Dice
-from blindmatch.simulations.files import POLICE_COLUMNS, SUPPLIER_COLUMNS
 from blindmatch.simulations.names import load_names
 from blindmatch.simulations.processes import NodeProcess, cpu_seconds, free_ports, peak_bytes, serving
 from blindmatch.simulations.scenario import Area, Scenario
@@ -98,32 +97,25 @@ class PairCost:
 
 
 def _write_inputs(folder: Path, records: int) -> tuple[Path, Path]:
-    """People on one side, companies on the other; nobody is on both."""
-    dice, names = Dice("bench", records), load_names()
-    community = names.communities["british"]
+    """People on both sides, nobody on both."""
+    community = load_names().communities["british"]
     police, council = folder / "people.csv", folder / "suppliers.csv"
-    with police.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, POLICE_COLUMNS, restval="")
-        writer.writeheader()
-        for serial in range(records):
-            year = dice.number(1945, 2005)
-            writer.writerow(
-                {
-                    "reference": f"N{serial:07d}",
-                    "forenames": community.forename(dice, "male", year),
-                    "surname": community.surname(dice),
-                    "date_of_birth": f"{year}-{dice.number(1, 12):02d}-{dice.number(1, 28):02d}",
-                    "postcodes": f"AE{dice.number(1, 24)} {dice.number(0, 9)}AA",
-                    "handling_code": "P",
-                }
-            )
-    with council.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, SUPPLIER_COLUMNS, restval="")
-        writer.writeheader()
-        for serial in range(records):
-            writer.writerow(
-                {"reference": f"V{serial:07d}", "name": "Invented Ltd", "company_number": f"{serial + 1:08d}"}
-            )
+    for path, letter in ((police, "N"), (council, "V")):
+        dice = Dice("bench", letter, records)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("reference", "forenames", "surname", "date_of_birth", "postcodes"))
+            for serial in range(records):
+                year = dice.number(1945, 2005)
+                writer.writerow(
+                    (
+                        f"{letter}{serial:07d}",
+                        community.forename(dice, "male", year),
+                        community.surname(dice),
+                        f"{year}-{dice.number(1, 12):02d}-{dice.number(1, 28):02d}",
+                        f"AE{dice.number(1, 24)} {dice.number(0, 9)}AA",
+                    )
+                )
     return police, council
 
 

@@ -8,12 +8,14 @@ from string import Template
 from typing import Any
 
 from blindmatch.simulations.outcome import (
+    LINKS,
     AreaOutcome,
     Comparison,
     FoundLead,
     Outcome,
     Score,
     by_kind,
+    by_link,
     kind_words,
 )
 from blindmatch.simulations.report.summary import summarise, traffic_total
@@ -24,6 +26,8 @@ EXAMPLES = 12
 """Missed and false leads that the page lists one by one; `summary.json` has all."""
 
 WIRE_WORDS = {
+    "PrepareRequest": "how common values are in the police file, signed",
+    "PrepareReply": "how common values are in the council's file, signed",
     "OpenRequest": "open the comparison, with a signed commitment",
     "OpenReply": "progress, then the council's signed commitment",
     "BlindedChunk": "police elements, blinded",
@@ -74,6 +78,8 @@ def _tiles(outcome: Outcome, score: Score) -> str:
         ("Comparisons", f"{score.comparisons}"),
         ("Elements compared", f"{score.elements:,}"),
         ("Leads", f"{score.true + score.false}"),
+        ("False leads, expected", f"{score.expected_false:.1f}"),
+        ("False leads, found", f"{score.false}"),
         ("Precision", percent(score.precision)),
         ("Recall", percent(score.recall)),
         ("Receipts signed by both", f"{sum(area.receipts for area in outcome.areas)}"),
@@ -112,6 +118,8 @@ def _numbers(score: Score, traffic: str) -> list[tuple[str, bool]]:
         (f"{score.elements:,}", True),
         (f"{score.true + score.false}", True),
         (f"{score.true}", True),
+        (f"{score.false}", True),
+        (f"{score.expected_false:.1f}", True),
         (f"{score.missed}", True),
         (f"{score.withheld}", True),
         (percent(score.precision), True),
@@ -120,7 +128,18 @@ def _numbers(score: Score, traffic: str) -> list[tuple[str, bool]]:
     ]
 
 
-_HEADINGS = ("Elements", "Leads", "True", "Missed", "Withheld", "Precision", "Recall", "Bytes")
+_HEADINGS = (
+    "Elements",
+    "Leads",
+    "True",
+    "False",
+    "Expected",
+    "Missed",
+    "Withheld",
+    "Precision",
+    "Recall",
+    "Bytes",
+)
 
 
 def _comparison_row(comparison: Comparison) -> str:
@@ -144,13 +163,11 @@ def _area(area: AreaOutcome) -> str:
     )
 
 
-def _kinds(outcome: Outcome) -> str:
+def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:
     rows = []
-    for kind, (found, of) in by_kind(outcome.comparisons).items():
+    for words, (found, of) in counts:
         picture = bar(found / of, f"{found} of {of}")
-        rows.append(
-            _row([(escape(kind_words(kind)), False), (str(found), True), (str(of), True), (picture, False)])
-        )
+        rows.append(_row([(escape(words), False), (str(found), True), (str(of), True), (picture, False)]))
     return "".join(rows)
 
 
@@ -185,19 +202,60 @@ def _why(lead: FoundLead) -> str:
     return escape("; ".join(lead.keys))
 
 
+def _likely(lead: FoundLead) -> str:
+    """Never 100 %: a model says so of nothing."""
+    return f"{min(lead.posterior, 0.9999):.2%}"
+
+
+def _leads(outcome: Outcome) -> str:
+    """Some leads, the likeliest first, as an officer gets them: whether true or false."""
+    every = [
+        (lead, comparison.sender)
+        for comparison in outcome.comparisons
+        for lead in (*comparison.found.values(), *comparison.false.values())
+    ]
+    every.sort(key=lambda each: (-each[0].posterior, -each[0].score, each[0].subject))
+    rows = []
+    for lead, sender in every[:: max(1, len(every) // EXAMPLES)][:EXAMPLES]:
+        released = "; ".join(" ".join(facts.values()) for facts in lead.facts[:2])
+        rows.append(
+            _row(
+                [
+                    (escape(lead.subject), False),
+                    (escape(sender), False),
+                    (_likely(lead), True),
+                    (_why(lead), False),
+                    (escape(released), False),
+                ]
+            )
+        )
+    return "".join(rows)
+
+
 def _false_leads(outcome: Outcome) -> str:
     rows = [
-        _row([(escape(subject), False), (escape(comparison.sender), False), (_why(lead), False)])
+        _row(
+            [
+                (escape(subject), False),
+                (escape(comparison.sender), False),
+                (_likely(lead), True),
+                (_why(lead), False),
+            ]
+        )
         for comparison in outcome.comparisons
         for subject, lead in comparison.false.items()
     ]
     words = (
         "These keys agree, yet the supplier has nothing to do with the subject: somebody else has the same name and month "
-        "of birth, or a number was written down wrongly. It is why a lead goes to an officer first."
+        "of birth, or a number was written down wrongly. It is why a lead goes to an officer first. The model expected "
+        f"{Score.of(outcome.comparisons).expected_false:.1f} in this run."
     )
     if not rows:
-        return "<h3>False leads</h3><p>None in this run. At these sizes two people with one name, born in one month, are rare.</p>"
-    return _listed("False leads", words, ("Police reference", "Council", "What agreed"), rows)
+        return (
+            "<h3>False leads</h3><p>None in this run. At these sizes two people with one name, born in one month, are "
+            f"rare: the model expected {Score.of(outcome.comparisons).expected_false:.1f}.</p>"
+        )
+    return _listed("False leads", words, ("Police reference", "Council", "Likely", "What agreed"), rows)
 
 
 def _wire(outcome: Outcome) -> str:
@@ -235,7 +293,9 @@ def render_page(outcome: Outcome, summary: dict[str, Any] | None = None) -> str:
         "tiles": _tiles(outcome, Score.of(outcome.comparisons)),
         "learned": _learned({comparison.disclosure for comparison in outcome.comparisons}),
         "areas": "".join(_area(area) for area in outcome.areas),
-        "kinds": _kinds(outcome),
+        "kinds": _shares((kind_words(kind), n) for kind, n in by_kind(outcome.comparisons).items()),
+        "links": _shares((LINKS[link], n) for link, n in by_link(outcome.comparisons).items()),
+        "leads": _leads(outcome),
         "misses": _misses(outcome),
         "false_leads": _false_leads(outcome),
         "wire": _wire(outcome),

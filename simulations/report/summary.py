@@ -14,6 +14,7 @@ from blindmatch.simulations.outcome import (
     Score,
     Traffic,
     by_kind,
+    by_link,
 )
 
 FORMAT = 1
@@ -26,6 +27,7 @@ def _lead(lead: FoundLead) -> dict[str, Any]:
         "reference": lead.subject,
         "keys": list(lead.keys),
         "score": round(lead.score, DIGITS),
+        "posterior": round(lead.posterior, DIGITS),
         "facts": [dict(sorted(facts.items())) for facts in lead.facts],
     }
 
@@ -38,6 +40,8 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "verified": comparison.verified,
         "records": {"receiver": comparison.receiver_records, "sender": comparison.sender_records},
         "elements": {"receiver": comparison.receiver_elements, "sender": comparison.sender_elements},
+        "keys": comparison.keys,
+        "expected": {"true": comparison.expected_true, "false": comparison.expected_false},
         "leads": comparison.leads,
         "true": [_lead(lead) for lead in comparison.found.values()],
         "false": [_lead(lead) for lead in comparison.false.values()],
@@ -57,6 +61,7 @@ def _score(score: Score) -> dict[str, Any]:
         "false": score.false,
         "missed": score.missed,
         "withheld": score.withheld,
+        "expected": {"true": round(score.expected_true, 2), "false": round(score.expected_false, 2)},
         "precision": round(score.precision, DIGITS),
         "recall": round(score.recall, DIGITS),
     }
@@ -99,6 +104,9 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "areas": [_area(area) for area in outcome.areas],
         "kinds": {
             kind: {"found": found, "of": of} for kind, (found, of) in by_kind(outcome.comparisons).items()
+        },
+        "links": {
+            link: {"found": found, "of": of} for link, (found, of) in by_link(outcome.comparisons).items()
         },
         "totals": _score(Score.of(outcome.comparisons)),
     }

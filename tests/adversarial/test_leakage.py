@@ -18,13 +18,14 @@ from prometheus_client import generate_latest
 
 from blindmatch.node import logs, results
 from blindmatch.node.collections import open_collection
+from blindmatch.node.preparation import exchanged
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.wire import WireRecorder
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol import oprf
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.linkage import Elements, compile_keys
+from blindmatch.protocol.linkage import Elements
 from blindmatch.protocol.linkage.keys import KEY_ID_BYTES
 from blindmatch.simulations.network import Edge
 
@@ -109,10 +110,9 @@ class Evidence:
     def add(self, digest):
         self.prefixes.add(digest[:8])
 
-    def add_collection(self, node, name):
+    def add_collection(self, node, name, compiled):
         """The level digests that the node keeps, the tokens, the element inputs, their hashes and their points."""
         collection = open_collection(node, name)
-        compiled = compile_keys(collection.schema)
         filler = bytes(TOKENS * collection.records * 64)
         made = collection.tokens(
             compiled, collection.select(("P", "C")), TOKENS, lambda count: filler[:count], distinct=False
@@ -221,9 +221,12 @@ async def test_nothing_of_a_record_is_in_anything_that_a_round_leaves(town, veri
     edges = tuple(dataclasses.replace(edge, verified=verified) for edge in agreement.edges)
     held = town.agree(dataclasses.replace(agreement, edges=edges))
     evidence = Evidence(ours + theirs)
-    evidence.add_collection(town.nodes[POLICE], "people")
-    evidence.add_collection(town.nodes[COUNCIL], "firms")
     outcome, kinds = await record(town, held, "round")
+    (row,) = town.nodes[POLICE].store.edges(outcome.round_id)
+    row = town.nodes[POLICE].store.edge(row.round_id, row.edge)
+    compiled = exchanged(held.agreement, row).compiled
+    evidence.add_collection(town.nodes[POLICE], "people", compiled)
+    evidence.add_collection(town.nodes[COUNCIL], "firms", compiled)
     assert len(results.load(town.nodes[POLICE], outcome.round_id)) == 20
     assert len(kinds["messages"]) > 40 * TOKENS * (32 + 32 + 16)
     assert len(kinds["log"]) > 100

@@ -28,7 +28,7 @@ ROUND, ROUND_2 = bytes([1]) * 16, bytes([2]) * 16
 SEED = b"a seed of thirty-two bytes, yes!"
 NOW = 1_700_000_000
 COLLECTION = CollectionRow(
-    "c" * 32, "spring", "subjects", "OFFICIAL", "uk-person-company-1", 3, 5, NOW, {"bad": [7, "surname"]}
+    "c" * 32, "spring", "subjects", "OFFICIAL", "uk-person-company-2", 3, 5, NOW, {"bad": [7, "surname"]}
 )
 EDGE = EdgeRow(ROUND, "west-north", AGREEMENT, "receiver", "north-council", COLLECTION.id, "committed", NOW)
 

@@ -2,24 +2,28 @@
 
 import asyncio
 import dataclasses
+import json
 import random
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from blindmatch.node import preparation, results
 from blindmatch.node.agreements import keys
+from blindmatch.node.cli import app
+from blindmatch.node.outlook import outlook
 from blindmatch.node.preparation import exchanged
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.services import gate
-from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
 from blindmatch.protocol.match.rates import RatesStatement
-from blindmatch.simulations.loopback import Town
+from blindmatch.simulations.loopback import PASSPHRASE, Town
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -180,7 +184,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     assert (edge.state, edge.code) == ("exchanging", "unavailable")
     preparation._exchanged.cache_clear()
     keys._compile.cache_clear()
-    monkeypatch.setattr(preparation, "measure", None)
+    monkeypatch.setattr(keys, "measure", None)
     async with running(council, limits=SMALL):
         again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete
@@ -209,3 +213,43 @@ async def test_a_receiver_that_fell_before_the_answer_asks_again_with_the_same_r
     assert again.complete
     assert police.store.edge(outcome.round_id, edge.edge).sender_rates == begun.sender_rates
     assert police.store.rounds_used(held.id, edge.edge) == council.store.rounds_used(held.id, edge.edge) == 1
+
+
+def command(town, agency, *words):
+    secret = town.folder / "secret.txt"
+    secret.write_text(PASSPHRASE + "\n")
+    given = [*words, "--home", str(town.nodes[agency].home), "--passphrase-file", str(secret), "--json"]
+    done = CliRunner().invoke(app, ["round", *given])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+async def test_results_and_receipts_say_what_was_expected_and_for_which_missing_fields(town):
+    """Both sides read the same from the two signed statements, whatever was found."""
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    async with running(council, limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL)
+    (edge,) = outcome.edges
+    (ours,) = await asyncio.to_thread(command, town, WEST, "receipts")
+    (theirs,) = await asyncio.to_thread(command, town, NORTH, "receipts")
+    assert ours["keys"] == theirs["keys"] == edge.keys
+    assert ours["lacking"] == theirs["lacking"]
+    lacking = {(item["role"], item["field"]): item for item in ours["lacking"]}
+    # A quarter of the council's people have no postcode.
+    assert lacking["sender", "postcode"]["share"] == pytest.approx(0.25, abs=0.04)
+    assert lacking["sender", "postcode"]["keys"] >= 1
+    shown = await asyncio.to_thread(command, town, WEST, "results")
+    assert shown["edges"][0]["expected_false"] == pytest.approx(edge.expected_false, abs=0.01)
+    assert shown["edges"][0]["keys"] == edge.keys
+    for lead in shown["leads"]:
+        if lead["lacking"]:
+            assert all("; no " in words for words in lead["keys"])
+
+
+def test_nothing_was_expected_of_an_edge_without_rates(town):
+    held = agree(town)
+    police = town.nodes[WEST]
+    row = EdgeRow(bytes(16), held.agreement.edges[0].id, held.id, "receiver", NORTH, "c", "opening", 0)
+    police.store.start_edge(row, bytes(32))
+    assert outlook(police, row) is None

@@ -68,7 +68,7 @@ def test_every_data_file_is_in_the_wheel(clone, installed):
         }
 
     wanted = data(clone)
-    assert "protocol/linkage/schemas/uk-person-company-1.toml" in wanted
+    assert "protocol/linkage/schemas/uk-person-company-2.toml" in wanted
     assert data(installed / "blindmatch") == wanted
 
 

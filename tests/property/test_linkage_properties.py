@@ -10,16 +10,16 @@ from blindmatch.protocol.linkage import (
     FILLER,
     Elements,
     TokenBuilder,
-    compile_keys,
     leads,
     level_digests,
-    load_schema,
     tokens,
 )
-from blindmatch.protocol.linkage.normalise import FIELD_KINDS, LEVEL_TESTS, split_full_name
+from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
+from blindmatch.protocol.linkage.normalise import split_full_name
+from blindmatch.simulations.exact_keys import exact_keys
 
-SCHEMA = load_schema("uk-person-company-1")
-KEYS = compile_keys(SCHEMA)
+KEYS = exact_keys()
+SCHEMA = KEYS.schema
 
 # Few values, so that records do agree, and awkward spellings of the same ones.
 RECORD = st.fixed_dictionaries(
@@ -49,10 +49,12 @@ def make(records, per_record=16, *, distinct=False):
 
 def level_texts(row):
     kinds = {field.name: field.kind for field in SCHEMA.fields}
-    return [
-        LEVEL_TESTS[kinds[level.field]][level.test](FIELD_KINDS[kinds[level.field]](row.get(level.field, "")))
-        for level in SCHEMA.levels
-    ]
+    canonical = {name: FIELD_KINDS[kind](row.get(name, "")) for name, kind in kinds.items()}
+    texts = []
+    for level in SCHEMA.levels:
+        pieces = [canonical[name] for name in (level.field, level.other) if name]
+        texts.append(LEVEL_TESTS[kinds[level.field]][level.test](GAP.join(pieces)) if all(pieces) else "")
+    return texts
 
 
 def patterns(record):

@@ -82,7 +82,7 @@ def terms(*entries: str, head: str = "", edges: str = "") -> str:
     usual_head = """
         title = "Pilot"
         purpose = "Find links."
-        schema = "uk-person-company-1"
+        schema = "uk-person-company-2"
         marking = "OFFICIAL-SENSITIVE"
         handling_codes = ["P"]
         not_before = 2020-01-01
@@ -232,8 +232,7 @@ def test_show_says_everything_in_words(west, agreed):
 
 
 def compiled_draft(draft, *, records=3_000, linkage=""):
-    text = draft.read_text().replace("uk-person-company-1", "uk-person-company-2")
-    text = text.replace(
+    text = draft.read_text().replace(
         "max_records = 100, tokens_per_record = 8", f"max_records = {records}, tokens_per_record = 160"
     )
     draft.write_text(text.replace('disclosure = "hits"', f'disclosure = "hits"\n{linkage}'))
@@ -252,6 +251,20 @@ def test_show_says_what_to_expect_of_compiled_keys(west, draft):
     assert f"{len(ahead['keys'])} keys; {2 * len(ahead['keys'])} and {2 * len(ahead['keys'])} tokens" in text
     assert "true leads (" in text
     assert f"and {len(ahead['keys']) - 12} more" in text
+
+
+def test_show_reckons_with_the_own_list_once_there_is_one(west, draft):
+    compiled_draft(draft)
+    made = west.json("draft", draft, "--offline")
+    full = west.json("show", made["id"])["edges"][0]["forecast"]
+    assert (full["own"], full["records"]) == ("", {"receiver": 3_000, "sender": 3_000})
+    west.collection("people")
+    ahead = west.json("show", made["id"])["edges"][0]["forecast"]
+    assert (ahead["own"], ahead["records"]) == ("receiver", {"receiver": 1, "sender": 3_000})
+    assert ahead["expected_true"] <= 0.1
+    assert (
+        "for our list of 1 and a full, typical one on the other side" in west.run("show", made["id"]).stdout
+    )
 
 
 def test_more_records_give_stricter_keys(west, draft):
@@ -376,7 +389,7 @@ def test_withdrawal(west, east, agreed):
         (("expires = 2120-01-01", 'expires = "2120-01-01"'), "expires: must be a date without quotes"),
         (("rounds_budget = 3", "rounds_budget = 0"), "rounds_budget: is 0"),
         (("rounds_budget = 3", "rounds_budget = true"), "rounds_budget: must be a whole number"),
-        (('"uk-person-company-1"', '"uk-unknown"'), "schema: no linkage schema"),
+        (('"uk-person-company-2"', '"uk-unknown"'), "schema: no linkage schema"),
         (('handling_codes = ["P"]', 'handling_codes = "P"'), "handling_codes: must be a list"),
         (('handling_codes = ["P"]', 'handling_codes = ["X"]'), "handling_codes[0]: must be one of: P, C"),
         (('disclosure = "hits"', 'disclosure = "all"'), "edges[0].disclosure: must be one of"),

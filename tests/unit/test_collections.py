@@ -21,13 +21,14 @@ from blindmatch.node.collections.blocks import BlockReader
 from blindmatch.node.config import Settings
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import InputError, KeysError, StoreError
-from blindmatch.protocol.linkage import FILLER, compile_keys, level_digests, load_schema
+from blindmatch.protocol.linkage import FILLER, level_digests
 from blindmatch.protocol.linkage import tokens as make_tokens
+from blindmatch.simulations.exact_keys import exact_keys
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
 PEOPLE, SUPPLIERS, REGISTER = (FIXTURES / name for name in ("people.csv", "suppliers.csv", "register.jsonl"))
-SCHEMA = load_schema("uk-person-company-1")
-KEYS = compile_keys(SCHEMA)
+KEYS = exact_keys()
+SCHEMA = KEYS.schema
 
 
 @pytest.fixture
@@ -151,8 +152,8 @@ def test_suppliers_expand_into_the_people_of_their_companies(node):
     report = import_collection(
         node, "suppliers", "suppliers", SUPPLIERS, facts=["contract_reference"], register=REGISTER
     )
-    # V2 says nothing to match on; V4's person has neither a date nor a postcode that can be used.
-    assert (report.rows_read, report.records) == (4, 5)
+    # V2 has a name and a postcode only; V4's person neither a date nor a postcode that can be used.
+    assert (report.rows_read, report.records) == (4, 7)
     assert report.register == {
         "lines": 6,
         "companies": 2,
@@ -163,19 +164,23 @@ def test_suppliers_expand_into_the_people_of_their_companies(node):
     }
     found = open_collection(node, "suppliers")
     records = [found.record(i) for i in range(found.records)]
-    assert [(r.reference, r.facts["role"]) for r in records] == [
+    assert [(r.reference, r.facts.get("role", "")) for r in records] == [
         ("V1", "company"),
+        ("V2", ""),
         ("V3", "company"),
         ("V4", "company"),
         ("V1", "person with significant control"),
         ("V3", "person with significant control"),
+        ("V4", "person with significant control"),
     ]
-    assert [r.facts["contract_reference"] for r in records] == ["C10", "C12", "C13", "C10", "C12"]
-    assert records[3].facts["company_number"] == "01234567"
-    assert records[3].provenance["notified_on"] == "2019-04-01"
-    assert records[3].provenance["row"] == "2"
-    assert found.find("V1") == [0, 3]
-    assert any("left out: 4" in warning for warning in report.warnings)
+    contracts = ["C10", "C11", "C12", "C13", "C10", "C12", "C13"]
+    assert [r.facts["contract_reference"] for r in records] == contracts
+    assert records[4].facts["company_number"] == "01234567"
+    assert records[4].provenance["notified_on"] == "2019-04-01"
+    assert records[4].provenance["row"] == "2"
+    assert found.find("V1") == [0, 4]
+    # The register's corporate owner has no number and no address.
+    assert any("left out: 2" in warning for warning in report.warnings)
     assert "suppliers without a company number: 1" in report.warnings
 
 
@@ -191,7 +196,7 @@ def test_police_and_council_share_the_tokens_they_should(node):
         for i, token in enumerate(left.tokens)
         if left.key_index[i] != FILLER and token.tobytes() in place
     }
-    assert shared == {("company", (0, 1)), ("name+month", (3, 4)), ("name+month+district", (3, 4))}
+    assert shared == {("company", (0, 2)), ("name+month", (4, 5)), ("name+month+district", (4, 5))}
 
 
 @pytest.fixture
@@ -230,10 +235,10 @@ def test_bad_rows_can_be_skipped(node, faulty):
 
 def test_bad_fields_can_be_left_out_of_rows_that_stay(node, faulty):
     report = import_collection(node, "people", "subjects", faulty, on_bad=OnBad.BLANK_FIELD)
-    # C says too little without its date; the second A is no record at all.
-    assert (report.records, report.good_rows, report.bad_row_count) == (2, 1, 3)
+    # The second A is no record at all.
+    assert (report.records, report.good_rows, report.bad_row_count) == (3, 1, 3)
     found = open_collection(node, "people")
-    assert [found.record(i).reference for i in range(2)] == ["A", "B"]
+    assert [found.record(i).reference for i in range(3)] == ["A", "B", "C"]
 
 
 def test_names_kinds_and_markings_are_checked_first(node):
@@ -322,7 +327,7 @@ def test_a_cut_file_does_not_open(node):
 
 def test_a_collection_of_another_schema_version_must_be_imported_again(node, monkeypatch):
     import_collection(node, "people", "subjects", PEOPLE)
-    changed = replace(SCHEMA, threshold=SCHEMA.threshold + 1)
+    changed = replace(SCHEMA, model=replace(SCHEMA.model, along=0.1))
     monkeypatch.setattr("blindmatch.node.collections.opened.load_schema", lambda _name: changed)
     with pytest.raises(StoreError, match="another version of the schema"):
         open_collection(node, "people")

@@ -55,11 +55,14 @@ def test_suppliers_become_the_people_of_both_registers_with_contract_and_appoint
         ("K1", "C10", "01234567", "company", "", "", ""),
         ("K2", "C11", "OC301234", "company", "", "", ""),
         ("K1", "C10", "01234567", "director", "2019-04-01", "throughout", ""),
+        ("K1", "C10", "01234567", "corporate secretary", "2020-01-01", "throughout", ""),
         ("K1", "C10", "01234567", "director", "2021-03-12", "part", ""),
         ("K2", "C11", "OC301234", "designated LLP member", "2015-06-01", "after", ""),
+        ("K2", "C11", "OC301234", "LLP member", "2015-06-01", "after", ""),
         ("K1", "C10", "01234567", "person with significant control", "2019-04-01", "throughout", ""),
         # The parent by its own number, then, one level further, the person behind it, and nobody beyond.
         ("K1", "C10", "01234567", "corporate person with significant control", "2020-02-02", "part", ""),
+        ("K2", "C11", "OC301234", "corporate person with significant control", "2020-02-02", "after", ""),
         ("K1", "C10", "07654321", "person with significant control", "2016-04-06", "throughout", "01234567"),
         (
             "K1",
@@ -98,9 +101,9 @@ def test_one_person_with_several_contracts_counts_once(node, tmp_path):
     import_collection(node, "c", "suppliers", path, register=OFFICERS)
     found = open_collection(node, "c")
     every = np.arange(found.records)
-    assert found.records == 5 + 5 * 2
+    assert found.records == 5 + 5 * 3
     entities = found.entities(every)
-    assert len(np.unique(entities)) == 1 + 2
+    assert len(np.unique(entities)) == 1 + 3
     assert np.array_equal(found.entities(every[3:8]), entities[3:8])
 
 
@@ -120,8 +123,8 @@ def test_records_that_stand_alone_are_all_different(node):
         ("bods.json", "bidders", 3),
         ("bods.jsonl", "bidders", 3),
         ("ftm.jsonl", "bidders", 5),
-        ("psc.jsonl", "bidders", 5),
-        ("officers-216.dat", "bidders", 4),
+        ("psc.jsonl", "bidders", 6),
+        ("officers-216.dat", "bidders", 6),
     ],
 )
 def test_every_format_becomes_a_collection(node, name, kind, count):

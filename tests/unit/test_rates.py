@@ -150,3 +150,26 @@ def test_impossible_states_do_not_exist():
     assert dates.states[-1] == frozenset()
     for dimension in SPACE.dimensions:
         assert sum(dimension.m) == sum(dimension.default_u) == ONE
+
+
+def test_people_are_counted_not_records():
+    rows = people(1_500)
+    again = [dict(row) for row in rows[:300] for _ in range(4)]
+    offices = [
+        {"company_number": f"{i + 1:08}", "postcode": "NG1 1AA", "town": "nowhere"} for i in range(900)
+    ]
+    owners = [*range(1_500), *(i for i in range(300) for _ in range(4)), *range(5_000, 5_900)]
+
+    def rates(every, entities):
+        columns = level_digests(SCHEMA, every)
+        blocks = [(columns, np.arange(len(every)), len(every))]
+        return measure(SCHEMA, blocks, seed=b"seed", entities=np.array(entities))
+
+    alone, crowd = rates(rows, range(1_500)), rates([*rows, *again, *offices], owners)
+    compared = [i for i, level in enumerate(SCHEMA.levels) if level.field in SCHEMA.model.compared]
+    assert [crowd.presence[i] for i in compared] == [alone.presence[i] for i in compared]
+    number = SCHEMA.level_index("company-number")
+    assert alone.presence[number] == 0
+    assert crowd.presence[number] == round(PRESENT * 900 / 2_400)
+    # Not one number differs: neither who is repeated nor what companies share is told.
+    assert (crowd.alone, crowd.household) == (alone.alone, alone.household)

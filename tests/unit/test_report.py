@@ -8,14 +8,17 @@ import pytest
 
 from blindmatch.simulations.mistakes import Mistake
 from blindmatch.simulations.outcome import (
+    LINKS,
     AreaOutcome,
     FoundLead,
     Outcome,
     Score,
     Traffic,
     by_kind,
+    by_link,
     judge,
     kinds_by_subject,
+    links_by_subject,
 )
 from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
 from blindmatch.simulations.report.page import bar, octets
@@ -29,6 +32,9 @@ SIZES = {
     "sender_records": 60,
     "receiver_elements": 240,
     "sender_elements": 480,
+    "keys": 24,
+    "expected_true": 9.5,
+    "expected_false": 0.75,
 }
 
 
@@ -46,13 +52,18 @@ def outcome(world):
         s.reference for s in world.subjects if s.reference not in kinds_by_subject(world.truth, council)
     )
     leads = [
-        FoundLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},)) for subject in linked[:-1]
+        FoundLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},), 0.98765)
+        for subject in linked[:-1]
     ]
     traffic = Traffic(
         {"sent BlindedChunk": 2, "received TagChunk": 3}, {"sent BlindedChunk": 200, "received TagChunk": 90}
     )
     comparison = judge(
-        world, council, [*leads, FoundLead(stranger, ("same name",), 25.0)], traffic=traffic, **SIZES
+        world,
+        council,
+        [*leads, FoundLead(stranger, ("same name",), 25.0, (), 0.61)],
+        traffic=traffic,
+        **SIZES,
     )
     area = AreaOutcome("ashmoor", "Ash & moor", "ab" * 32, (comparison,), 1, {"round": 1.5})
     return Outcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
@@ -104,6 +115,21 @@ def test_kinds_add_up(outcome):
     assert sum(found for found, _ in kinds.values()) == score.true
     assert sum(of for _, of in kinds.values()) == score.true + score.missed
     assert next(iter(kinds)) == "clean"
+    links = by_link(outcome.comparisons)
+    assert set(links) <= set(LINKS)
+    assert sum(found for found, _ in links.values()) == score.true
+    assert sum(of for _, of in links.values()) == score.true + score.missed
+    assert (score.expected_true, score.expected_false) == (9.5, 0.75)
+
+
+def test_all_that_links_a_subject_counts():
+    pairs = [
+        Truth("c", "S1", "V1", "person", frozenset()),
+        Truth("c", "S1", "V2", "company", frozenset()),
+        Truth("c", "S2", "V1", "company", frozenset()),
+        Truth("d", "S2", "V1", "person", frozenset()),
+    ]
+    assert links_by_subject(pairs, "c") == {"S1": "person+company", "S2": "company"}
 
 
 def test_summary_is_json_and_its_result_does_not_depend_on_the_run(outcome, tmp_path):
@@ -112,6 +138,10 @@ def test_summary_is_json_and_its_result_does_not_depend_on_the_run(outcome, tmp_
     slower = replace(outcome, seconds=99.0, processes=True)
     assert summarise(slower)["result"] == written["result"]
     assert summarise(slower)["result_sha256"] == written["result_sha256"]
+    (comparison,) = written["result"]["areas"][0]["comparisons"]
+    assert comparison["expected"] == {"true": 9.5, "false": 0.75}
+    assert {lead["posterior"] for lead in comparison["true"]} == {0.9877}
+    assert written["result"]["totals"]["expected"]["false"] == 0.75
     assert written["measured"]["wire"]["bytes_sent"] == 200
     assert written["measured"]["wire"]["bytes_received"] == 90
 
@@ -173,6 +203,10 @@ def test_page_escapes_and_tells(outcome):
         "Missed",
         "False leads",
         "Withheld",
+        "98.77%",
+        "61.00%",
+        "The model expected 0.8 in this run",
+        *(words for link, words in LINKS.items() if link in by_link(outcome.comparisons)),
     ):
         assert wanted in words
     (comparison,) = outcome.comparisons

@@ -5,14 +5,27 @@ import pytest
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema, parse_schema, schema_names
 
 SMALL = """
-format = 1
+format = 2
 name = "small"
 title = "A small schema"
-threshold = 2.0
+[model]
+compared = ["surname", "postcode"]
+household = ["postcode"]
+person = ["surname"]
+missing = []
+names = ["surname", "postcode"]
+swapped = ""
+swapped_m = 0.01
+along = 0.5
+family = 0.0001
 [[fields]]
 name = "surname"
 kind = "surname"
 title = "surname"
+[[fields]]
+name = "postcode"
+kind = "postcode"
+title = "postcode"
 [[levels]]
 name = "surname"
 field = "surname"
@@ -20,21 +33,24 @@ test = "exact"
 words = "surname"
 m = 0.9
 u = 0.01
+[[levels]]
+name = "postcode"
+field = "postcode"
+test = "full"
+words = "postcode"
+m = 0.5
+u = 0.001
 [[keys]]
 name = "name"
 levels = ["surname"]
 """
 
 
-def test_the_schema_of_the_product_has_the_four_keys():
-    schema = load_schema("uk-person-company-1")
-    assert {key.name: key.levels for key in schema.keys} == {
-        "name+dob": ("forename", "surname", "full-date"),
-        "name+month": ("forename", "surname", "year-month"),
-        "name+month+district": ("forename", "surname", "year-month", "district"),
-        "company": ("company-number",),
-    }
-    assert "uk-person-company-1" in schema_names()
+def test_the_schema_of_the_product_has_a_model_and_lists_what_needs_none():
+    schema = load_schema("uk-person-company-2")
+    assert schema.model.person == ("forenames", "date_of_birth")
+    assert {key.name: key.levels for key in schema.keys}["company"] == ("company-number",)
+    assert schema_names() == ("uk-person-company-2",)
 
 
 def test_the_digest_ignores_layout_and_titles_but_nothing_else():
@@ -50,7 +66,7 @@ def test_the_digest_ignores_layout_and_titles_but_nothing_else():
     ("old", "new"),
     [
         ('name = "small"', 'name = "other"'),
-        ("threshold = 2.0", "threshold = 3.0"),
+        ("along = 0.5", "along = 0.6"),
         ("m = 0.9", "m = 0.8"),
         ("u = 0.01", "u = 0.02"),
         ('name = "name"', 'name = "names"'),
@@ -63,18 +79,19 @@ def test_the_digest_changes_with_what_changes_a_result(old, new):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("format = 1", "format = 3", "format"),
+        ("format = 2", "format = 3", "format"),
         ('title = "A small schema"', "", "lacks the entry 'title'"),
-        ("threshold = 2.0", "threshold = 2.0\nextra = 1", "unknown entries: extra"),
+        ("along = 0.5", "along = 0.5\nextra = 1", "unknown entries: extra"),
         ("m = 0.9", "m = 0.9\nextra = 1", "unknown entries: extra"),
-        ("threshold = 2.0", "threshold = -1", "threshold"),
-        ("threshold = 2.0", "threshold = nan", "threshold"),
-        ("threshold = 2.0", 'threshold = "much"', "wrong kind"),
-        ("threshold = 2.0", "threshold = [", "not TOML"),
+        ("along = 0.5", "along = 1.5", "probabilities"),
+        ("along = 0.5", "along = nan", "probabilities"),
+        ("along = 0.5", 'along = "much"', "wrong kind"),
+        ("along = 0.5", "along = [", "not TOML"),
+        ("[model]", "[modal]", "unknown entries: modal"),
         ('kind = "surname"', 'kind = "colour"', "unknown kind colour"),
         ('test = "exact"', 'test = "soundex"', "unknown test soundex"),
         ('field = "surname"', 'field = "forename"', "unknown field forename"),
-        ("u = 0.01", "u = 0.95", "0 < u < m < 1"),
+        ("u = 0.01", "u = 1.0", "m and u between 0 and 1"),
         ('levels = ["surname"]', 'levels = ["forename"]', "unknown one"),
         ('levels = ["surname"]', "levels = []", "names no level"),
         ('levels = ["surname"]', 'levels = ["surname", "surname"]', "one twice"),
@@ -100,6 +117,6 @@ def test_a_schema_that_does_not_fit_says_why(old, new, says):
 def test_an_unknown_schema_names_the_known_ones():
     with pytest.raises(SchemaError) as caught:
         load_schema("uk-person-company-99")
-    assert "uk-person-company-1" in caught.value.hint
+    assert "uk-person-company-2" in caught.value.hint
     with pytest.raises(SchemaError):
-        load_schema("../schemas/uk-person-company-1")
+        load_schema("../schemas/uk-person-company-2")
