@@ -29,3 +29,11 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)

@@ -201,7 +201,7 @@ class ReceivingEdge:
                 raise LocalError(
                     f"this edge of the round is {row.state}", hint="See `blindmatch round status`."
                 )
-            self._made = prepare(node, self._agreement, row, self.agreed)
+            self._made = prepare(node, self._agreement, row, self.agreed, self._files.scratch)
             self._session = Receiver(
                 self.agreed.context,
                 seed=row.seed,

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from blindmatch.node.files import reserve
+from blindmatch.node.scratch import SealedRows
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.match.messages import Bytes2D
 
@@ -81,6 +83,15 @@ class RoundFiles:
                 self._maps[name] = self._map(self.folder / f"{name}.bin", shape)
             return np.asarray(self._maps[name])
 
+    def scratch(self, _name: str, shape: tuple[int, int]) -> SealedRows:
+        """Rows for this process alone, which nobody else can read and no crash leaves behind.
+
+        Raises:
+            StoreError: the disk is full or cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return SealedRows(self.folder, shape)
+
     def _map(self, path: Path, shape: tuple[int, int]) -> "np.memmap[tuple[int, int], np.dtype[np.uint8]]":
         size = shape[0] * shape[1]
         try:
@@ -89,7 +100,7 @@ class RoundFiles:
                 # Under another name first: a file of the right name always has its full size.
                 fresh = path.with_suffix(".new")
                 with fresh.open("wb") as file:
-                    _reserve(file.fileno(), size)
+                    reserve(file.fileno(), size)
                 fresh.chmod(0o600)
                 fresh.rename(path)
             if path.stat().st_size != size:
@@ -123,14 +134,6 @@ class RoundFiles:
         self.close()
         with suppress(OSError):
             self.folder.parent.rmdir()
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
-    if size and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:
-        os.truncate(descriptor, size)
 
 
 def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:

@@ -215,7 +215,7 @@ class SendingEdge:
         if not row.running:
             raise SequenceError("the edge has ended meanwhile")
         agreed = exchanged(self._agreement, row)
-        made = prepare(node, self._agreement, row, agreed)
+        made = prepare(node, self._agreement, row, agreed, self._files.scratch)
         self._session = Sender(
             agreed.context,
             seed=row.seed,

@@ -19,6 +19,7 @@ from blindmatch.protocol.linkage.tokens import (
     Rows,
     TokenBuilder,
     Tokens,
+    in_memory,
     tokens,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "compile_keys",
     "default_rates",
     "expected_chance_matches",
+    "in_memory",
     "leads",
     "level_digests",
     "load_schema",

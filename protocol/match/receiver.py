@@ -6,7 +6,7 @@ import numpy.typing as npt
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, TAG_BYTES, Limits
-from blindmatch.protocol.match import tags
+from blindmatch.protocol.match import lookup, tags
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
@@ -193,7 +193,7 @@ class Receiver(Session):
             if index < self.next_tag_chunk:
                 check_repeat(kept, seen)
                 return
-            if not tags.strictly_increasing(chunk.rows, table[start - 1 : start] if start else None):
+            if not lookup.strictly_increasing(chunk.rows, table[start - 1 : start] if start else None):
                 raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
             table[start : start + len(chunk.rows)] = chunk.rows
             kept[:] = np.frombuffer(seen, dtype=np.uint8)
@@ -220,8 +220,8 @@ class Receiver(Session):
             for index, kept in enumerate(self._array("table_digests")):
                 if chunk_digest("tags", index, table[index * size : (index + 1) * size]) != kept.tobytes():
                     raise damaged()
-            positions, rows = tags.find(self._array("tags"), table)
-            elements = self._order[positions]
+            positions, rows = lookup.find(self._array("tags"), table)
+            elements = self._order[positions].astype(np.int64)
             sequence = np.argsort(elements, kind="stable")
             if not self._context.with_facts:
                 return Hits(elements[sequence])
@@ -279,7 +279,7 @@ class Receiver(Session):
         self._shapes |= table_shapes(self._context, self._at.peer_elements, self._limits)
 
     def _indices(self, index: int) -> Indices:
-        return self._order[self._span(index)]
+        return self._order[self._span(index)].astype(np.int64)
 
     def _header(self, index: int) -> Header:
         return Header(self._context.round_id, self._context.edge, index)

@@ -7,7 +7,7 @@ import numpy as np
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, POINT_BYTES, SEED_BYTES, TAG_BYTES, Limits
-from blindmatch.protocol.match import tags
+from blindmatch.protocol.match import lookup, tags
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
@@ -195,18 +195,21 @@ class Sender(Session):
         outputs.fill(0)
 
     def _build(self) -> None:
-        """Sort the rows by tag into the table, a chunk at a time, and digest each chunk."""
-        rows, table = self._array("rows"), self._array("table")
-        order = tags.order_of(rows)
+        """Sort the rows by tag into the table, a bucket at a time, and digest each chunk."""
+        rows, table, placed = self._array("rows"), self._array("table"), 0
         size = self._context.tag_rows(self._limits)
+        for order in lookup.in_order(rows):
+            for start in range(0, len(order), size):
+                block = np.take(rows, order[start : start + size], axis=0)
+                table[placed : placed + len(block)] = block
+                placed += len(block)
         for index in range(self.tag_chunks):
             start = index * size
-            block = rows[order[start : start + size]]
-            if not tags.strictly_increasing(block, table[start - 1 : start] if start else None):
+            block = table[start : start + size]
+            if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
                 raise LocalError(
                     "two elements of the collection are equal", hint="Import the collection again."
                 )
-            table[start : start + size] = block
             kept = chunk_digest("tags", index, block)
             self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
 
