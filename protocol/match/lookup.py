@@ -45,7 +45,7 @@ def _heads(rows: Bytes2D) -> Iterator[tuple[int, npt.NDArray[np.uint16]]]:
     """The first 16 bits of each tag, some at a time, with the place of the first of them."""
     for start in range(0, len(rows), _SCAN_ROWS):
         high, low = (rows[start : start + _SCAN_ROWS, byte].astype(np.uint16) for byte in (0, 1))
-        yield start, high << 8 | low
+        yield start, (high << 8 | low).astype(np.uint16, copy=False)
 
 
 def _buckets(rows: Bytes2D) -> list[tuple[int, int]]:

@@ -4,9 +4,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from blindmatch.protocol import group
+from blindmatch.protocol import expand, group
 from blindmatch.protocol.errors import SequenceError
-from blindmatch.protocol import expand
 from blindmatch.protocol.expand import Expander
 
 SEED = bytes(range(32))
