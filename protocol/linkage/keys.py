@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
+from blindmatch.protocol import hashing
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
@@ -29,7 +30,6 @@ FILLER: Final = 255
 MAX_COMPILED: Final = 254
 GUARD: Final = 2
 """Records of one list that may share a token of a compiled key: beyond it the values are common, not telling."""
-_HASH_BATCH: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -153,18 +153,9 @@ class Tokens:
         return np.array([element // self.tokens_per_record], dtype=np.int64) if found is None else found
 
 
-def _hash_rows(rows: Bytes2D, person: bytes) -> bytes:
-    """BLAKE2b-256 of every row; copying a keyed state beats making one per row."""
-    width = rows.shape[1]
-    fresh = blake2b(digest_size=TOKEN_BYTES, person=person).copy
-    out = []
-    for start in range(0, len(rows), _HASH_BATCH):
-        data = rows[start : start + _HASH_BATCH].tobytes()
-        for at in range(0, len(data), width):
-            hasher = fresh()
-            hasher.update(data[at : at + width])
-            out.append(hasher.digest())
-    return b"".join(out)
+def _hash_rows(rows: Bytes2D, person: bytes) -> Bytes2D:
+    """BLAKE2b-256 of every row: (n, 32)."""
+    return hashing.blake2b(rows, size=TOKEN_BYTES, person=person)
 
 
 def _same_as_previous(tokens: Bytes2D) -> npt.NDArray[np.bool_]:
@@ -244,7 +235,7 @@ class TokenBuilder:
             # Rows of one record differ in a few fields only: most repeats stand next to each other.
             fresh = ~(_same_as_previous(gathered) & (np.diff(row_record[rows], prepend=-1) == 0))
             rows, gathered = rows[fresh], gathered[fresh]
-            found.append(np.frombuffer(_hash_rows(gathered, key.id), dtype=np.uint8).reshape(-1, TOKEN_BYTES))
+            found.append(_hash_rows(gathered, key.id))
             owners.append(row_record[rows])
             ranks.append(np.full(len(rows), rank, dtype=np.uint8))
         self._place(np.concatenate(found), np.concatenate(owners), np.concatenate(ranks))
