@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
+from blindmatch.protocol import hashing
 from blindmatch.protocol.limits import LIMITS, TOKEN_BYTES
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
 
@@ -25,7 +26,6 @@ FILLER: Final = 255
 MAX_COMPILED: Final = 254
 GUARD: Final = 2
 """Records of one list that may share a token of a compiled key: beyond it the values are common, not telling."""
-_HASH_BATCH: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,6 @@ def compile_keys(schema: Schema) -> CompiledKeys:
     return CompiledKeys(schema, tuple(keys), keys_digest(schema, keys))
 
 
-def _hash_rows(rows: Bytes2D, person: bytes) -> bytes:
-    """BLAKE2b-256 of every row; copying a keyed state beats making one per row."""
-    width = rows.shape[1]
-    fresh = blake2b(digest_size=TOKEN_BYTES, person=person).copy
-    out = []
-    for start in range(0, len(rows), _HASH_BATCH):
-        data = rows[start : start + _HASH_BATCH].tobytes()
-        for at in range(0, len(data), width):
-            hasher = fresh()
-            hasher.update(data[at : at + width])
-            out.append(hasher.digest())
-    return b"".join(out)
+def token_rows(rows: Bytes2D, person: bytes) -> Bytes2D:
+    """The token of each row of level digests, BLAKE2b-256: (n, 32)."""
+    return hashing.blake2b(rows, size=TOKEN_BYTES, person=person)

@@ -19,7 +19,7 @@ from blindmatch.protocol.linkage.keys import (
     KEY_ID_BYTES,
     CompiledKey,
     CompiledKeys,
-    _hash_rows,
+    token_rows,
 )
 
 Bytes2D = npt.NDArray[np.uint8]
@@ -321,8 +321,7 @@ class _Block:
     def _hash(self, rows: Indices, key: CompiledKey) -> Bytes2D:
         places = rows[:, None] * self._levels + np.array(key.levels, dtype=np.int64)
         gathered = np.take(self._flat, places.ravel()).view(np.uint8)
-        hashed = _hash_rows(gathered.reshape(len(rows), len(key.levels) * LEVEL_BYTES), key.id)
-        return np.frombuffer(hashed, dtype=np.uint8).reshape(-1, TOKEN_BYTES)
+        return token_rows(gathered.reshape(len(rows), len(key.levels) * LEVEL_BYTES), key.id)
 
 
 class _Collected:

@@ -236,9 +236,8 @@ class Receiver(Session):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         (inputs,) = parts
-        points = oprf.hash_to_group(inputs, self._mode)
         blinds = self._expander.scalars("blind", index, len(inputs))
-        blinded = oprf.blind(points, blinds)
+        blinded = oprf.blind_inputs(inputs, blinds, self._mode)
         blinds.fill(0)
         self._array("blinded")[self._span(index)] = blinded
         kept = chunk_digest("blinded", index, blinded)

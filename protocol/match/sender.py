@@ -161,8 +161,7 @@ class Sender(Session):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         inputs, *facts = parts
-        points = oprf.hash_to_group(inputs, self._mode)
-        outputs = oprf.evaluate_directly(self._key.secret, points, inputs)
+        outputs = oprf.evaluate_inputs(self._key.secret, inputs, self._mode)
         rows = self._array("rows")[self._span(index)]
         rows[:, :TAG_BYTES] = tags.derive_tags(outputs, self._context)
         for payload in facts:

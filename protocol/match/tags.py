@@ -5,14 +5,13 @@ element is a second expansion with another label. info = LP(label) LP(agreement)
 2-byte big-endian length before the bytes.
 """
 
-import hmac
-
 import numpy as np
 import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, OUTPUT_BYTES, TAG_BYTES
+from blindmatch.protocol import hashing
+from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, TAG_BYTES
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext
 
 _TAG_LABEL = b"blindmatch/tag/v1"
@@ -25,13 +24,8 @@ _NONCE = bytes(12)
 def _expand(outputs: Bytes2D, label: bytes, context: EdgeContext, size: int) -> Bytes2D:
     """HKDF-Expand (RFC 5869 2.3) of each row (n, 64) to `size` <= 64 bytes: (n, size)."""
     parts = (label, context.agreement, context.edge.encode(), context.round_id)
-    info = b"".join(len(part).to_bytes(2, "big") + part for part in parts) + b"\x01"
-    keys = np.ascontiguousarray(outputs).reshape(-1).data
-    expanded = bytearray(len(outputs) * size)
-    for row in range(len(outputs)):
-        block = hmac.digest(keys[row * OUTPUT_BYTES : (row + 1) * OUTPUT_BYTES], info, "sha512")
-        expanded[row * size : (row + 1) * size] = block[:size]
-    return np.frombuffer(expanded, dtype=np.uint8).reshape(len(outputs), size)
+    info = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return hashing.hkdf_expand(outputs, info, size)
 
 
 def derive_tags(outputs: Bytes2D, context: EdgeContext) -> Bytes2D:

@@ -1,0 +1,15 @@
+import numpy as np
+import numpy.typing as npt
+
+def paths() -> tuple[str, ...]: ...
+def hash_rows(
+    algorithm: str,
+    path: str,
+    parameters: bytes,
+    frames: tuple[tuple[bytes, tuple[tuple[int, int, int, npt.NDArray[np.uint8]], ...], int], ...],
+    rows: int,
+    size: int,
+    threads: int,
+    out: npt.NDArray[np.uint8],
+    /,
+) -> None: ...
