@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
+from blindmatch.node.edgework import Key
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.node.preparation import check_rates, edge_context, exchanged, state_rates
-from blindmatch.node.services.edge import Key, SendingEdge
+from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
 from blindmatch.node.workspace import RoundFiles
