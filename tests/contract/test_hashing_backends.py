@@ -18,7 +18,7 @@ from blindmatch.protocol.hashing import Bytes2D
 WIDTHS = [0, 1, 7, 8, 63, 64, 65, 111, 112, 113, 127, 128, 129, 175, 176, 239, 240, 241, 255, 256, 257, 300]
 ROWS = [1, 2, 7, 8, 9, 16, 23]
 # Rows enough for two threads and a stretch that ends within a group of lanes.
-MANY = 2 * 2048 + 13
+MANY = 2 * 8192 + 13
 
 widths = st.integers(0, 300) | st.sampled_from(WIDTHS)
 
