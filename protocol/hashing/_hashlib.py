@@ -67,9 +67,10 @@ def _hash_rows(messages: Bytes2D, shared: int, start: Callable[[], _Hash], diges
     view, width = messages.reshape(-1).data, messages.shape[1]
     state = start()
     state.update(view[:shared] if len(messages) else b"")
-    fresh, size = state.copy, len(state.digest())
-    target = digests.reshape(-1).data
-    for row in range(len(messages)):
+    fresh, made = state.copy, []
+    for row in range(0, len(messages) * width, width) if width else [0] * len(messages):
         hasher = fresh()
-        hasher.update(view[row * width + shared : (row + 1) * width])
-        target[row * DIGEST_BYTES : row * DIGEST_BYTES + size] = hasher.digest()
+        hasher.update(view[row + shared : row + width])
+        made.append(hasher.digest())
+    size = len(state.digest())
+    digests[:, :size] = np.frombuffer(b"".join(made), dtype=np.uint8).reshape(len(messages), size)
