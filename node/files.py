@@ -1,5 +1,6 @@
 """Files of the data folder: written whole or not at all, readable by their owner only."""
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -37,3 +38,9 @@ def reserve(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.truncate(descriptor, size)
+
+
+def let_go(mapped: mmap.mmap) -> None:
+    """Take a mapped file's pages out of this process's memory; what was written stays with the system, or on the disk."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)  # of a shared mapping: nothing is lost

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 
-from blindmatch.node.files import reserve
+from blindmatch.node.files import let_go, reserve
 from blindmatch.protocol.errors import StoreError
 
 Bytes2D = npt.NDArray[np.uint8]
@@ -80,6 +80,10 @@ class SealedRows:
             target[:] = self._stream(start, rows.reshape(-1).data)
         else:
             self._rows[at] = rows ^ self._pads(at)
+
+    def let_go(self) -> None:
+        """Take the rows out of this process's memory until they are used again."""
+        let_go(self._map)
 
     def _part(self, at: slice) -> tuple[int, Bytes2D]:
         start, stop, step = at.indices(self._count)

@@ -73,9 +73,11 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
     first, second = _words(np.take(rows[:, :TAG_BYTES], inside, axis=0))
     order = np.argsort(first)
     ordered = first[order]
-    if (ordered[1:] == ordered[:-1]).any():
-        order = np.lexsort((second, first))
-        ordered = first[order]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():  # a receiver may bring one token for several records
+        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        members = order[tied]
+        order[tied] = members[np.lexsort((second[members], ordered[tied]))]
     return inside[order], ordered, second[order]
 
 

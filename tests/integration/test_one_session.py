@@ -158,7 +158,7 @@ async def test_a_fault_while_the_sender_prepares_does_not_stay(town, monkeypatch
 
 
 @pytest.mark.parametrize("fault", [StoreError("no space"), MemoryError()])
-@pytest.mark.parametrize("at", [4, 8, 13])
+@pytest.mark.parametrize("at", [1, 5, 10])
 async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monkeypatch, fault, at):
     held = town.agree(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
