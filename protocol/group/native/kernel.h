@@ -21,6 +21,9 @@
 /* Functions that must be part of their callers for the compiler to keep field elements in registers. */
 #define INLINE static inline __attribute__((always_inline))
 
+/* Loops over limbs and words, which must become straight code for the same reason. */
+#define UNROLL _Pragma("GCC unroll 5")
+
 /* Functions of a shared header that one of the paths may leave out. */
 #define SPARE static __attribute__((unused))
 
