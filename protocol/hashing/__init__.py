@@ -1,4 +1,4 @@
-"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b. One call per batch.
+"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b; and the sealing of rows. One call per batch.
 
 Messages of one batch all have one length. A message is given in pieces, side by side: `bytes` that are the same in
 every row, and batches (n, width) of which each row gets its own. Nothing is copied together in Python.
@@ -16,6 +16,8 @@ import numpy as np
 from blindmatch.protocol.hashing.frames import (
     BLOCK_BYTES,
     DIGEST_BYTES,
+    SEAL_KEY_BYTES,
+    SEAL_TAG_BYTES,
     Algorithm,
     Backend,
     Bytes2D,
@@ -31,6 +33,7 @@ __all__ = [
     "expand_xmd",
     "hkdf_expand",
     "hmac_sha512",
+    "seal",
     "sha512",
     "use",
     "use_threads",
@@ -189,6 +192,24 @@ def blake2b(*pieces: bytes | Bytes2D, size: int, person: bytes = b"") -> Bytes2D
     if len(person) > _MAX_PERSON_BYTES:
         raise ValueError(f"a personalisation has at most {_MAX_PERSON_BYTES} bytes")
     return _run("blake2b", size, Frame.of(pieces), person=person)
+
+
+def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
+    """ChaCha20-Poly1305 (RFC 8439 2.8) of rows (n, width), each under its own key (n, 32): (n, width + 16).
+
+    The nonce is zero and there is no associated data: a key must seal one row, once.
+
+    Raises:
+        ValueError: wrong shapes.
+    """
+    for name, batch in (("keys", keys), ("rows", rows)):
+        if batch.dtype != np.uint8 or batch.ndim != 2:
+            raise ValueError(f"{name} must be uint8 of the shape (n, width)")
+    if keys.shape != (len(rows), SEAL_KEY_BYTES):
+        raise ValueError(f"every row needs a key of {SEAL_KEY_BYTES} bytes")
+    out = np.empty((len(rows), rows.shape[1] + SEAL_TAG_BYTES), dtype=np.uint8)
+    _backend().seal(np.ascontiguousarray(keys), np.ascontiguousarray(rows), out)
+    return out
 
 
 def _run(algorithm: Algorithm, size: int, *frames: Frame, person: bytes = b"") -> Bytes2D:

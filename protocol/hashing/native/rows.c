@@ -4,7 +4,7 @@
  * overwritten. Leading blocks that no part touches are absorbed once per batch. Which addresses are used, and how often,
  * depends on lengths alone. Copies, states and digests live in one block of memory per thread, wiped before it is freed.
  */
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity, posix_memalign */
 #include "rows.h"
 
 #include <pthread.h>
