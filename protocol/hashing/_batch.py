@@ -40,4 +40,5 @@ class NativeBackend:
 
     def seal(self, keys: Bytes2D, rows: Bytes2D, out: Bytes2D) -> None:
         """See `Backend.seal`. The interpreter lock is released while it seals."""
-        _native.seal_rows(self.name, keys, rows, *rows.shape, out)
+        count, width = rows.shape
+        _native.seal_rows(self.name, keys, rows, count, width, out)

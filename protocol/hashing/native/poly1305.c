@@ -1,4 +1,4 @@
-/* Poly1305 (RFC 8439 2.5) over ciphertext as RFC 8439 2.8 lays it out without associated data.
+/* Poly1305 (RFC 8439 2.5) over whole blocks of sixteen bytes; RFC 8439 2.8 pads what it authenticates to such.
  *
  * Numbers modulo p = 2^130 - 5 are h0 + h1 2^44 + h2 2^88. What lies above bit 130 comes back times 5; a product of limbs
  * lands two limbs up at 2^132 or above, so it comes back times 20.
@@ -6,16 +6,10 @@
 #include "hash.h"
 #include "seal.h"
 
-#include <string.h>
-
 typedef unsigned __int128 wide;
 
 #define LOW44 (((uint64_t)1 << 44) - 1)
 #define LOW42 (((uint64_t)1 << 42) - 1)
-
-struct poly {
-    uint64_t r[3], h[3];
-};
 
 static uint64_t load(const uint8_t *b) {
     return (uint64_t)b[7] << 56 | (uint64_t)b[6] << 48 | (uint64_t)b[5] << 40 | (uint64_t)b[4] << 32 |
@@ -32,7 +26,7 @@ static void store(uint8_t *bytes, uint64_t word) {
  * Clamped, r0, r1 < 2^44 and r2 < 2^36, so s1 < 2^48.4 and s2 < 2^40.4. Then d0 < 2^91.5, d1 < 2^90.3, d2 < 2^89.6, carries
  * included: what each column passes on is below 2^48 and fits 64 bits. d2 leaves less than 2^47.6 above bit 130, times 5
  * less than 2^50, so h0 passes less than 2^6 on to h1. */
-static void absorb(struct poly *p, const uint8_t *block) {
+static void absorb(struct poly1305 *p, const uint8_t *block) {
     uint64_t t0 = load(block), t1 = load(block + 8);
     uint64_t h0 = p->h[0] + (t0 & LOW44);
     uint64_t h1 = p->h[1] + ((t0 >> 44 | t1 << 20) & LOW44);
@@ -49,8 +43,18 @@ static void absorb(struct poly *p, const uint8_t *block) {
     p->h[2] = (uint64_t)d2 & LOW42;
 }
 
+void poly1305_start(struct poly1305 *p, const uint8_t *key) {
+    /* RFC 8439 2.5: r is clamped. */
+    uint64_t t0 = load(key) & 0x0ffffffc0fffffffull, t1 = load(key + 8) & 0x0ffffffc0ffffffcull;
+    *p = (struct poly1305){{t0 & LOW44, (t0 >> 44 | t1 << 20) & LOW44, t1 >> 24}, {0, 0, 0}, {load(key + 16), load(key + 24)}};
+}
+
+void poly1305_absorb(struct poly1305 *p, const uint8_t *text, size_t blocks) {
+    for (; blocks--; text += 16) absorb(p, text);
+}
+
 /* (h mod p) + s modulo 2^128. */
-static void finish(struct poly *p, const uint8_t *s, uint8_t *tag) {
+void poly1305_finish(struct poly1305 *p, uint8_t *tag) {
     uint64_t h0 = p->h[0], h1 = p->h[1], h2 = p->h[2];
     for (int i = 0; i < 2; i++) { /* carry until every limb is in its range */
         h2 += h1 >> 44, h1 &= LOW44;
@@ -63,26 +67,8 @@ static void finish(struct poly *p, const uint8_t *s, uint8_t *tag) {
     uint64_t mask = 0 - (g2 >> 42);
     g0 &= LOW44, g1 &= LOW44, g2 &= LOW42;
     h0 ^= mask & (h0 ^ g0), h1 ^= mask & (h1 ^ g1), h2 ^= mask & (h2 ^ g2);
-    wide sum = ((wide)h2 << 88) + ((wide)h1 << 44) + h0 + (((wide)load(s + 8) << 64) + load(s));
+    wide sum = ((wide)h2 << 88) + ((wide)h1 << 44) + h0 + ((wide)p->s[1] << 64) + p->s[0];
     store(tag, (uint64_t)sum);
     store(tag + 8, (uint64_t)(sum >> 64));
-}
-
-void poly1305_tag(const uint8_t *key, const uint8_t *text, size_t size, uint8_t tag[SEAL_TAG_BYTES]) {
-    /* RFC 8439 2.5: r is clamped. */
-    uint64_t t0 = load(key) & 0x0ffffffc0fffffffull, t1 = load(key + 8) & 0x0ffffffc0ffffffcull;
-    struct poly p = {{t0 & LOW44, (t0 >> 44 | t1 << 20) & LOW44, t1 >> 24}, {0, 0, 0}};
-    uint8_t last[16] = {0};
-    size_t whole = size / 16 * 16;
-    for (size_t at = 0; at < whole; at += 16) absorb(&p, text + at);
-    if (size > whole) {
-        memcpy(last, text + whole, size - whole);
-        absorb(&p, last);
-    }
-    /* RFC 8439 2.8: the lengths of the associated data (none) and of the ciphertext. */
-    memset(last, 0, sizeof last);
-    store(last + 8, (uint64_t)size);
-    absorb(&p, last);
-    finish(&p, key + 16, tag);
-    wipe(&p, sizeof p);
+    wipe(p, sizeof *p);
 }

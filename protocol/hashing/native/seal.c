@@ -37,6 +37,21 @@ static void mix(uint8_t *target, const uint8_t *source, const uint8_t *stream, s
     while (size--) *target++ = *source++ ^ *stream++;
 }
 
+/* RFC 8439 2.8 without associated data: the ciphertext, zeros to a whole block, the lengths of both. */
+static void tag_of(const uint8_t *key, const uint8_t *text, size_t size, uint8_t *tag) {
+    struct poly1305 poly;
+    uint8_t last[16] = {0}, lengths[16] = {0};
+    poly1305_start(&poly, key);
+    poly1305_absorb(&poly, text, size / 16);
+    if (size % 16) {
+        memcpy(last, text + size / 16 * 16, size % 16);
+        poly1305_absorb(&poly, last, 1);
+    }
+    for (int i = 0; i < 8; i++) lengths[8 + i] = (uint8_t)((uint64_t)size >> 8 * i);
+    poly1305_absorb(&poly, lengths, 1);
+    poly1305_finish(&poly, tag);
+}
+
 static void seal_group(key_stream *path, struct workspace *space, const uint8_t *keys, const uint8_t *rows, size_t count,
                        size_t width, uint8_t *out) {
     size_t sealed = width + SEAL_TAG_BYTES;
@@ -56,7 +71,7 @@ static void seal_group(key_stream *path, struct workspace *space, const uint8_t 
         }
     }
     for (size_t lane = 0; lane < count; lane++)
-        poly1305_tag(space->tag_keys[lane], out + lane * sealed, width, out + lane * sealed + width);
+        tag_of(space->tag_keys[lane], out + lane * sealed, width, out + lane * sealed + width);
 }
 
 int seal_rows(key_stream *path, const uint8_t *keys, const uint8_t *rows, size_t count, size_t width, uint8_t *out) {

@@ -20,8 +20,14 @@ void chacha20_portable(const uint32_t *keys, uint32_t counter, uint32_t *blocks)
 /* The same in AVX-512 registers; NULL where the processor or the compiler has none. */
 key_stream *chacha20_avx512(void);
 
-/* The tag of `size` bytes of ciphertext under a one-time key of 32 bytes. */
-void poly1305_tag(const uint8_t *key, const uint8_t *text, size_t size, uint8_t tag[SEAL_TAG_BYTES]);
+/* Poly1305 (RFC 8439 2.5) over whole blocks of 16 bytes, under a one-time key of 32. `finish` wipes it. */
+struct poly1305 {
+    uint64_t r[3], h[3], s[2];
+};
+
+void poly1305_start(struct poly1305 *p, const uint8_t *key);
+void poly1305_absorb(struct poly1305 *p, const uint8_t *text, size_t blocks);
+void poly1305_finish(struct poly1305 *p, uint8_t *tag);
 
 /* Seal count rows of width bytes under keys (count x 32) to out (count x (width + 16)). 0, or -1 without memory. */
 int seal_rows(key_stream *path, const uint8_t *keys, const uint8_t *rows, size_t count, size_t width, uint8_t *out);
