@@ -67,7 +67,7 @@ _LOADERS: dict[str, Callable[[], Backend]] = {
 }
 _loaded: dict[str, Backend] = {}
 _chosen: Backend | None = None
-_threads = 0
+_threads: int | None = None
 
 
 def _load(name: str) -> Backend:
@@ -120,11 +120,15 @@ def using(name: str) -> Iterator[None]:
         _chosen = before
 
 
-def use_threads(count: int) -> None:
-    """Let a batch be split over so many threads; 0, as at the start, for one per processor that the process may use."""
-    global _threads  # noqa: PLW0603 - one setting for the whole process
-    if count < 0:
-        raise ValueError("the number of threads is at least 1, or 0 for one per processor")
+def use_threads(count: int | None) -> None:
+    """Split large batches over at most `count` threads from now on; None, as at the start: every core this process may use.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    global _threads  # noqa: PLW0603 - goes with the dispatch point
+    if count is not None and count < 1:
+        raise ValueError("at least one thread is needed")
     _threads = count
 
 
@@ -218,5 +222,5 @@ def _run(algorithm: Algorithm, size: int, *frames: Frame, person: bytes = b"") -
     if not frames[0].parts:
         raise ValueError("a message needs a batch among its pieces: it says how many rows there are")
     out = np.empty((len(frames[0].parts[0].rows), size), dtype=np.uint8)
-    _backend().run(algorithm, frames, out, person=person, threads=_threads)
+    _backend().run(algorithm, frames, out, person=person, threads=_threads or 0)
     return out

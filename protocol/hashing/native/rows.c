@@ -25,6 +25,11 @@ void wipe(void *memory, size_t size) {
     __asm__ volatile("" : : "r"(memory) : "memory");
 }
 
+void wipe_stack(void) {
+    uint8_t stack[16 * 1024];
+    wipe(stack, sizeof stack);
+}
+
 /* One frame as a thread uses it. */
 struct lane_messages {
     uint8_t *messages; /* lanes x blocks x BLOCK_BYTES */
@@ -147,6 +152,7 @@ static void *run(void *argument) {
         hash_group(stretch->batch, &space, row, smaller(lanes, stretch->end - row));
     wipe(space.memory, space.size);
     free(space.memory);
+    wipe_stack();
     return NULL;
 }
 

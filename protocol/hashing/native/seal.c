@@ -85,5 +85,6 @@ int seal_rows(key_stream *path, const uint8_t *keys, const uint8_t *rows, size_t
     }
     wipe(memory, sizeof(struct workspace));
     free(memory);
+    wipe_stack();
     return 0;
 }
