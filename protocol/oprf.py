@@ -127,7 +127,7 @@ def blind_inputs(inputs: Bytes2D, blinds: Bytes2D, mode: Mode) -> Bytes2D:
     """
     uniform = _expand_inputs(inputs, mode)
     try:
-        return group.multiply_each(group.from_uniform(uniform), blinds)
+        return group.multiply_uniform_each(uniform, blinds)
     finally:
         wipe(uniform)
 
@@ -184,7 +184,7 @@ def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
     """
     uniform = _expand_inputs(inputs, mode)
     try:
-        elements = group.multiply(group.from_uniform(uniform), secret)
+        elements = group.multiply_uniform(uniform, secret)
     finally:
         wipe(uniform)
     try:

@@ -1,4 +1,4 @@
-"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b. One call per batch.
+"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b; and the sealing of rows. One call per batch.
 
 Messages of one batch all have one length. A message is given in pieces, side by side: `bytes` that are the same in
 every row, and batches (n, width) of which each row gets its own. Nothing is copied together in Python.
@@ -16,6 +16,8 @@ import numpy as np
 from blindmatch.protocol.hashing.frames import (
     BLOCK_BYTES,
     DIGEST_BYTES,
+    SEAL_KEY_BYTES,
+    SEAL_TAG_BYTES,
     Algorithm,
     Backend,
     Bytes2D,
@@ -31,6 +33,7 @@ __all__ = [
     "expand_xmd",
     "hkdf_expand",
     "hmac_sha512",
+    "seal",
     "sha512",
     "use",
     "use_threads",
@@ -64,7 +67,7 @@ _LOADERS: dict[str, Callable[[], Backend]] = {
 }
 _loaded: dict[str, Backend] = {}
 _chosen: Backend | None = None
-_threads = 0
+_threads: int | None = None
 
 
 def _load(name: str) -> Backend:
@@ -117,11 +120,15 @@ def using(name: str) -> Iterator[None]:
         _chosen = before
 
 
-def use_threads(count: int) -> None:
-    """Let a batch be split over so many threads; 0, as at the start, for one per processor that the process may use."""
-    global _threads  # noqa: PLW0603 - one setting for the whole process
-    if count < 0:
-        raise ValueError("the number of threads is at least 1, or 0 for one per processor")
+def use_threads(count: int | None) -> None:
+    """Split large batches over at most `count` threads from now on; None, as at the start: every core this process may use.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    global _threads  # noqa: PLW0603 - goes with the dispatch point
+    if count is not None and count < 1:
+        raise ValueError("at least one thread is needed")
     _threads = count
 
 
@@ -191,11 +198,29 @@ def blake2b(*pieces: bytes | Bytes2D, size: int, person: bytes = b"") -> Bytes2D
     return _run("blake2b", size, Frame.of(pieces), person=person)
 
 
+def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
+    """ChaCha20-Poly1305 (RFC 8439 2.8) of rows (n, width), each under its own key (n, 32): (n, width + 16).
+
+    The nonce is zero and there is no associated data: a key must seal one row, once.
+
+    Raises:
+        ValueError: wrong shapes.
+    """
+    for name, batch in (("keys", keys), ("rows", rows)):
+        if batch.dtype != np.uint8 or batch.ndim != 2:
+            raise ValueError(f"{name} must be uint8 of the shape (n, width)")
+    if keys.shape != (len(rows), SEAL_KEY_BYTES):
+        raise ValueError(f"every row needs a key of {SEAL_KEY_BYTES} bytes")
+    out = np.empty((len(rows), rows.shape[1] + SEAL_TAG_BYTES), dtype=np.uint8)
+    _backend().seal(np.ascontiguousarray(keys), np.ascontiguousarray(rows), out)
+    return out
+
+
 def _run(algorithm: Algorithm, size: int, *frames: Frame, person: bytes = b"") -> Bytes2D:
     if not 1 <= size <= DIGEST_BYTES:
         raise ValueError(f"a digest has 1 to {DIGEST_BYTES} bytes, not {size}")
     if not frames[0].parts:
         raise ValueError("a message needs a batch among its pieces: it says how many rows there are")
     out = np.empty((len(frames[0].parts[0].rows), size), dtype=np.uint8)
-    _backend().run(algorithm, frames, out, person=person, threads=_threads)
+    _backend().run(algorithm, frames, out, person=person, threads=_threads or 0)
     return out

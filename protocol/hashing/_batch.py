@@ -37,3 +37,8 @@ class NativeBackend:
             for frame in frames
         )
         _native.hash_rows(algorithm, self.name, parameters, native, rows, size, threads, out)
+
+    def seal(self, keys: Bytes2D, rows: Bytes2D, out: Bytes2D) -> None:
+        """See `Backend.seal`. The interpreter lock is released while it seals."""
+        count, width = rows.shape
+        _native.seal_rows(self.name, keys, rows, count, width, out)

@@ -13,3 +13,12 @@ def hash_rows(
     out: npt.NDArray[np.uint8],
     /,
 ) -> None: ...
+def seal_rows(
+    path: str,
+    keys: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.uint8],
+    count: int,
+    width: int,
+    out: npt.NDArray[np.uint8],
+    /,
+) -> None: ...

@@ -18,6 +18,10 @@ BLOCK_BYTES = 128
 DIGEST_BYTES = 64
 """The longest digest of either hash."""
 
+SEAL_KEY_BYTES = 32
+SEAL_TAG_BYTES = 16
+"""RFC 8439 2.8: ChaCha20-Poly1305's key, and what it adds to a row."""
+
 MAX_PARTS = 4
 """Batches that one message may draw from."""
 
@@ -79,5 +83,12 @@ class Backend(Protocol):
             out: written, (n, size). The first `size` bytes of SHA-512's digest; for BLAKE2b the digest's own size.
             person: BLAKE2b's personalisation, up to 16 bytes; of no use to SHA-512.
             threads: how many to use at most, 0 for one per processor.
+        """
+        ...
+
+    def seal(self, keys: Bytes2D, rows: Bytes2D, out: Bytes2D) -> None:
+        """ChaCha20-Poly1305 (RFC 8439 2.8) of rows (n, width), each under its key (n, 32), to out (n, width + 16).
+
+        The nonce is zero, and there is no associated data.
         """
         ...

@@ -11,13 +11,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from blindmatch.protocol import hashing
-from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, TAG_BYTES
+from blindmatch.protocol.group import wipe
+from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext
 
 _TAG_LABEL = b"blindmatch/tag/v1"
 _FACTS_LABEL = b"blindmatch/facts/v1"
 _AEAD_KEY_BYTES = 32
-# One key seals one payload once, so the nonce need not differ (RFC 8439 2.8 asks that key and nonce never repeat).
+# One key seals one payload once, so the nonce need not differ (RFC 8439 2.8 asks that key and nonce never repeat);
+# `hashing.seal` takes the same.
 _NONCE = bytes(12)
 
 
@@ -36,10 +38,8 @@ def derive_tags(outputs: Bytes2D, context: EdgeContext) -> Bytes2D:
 def seal_facts(outputs: Bytes2D, facts: Bytes2D, context: EdgeContext) -> Bytes2D:
     """Seal each row of facts (n, fact_bytes) under its element's own key: (n, fact_bytes + 16)."""
     keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES)
-    sealed = np.empty((len(facts), context.fact_bytes + AEAD_OVERHEAD_BYTES), dtype=np.uint8)
-    for row in range(len(facts)):
-        box = ChaCha20Poly1305(keys[row].tobytes()).encrypt(_NONCE, facts[row].tobytes(), None)
-        sealed[row] = np.frombuffer(box, dtype=np.uint8)
+    sealed = hashing.seal(keys, facts)
+    wipe(keys)
     return sealed
 
 
@@ -60,4 +60,5 @@ def open_facts(
             opened[row] = False
         else:
             facts[row] = np.frombuffer(plain, dtype=np.uint8)
+    wipe(keys)
     return facts, opened

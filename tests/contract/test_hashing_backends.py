@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,14 +123,14 @@ def test_hmac_over_messages_that_differ_too(backend: str):
     ]
 
 
-@pytest.mark.parametrize("threads", [0, 1, 2, 5])
-def test_threads_change_nothing(backend: str, threads: int):
+@pytest.mark.parametrize("threads", [None, 1, 2, 5])
+def test_threads_change_nothing(backend: str, threads: int | None):
     batch = rows(86, MANY)
     try:
         hashing.use_threads(threads)
         result = hashing.expand_xmd(batch, tag=b"tag")
     finally:
-        hashing.use_threads(0)
+        hashing.use_threads(None)
     assert found(result) == expected(batch, lambda row: xmd(row, b"tag", 64))
 
 
@@ -139,6 +140,18 @@ def test_calls_from_several_threads_at_once(backend: str):
         results = list(pool.map(hashing.sha512, batches))
     for batch, result in zip(batches, results, strict=True):
         assert found(result) == expected(batch, lambda row: hashlib.sha512(row).digest())
+
+
+@given(width=st.integers(0, 600), count=st.integers(0, 40))
+def test_sealing_is_rfc_8439s_row_by_row(width: int, count: int):
+    keys, batch = rows(32, count), rows(width, count)
+    for name in hashing.available():
+        with hashing.using(name):
+            sealed = hashing.seal(keys, batch)
+            assert sealed.shape == (count, width + 16)
+            for key, row, box in zip(keys, batch, sealed, strict=True):
+                opened = ChaCha20Poly1305(key.tobytes()).decrypt(bytes(12), box.tobytes(), None)
+                assert opened == row.tobytes()
 
 
 def test_results_are_fresh_and_inputs_are_kept(backend: str):
@@ -191,7 +204,11 @@ REFUSED: dict[str, Callable[[], object]] = {
     "long digest": lambda: hashing.blake2b(rows(5), size=65),
     "long personalisation": lambda: hashing.blake2b(rows(5), size=32, person=bytes(17)),
     "long tag": lambda: hashing.expand_xmd(rows(5), tag=bytes(256)),
-    "fewer than no threads": lambda: hashing.use_threads(-1),
+    "sealing with other keys than rows": lambda: hashing.seal(rows(32, 3), rows(5, 2)),
+    "sealing with short keys": lambda: hashing.seal(rows(31), rows(5)),
+    "sealing one dimension": lambda: hashing.seal(rows(32), rows(5)[0]),
+    "sealing integers": lambda: hashing.seal(rows(32), rows(8).view(np.uint64)),
+    "no thread": lambda: hashing.use_threads(0),
     "no such backend": lambda: hashing.use("md5"),
 }
 

@@ -3,6 +3,7 @@
 import shutil
 import struct
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "protocol" / "hashing" / "native"
 DRIVER = ROOT / "tests" / "fixtures" / "native" / "hashing_driver.c"
 NO_SUCH_PATH = 3
+SEAL, POLY1305 = 2, 3
 CASES = 400
 
 
@@ -70,21 +72,72 @@ def pack(
     return data
 
 
-@pytest.mark.parametrize("path", ["portable", "avx512"])
-def test_the_sanitizers_find_nothing_and_the_bytes_are_hashlibs(driver: Path, path: str):
-    random = np.random.default_rng(9)
-    cases = [case(random) for _ in range(CASES)]
-    sent = b"".join(pack(algorithm, path, *rest) for algorithm, *rest in cases)
+def run(driver: Path, sent: bytes) -> bytes:
     done = subprocess.run([driver], input=sent, capture_output=True, check=False)
     if done.returncode == NO_SUCH_PATH:
-        pytest.skip(f"the path {path} does not run on this processor")
+        pytest.skip("this path does not run on this processor")
     assert not done.returncode, done.stderr.decode(errors="replace")
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", ["portable", "avx512"])
+def test_hashing_under_the_sanitizers(driver: Path, path: str):
+    random = np.random.default_rng(9)
+    cases = [case(random) for _ in range(CASES)]
+    found = run(driver, b"".join(pack(algorithm, path, *rest) for algorithm, *rest in cases))
     expected = b""
     for algorithm, frames, count, size, threads in cases:
         out = np.empty((count, size), dtype=np.uint8)
         HashlibBackend().run(algorithm, frames, out, person=b"", threads=threads)
         expected += out.tobytes()
-    assert done.stdout == expected
+    assert found == expected
+
+
+@pytest.mark.parametrize("path", ["portable", "avx512"])
+def test_sealing_under_the_sanitizers(driver: Path, path: str):
+    random = np.random.default_rng(10)
+    sent, expected = b"", b""
+    for count, width in [
+        (0, 5),
+        (1, 0),
+        (1, 1),
+        (16, 64),
+        (17, 65),
+        (5, 128),
+        *random.integers(1, 200, (30, 2)),
+    ]:
+        keys, rows = (random.integers(0, 256, (count, size), dtype=np.uint8) for size in (32, width))
+        sent += struct.pack("<4I", SEAL, path == "avx512", count, width) + keys.tobytes() + rows.tobytes()
+        out = np.empty((count, width + 16), dtype=np.uint8)
+        HashlibBackend().seal(keys, rows, out)
+        expected += out.tobytes()
+    assert run(driver, sent) == expected
+
+
+def poly1305(key: bytes, text: bytes) -> bytes:
+    # RFC 8439 2.5.1, on Python's integers.
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for at in range(0, len(text), 16):
+        total = (total + int.from_bytes(text[at : at + 16], "little") + (1 << 128)) * r % ((1 << 130) - 5)
+    return ((total + int.from_bytes(key[16:], "little")) % (1 << 128)).to_bytes(16, "little")
+
+
+def test_poly1305_at_the_edges_of_its_limbs(driver: Path):
+    random = np.random.default_rng(11)
+    vectors = tomllib.loads((ROOT / "tests" / "vectors" / "hashing" / "poly1305.toml").read_text())["cases"]
+    cases = [(bytes.fromhex(case["key"]), bytes.fromhex(case["text"])) for case in vectors]
+    tags = [bytes.fromhex(case["tag"]) for case in vectors]
+    # Bytes of all ones and of zeros, in runs: the largest limbs, the longest carries.
+    extremes = [bytes([value]) * size for value in (0, 1, 254, 255) for size in (1, 3, 8, 16)]
+    for _ in range(2_000):
+        text = b"".join(extremes[index] for index in random.integers(0, len(extremes), 60))
+        blocks = int(random.integers(0, 12))
+        key = text[:16] if random.integers(0, 2) else b"\xff" * 16
+        cases.append((key + text[16:32], text[32 : 32 + 16 * blocks]))
+        tags.append(poly1305(*cases[-1]))
+    sent = b"".join(struct.pack("<2I", POLY1305, len(text) // 16) + key + text for key, text in cases)
+    assert run(driver, sent) == b"".join(tags)
 
 
 def test_the_extension_trusts_no_number():
@@ -117,3 +170,22 @@ def test_the_extension_trusts_no_number():
         refused("sha512", "portable", block, ((bytes(20), (part,), 0),), 4, 64, 1, out)
     refused("sha512", "portable", block, ((bytes(20), ((0, 2, 0, bytes(8)),) * 5, 0),), 4, 64, 1, out)
     refused("sha512", "portable", block, ((bytes(20), ((0, 2**61, 0, b""),), 0),), 8, 64, 1, out)
+
+
+def test_sealing_trusts_no_number():
+    native = pytest.importorskip("blindmatch.protocol.hashing._native")
+    keys, rows, out = np.zeros((4, 32), np.uint8), np.zeros((4, 10), np.uint8), np.zeros((4, 26), np.uint8)
+    native.seal_rows("portable", keys, rows, 4, 10, out)
+    for mistake in [
+        ("abacus", keys, rows, 4, 10, out),
+        ("portable", keys[:3], rows, 4, 10, out),
+        ("portable", keys, rows[:3], 4, 10, out),
+        ("portable", keys, rows, 4, 10, out[:3]),
+        ("portable", keys, rows, 4, 11, out),
+        ("portable", keys, rows, 5, 10, out),
+        ("portable", keys, rows, -4, -10, out),
+        ("portable", keys, rows, 4, 2**31, out),
+        ("portable", keys, rows, 4, 10, out.tobytes()),
+    ]:
+        with pytest.raises((ValueError, BufferError)):
+            native.seal_rows(*mistake)

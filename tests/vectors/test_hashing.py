@@ -37,7 +37,8 @@ def rows(request: pytest.FixtureRequest) -> int:
 
 
 def test_every_file_is_run():
-    names = ["blake2b", "expand_xmd", "hmac_sha512", "sha512"]
+    # Poly1305 by itself is no function of the package: tests/contract/test_hashing_native.py runs its cases.
+    names = ["blake2b", "chacha20", "expand_xmd", "hmac_sha512", "poly1305", "sha512"]
     assert sorted(path.stem for path in FOLDER.glob("*.toml")) == names
 
 
@@ -64,3 +65,11 @@ def test_expand_xmd(backend: str, rows: int):
 def test_blake2b(backend: str, rows: int):
     for case in load("blake2b")["cases"]:
         assert texts(hashing.blake2b(batch(case["message"], rows), size=64)) == {case["digest"]}
+
+
+def test_chacha20(backend: str, rows: int):
+    # Sealing starts at block 1; zeros seal to the key stream itself.
+    for case in load("chacha20")["cases"]:
+        plain = np.zeros((rows, case["counter"] * 64), dtype=np.uint8)
+        sealed = hashing.seal(batch(case["key"], rows), plain)
+        assert texts(sealed[:, -64 - 16 : -16]) == {case["block"]}

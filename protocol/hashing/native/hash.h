@@ -62,4 +62,7 @@ extern const uint64_t sha512_constants[80];
 /* Overwrite with zeros in a way that the compiler does not leave out. */
 void wipe(void *memory, size_t size);
 
+/* Overwrite what compressions have left on the stack below the caller's frame: their deepest frames take a few KiB. */
+__attribute__((noinline)) void wipe_stack(void);
+
 #endif

@@ -4,7 +4,7 @@
  * overwritten. Leading blocks that no part touches are absorbed once per batch. Which addresses are used, and how often,
  * depends on lengths alone. Copies, states and digests live in one block of memory per thread, wiped before it is freed.
  */
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity, posix_memalign */
 #include "rows.h"
 
 #include <pthread.h>
@@ -23,6 +23,11 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 void wipe(void *memory, size_t size) {
     memset(memory, 0, size);
     __asm__ volatile("" : : "r"(memory) : "memory");
+}
+
+void wipe_stack(void) {
+    uint8_t stack[16 * 1024];
+    wipe(stack, sizeof stack);
 }
 
 /* One frame as a thread uses it. */
@@ -147,6 +152,7 @@ static void *run(void *argument) {
         hash_group(stretch->batch, &space, row, smaller(lanes, stretch->end - row));
     wipe(space.memory, space.size);
     free(space.memory);
+    wipe_stack();
     return NULL;
 }
 
