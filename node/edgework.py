@@ -5,16 +5,19 @@ it is sent: `_save`.
 """
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.config import Settings
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import Exchanged, Prepared, prepare
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.workspace import RoundFiles
+from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import Limits
@@ -28,17 +31,27 @@ CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
 
 
+LANES = 8
+"""Chunks prepared side by side, at most. The kernel splits each over all cores again, so more would only take memory."""
+
+
 class Means(TypedDict):
     """What the work is done with.
 
-    pool: threads for the heavy work.
-    lanes: how many of them prepare at once.
+    pool: threads for the heavy work; see `threads`.
     limits: the same on both nodes.
     """
 
     pool: ThreadPoolExecutor
-    lanes: int
     limits: Limits
+
+
+def threads(settings: Settings) -> ThreadPoolExecutor:
+    """Threads for heavy work, as many as the settings say or the machine has cores; bounds the kernels' own, too."""
+    wanted = settings.service.workers or None
+    group.use_threads(wanted)
+    hashing.use_threads(wanted)
+    return ThreadPoolExecutor(wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
 class EdgeWork(ABC, Generic[AnySession]):
@@ -61,7 +74,6 @@ class EdgeWork(ABC, Generic[AnySession]):
         self._agreement = agreement
         self._party = agreement.party(row.peer)
         self._pool = means["pool"]
-        self._lanes = means["lanes"]
         self._limits = means["limits"]
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
         self._session: AnySession | None = None
@@ -109,7 +121,7 @@ class EdgeWork(ABC, Generic[AnySession]):
         )
 
     async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
-        """Prepare what is left, in as many threads as the node has; checkpoints on the way."""
+        """Prepare what is left, several chunks at once; checkpoints on the way."""
         session = self.session
         left = iter(range(session.prepared, session.chunks))
 
@@ -122,7 +134,7 @@ class EdgeWork(ABC, Generic[AnySession]):
 
         try:
             async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
-                for _ in range(self._lanes):
+                for _ in range(LANES):
                     tasks.create_task(lane())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
