@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import SEED_BYTES, UNIFORM_BYTES
+from blindmatch.protocol.sorting import order_of
 
 _DOMAIN = b"blindmatch/expand/v1"
 _NONCE = bytes(16)
@@ -77,10 +78,7 @@ class Expander:
             bits += 1
         for bucket in range(1 << bits):
             indices, keys = self._bucket(label, count, bucket, bits)
-            rank = np.argsort(keys)
-            ordered = keys[rank]
-            if (ordered[1:] == ordered[:-1]).any():
-                rank = np.argsort(keys, kind="stable")
+            rank, _ = order_of(keys)
             order[placed : placed + len(rank)] = indices[rank]
             placed += len(rank)
         return order

@@ -21,6 +21,7 @@ from blindmatch.protocol.linkage.keys import (
     CompiledKeys,
     token_rows,
 )
+from blindmatch.protocol.sorting import either, order_of
 
 Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
@@ -209,17 +210,13 @@ class TokenBuilder:
             buckets *= 2
         for bucket in range(buckets):
             places, words = self._bucket(bucket, buckets)
-            order = np.argsort(words)
-            words = words[order]
-            repeated = words[1:] == words[:-1]
+            order, repeated = order_of(words)
             if not repeated.any():
                 continue
             # Only tokens whose first words are equal can be: few, as a rule.
-            several = _either(repeated)
-            suspects, words = places[order[several]], words[several]
+            order = order[either(repeated[1:])]
+            suspects, words = places[order], words[order]
             del order, places
-            order = np.lexsort((suspects, words))
-            suspects, words = suspects[order], words[order]
             tokens = self._tokens[suspects]
             same = _same_as_previous(tokens)
             if (same[1:] != (words[1:] == words[:-1])).any():
@@ -227,7 +224,7 @@ class TokenBuilder:
                 order = np.lexsort((suspects, *_token_words(tokens)))
                 suspects = suspects[order]
                 same = _same_as_previous(tokens[order])
-                alone = ~_either(same[1:])
+                alone = ~either(same[1:])
                 suspects, same = suspects[~alone], same[~alone]
             yield suspects, np.flatnonzero(~same)
 
@@ -357,14 +354,6 @@ def _same_as_previous(tokens: Bytes2D) -> Flags:
     return same
 
 
-def _either(same: Flags) -> Flags:
-    """Of n - 1 flags between neighbours, n flags: whether one equals the one before it or the one after."""
-    found = np.zeros(len(same) + 1, dtype=np.bool_)
-    found[1:] = same
-    found[:-1] |= same
-    return found
-
-
 def _token_words(tokens: Bytes2D) -> tuple[Words, ...]:
     words = np.ascontiguousarray(tokens).view(np.uint64)
     return tuple(words[:, place] for place in (3, 2, 1, 0))
@@ -372,7 +361,7 @@ def _token_words(tokens: Bytes2D) -> tuple[Words, ...]:
 
 def _first_of_record(tokens: Bytes2D, owners: Indices) -> Indices:
     """Places of one key's tokens (m, 32) without the repeats within a record, in order."""
-    several = _either(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
+    several = either(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
     if not several.any():
         return np.arange(len(owners))
     suspects = np.flatnonzero(several)

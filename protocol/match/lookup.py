@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.match.messages import Bytes2D, Indices
+from blindmatch.protocol.sorting import either, order_of
 
 BUCKET_ROWS = 1 << 20
 """Rows sorted at a time: about 40 MiB of memory."""
@@ -70,15 +71,14 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
         # As unsigned numbers, what is below `low` wraps to above the range.
         places.append(np.flatnonzero(heads - np.uint16(low) < high - low) + start)
     inside = np.concatenate(places)
-    first, second = _words(np.take(rows[:, :TAG_BYTES], inside, axis=0))
-    order = np.argsort(first)
-    ordered = first[order]
-    same = ordered[1:] == ordered[:-1]
+    narrow = rows.shape[1] == TAG_BYTES  # then the faster way to gather takes no copy of all rows first
+    first, second = _words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
+    order, same = order_of(first)
     if same.any():  # a receiver may bring one token for several records
-        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        tied = np.flatnonzero(either(same[1:]))
         members = order[tied]
-        order[tied] = members[np.lexsort((second[members], ordered[tied]))]
-    return inside[order], ordered, second[order]
+        order[tied] = members[np.lexsort((second[members], first[members]))]
+    return inside[order], first[order], second[order]
 
 
 def in_order(rows: Bytes2D) -> Iterator[Indices]:
