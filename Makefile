@@ -29,7 +29,8 @@ docs: install
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+# The C sources are built by the install: a change there asks for another.
+$(STAMP): pyproject.toml $(wildcard protocol/*/native/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[parquet,postgres]" --group dev

@@ -1,5 +1,6 @@
 """Files of the data folder: written whole or not at all, readable by their owner only."""
 
+import mmap
 import os
 import tempfile
 from pathlib import Path
@@ -29,3 +30,17 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
+
+
+def let_go(mapped: mmap.mmap) -> None:
+    """Take a mapped file's pages out of this process's memory; what was written stays with the system, or on the disk."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)  # of a shared mapping: nothing is lost

@@ -6,6 +6,7 @@ that was sent with other bytes.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,12 @@ from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
+    AllocateRows,
     CompiledKeys,
     Elements,
     Rates,
     Tokens,
+    in_memory,
     load_schema,
 )
 from blindmatch.protocol.match import EdgeContext, Role
@@ -185,8 +188,16 @@ def prepare(
     agreement: Agreement,
     row: EdgeRow,
     agreed: Exchanged,
+    allocate: AllocateRows = in_memory,
 ) -> Prepared:
     """Tokens and elements of this node's side; on the sender's side each token once, and the facts with it.
+
+    Args:
+        node: this node.
+        agreement: checked.
+        row: the edge, with its seed.
+        agreed: what both sides compiled.
+        allocate: where the tokens are kept: in memory, or not in the open.
 
     Raises:
         LocalError: the collection is gone, unreadable, or has no records that may enter.
@@ -196,13 +207,15 @@ def prepare(
     collection = collections.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
     expander = Expander(row.seed)
+    calls = count()
     tokens = collection.tokens(
         agreed.compiled,
         selected,
         agreed.tokens_of(role),
-        lambda count: expander.stream("fillers", 0, count),
+        lambda size: expander.stream("fillers", next(calls), size),
         distinct=sending,
         role="sender" if sending else "receiver",
+        allocate=allocate,
     )
     expander.wipe()
     facts = None

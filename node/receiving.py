@@ -6,13 +6,15 @@ called again after any failure of the network, and by a new process after a cras
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from functools import partial
+from typing import Unpack
 
+from blindmatch.node import edgework
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import Peer, connect
 from blindmatch.node.convert import match as convert
+from blindmatch.node.edgework import EdgeWork, Means
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import (
     Exchanged,
@@ -20,12 +22,10 @@ from blindmatch.node.preparation import (
     check_rates,
     context_of,
     exchanged,
-    prepare,
     state_rates,
 )
 from blindmatch.node.results import assemble
 from blindmatch.node.store import EdgeRow
-from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import (
     AgreementError,
@@ -35,76 +35,48 @@ from blindmatch.protocol.errors import (
     PeerError,
     SequenceError,
 )
-from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, Receiver, Role, State, Workspace
+from blindmatch.protocol.match import Header, Receiver, Role, State
 from blindmatch.protocol.transcript import Signed
 
-Result = TypeVar("Result")
 Progress = Callable[[str, str, int, int], None]
 """Told the edge, the step (`prepare`, `wait`, `exchange`, `tags`, `close`), and how many of how many chunks."""
 
-_IN_FLIGHT = 4
-"""Blinded chunks sent ahead of their answers: enough to keep both sides busy, 0.5 MiB of memory."""
+_IN_FLIGHT = 16
+"""Blinded chunks sent ahead of their answers: the sender stores one checkpoint for all that it finds waiting."""
 
 _UNBLIND_AHEAD = 4
 """Evaluated chunks that may wait to be unblinded before the next is asked for."""
 
-_CHUNKS_PER_CHECKPOINT = 8
 _SECONDS_PER_ELEMENT = 0.005
 """Of a stream's deadline: far slower than any backend, so that only a stuck peer meets it."""
 
 
-class ReceivingEdge:
-    """One edge of one round, worked on by this process.
+class ReceivingEdge(EdgeWork[Receiver]):
+    """One edge on which this node is the receiver.
 
     Args:
         node: this node, the receiver.
         row: the edge as stored, with seed and snapshot.
         agreement: checked.
-        pool: threads for the heavy work.
-        lanes: how many of them prepare at once.
         progress: told about every chunk.
-        limits: the same on both nodes.
+        means: see `Means`.
     """
 
+    event = AuditEvent.COMBINATION
+
     def __init__(
-        self,
-        node: Node,
-        row: EdgeRow,
-        agreement: Agreement,
-        *,
-        pool: ThreadPoolExecutor,
-        lanes: int,
-        progress: Progress,
-        limits: Limits,
+        self, node: Node, row: EdgeRow, agreement: Agreement, *, progress: Progress, **means: Unpack[Means]
     ) -> None:
-        self.row = row
-        self.key = (row.round_id, row.edge)
+        super().__init__(node, row, agreement, **means)
         self.sent = 0
         self.received = 0
         self.leads = 0
         self.hits = 0
         self._matched = False
-        self._node = node
-        self._agreement = agreement
         self._edge = agreement.edge(row.edge)
-        self._party = agreement.party(row.peer)
-        self._pool = pool
-        self._lanes = lanes
         self._progress = progress
-        self._limits = limits
-        self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
         self._agreed: Exchanged | None = None
         self._made: Prepared | None = None
-        self._session: Receiver | None = None
-        self._one_at_a_time = asyncio.Lock()
-
-    @property
-    def session(self) -> Receiver:
-        """The session, once `build` has made it."""
-        if self._session is None:
-            raise SequenceError("the edge's session was not built")
-        return self._session
 
     @property
     def built(self) -> bool:
@@ -193,41 +165,21 @@ class ReceivingEdge:
         """
 
         def make() -> None:
-            node = self._node
             self._files.hold()
             # Read again now that nobody else can write: another process may have got further since.
-            row = self.row = node.store.edge(*self.key)
+            row = self.row = self._node.store.edge(*self.key)
             if not row.running:
                 raise LocalError(
                     f"this edge of the round is {row.state}", hint="See `blindmatch round status`."
                 )
-            self._made = prepare(node, self._agreement, row, self.agreed)
-            self._session = Receiver(
-                self.agreed.context,
-                seed=row.seed,
-                signer=node.keys.identity,
-                peer_key=self._party.identity_key,
-                elements=self._made.elements,
-                workspace=Workspace(self._files.allocate),
-                limits=self._limits,
-                snapshot=row.snapshot or None,
-            )
+            self._made, terms = self._terms(row, self.agreed)
+            self._session = Receiver(self.agreed.context, **terms)
 
         await self._in_pool(make)
         session = self.session
-        if session.state is not State.PREPARING:
-            return
-        left = iter(range(session.prepared, session.chunks))
-
-        async def lane() -> None:
-            for index in left:
-                await self._in_pool(session.prepare_chunk, index)
-                self._report("prepare", session.prepared, session.chunks)
-                if index % _CHUNKS_PER_CHECKPOINT == 0:
-                    await self._alone(self._save)
-
-        await asyncio.gather(*(lane() for _ in range(self._lanes)))
-        await self._alone(session.commit, save=True)
+        if session.state is State.PREPARING:
+            await self._prepare_chunks(lambda: self._report("prepare", session.prepared, session.chunks))
+            await self._alone(Receiver.commit, save=True)
 
     async def drive(self) -> None:
         """Everything that is left to do with the sender, from the state that the session is in.
@@ -251,7 +203,7 @@ class ReceivingEdge:
             signature = await self._close(peer)
         # Only now, when the channel is closed too: how long the lookup takes tells how many hits there are.
         await self._alone(self._match)
-        await self._alone(self._finish, signature)
+        await self._alone(lambda session: self._finish(session, signature))
         self._report("close", 1, 1)
 
     async def salvage(self) -> None:
@@ -273,8 +225,7 @@ class ReceivingEdge:
 
     async def _open(self, peer: Peer) -> None:
         """Give our commitment, wait for the sender's: both are compared with what came before a crash."""
-        session = self.session
-        commitment = await self._alone(session.commit)
+        commitment = await self._alone(Receiver.commit)
         request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
         call = peer.match.Open(
             convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
@@ -286,7 +237,7 @@ class ReceivingEdge:
                 if isinstance(body, convert.Progress):
                     self._report("wait", body.done, body.total)
                     continue
-                await self._alone(session.receive_commitment, body, save=True)
+                await self._alone(partial(Receiver.receive_commitment, signed=body), save=True)
                 return await peer.end(call)
         finally:
             call.cancel()
@@ -306,7 +257,7 @@ class ReceivingEdge:
         async def feed(first: int) -> None:
             for index in range(first, session.chunks):
                 await ahead.acquire()
-                chunk = await self._alone(session.blinded_chunk, index)
+                chunk = await self._alone(partial(Receiver.blinded_chunk, index=index))
                 await call.write(convert.blinded_chunk(chunk))
             await call.done_writing()
 
@@ -317,7 +268,11 @@ class ReceivingEdge:
                     raise PeerError(
                         PeerCode.BAD_SEQUENCE, f"chunk {chunk.header.sequence} came where {index} was due"
                     )
-                await self._alone(session.receive_evaluated, chunk, save=True)
+                # Nothing follows from it that the sender would not do again: the sender's own checkpoint came first.
+                due = (
+                    index in (first, session.chunks - 1) or (index + 1) % edgework.CHUNKS_PER_CHECKPOINT == 0
+                )
+                await self._alone(partial(Receiver.receive_evaluated, chunk=chunk), save=due)
                 ahead.release()
                 self._report("exchange", session.next_chunk, session.chunks)
                 await backlog.acquire()
@@ -347,8 +302,8 @@ class ReceivingEdge:
             while session.state is State.COLLECTING:
                 chunk = convert.read_tag_chunk(await peer.next(call), self.agreed.context)
 
-                due = (session.next_tag_chunk + 1) % _CHUNKS_PER_CHECKPOINT == 0
-                await self._alone(session.receive_tags, chunk, save=due)
+                due = (session.next_tag_chunk + 1) % edgework.CHUNKS_PER_CHECKPOINT == 0
+                await self._alone(partial(Receiver.receive_tags, chunk=chunk), save=due)
                 self._report("tags", session.next_tag_chunk, session.tag_chunks)
             await peer.end(call)
             await self._alone(self._save)
@@ -360,9 +315,9 @@ class ReceivingEdge:
         for index in range(session.unblinded, session.chunks):
             await self._in_pool(session.unblind_chunk, index)
 
-    def _match(self) -> None:
+    def _match(self, session: Receiver) -> None:
         """Find the hits, keep the leads, then remember that it was done; a repeat replaces them."""
-        session, node, made = self.session, self._node, self._made
+        node, made = self._node, self._made
         if made is None:
             raise SequenceError("the edge's elements were not prepared")
         hits = session.find_hits()
@@ -373,28 +328,28 @@ class ReceivingEdge:
         self._matched = True
         damaged = sum(lead.damaged for lead in found)
         if damaged:
-            self._note("damaged facts", count=damaged)
-        self._save()
+            self._note("damaged facts", recipient=node.agency, sender=self.row.peer, count=damaged)
+        self._save(session)
 
-    def _sign(self) -> None:
-        self.session.receipt(self.row.started_at, int(self._node.clock()))
-        self._save()
+    def _sign(self, session: Receiver) -> None:
+        session.receipt(self.row.started_at, int(self._node.clock()))
+        self._save(session)
 
     async def _close(self, peer: Peer) -> bytes:
         """The sender's signature over the receipt, not verified yet."""
-        session, node = self.session, self._node
-        receipt = await self._alone(session.receipt, self.row.started_at, int(node.clock()))
+        times = self.row.started_at, int(self._node.clock())
+        receipt = await self._alone(lambda session: session.receipt(*times))
         reply = await peer.call(peer.match.Close, convert.close_request(self._header(0), receipt))
         header, signature = convert.read_close_reply(reply)
         self._check(header)
         return signature
 
-    def _finish(self, signature: bytes) -> None:
+    def _finish(self, session: Receiver, signature: bytes) -> None:
         node = self._node
-        signed = self.session.receive_receipt_signature(signature)
+        signed = session.receive_receipt_signature(signature)
         signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
         # The log first: a crash in between makes it say something twice, never leave something out.
-        self._note("closed", leads=self.leads)
+        self._note("closed", recipient=node.agency, sender=self.row.peer, leads=self.leads)
         node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
         self._files.erase()
 
@@ -408,30 +363,12 @@ class ReceivingEdge:
     def give_up(self, error: PeerError | AgreementError) -> None:
         """The edge has failed: remember why, wipe its secrets, erase its files."""
         code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._note("failed", code=code)
+        self._note("failed", recipient=self._node.agency, sender=self.row.peer, code=code)
         self._node.store.fail(*self.key, code=code, reason=error.message[:400])
         self._files.erase()
 
-    def _note(self, action: str, **detail: str | int) -> None:
-        self._node.audit.append(
-            AuditEvent.COMBINATION,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=self._node.agency,
-            detail={"action": action, "sender": self.row.peer, **detail},
-        )
-
-    def _save(self) -> None:
-        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
-        session = self.session
-        snapshot = session.snapshot()
-        self._files.flush()
-        self._node.store.checkpoint(
-            *self.key,
-            state=session.state.value,
-            snapshot=snapshot,
-            done=session.next_chunk,
-            total=session.chunks,
-        )
+    def _total(self, session: Receiver) -> int:
+        return session.chunks
 
     def _check(self, header: Header) -> None:
         if (header.round_id, header.edge) != self.key:
@@ -445,26 +382,6 @@ class ReceivingEdge:
 
     def _report(self, step: str, done: int, total: int) -> None:
         self._progress(self.row.edge, step, done, total)
-
-    async def _alone(self, work: Callable[..., Result], *arguments: object, save: bool = False) -> Result:
-        """In a thread, never beside another such step, and to its end even when we are cancelled."""
-
-        def whole() -> Result:
-            result = work(*arguments)
-            if save:
-                self._save()
-            return result
-
-        async def locked() -> Result:
-            async with self._one_at_a_time:
-                return await self._in_pool(whole)
-
-        task = asyncio.create_task(locked())
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        return await asyncio.shield(task)
-
-    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
 
 def _worst(group: ExceptionGroup) -> Exception:

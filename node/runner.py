@@ -6,7 +6,6 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from blindmatch.node.agreements import bindings, book
@@ -15,8 +14,10 @@ from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
 from blindmatch.node.convert.status import RefusalError
+from blindmatch.node.edgework import threads
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
+from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.upkeep import sweep
@@ -31,10 +32,12 @@ from blindmatch.protocol.errors import (
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.match import Role, State
+from blindmatch.protocol.match import ReceiptTerms, Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
 
-EDGES_AT_ONCE = 2
+EDGES_AT_ONCE = 8
+"""Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
+amount of memory and five bytes per element."""
 
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
@@ -140,22 +143,15 @@ async def run_round(
             resume_round,
             await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
         )
-    workers = node.settings.service.workers or os.cpu_count() or 1
     at_once = asyncio.Semaphore(EDGES_AT_ONCE)
-    with ThreadPoolExecutor(workers, thread_name_prefix="curve") as pool:
+    with threads(node.settings) as pool:
 
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
             if isinstance(start, EdgeOutcome):
                 return start
             async with at_once:
                 edge = ReceivingEdge(
-                    node,
-                    start,
-                    agreement,
-                    pool=pool,
-                    lanes=workers,
-                    progress=progress or _silent,
-                    limits=limits,
+                    node, start, agreement, progress=progress or _silent, pool=pool, limits=limits
                 )
                 return await _run_edge(node, edge, wait_seconds)
 
@@ -268,11 +264,27 @@ def _again(
             except (PeerError, AgreementError) as error:
                 begun.append(_outcome(row.edge, row.peer, row.state, error))
         else:
-            leads = len(node.store.leads(round_id, row.edge))
-            begun.append(
-                EdgeOutcome(row.edge, row.peer, row.state, leads=leads, code=row.code, reason=row.reason)
-            )
+            begun.append(_ended(node, row))
     return begun
+
+
+def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
+    """An edge that ended earlier, as its receipt and the store tell."""
+    ours = theirs = 0
+    if row.receipt:
+        context = context_of(book.find(node, row.agreement_id).agreement, row)
+        said = ReceiptTerms.parse(row.receipt, context)
+        ours, theirs = said.receiver_elements, said.sender_elements
+    return EdgeOutcome(
+        row.edge,
+        row.peer,
+        row.state,
+        leads=len(node.store.leads(row.round_id, row.edge)),
+        receiver_elements=ours,
+        sender_elements=theirs,
+        code=row.code,
+        reason=row.reason,
+    )
 
 
 async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> EdgeOutcome:

@@ -5,16 +5,20 @@ seed and no scalar, and are erased when the edge closes.
 """
 
 import fcntl
+import mmap
 import os
 import re
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from blindmatch.node.files import let_go, reserve
+from blindmatch.node.scratch import SealedRows
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.match.messages import Bytes2D
 
@@ -34,7 +38,8 @@ class RoundFiles:
         if not _NAME.fullmatch(edge):  # an agreement's check makes this so; a path is worth a second look
             raise StoreError(f"an edge's id cannot name a folder: {edge[:40]!r}")
         self.folder = rounds / round_id.hex() / edge
-        self._maps: dict[str, np.memmap[tuple[int, int], np.dtype[np.uint8]]] = {}
+        self._maps: dict[str, tuple[mmap.mmap, Bytes2D]] = {}
+        self._scratch: weakref.WeakSet[SealedRows] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._held: int | None = None
 
@@ -79,9 +84,20 @@ class RoundFiles:
         with self._lock:  # chunks are prepared in several threads, and each may be the first to ask
             if name not in self._maps:
                 self._maps[name] = self._map(self.folder / f"{name}.bin", shape)
-            return np.asarray(self._maps[name])
+            return self._maps[name][1]
 
-    def _map(self, path: Path, shape: tuple[int, int]) -> "np.memmap[tuple[int, int], np.dtype[np.uint8]]":
+    def scratch(self, _name: str, shape: tuple[int, int]) -> SealedRows:
+        """Rows for this process alone, which nobody else can read and no crash leaves behind.
+
+        Raises:
+            StoreError: the disk is full or cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = SealedRows(self.folder, shape)
+        self._scratch.add(made)
+        return made
+
+    def _map(self, path: Path, shape: tuple[int, int]) -> tuple[mmap.mmap, Bytes2D]:
         size = shape[0] * shape[1]
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -89,7 +105,7 @@ class RoundFiles:
                 # Under another name first: a file of the right name always has its full size.
                 fresh = path.with_suffix(".new")
                 with fresh.open("wb") as file:
-                    _reserve(file.fileno(), size)
+                    reserve(file.fileno(), size)
                 fresh.chmod(0o600)
                 fresh.rename(path)
             if path.stat().st_size != size:
@@ -97,7 +113,11 @@ class RoundFiles:
                     f"{path} has {path.stat().st_size} bytes instead of {size}",
                     hint="The round cannot go on; start a new one.",
                 )
-            return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
+            if not size:  # nothing can be mapped
+                return mmap.mmap(-1, 1), np.zeros(shape, dtype=np.uint8)
+            with path.open("r+b") as file:
+                mapped = mmap.mmap(file.fileno(), size)
+            return mapped, np.frombuffer(mapped, dtype=np.uint8).reshape(shape)
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be used: {error.strerror}", hint="Is there space on the disk?"
@@ -106,12 +126,18 @@ class RoundFiles:
     def flush(self) -> None:
         """Write everything to the disk: comes before every checkpoint that counts on it.
 
+        What is written leaves this process's memory, and comes back from the system's cache when it is used again: a long
+        round does not fill it with what it is done with.
+
         Raises:
             StoreError: the disk does not take it.
         """
         try:
-            for mapped in list(self._maps.values()):
+            for mapped, _ in list(self._maps.values()):
                 mapped.flush()
+                let_go(mapped)
+            for rows in list(self._scratch):
+                rows.let_go()
         except OSError as error:
             raise StoreError(
                 f"{self.folder} cannot be written: {error.strerror}", hint="Is there space on the disk?"
@@ -123,14 +149,6 @@ class RoundFiles:
         self.close()
         with suppress(OSError):
             self.folder.parent.rmdir()
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
-    if size and hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:
-        os.truncate(descriptor, size)
 
 
 def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:

@@ -19,9 +19,13 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import SEED_BYTES, UNIFORM_BYTES
+from blindmatch.protocol.sorting import order_of
 
 _DOMAIN = b"blindmatch/expand/v1"
 _NONCE = bytes(16)
+_BUCKET = 1 << 22
+"""Keys of an order that are sorted at a time: about 120 MiB of memory."""
+_SCAN = 1 << 19
 
 
 class Expander:
@@ -61,14 +65,37 @@ class Expander:
         uniform = np.frombuffer(self.stream(label, index, count * UNIFORM_BYTES), dtype=np.uint8)
         return group.scalars_from_uniform(uniform.reshape(count, UNIFORM_BYTES))
 
-    def permutation(self, label: str, count: int) -> npt.NDArray[np.int64]:
-        """A uniform order of `count` things: the argsort of 64-bit keys (count,).
+    def permutation(self, label: str, count: int) -> npt.NDArray[np.uint32]:
+        """A uniform order of `count` < 2^32 things: those that sort `count` 64-bit keys (count,).
 
         Two keys are equal with probability below count^2 / 2^65: 2^-18 at ten million, and then only the
-        order of one pair is fixed.
+        order of one pair is fixed. Beside the result, memory holds a bucket of the keys at a time: each bucket
+        goes through the whole stream again.
         """
-        keys = np.frombuffer(self.stream(label, 0, count * 8), dtype="<u8")
-        return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+        order = np.empty(count, dtype=np.uint32)
+        bits, placed = 0, 0
+        while count >> bits > _BUCKET:
+            bits += 1
+        for bucket in range(1 << bits):
+            indices, keys = self._bucket(label, count, bucket, bits)
+            rank, _ = order_of(keys)
+            order[placed : placed + len(rank)] = indices[rank]
+            placed += len(rank)
+        return order
+
+    def _bucket(
+        self, label: str, count: int, bucket: int, bits: int
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+        """The keys whose first bits are the bucket's number, and their places in the stream."""
+        stream = Cipher(ChaCha20(self._key(label, 0), _NONCE), mode=None).encryptor()
+        places, kept = [np.empty(0, dtype=np.uint32)], [np.empty(0, dtype=np.uint64)]
+        for start in range(0, count, _SCAN):
+            size = min(_SCAN, count - start)
+            keys = np.frombuffer(stream.update(bytes(size * 8)), dtype="<u8")
+            inside = np.flatnonzero(keys >> np.uint64(64 - bits) == bucket) if bits else np.arange(size)
+            kept.append(keys[inside])
+            places.append((inside + start).astype(np.uint32))
+        return np.concatenate(places), np.concatenate(kept)
 
     def wipe(self) -> None:
         """Overwrite the seed; every later call is refused."""

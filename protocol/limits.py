@@ -46,8 +46,9 @@ AEAD_OVERHEAD_BYTES = 16
 class Limits:
     """Bounds on what a node accepts. The defaults are the product's; tests shrink them."""
 
-    chunk_elements: int = 4_096
-    """Elements per chunk: 128 KiB of points, far below gRPC's 4 MB."""
+    chunk_elements: int = 16_384
+    """Elements per chunk: 512 KiB of points, far below gRPC's 4 MB. Measured: what a chunk costs beside its points
+    is then a hundredth of them; see docs/adr/0011."""
 
     chunk_tag_bytes: int = 1 << 20
     """Bytes of tag rows per chunk; wide fact payloads lower the rows, not the limit."""

@@ -2,12 +2,13 @@
 
 ```
 receiver                                                     sender
-points  = hash_to_group(inputs)
-blinded = blind(points, blinds)          -- blinded -->      evaluated = evaluate(secret, blinded)
+blinded = blind_inputs(inputs, blinds)   -- blinded -->      evaluated = evaluate(secret, blinded)
                                          <- evaluated --     proof     = prove(key pair, blinded, evaluated, r)
 verify(public, blinded, evaluated, proof)
-outputs = finalize(inputs, unblind(evaluated, blinds))       outputs   = evaluate_directly(secret, points, inputs)
+outputs = finalize(inputs, unblind(evaluated, blinds))       outputs   = evaluate_inputs(secret, inputs)
 ```
+
+`hash_to_group` gives points that may be kept; `blind` and `evaluate_directly` start from those.
 
 Every element of a batch has its own blind. Inputs of one batch all have the same width. Whatever comes from the
 peer is decoded strictly, and the identity refused (RFC 9497 2.1); a peer's mistake is a `PeerError`, our own a `ValueError`.
@@ -21,25 +22,25 @@ from enum import IntEnum
 
 import numpy as np
 
-from blindmatch.protocol import group
+from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.group import Bytes1D, Bytes2D, ElementError, wipe
 from blindmatch.protocol.limits import (
-    OUTPUT_BYTES,
     POINT_BYTES,
     PROOF_BYTES,
     SCALAR_BYTES,
     SEED_BYTES,
-    UNIFORM_BYTES,
 )
 
 __all__ = [
     "KeyPair",
     "Mode",
     "blind",
+    "blind_inputs",
     "derive_key_pair",
     "evaluate",
     "evaluate_directly",
+    "evaluate_inputs",
     "finalize",
     "hash_to_group",
     "prove",
@@ -50,12 +51,6 @@ __all__ = [
 
 _MAX_LENGTH = 2**16 - 1
 """RFC 9497 1.2: lengths and indices are two bytes."""
-
-_SLICE = 4_096
-"""Rows that are laid out for hashing at a time: bounds the memory to a few times 4,096 x the input's width."""
-
-# RFC 9380 5.3.1: the hash's first block is Z_pad, all zero; its state is computed once and copied.
-_Z_PAD_STATE = hashlib.sha512(bytes(128))
 
 
 class Mode(IntEnum):
@@ -88,9 +83,7 @@ def derive_key_pair(seed: bytes, info: bytes, mode: Mode) -> KeyPair:
     derive_input = _row(bytes(seed) + _prefixed(info))
     label = b"DeriveKeyPair" + _context_string(mode)
     for counter in range(256):
-        message = _lay_out(1, derive_input, bytes([counter]))
-        secret = _hash_to_scalars(message, label)
-        wipe(message)
+        secret = _hash_to_scalars(derive_input, bytes([counter]), tag=label)
         if secret.any():
             wipe(derive_input)
             return KeyPair(secret[0], group.multiply_base(secret)[0])
@@ -110,8 +103,11 @@ def hash_to_group(inputs: Bytes2D, mode: Mode) -> Bytes2D:
     Raises:
         ElementError: an input hashes to the identity (RFC 9497 3.3.1 InvalidInputError); nobody can find one.
     """
-    _require_inputs(inputs)
-    return group.from_uniform(_expand(inputs, b"HashToGroup-" + _context_string(mode)))
+    uniform = _expand_inputs(inputs, mode)
+    try:
+        return group.from_uniform(uniform)
+    finally:
+        wipe(uniform)
 
 
 def blind(points: Bytes2D, blinds: Bytes2D) -> Bytes2D:
@@ -121,6 +117,19 @@ def blind(points: Bytes2D, blinds: Bytes2D) -> Bytes2D:
         ValueError: a blind is zero or not below the order, or shapes differ; `ElementError` for a bad point.
     """
     return group.multiply_each(points, blinds)
+
+
+def blind_inputs(inputs: Bytes2D, blinds: Bytes2D, mode: Mode) -> Bytes2D:
+    """RFC 9497 3.3.1 Blind, whole: inputs (n, width) hashed to the group and blinded, (n, 32), without a stop between.
+
+    Raises:
+        ValueError: as `hash_to_group` and `blind`.
+    """
+    uniform = _expand_inputs(inputs, mode)
+    try:
+        return group.multiply_uniform_each(uniform, blinds)
+    finally:
+        wipe(uniform)
 
 
 def evaluate(secret: Bytes1D, blinded: Bytes2D) -> Bytes2D:
@@ -155,22 +164,29 @@ def finalize(inputs: Bytes2D, unblinded: Bytes2D) -> Bytes2D:
     _require_inputs(inputs)
     if unblinded.shape != (len(inputs), POINT_BYTES):
         raise ValueError("as many unblinded elements as inputs are needed")
-    width = inputs.shape[1]
-    head = _length(width)
-    middle = _length(POINT_BYTES)
-    suffix = b"Finalize"
-    outputs = np.empty((len(inputs), OUTPUT_BYTES), dtype=np.uint8)
-    for start in range(0, len(inputs), _SLICE):
-        part = slice(start, min(start + _SLICE, len(inputs)))
-        rows = _lay_out(len(outputs[part]), head, inputs[part], middle, unblinded[part], suffix)
-        _hash_rows(rows, outputs[part])
-        wipe(rows)
-    return outputs
+    return hashing.sha512(_length(inputs.shape[1]), inputs, _length(POINT_BYTES), unblinded, b"Finalize")
 
 
 def evaluate_directly(secret: Bytes1D, points: Bytes2D, inputs: Bytes2D) -> Bytes2D:
     """RFC 9497 3.3.1 Evaluate: the sender's own outputs (n, 64), from cached points (n, 32) and inputs (n, width)."""
     elements = group.multiply(points, secret)
+    try:
+        return finalize(inputs, elements)
+    finally:
+        wipe(elements)
+
+
+def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
+    """RFC 9497 3.3.1 Evaluate, whole: the sender's own outputs (n, 64) of inputs (n, width).
+
+    Raises:
+        ValueError: as `hash_to_group`.
+    """
+    uniform = _expand_inputs(inputs, mode)
+    try:
+        elements = group.multiply_uniform(uniform, secret)
+    finally:
+        wipe(uniform)
     try:
         return finalize(inputs, elements)
     finally:
@@ -275,66 +291,28 @@ def _composite_weights(public: Bytes1D, blinded: Bytes2D, evaluated: Bytes2D, mo
     seed = hashlib.sha512(_prefixed(public.tobytes()) + _prefixed(b"Seed-" + context)).digest()
     indices = np.arange(count, dtype=">u2").view(np.uint8).reshape(count, 2)
     point = _length(POINT_BYTES)
-    rows = _lay_out(count, _prefixed(seed), indices, point, blinded, point, evaluated, b"Composite")
-    return _hash_to_scalars(rows, b"HashToScalar-" + context)
+    pieces = (_prefixed(seed), indices, point, blinded, point, evaluated, b"Composite")
+    return _hash_to_scalars(*pieces, tag=b"HashToScalar-" + context)
 
 
 def _challenge(public: Bytes1D, points: tuple[Bytes2D, ...], mode: Mode) -> Bytes2D:
     """RFC 9497 2.2.1: the challenge scalar c (1, 32) over B, M, Z, t2, t3."""
     parts = b"".join(_prefixed(part.tobytes()) for part in (public, *points))
-    return _hash_to_scalars(_row(parts + b"Challenge"), b"HashToScalar-" + _context_string(mode))
+    return _hash_to_scalars(_row(parts + b"Challenge"), tag=b"HashToScalar-" + _context_string(mode))
 
 
-def _hash_to_scalars(messages: Bytes2D, tag: bytes) -> Bytes2D:
+def _hash_to_scalars(*pieces: bytes | Bytes2D, tag: bytes) -> Bytes2D:
     """RFC 9497 4.1 HashToScalar: expand to 64 bytes, read little-endian, reduce modulo the order."""
-    uniform = _expand(messages, tag)
+    uniform = hashing.expand_xmd(*pieces, tag=tag)
     scalars = group.scalars_from_uniform(uniform)
     wipe(uniform)
     return scalars
 
 
-def _expand(messages: Bytes2D, tag: bytes) -> Bytes2D:
-    """RFC 9380 5.3.1 expand_message_xmd with SHA-512 to 64 bytes, one block, for each row."""
-    tag_prime = tag + bytes([len(tag)])
-    suffix = _length(UNIFORM_BYTES) + b"\x00" + tag_prime
-    last = b"\x01" + tag_prime
-    uniform = np.empty((len(messages), UNIFORM_BYTES), dtype=np.uint8)
-    target = uniform.reshape(-1).data
-    first_block, sha512 = _Z_PAD_STATE.copy, hashlib.sha512
-    position = 0
-    for start in range(0, len(messages), _SLICE):
-        part = messages[start : start + _SLICE]
-        rows = _lay_out(len(part), part, suffix)
-        view, width = rows.reshape(-1).data, rows.shape[1]
-        for offset in range(0, rows.size, width):
-            state = first_block()
-            state.update(view[offset : offset + width])
-            target[position : position + UNIFORM_BYTES] = sha512(state.digest() + last).digest()
-            position += UNIFORM_BYTES
-        wipe(rows)
-    return uniform
-
-
-def _hash_rows(rows: Bytes2D, outputs: Bytes2D) -> None:
-    """SHA-512 of each row into the same row of outputs (n, 64)."""
-    source, target = rows.reshape(-1).data, outputs.reshape(-1).data
-    width, sha512, position = rows.shape[1], hashlib.sha512, 0
-    for offset in range(0, rows.size, width):
-        target[position : position + OUTPUT_BYTES] = sha512(source[offset : offset + width]).digest()
-        position += OUTPUT_BYTES
-
-
-def _lay_out(count: int, *parts: bytes | Bytes2D) -> Bytes2D:
-    """Put parts side by side in one fresh contiguous batch; bytes are repeated in every row."""
-    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
-    rows = np.empty((count, sum(widths)), dtype=np.uint8)
-    column = 0
-    for part, width in zip(parts, widths, strict=True):
-        rows[:, column : column + width] = (
-            np.frombuffer(part, dtype=np.uint8) if isinstance(part, bytes) else part
-        )
-        column += width
-    return rows
+def _expand_inputs(inputs: Bytes2D, mode: Mode) -> Bytes2D:
+    """RFC 9497 4.1 HashToGroup, the hash: 64 uniform bytes for each input."""
+    _require_inputs(inputs)
+    return hashing.expand_xmd(inputs, tag=b"HashToGroup-" + _context_string(mode))
 
 
 def _require_inputs(inputs: Bytes2D) -> None:

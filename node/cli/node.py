@@ -23,7 +23,7 @@ from blindmatch.node.config_template import add_peer
 from blindmatch.node.keys import FILE_NAME as KEYS_NAME
 from blindmatch.node.keys import PublicKeys
 from blindmatch.node.passphrase import read_passphrase
-from blindmatch.protocol import group
+from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import LocalError
 
 app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
@@ -150,6 +150,7 @@ def status(
             "agreements": len(node.store.agreements()),
             "running_edges": len(running),
             "curve": group.backend_name(),
+            "hashing": hashing.backend_name(),
             "audit_entries": 0 if last is None else last.seq,
         }
 
@@ -165,6 +166,8 @@ def status(
         pairs += [(name.replace("_", " "), data[name]) for name in ("running_edges", "audit_entries")]
         slow = " - 1,000 times slower and not constant-time: reinstall rbcl, or install libsodium"
         pairs.append(("curve", f"{data['curve']}{slow if data['curve'] == 'reference' else ''}"))
+        built = " - the extension is not built: reinstall where there is a C compiler"
+        pairs.append(("hashing", f"{data['hashing']}{built if data['hashing'] == 'hashlib' else ''}"))
         pairs += [("peer", f"{agency} at {peer.address}") for agency, peer in node.settings.peers.items()]
         facts(pairs)
 

@@ -15,7 +15,15 @@ from blindmatch.node.collections.blocks import BLOCK_RECORDS, PURPOSE, BlockRead
 from blindmatch.node.collections.host import Host
 from blindmatch.node.store import CollectionRow
 from blindmatch.protocol.errors import StoreError
-from blindmatch.protocol.linkage import CompiledKeys, Schema, TokenBuilder, Tokens, load_schema
+from blindmatch.protocol.linkage import (
+    AllocateRows,
+    CompiledKeys,
+    Schema,
+    TokenBuilder,
+    Tokens,
+    in_memory,
+    load_schema,
+)
 
 Indices = npt.NDArray[np.int64]
 
@@ -139,6 +147,7 @@ class Collection:
         *,
         distinct: bool,
         role: Literal["receiver", "sender"] | None = None,
+        allocate: AllocateRows = in_memory,
     ) -> Tokens:
         """The tokens of the selected records; record `i` of the result is `selected[i]`. See `TokenBuilder`."""
         builder = TokenBuilder(
@@ -149,6 +158,7 @@ class Collection:
             distinct=distinct,
             role=role,
             entities=self.entities(selected),
+            allocate=allocate,
         )
         for block in self.blocks(selected):
             builder.add(*block)

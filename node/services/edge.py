@@ -5,42 +5,38 @@ Every step that changes the session ends with its files flushed and a checkpoint
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Unpack
 
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.edgework import EdgeWork, Means, Result, retrieve
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
-from blindmatch.node.preparation import exchanged, prepare
+from blindmatch.node.preparation import exchanged
 from blindmatch.node.store import EdgeRow
-from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
-from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import (
     BlindedChunk,
     EvaluatedChunk,
     Sender,
     State,
     TagChunk,
-    Workspace,
 )
 from blindmatch.protocol.transcript import Signed
-
-Key = tuple[bytes, str]
-Result = TypeVar("Result")
 
 _HEARTBEAT_SECONDS = 5.0
 """Progress is sent at least this often, so that the receiver can tell slow from gone."""
 
-_CHUNKS_PER_CHECKPOINT = 8
-"""While preparing: a crash costs at most this many chunks of work."""
+_STEP_SECONDS = 0.25
+"""Chunks that wait are evaluated together for so long, and stored with one checkpoint, before any of them is answered."""
 
 
-class SendingEdge:
+class SendingEdge(EdgeWork[Sender]):
     """One edge of one round, held by the server while a receiver works on it."""
+
+    event = AuditEvent.DISCLOSURE
 
     def __init__(
         self,
@@ -48,27 +44,16 @@ class SendingEdge:
         row: EdgeRow,
         agreement: Agreement,
         *,
-        pool: ThreadPoolExecutor,
-        lanes: int,
         metrics: Metrics,
-        limits: Limits,
         gone: Callable[["SendingEdge"], None],
+        **means: Unpack[Means],
     ) -> None:
-        self.row = row
-        self.key: Key = (row.round_id, row.edge)
-        self._node = node
-        self._agreement = agreement
-        self._pool = pool
-        self._lanes = lanes
+        super().__init__(node, row, agreement, **means)
         self._metrics = metrics
-        self._limits = limits
         self._gone = gone
-        self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
-        self._session: Sender | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._over = False
         self._moved = asyncio.Event()
-        self._one_at_a_time = asyncio.Lock()
         self._used = time.monotonic()
         self._log = logger(agency=node.agency, round=row.round_id.hex(), edge=row.edge, peer=row.peer)
 
@@ -83,7 +68,7 @@ class SendingEdge:
         self._used = time.monotonic()
         if self._preparing is None:
             self._preparing = asyncio.create_task(self._prepare(commitment))
-            self._preparing.add_done_callback(_retrieve)
+            self._preparing.add_done_callback(retrieve)
 
     async def progress(self) -> AsyncIterator[tuple[int, int]]:
         """(chunks done, chunks in all) until the preparation ends, whichever way."""
@@ -110,17 +95,26 @@ class SendingEdge:
             session.receive_commitment(receivers)
             return session.commit()
 
-        return await self._step(work)
+        return await self._asked(work)
 
-    async def evaluate(self, chunk: BlindedChunk) -> EvaluatedChunk:
-        """Evaluate one chunk; the checkpoint is stored when this returns.
+    async def evaluate(self, chunks: Sequence[BlindedChunk]) -> list[EvaluatedChunk]:
+        """Evaluate the first of some chunks, as many as a step has time for; their checkpoint is stored on return.
 
         Raises:
-            PeerError: the chunk is not what the receiver committed to, or out of order.
+            PeerError: a chunk is not what the receiver committed to, or out of order.
         """
-        answer = await self._step(lambda session: session.evaluate(chunk))
-        self._metrics.elements.labels("evaluated").inc(len(answer.points))
-        return answer
+
+        def work(session: Sender) -> list[EvaluatedChunk]:
+            ends, answers = time.monotonic() + _STEP_SECONDS, []
+            for chunk in chunks:
+                answers.append(session.evaluate(chunk))
+                if time.monotonic() > ends:
+                    break
+            return answers
+
+        answers = await self._asked(work)
+        self._metrics.elements.labels("evaluated").inc(sum(len(answer.points) for answer in answers))
+        return answers
 
     async def tags(self, first: int) -> AsyncIterator[TagChunk]:
         """The tag table's chunks from `first` on.
@@ -134,7 +128,7 @@ class SendingEdge:
             def work(session: Sender, at: int = following) -> tuple[TagChunk, int]:
                 return session.tag_chunk(at), session.tag_chunks
 
-            chunk, total = await self._step(work, save=False)
+            chunk, total = await self._asked(work, save=False)
             yield chunk
             following += 1
 
@@ -150,12 +144,12 @@ class SendingEdge:
             node, row = self._node, self.row
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
             # The log first: a crash in between makes it say something twice, never leave something out.
-            self._note("closed", "")
+            self._note("closed", recipient=row.peer)
             node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
             self._files.erase()
             return signed.sender_signature
 
-        return await self._step(work, save=False)
+        return await self._asked(work, save=False)
 
     async def stop(self) -> None:
         """Stop preparing and wait for the step under way."""
@@ -185,8 +179,10 @@ class SendingEdge:
             await self._built()
             if commitment is not None:
                 await self._alone(lambda session: session.receive_commitment(commitment))
-            await self._chunks()
-            await self._alone(lambda session: session.commit())
+            session = self.session
+            await self._prepare_chunks(self._move)
+            self._metrics.elements.labels("prepared").inc(session.chunks)
+            await self._alone(Sender.commit)
             await self._alone(self._save)
         except Exception as error:
             async with self._one_at_a_time:
@@ -194,6 +190,10 @@ class SendingEdge:
             raise
         finally:
             self._moved.set()
+
+    def _move(self) -> None:
+        self._moved.set()
+        self._used = time.monotonic()
 
     async def _built(self) -> None:
         """Build alone and to the end, so that nobody who stops us leaves a session behind."""
@@ -204,7 +204,7 @@ class SendingEdge:
                     await self._in_pool(self._build)
 
         task = asyncio.create_task(locked())
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(retrieve)
         await asyncio.shield(task)
 
     def _build(self) -> None:
@@ -215,96 +215,34 @@ class SendingEdge:
         if not row.running:
             raise SequenceError("the edge has ended meanwhile")
         agreed = exchanged(self._agreement, row)
-        made = prepare(node, self._agreement, row, agreed)
-        self._session = Sender(
-            agreed.context,
-            seed=row.seed,
-            signer=node.keys.identity,
-            peer_key=self._agreement.party(row.peer).identity_key,
-            elements=made.elements,
-            facts=made.facts,
-            workspace=Workspace(self._files.allocate),
-            limits=self._limits,
-            snapshot=row.snapshot or None,
-        )
+        made, terms = self._terms(row, agreed)
+        self._session = Sender(agreed.context, facts=made.facts, **terms)
 
-    async def _chunks(self) -> None:
-        """Prepare what is left, in as many threads as the node has."""
-        session = self._session
-        if session is None:
-            raise SequenceError("the edge was stopped")
-        left = iter(range(session.prepared, session.chunks))
+    def _total(self, session: Sender) -> int:
+        return session.blinded_chunks
 
-        async def lane() -> None:
-            for index in left:
-                await self._in_pool(session.prepare_chunk, index)
-                self._moved.set()
-                self._used = time.monotonic()
-                if index % _CHUNKS_PER_CHECKPOINT == 0:
-                    await self._alone(self._save)
-
-        try:
-            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
-                for _ in range(self._lanes):
-                    tasks.create_task(lane())
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
-        self._metrics.elements.labels("prepared").inc(session.chunks)
-
-    async def _step(self, work: Callable[[Sender], Result], *, save: bool = True) -> Result:
-        """One step of the session in a thread, then its checkpoint; a failed session is given up for good."""
+    async def _asked(self, work: Callable[[Sender], Result], *, save: bool = True) -> Result:
+        """One step that the receiver asked for, once the preparation has ended, then its checkpoint."""
         await asyncio.shield(self._task())
-
-        def whole(session: Sender) -> Result:
-            result = work(session)
-            if save:
-                self._save(session)
-            return result
-
         self._used = time.monotonic()
-        return await self._alone(whole)
+        return await self._alone(work, save=save)
 
-    async def _alone(self, work: Callable[[Sender], Result]) -> Result:
-        """Run in a thread, alone, and to its end even when the call that asked for it is cancelled.
+    async def _step(self, work: Callable[[Sender], Result]) -> Result:
+        """One step; a session whose step or checkpoint failed is never used again, whoever waits for it.
 
-        A session whose step or checkpoint failed is never used again, whoever waits for it: what it did may not be in
-        the store, and a second one made from there must be the only one.
+        What it did may not be in the store, and a second one made from there must be the only one.
         """
-
-        async def locked() -> Result:
-            async with self._one_at_a_time:
-                session = self._session
-                if session is None:
-                    raise SequenceError("the edge was stopped")
-                try:
-                    result = await self._in_pool(work, session)
-                except Exception as error:
-                    await self._failed(error)
-                    raise
-                if session.state is State.CLOSED:
-                    self.retire()
-                    self._gone(self)
-                    self._log.info("edge closed")
-                return result
-
-        task = asyncio.create_task(locked())
-        task.add_done_callback(_retrieve)
-        return await asyncio.shield(task)
-
-    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-
-    def _save(self, session: Sender) -> None:
-        """Snapshot, files, checkpoint: what is sent after this can be repeated after any crash."""
-        snapshot = session.snapshot()
-        self._files.flush()
-        self._node.store.checkpoint(
-            *self.key,
-            state=session.state.value,
-            snapshot=snapshot,
-            done=session.next_chunk,
-            total=session.blinded_chunks,
-        )
+        session = self.session
+        try:
+            result = await self._in_pool(work, session)
+        except Exception as error:
+            await self._failed(error)
+            raise
+        if session.state is State.CLOSED:
+            self.retire()
+            self._gone(self)
+            self._log.info("edge closed")
+        return result
 
     async def _failed(self, error: Exception) -> None:
         """A peer's fault ends the edge; our own leaves it in the store, to be tried again from the checkpoint.
@@ -325,20 +263,6 @@ class SendingEdge:
         self._log.warning("edge stopped", reason=reason)
 
     def _give_up(self, error: PeerError) -> None:
-        self._note("failed", error.code.value)
+        self._note("failed", recipient=self.row.peer, code=error.code.value)
         self._node.store.fail(*self.key, code=error.code.value, reason=error.message)
         self._files.erase()
-
-    def _note(self, action: str, code: str) -> None:
-        self._node.audit.append(
-            AuditEvent.DISCLOSURE,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=self.row.peer,
-            detail={"action": action, **({"code": code} if code else {})},
-        )
-
-
-def _retrieve(task: "asyncio.Task[Result]") -> None:
-    """Look at a task's end, so that a failure whose caller has gone is not reported as forgotten."""
-    if not task.cancelled():
-        task.exception()

@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from blindmatch.node.convert import match as convert
+from blindmatch.node.services.ahead import batches
 from blindmatch.node.services.sending import Sending
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.match import Header
+
+_BATCH = 8
+"""Blinded chunks that are taken together when so many wait: 1 MiB."""
 
 
 class MatchService:
@@ -40,13 +44,18 @@ class MatchService:
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks, in the order of the blinded ones, which is the receiver's strict order."""
         edge = None
-        async for request in requests:
-            chunk = convert.read_blinded_chunk(request)
-            if edge is None:
-                edge = await self._sending.edge(context.caller, chunk.header, disclosing=True)
-            elif (chunk.header.round_id, chunk.header.edge) != edge.key:
-                raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
-            yield convert.evaluated_chunk(await edge.evaluate(chunk))
+        async for waiting in batches(requests, _BATCH):
+            chunks = [convert.read_blinded_chunk(request) for request in waiting]
+            for chunk in chunks:
+                if edge is None:
+                    edge = await self._sending.edge(context.caller, chunk.header, disclosing=True)
+                elif (chunk.header.round_id, chunk.header.edge) != edge.key:
+                    raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
+            while edge is not None and chunks:
+                answers = await edge.evaluate(chunks)
+                chunks = chunks[len(answers) :]
+                for answer in answers:
+                    yield convert.evaluated_chunk(answer)
 
     async def Tags(  # noqa: N802
         self, request: match_pb2.TagsRequest, context: Any

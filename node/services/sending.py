@@ -5,16 +5,16 @@ Nothing here depends on which elements match: the sender never learns it.
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
+from blindmatch.node.edgework import Key, threads
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.node.preparation import check_rates, edge_context, exchanged, state_rates
-from blindmatch.node.services.edge import Key, SendingEdge
+from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
 from blindmatch.node.workspace import RoundFiles
@@ -43,8 +43,7 @@ class Sending:
         self._node = node
         self._metrics = metrics
         self._limits = limits
-        self._workers = node.settings.service.workers or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="curve")
+        self._pool = threads(node.settings)
         self._edges: dict[Key, SendingEdge] = {}
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
@@ -259,7 +258,6 @@ class Sending:
             row,
             agreement,
             pool=self._pool,
-            lanes=self._workers,
             metrics=self._metrics,
             limits=self._limits,
             gone=self._leave,

@@ -1,7 +1,7 @@
 """ristretto255 (RFC 9496) on batches: one contiguous buffer of n x 32 bytes in, one out.
 
 Everything else calls these functions and never names a backend. The backend is chosen at the first call: the fastest
-that loads, of `native`, `libsodium` and `reference`. Results are the same bytes with each.
+that loads, of `native`, `native-portable`, `libsodium` and `reference`. Results are the same bytes with each.
 
 No function takes or returns the identity: RFC 9497 2.1 refuses it, and an honest run never meets it. Points are decoded
 strictly; `ElementError.index` names the first bad row. Wrong shapes and scalars out of range are our own
@@ -40,6 +40,8 @@ __all__ = [
     "multiply",
     "multiply_base",
     "multiply_each",
+    "multiply_uniform",
+    "multiply_uniform_each",
     "scalar_add",
     "scalar_invert",
     "scalar_is_canonical",
@@ -47,9 +49,22 @@ __all__ = [
     "scalar_subtract",
     "scalars_from_uniform",
     "use",
+    "use_threads",
     "using",
     "wipe",
 ]
+
+
+def _native_backend() -> Backend:
+    from blindmatch.protocol.group._native_backend import NativeBackend  # noqa: PLC0415 - may not be built
+
+    return NativeBackend()
+
+
+def _portable_backend() -> Backend:
+    from blindmatch.protocol.group._native_backend import PORTABLE, NativeBackend  # noqa: PLC0415 - may not be built
+
+    return NativeBackend(PORTABLE)
 
 
 def _libsodium_backend() -> Backend:
@@ -64,18 +79,22 @@ def _reference_backend() -> Backend:
     return ReferenceBackend()
 
 
-# Fastest first. A loader raises ImportError when its backend cannot work here. A native kernel's place is the top.
+# Fastest first. A loader raises ImportError when its backend cannot work here.
 _LOADERS: dict[str, Callable[[], Backend]] = {
+    "native": _native_backend,
+    "native-portable": _portable_backend,
     "libsodium": _libsodium_backend,
     "reference": _reference_backend,
 }
 _loaded: dict[str, Backend] = {}
 _chosen: Backend | None = None
+_threads: int | None = None
 
 
 def _load(name: str) -> Backend:
     if name not in _loaded:
         _loaded[name] = _LOADERS[name]()
+        _loaded[name].use_threads(_threads)
     return _loaded[name]
 
 
@@ -123,6 +142,19 @@ def using(name: str) -> Iterator[None]:
         _chosen = before
 
 
+def use_threads(count: int | None) -> None:
+    """Split batch calls over at most `count` threads from now on; None, as at the start: every core this process may use.
+
+    The native backends split batches of 512 rows and more; the others compute in the calling thread.
+    """
+    if count is not None and count < 1:
+        raise ValueError("a batch needs at least one thread")
+    global _threads  # noqa: PLW0603 - goes with the dispatch point
+    _threads = count
+    for backend in _loaded.values():
+        backend.use_threads(count)
+
+
 def from_uniform(uniform: Bytes2D) -> Bytes2D:
     """Derive one element from each row of 64 uniform bytes, RFC 9496 4.3.4: (n, 64) to (n, 32).
 
@@ -131,6 +163,29 @@ def from_uniform(uniform: Bytes2D) -> Bytes2D:
     """
     checks.require_uniform(uniform)
     return _refuse_identity(_backend().from_uniform(uniform))
+
+
+def multiply_uniform(uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
+    """Multiply by one secret scalar (32,) what `from_uniform` derives from each row: (n, 64) to (n, 32).
+
+    The same bytes as `multiply(from_uniform(uniform), scalar)`, without an encoding in between where the backend can.
+
+    Raises:
+        ElementError: a row derives the identity, which no uniform input ever does in practice.
+        ValueError: wrong shapes, or a scalar that is zero or not below the order.
+    """
+    checks.require_row("scalar", scalar, SCALAR_BYTES)
+    _check_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
+    checks.require_uniform(uniform)
+    return _backend().multiply_uniform(uniform, scalar)
+
+
+def multiply_uniform_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
+    """Multiply what each row (n, 64) derives by the secret scalar of its row (n, 32). Raises as `multiply_uniform`."""
+    checks.require_uniform(uniform)
+    _check_scalars("scalars", scalars)
+    checks.require_same_length(uniform, scalars)
+    return _backend().multiply_uniform_each(uniform, scalars)
 
 
 def check(points: Bytes2D) -> None:
@@ -147,22 +202,23 @@ def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
         ValueError: wrong shapes, or a scalar that is zero or not below the order.
     """
     checks.require_row("scalar", scalar, SCALAR_BYTES)
-    checks.require_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
+    _check_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
     _check_encodings(points)
     return _backend().multiply(points, scalar)
 
 
 def multiply_each(points: Bytes2D, scalars: Bytes2D) -> Bytes2D:
     """Multiply each point (n, 32) by the secret scalar of its row (n, 32). Raises as `multiply`."""
-    checks.require_scalars("scalars", scalars)
-    _check_encodings(points)
+    _check_scalars("scalars", scalars)
+    checks.require_batch("points", points, POINT_BYTES)
     checks.require_same_length(points, scalars)
+    _check_encodings(points)
     return _backend().multiply_each(points, scalars)
 
 
 def multiply_base(scalars: Bytes2D) -> Bytes2D:
     """Multiply the generator by each secret scalar (n, 32). Raises ValueError as `multiply`."""
-    checks.require_scalars("scalars", scalars)
+    _check_scalars("scalars", scalars)
     return _backend().multiply_base(scalars)
 
 
@@ -182,9 +238,10 @@ def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
         ElementError: on the first bad point; with index n when the sum is the identity.
         ValueError: wrong shapes, no rows, or a scalar that is zero or not below the order.
     """
-    checks.require_scalars("scalars", scalars)
-    _check_encodings(points)
+    _check_scalars("scalars", scalars)
+    checks.require_batch("points", points, POINT_BYTES)
     checks.require_same_length(scalars, points)
+    _check_encodings(points)
     if not len(points):
         raise ValueError("a combination of no points is the identity")
     total = _backend().combine(scalars, points)
@@ -219,7 +276,7 @@ def scalar_subtract(left: Bytes2D, right: Bytes2D) -> Bytes2D:
 
 def scalar_invert(scalars: Bytes2D) -> Bytes2D:
     """Invert canonical scalars (n, 32) modulo the order; ValueError when one is zero."""
-    checks.require_scalars("scalars", scalars)
+    _check_scalars("scalars", scalars)
     return _backend().scalar_invert(scalars)
 
 
@@ -239,9 +296,14 @@ def wipe(*secrets: npt.NDArray[np.uint8] | bytearray) -> None:
 
 
 def _check_encodings(*batches: Bytes2D) -> None:
-    """Raise ElementError on the first row with a bad encoding in any of the batches."""
+    """Check shapes; raise ElementError on the first row with a bad encoding in any of the batches.
+
+    A strict backend finds bad encodings on its way.
+    """
     for points in batches:
         checks.require_batch("points", points, POINT_BYTES)
+    if _backend().strict:
+        return
     first = min(checks.first_bad_encoding(points) for points in batches)
     if first < len(batches[0]):
         # A row above may be well encoded and yet off the group: it comes first.
@@ -258,14 +320,18 @@ def _check_row(points: Bytes2D, row: int) -> None:
         raise ElementError(row) from None
 
 
+def _check_scalars(name: str, scalars: Bytes2D, *, zero_allowed: bool = False) -> None:
+    """Check the shape, and the range unless the backend does; no value is shown."""
+    checks.require_batch(name, scalars, SCALAR_BYTES)
+    if not _backend().strict:
+        checks.require_scalars(name, scalars, zero_allowed=zero_allowed)
+
+
 def _check_scalar_pairs(left: Bytes2D, right: Bytes2D) -> None:
-    checks.require_scalars("left", left, zero_allowed=True)
-    checks.require_scalars("right", right, zero_allowed=True)
+    _check_scalars("left", left, zero_allowed=True)
+    _check_scalars("right", right, zero_allowed=True)
     checks.require_same_length(left, right)
 
 
 def _refuse_identity(points: Bytes2D) -> Bytes2D:
-    identities = np.flatnonzero(checks.is_zero(points))
-    if len(identities):
-        raise ElementError(int(identities[0]))
-    return points
+    return points if _backend().strict else checks.refuse_identity(points)

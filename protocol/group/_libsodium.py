@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from blindmatch.protocol.group._composed import Composed
 from blindmatch.protocol.group._load_libsodium import load
 from blindmatch.protocol.group.backend import Bytes1D, Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES, UNIFORM_BYTES
@@ -18,7 +19,7 @@ from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES, UNIFORM_BYTES
 _Function = Callable[..., int]
 
 
-class LibsodiumBackend:
+class LibsodiumBackend(Composed):
     """Backend that loops over a batch in Python and computes in libsodium."""
 
     name = "libsodium"

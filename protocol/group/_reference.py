@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from blindmatch.protocol.group._composed import Composed
 from blindmatch.protocol.group.backend import (
     FIELD_PRIME,
     GROUP_ORDER,
@@ -160,7 +161,7 @@ def multiply_point(scalar: int, point: Point) -> Point:
 GENERATOR = bytes.fromhex("e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76")
 
 
-class ReferenceBackend:
+class ReferenceBackend(Composed):
     """Backend over Python integers, element by element."""
 
     name = "reference"

@@ -1,7 +1,8 @@
 """What a ristretto255 backend is, and the one error that all of them raise.
 
 A backend computes; `blindmatch.protocol.group` has already checked shapes, scalars and canonical encodings before it
-calls one, so that no backend can be lax. A backend still refuses whatever its own decoding refuses.
+calls one, so that no backend can be lax. A backend still refuses whatever its own decoding refuses; one that does all of it
+says so with `strict`.
 """
 
 from typing import Protocol
@@ -43,6 +44,13 @@ class Backend(Protocol):
     """
 
     name: str
+    strict: bool
+    """Whether it judges encodings and the range of scalars itself and refuses the identity as a result, with the errors of
+    `blindmatch.protocol.group`; that module then leaves its own checks of all but shapes out."""
+
+    def use_threads(self, count: int | None) -> None:
+        """Split batches over at most `count` threads, or over all cores; a backend without threads does nothing."""
+        ...
 
     def from_uniform(self, uniform: Bytes2D) -> Bytes2D:
         """Derive one element from each row of 64 bytes, RFC 9496 4.3.4."""
@@ -58,6 +66,14 @@ class Backend(Protocol):
 
     def multiply_each(self, points: Bytes2D, scalars: Bytes2D) -> Bytes2D:
         """Multiply each point by the scalar of its row."""
+        ...
+
+    def multiply_uniform(self, uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
+        """Multiply by one scalar what `from_uniform` derives; ElementError on the identity."""
+        ...
+
+    def multiply_uniform_each(self, uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
+        """Multiply what `from_uniform` derives by the scalar of its row; ElementError on the identity."""
         ...
 
     def multiply_base(self, scalars: Bytes2D) -> Bytes2D:

@@ -7,7 +7,7 @@ judged here, by RFC 9496 4.3.1, before any backend sees it.
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.group.backend import FIELD_PRIME, GROUP_ORDER, Bytes2D
+from blindmatch.protocol.group.backend import FIELD_PRIME, GROUP_ORDER, Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES, UNIFORM_BYTES
 
 _WORD = np.dtype("<u8")
@@ -85,6 +85,14 @@ def first_bad_encoding(points: Bytes2D) -> int:
     bad = odd | ~_below(points, _PRIME_WORDS) | is_zero(points)
     where = np.flatnonzero(bad)
     return int(where[0]) if len(where) else len(points)
+
+
+def refuse_identity(points: Bytes2D) -> Bytes2D:
+    """Raise ElementError on the first result that is the identity; give the results back otherwise."""
+    identities = np.flatnonzero(is_zero(points))
+    if len(identities):
+        raise ElementError(int(identities[0]))
+    return points
 
 
 def _below(rows: Bytes2D, bound: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

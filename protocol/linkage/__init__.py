@@ -8,24 +8,25 @@ Names end at `columns`: everything after it works on digests.
 
 from blindmatch.protocol.linkage.columns import RecordBuilder, level_digests
 from blindmatch.protocol.linkage.compile import Terms, compile_keys
-from blindmatch.protocol.linkage.keys import (
-    ELEMENT_BYTES,
-    FILLER,
-    CompiledKey,
-    CompiledKeys,
-    Elements,
-    TokenBuilder,
-    Tokens,
-    Trade,
-    tokens,
-)
+from blindmatch.protocol.linkage.keys import FILLER, CompiledKey, CompiledKeys, Trade
 from blindmatch.protocol.linkage.rates import Rates, default_rates, measure
 from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema, parse_schema, schema_names
 from blindmatch.protocol.linkage.score import Lead, PairScore, expected_chance_matches, leads, score_pair
+from blindmatch.protocol.linkage.tokens import (
+    ELEMENT_BYTES,
+    AllocateRows,
+    Elements,
+    Rows,
+    TokenBuilder,
+    Tokens,
+    in_memory,
+    tokens,
+)
 
 __all__ = [
     "ELEMENT_BYTES",
     "FILLER",
+    "AllocateRows",
     "CompiledKey",
     "CompiledKeys",
     "Elements",
@@ -33,6 +34,7 @@ __all__ = [
     "PairScore",
     "Rates",
     "RecordBuilder",
+    "Rows",
     "Schema",
     "SchemaError",
     "Terms",
@@ -42,6 +44,7 @@ __all__ = [
     "compile_keys",
     "default_rates",
     "expected_chance_matches",
+    "in_memory",
     "leads",
     "level_digests",
     "load_schema",

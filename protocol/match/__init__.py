@@ -33,6 +33,7 @@ from blindmatch.protocol.match.messages import (
 )
 from blindmatch.protocol.match.receiver import Receiver
 from blindmatch.protocol.match.sender import Sender
+from blindmatch.protocol.match.session import Terms
 from blindmatch.protocol.match.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
 from blindmatch.protocol.match.table import FROM_PEER, TRANSITIONS, Event, Role, State
 from blindmatch.protocol.match.workspace import Allocate, Workspace
@@ -59,5 +60,6 @@ __all__ = [
     "Sender",
     "State",
     "TagChunk",
+    "Terms",
     "Workspace",
 ]

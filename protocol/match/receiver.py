@@ -1,17 +1,18 @@
 """The receiver's side of `hits` and `hits+facts`: the side that learns."""
 
+from typing import Unpack
+
 import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import LIMITS, TAG_BYTES, Limits
-from blindmatch.protocol.match import tags
+from blindmatch.protocol.limits import TAG_BYTES
+from blindmatch.protocol.match import lookup, tags
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
     EdgeContext,
-    ElementSource,
     EvaluatedChunk,
     Header,
     Hits,
@@ -23,7 +24,7 @@ from blindmatch.protocol.match.messages import (
 from blindmatch.protocol.match.session import (
     NONE,
     Session,
-    changed,
+    Terms,
     check_order,
     check_repeat,
     check_size,
@@ -33,8 +34,8 @@ from blindmatch.protocol.match.session import (
 )
 from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.match.table import Event, Role, State
-from blindmatch.protocol.match.workspace import Workspace, receiver_shapes, table_shapes
-from blindmatch.protocol.transcript import Signed, Signer, digest, sign, verify
+from blindmatch.protocol.match.workspace import receiver_shapes, table_shapes
+from blindmatch.protocol.transcript import Signed, digest, sign, verify
 
 
 class Receiver(Session):
@@ -42,42 +43,15 @@ class Receiver(Session):
 
     Args:
         context: the edge.
-        seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
-        signer: this agency's identity key.
-        peer_key: the sender's identity key out of the agreement, 32 bytes.
-        elements: this side's elements.
-        workspace: arrays that outlive a crash.
-        limits: chunk sizes; both sides must use the same.
-        snapshot: what `snapshot` gave before a crash, or None for a new round.
+        terms: see `Terms`.
 
     Raises:
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        *,
-        seed: bytes,
-        signer: Signer,
-        peer_key: bytes,
-        elements: ElementSource,
-        workspace: Workspace,
-        limits: Limits = LIMITS,
-        snapshot: bytes | None = None,
-    ) -> None:
-        super().__init__(
-            Role.RECEIVER,
-            context,
-            seed=seed,
-            signer=signer,
-            peer_key=peer_key,
-            elements=elements,
-            workspace=workspace,
-            limits=limits,
-            snapshot=snapshot,
-        )
-        self._shapes |= receiver_shapes(context, self._at.elements, limits)
+    def __init__(self, context: EdgeContext, **terms: Unpack[Terms]) -> None:
+        super().__init__(Role.RECEIVER, context, **terms)
+        self._shapes |= receiver_shapes(context, self._at.elements, self._limits)
         self._unblinded: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.unblinded
         self._order = self._expander.permutation("order", self._at.elements)
         self._check_restored()
@@ -154,9 +128,7 @@ class Receiver(Session):
             if not 0 <= index < self.next_chunk:
                 raise SequenceError(f"chunk {index} has not been received; {self.next_chunk} is next")
             span = self._span(index)
-            (inputs,), keyed = self._take(index)
-            if keyed != self._array("inputs")[index].tobytes():
-                raise changed()
+            (inputs,) = self._take(index)
             evaluated = self._array("evaluated")[span].copy()
             proof = self._array("proofs")[index].tobytes() if self._context.verified else b""
             if (
@@ -193,7 +165,7 @@ class Receiver(Session):
             if index < self.next_tag_chunk:
                 check_repeat(kept, seen)
                 return
-            if not tags.strictly_increasing(chunk.rows, table[start - 1 : start] if start else None):
+            if not lookup.strictly_increasing(chunk.rows, table[start - 1 : start] if start else None):
                 raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
             table[start : start + len(chunk.rows)] = chunk.rows
             kept[:] = np.frombuffer(seen, dtype=np.uint8)
@@ -220,8 +192,8 @@ class Receiver(Session):
             for index, kept in enumerate(self._array("table_digests")):
                 if chunk_digest("tags", index, table[index * size : (index + 1) * size]) != kept.tobytes():
                     raise damaged()
-            positions, rows = tags.find(self._array("tags"), table)
-            elements = self._order[positions]
+            positions, rows = lookup.find(self._array("tags"), table)
+            elements = self._order[positions].astype(np.int64)
             sequence = np.argsort(elements, kind="stable")
             if not self._context.with_facts:
                 return Hits(elements[sequence])
@@ -264,9 +236,8 @@ class Receiver(Session):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         (inputs,) = parts
-        points = oprf.hash_to_group(inputs, self._mode)
         blinds = self._expander.scalars("blind", index, len(inputs))
-        blinded = oprf.blind(points, blinds)
+        blinded = oprf.blind_inputs(inputs, blinds, self._mode)
         blinds.fill(0)
         self._array("blinded")[self._span(index)] = blinded
         kept = chunk_digest("blinded", index, blinded)
@@ -279,7 +250,7 @@ class Receiver(Session):
         self._shapes |= table_shapes(self._context, self._at.peer_elements, self._limits)
 
     def _indices(self, index: int) -> Indices:
-        return self._order[self._span(index)]
+        return self._order[self._span(index)].astype(np.int64)
 
     def _header(self, index: int) -> Header:
         return Header(self._context.round_id, self._context.edge, index)
@@ -300,9 +271,7 @@ class Receiver(Session):
         for index in np.unique(chunk_of):
             mine = np.flatnonzero(chunk_of == index)
             span = self._span(int(index))
-            (inputs,), keyed = self._take(int(index))
-            if keyed != self._array("inputs")[index].tobytes():
-                raise changed()
+            (inputs,) = self._take(int(index))
             inside = positions[mine] - span.start
             outputs = self._outputs(int(index), inputs, self._array("evaluated")[span].copy(), inside)
             facts[mine], opened[mine] = tags.open_facts(

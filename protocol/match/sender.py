@@ -1,18 +1,18 @@
 """The sender's side of `hits` and `hits+facts`: the side that learns nothing but sizes."""
 
 import hmac
+from typing import Unpack
 
 import numpy as np
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import LIMITS, POINT_BYTES, SEED_BYTES, TAG_BYTES, Limits
-from blindmatch.protocol.match import tags
+from blindmatch.protocol.limits import POINT_BYTES, SEED_BYTES, TAG_BYTES
+from blindmatch.protocol.match import lookup, tags
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
     EdgeContext,
-    ElementSource,
     EvaluatedChunk,
     FactSource,
     Header,
@@ -23,6 +23,7 @@ from blindmatch.protocol.match.messages import (
 )
 from blindmatch.protocol.match.session import (
     Session,
+    Terms,
     check_order,
     check_repeat,
     check_size,
@@ -31,8 +32,8 @@ from blindmatch.protocol.match.session import (
 )
 from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.match.table import Event, Role, State
-from blindmatch.protocol.match.workspace import Workspace, exchange_shapes, sender_shapes
-from blindmatch.protocol.transcript import Signed, Signer, digest, encode, sign
+from blindmatch.protocol.match.workspace import exchange_shapes, sender_shapes
+from blindmatch.protocol.transcript import Signed, digest, encode, sign
 
 
 class Sender(Session):
@@ -40,47 +41,21 @@ class Sender(Session):
 
     Args:
         context: the edge.
-        seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
-        signer: this agency's identity key.
-        peer_key: the receiver's identity key out of the agreement, 32 bytes.
-        elements: this side's elements, each of them once.
         facts: what to release with a hit, exactly when the edge discloses facts.
-        workspace: arrays that outlive a crash.
-        limits: chunk sizes; both sides must use the same.
-        snapshot: what `snapshot` gave before a crash, or None for a new round.
+        terms: see `Terms`; each element stands there once.
 
     Raises:
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
     def __init__(
-        self,
-        context: EdgeContext,
-        *,
-        seed: bytes,
-        signer: Signer,
-        peer_key: bytes,
-        elements: ElementSource,
-        workspace: Workspace,
-        facts: FactSource | None = None,
-        limits: Limits = LIMITS,
-        snapshot: bytes | None = None,
+        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[Terms]
     ) -> None:
         if (facts is not None) != context.with_facts:
             raise SequenceError("facts are given exactly when the edge discloses them")
-        super().__init__(
-            Role.SENDER,
-            context,
-            seed=seed,
-            signer=signer,
-            peer_key=peer_key,
-            elements=elements,
-            workspace=workspace,
-            limits=limits,
-            snapshot=snapshot,
-        )
+        super().__init__(Role.SENDER, context, **terms)
         self._facts = facts
-        self._shapes |= sender_shapes(context, self._at.elements, limits)
+        self._shapes |= sender_shapes(context, self._at.elements, self._limits)
         key_seed = self._expander.stream("oprf-key", 0, SEED_BYTES)
         self._key = oprf.derive_key_pair(
             key_seed, encode("blindmatch/oprf-key/v1", context.digest), self._mode
@@ -186,8 +161,7 @@ class Sender(Session):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         inputs, *facts = parts
-        points = oprf.hash_to_group(inputs, self._mode)
-        outputs = oprf.evaluate_directly(self._key.secret, points, inputs)
+        outputs = oprf.evaluate_inputs(self._key.secret, inputs, self._mode)
         rows = self._array("rows")[self._span(index)]
         rows[:, :TAG_BYTES] = tags.derive_tags(outputs, self._context)
         for payload in facts:
@@ -195,18 +169,21 @@ class Sender(Session):
         outputs.fill(0)
 
     def _build(self) -> None:
-        """Sort the rows by tag into the table, a chunk at a time, and digest each chunk."""
-        rows, table = self._array("rows"), self._array("table")
-        order = tags.order_of(rows)
+        """Sort the rows by tag into the table, a bucket at a time, and digest each chunk."""
+        rows, table, placed = self._array("rows"), self._array("table"), 0
         size = self._context.tag_rows(self._limits)
+        for order in lookup.in_order(rows):
+            for start in range(0, len(order), size):
+                block = np.take(rows, order[start : start + size], axis=0)
+                table[placed : placed + len(block)] = block
+                placed += len(block)
         for index in range(self.tag_chunks):
             start = index * size
-            block = rows[order[start : start + size]]
-            if not tags.strictly_increasing(block, table[start - 1 : start] if start else None):
+            block = table[start : start + size]
+            if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
                 raise LocalError(
                     "two elements of the collection are equal", hint="Import the collection again."
                 )
-            table[start : start + size] = block
             kept = chunk_digest("tags", index, block)
             self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
 

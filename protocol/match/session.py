@@ -6,16 +6,19 @@ per chunk, and nothing else. All other methods belong to one thread at a time. A
 chunks that are finished.
 """
 
+import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError, StoreError
 from blindmatch.protocol.expand import Expander
-from blindmatch.protocol.limits import DIGEST_BYTES, Limits
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
 from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
@@ -25,6 +28,7 @@ from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
 
 NONE = bytes(DIGEST_BYTES)
+_CHUNK_DOMAIN = b"blindmatch/chunk/v1"
 
 
 def changed() -> LocalError:
@@ -43,45 +47,61 @@ def damaged() -> StoreError:
 
 
 def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
-    """32 bytes over one chunk, its kind and its number."""
-    flat = [
-        part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data for part in parts
-    ]
-    return digest(label.encode(), index.to_bytes(8, "big"), *flat)
+    """32 bytes over one chunk, its kind and its number: SHA-256, each part after its 8-byte length.
+
+    Not SHA-512/256 as elsewhere: everything of a round passes here several times, and processors have instructions for
+    this one.
+    """
+    running = hashlib.sha256()
+    for part in (_CHUNK_DOMAIN, label.encode(), index.to_bytes(8, "big"), *parts):
+        flat = part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data
+        running.update(len(flat).to_bytes(8, "big"))
+        running.update(flat)
+    return running.digest()
 
 
-class Session:
+class Terms(TypedDict):
+    """What a session of either role is made of, beside the edge.
+
+    seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
+    signer: this agency's identity key.
+    peer_key: the other side's identity key out of the agreement, 32 bytes.
+    elements: this side's elements.
+    workspace: arrays that outlive a crash.
+    limits: chunk sizes; both sides must use the same.
+    snapshot: what `snapshot` gave before a crash, or None for a new round.
+    """
+
+    seed: bytes
+    signer: Signer
+    peer_key: bytes
+    elements: ElementSource
+    workspace: Workspace
+    limits: NotRequired[Limits]
+    snapshot: NotRequired[bytes | None]
+
+
+class Session(ABC):
     """One side of one edge. Use `Receiver` or `Sender`."""
 
-    def __init__(
-        self,
-        role: Role,
-        context: EdgeContext,
-        *,
-        seed: bytes,
-        signer: Signer,
-        peer_key: bytes,
-        elements: ElementSource,
-        workspace: Workspace,
-        limits: Limits,
-        snapshot: bytes | None,
-    ) -> None:
+    def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[Terms]) -> None:
+        signer, snapshot = terms["signer"], terms.get("snapshot")
         if signer.agency != (context.receiver if role is Role.RECEIVER else context.sender):
             raise SequenceError(f"{signer.agency} is not the {role} of this edge")
         self._role = role
         self._context = context
         self._mode = Mode.VOPRF if context.verified else Mode.OPRF
-        self._limits = limits
+        self._limits = terms.get("limits", LIMITS)
         self._signer = signer
-        self._peer_key = peer_key
-        self._elements = elements
-        self._workspace = workspace
+        self._peer_key = terms["peer_key"]
+        self._elements = terms["elements"]
+        self._workspace = terms["workspace"]
         self._shapes: Shapes = {}
         # Bound to the edge and round: a seed that is used twice by mistake still gives other blinds and another key.
-        self._expander = Expander(hmac.digest(seed, context.digest, "sha256"))
+        self._expander = Expander(hmac.digest(terms["seed"], context.digest, "sha256"))
         self._inputs_key = bytearray(self._expander.stream("inputs", 0, DIGEST_BYTES))
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
-        count = len(elements)
+        count = len(self._elements)
         if snapshot is None:
             self._at = Checkpoint(elements=count)
         else:
@@ -93,8 +113,10 @@ class Session:
         except PeerError as error:
             raise LocalError(error.message, hint="Select fewer records, or agree on larger limits.") from None
         self._machine = Machine(role, self._at.state)
-        self._chunks = chunks_of(count, limits.chunk_elements)
+        self._chunks = chunks_of(count, self._limits.chunk_elements)
         self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
+        # Chunks whose elements this very session has compared with what was prepared: they cannot change under it.
+        self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
         self._exchange = Transcript(self._at.exchange)
 
     def __repr__(self) -> str:
@@ -145,15 +167,13 @@ class Session:
             SequenceError: no such chunk, or not now.
         """
         with self._step(Event.PREPARE):
-            parts, keyed = self._take(index)
-            kept = self._array("inputs")[index]
+            parts = self._take(index)
             if self._prepared[index]:
-                if not hmac.compare_digest(kept.tobytes(), keyed):
-                    raise changed()
                 return
+            keyed = self._keyed(index, parts)
             self._prepare(index, *parts)
-            kept[:] = np.frombuffer(keyed, dtype=np.uint8)
-            self._prepared[index] = True
+            self._array("inputs")[index] = np.frombuffer(keyed, dtype=np.uint8)
+            self._compared[index] = self._prepared[index] = True
 
     def commit(self) -> Signed:
         """This side's signed commitment; the same bytes however often it is asked for.
@@ -204,24 +224,24 @@ class Session:
         self._machine.fail(reason)
         self._wipe()
 
+    @abstractmethod
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         """Turn what `_gather` gave for one chunk into what the workspace keeps."""
-        raise NotImplementedError
 
-    def _build(self) -> None:
+    def _build(self) -> None:  # noqa: B027 - a receiver has nothing to do here
         """Whatever is left to do once every chunk is prepared, before the first commitment."""
 
+    @abstractmethod
     def _commitment(self) -> Commitment:
         """What to commit to, from the workspace's digests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _open_peer(self) -> None:
         """Make the arrays whose size the peer's commitment tells."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _indices(self, index: int) -> Indices:
         """Element indices of one chunk."""
-        raise NotImplementedError
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
         """Everything that a chunk is prepared from; the elements come first."""
@@ -244,11 +264,23 @@ class Session:
             raise SequenceError(f"chunk {index} of {self._chunks}")
         return slice(index * size, min((index + 1) * size, self._at.elements))
 
-    def _take(self, index: int) -> tuple[tuple[Bytes2D, ...], bytes]:
-        """What one chunk is prepared from, and a keyed digest of it."""
+    def _take(self, index: int) -> tuple[Bytes2D, ...]:
+        """What one chunk is, or was, prepared from.
+
+        Raises:
+            LocalError: it was prepared from something else.
+        """
         self._span(index)
         parts = self._gather(self._indices(index))
-        return parts, hmac.digest(self._inputs_key, chunk_digest("inputs", index, *parts), "sha256")
+        if self._prepared[index] and not self._compared[index]:
+            kept = self._array("inputs")[index].tobytes()
+            if not hmac.compare_digest(kept, self._keyed(index, parts)):
+                raise changed()
+            self._compared[index] = True
+        return parts
+
+    def _keyed(self, index: int, parts: tuple[Bytes2D, ...]) -> bytes:
+        return hmac.digest(self._inputs_key, chunk_digest("inputs", index, *parts), "sha256")
 
     def _array(self, name: str) -> Bytes2D:
         return self._workspace.array(name, self._shapes[name])

@@ -72,7 +72,7 @@ def test_header_out_of_form(change, code):
         (0, PeerCode.BAD_MESSAGE),
         (31, PeerCode.BAD_MESSAGE),
         (33, PeerCode.BAD_MESSAGE),
-        (32 * 4_097, PeerCode.OVERSIZE),
+        (32 * 16_385, PeerCode.OVERSIZE),
     ],
 )
 def test_points_truncated_or_oversize(size, code):

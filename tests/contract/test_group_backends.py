@@ -71,6 +71,8 @@ DECODING: dict[str, Callable[[Bytes2D], object]] = {
 OPERATIONS: dict[str, Callable[[], Bytes2D | Bytes1D]] = {
     "from_uniform": lambda: group.from_uniform(uniform(7)),
     "multiply": lambda: group.multiply(points(), scalars()[0]),
+    "multiply_uniform": lambda: group.multiply_uniform(uniform(7), scalars()[0]),
+    "multiply_uniform_each": lambda: group.multiply_uniform_each(uniform(7), scalars()),
     "multiply_each": lambda: group.multiply_each(points(), scalars()),
     "multiply_base": lambda: group.multiply_base(scalars()),
     "add": lambda: group.add(points(), points(3)),

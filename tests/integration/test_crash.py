@@ -1,7 +1,7 @@
 """kill -9 at many steps of a round, of the real programs: the round ends with the result of one that was not disturbed.
 
-Both processes are `blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks, so
-that a small round has many steps, and kill the process right before or right after its n-th write to the store. `n`
+Both processes are `blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks and
+store every step, so that a small round has many, and kill the process right before or right after its n-th write to the store. `n`
 grows by one with every start, so each run gets further than the one before it.
 """
 
@@ -26,6 +26,11 @@ from blindmatch.node import tls
 from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 32)
+from blindmatch.node import edgework
+from blindmatch.node.services import match
+
+edgework.CHUNKS_PER_CHECKPOINT = 2
+match._BATCH = 1
 from blindmatch.node.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])

@@ -171,6 +171,9 @@ async def test_one_edge_fails_and_the_others_finish_and_it_goes_on_later(town):
             again = await run_round(police, held.id, resume_round=outcome.round_id)
     assert again.complete
     assert again.round_id == outcome.round_id
+    closed = again.edges[0]
+    assert (closed.leads, closed.receiver_elements, closed.sender_elements) == (20, 40 * 8, 50 * 8)
+    assert (north.receiver_elements, north.sender_elements) == (40 * 8, 50 * 8)
     assert {lead.reference for lead in results.load(police, outcome.round_id, south.edge)} == {
         f"P-{index:05d}" for index in range(5, 35)
     }

@@ -4,7 +4,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from blindmatch.protocol import group
+from blindmatch.protocol import expand, group
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 
@@ -68,7 +68,7 @@ def test_scalars_use_the_whole_stream():
 @pytest.mark.parametrize("count", [1, 2, 1_000])
 def test_permutation_holds_every_index_once(count):
     order = Expander(SEED).permutation("order", count)
-    assert order.dtype == np.int64
+    assert order.dtype == np.uint32
     assert sorted(order.tolist()) == list(range(count))
 
 
@@ -103,3 +103,13 @@ def test_repr_hides_the_seed():
 def test_a_seed_of_another_size_is_refused(size):
     with pytest.raises(SequenceError, match="32 bytes"):
         Expander(bytes(size))
+
+
+@pytest.mark.parametrize(("bucket", "scan"), [(10, 7), (100, 1_000), (999, 64)])
+def test_buckets_never_change_a_permutation(monkeypatch, bucket, scan):
+    whole = Expander(SEED).permutation("order", 1_000)
+    keys = np.frombuffer(Expander(SEED).stream("order", 0, 8_000), dtype="<u8")
+    assert np.array_equal(whole, np.argsort(keys, kind="stable"))
+    monkeypatch.setattr(expand, "_BUCKET", bucket)
+    monkeypatch.setattr(expand, "_SCAN", scan)
+    assert np.array_equal(Expander(SEED).permutation("order", 1_000), whole)

@@ -1,4 +1,6 @@
+import importlib
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from blindmatch.protocol.linkage import (
 )
 from blindmatch.simulations.exact_keys import exact_keys
 
+tokens_module = importlib.import_module("blindmatch.protocol.linkage.tokens")
 KEYS = exact_keys()
 SCHEMA = KEYS.schema
 NAMES = [key.name for key in KEYS.keys]
@@ -146,3 +149,47 @@ def test_elements_have_one_width_and_name_schema_and_key():
 
 def test_no_token_shows_in_a_repr():
     assert "tokens=" not in repr(make([JOHN], [0]))
+
+
+@pytest.mark.parametrize("bucket", [1, 5, 1_000])
+@pytest.mark.parametrize("distinct", [False, True])
+def test_buckets_never_change_what_is_shared(monkeypatch, bucket, distinct):
+    guarded = replace(KEYS, keys=tuple(replace(key, guarded=True) for key in KEYS.keys))
+    dice = random.Random(bucket)
+    rows = [JOHN | {"forenames": dice.choice(["Ann", "Bob", "Carl", "Dan", "Eve"])} for _ in range(40)]
+
+    def build():
+        builder = TokenBuilder(
+            guarded,
+            40,
+            4,
+            random.Random(1).randbytes,
+            distinct=distinct,
+            entities=np.array([i // 4 for i in range(40)]),
+        )
+        builder.add(level_digests(SCHEMA, rows), np.arange(40), 40)
+        return builder.finish(), builder.withheld
+
+    whole, withheld = build()
+    monkeypatch.setattr(tokens_module, "_BUCKET", bucket)
+    monkeypatch.setattr(tokens_module, "_SCAN", 7)
+    pieces, again = build()
+    assert withheld == again > 0
+    assert np.array_equal(whole.key_index, pieces.key_index)
+    kept = whole.key_index != FILLER
+    assert np.array_equal(whole.tokens[kept], pieces.tokens[kept])
+    assert {k: v.tolist() for k, v in whole.holders.items()} == {
+        k: v.tolist() for k, v in pieces.holders.items()
+    }
+
+
+def test_equal_first_words_are_not_equal_tokens():
+    builder = TokenBuilder(KEYS, 3, 2, random.Random(1).randbytes, distinct=True)
+    builder.add(level_digests(SCHEMA, [JOHN, ANN, JOHN]), np.arange(3), 3)
+    kept = np.array(builder._tokens)
+    kept[:, :8] = 7
+    builder._tokens[:] = kept
+    builder._words[:] = 7
+    made = builder.finish()
+    assert {k: v.tolist() for k, v in made.holders.items()} == {0: [0, 2], 1: [0, 2]}
+    assert made.key_index[4:].tolist() == [FILLER, FILLER]

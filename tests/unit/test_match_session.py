@@ -284,7 +284,7 @@ def test_an_edge_that_cannot_run_is_refused(change):
 def test_wide_rows_lower_the_rows_of_a_chunk():
     context = Edge.of([1], [2], facts=[3]).context
     assert context.row_bytes == 16 + 24 + 16
-    assert context.tag_rows(Limits()) == 4_096
+    assert context.tag_rows(Limits()) == 16_384
     assert context.tag_rows(Limits(chunk_tag_bytes=560)) == 10
     assert context.tag_rows(Limits(chunk_tag_bytes=5)) == 1
 

@@ -63,6 +63,26 @@ def test_both_roads_give_the_same_outputs(pair: oprf.KeyPair, evaluated: Bytes2D
     assert len(np.unique(direct, axis=0)) == COUNT
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_the_short_roads_are_the_long_ones(pair: oprf.KeyPair, mode: Mode):
+    points = oprf.hash_to_group(inputs(), mode)
+    blinded = oprf.blind_inputs(inputs(), scalars(1), mode)
+    np.testing.assert_array_equal(blinded, oprf.blind(points, scalars(1)))
+    outputs = oprf.evaluate_inputs(pair.secret, inputs(), mode)
+    np.testing.assert_array_equal(outputs, oprf.evaluate_directly(pair.secret, points, inputs()))
+
+
+def test_the_short_roads_refuse_what_the_long_ones_do(pair: oprf.KeyPair):
+    with pytest.raises(ValueError, match="zero"):
+        oprf.blind_inputs(inputs(), np.zeros((COUNT, 32), dtype=np.uint8), Mode.OPRF)
+    with pytest.raises(ValueError, match="do not go together"):
+        oprf.blind_inputs(inputs(), scalars(1, COUNT - 1), Mode.OPRF)
+    with pytest.raises(ValueError, match="below the group's order"):
+        oprf.evaluate_inputs(np.full(32, 255, dtype=np.uint8), inputs(), Mode.OPRF)
+    with pytest.raises(ValueError, match="inputs must be"):
+        oprf.evaluate_inputs(pair.secret, inputs().astype(np.uint16), Mode.OPRF)
+
+
 def test_finalize_is_the_rfcs_hash():
     elements = scalars(3)
     expected = [
@@ -75,7 +95,7 @@ def test_finalize_is_the_rfcs_hash():
 
 
 def test_batches_longer_than_one_slice_hash_row_by_row():
-    # 4,096 rows are laid out at a time: look at both sides of the seam.
+    # hashlib's backend lays 4,096 rows out at a time: look at both sides of the seam.
     wide = np.zeros((4_098, 2), dtype=np.uint8)
     wide[:, 0] = np.arange(4_098) % 251
     elements = np.repeat(scalars(3, 1), 4_098, axis=0)

@@ -104,7 +104,7 @@ def test_a_disk_that_does_not_take_the_arrays_is_named_as_such(tmp_path):
             raise OSError(28, "No space left on device")
 
     files = RoundFiles(tmp_path, ROUND, "edge-1")
-    files._maps["rows"] = Full()
+    files._maps["rows"] = (Full(), None)
     with pytest.raises(StoreError, match="No space left"):
         files.flush()
 

@@ -92,6 +92,16 @@ def test_evaluate_directly(backend: str, name: str):
         assert result.tobytes().hex() == output
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_blind_and_evaluate_without_a_stop_at_the_points(backend: str, name: str):
+    vector = load(name)
+    mode, secret, blinds = oprf.Mode(vector["mode"]), rows([vector["secret_key"]])[0], rows(vector["blinds"])
+    for index, text in enumerate(vector["inputs"]):
+        blinded = oprf.blind_inputs(rows([text]), blinds[index : index + 1], mode)
+        assert blinded.tobytes().hex() == vector["blinded"][index]
+        assert oprf.evaluate_inputs(secret, rows([text]), mode).tobytes().hex() == vector["outputs"][index]
+
+
 @pytest.mark.parametrize("name", VERIFIED)
 def test_prove_and_verify(backend: str, name: str):
     vector = load(name)

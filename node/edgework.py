@@ -1,0 +1,178 @@
+"""What the work on one edge is on either side: a session, its files and its row in the store, one step at a time.
+
+Every step runs in a thread, alone, and to its end. What a later message depends on is in the files and in the store before
+it is sent: `_save`.
+"""
+
+import asyncio
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypedDict, TypeVar, Unpack
+
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.config import Settings
+from blindmatch.node.home import Node
+from blindmatch.node.preparation import Exchanged, Prepared, prepare
+from blindmatch.node.store import EdgeRow
+from blindmatch.node.workspace import RoundFiles
+from blindmatch.protocol import group, hashing
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.match import Receiver, Sender, Terms, Workspace
+
+Key = tuple[bytes, str]
+Result = TypeVar("Result")
+AnySession = TypeVar("AnySession", Receiver, Sender)
+
+CHUNKS_PER_CHECKPOINT = 16
+"""While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
+
+
+LANES = 8
+"""Chunks prepared side by side, at most. The kernel splits each over all cores again, so more would only take memory."""
+
+
+class Means(TypedDict):
+    """What the work is done with.
+
+    pool: threads for the heavy work; see `threads`.
+    limits: the same on both nodes.
+    """
+
+    pool: ThreadPoolExecutor
+    limits: Limits
+
+
+def threads(settings: Settings) -> ThreadPoolExecutor:
+    """Threads for heavy work, as many as the settings say or the machine has cores; bounds the kernels' own, too."""
+    wanted = settings.service.workers or None
+    group.use_threads(wanted)
+    hashing.use_threads(wanted)
+    return ThreadPoolExecutor(wanted or os.cpu_count() or 1, thread_name_prefix="curve")
+
+
+class EdgeWork(ABC, Generic[AnySession]):
+    """One edge of one round, worked on by this process.
+
+    Args:
+        node: this node.
+        row: the edge as stored.
+        agreement: checked.
+        means: see `Means`.
+    """
+
+    event: AuditEvent
+    """What the audit log calls this side's part."""
+
+    def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[Means]) -> None:
+        self.row = row
+        self.key: Key = (row.round_id, row.edge)
+        self._node = node
+        self._agreement = agreement
+        self._party = agreement.party(row.peer)
+        self._pool = means["pool"]
+        self._limits = means["limits"]
+        self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
+        self._session: AnySession | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def session(self) -> AnySession:
+        """The session.
+
+        Raises:
+            SequenceError: it was not built, or the edge was stopped.
+        """
+        if self._session is None:
+            raise SequenceError("the edge has no session: it was not built, or was stopped")
+        return self._session
+
+    @abstractmethod
+    def _total(self, session: AnySession) -> int:
+        """Chunks of the exchange."""
+
+    def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
+        """What a session is made of, the same after a crash as before."""
+        made = prepare(self._node, self._agreement, row, agreed, self._files.scratch)
+        terms = Terms(
+            seed=row.seed,
+            signer=self._node.keys.identity,
+            peer_key=self._party.identity_key,
+            elements=made.elements,
+            workspace=Workspace(self._files.allocate),
+            limits=self._limits,
+            snapshot=row.snapshot or None,
+        )
+        return made, terms
+
+    def _save(self, session: AnySession) -> None:
+        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
+        snapshot = session.snapshot()
+        self._files.flush()
+        self._node.store.checkpoint(
+            *self.key,
+            state=session.state.value,
+            snapshot=snapshot,
+            done=session.next_chunk,
+            total=self._total(session),
+        )
+
+    async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
+        """Prepare what is left, several chunks at once; checkpoints on the way."""
+        session = self.session
+        left = iter(range(session.prepared, session.chunks))
+
+        async def lane() -> None:
+            for index in left:
+                await self._in_pool(session.prepare_chunk, index)
+                moved()
+                if (index + 1) % CHUNKS_PER_CHECKPOINT == 0:
+                    await self._alone(self._save)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
+                for _ in range(LANES):
+                    tasks.create_task(lane())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _alone(self, work: Callable[[AnySession], Result], *, save: bool = False) -> Result:
+        """Run a step in a thread, never beside another, and to its end even when the call that asked is cancelled."""
+
+        def whole(session: AnySession) -> Result:
+            result = work(session)
+            if save:
+                self._save(session)
+            return result
+
+        async def locked() -> Result:
+            async with self._one_at_a_time:
+                return await self._step(whole)
+
+        task = asyncio.create_task(locked())
+        task.add_done_callback(retrieve)
+        return await asyncio.shield(task)
+
+    async def _step(self, work: Callable[[AnySession], Result]) -> Result:
+        """One step, with `_one_at_a_time` held."""
+        return await self._in_pool(work, self.session)
+
+    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
+        self._node.audit.append(
+            self.event,
+            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            recipient=recipient,
+            detail={"action": action, **detail},
+        )
+
+
+def retrieve(task: "asyncio.Task[Result]") -> None:
+    """Look at a task's end, so that a failure whose caller has gone is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,226 @@
+"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b; and the sealing of rows. One call per batch.
+
+Messages of one batch all have one length. A message is given in pieces, side by side: `bytes` that are the same in
+every row, and batches (n, width) of which each row gets its own. Nothing is copied together in Python.
+
+The backend is chosen at the first call: the fastest that loads, of `avx512` (eight rows at a time), `portable` (plain C)
+and `hashlib` (where the extension was not built). Results are the same bytes with each; the time and the addresses used
+depend on lengths alone.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from blindmatch.protocol.hashing.frames import (
+    BLOCK_BYTES,
+    DIGEST_BYTES,
+    SEAL_KEY_BYTES,
+    SEAL_TAG_BYTES,
+    Algorithm,
+    Backend,
+    Bytes2D,
+    Frame,
+    Part,
+)
+
+__all__ = [
+    "Bytes2D",
+    "available",
+    "backend_name",
+    "blake2b",
+    "expand_xmd",
+    "hkdf_expand",
+    "hmac_sha512",
+    "seal",
+    "sha512",
+    "use",
+    "use_threads",
+    "using",
+]
+
+_MAX_TAG_BYTES = 255
+_MAX_PERSON_BYTES = 16
+
+
+def _native_backend(path: str) -> Callable[[], Backend]:
+    def load() -> Backend:
+        from blindmatch.protocol.hashing._batch import NativeBackend  # noqa: PLC0415 - only where it was built
+
+        return NativeBackend(path)
+
+    return load
+
+
+def _hashlib_backend() -> Backend:
+    from blindmatch.protocol.hashing._hashlib import HashlibBackend  # noqa: PLC0415 - only when it is wanted
+
+    return HashlibBackend()
+
+
+# Fastest first. A loader raises ImportError when its backend cannot work here.
+_LOADERS: dict[str, Callable[[], Backend]] = {
+    "avx512": _native_backend("avx512"),
+    "portable": _native_backend("portable"),
+    "hashlib": _hashlib_backend,
+}
+_loaded: dict[str, Backend] = {}
+_chosen: Backend | None = None
+_threads: int | None = None
+
+
+def _load(name: str) -> Backend:
+    if name not in _loaded:
+        _loaded[name] = _LOADERS[name]()
+    return _loaded[name]
+
+
+def _backend() -> Backend:
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    if _chosen is None:
+        _chosen = _load(available()[0])
+    return _chosen
+
+
+def available() -> tuple[str, ...]:
+    """Name the backends that load on this machine, fastest first."""
+    names = []
+    for name in _LOADERS:
+        try:
+            _load(name)
+        except ImportError:
+            continue
+        names.append(name)
+    return tuple(names)
+
+
+def backend_name() -> str:
+    """Name the backend in use."""
+    return _backend().name
+
+
+def use(name: str) -> None:
+    """Switch to a backend by name; ValueError when there is none of that name, ImportError when it does not load."""
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    if name not in _LOADERS:
+        raise ValueError(f"no hashing backend is called {name!r}; there are {', '.join(_LOADERS)}")
+    _chosen = _load(name)
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Use a backend for the length of a `with` block; for tests and benchmarks, not for several threads at once."""
+    global _chosen  # noqa: PLW0603 - the one dispatch point
+    before = _chosen
+    use(name)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+def use_threads(count: int | None) -> None:
+    """Split large batches over at most `count` threads from now on; None, as at the start: every core this process may use.
+
+    Raises:
+        ValueError: a count below 1.
+    """
+    global _threads  # noqa: PLW0603 - goes with the dispatch point
+    if count is not None and count < 1:
+        raise ValueError("at least one thread is needed")
+    _threads = count
+
+
+def sha512(*pieces: bytes | Bytes2D) -> Bytes2D:
+    """SHA-512 (FIPS 180-4) of every row's message: (n, 64).
+
+    Raises:
+        ValueError: pieces that are no rows of one message; likewise below.
+    """
+    return _run("sha512", DIGEST_BYTES, Frame.of(pieces))
+
+
+def expand_xmd(*pieces: bytes | Bytes2D, tag: bytes, size: int = DIGEST_BYTES) -> Bytes2D:
+    """RFC 9380 5.3.1 expand_message_xmd with SHA-512, to one block of output: (n, size), size from 1 to 64.
+
+    Args:
+        pieces: the message.
+        tag: the domain separation tag, up to 255 bytes.
+        size: bytes of output; it is part of what is hashed.
+    """
+    if len(tag) > _MAX_TAG_BYTES:
+        raise ValueError(f"a domain separation tag has at most {_MAX_TAG_BYTES} bytes")
+    tag_prime = tag + bytes([len(tag)])
+    # b_0 = H(Z_pad || msg || I2OSP(size, 2) || 0 || DST'); the all-zero block in front is absorbed once per batch.
+    first = Frame.of((bytes(BLOCK_BYTES), *pieces, size.to_bytes(2, "big"), b"\x00", tag_prime))
+    # b_1 = H(b_0 || 1 || DST')
+    second = Frame(bytes(DIGEST_BYTES) + b"\x01" + tag_prime)
+    return _run("sha512", size, first, second)
+
+
+def hmac_sha512(keys: Bytes2D, *pieces: bytes | Bytes2D, size: int = DIGEST_BYTES) -> Bytes2D:
+    """HMAC-SHA-512 (RFC 2104) of every row's message under the row's key: (n, size), the first 1 to 64 bytes.
+
+    Args:
+        keys: (n, up to 128) secret bytes.
+        pieces: the message.
+        size: bytes to keep.
+    """
+    if keys.ndim != 2 or keys.shape[1] > BLOCK_BYTES:
+        raise ValueError(f"keys must have the shape (n, width), width up to {BLOCK_BYTES}, not {keys.shape}")
+    inner = Frame.of((keys, bytes(BLOCK_BYTES - keys.shape[1]), *pieces))
+    key, *others = inner.parts
+    inner_pad, outer_pad = bytes([0x36]) * BLOCK_BYTES, bytes([0x5C]) * BLOCK_BYTES
+    return _run(
+        "sha512",
+        size,
+        Frame(inner_pad + inner.text[BLOCK_BYTES:], (Part(0, key.rows, inner_pad[0]), *others)),
+        Frame(outer_pad + bytes(DIGEST_BYTES), (Part(0, key.rows, outer_pad[0]),), digest_at=BLOCK_BYTES),
+    )
+
+
+def hkdf_expand(keys: Bytes2D, info: bytes, size: int) -> Bytes2D:
+    """HKDF-Expand (RFC 5869 2.3) over SHA-512 of every row's pseudorandom key, to one block: (n, size), size to 64."""
+    return hmac_sha512(keys, info, b"\x01", size=size)
+
+
+def blake2b(*pieces: bytes | Bytes2D, size: int, person: bytes = b"") -> Bytes2D:
+    """BLAKE2b (RFC 7693) of every row's message, without a key: (n, size), size from 1 to 64.
+
+    Args:
+        pieces: the message.
+        size: bytes of the digest; other sizes give other digests, not shorter ones.
+        person: the personalisation, up to 16 bytes.
+    """
+    if len(person) > _MAX_PERSON_BYTES:
+        raise ValueError(f"a personalisation has at most {_MAX_PERSON_BYTES} bytes")
+    return _run("blake2b", size, Frame.of(pieces), person=person)
+
+
+def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
+    """ChaCha20-Poly1305 (RFC 8439 2.8) of rows (n, width), each under its own key (n, 32): (n, width + 16).
+
+    The nonce is zero and there is no associated data: a key must seal one row, once.
+
+    Raises:
+        ValueError: wrong shapes.
+    """
+    for name, batch in (("keys", keys), ("rows", rows)):
+        if batch.dtype != np.uint8 or batch.ndim != 2:
+            raise ValueError(f"{name} must be uint8 of the shape (n, width)")
+    if keys.shape != (len(rows), SEAL_KEY_BYTES):
+        raise ValueError(f"every row needs a key of {SEAL_KEY_BYTES} bytes")
+    out = np.empty((len(rows), rows.shape[1] + SEAL_TAG_BYTES), dtype=np.uint8)
+    _backend().seal(np.ascontiguousarray(keys), np.ascontiguousarray(rows), out)
+    return out
+
+
+def _run(algorithm: Algorithm, size: int, *frames: Frame, person: bytes = b"") -> Bytes2D:
+    if not 1 <= size <= DIGEST_BYTES:
+        raise ValueError(f"a digest has 1 to {DIGEST_BYTES} bytes, not {size}")
+    if not frames[0].parts:
+        raise ValueError("a message needs a batch among its pieces: it says how many rows there are")
+    out = np.empty((len(frames[0].parts[0].rows), size), dtype=np.uint8)
+    _backend().run(algorithm, frames, out, person=person, threads=_threads or 0)
+    return out

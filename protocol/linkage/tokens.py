@@ -1,0 +1,422 @@
+"""Tokens and elements of one side of one edge: built block by block, kept in rows that need not be in memory.
+
+The builder holds one byte per token in memory, and a block of records or a bucket of tokens beside it, however long the
+list is. Where the tokens themselves lie is the caller's choice: in memory, or in a file that it seals.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
+from blindmatch.protocol.linkage.keys import (
+    FILLER,
+    GUARD,
+    KEY_ID_BYTES,
+    CompiledKey,
+    CompiledKeys,
+    token_rows,
+)
+from blindmatch.protocol.sorting import either, order_of
+
+Bytes2D = npt.NDArray[np.uint8]
+Bytes3D = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
+
+ELEMENT_BYTES: Final = 2 + DIGEST_BYTES + 2 + KEY_ID_BYTES + 2 + TOKEN_BYTES
+_WORD_BYTES: Final = 8
+_BUCKET: Final = 1 << 21
+"""Tokens that are sorted at a time: about 150 MB at the worst, when every one of them is shared."""
+_SCAN: Final = 1 << 19
+"""Tokens that are looked through at a time."""
+
+
+class Rows(Protocol):
+    """Rows of bytes (n, width): a numpy array, or something that keeps them elsewhere."""
+
+    def __len__(self) -> int:
+        """How many rows."""
+
+    def __getitem__(self, at: Any, /) -> Any:
+        """The rows of a slice, or at indices (m,): (m, width) uint8."""
+
+    def __setitem__(self, at: Any, rows: Any, /) -> None:
+        """Put rows (m, width) there."""
+
+
+AllocateRows = Callable[[str, tuple[int, int]], Rows]
+"""Gives rows of a name and a shape; what they hold before they are written does not matter."""
+
+
+def in_memory(_name: str, shape: tuple[int, int]) -> Rows:
+    """Rows in memory."""
+    return np.empty(shape, dtype=np.uint8)
+
+
+class Holders(Mapping[int, Indices]):
+    """Element to all the records that share its token, as three arrays.
+
+    Args:
+        elements: (g,) increasing.
+        starts: (g + 1,) where each element's records begin in `records`.
+        records: each element's, increasing.
+    """
+
+    def __init__(self, elements: Indices, starts: Indices, records: Indices) -> None:
+        self._elements = elements
+        self._starts = starts
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._elements.tolist())
+
+    def __getitem__(self, element: int) -> Indices:
+        at = int(np.searchsorted(self._elements, element))
+        if at == len(self._elements) or int(self._elements[at]) != element:
+            raise KeyError(element)
+        return self._records[self._starts[at] : self._starts[at + 1]]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one side of one edge; element `i` belongs to record `i // tokens_per_record`."""
+
+    tokens: Rows = field(repr=False)
+    """(records * tokens_per_record, 32)"""
+    key_index: npt.NDArray[np.uint8] = field(repr=False)
+    """The key's place in `CompiledKeys.keys`, or `FILLER`."""
+    records: int
+    tokens_per_record: int
+    overflow: int
+    """Tokens left out because their record had more than `tokens_per_record`; the weakest go first."""
+    holders: Mapping[int, Indices] = field(repr=False)
+    """Element to all the records that share its token, where there are several (only when made distinct)."""
+
+    def holders_of(self, element: int) -> Indices:
+        """The records that an element stands for."""
+        found = self.holders.get(element)
+        return np.array([element // self.tokens_per_record], dtype=np.int64) if found is None else found
+
+
+class TokenBuilder:
+    """Collects the tokens of a list that arrives in blocks.
+
+    Args:
+        compiled: the round's keys.
+        records: how many records will come in all.
+        tokens_per_record: every record is padded or cut to this number.
+        filler: random bytes; `filler(n)` gives n of them, others at every call.
+        role: whose side this is; needed where keys ask for fields that are missing on one side.
+        distinct: keep a token that several records share once (the sender's table must not repeat a tag).
+        entities: (records,) equal for records of one person or company, whom the own-list guard counts once.
+        allocate: where the tokens are kept.
+
+    Raises:
+        SequenceError: a number out of bounds, blocks out of order, or `finish` before every record came.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledKeys,
+        records: int,
+        tokens_per_record: int,
+        filler: Callable[[int], bytes],
+        *,
+        distinct: bool,
+        role: Literal["receiver", "sender"] | None = None,
+        entities: Indices | None = None,
+        allocate: AllocateRows = in_memory,
+    ) -> None:
+        if role is None and any(key.absent_receiver or key.absent_sender for key in compiled.keys):
+            raise SequenceError("keys that ask for missing fields need to know whose side this is")
+        if not 0 <= records <= LIMITS.records or not 1 <= tokens_per_record <= LIMITS.tokens_per_record:
+            raise SequenceError("the number of records or of tokens per record is out of bounds")
+        self._compiled = compiled
+        self._filler = filler
+        self._distinct = distinct
+        self._guarded = np.array([key.guarded for key in compiled.keys], dtype=np.bool_)
+        self._entities = entities
+        self._absent = tuple(
+            key.absent_receiver if role == "receiver" else key.absent_sender for key in compiled.keys
+        )
+        self._records = records
+        self._per_record = tokens_per_record
+        count = records * tokens_per_record
+        self._tokens = allocate("tokens", (count, TOKEN_BYTES))
+        self._compares = distinct or bool(self._guarded.any())
+        # The first word of each token once more: what looks for equal tokens reads these only.
+        self._words = allocate("words", (count if self._compares else 0, _WORD_BYTES))
+        self._key_index = np.full(count, FILLER, dtype=np.uint8)
+        self._done = 0
+        self._overflow = 0
+        self.withheld = 0
+        """Tokens that the own-list guard held back; known after `finish`."""
+
+    def add(self, columns: Bytes3D, row_record: Indices, records: int) -> None:
+        """The next `records` records: their rows' level digests, and each row's record counted from 0 in this block."""
+        levels = len(self._compiled.schema.levels)
+        if columns.shape != (len(row_record), levels, LEVEL_BYTES) or self._done + records > self._records:
+            raise SequenceError("a block's columns do not have the shape of its rows, levels and records")
+        if len(row_record) and (
+            int(row_record[0]) < 0 or int(row_record[-1]) >= records or bool(np.any(np.diff(row_record) < 0))
+        ):
+            raise SequenceError("a block's rows are not in the order of its records")
+        block = _Block(columns, row_record, records, self._per_record)
+        for rank, key in enumerate(self._compiled.keys):
+            block.add(rank, key, self._absent[rank])
+        self._overflow += block.overflow
+        empty = np.flatnonzero(block.ranks == FILLER)
+        block.put(empty, self._fill(len(empty)))
+        span = slice(self._done * self._per_record, (self._done + records) * self._per_record)
+        self._key_index[span] = block.ranks
+        if records:
+            self._tokens[span] = block.tokens
+            if self._compares:
+                self._words[span] = block.tokens[:, :_WORD_BYTES]
+        self._done += records
+
+    def finish(self) -> Tokens:
+        """All tokens, shared ones merged when `distinct`, every empty slot filled with random bytes."""
+        if self._done != self._records:
+            raise SequenceError(f"{self._done} of {self._records} records came")
+        holders = _Collected()
+        for order, starts in self._shared() if self._compares else ():
+            self._settle(order, starts, holders)
+        del self._words
+        return Tokens(
+            self._tokens, self._key_index, self._records, self._per_record, self._overflow, holders.sorted()
+        )
+
+    def _fill(self, count: int) -> Bytes2D:
+        return np.frombuffer(self._filler(count * TOKEN_BYTES), dtype=np.uint8).reshape(count, TOKEN_BYTES)
+
+    def _shared(self) -> Iterator[tuple[Indices, Indices]]:
+        """Elements that have one token with others, token by token, each token's in order; where each token begins.
+
+        A bucket of tokens at a time, by their last bits: each bucket goes through all the first words again, which is
+        cheaper than to sort into files up to a hundred million tokens.
+        """
+        buckets = 1
+        while len(self._key_index) > buckets * _BUCKET:
+            buckets *= 2
+        for bucket in range(buckets):
+            places, words = self._bucket(bucket, buckets)
+            order, repeated = order_of(words)
+            if not repeated.any():
+                continue
+            # Only tokens whose first words are equal can be: few, as a rule.
+            order = order[either(repeated[1:])]
+            suspects, words = places[order], words[order]
+            del order, places
+            tokens = self._tokens[suspects]
+            same = _same_as_previous(tokens)
+            if (same[1:] != (words[1:] == words[:-1])).any():
+                # Different tokens with one first word, which chance does not make.
+                order = np.lexsort((suspects, *_token_words(tokens)))
+                suspects = suspects[order]
+                same = _same_as_previous(tokens[order])
+                alone = ~either(same[1:])
+                suspects, same = suspects[~alone], same[~alone]
+            yield suspects, np.flatnonzero(~same)
+
+    def _bucket(self, bucket: int, buckets: int) -> tuple[Indices, Words]:
+        """The places and first words of the bucket's tokens that are no fillers."""
+        places, kept = [], []
+        for start in range(0, len(self._key_index), _SCAN):
+            words = np.ascontiguousarray(self._words[start : start + _SCAN]).view(np.uint64).ravel()
+            wanted = self._key_index[start : start + _SCAN] != FILLER
+            if buckets > 1:
+                wanted &= words & np.uint64(buckets - 1) == bucket
+            inside = np.flatnonzero(wanted)
+            kept.append(words[inside])
+            places.append(inside + start)
+        if not places:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
+        return np.concatenate(places), np.concatenate(kept)
+
+    def _settle(self, order: Indices, starts: Indices, holders: "_Collected") -> None:
+        """Withhold what more than `GUARD` of our own people or companies share; merge the rest when `distinct`."""
+        sizes = np.diff(starts, append=len(order))
+        group = np.repeat(np.arange(len(starts)), sizes)
+        records = order // self._per_record
+        entities = records if self._entities is None else self._entities[records]
+        by_entity = np.lexsort((entities, group))
+        first = np.ones(len(order), dtype=np.bool_)
+        first[1:] = (np.diff(entities[by_entity]) != 0) | (np.diff(group) != 0)
+        counts = np.add.reduceat(first.astype(np.int64), starts)
+        common = (counts > GUARD) & self._guarded[self._key_index[order[starts]]]
+        emptied = common[group]
+        self.withheld += int(np.count_nonzero(emptied))
+        if self._distinct:
+            holders.add(order[starts[~common]], sizes[~common], records[~emptied])
+            emptied[np.setdiff1d(np.arange(len(order)), starts, assume_unique=True)] = True
+        gone = order[emptied]
+        self._key_index[gone] = FILLER
+        if len(gone):
+            self._tokens[gone] = self._fill(len(gone))
+
+
+class _Block:
+    """The slots of one block of records."""
+
+    def __init__(self, columns: Bytes3D, row_record: Indices, records: int, per_record: int) -> None:
+        self.tokens = np.empty((records * per_record, TOKEN_BYTES), dtype=np.uint8)
+        self.ranks = np.full(records * per_record, FILLER, dtype=np.uint8)
+        self.overflow = 0
+        columns = np.ascontiguousarray(columns)
+        self._levels = columns.shape[1]
+        self._flat = columns.reshape(-1, LEVEL_BYTES).view(f"V{LEVEL_BYTES}").ravel()
+        halves = columns.reshape(-1, LEVEL_BYTES).view(np.uint64)
+        said = ((halves[:, 0] | halves[:, 1]) != 0).reshape(len(row_record), self._levels)
+        self._said = np.ascontiguousarray(said.T)
+        self._row_record = row_record
+        self._several = len(row_record) > records or bool((np.diff(row_record) == 0).any())
+        self._used = np.zeros(records, dtype=np.int64)
+        self._per_record = per_record
+
+    def add(self, rank: int, key: CompiledKey, absent: tuple[int, ...]) -> None:
+        """One key's tokens into the next slot of each record that can answer it."""
+        answers = np.logical_and.reduce([self._said[level] for level in key.levels])
+        for level in absent:
+            answers &= ~self._said[level]
+        rows = np.flatnonzero(answers)
+        owners = self._row_record[rows]
+        if not self._several:  # what does not fit need not be hashed
+            fits = self._used[owners] < self._per_record
+            self.overflow += int(np.count_nonzero(~fits))
+            rows, owners = rows[fits], owners[fits]
+        tokens = self._hash(rows, key)
+        if self._several:
+            first = _first_of_record(tokens, owners)
+            tokens, owners = tokens[first], owners[first]
+            slot = self._used[owners] + np.arange(len(owners)) - np.searchsorted(owners, owners)
+            fits = slot < self._per_record
+            self.overflow += int(np.count_nonzero(~fits))
+            self._used += np.bincount(owners, minlength=len(self._used))
+            tokens, place = tokens[fits], (owners * self._per_record + slot)[fits]
+        else:
+            place = owners * self._per_record + self._used[owners]
+            self._used[owners] += 1
+        self.put(place, tokens)
+        self.ranks[place] = rank
+
+    def put(self, place: Indices, tokens: Bytes2D) -> None:
+        """Tokens (m, 32) into slots (m,)."""
+        # As one item a row: numpy moves these several times faster than rows of bytes.
+        kind = f"V{TOKEN_BYTES}"
+        self.tokens.view(kind).ravel()[place] = np.ascontiguousarray(tokens).view(kind).ravel()
+
+    def _hash(self, rows: Indices, key: CompiledKey) -> Bytes2D:
+        places = rows[:, None] * self._levels + np.array(key.levels, dtype=np.int64)
+        gathered = np.take(self._flat, places.ravel()).view(np.uint8)
+        return token_rows(gathered.reshape(len(rows), len(key.levels) * LEVEL_BYTES), key.id)
+
+
+class _Collected:
+    """The arrays of `Holders`, as they come."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Indices, Indices, Indices]] = []
+
+    def add(self, elements: Indices, sizes: Indices, records: Indices) -> None:
+        """Some elements, how many records each stands for, and these."""
+        self._parts.append((elements, sizes, records))
+
+    def sorted(self) -> Holders:
+        """By element."""
+        if not self._parts:
+            empty = np.empty(0, dtype=np.int64)
+            return Holders(empty, np.zeros(1, dtype=np.int64), empty)
+        elements, sizes, records = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        self._parts.clear()
+        ends = np.cumsum(sizes)
+        order = np.argsort(elements)
+        counts = sizes[order]
+        starts = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
+        # Where each record's entry moves from: its group's old beginning, and on.
+        source = np.repeat((ends - sizes)[order] - starts[:-1], counts) + np.arange(len(records))
+        return Holders(elements[order], starts, records[source])
+
+
+def _same_as_previous(tokens: Bytes2D) -> Flags:
+    same = np.zeros(len(tokens), dtype=np.bool_)
+    words = np.ascontiguousarray(tokens).view(np.uint64)
+    same[1:] = np.logical_and.reduce([words[1:, i] == words[:-1, i] for i in range(words.shape[1])])
+    return same
+
+
+def _token_words(tokens: Bytes2D) -> tuple[Words, ...]:
+    words = np.ascontiguousarray(tokens).view(np.uint64)
+    return tuple(words[:, place] for place in (3, 2, 1, 0))
+
+
+def _first_of_record(tokens: Bytes2D, owners: Indices) -> Indices:
+    """Places of one key's tokens (m, 32) without the repeats within a record, in order."""
+    several = either(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
+    if not several.any():
+        return np.arange(len(owners))
+    suspects = np.flatnonzero(several)
+    suspects = suspects[np.lexsort((*_token_words(tokens[suspects]), owners[suspects]))]
+    repeat = _same_as_previous(tokens[suspects])
+    repeat[1:] &= np.diff(owners[suspects]) == 0
+    kept = np.ones(len(owners), dtype=np.bool_)
+    kept[suspects[repeat]] = False
+    return np.flatnonzero(kept)
+
+
+def tokens(  # noqa: PLR0917 - the block, then how it is padded
+    compiled: CompiledKeys,
+    columns: Bytes3D,
+    row_record: Indices,
+    records: int,
+    tokens_per_record: int,
+    filler: Callable[[int], bytes],
+    *,
+    distinct: bool,
+    role: Literal["receiver", "sender"] | None = None,
+) -> Tokens:
+    """The tokens of a list that is in memory as one block; see `TokenBuilder`."""
+    builder = TokenBuilder(compiled, records, tokens_per_record, filler, distinct=distinct, role=role)
+    builder.add(columns, row_record, records)
+    return builder.finish()
+
+
+class Elements:
+    """Element inputs, made when they are taken: `take` gives (m, `ELEMENT_BYTES`) uint8."""
+
+    def __init__(self, compiled: CompiledKeys, made: Tokens) -> None:
+        self._tokens = made.tokens
+        self._key_index = made.key_index
+        frames = np.zeros((FILLER + 1, ELEMENT_BYTES), dtype=np.uint8)
+        for index in range(FILLER + 1):
+            key_id = compiled.keys[index].id if index < len(compiled.keys) else bytes(KEY_ID_BYTES)
+            frames[index] = np.frombuffer(
+                _prefixed(compiled.schema.digest) + _prefixed(key_id) + _prefixed(bytes(TOKEN_BYTES)),
+                dtype=np.uint8,
+            )
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __repr__(self) -> str:
+        return f"Elements({len(self)})"
+
+    def take(self, indices: Indices) -> Bytes2D:
+        """The inputs of these elements, in this order."""
+        out: Bytes2D = np.take(self._frames, self._key_index[indices], axis=0)
+        out[:, -TOKEN_BYTES:] = self._tokens[indices]
+        return out
+
+
+def _prefixed(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
