@@ -6,7 +6,7 @@ A record of ours names a company (`Holding`); a register's line says who serves 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from blindmatch.node.importers.records import Draft, Notes, Part
 
@@ -16,8 +16,7 @@ Wanted = Mapping[str, Sequence["Holding"]]
 UNKNOWN: Final = "unknown"
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(NamedTuple):
     """From when to when, as `YYYY-MM-DD` or less; blank is unknown, or still lasting."""
 
     start: str = ""
@@ -56,7 +55,7 @@ def overlap(appointment: Period, contract: Period) -> str:
     return "throughout" if begins and lasts else "part"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Holding:
     """One of our own records that names a company: what its people inherit."""
 
@@ -69,7 +68,7 @@ class Holding:
     """The company number through whose corporate officer this company is looked up; blank when named itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Appointment:
     """A register's line: somebody serves or controls a company."""
 
@@ -130,24 +129,23 @@ def drafts(
 
 
 def _draft(found: Appointment, holding: Holding, row: int) -> Draft:
-    active = overlap(found.period, holding.contract)
-    public = {
+    period, contract = found.period, holding.contract.words
+    active = overlap(period, holding.contract) if contract else ""
+    said = {
         "company_number": found.company,
         "role": found.role,
-        "appointed_on": found.period.start,
-        "resigned_on": found.period.end,
-        **found.facts,
-        "active": active if holding.contract.words else "",
-        "via_company": holding.via,
+        "appointed_on": period.start,
+        "resigned_on": period.end,
     }
+    facts = {**said, **found.facts, "active": active, "via_company": holding.via}
     provenance = {
         "register": found.register,
-        **{name: public[name] for name in ("company_number", "role", "appointed_on", "resigned_on")},
+        **said,
         **found.provenance,
         "via_company": holding.via,
-        "appointment": found.period.words,
-        "contract": holding.contract.words,
-        "active": public["active"],
+        "appointment": period.words,
+        "contract": contract,
+        "active": active,
         "row": str(holding.row),
     }
     return Draft(
@@ -155,7 +153,7 @@ def _draft(found: Appointment, holding: Holding, row: int) -> Draft:
         reference=holding.reference,
         parts=[part for part in found.parts if part],
         handling=holding.handling,
-        facts={**{name: value for name, value in public.items() if value}, **holding.facts},
+        facts={**{name: value for name, value in facts.items() if value}, **holding.facts},
         provenance={name: value for name, value in provenance.items() if value},
         entity=found.person,
     )

@@ -68,7 +68,7 @@ def expand(
                 continue
             seen.lines += 1
             try:
-                found = _appointment(line, wanted, seen, lines.number)
+                found = _appointment(line, wanted, seen, lines.number, include_ceased=include_ceased)
             except ValueError as error:
                 if seen.lines == 1:
                     raise InputError(f"{path}: line {lines.number}: {error}", hint=_NO_REGISTER) from None
@@ -78,9 +78,11 @@ def expand(
                 yield from drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
 
 
-def _appointment(line: bytes | None, wanted: Wanted | None, seen: Seen, number: int) -> Appointment | None:
+def _appointment(
+    line: bytes | None, wanted: Wanted | None, seen: Seen, number: int, *, include_ceased: bool
+) -> Appointment | None:
     """The appointment in a line, or None for one to pass over; ValueError says why it is no entry."""
-    match = _PREFIX.match(line) if line is not None else None
+    match = _PREFIX.match(line) if line is not None and wanted is not None else None
     if match and wanted is not None and match[1].decode().upper() not in wanted:
         if line is None or not line.rstrip().endswith(b"}"):
             raise ValueError("the line breaks off")
@@ -99,7 +101,14 @@ def _appointment(line: bytes | None, wanted: Wanted | None, seen: Seen, number: 
         return None  # a number that is none belongs to nobody that was asked about
     if kind not in PEOPLE and kind not in BODIES:
         return None
+    if not include_ceased and _over(data):
+        # Only counted, so that nothing else of it need be read.
+        return Appointment(register="psc", company=company, role=ROLE, parts=[], period=Period(), over=True)
     return _person(data, company, seen) if kind in PEOPLE else _body(data, company, seen)
+
+
+def _over(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("ceased_on") and text(data, "ceased_on")) or data.get("ceased") is True
 
 
 def _details(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "register": "psc",
         "period": Period(day(notified), day(ceased)),
-        "over": bool(ceased) or data.get("ceased") is True,
+        "over": _over(data),
         "facts": {"notified_on": notified, "ceased_on": ceased},
         "provenance": {
             "kind": text(data, "kind"),

@@ -89,8 +89,10 @@ def faulty(file: str, row: int, reason: str, name: str = "") -> Draft:
     return Draft(row, faults=[RowFault(file, row, name, reason)], unusable=True)
 
 
-def names_part(primary: tuple[str, str], aliases: Iterable[str]) -> Part:
+def names_part(primary: tuple[str, str], aliases: Sequence[str]) -> Part:
     """The names of a record: its own, then its aliases. An alias of one word stands in for the forename."""
+    if not aliases:
+        return [{"forenames": primary[0], "surname": primary[1]}] if any(primary) else []
     found = {values.same_name(*primary): primary} if any(primary) else {}
     for alias in aliases:
         first, last = person_name("", "", alias)
@@ -243,10 +245,9 @@ class Drafter:
         self.warnings[text] = self.warnings.get(text, 0) + 1
 
 
-def says_enough(parts: Sequence[Part], keys: Iterable[frozenset[str]]) -> bool:
-    """Whether a record with these values answers at least one key, given each key's fields."""
-    said = {name for part in parts for item in part for name, value in item.items() if value}
-    return any(fields <= said for fields in keys)
+def said(parts: Sequence[Part]) -> frozenset[str]:
+    """The fields of which a record says something."""
+    return frozenset([name for part in parts for item in part for name, value in item.items() if value])
 
 
 def summary(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:

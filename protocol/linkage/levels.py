@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from blindmatch.protocol.linkage import normalise
@@ -119,3 +119,18 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
     },
 }
 """Kind of field to its tests; blank says nothing. A level over two fields gets both texts with `GAP` between."""
+
+_FIRST_FORENAME: Final = frozenset({"first-word", "nickname", "metaphone", "first3", "initial"})
+
+
+def view(kind: str, tests: Iterable[str]) -> Test:
+    """What a field's tests see of a canonical text: two texts with the same view agree at each of the tests."""
+    return _first_forename if kind == "forenames" and _FIRST_FORENAME.issuperset(tests) else _all
+
+
+def _first_forename(canonical: str) -> str:
+    return canonical.partition(" ")[0]
+
+
+def _all(canonical: str) -> str:
+    return canonical
