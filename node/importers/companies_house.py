@@ -131,8 +131,10 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _person(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
     elements = child(data, "name_elements")
-    given = " ".join(word for name in ("forename", "middle_name") if (word := text(elements, name)))
-    name = person_name(given, text(elements, "surname"), text(data, "name"))
+    given = f"{text(elements, 'forename')} {text(elements, 'middle_name')}".strip()
+    name = person_name(given, text(elements, "surname"))
+    if not all(name):
+        name = person_name(given, text(elements, "surname"), text(data, "name"))
     born = _born(data, seen)
     lives = _lives(data, seen, _OF)
     return Appointment(

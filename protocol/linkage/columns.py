@@ -23,7 +23,7 @@ ABSENT = bytes(LEVEL_BYTES)
 MAX_ROWS = 64
 """Rows per record: beyond it a record with many names and addresses would swamp its own list."""
 _CACHED_VALUES = 1 << 15
-_CACHED_TEXTS = 1 << 13
+_CACHED_TEXTS = 1 << 14
 """Whole texts hardly repeat; they are remembered for those that stand in line after line, and from check to row."""
 _PERSON = b"blindmatch level"
 
@@ -46,7 +46,7 @@ def level_digester(name: str, remembered: int) -> Callable[[str], bytes]:
         state.update(text.encode())
         return state.digest()
 
-    return lru_cache(maxsize=remembered)(digest)
+    return lru_cache(maxsize=remembered)(digest) if remembered else digest
 
 
 def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
@@ -71,14 +71,19 @@ class _Field:
     def __init__(self, kind: str, levels: Sequence[Level]) -> None:
         self.blank = ABSENT * len(levels)
         self.canonical = FIELD_KINDS[kind]
-        self._tests = [(LEVEL_TESTS[kind][x.test], level_digester(x.name, _CACHED_VALUES)) for x in levels]
+        # The most telling level hardly repeats where the whole text does not.
+        self._tests = [
+            (LEVEL_TESTS[kind][x.test], level_digester(x.name, _CACHED_VALUES if place else 0))
+            for place, x in enumerate(levels)
+        ]
         self._view = view(kind, [x.test for x in levels])
         self._of_view = lru_cache(maxsize=_CACHED_VALUES)(self._digests)
         self.digests = lru_cache(maxsize=_CACHED_TEXTS)(self._read)
         """Text to digests, one after the other."""
 
     def _read(self, text: str) -> bytes:
-        return self._of_view(self._view(self.canonical(text)))
+        canonical = self.canonical(text)
+        return self._of_view(self._view(canonical)) if self._view else self._digests(canonical)
 
     def _digests(self, seen: str) -> bytes:
         return b"".join([digest(test(seen)) for test, digest in self._tests])
@@ -96,7 +101,14 @@ class RecordBuilder:
         self._fields = {item.name: _Field(item.kind, schema.levels_of(item.name)) for item in schema.fields}
         kinds = {item.name: item.kind for item in schema.fields}
         self._paired = tuple(
-            (x.field, x.other, LEVEL_TESTS[kinds[x.field]][x.test], level_digester(x.name, _CACHED_TEXTS))
+            (
+                x.field,
+                x.other,
+                self._fields[x.field].canonical,
+                self._fields[x.other].canonical,
+                LEVEL_TESTS[kinds[x.field]][x.test],
+                level_digester(x.name, 0),
+            )
             for x in schema.levels
             if x.other
         )
@@ -106,7 +118,8 @@ class RecordBuilder:
         grouped = [level.name for item in schema.fields for level in schema.levels_of(item.name)]
         grouped += [level.name for level in schema.levels if level.other]
         self._order = np.array([grouped.index(level.name) for level in schema.levels], dtype=np.intp)
-        self._steps = tuple((name, each.digests, each.blank) for name, each in self._fields.items())
+        self._steps = {name: (place, each.digests) for place, (name, each) in enumerate(self._fields.items())}
+        self._blank = [each.blank for each in self._fields.values()]
 
     def fault(self, name: str, text: str) -> str:
         """Why a field cannot take a text, or blank; a field that the schema has not takes any."""
@@ -124,18 +137,20 @@ class RecordBuilder:
             ValueError: a value that its field's kind refuses.
         """
         out = []
+        steps = self._steps
         for row in values:
-            out += [
-                digests(row[name]) if name in row and row[name] else blank
-                for name, digests, blank in self._steps
-            ]
-            for name, other, test, digest in self._paired:
-                one, two = row.get(name), row.get(other)
-                one, two = (
-                    one and self._fields[name].canonical(one),
-                    two and self._fields[other].canonical(two),
-                )
-                out.append(digest(test(f"{one}{GAP}{two}")) if one and two else ABSENT)
+            said = self._blank.copy()
+            for name, text in row.items():
+                if text and name in steps:
+                    place, digests = steps[name]
+                    said[place] = digests(text)
+            out += said
+            for one, other, canonical, other_canonical, test, digest in self._paired:
+                first, second = row.get(one), row.get(other)
+                if first and second and (left := canonical(first)) and (right := other_canonical(second)):
+                    out.append(digest(test(f"{left}{GAP}{right}")))
+                else:
+                    out.append(ABSENT)
         return b"".join(out)
 
     def array(self, rows: bytes | bytearray) -> Bytes3D:

@@ -123,14 +123,10 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
 _FIRST_FORENAME: Final = frozenset({"first-word", "nickname", "metaphone", "first3", "initial"})
 
 
-def view(kind: str, tests: Iterable[str]) -> Test:
-    """What a field's tests see of a canonical text: two texts with the same view agree at each of the tests."""
-    return _first_forename if kind == "forenames" and _FIRST_FORENAME.issuperset(tests) else _all
+def view(kind: str, tests: Iterable[str]) -> Test | None:
+    """What a field's tests see of a canonical text, where it is not all: texts with one view agree at each test."""
+    return _first_forename if kind == "forenames" and _FIRST_FORENAME.issuperset(tests) else None
 
 
 def _first_forename(canonical: str) -> str:
     return canonical.partition(" ")[0]
-
-
-def _all(canonical: str) -> str:
-    return canonical

@@ -177,6 +177,7 @@ def forget() -> None:
         places._numbered,
         places._house,
         places._road,
+        places._road_alone,
         places.town,
         contacts.phone,
         contacts.email,

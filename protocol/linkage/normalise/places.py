@@ -144,6 +144,7 @@ _FLOOR = re.compile(
     r"\b(?:(?:lower |upper )?(?:ground|first|second|third|fourth|fifth|top|basement|garden|[1-9](?:st|nd|rd|th)) (?:floor|flat)(?: flat| (?:left|right|front|rear))?|"
     r"basement|[1-9][0-9]?f[1-9])(?=[\s,]|$)(?! (?:road|rd|street|st|lane|close|house)\b)"
 )
+_CARERS: Final = ("c/o", "care of", "attn", "fao")
 _CARE_OF = re.compile(r"^(?:c/o|care of|attn|fao)\b.*")
 # A look whether `_FLAT` or `_FLOOR` can find anything: it has no word boundaries, so it skips ahead by first letters.
 _WITHIN = re.compile(
@@ -221,6 +222,7 @@ def _road(street: str) -> str:
     return _street(_segment(fold(street).strip()))
 
 
+@lru_cache(maxsize=CACHED)
 def _road_alone(street: str) -> tuple[str, str]:
     """A street where no house is known: its number may stand in front of it."""
     road = _segment(fold(street).strip())
@@ -230,7 +232,9 @@ def _road_alone(street: str) -> tuple[str, str]:
 
 
 def _segment(part: str) -> str:
-    part = _CARE_OF.sub("", part.strip())
+    part = part.strip()
+    if part.startswith(_CARERS):
+        part = _CARE_OF.sub("", part)
     if _WITHIN.search(part):
         part = _FLAT.sub(" ", _FLOOR.sub(" ", part))
     return _NUMBER_WORD.sub("", " ".join(part.replace(".", " ").split()).strip(" -/"))
