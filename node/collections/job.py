@@ -262,8 +262,10 @@ class Job:
             return True
         self._report.bad_row_count += 1
         room = MAX_FAULTS - len(self._report.bad_rows)
-        self._report.bad_rows.extend(draft.faults[: max(room, 0)])
-        return self._on_bad is OnBad.BLANK_FIELD and not draft.unusable
+        stays = self._on_bad is OnBad.BLANK_FIELD and not draft.unusable
+        faults = draft.faults[: max(room, 0)]
+        self._report.bad_rows.extend(faults if stays else [fault._replace(kept="") for fault in faults])
+        return stays
 
     def _store(self, writer: BlockWriter, draft: Draft) -> None:
         if not self._enough(records.said(draft.parts)):

@@ -28,6 +28,10 @@ class Period(NamedTuple):
         return f"{self.start or UNKNOWN} to {self.end or 'now'}" if self.start or self.end else ""
 
 
+ALWAYS: Final = Period()
+"""A period of which nothing is known."""
+
+
 def _first_day(text: str) -> str:
     return (text + "-01-01")[:10] if len(text) == 4 else (text + "-01")[:10]
 
@@ -63,7 +67,7 @@ class Holding:
     handling: str
     facts: Mapping[str, str] = field(repr=False)
     row: int
-    contract: Period = Period()
+    contract: Period = ALWAYS
     via: str = ""
     """The company number through whose corporate officer this company is looked up; blank when named itself."""
 

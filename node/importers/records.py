@@ -30,6 +30,8 @@ class RowFault(NamedTuple):
     row: int
     field: str
     reason: str
+    kept: str = ""
+    """In words what of the value stays if the row does; blank for nothing."""
 
 
 @dataclass
@@ -59,8 +61,14 @@ class Notes:
             value, reason = values.usable(name, text, self.check)
             if reason:
                 words = name.replace("_", " ")
-                self.warn(f"{of} with a {words} that cannot be used, which was left out")
-            elif value:
+                value, kept = values.salvage(name, text, self.check)
+                if name == "date_of_birth" and len(value) == len("YYYY"):
+                    value = kept = ""  # registers say year and month: with a year alone nobody is found
+                self.warn(
+                    f"{of} with a {words} that cannot be used"
+                    + (f" as such, and was kept: {kept}" if kept else ", which was left out")
+                )
+            if value:
                 found[value] = None
         return list(found)
 
@@ -210,12 +218,18 @@ class Drafter:
 
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
         found: dict[str, None] = {}
+        slipped: dict[str, None] = {}
         for text in self._values(cells, name):
             value, reason = values.usable(name, text, self._check, self._mapping.day_first)
             if reason:
-                made.faults.append(RowFault(self.file, made.row, name, reason))
+                value, kept = values.salvage(name, text, self._check, self._mapping.day_first)
+                made.faults.append(RowFault(self.file, made.row, name, reason, kept))
+                if value:
+                    slipped[value] = None
             elif value:
                 found[value] = None
+        # Half a date beside a whole one would only blur it.
+        found = found or slipped if name == "date_of_birth" else {**found, **slipped}
         return [{name: value} for value in found]
 
     def _read_handling(self, made: Draft, cells: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from blindmatch.protocol.linkage.normalise import (
     split_full_name,
     surname,
 )
-from blindmatch.protocol.linkage.normalise.dates import date
+from blindmatch.protocol.linkage.normalise.dates import date, lenient
 
 Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
@@ -28,6 +28,13 @@ _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
     "company_number": company_number,
 }
 """Fields whose text is made canonical here: the schema needs no second look at it."""
+
+
+_KEPT_OF_DATE: Final = {
+    len("YYYY"): "the year",
+    len("YYYY-MM"): "year and month",
+    len("YYYY-MM-DD"): "day and month exchanged",
+}
 
 
 def anything_goes(_name: str, _text: str) -> str:
@@ -61,6 +68,23 @@ def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[
     if value and name not in _CANONICAL:
         reason = check(name, value)
     return ("", reason) if reason else (value, "")
+
+
+def salvage(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
+    """What can be true of a value that `usable` refuses, and in words what that is; both blank when nothing can.
+
+    Of a date with a slip of the pen the year, the month too if there is such a month. Of a postcode that is none of the
+    United Kingdom's all of it, where the schema compares such codes.
+    """
+    if name == "date_of_birth":
+        try:
+            kept = lenient(text, day_first=day_first)
+        except ValueError:
+            return "", ""
+        return kept, _KEPT_OF_DATE.get(len(kept), "")
+    if name == "postcode" and check is not anything_goes and not check(name, text):
+        return " ".join(text.split()), "as it is written"
+    return "", ""
 
 
 def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:

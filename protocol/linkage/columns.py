@@ -64,8 +64,10 @@ def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
 
 
 class _Field:
-    """One field's texts to the digests of its levels, with memories for what repeats: whole texts, what its levels see of
-    them, and each level's text by itself (a street and a year repeat where an address and a date do not).
+    """One field's texts to the digests of its levels.
+
+    It remembers what repeats: whole texts, what its levels see of them, and each level's text by itself, because a
+    street and a year repeat where an address and a date do not.
     """
 
     def __init__(self, kind: str, levels: Sequence[Level]) -> None:

@@ -11,9 +11,7 @@ _INWARD = re.compile(r"[0-9](?:[ABD-HJLNP-UW-Z]{2})?")
 _POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][A-Z0-9]?|GIR|[A-Z]{4})([0-9][ABD-HJLNP-UW-Z]{2})")
 _FORCES = re.compile(r"BFPO(?:C/?O)?0*([1-9][0-9]{0,3})")
 _OVERSEAS: Final = word_set("ASCN BBND BIQQ FIQQ PCRN SIQQ STHL TDCU TKCA")
-_AS_IT_SHOULD_BE = re.compile(
-    r"(?!ZZ)[A-Z]{1,2}[0-9][A-HJ-NP-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}"
-)
+_AS_IT_SHOULD_BE = re.compile(r"(?!ZZ)[A-Z]{1,2}[0-9][A-HJ-NP-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}")
 """What `postcode` leaves as it is. Registers write nearly all their postcodes so."""
 _OUTWARD_MISREAD = re.compile(r"([A-Z]{1,2})([0-9IO])([A-Z0-9]?)")
 
@@ -171,7 +169,7 @@ def address(text: str) -> tuple[str, str]:
         return "", ""
     if simple := _SIMPLE.fullmatch(text.lower()):
         # The number says nothing about the street, and streets repeat.
-        number, street = _numbered(simple[2])
+        number, street = number_one(simple[2])
         if number == "1":
             return simple[1], street
     known, bar, behind = text.partition("|")
@@ -179,7 +177,7 @@ def address(text: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _numbered(behind: str) -> tuple[str, str]:
+def number_one(behind: str) -> tuple[str, str]:
     """What number one of a street is read as."""
     return address_parts(*_read(f"1 {behind}"))
 
@@ -206,24 +204,24 @@ def address_parts(number: str, street: str) -> tuple[str, str]:
 
 
 def _parts(number: str, street: str) -> tuple[str, str]:
-    name = _house(number)
-    return (name, _road(street)) if name else _road_alone(street)
+    name = house_name(number)
+    return (name, road(street)) if name else lone_road(street)
 
 
 @lru_cache(maxsize=CACHED)
-def _house(number: str) -> str:
+def house_name(number: str) -> str:
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
     return _number(found) if found and found.end() == len(house) else _name(house)
 
 
 @lru_cache(maxsize=CACHED)
-def _road(street: str) -> str:
+def road(street: str) -> str:
     return _street(_segment(fold(street).strip()))
 
 
 @lru_cache(maxsize=CACHED)
-def _road_alone(street: str) -> tuple[str, str]:
+def lone_road(street: str) -> tuple[str, str]:
     """A street where no house is known: its number may stand in front of it."""
     road = _segment(fold(street).strip())
     if (ahead := _NUMBERED.match(road)) and ahead.end() < len(road):
