@@ -76,7 +76,8 @@ def import_(
     register: Annotated[
         list[Path] | None,
         typer.Option(
-            help="PSC snapshot or officers bulk file (195, 216): adds the people behind the file's companies. "
+            help="PSC snapshot, officers bulk file (195, 216), BODS 0.4 or FollowTheMoney: adds the people behind "
+            "the file's companies. "
             "May be given several times."
         ),
     ] = None,

@@ -91,6 +91,8 @@ class Appointment:
     """What tells that two lines are of one person."""
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
     provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
+    via: str = ""
+    """The wanted company, where a chain of companies leads from this one down to it; blank where this one is wanted."""
 
 
 @dataclass
@@ -114,7 +116,7 @@ def drafts(
     Where the register is itself the collection (`wanted` is None), one draft that stands alone.
     """
     if wanted is not None:
-        seen.companies.add(found.company)
+        seen.companies.add(found.via or found.company)
     if found.over and not include_ceased:
         seen.ceased += 1
         return
@@ -125,8 +127,9 @@ def drafts(
     if wanted is None:
         yield _draft(found, Holding(f"{found.company}/{row}", "P", {}, row), row)
         return
-    for holding in wanted[found.company]:
-        if found.number and not holding.via and found.number != found.company:
+    for named in wanted[found.via or found.company]:
+        holding = replace(named, via=named.via or found.via) if found.via else named
+        if found.number and not named.via and found.number != found.company:
             # One level only: a chain of companies may be a circle.
             seen.follow.setdefault(found.number, []).append(replace(holding, via=found.company))
         yield _draft(found, holding, row)

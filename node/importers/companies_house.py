@@ -5,7 +5,7 @@ A company's own line, a statement without a person and a corporate holder are pa
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ ROLE: Final = "person with significant control"
 
 _OF: Final = "people of the register"
 _NO_REGISTER: Final = (
-    "A register is the PSC snapshot as JSON lines, unpacked, or the officers bulk file; "
+    "A register is the PSC snapshot as JSON lines, unpacked, the officers bulk file, BODS 0.4 or FollowTheMoney; "
     "tables go in without --register."
 )
 
@@ -170,6 +170,13 @@ def identity(name: tuple[str, str], born: Part, lives: Part) -> str:
         return ""
     where = next((item["postcode"] for item in lives if "postcode" in item), "")
     return f"person/{same_name(*name)}/{born[0]['date_of_birth'][:7]}/{where}"
+
+
+def identity_of(parts: Sequence[Part]) -> str:
+    """The same of a record's parts, whatever their order; where somebody lives is left out."""
+    named = next((part[0] for part in parts if part and "surname" in part[0]), {})
+    born = next((part for part in parts if part and "date_of_birth" in part[0]), [])
+    return identity((named.get("forenames", ""), named.get("surname", "")), born, [])
 
 
 def _born(data: Mapping[str, Any], seen: Seen) -> Part:
