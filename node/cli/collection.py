@@ -76,7 +76,8 @@ def import_(
     register: Annotated[
         list[Path] | None,
         typer.Option(
-            help="PSC snapshot or officers bulk file (195, 216): adds the people behind the file's companies. "
+            help="PSC snapshot, officers bulk file (195, 216), BODS 0.4 or FollowTheMoney: adds the people behind "
+            "the file's companies. "
             "May be given several times."
         ),
     ] = None,
@@ -100,7 +101,11 @@ def import_(
         bool, typer.Option("--skip-bad-rows", help="Import the good rows, leave out the bad ones.")
     ] = False,
     blank_bad_fields: Annotated[
-        bool, typer.Option("--blank-bad-fields", help="Import bad rows without their bad fields.")
+        bool,
+        typer.Option(
+            "--blank-bad-fields",
+            help="Import bad rows without their bad fields; of a slipped date, what can be true of it stays.",
+        ),
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every bad row here, as CSV.")] = None,
     justification: JustificationOption = "",
@@ -163,7 +168,10 @@ def _show(done: "ImportReport", report: Path | None, as_json: bool) -> None:
         note(f"warning: {warning}")
     if not as_json:
         for fault in done.bad_rows[:_SHOWN_FAULTS]:
-            note(f"{fault.file}: row {fault.row}: {fault.field + ': ' if fault.field else ''}{fault.reason}")
+            kept = f" (kept: {fault.kept})" if fault.kept and done.collection else ""
+            note(
+                f"{fault.file}: row {fault.row}: {fault.field + ': ' if fault.field else ''}{fault.reason}{kept}"
+            )
         if len(done.bad_rows) > _SHOWN_FAULTS:
             where = f"see {report}" if report else "--report FILE writes all of them"
             note(f"… and {len(done.bad_rows) - _SHOWN_FAULTS} more ({where})")
@@ -197,7 +205,7 @@ def _write_report(done: "ImportReport", path: Path) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(("file", "row", "field", "reason"))
+            writer.writerow(("file", "row", "field", "reason", "kept"))
             writer.writerows(done.bad_rows)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

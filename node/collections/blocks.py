@@ -32,6 +32,8 @@ BLOCK_RECORDS: Final = 4_096
 """Records per block: about 0.5 MB of level digests."""
 PURPOSE: Final = "collections"
 
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+
 Bytes3D = npt.NDArray[np.uint8]
 
 
@@ -52,7 +54,7 @@ class Index:
     format: int = FORMAT
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class StoredRecord:
     """One record's sealed part."""
 
@@ -91,9 +93,7 @@ class BlockWriter:
         self._counts.append(rows)
         self._entities += entity
         self._handling += handling.encode("ascii")
-        self._lines.append(
-            json.dumps([record.reference, record.facts, record.provenance], separators=(",", ":"))
-        )
+        self._lines.append(_JSON.encode([record.reference, record.facts, record.provenance]))
 
     def flush(self, digests: Bytes3D) -> None:
         """Seal the records added so far as one block, with their rows' level digests in order."""

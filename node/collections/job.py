@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -84,7 +85,8 @@ class Job:
         self._fields = {item.name for item in self.schema.fields}
         self._rows = bytearray()
         self._warnings: dict[str, int] = {}
-        self._keys = answers(self.schema)
+        keys = answers(self.schema)
+        self._enough = lru_cache(maxsize=None)(lambda said: any(fields <= said for fields in keys))
         # Whose record it is, hashed under a key that is gone with the import.
         self._entity_key = os.urandom(32)
         self._file = ""
@@ -204,6 +206,8 @@ class Job:
             # A subject's linked companies are not the subject.
             draft.entity = f"company/{draft.companies[0]}"
         self._store(writer, draft)
+        if not draft.companies:
+            return
         inherited = {name: value for name, value in draft.facts.items() if name not in COMPANY_FACTS}
         for company in draft.companies:
             wanted.setdefault(company, []).append(
@@ -250,13 +254,7 @@ class Job:
 
     def check(self, name: str, text: str) -> str:
         """Why the schema cannot use a value, or blank; what it does not compare, it does not judge."""
-        if name not in self._fields:
-            return ""
-        try:
-            self._builder.rows([{name: text}])
-        except ValueError as error:
-            return str(error)
-        return ""
+        return self._builder.fault(name, text)
 
     def _accepts(self, draft: Draft) -> bool:
         """Count the draft's faults; whether it is to be kept."""
@@ -264,11 +262,13 @@ class Job:
             return True
         self._report.bad_row_count += 1
         room = MAX_FAULTS - len(self._report.bad_rows)
-        self._report.bad_rows.extend(draft.faults[: max(room, 0)])
-        return self._on_bad is OnBad.BLANK_FIELD and not draft.unusable
+        stays = self._on_bad is OnBad.BLANK_FIELD and not draft.unusable
+        faults = draft.faults[: max(room, 0)]
+        self._report.bad_rows.extend(faults if stays else [fault._replace(kept="") for fault in faults])
+        return stays
 
     def _store(self, writer: BlockWriter, draft: Draft) -> None:
-        if not records.says_enough(draft.parts, self._keys):
+        if not self._enough(records.said(draft.parts)):
             self._warn("rows that say too little for any match key, and were left out")
             return
         combined, dropped = self._builder.combine(draft.parts)

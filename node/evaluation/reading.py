@@ -5,7 +5,7 @@ true pair that it belongs to counts as missed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -16,11 +16,10 @@ import numpy.typing as npt
 from blindmatch.node.evaluation.register import as_register, districts_only
 from blindmatch.node.importers import ColumnMapping, Drafter, open_table
 from blindmatch.node.importers.mapping import recognise
-from blindmatch.node.importers.records import Draft, Part
+from blindmatch.node.importers.records import Part
 from blindmatch.node.importers.values import forget
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, Schema
-from blindmatch.protocol.linkage.normalise import dates
 
 Indices = npt.NDArray[np.int64]
 TRUTH_COLUMNS = ("left_reference", "right_reference")
@@ -124,25 +123,10 @@ def _read_side(
     rows_read = 0
     with open_table(path, separator=mapping.separator if mapping else ";") as table:
         used = mapping or recognise(table.header, "subjects")
-        drafter = Drafter(table, used)
-        places = used.places(table.header, str(path))
+        drafter = Drafter(table, used, builder.fault)
         for row in table:
             draft = drafter.draft(row)
             rows_read += 1
-            if draft.faults and not draft.unusable:
-                _mend(
-                    builder,
-                    draft,
-                    {
-                        name: [
-                            text.strip()
-                            for place in places.get(name, ())
-                            for text in row.cells[place].split(used.separator)
-                        ]
-                        for name in ("date_of_birth", "postcode")
-                    },
-                    day_first=used.day_first,
-                )
             faults.update(f"{fault.field or 'row'}: {fault.reason}" for fault in draft.faults)
             combined, dropped = ([], 0) if draft.unusable else builder.combine(view(draft.parts))
             if dropped:
@@ -164,35 +148,6 @@ def _read_side(
         rows_read - len(references),
         dict(faults.most_common()),
     )
-
-
-def _mend(
-    builder: RecordBuilder, draft: Draft, texts: Mapping[str, Sequence[str]], *, day_first: bool
-) -> None:
-    """Keep what can still be compared of a date with a slip of the pen, and of a postcode that is not British."""
-    faulty = {fault.field for fault in draft.faults}
-    if "date_of_birth" in faulty and not any("date_of_birth" in part[0] for part in draft.parts):
-        found = dict.fromkeys(_partly(text, day_first=day_first) for text in texts["date_of_birth"])
-        if kept := [{"date_of_birth": text} for text in found if text]:
-            draft.parts.append(kept)
-    if "postcode" not in faulty:
-        return
-    foreign = [text for text in texts["postcode"] if text and not _sound(builder, {"postcode": text})[1]]
-    if len(foreign) < sum(fault.field == "postcode" for fault in draft.faults):
-        return
-    draft.faults = [fault for fault in draft.faults if fault.field != "postcode"]
-    for part in draft.parts:
-        if len(part) == len(foreign) == 1 and {"address", "town"} & part[0].keys():
-            part[0]["postcode"] = foreign[0]
-            return
-    draft.parts.append([{"postcode": text} for text in foreign])
-
-
-def _partly(text: str, *, day_first: bool) -> str:
-    try:
-        return dates.lenient(text, day_first=day_first)
-    except ValueError:
-        return ""
 
 
 def _digests(builder: RecordBuilder, rows: Iterable[dict[str, str]]) -> tuple[list[bytes], list[str]]:

@@ -6,7 +6,7 @@ A record of ours names a company (`Holding`); a register's line says who serves 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from blindmatch.node.importers.records import Draft, Notes, Part
 
@@ -16,8 +16,7 @@ Wanted = Mapping[str, Sequence["Holding"]]
 UNKNOWN: Final = "unknown"
 
 
-@dataclass(frozen=True)
-class Period:
+class Period(NamedTuple):
     """From when to when, as `YYYY-MM-DD` or less; blank is unknown, or still lasting."""
 
     start: str = ""
@@ -27,6 +26,10 @@ class Period:
     def words(self) -> str:
         """`2019-04-01 to 2022-01-31`, or blank when nothing is known."""
         return f"{self.start or UNKNOWN} to {self.end or 'now'}" if self.start or self.end else ""
+
+
+ALWAYS: Final = Period()
+"""A period of which nothing is known."""
 
 
 def _first_day(text: str) -> str:
@@ -56,7 +59,7 @@ def overlap(appointment: Period, contract: Period) -> str:
     return "throughout" if begins and lasts else "part"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Holding:
     """One of our own records that names a company: what its people inherit."""
 
@@ -64,12 +67,12 @@ class Holding:
     handling: str
     facts: Mapping[str, str] = field(repr=False)
     row: int
-    contract: Period = Period()
+    contract: Period = ALWAYS
     via: str = ""
     """The company number through whose corporate officer this company is looked up; blank when named itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Appointment:
     """A register's line: somebody serves or controls a company."""
 
@@ -88,6 +91,8 @@ class Appointment:
     """What tells that two lines are of one person."""
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
     provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
+    via: str = ""
+    """The wanted company, where a chain of companies leads from this one down to it; blank where this one is wanted."""
 
 
 @dataclass
@@ -111,7 +116,7 @@ def drafts(
     Where the register is itself the collection (`wanted` is None), one draft that stands alone.
     """
     if wanted is not None:
-        seen.companies.add(found.company)
+        seen.companies.add(found.via or found.company)
     if found.over and not include_ceased:
         seen.ceased += 1
         return
@@ -122,32 +127,32 @@ def drafts(
     if wanted is None:
         yield _draft(found, Holding(f"{found.company}/{row}", "P", {}, row), row)
         return
-    for holding in wanted[found.company]:
-        if found.number and not holding.via and found.number != found.company:
+    for named in wanted[found.via or found.company]:
+        holding = replace(named, via=named.via or found.via) if found.via else named
+        if found.number and not named.via and found.number != found.company:
             # One level only: a chain of companies may be a circle.
             seen.follow.setdefault(found.number, []).append(replace(holding, via=found.company))
         yield _draft(found, holding, row)
 
 
 def _draft(found: Appointment, holding: Holding, row: int) -> Draft:
-    active = overlap(found.period, holding.contract)
-    public = {
+    period, contract = found.period, holding.contract.words
+    active = overlap(period, holding.contract) if contract else ""
+    said = {
         "company_number": found.company,
         "role": found.role,
-        "appointed_on": found.period.start,
-        "resigned_on": found.period.end,
-        **found.facts,
-        "active": active if holding.contract.words else "",
-        "via_company": holding.via,
+        "appointed_on": period.start,
+        "resigned_on": period.end,
     }
+    facts = {**said, **found.facts, "active": active, "via_company": holding.via}
     provenance = {
         "register": found.register,
-        **{name: public[name] for name in ("company_number", "role", "appointed_on", "resigned_on")},
+        **said,
         **found.provenance,
         "via_company": holding.via,
-        "appointment": found.period.words,
-        "contract": holding.contract.words,
-        "active": public["active"],
+        "appointment": period.words,
+        "contract": contract,
+        "active": active,
         "row": str(holding.row),
     }
     return Draft(
@@ -155,7 +160,7 @@ def _draft(found: Appointment, holding: Holding, row: int) -> Draft:
         reference=holding.reference,
         parts=[part for part in found.parts if part],
         handling=holding.handling,
-        facts={**{name: value for name, value in public.items() if value}, **holding.facts},
+        facts={**{name: value for name, value in facts.items() if value}, **holding.facts},
         provenance={name: value for name, value in provenance.items() if value},
         entity=found.person,
     )

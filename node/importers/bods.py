@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.importers.appointments import Period, Seen
-from blindmatch.node.importers.companies_house import identity
-from blindmatch.node.importers.jsons import Item, child, children, items, text
+from blindmatch.node.importers.appointments import Period, Seen, Wanted, drafts
+from blindmatch.node.importers.chains import Graph, Link, appointments, behind
+from blindmatch.node.importers.companies_house import identity_of
+from blindmatch.node.importers.jsons import Item, child, children, items, text, texts
 from blindmatch.node.importers.lines import Progress
 from blindmatch.node.importers.ocds import identifiers
 from blindmatch.node.importers.records import Draft, Part, faulty, names_part
@@ -20,16 +21,6 @@ from blindmatch.node.importers.values import day, person_name, places
 
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
-
-
-@dataclass
-class Link:
-    """One relationship: who has which interests in which company, and when."""
-
-    company: str
-    interests: tuple[str, ...]
-    period: Period
-    over: bool
 
 
 @dataclass
@@ -42,6 +33,8 @@ class _Known:
     """Entity record to company number."""
     links: dict[str, dict[str, Link]] = field(default_factory=dict, repr=False)
     """Interested party to its relationships by their record."""
+    names: dict[str, str] = field(default_factory=dict, repr=False)
+    """Entity record to its name."""
 
 
 def read(
@@ -77,6 +70,70 @@ def read(
             yield _entity(record, details, item.number, seen)
 
 
+def expand(
+    path: Path,
+    wanted: Wanted,
+    seen: Seen,
+    *,
+    include_ceased: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Draft]:
+    """The people and companies behind the wanted companies, also through chains of ownership.
+
+    Args:
+        path: the file.
+        wanted: canonical company number to the records that named it.
+        seen: filled on the way.
+        include_ceased: interests that have ended, too.
+        progress: called now and then.
+
+    Raises:
+        InputError: cannot be read, is empty, is no JSON, or breaks off.
+    """
+    known, graph = _graph(path)
+    ways = behind(graph, wanted, seen, include_ceased=include_ceased)
+    for item in items(path, (), progress):
+        seen.lines += 1
+        if reason := _fault(item):
+            yield faulty(path.name, item.number, reason)
+            continue
+        record, kind = text(item.content, "recordId"), text(item.content, "recordType")
+        if record not in ways or known.last.get(record) != item.number or kind == "relationship":
+            continue
+        details = child(item.content, "recordDetails")
+        if text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
+            seen.warn("people whom the statement does not name, and who were left out")
+            continue
+        corporate = kind == "entity"
+        parts = (
+            _entity(record, details, item.number, seen).parts if corporate else _person_parts(details, seen)
+        )
+        number = known.numbers.get(record, "")
+        company = f"company/{number}" if number else ""
+        for found in appointments(
+            graph,
+            ways[record],
+            register="bods",
+            parts=parts,
+            person=company if corporate else identity_of(parts) and f"bods/{record}",
+            corporate=corporate,
+            provenance={"record": record},
+        ):
+            yield from drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+
+
+def _graph(path: Path) -> tuple[_Known, Graph]:
+    known = _Known()
+    for item in items(path, ()):
+        if not item.fault:
+            _learn(known, item, Seen())
+    graph = Graph(known.numbers, known.names)
+    for links in known.links.values():
+        for link in links.values():
+            graph.add(link)
+    return known, graph
+
+
 def _fault(item: Item) -> str:
     if item.fault:
         return item.fault
@@ -99,6 +156,7 @@ def _learn(known: _Known, item: Item, seen: Seen) -> None:
     if kind == "entity":
         companies, _, _ = identifiers(details, seen)
         known.numbers[record] = companies[0] if companies else ""
+        known.names[record] = text(details, "name")
     elif kind == "relationship":
         # An interested party that is not known is an object with a reason, and nobody's record.
         party, subject = text(details, "interestedParty"), text(details, "subject")
@@ -106,10 +164,10 @@ def _learn(known: _Known, item: Item, seen: Seen) -> None:
             links = known.links.setdefault(party, {})
             links.pop(record, None)
             if not closed:
-                links[record] = _link(subject, details)
+                links[record] = _link(record, party, subject, details)
 
 
-def _link(subject: str, details: Mapping[str, Any]) -> Link:
+def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> Link:
     interests = children(details, "interests")
     starts = [text(interest, "startDate") for interest in interests]
     ends = [text(interest, "endDate") for interest in interests]
@@ -122,7 +180,16 @@ def _link(subject: str, details: Mapping[str, Any]) -> Link:
         min((value for start in starts if (value := day(start))), default=""),
         max((value for end in ends if (value := day(end))), default="") if over else "",
     )
-    return Link(subject, tuple(kinds), period, over)
+    return Link(
+        record,
+        party,
+        subject,
+        tuple(kinds),
+        period,
+        over,
+        indirect=bool(interests) and all(text(each, "directOrIndirect") == "indirect" for each in interests),
+        parts=tuple(texts(details, "componentRecords")),
+    )
 
 
 def _person(
@@ -137,14 +204,11 @@ def _person(
     if known.links.get(record) and not links:
         return
     seen.people += 1
-    named = next((part for part in parts if part and "surname" in part[0]), [])
-    born = next((part for part in parts if part and "date_of_birth" in part[0]), [])
-    name = (named[0]["forenames"], named[0]["surname"]) if named else ("", "")
-    person = identity(name, born, []) and f"bods/{record}"
-    for place, link in enumerate(links or [Link("", (), Period(), over=False)]):
+    person = identity_of(parts) and f"bods/{record}"
+    for place, link in enumerate(links or [Link("", "", "", (), Period(), over=False)]):
         said = {
-            "company_number": known.numbers.get(link.company, ""),
-            "role": "; ".join(link.interests),
+            "company_number": known.numbers.get(link.held, ""),
+            "role": "; ".join(link.roles),
             "appointed_on": link.period.start,
             "resigned_on": link.period.end,
         }
@@ -152,7 +216,7 @@ def _person(
         extra = {
             "register": "bods",
             "record": record,
-            "company_record": link.company,
+            "company_record": link.held,
             "appointment": link.period.words,
             "row": str(number),
         }

@@ -5,7 +5,7 @@ A company's own line, a statement without a person and a corporate holder are pa
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ ROLE: Final = "person with significant control"
 
 _OF: Final = "people of the register"
 _NO_REGISTER: Final = (
-    "A register is the PSC snapshot as JSON lines, unpacked, or the officers bulk file; "
+    "A register is the PSC snapshot as JSON lines, unpacked, the officers bulk file, BODS 0.4 or FollowTheMoney; "
     "tables go in without --register."
 )
 
@@ -68,7 +68,7 @@ def expand(
                 continue
             seen.lines += 1
             try:
-                found = _appointment(line, wanted, seen, lines.number)
+                found = _appointment(line, wanted, seen, lines.number, include_ceased=include_ceased)
             except ValueError as error:
                 if seen.lines == 1:
                     raise InputError(f"{path}: line {lines.number}: {error}", hint=_NO_REGISTER) from None
@@ -78,9 +78,11 @@ def expand(
                 yield from drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
 
 
-def _appointment(line: bytes | None, wanted: Wanted | None, seen: Seen, number: int) -> Appointment | None:
+def _appointment(
+    line: bytes | None, wanted: Wanted | None, seen: Seen, number: int, *, include_ceased: bool
+) -> Appointment | None:
     """The appointment in a line, or None for one to pass over; ValueError says why it is no entry."""
-    match = _PREFIX.match(line) if line is not None else None
+    match = _PREFIX.match(line) if line is not None and wanted is not None else None
     if match and wanted is not None and match[1].decode().upper() not in wanted:
         if line is None or not line.rstrip().endswith(b"}"):
             raise ValueError("the line breaks off")
@@ -99,7 +101,14 @@ def _appointment(line: bytes | None, wanted: Wanted | None, seen: Seen, number: 
         return None  # a number that is none belongs to nobody that was asked about
     if kind not in PEOPLE and kind not in BODIES:
         return None
+    if not include_ceased and _over(data):
+        # Only counted, so that nothing else of it need be read.
+        return Appointment(register="psc", company=company, role=ROLE, parts=[], period=Period(), over=True)
     return _person(data, company, seen) if kind in PEOPLE else _body(data, company, seen)
+
+
+def _over(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("ceased_on") and text(data, "ceased_on")) or data.get("ceased") is True
 
 
 def _details(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "register": "psc",
         "period": Period(day(notified), day(ceased)),
-        "over": bool(ceased) or data.get("ceased") is True,
+        "over": _over(data),
         "facts": {"notified_on": notified, "ceased_on": ceased},
         "provenance": {
             "kind": text(data, "kind"),
@@ -122,8 +131,10 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _person(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
     elements = child(data, "name_elements")
-    given = " ".join(word for name in ("forename", "middle_name") if (word := text(elements, name)))
-    name = person_name(given, text(elements, "surname"), text(data, "name"))
+    given = f"{text(elements, 'forename')} {text(elements, 'middle_name')}".strip()
+    name = person_name(given, text(elements, "surname"))
+    if not all(name):
+        name = person_name(given, text(elements, "surname"), text(data, "name"))
     born = _born(data, seen)
     lives = _lives(data, seen, _OF)
     return Appointment(
@@ -159,6 +170,13 @@ def identity(name: tuple[str, str], born: Part, lives: Part) -> str:
         return ""
     where = next((item["postcode"] for item in lives if "postcode" in item), "")
     return f"person/{same_name(*name)}/{born[0]['date_of_birth'][:7]}/{where}"
+
+
+def identity_of(parts: Sequence[Part]) -> str:
+    """The same of a record's parts, whatever their order; where somebody lives is left out."""
+    named = next((part[0] for part in parts if part and "surname" in part[0]), {})
+    born = next((part for part in parts if part and "date_of_birth" in part[0]), [])
+    return identity((named.get("forenames", ""), named.get("surname", "")), born, [])
 
 
 def _born(data: Mapping[str, Any], seen: Seen) -> Part:

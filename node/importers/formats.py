@@ -71,5 +71,11 @@ def expand(
     """
     with open_input(path) as file:
         head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    reader = officers.expand if head.startswith(officers.MAGIC) else companies_house.expand
-    return reader(path, wanted, seen, include_ceased=include_ceased, progress=progress)
+    if head.startswith(officers.MAGIC):
+        return officers.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)
+    names = top_names(path)[1] if head.startswith((b"{", b"[")) else frozenset[str]()
+    if "recordType" in names or "statementId" in names:
+        return bods.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)
+    if {"schema", "properties"} <= names:
+        return ftm.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)
+    return companies_house.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)

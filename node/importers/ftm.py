@@ -6,13 +6,14 @@ A directorship, an ownership and the award of a contract are entities of their o
 is read twice; the links and the companies' numbers are in memory in between.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.importers.appointments import Period, Seen, overlap
-from blindmatch.node.importers.companies_house import identity
+from blindmatch.node.importers.appointments import Period, Seen, Wanted, drafts, overlap
+from blindmatch.node.importers.chains import Graph, Link, appointments, behind
+from blindmatch.node.importers.companies_house import identity_of
 from blindmatch.node.importers.jsons import Item, child, items, text, texts
 from blindmatch.node.importers.lines import Progress
 from blindmatch.node.importers.records import Draft, Part, faulty, names_part
@@ -27,16 +28,10 @@ _LINKS: Final = {
     "Membership": ("member", "organization", "role", "member"),
     "Representation": ("agent", "client", "role", "representative"),
 }
+_LEADING_ON: Final = frozenset({"Directorship", "Ownership"})
+"""Who stands behind a company's member or agent does not stand behind the company."""
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
-
-
-@dataclass
-class _Link:
-    company: str
-    role: str
-    period: Period
-    over: bool
 
 
 @dataclass
@@ -50,7 +45,8 @@ class _Award:
 @dataclass
 class _Known:
     numbers: dict[str, str] = field(default_factory=dict, repr=False)
-    links: dict[str, list[_Link]] = field(default_factory=dict, repr=False)
+    links: dict[str, list[Link]] = field(default_factory=dict, repr=False)
+    names: dict[str, str] = field(default_factory=dict, repr=False)
     awards: dict[str, list[_Award]] = field(default_factory=dict, repr=False)
     contracts: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     pending: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list, repr=False)
@@ -92,6 +88,66 @@ def read(
             yield from _company(entity, properties, item.number, known, seen)
 
 
+def expand(
+    path: Path,
+    wanted: Wanted,
+    seen: Seen,
+    *,
+    include_ceased: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Draft]:
+    """The people and companies behind the wanted companies, also through chains of ownership.
+
+    Args:
+        path: the file.
+        wanted: canonical company number to the records that named it.
+        seen: filled on the way.
+        include_ceased: directorships and ownerships that have ended, too.
+        progress: called now and then.
+
+    Raises:
+        InputError: cannot be read, is empty, or is no JSON.
+    """
+    known = _Known()
+    for item in items(path, ()):
+        if not item.fault:
+            _learn(known, item)
+    graph = Graph(known.numbers, known.names, phrase="is {} of {}")
+    for links in known.links.values():
+        for link in links:
+            graph.add(link)
+    ways = behind(graph, wanted, seen, include_ceased=include_ceased)
+    for item in items(path, (), progress):
+        seen.lines += 1
+        entity, schema = text(item.content, "id"), text(item.content, "schema")
+        if item.fault or not (entity and schema):
+            yield faulty(path.name, item.number, item.fault or "not an entity: it has no id or no schema")
+            continue
+        if entity not in ways or not (schema == "Person" or schema in COMPANIES):
+            continue
+        properties = child(item.content, "properties")
+        corporate = schema != "Person"
+        number = known.numbers.get(entity, "")
+        parts = (
+            _company_parts(properties, _numbers(properties), seen)
+            if corporate
+            else _person_parts(properties, seen)
+        )
+        told = (
+            (f"company/{number}" if number else "") if corporate else identity_of(parts) and f"ftm/{entity}"
+        )
+        for found in appointments(
+            graph,
+            ways[entity],
+            register="ftm",
+            parts=parts,
+            person=told,
+            corporate=corporate,
+            provenance={"entity": entity},
+        ):
+            yield from drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+
+
 def _one(properties: Mapping[str, Any], *names: str) -> str:
     return next((value for name in names for value in texts(properties, name)), "")
 
@@ -117,6 +173,7 @@ def _learn(known: _Known, item: Item) -> None:
     if schema in COMPANIES:
         numbers = _numbers(properties)
         known.numbers[entity] = numbers[0] if numbers else ""
+        known.names[entity] = _one(properties, "name")
     elif schema == "Contract":
         known.contracts[entity] = {
             "reference": _one(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
@@ -135,7 +192,9 @@ def _learn(known: _Known, item: Item) -> None:
         over = bool(period.end) or status in {"resigned", "ceased", "inactive"}
         for company in texts(properties, what):
             for holder in texts(properties, who):
-                known.links.setdefault(holder, []).append(_Link(company, link_role, period, over))
+                known.links.setdefault(holder, []).append(
+                    Link(entity, holder, company, (link_role,), period, over, schema in _LEADING_ON)
+                )
 
 
 def _award(contract: str, properties: Mapping[str, Any], of: Mapping[str, str]) -> _Award:
@@ -178,22 +237,18 @@ def _person(
         return
     seen.people += 1
     parts = _person_parts(properties, seen)
-    named = next((part[0] for part in parts if "surname" in part[0]), {})
-    born = next((part for part in parts if "date_of_birth" in part[0]), [])
-    told = identity((named.get("forenames", ""), named.get("surname", "")), born, [])
+    told = identity_of(parts)
     # What a person is awarded in their own name stands beside what their companies are.
-    found: list[tuple[_Link | None, _Award | None]] = [
-        (None, award) for award in known.awards.get(entity, ())
-    ]
+    found: list[tuple[Link | None, _Award | None]] = [(None, award) for award in known.awards.get(entity, ())]
     for each in links:
-        found += [(each, award) for award in known.awards.get(each.company, ())] or [(each, None)]
+        found += [(each, award) for award in known.awards.get(each.held, ())] or [(each, None)]
     for place, (link, award) in enumerate(found or [(None, None)]):
         facts = _contract_facts(award)
         extra = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
             said = {
-                "company_number": known.numbers.get(link.company, ""),
-                "role": link.role,
+                "company_number": known.numbers.get(link.held, ""),
+                "role": "; ".join(link.roles),
                 "appointed_on": link.period.start,
                 "resigned_on": link.period.end,
                 "active": overlap(link.period, award.period) if award else "",
@@ -245,10 +300,7 @@ def _contacts(properties: Mapping[str, Any], seen: Seen, whose: str) -> list[Par
     ]
 
 
-def _company(
-    entity: str, properties: Mapping[str, Any], number: int, known: _Known, seen: Seen
-) -> Iterator[Draft]:
-    numbers = _numbers(properties)
+def _company_parts(properties: Mapping[str, Any], numbers: Sequence[str], seen: Seen) -> list[Part]:
     parts: list[Part] = [
         [{"company_number": value} for value in numbers],
         [
@@ -263,13 +315,21 @@ def _company(
         ],
         *_contacts(properties, seen, _COMPANIES),
     ]
+    return [part for part in parts if part]
+
+
+def _company(
+    entity: str, properties: Mapping[str, Any], number: int, known: _Known, seen: Seen
+) -> Iterator[Draft]:
+    numbers = _numbers(properties)
+    parts = _company_parts(properties, numbers, seen)
     awards: list[_Award | None] = list(known.awards.get(entity, ()))
     for place, award in enumerate(awards or [None]):
         facts = _contract_facts(award)
         made = Draft(
             number,
             _reference(entity, place, len(awards)),
-            [part for part in parts if part],
+            parts,
             facts=facts,
             provenance={**facts, "source": "ftm", "entity": entity, "row": str(number)},
             companies=tuple(numbers),

@@ -30,6 +30,8 @@ class RowFault(NamedTuple):
     row: int
     field: str
     reason: str
+    kept: str = ""
+    """In words what of the value stays if the row does; blank for nothing."""
 
 
 @dataclass
@@ -59,8 +61,14 @@ class Notes:
             value, reason = values.usable(name, text, self.check)
             if reason:
                 words = name.replace("_", " ")
-                self.warn(f"{of} with a {words} that cannot be used, which was left out")
-            elif value:
+                value, kept = values.salvage(name, text, self.check)
+                if name == "date_of_birth" and len(value) == len("YYYY"):
+                    value = kept = ""  # registers say year and month: with a year alone nobody is found
+                self.warn(
+                    f"{of} with a {words} that cannot be used"
+                    + (f" as such, and was kept: {kept}" if kept else ", which was left out")
+                )
+            if value:
                 found[value] = None
         return list(found)
 
@@ -89,8 +97,10 @@ def faulty(file: str, row: int, reason: str, name: str = "") -> Draft:
     return Draft(row, faults=[RowFault(file, row, name, reason)], unusable=True)
 
 
-def names_part(primary: tuple[str, str], aliases: Iterable[str]) -> Part:
+def names_part(primary: tuple[str, str], aliases: Sequence[str]) -> Part:
     """The names of a record: its own, then its aliases. An alias of one word stands in for the forename."""
+    if not aliases:
+        return [{"forenames": primary[0], "surname": primary[1]}] if any(primary) else []
     found = {values.same_name(*primary): primary} if any(primary) else {}
     for alias in aliases:
         first, last = person_name("", "", alias)
@@ -208,12 +218,18 @@ class Drafter:
 
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
         found: dict[str, None] = {}
+        slipped: dict[str, None] = {}
         for text in self._values(cells, name):
             value, reason = values.usable(name, text, self._check, self._mapping.day_first)
             if reason:
-                made.faults.append(RowFault(self.file, made.row, name, reason))
+                value, kept = values.salvage(name, text, self._check, self._mapping.day_first)
+                made.faults.append(RowFault(self.file, made.row, name, reason, kept))
+                if value:
+                    slipped[value] = None
             elif value:
                 found[value] = None
+        # Half a date beside a whole one would only blur it.
+        found = found or slipped if name == "date_of_birth" else {**found, **slipped}
         return [{name: value} for value in found]
 
     def _read_handling(self, made: Draft, cells: Sequence[str]) -> None:
@@ -243,10 +259,9 @@ class Drafter:
         self.warnings[text] = self.warnings.get(text, 0) + 1
 
 
-def says_enough(parts: Sequence[Part], keys: Iterable[frozenset[str]]) -> bool:
-    """Whether a record with these values answers at least one key, given each key's fields."""
-    said = {name for part in parts for item in part for name, value in item.items() if value}
-    return any(fields <= said for fields in keys)
+def said(parts: Sequence[Part]) -> frozenset[str]:
+    """The fields of which a record says something."""
+    return frozenset([name for part in parts for item in part for name, value in item.items() if value])
 
 
 def summary(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:

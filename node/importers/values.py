@@ -4,10 +4,11 @@ Records carry raw text where the schema makes it canonical, and a canonical form
 a date's order of day and month is the file's, not the schema's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from blindmatch.protocol.linkage import normalise
 from blindmatch.protocol.linkage.normalise import (
     company_number,
     forenames,
@@ -15,7 +16,7 @@ from blindmatch.protocol.linkage.normalise import (
     split_full_name,
     surname,
 )
-from blindmatch.protocol.linkage.normalise.dates import date
+from blindmatch.protocol.linkage.normalise.dates import date, lenient
 
 Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
@@ -29,37 +30,67 @@ _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
 """Fields whose text is made canonical here: the schema needs no second look at it."""
 
 
+_KEPT_OF_DATE: Final = {
+    len("YYYY"): "the year",
+    len("YYYY-MM"): "year and month",
+    len("YYYY-MM-DD"): "day and month exchanged",
+}
+
+
 def anything_goes(_name: str, _text: str) -> str:
     """A `Check` for when no schema is at hand."""
     return ""
 
 
-@lru_cache(maxsize=_CACHED_VALUES)
 def canonical(name: str, text: str, day_first: bool = True) -> tuple[str, str]:
     """(canonical text, "") or ("", reason); for a field without a form of its own the text as it is."""
+    if name == "date_of_birth":
+        return _date(text, day_first)
+    if name not in _CANONICAL:
+        return " ".join(text.split()), ""
     try:
-        if name == "date_of_birth":
-            return date(text, day_first=day_first), ""
-        if name in _CANONICAL:
-            return _CANONICAL[name](text), ""
+        return _CANONICAL[name](text), ""
     except ValueError as error:
         return "", str(error)
-    return " ".join(text.split()), ""
+
+
+@lru_cache(maxsize=_CACHED_VALUES)
+def _date(text: str, day_first: bool) -> tuple[str, str]:
+    try:
+        return date(text, day_first=day_first), ""
+    except ValueError as error:
+        return "", str(error)
 
 
 def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
     """A value in the form in which it is kept, or blank and the reason why it cannot be used."""
     value, reason = canonical(name, text, day_first)
-    if value and not reason and name not in _CANONICAL:
+    if value and name not in _CANONICAL:
         reason = check(name, value)
     return ("", reason) if reason else (value, "")
 
 
-@lru_cache(maxsize=_CACHED_VALUES)
+def salvage(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
+    """What can be true of a value that `usable` refuses, and in words what that is; both blank when nothing can.
+
+    Of a date with a slip of the pen the year, the month too if there is such a month. Of a postcode that is none of the
+    United Kingdom's all of it, where the schema compares such codes.
+    """
+    if name == "date_of_birth":
+        try:
+            kept = lenient(text, day_first=day_first)
+        except ValueError:
+            return "", ""
+        return kept, _KEPT_OF_DATE.get(len(kept), "")
+    if name == "postcode" and check is not anything_goes and not check(name, text):
+        return " ".join(text.split()), "as it is written"
+    return "", ""
+
+
 def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
     """(forenames, surname); the whole name serves where one of them is missing, or says nothing."""
-    first = " ".join(given.split()) if forenames(given) else ""
-    last = " ".join(family.split()) if surname(family) else ""
+    first = " ".join(given.split()) if given and forenames(given) else ""
+    last = " ".join(family.split()) if family and surname(family) else ""
     if whole and not (first and last):
         split = split_full_name(whole)
         if all(split) or not (first or last):
@@ -67,6 +98,7 @@ def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
     return first, last
 
 
+@lru_cache(maxsize=_CACHED_VALUES)
 def day(text: str) -> str:
     """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank when it is none."""
     head = text.strip().partition("T")[0].partition(" ")[0]
@@ -78,9 +110,16 @@ def same_name(first: str, last: str) -> str:
     return f"{forenames(first)}/{surname(last)}"
 
 
-def places(addresses: Iterable[str], towns: Iterable[str], postcodes: Iterable[str]) -> list[dict[str, str]]:
+def places(addresses: Sequence[str], towns: Sequence[str], postcodes: Sequence[str]) -> list[dict[str, str]]:
     """Alternatives for where somebody lives: the n-th address with the n-th town and the n-th postcode."""
-    columns = {"address": list(addresses), "town": list(towns), "postcode": list(postcodes)}
+    if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
+        only = {
+            name: texts[0]
+            for name, texts in (("address", addresses), ("town", towns), ("postcode", postcodes))
+            if texts and texts[0]
+        }
+        return [only] if only else []
+    columns = {"address": addresses, "town": towns, "postcode": postcodes}
     found = []
     for number in range(max(map(len, columns.values()))):
         item = {
@@ -93,5 +132,6 @@ def places(addresses: Iterable[str], towns: Iterable[str], postcodes: Iterable[s
 
 def forget() -> None:
     """Empty the caches: they hold names, and an import is over."""
-    canonical.cache_clear()
-    person_name.cache_clear()
+    _date.cache_clear()
+    day.cache_clear()
+    normalise.forget()

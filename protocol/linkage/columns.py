@@ -6,7 +6,7 @@ Digests of names can be guessed from a list of names, so they are as secret as t
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -14,15 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.limits import LEVEL_BYTES
-from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
-from blindmatch.protocol.linkage.schema import Schema
+from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS, view
+from blindmatch.protocol.linkage.schema import Level, Schema
 
 Bytes3D = npt.NDArray[np.uint8]
 
 ABSENT = bytes(LEVEL_BYTES)
 MAX_ROWS = 64
 """Rows per record: beyond it a record with many names and addresses would swamp its own list."""
-_CACHED_VALUES = 1 << 16
+_CACHED_VALUES = 1 << 15
+_CACHED_TEXTS = 1 << 14
+"""Whole texts hardly repeat; they are remembered for those that stand in line after line, and from check to row."""
 _PERSON = b"blindmatch level"
 
 
@@ -31,6 +33,20 @@ def digest_level(name: str, text: str) -> bytes:
     if not text:
         return ABSENT
     return blake2b(text.encode(), digest_size=LEVEL_BYTES, key=name.encode(), person=_PERSON).digest()
+
+
+def level_digester(name: str, remembered: int) -> Callable[[str], bytes]:
+    """`digest_level` for one level, with a memory for so many texts."""
+    keyed = blake2b(digest_size=LEVEL_BYTES, key=name.encode(), person=_PERSON)
+
+    def digest(text: str) -> bytes:
+        if not text:
+            return ABSENT
+        state = keyed.copy()  # the key is hashed once
+        state.update(text.encode())
+        return state.digest()
+
+    return lru_cache(maxsize=remembered)(digest) if remembered else digest
 
 
 def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
@@ -47,45 +63,74 @@ def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for name in order if name in group) for group in groups)
 
 
-class RecordBuilder:
-    """Turns the values of records into rows of level digests, with a cache for values that repeat.
+class _Field:
+    """One field's texts to the digests of its levels.
 
-    Values are text in any form that `normalise` takes; a `ValueError` carries its reason. The cache lives as long
+    It remembers what repeats: whole texts, what its levels see of them, and each level's text by itself, because a
+    street and a year repeat where an address and a date do not.
+    """
+
+    def __init__(self, kind: str, levels: Sequence[Level]) -> None:
+        self.blank = ABSENT * len(levels)
+        self.canonical = FIELD_KINDS[kind]
+        # The most telling level hardly repeats where the whole text does not.
+        self._tests = [
+            (LEVEL_TESTS[kind][x.test], level_digester(x.name, _CACHED_VALUES if place else 0))
+            for place, x in enumerate(levels)
+        ]
+        self._view = view(kind, [x.test for x in levels])
+        self._of_view = lru_cache(maxsize=_CACHED_VALUES)(self._digests)
+        self.digests = lru_cache(maxsize=_CACHED_TEXTS)(self._read)
+        """Text to digests, one after the other."""
+
+    def _read(self, text: str) -> bytes:
+        canonical = self.canonical(text)
+        return self._of_view(self._view(canonical)) if self._view else self._digests(canonical)
+
+    def _digests(self, seen: str) -> bytes:
+        return b"".join([digest(test(seen)) for test, digest in self._tests])
+
+
+class RecordBuilder:
+    """Turns the values of records into rows of level digests, with memories for values that repeat.
+
+    Values are text in any form that `normalise` takes; a `ValueError` carries its reason. The memories live as long
     as the builder, so the builder lives as long as one import.
     """
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._levels = {
-            item.name: tuple(
-                (level.name, LEVEL_TESTS[item.kind][level.test]) for level in schema.levels_of(item.name)
+        self._fields = {item.name: _Field(item.kind, schema.levels_of(item.name)) for item in schema.fields}
+        kinds = {item.name: item.kind for item in schema.fields}
+        self._paired = tuple(
+            (
+                x.field,
+                x.other,
+                self._fields[x.field].canonical,
+                self._fields[x.other].canonical,
+                LEVEL_TESTS[kinds[x.field]][x.test],
+                level_digester(x.name, 0),
             )
-            for item in schema.fields
-        }
-        self._paired = tuple(level for level in schema.levels if level.other)
-        self._kind_names = {item.name: item.kind for item in schema.fields}
-        self._kinds = {item.name: FIELD_KINDS[item.kind] for item in schema.fields}
-        self._components = components(schema)
-        # Rows are put together field by field; this takes them to the schema's order of levels.
-        grouped = [level for item in schema.fields for level, _ in self._levels[item.name]]
-        grouped += [level.name for level in self._paired]
-        self._order = np.array([grouped.index(level.name) for level in schema.levels], dtype=np.intp)
-        self._digests = lru_cache(maxsize=_CACHED_VALUES)(self._field_digests)
-        self._pairs = lru_cache(maxsize=_CACHED_VALUES)(self._pair_digest)
-        self._blank = {name: ABSENT * len(levels) for name, levels in self._levels.items()}
-
-    def _field_digests(self, name: str, text: str) -> bytes:
-        canonical = self._kinds[name](text)
-        return b"".join(digest_level(level, test(canonical)) for level, test in self._levels[name])
-
-    def _pair_digest(self, place: int, text: str, other: str) -> bytes:
-        level = self._paired[place]
-        pieces = (self._kinds[level.field](text), self._kinds[level.other](other))
-        if not all(pieces):
-            return ABSENT
-        return digest_level(
-            level.name, LEVEL_TESTS[self._kind_names[level.field]][level.test](GAP.join(pieces))
+            for x in schema.levels
+            if x.other
         )
+        self._components = components(schema)
+        self._component_of = {name: number for number, each in enumerate(self._components) for name in each}
+        # Rows are put together field by field; this takes them to the schema's order of levels.
+        grouped = [level.name for item in schema.fields for level in schema.levels_of(item.name)]
+        grouped += [level.name for level in schema.levels if level.other]
+        self._order = np.array([grouped.index(level.name) for level in schema.levels], dtype=np.intp)
+        self._steps = {name: (place, each.digests) for place, (name, each) in enumerate(self._fields.items())}
+        self._blank = [each.blank for each in self._fields.values()]
+
+    def fault(self, name: str, text: str) -> str:
+        """Why a field cannot take a text, or blank; a field that the schema has not takes any."""
+        if name in self._fields:
+            try:
+                self._fields[name].digests(text)
+            except ValueError as error:
+                return str(error)
+        return ""
 
     def rows(self, values: Iterable[Mapping[str, str]]) -> bytes:
         """Rows as bytes in field order, for `array`; a missing field is blank.
@@ -93,13 +138,21 @@ class RecordBuilder:
         Raises:
             ValueError: a value that its field's kind refuses.
         """
-        digests, blank = self._digests, self._blank
-        names = tuple(blank)
-        paired = tuple(enumerate(self._paired))
         out = []
+        steps = self._steps
         for row in values:
-            out += [digests(name, text) if (text := row.get(name, "")) else blank[name] for name in names]
-            out += [self._pairs(i, row.get(x.field, ""), row.get(x.other, "")) for i, x in paired]
+            said = self._blank.copy()
+            for name, text in row.items():
+                if text and name in steps:
+                    place, digests = steps[name]
+                    said[place] = digests(text)
+            out += said
+            for one, other, canonical, other_canonical, test, digest in self._paired:
+                first, second = row.get(one), row.get(other)
+                if first and second and (left := canonical(first)) and (right := other_canonical(second)):
+                    out.append(digest(test(f"{left}{GAP}{right}")))
+                else:
+                    out.append(ABSENT)
         return b"".join(out)
 
     def array(self, rows: bytes | bytearray) -> Bytes3D:
@@ -122,6 +175,9 @@ class RecordBuilder:
         Alternatives whose fields some key asks for together are crossed; the others stand side by side, because
         crossing them would only repeat tokens.
         """
+        if all(len(part) < 2 for part in parts):  # the usual record: one of each
+            row = {name: text for part in parts for item in part for name, text in item.items()}
+            return [row] if any(name in self._component_of for name in row) else [], 0
         columns: list[list[dict[str, str]]] = []
         dropped = 0
         for component in self._components:

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from blindmatch.protocol.linkage import normalise
@@ -129,3 +129,14 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
     },
 }
 """Kind of field to its tests; blank says nothing. A level over two fields gets both texts with `GAP` between."""
+
+_FIRST_FORENAME: Final = frozenset({"first-word", "nickname", "metaphone", "first3", "initial"})
+
+
+def view(kind: str, tests: Iterable[str]) -> Test | None:
+    """What a field's tests see of a canonical text, where it is not all: texts with one view agree at each test."""
+    return _first_forename if kind == "forenames" and _FIRST_FORENAME.issuperset(tests) else None
+
+
+def _first_forename(canonical: str) -> str:
+    return canonical.partition(" ")[0]

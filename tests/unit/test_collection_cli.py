@@ -98,6 +98,7 @@ def test_bad_rows_are_refused_reported_skipped_or_mended(run, tmp_path):
                 "row": "3",
                 "field": "date_of_birth",
                 "reason": "there is no such day in that month",
+                "kept": "",
             }
         ]
     status, out, _ = run("collection", "import", bad, "--kind", "subjects", "--json")
@@ -108,6 +109,11 @@ def test_bad_rows_are_refused_reported_skipped_or_mended(run, tmp_path):
     assert both[0] == 2
     status, out, _ = run("collection", "import", bad, "--kind", "subjects", "--skip-bad-rows", "--json")
     assert (status, json.loads(out)["records"]) == (0, 1)
+    status, out, err = run(
+        "collection", "import", bad, "--kind", "subjects", "--name", "kept", "--blank-bad-fields"
+    )
+    assert status == 0
+    assert "row 3: date_of_birth: there is no such day in that month (kept: year and month)" in err
 
 
 def test_a_long_list_of_bad_rows_is_cut_on_the_screen_only(run, tmp_path):

@@ -235,10 +235,39 @@ def test_bad_rows_can_be_skipped(node, faulty):
 
 def test_bad_fields_can_be_left_out_of_rows_that_stay(node, faulty):
     report = import_collection(node, "people", "subjects", faulty, on_bad=OnBad.BLANK_FIELD)
-    # The second A is no record at all.
+    # Of C's 31 February year and month stay; the second A is no record at all.
     assert (report.records, report.good_rows, report.bad_row_count) == (3, 1, 3)
+    assert [(fault.row, fault.field, fault.kept) for fault in report.bad_rows] == [
+        (3, "postcode", ""),
+        (4, "date_of_birth", "year and month"),
+        (5, "reference", ""),
+    ]
     found = open_collection(node, "people")
     assert [found.record(i).reference for i in range(3)] == ["A", "B", "C"]
+    expected = level_digests(
+        SCHEMA, [{"forenames": "Cy", "surname": "Quill", "date_of_birth": "1970-02", "postcode": "S1 1AA"}]
+    )
+    assert (found.columns(2, 3).columns == expected).all()
+
+
+def test_a_foreign_postcode_stays_where_the_schema_compares_such_codes(node, tmp_path):
+    foreign = table(tmp_path, ["A,Ada,Quill,1970-13-01,75008 Paris", "B,Bo,Quill,1970-01-01,D-10115"])
+    schema = "uk-person-company-2"
+    with pytest.raises(ImportRefusedError) as caught:
+        import_collection(node, "people", "subjects", foreign, schema=schema)
+    assert not any(fault.kept for fault in caught.value.report.bad_rows)
+    report = import_collection(node, "people", "subjects", foreign, schema=schema, on_bad=OnBad.BLANK_FIELD)
+    assert [(fault.row, fault.field, fault.kept) for fault in report.bad_rows] == [
+        (2, "date_of_birth", "day and month exchanged"),
+        (2, "postcode", ""),
+        (3, "postcode", "as it is written"),
+    ]
+    kept = open_collection(node, "people").columns(1, 2).columns
+    expected = level_digests(
+        load_schema(schema),
+        [{"forenames": "Bo", "surname": "Quill", "date_of_birth": "1970-01-01", "postcode": "D-10115"}],
+    )
+    assert (kept == expected).all()
 
 
 def test_names_kinds_and_markings_are_checked_first(node):

@@ -20,7 +20,7 @@ from blindmatch.node.importers import (
     propose,
 )
 from blindmatch.node.importers.mapping import recognise
-from blindmatch.node.importers.records import names_part, says_enough
+from blindmatch.node.importers.records import names_part, said
 from blindmatch.protocol.agreement import checks
 from blindmatch.protocol.errors import InputError
 
@@ -185,11 +185,13 @@ def test_names_part_drops_repeats_and_what_says_nothing():
     ]
 
 
-def test_says_enough_asks_for_the_fields_of_one_key():
-    keys = [frozenset({"surname", "date_of_birth"}), frozenset({"company_number"})]
-    assert says_enough([[{"company_number": "1"}]], keys)
-    assert says_enough([[{"surname": "x"}], [{"date_of_birth": "1970"}]], keys)
-    assert not says_enough([[{"surname": "x"}], [{"date_of_birth": ""}]], keys)
+def test_said_are_the_fields_with_a_value():
+    assert said([[{"company_number": "1"}]]) == {"company_number"}
+    assert said([[{"surname": "x"}], [{"date_of_birth": ""}, {"date_of_birth": "1970"}]]) == {
+        "surname",
+        "date_of_birth",
+    }
+    assert said([[{"surname": "x"}], [{"date_of_birth": ""}]]) == {"surname"}
 
 
 def test_the_usual_headings_are_recognised():

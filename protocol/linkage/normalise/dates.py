@@ -41,12 +41,17 @@ _WORDED = re.compile(
 _WORDED_YEAR_FIRST = re.compile(r"(\d{4})[-/., ]+([a-z]+)\.?(?:[-/., ]+(\d{1,2})(?:st|nd|rd|th)?)?")
 _SHORT_YEAR = re.compile(r"\d{1,2}[-/. ](?:\d{1,2}|[a-z]+)[-/. ]'?\d{2}|[a-z]+[-/. ]'?\d{2}")
 
-_SLIPPED_ISO = re.compile(r"(\d{4})[-/. ](\d{1,2})(?:[-/. ](\d{1,2}))?")
-_SLIPPED_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_SLIPPED_DAY_FIRST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})")
-
 _SERIAL_ZERO: Final = dt.date(1899, 12, 30).toordinal()
 _SERIALS: Final = range(10_000, 73_051)  # May 1927 to the end of 2099
+
+
+class SlippedDateError(ValueError):
+    """A date of a usual form with a month or a day that does not exist."""
+
+    def __init__(self, reason: str, *written: str) -> None:
+        super().__init__(reason)
+        self.written = written
+        """Year, month and day as the text has them; the day may be blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +113,11 @@ def lenient(text: str, *, day_first: bool = True) -> str:
     """
     try:
         return date(text, day_first=day_first)
-    except ValueError as error:
-        if not str(error).startswith("there is no such"):
-            raise
-        match = _SLIPPED_ISO.fullmatch(text.strip()) or _SLIPPED_COMPACT.fullmatch(text.strip())
-        year_text, month_text, day_text = match.groups() if match else ("", "", "")
-        if not match and (other := _SLIPPED_DAY_FIRST.fullmatch(text.strip())):
-            day_text, month_text, year_text = other.groups()
-            if not day_first:
-                day_text, month_text = month_text, day_text
-        for attempt in ((month_text, day_text), (day_text, month_text), (month_text, None), (None, None)):
+    except SlippedDateError as slip:
+        year, month, day = slip.written
+        for attempt in ((day, month), (month, ""), ("", "")):
             with contextlib.suppress(ValueError):
-                return date("-".join(part for part in (year_text, *attempt) if part))
+                return date("-".join(part for part in (year, *attempt) if part))
         raise
 
 
@@ -167,11 +165,13 @@ def _checked(year_text: str, month_text: str | None, day_text: str | None) -> Pa
     if month == 0 and day == 0:
         return PartialDate(year)
     if not 1 <= month <= 12:
-        raise ValueError("there is no such month")
+        raise SlippedDateError("there is no such month", year_text, month_text or "", day_text or "")
     if day == 0:
         return PartialDate(year, month)
     if day > calendar.monthrange(year, month)[1]:
-        raise ValueError("there is no such day in that month")
+        raise SlippedDateError(
+            "there is no such day in that month", year_text, month_text or "", day_text or ""
+        )
     return PartialDate(year, month, day)
 
 

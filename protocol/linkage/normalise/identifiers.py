@@ -15,6 +15,8 @@ from blindmatch.protocol.linkage.normalise.text import CACHED, fold, word_set
 _PREFIXES: Final = word_set(
     "AC CE CS ES FC FE GE GN GS IC IP LP NA NC NF NI NL NO NP NR NV NZ OC OE PC RC RS SA SC SE SF SG SI SL SO SP SR SZ ZC"
 )
+_AS_IT_SHOULD_BE = re.compile(rf"(?:[0-9]{{2}}|{'|'.join(sorted(_PREFIXES))})(?!0{{6}})[0-9]{{6}}")
+"""What `company_number` leaves as it is."""
 _COMPANY = re.compile(r"([A-Z]{0,2})([0-9]+)([A-Z]?)")
 _CALLED = re.compile(r"^(?:COMPANY|CO|REG(?:ISTERED)?|REGISTRATION|CRN|NO|NUMBER|NUM)\b[.:\s]*")
 _GAPS = re.compile(r"[\s\-.]+")
@@ -45,6 +47,8 @@ def company_number(text: str) -> str:
     Raises:
         ValueError: too long, an unknown prefix, or nothing but zeros.
     """
+    if _AS_IT_SHOULD_BE.fullmatch(text):
+        return text
     cleaned = _bare_company_number(text)
     if not cleaned:
         return ""

@@ -36,6 +36,7 @@ _ABSENT: Final = frozenset(
 )  # fmt: skip
 _ABSENT_EXACTLY: Final = frozenset(("NULL", "NaN", "None", "#N/A", "<NA>"))  # Null and Nan are names
 
+_MARKED = re.compile(r"""[(\[{."'“”„«»\u2018]""")  # without one of these there is neither initial nor aside
 _INITIAL = re.compile(r"(?<!\w)([^\W\d_])\.")
 _ASIDE = re.compile(
     r"""[(\[{][^)\]}]*[)\]}]|["“”„«»][^"“”„«»]*["“”„«»]|(?<!\w)['\u2018][^'\u2019]+['\u2019](?!\w)"""
@@ -59,6 +60,8 @@ def _clean(text: str) -> str:
     stripped = text.strip()
     if len(stripped) > LONGEST or stripped.casefold() in _ABSENT or stripped in _ABSENT_EXACTLY:
         return ""
+    if not _MARKED.search(stripped):
+        return stripped
     outside = _ASIDE.sub(" ", stripped)
     return _INITIAL.sub(r"\1 ", outside if words(outside) else stripped)
 

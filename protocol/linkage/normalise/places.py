@@ -11,6 +11,8 @@ _INWARD = re.compile(r"[0-9](?:[ABD-HJLNP-UW-Z]{2})?")
 _POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][A-Z0-9]?|GIR|[A-Z]{4})([0-9][ABD-HJLNP-UW-Z]{2})")
 _FORCES = re.compile(r"BFPO(?:C/?O)?0*([1-9][0-9]{0,3})")
 _OVERSEAS: Final = word_set("ASCN BBND BIQQ FIQQ PCRN SIQQ STHL TDCU TKCA")
+_AS_IT_SHOULD_BE = re.compile(r"(?!ZZ)[A-Z]{1,2}[0-9][A-HJ-NP-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}")
+"""What `postcode` leaves as it is. Registers write nearly all their postcodes so."""
 _OUTWARD_MISREAD = re.compile(r"([A-Z]{1,2})([0-9IO])([A-Z0-9]?)")
 
 
@@ -59,6 +61,8 @@ def canonical_postcode(text: str) -> str:
     Raises:
         ValueError: as `postcode`.
     """
+    if _AS_IT_SHOULD_BE.fullmatch(text):
+        return text
     outward, inward = postcode(text)
     return f"{outward} {inward}".strip()
 
@@ -138,7 +142,12 @@ _FLOOR = re.compile(
     r"\b(?:(?:lower |upper )?(?:ground|first|second|third|fourth|fifth|top|basement|garden|[1-9](?:st|nd|rd|th)) (?:floor|flat)(?: flat| (?:left|right|front|rear))?|"
     r"basement|[1-9][0-9]?f[1-9])(?=[\s,]|$)(?! (?:road|rd|street|st|lane|close|house)\b)"
 )
+_CARERS: Final = ("c/o", "care of", "attn", "fao")
 _CARE_OF = re.compile(r"^(?:c/o|care of|attn|fao)\b.*")
+# A look whether `_FLAT` or `_FLOOR` can find anything: it has no word boundaries, so it skips ahead by first letters.
+_WITHIN = re.compile(
+    r"fla?t|apartment|app?t|unit|suite|ro?o?m|studio|maisonette|penthouse|plot|bedsit|floor|level|basement|[0-9]f[0-9]"
+)
 _BOX = re.compile(r"\bp\.? ?o\.? ?box (?:no\.? ?)?([0-9a-z]+)\b")
 _NUMBER_WORD = re.compile(r"^(?:no|number|nr|house|hse|#)[.:]? ?(?=[0-9])")
 _NUMBERED = re.compile(
@@ -146,7 +155,10 @@ _NUMBERED = re.compile(
 )
 
 
-@lru_cache(maxsize=CACHED)
+_SIMPLE = re.compile(r"([1-9][0-9]{0,4}[a-z]?) ([a-z]{2}[a-z ,.']{1,98})")
+"""A house number, and behind it no further digit and no lone letter that could belong to it."""
+
+
 def address(text: str) -> tuple[str, str]:
     """A written address as (house number or name, street): `Flat 3, 12A High St, Ely` gives `("12a", "high street")`.
 
@@ -155,14 +167,25 @@ def address(text: str) -> tuple[str, str]:
     """
     if len(text) > LONGEST:
         return "", ""
+    if simple := _SIMPLE.fullmatch(text.lower()):
+        # The number says nothing about the street, and streets repeat.
+        number, street = number_one(simple[2])
+        if number == "1":
+            return simple[1], street
     known, bar, behind = text.partition("|")
     return address_parts(known, behind) if bar and "|" not in behind else address_parts(*_read(text))
+
+
+@lru_cache(maxsize=CACHED)
+def number_one(behind: str) -> tuple[str, str]:
+    """What number one of a street is read as."""
+    return address_parts(*_read(f"1 {behind}"))
 
 
 def _read(text: str) -> tuple[str, str]:
     folded = fold(text.replace("\u2019", "'")).strip()
     folded = _INLINE_POSTCODE.sub(" ", folded)
-    if box := _BOX.search(folded):
+    if "o" in folded and (box := _BOX.search(folded)):
         return f"po box {box[1]}", ""
     segments = [_segment(part) for part in _SPLIT.split(folded)]
     return _placed([part for part in segments if part])
@@ -181,18 +204,37 @@ def address_parts(number: str, street: str) -> tuple[str, str]:
 
 
 def _parts(number: str, street: str) -> tuple[str, str]:
+    name = house_name(number)
+    return (name, road(street)) if name else lone_road(street)
+
+
+@lru_cache(maxsize=CACHED)
+def house_name(number: str) -> str:
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
-    name = _number(found) if found and found.end() == len(house) else _name(house)
+    return _number(found) if found and found.end() == len(house) else _name(house)
+
+
+@lru_cache(maxsize=CACHED)
+def road(street: str) -> str:
+    return _street(_segment(fold(street).strip()))
+
+
+@lru_cache(maxsize=CACHED)
+def lone_road(street: str) -> tuple[str, str]:
+    """A street where no house is known: its number may stand in front of it."""
     road = _segment(fold(street).strip())
-    if not name and (ahead := _NUMBERED.match(road)) and ahead.end() < len(road):
+    if (ahead := _NUMBERED.match(road)) and ahead.end() < len(road):
         return _number(ahead), _street(road[ahead.end() :])
-    return name, _street(road)
+    return "", _street(road)
 
 
 def _segment(part: str) -> str:
-    part = _CARE_OF.sub("", part.strip())
-    part = _FLAT.sub(" ", _FLOOR.sub(" ", part))
+    part = part.strip()
+    if part.startswith(_CARERS):
+        part = _CARE_OF.sub("", part)
+    if _WITHIN.search(part):
+        part = _FLAT.sub(" ", _FLOOR.sub(" ", part))
     return _NUMBER_WORD.sub("", " ".join(part.replace(".", " ").split()).strip(" -/"))
 
 
