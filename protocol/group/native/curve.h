@@ -184,12 +184,6 @@ SPARE __attribute__((noinline)) void point_sum(point *r, const point *p, const p
     point_add(r, p, &ready, mask_from_bits(0), 1);
 }
 
-static __attribute__((noinline)) void double_three_times(point *p) {
-    for (int step = 0; step < 3; step++) {
-        point_double(p, p, 0);
-    }
-}
-
 /* table[k] = (k + 1) P for k from 0 to 7. */
 static __attribute__((noinline)) void make_table(cached *table, const point *p) {
     point multiple;
@@ -204,8 +198,14 @@ static __attribute__((noinline)) void make_table(cached *table, const point *p) 
     }
 }
 
-/* Multiply by sum digits[i] 16^i, -8 <= digits[i] <= 8; digits[i][lane]. All eight entries of the table are read for
- * every digit, and the right one kept under a mask. P is replaced by the product, with its T where that is wanted. */
+/* One coordinate of entry size - 1 of the table, or the identity's for size 0: all eight are read, and the right one kept under a mask. */
+#define CHOOSE(coordinate)                                                                              \
+    for (unsigned k = 0; k < TABLE; k++) {                                                              \
+        chosen.coordinate = fe_select(digit_is(size, k + 1), table[k].coordinate, chosen.coordinate);   \
+    }
+
+/* Multiply by sum digits[i] 16^i, -8 <= digits[i] <= 8; digits[i * LANES + lane]. P is replaced by the product, with its T where that
+ * is wanted. Choosing from the table keeps other units busy than doubling does: a coordinate is chosen beside each of the four. */
 static __attribute__((noinline)) void multiply_point(point *p, cached *table, const int8_t *digits,
                                                      int t_wanted) {
     make_table(table, p);
@@ -214,19 +214,20 @@ static __attribute__((noinline)) void multiply_point(point *p, cached *table, co
         const digit d = digit_load(digits + (size_t)i * LANES);
         const digit size = digit_absolute(d);
         cached chosen = cached_identity();
-        for (unsigned k = 0; k < TABLE; k++) {
-            const mask here = digit_is(size, k + 1);
-            chosen.plus = fe_select(here, table[k].plus, chosen.plus);
-            chosen.minus = fe_select(here, table[k].minus, chosen.minus);
-            chosen.z2 = fe_select(here, table[k].z2, chosen.z2);
-            chosen.t2d = fe_select(here, table[k].t2d, chosen.t2d);
-        }
         /* 16 times the identity at the start is the identity: the same work for every digit. */
-        double_three_times(p);
+        CHOOSE(plus)
+        point_double(p, p, 0);
+        CHOOSE(minus)
+        point_double(p, p, 0);
+        CHOOSE(z2)
+        point_double(p, p, 0);
+        CHOOSE(t2d)
         point_double(p, p, 1);
         point_add(p, p, &chosen, digit_is_negative(d), t_wanted && i == 0);
     }
 }
+
+#undef CHOOSE
 
 /* ---- ristretto255. ---- */
 

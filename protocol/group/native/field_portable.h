@@ -59,7 +59,7 @@ INLINE fe fe_zero(void) { return (fe){{0, 0, 0, 0, 0}}; }
 INLINE fe carry_once(fe a) {
     fe r;
     r.l[0] = (a.l[0] & LIMB_MASK) + 19 * (a.l[4] >> 51);
-    for (int i = 1; i < 5; i++) {
+    UNROLL for (int i = 1; i < 5; i++) {
         r.l[i] = (a.l[i] & LIMB_MASK) + (a.l[i - 1] >> 51);
     }
     return r;
@@ -112,7 +112,7 @@ INLINE fe fe_carry(wide a) { return a; }
 /* Sum two sums of products; no more than three products in all. */
 INLINE wide wide_plus(wide a, wide b) {
     wide r;
-    for (int i = 0; i < 5; i++) {
+    UNROLL for (int i = 0; i < 5; i++) {
         r.l[i] = a.l[i] + b.l[i];
     }
     return r;
@@ -126,7 +126,7 @@ INLINE fe wide_sum(wide a, wide b) { return wide_plus(a, b); }
 INLINE fe wide_difference(wide a, wide b) {
     fe r;
     r.l[0] = a.l[0] + 4 * (LIMB_MASK - 18) - b.l[0];
-    for (int i = 1; i < 5; i++) {
+    UNROLL for (int i = 1; i < 5; i++) {
         r.l[i] = a.l[i] + 4 * LIMB_MASK - b.l[i];
     }
     return r;
@@ -138,7 +138,7 @@ INLINE fe fe_add(fe a, fe b) { return carry_once(wide_plus(a, b)); }
 INLINE fe fe_subtract(fe a, fe b) {
     fe r;
     r.l[0] = a.l[0] + 8 * (LIMB_MASK - 18) - b.l[0];
-    for (int i = 1; i < 5; i++) {
+    UNROLL for (int i = 1; i < 5; i++) {
         r.l[i] = a.l[i] + 8 * LIMB_MASK - b.l[i];
     }
     return carry_once(r);
@@ -147,7 +147,7 @@ INLINE fe fe_subtract(fe a, fe b) {
 /* Choose `yes` in the lanes of the mask, `no` elsewhere. */
 INLINE fe fe_select(mask m, fe yes, fe no) {
     fe r;
-    for (int i = 0; i < 5; i++) {
+    UNROLL for (int i = 0; i < 5; i++) {
         r.l[i] = no.l[i] ^ (m & (yes.l[i] ^ no.l[i]));
     }
     return r;
@@ -158,11 +158,11 @@ INLINE fe fe_canonical(fe a) {
     a = carry_once(carry_once(a));
     /* a < 2^255 + 2^204 < 2 p: subtract p once, if a + 19 reaches 2^255. */
     uint64_t carry = (a.l[0] + 19) >> 51;
-    for (int i = 1; i < 5; i++) {
+    UNROLL for (int i = 1; i < 5; i++) {
         carry = (a.l[i] + carry) >> 51;
     }
     carry *= 19;
-    for (int i = 0; i < 5; i++) {
+    UNROLL for (int i = 0; i < 5; i++) {
         carry += a.l[i];
         a.l[i] = carry & LIMB_MASK;
         carry >>= 51;

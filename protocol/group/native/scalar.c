@@ -27,7 +27,7 @@ INLINE scalar scalar_constant(const uint64_t *words) { return (scalar){{words[0]
 /* a + b under the mask; below 2^256 for all callers. */
 INLINE scalar add_masked(scalar a, const uint64_t *b, uint64_t mask) {
     uint64_t carry = 0;
-    for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++) {
         const two_words sum = (two_words)a.w[i] + (b[i] & mask) + carry;
         a.w[i] = (uint64_t)sum;
         carry = (uint64_t)(sum >> 64);
@@ -38,7 +38,7 @@ INLINE scalar add_masked(scalar a, const uint64_t *b, uint64_t mask) {
 /* a - b; all ones in *borrow where a < b, else zero. */
 INLINE scalar subtract_words(scalar a, const uint64_t *b, uint64_t *borrow) {
     uint64_t under = 0;
-    for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++) {
         const two_words difference = (two_words)a.w[i] - b[i] - under;
         a.w[i] = (uint64_t)difference;
         under = (uint64_t)(difference >> 64) & 1;
@@ -59,9 +59,9 @@ INLINE scalar subtract_order_once(scalar a) {
  * t + a_i b + m l < 2 l + 2^64 (b + l), a word longer. */
 INLINE scalar montgomery(scalar a, scalar b) {
     uint64_t t[5] = {0, 0, 0, 0, 0};
-    for (int i = 0; i < 4; i++) {
+    UNROLL for (int i = 0; i < 4; i++) {
         two_words sum = 0;
-        for (int j = 0; j < 4; j++) {
+        UNROLL for (int j = 0; j < 4; j++) {
             sum += (two_words)a.w[i] * b.w[j] + t[j];
             t[j] = (uint64_t)sum;
             sum >>= 64;
@@ -70,7 +70,7 @@ INLINE scalar montgomery(scalar a, scalar b) {
         const uint64_t m = t[0] * ORDER_NEGATED_INVERSE;
         sum = (two_words)m * ORDER[0] + t[0];
         sum >>= 64;
-        for (int j = 1; j < 4; j++) {
+        UNROLL for (int j = 1; j < 4; j++) {
             sum += (two_words)m * ORDER[j] + t[j];
             t[j - 1] = (uint64_t)sum;
             sum >>= 64;
@@ -92,7 +92,7 @@ void scalar_digits(int8_t *digits, size_t step, const uint8_t *bytes, int halve)
     if (halve) {
         /* (a or a + l, whichever is even) / 2 < l. */
         a = add_masked(a, ORDER, (uint64_t)0 - (a.w[0] & 1));
-        for (int i = 0; i < 3; i++) {
+        UNROLL for (int i = 0; i < 3; i++) {
             a.w[i] = a.w[i] >> 1 | a.w[i + 1] << 63;
         }
         a.w[3] >>= 1;
@@ -166,10 +166,10 @@ static scalar invert(scalar a) {
     return r;
 }
 
-/* Montgomery's trick. With a_i the rows as they are, that is (a_i / R) R: in Montgomery's form the batch stands for a_i / R.
- * Row i of the result first holds the product of rows 0 to i in that form; then, from the end,
- * the inverse of row i is (product of 0 to i - 1) (inverse of the product of 0 to i). The inverse of a_i / R in Montgomery's form is
- * R^2 / a_i: two more reductions by R, one multiplication by 1 each, give 1 / a_i. */
+/* Montgomery's trick. A row a, as it is, is a/R in Montgomery's form, and so the products below stay in that form: row i of
+ * the result first holds that of rows 0 to i. The inverse of their product in Montgomery's form is R^2 times what it would be plainly, so
+ * two reductions rid every inverse made from it of R^2. Then, from the end, the inverse of row i is
+ * (product of 0 to i - 1) (inverse of the product of 0 to i): one factor in Montgomery's form, one plain, so plain again. */
 void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count) {
     if (!count) {
         return;
@@ -181,14 +181,11 @@ void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count) {
         running = montgomery(running, scalar_load(rows + 32 * i));
         scalar_store(result + 32 * i, running);
     }
-    running = invert(running);
-    for (size_t i = count; i-- > 0;) {
-        scalar inverse = running;
-        if (i) {
-            inverse = montgomery(running, scalar_load(result + 32 * (i - 1)));
-            running = montgomery(running, scalar_load(rows + 32 * i));
-        }
-        scalar_store(result + 32 * i, montgomery(montgomery(inverse, one), one));
+    running = montgomery(montgomery(invert(running), one), one);
+    for (size_t i = count - 1; i > 0; i--) {
+        scalar_store(result + 32 * i, montgomery(running, scalar_load(result + 32 * (i - 1))));
+        running = montgomery(running, scalar_load(rows + 32 * i));
     }
+    scalar_store(result, running);
     wipe(&running, sizeof running);
 }
