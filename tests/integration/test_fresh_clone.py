@@ -64,12 +64,23 @@ def test_every_data_file_is_in_the_wheel(clone, installed):
             str(path.relative_to(top))
             for package in ("protocol", "node", "proto", "simulations")
             for path in (top / package).rglob("*")
-            if path.is_file() and path.suffix not in {".py", ".pyc"}
+            # C sources belong to the source distribution, what is made of them to the wheel.
+            if path.is_file() and path.suffix not in {".py", ".pyc", ".so"} and path.parent.name != "native"
         }
 
     wanted = data(clone)
     assert "protocol/linkage/schemas/uk-person-company-2.toml" in wanted
     assert data(installed / "blindmatch") == wanted
+
+
+@pytest.mark.skipif(
+    shutil.which("gcc") is None, reason="no C compiler (Debian: apt-get install gcc libc6-dev)"
+)
+def test_the_extensions_are_in_the_wheel(clone, installed):
+    folders = {path.parent.parent.relative_to(clone) for path in clone.glob("protocol/*/native/module.c")}
+    assert folders
+    for folder in folders:
+        assert list((installed / "blindmatch" / folder).glob("_native*.so"))
 
 
 def test_the_demo_runs_from_the_wheel(installed, tmp_path):

@@ -18,8 +18,11 @@
 #define SUM_BYTES 128
 #define MOST_LANES 8
 
-/* Functions that must be part of their callers for the compiler to keep field elements in registers. */
+/* Functions that must be part of their callers for the compiler to keep field elements in registers. A build for the sanitizers, where
+ * speed is nothing and compiling takes minutes, defines it to less. */
+#ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 /* Loops over limbs and words, which must become straight code for the same reason. */
 #define UNROLL _Pragma("GCC unroll 5")
