@@ -198,6 +198,8 @@ def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
             yield "household, person, missing, names and home list compared fields, each once"
     if not model.person:
         yield "names no field that tells a person from the rest of the house"
+    if not set(model.home) <= set(model.household):
+        yield "home names fields of the household only"
     if not model.household or len(model.household) == len(model.compared):
         yield "names no field of a household, or no other"
     if model.swapped and model.swapped not in {level.name for level in schema.levels}:

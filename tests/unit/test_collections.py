@@ -21,7 +21,7 @@ from blindmatch.node.collections.blocks import BlockReader
 from blindmatch.node.config import Settings
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import InputError, KeysError, StoreError
-from blindmatch.protocol.linkage import FILLER, level_digests
+from blindmatch.protocol.linkage import FILLER, level_digests, load_schema
 from blindmatch.protocol.linkage import tokens as make_tokens
 from blindmatch.simulations.exact_keys import exact_keys
 

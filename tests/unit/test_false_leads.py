@@ -18,7 +18,6 @@ SMALL = parse_schema("""
 format = 2
 name = "small"
 title = "Four fields"
-threshold = 24.0
 [model]
 compared = ["forenames", "date_of_birth", "surname", "postcode"]
 household = ["surname", "postcode"]

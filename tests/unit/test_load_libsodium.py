@@ -86,6 +86,7 @@ os.MFD_CLOEXEC = 1
 NOTHING = """
 import sys
 sys.modules["rbcl"] = None
+sys.modules["blindmatch.protocol.group._native"] = None
 from blindmatch.protocol.group import _load_libsodium
 _load_libsodium._SYSTEM_NAMES = {}
 from blindmatch.protocol import group
