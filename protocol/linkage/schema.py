@@ -198,20 +198,24 @@ def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
             yield "household, person, missing, names and home list compared fields, each once"
     if not model.person:
         yield "names no field that tells a person from the rest of the house"
-    if not set(model.home) <= set(model.household):
-        yield "home names fields of the household only"
     if not model.household or len(model.household) == len(model.compared):
         yield "names no field of a household, or no other"
     if model.swapped and model.swapped not in {level.name for level in schema.levels}:
         yield f"swapped names unknown level {model.swapped}"
     if not (0 < model.swapped_m < 1 and 0 <= model.along < 1 and 0 <= model.relatives <= 100):
         yield "swapped_m and along are probabilities, relatives a number from 0 to 100"
+    yield from _home_faults(model)
     yield from _linked_faults(schema)
     for name in model.compared:
         own = schema.levels_of(name)
         sums = (sum(x.m for x in own), sum(x.u for x in own), sum(x.kin or x.u for x in own))
         if not 1 <= len(own) <= MAX_LEVELS or max(sums) >= 1:
             yield f"field {name} needs 1 to {MAX_LEVELS} levels whose m, u and kin each add up to less than 1"
+
+
+def _home_faults(model: Model) -> Iterator[str]:
+    if not set(model.home) <= set(model.household):
+        yield "home names fields of the household only"
 
 
 def _linked_faults(schema: Schema) -> Iterator[str]:
