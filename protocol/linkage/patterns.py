@@ -182,7 +182,7 @@ def _excess(joint: Grid, space: Space) -> Grid:
         others = tuple(i for i in range(joint.ndim) if i != axis)
         apart = apart * joint.sum(axis=others).astype(object).reshape(view) // ONE
         agreed += (np.arange(len(d.states)) < len(d.states) - 1).reshape(view)
-        if model and d.name in model.home:
+        if d.name in model.home:
             home |= np.array([best == 0 for best in d.bests]).reshape(view)
     apart = apart.astype(np.int64)
     # Rates are known to 9 % each: what is hardly more than the product of its parts need not be families.

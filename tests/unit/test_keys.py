@@ -19,7 +19,7 @@ SCHEMA = KEYS.schema
 NAMES = [key.name for key in KEYS.keys]
 JOHN = {"forenames": "John", "surname": "Smith", "date_of_birth": "1970-02-03", "postcode": "NG9 8PY"}
 JOHN_MONTH = {"forenames": "JOHN P", "surname": "smith", "date_of_birth": "02/1970"}
-ANN = {"forenames": "Ann", "surname": "Jones", "date_of_birth": "1980-01-01", "company_number": "123"}
+ANN = {"forenames": "Ann", "surname": "Jones", "date_of_birth": "1980-01-05", "company_number": "123"}
 
 
 def make(rows, owners, per_record=4, *, distinct=False, seed=1):

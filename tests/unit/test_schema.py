@@ -17,7 +17,8 @@ names = ["surname", "postcode"]
 swapped = ""
 swapped_m = 0.01
 along = 0.5
-family = 0.0001
+relatives = 0.5
+home = ["postcode"]
 [[fields]]
 name = "surname"
 kind = "surname"
