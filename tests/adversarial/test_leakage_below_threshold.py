@@ -92,8 +92,8 @@ async def test_two_sender_lists_that_differ_below_the_threshold_look_the_same(to
     """The rates are declared: held equal here, everything else must be the same but for random bytes."""
     schema = load_schema(SCHEMA)
     told = measure(schema, (), seed=bytes(32))
-    told = Rates((64,) * len(told.presence), told.alone, told.household).encode()
-    monkeypatch.setattr("blindmatch.node.preparation._measure", lambda *_: told)
+    told = Rates((64,) * len(told.presence), told.alone, told.household)
+    monkeypatch.setattr("blindmatch.node.preparation.own_rates", lambda *_: told)
     north, south = [await view(town, sender) for sender in (NORTH, SOUTH)]
     assert north[0] == south[0]
     assert north[2] == south[2]
