@@ -208,8 +208,7 @@ class Drafter:
         return "stands in an earlier row too" if reference in self._seen else ""
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
-        places = self._places.get(name)
-        return cells[places[0]].strip() if places else ""
+        return cells[self._places[name][0]].strip() if name in self._places else ""
 
     def _values(self, cells: Sequence[str], name: str) -> list[str]:
         separator = self._mapping.separator
@@ -217,6 +216,8 @@ class Drafter:
         return [value for text in texts if text for item in text.split(separator) if (value := item.strip())]
 
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
+        if name not in self._places:
+            return []
         found: dict[str, None] = {}
         slipped: dict[str, None] = {}
         for text in self._values(cells, name):

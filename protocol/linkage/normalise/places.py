@@ -168,8 +168,11 @@ def address(text: str) -> tuple[str, str]:
     if len(text) > LONGEST:
         return "", ""
     if simple := _SIMPLE.fullmatch(text.lower()):
-        # The number says nothing about the street, and streets repeat.
-        number, street = number_one(simple[2])
+        # The number says nothing about the street, and streets repeat; so does nothing behind the street's comma.
+        head, _, behind = simple[2].partition(",")
+        number, street = ("", "") if "box" in behind else number_one(head)
+        if not street:
+            number, street = number_one(simple[2])
         if number == "1":
             return simple[1], street
     known, bar, behind = text.partition("|")
