@@ -114,7 +114,8 @@ def ifma() -> None:
     ifma_carry(three, "wide_sum")
     for right, what in ((two, "wide_difference"), (fe, "fe_subtract")):
         require(
-            f"{what} does not go below zero", holds=all(x <= y for x, y in zip(right, bias(1024), strict=True))
+            f"{what} does not go below zero",
+            holds=all(x <= y for x, y in zip(right, bias(1024), strict=True)),
         )
     ifma_carry([x + y for x, y in zip(three, bias(1024), strict=True)], "wide_difference")
     ifma_carry([x + y for x, y in zip(fe, bias(1024), strict=True)], "fe_subtract")

@@ -19,7 +19,13 @@ PROGRAMS = ROOT / "tools/kernel"
 SOURCES = [KERNEL / name for name in ("portable.c", "ifma.c", "scalar.c", "threads.c")]
 # -O1 warns of variables that a loop over no elements would leave unset; no caller asks for none.
 COMMON = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized", "-pthread", f"-I{KERNEL}"]
-SANITIZERS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DINLINE=static inline"]
+SANITIZERS = [
+    "-O1",
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-DINLINE=static inline",
+]
 
 
 class NoCompilerError(RuntimeError):
@@ -72,7 +78,10 @@ def main(words: list[str]) -> int:
                 command = [str(build("timing", folder, "-O2")), *words[1:]]
             elif words[0] == "libfuzzer":
                 flags = ("-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-DLIBFUZZER")
-                command = [str(build("fuzz", folder, *flags)), f"-max_total_time={words[1] if words[1:] else 60}"]
+                command = [
+                    str(build("fuzz", folder, *flags)),
+                    f"-max_total_time={words[1] if words[1:] else 60}",
+                ]
             elif sanitizers_work(folder):
                 command = [str(build("fuzz", folder, *SANITIZERS)), *words[1:]]
             else:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from blindmatch.protocol.group._load_libsodium import load
 from blindmatch.protocol.group._composed import Composed
+from blindmatch.protocol.group._load_libsodium import load
 from blindmatch.protocol.group.backend import Bytes1D, Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES, UNIFORM_BYTES
 

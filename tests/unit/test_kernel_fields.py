@@ -88,9 +88,7 @@ def operands(most: int) -> list[list[int]]:
 
 def run(program: Path, operation: str, pairs: list[tuple[list[int], list[int]]]) -> list[list[int]]:
     lines = "".join(" ".join(f"{limb:x}" for limb in (*a, *b)) + "\n" for a, b in pairs)
-    done = subprocess.run(
-        [str(program), operation], input=lines, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([str(program), operation], input=lines, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     results = [[int(word, 16) for word in line.split()] for line in done.stdout.splitlines()]
     assert len(results) == len(pairs)
