@@ -76,7 +76,9 @@ def test_every_data_file_is_in_the_wheel(clone, installed):
 def test_the_native_kernel_is_in_the_wheel_for_every_later_python(installed):
     if shutil.which("cc") is None and shutil.which("gcc") is None:
         pytest.skip("there is no C compiler here")
-    assert [path.name for path in (installed / "blindmatch/protocol/group").glob("*.so")] == ["_native.abi3.so"]
+    assert [path.name for path in (installed / "blindmatch/protocol/group").glob("*.so")] == [
+        "_native.abi3.so"
+    ]
 
 
 def test_the_demo_runs_from_the_wheel(installed, tmp_path):
