@@ -34,7 +34,10 @@ def constants() -> dict[str, tuple[str, int]]:
         "FIELD_2D": ("2 d", 2 * d % p),
         "FIELD_SQRT_M1": ("the non-negative square root of -1", root(-1)),
         # RFC 9496 gives this root in its negative form; every use but one takes an absolute value later.
-        "FIELD_SQRT_AD_MINUS_ONE": ("the negative square root of a d - 1, a = -1", root(-d - 1, negative=True)),
+        "FIELD_SQRT_AD_MINUS_ONE": (
+            "the negative square root of a d - 1, a = -1",
+            root(-d - 1, negative=True),
+        ),
         "FIELD_INVSQRT_A_MINUS_D": ("the non-negative 1/sqrt(a - d)", root(pow(-1 - d, -1, p))),
         "FIELD_ONE_MINUS_D_SQ": ("1 - d^2", (1 - d * d) % p),
         "FIELD_D_MINUS_ONE_SQ": ("(d - 1)^2", (d - 1) ** 2 % p),
@@ -76,9 +79,17 @@ def header() -> str:
     }
     lines += ["", "/* Scalars: four words of 64 bits, least significant first. */"]
     for name, (meaning, value) in scalars.items():
-        lines += [f"/* {meaning} */", f"static const uint64_t {name}[4] = {{", f"    {words(value, 64, 4)},", "};"]
+        lines += [
+            f"/* {meaning} */",
+            f"static const uint64_t {name}[4] = {{",
+            f"    {words(value, 64, 4)},",
+            "};",
+        ]
     inverse = -pow(order, -1, 2**64) % 2**64
-    lines += ["/* -1/l modulo 2^64, for Montgomery's reduction */", f"#define ORDER_NEGATED_INVERSE 0x{inverse:x}u"]
+    lines += [
+        "/* -1/l modulo 2^64, for Montgomery's reduction */",
+        f"#define ORDER_NEGATED_INVERSE 0x{inverse:x}u",
+    ]
     return "\n".join([*lines, "", "#endif", ""])
 
 

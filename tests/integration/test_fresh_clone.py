@@ -64,12 +64,21 @@ def test_every_data_file_is_in_the_wheel(clone, installed):
             str(path.relative_to(top))
             for package in ("protocol", "node", "proto", "simulations")
             for path in (top / package).rglob("*")
-            if path.is_file() and path.suffix not in {".py", ".pyc"}
+            if path.is_file() and path.suffix not in {".py", ".pyc", ".so"}
         }
 
     wanted = data(clone)
     assert "protocol/linkage/schemas/uk-person-company-1.toml" in wanted
+    assert "protocol/group/native/module.c" in wanted
     assert data(installed / "blindmatch") == wanted
+
+
+def test_the_native_kernel_is_in_the_wheel_for_every_later_python(installed):
+    if shutil.which("cc") is None and shutil.which("gcc") is None:
+        pytest.skip("there is no C compiler here")
+    assert [path.name for path in (installed / "blindmatch/protocol/group").glob("*.so")] == [
+        "_native.abi3.so"
+    ]
 
 
 def test_the_demo_runs_from_the_wheel(installed, tmp_path):

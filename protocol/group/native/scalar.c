@@ -166,10 +166,10 @@ static scalar invert(scalar a) {
     return r;
 }
 
-/* Montgomery's trick. With a_i the rows as they are, that is (a_i / R) R: in Montgomery's form the batch stands for a_i / R.
- * Row i of the result first holds the product of rows 0 to i in that form; then, from the end,
- * the inverse of row i is (product of 0 to i - 1) (inverse of the product of 0 to i). The inverse of a_i / R in Montgomery's form is
- * R^2 / a_i: two more reductions by R, one multiplication by 1 each, give 1 / a_i. */
+/* Montgomery's trick. A row a, as it is, is a/R in Montgomery's form, and so the products below stay in that form: row i of
+ * the result first holds that of rows 0 to i. The inverse of their product in Montgomery's form is R^2 times what it would be plainly, so
+ * two reductions rid every inverse made from it of R^2. Then, from the end, the inverse of row i is
+ * (product of 0 to i - 1) (inverse of the product of 0 to i): one factor in Montgomery's form, one plain, so plain again. */
 void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count) {
     if (!count) {
         return;
@@ -181,14 +181,11 @@ void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count) {
         running = montgomery(running, scalar_load(rows + 32 * i));
         scalar_store(result + 32 * i, running);
     }
-    running = invert(running);
-    for (size_t i = count; i-- > 0;) {
-        scalar inverse = running;
-        if (i) {
-            inverse = montgomery(running, scalar_load(result + 32 * (i - 1)));
-            running = montgomery(running, scalar_load(rows + 32 * i));
-        }
-        scalar_store(result + 32 * i, montgomery(montgomery(inverse, one), one));
+    running = montgomery(montgomery(invert(running), one), one);
+    for (size_t i = count - 1; i > 0; i--) {
+        scalar_store(result + 32 * i, montgomery(running, scalar_load(result + 32 * (i - 1))));
+        running = montgomery(running, scalar_load(rows + 32 * i));
     }
+    scalar_store(result, running);
     wipe(&running, sizeof running);
 }
