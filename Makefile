@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-NATIVE := $(wildcard protocol/group/native/*.c protocol/group/native/*.h)
+NATIVE := $(wildcard protocol/*/native/*.c protocol/*/native/*.h)
 
 .PHONY: demo test lint proto bench install docs fuzz dudect clean
 
