@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+NATIVE := $(wildcard protocol/*/native/*.c protocol/*/native/*.h)
 
-.PHONY: demo test lint proto bench install docs clean
+.PHONY: demo test lint proto bench install docs fuzz dudect clean
 
 demo: install
 	$(BIN)/blindmatch simulate pilot --out pilot
@@ -27,10 +28,16 @@ bench: install
 docs: install
 	$(BIN)/python tools/generate_docs.py
 
+# The native kernel's decoding and arithmetic under sanitizers (seconds), and whether its time depends on secrets (minutes, a quiet machine).
+fuzz:
+	$(PYTHON) tools/kernel_checks.py fuzz
+
+dudect:
+	$(PYTHON) tools/kernel_checks.py timing
+
 install: $(STAMP)
 
-# The C sources are built by the install: a change there asks for another.
-$(STAMP): pyproject.toml $(wildcard protocol/*/native/*)
+$(STAMP): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[parquet,postgres]" --group dev
@@ -38,3 +45,4 @@ $(STAMP): pyproject.toml $(wildcard protocol/*/native/*)
 
 clean:
 	rm -rf $(VENV) build dist
+	rm -f protocol/group/_native*.so

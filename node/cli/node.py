@@ -149,7 +149,7 @@ def status(
             "collections": len(node.store.collections()),
             "agreements": len(node.store.agreements()),
             "running_edges": len(running),
-            "curve": group.backend_name(),
+            "curve": group.backend_description(),
             "hashing": hashing.backend_name(),
             "audit_entries": 0 if last is None else last.seq,
         }

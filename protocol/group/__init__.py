@@ -33,6 +33,7 @@ __all__ = [
     "ElementError",
     "add",
     "available",
+    "backend_description",
     "backend_name",
     "check",
     "combine",
@@ -120,6 +121,11 @@ def available() -> tuple[str, ...]:
 def backend_name() -> str:
     """Name the backend in use."""
     return _backend().name
+
+
+def backend_description() -> str:
+    """Name the backend in use and, where it has several, its way of computing on this machine."""
+    return _backend().description
 
 
 def use(name: str) -> None:

@@ -23,6 +23,7 @@ class LibsodiumBackend(Composed):
     """Backend that loops over a batch in Python and computes in libsodium."""
 
     name = "libsodium"
+    description = "libsodium"
 
     def __init__(self) -> None:
         library = load()

@@ -11,6 +11,7 @@ from blindmatch.protocol.group.backend import Bytes1D, Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES
 
 PORTABLE = "portable"
+_WORDS = {PORTABLE: "portable C", "ifma": "AVX-512 IFMA, eight lanes"}
 
 
 class NativeBackend:
@@ -22,6 +23,7 @@ class NativeBackend:
         paths = _native.paths()
         self.path = path if path is not None else paths[-1]
         self.name = "native" if path is None else f"native-{path}"
+        self.description = f"native ({_WORDS[self.path]})"
         self._path = paths.index(self.path)
         self._threads = _native.cores()
 

@@ -165,6 +165,7 @@ class ReferenceBackend(Composed):
     """Backend over Python integers, element by element."""
 
     name = "reference"
+    description = "reference"
 
     def from_uniform(self, uniform: Bytes2D) -> Bytes2D:
         return _rows([encode(derive(row.tobytes())) for row in uniform])

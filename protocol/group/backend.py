@@ -44,6 +44,8 @@ class Backend(Protocol):
     """
 
     name: str
+    description: str
+    """The name, and for an operator which of its ways of computing it takes here."""
     strict: bool
     """Whether it judges encodings and the range of scalars itself and refuses the identity as a result, with the errors of
     `blindmatch.protocol.group`; that module then leaves its own checks of all but shapes out."""

@@ -293,6 +293,11 @@ def test_using_goes_back_even_after_an_error():
     assert group.backend_name() == before
 
 
+def test_the_description_begins_with_the_name(backend: str):
+    assert group.backend_name() == backend
+    assert group.backend_description().startswith(backend.split("-", maxsplit=1)[0])
+
+
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match="libsodium, reference"):
         group.use("abacus")

@@ -58,7 +58,6 @@ struct path {
     /* Do rows begin to end (not included) of the job. Gives the first row that is no canonical encoding of an element
      * other than the identity, or NONE. COMBINE leaves `lanes` sums (SUM_BYTES each) in `sums`. */
     size_t (*run)(const struct job *job, size_t begin, size_t end, void *workspace, uint8_t *sums);
-    /* Field operations for the tests of bounds: name, operand limbs [lanes][5] twice, result limbs [lanes][5]. */
 };
 
 extern const struct path portable_path;
@@ -75,7 +74,10 @@ void portable_total(uint8_t *encoding, const uint8_t *sums, size_t count);
 #define NO_MEMORY (SIZE_MAX - 1)
 size_t run_job(const struct path *path, const struct job *job, size_t threads, uint8_t *total);
 
-/* Run a plain function over slices of rows in threads; for scalar arithmetic. */
+/* How many cores this process may use. */
 size_t usable_cores(void);
+
+/* Overwrite what the compiler spilled on the stack, below its caller, during a batch that is over. */
+void wipe_stack(void);
 
 #endif

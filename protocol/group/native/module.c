@@ -202,6 +202,7 @@ static PyObject *run_scalar_task(enum scalar_task task, PyObject *arguments) {
         case PLUS: scalars_add(output, left, right, rows); break;
         case MINUS: scalars_subtract(output, left, right, rows); break;
         }
+        wipe_stack();
     }
     Py_END_ALLOW_THREADS
     if (fault != SCALARS_GOOD) {
