@@ -93,7 +93,15 @@ def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
             folder.parent.mkdir(parents=True, exist_ok=True)
             venv.EnvBuilder(with_pip=True).create(folder)
         done = subprocess.run(  # noqa: S603 -- the interpreter that was just made
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package.requirement],
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                package.requirement,
+            ],
             capture_output=True,
             text=True,
             timeout=_INSTALL_SECONDS,

@@ -71,7 +71,9 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         figures = folder / f"bench-{self.workload}.json"
         picture = folder / f"bench-{self.workload}.svg"
-        write_atomically(figures, (json.dumps(self.data, indent=2, ensure_ascii=False) + "\n").encode(), 0o644)
+        write_atomically(
+            figures, (json.dumps(self.data, indent=2, ensure_ascii=False) + "\n").encode(), 0o644
+        )
         write_atomically(picture, draw(self.axes, self.series).encode(), 0o644)
         return figures, picture
 

@@ -18,9 +18,9 @@ import numpy as np
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import parties
 from blindmatch.simulations.benchmarks.nodes import Terms, deploy
-from blindmatch.simulations.benchmarks.spent import Relay, Spent, Watched, together
+from blindmatch.simulations.benchmarks.spent import Relay, Spent, Watched, command, together
 from blindmatch.simulations.exchange import Clock
-from blindmatch.simulations.processes import PROGRAM, NodeProcess, environment, free_ports, serving
+from blindmatch.simulations.processes import free_ports, serving
 
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
@@ -191,8 +191,8 @@ def run_ours(files: Files, folder: Path) -> Cost:
     output = folder / "result.csv"
     spent: dict[str, Spent] = {}
     imports = [
-        _command(police, folder, "collection", "import", str(files.receiver), "--kind", "subjects"),
-        _command(council, folder, "collection", "import", str(files.sender), "--kind", "suppliers"),
+        command(police, "collection", "import", str(files.receiver), "--kind", "subjects"),
+        command(council, "collection", "import", str(files.sender), "--kind", "suppliers"),
     ]
     clock = Clock()
     with clock.step("files"), together(imports):
@@ -202,23 +202,17 @@ def run_ours(files: Files, folder: Path) -> Cost:
         with serving([police, council]):
             agreement = pair.agree(files.records)
         before = relay.count
-        server = _command(council, folder, "node", "serve")
+        server = command(council, "node", "serve")
         with together([server]):
             with clock.step("round"):
                 server.until_listening(council.port)
-                spent["receiver round"] = _command(police, folder, "round", "run", agreement, "--json").wait()
+                spent["receiver round"] = command(police, "round", "run", agreement, "--json").wait()
             spent["sender server"] = server.stop()
         octets = relay.count - before
     with clock.step("files"):
-        export = _command(police, folder, "round", "export", "--out", str(output))
+        export = command(police, "round", "export", "--out", str(output))
         spent["receiver export"] = export.wait()
     receiver = sum((spent[name] for name in spent if name.startswith("receiver")), Spent())
     sender = sum((spent[name] for name in spent if name.startswith("sender")), Spent())
     wall = sum(clock.seconds.values())
     return Cost(OURS, files.records, files.common, _rows(output), receiver, sender, octets, wall, spent)
-
-
-def _command(node: NodeProcess, folder: Path, *words: str) -> Watched:
-    name = f"{node.agency} {' '.join(words[:2])}"
-    command = [*PROGRAM, *words, "--home", str(node.home)]
-    return Watched(name, command, folder / f"{node.agency}-files", environment(node.passphrase))

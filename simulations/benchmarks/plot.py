@@ -68,7 +68,7 @@ def _frame(series: Sequence[Series]) -> _Frame:
 
 def label(value: float) -> str:
     """A power of ten as people write it: 0.001, 10, 1,000,000."""
-    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    return f"{value:,.0f}" if value >= 1 else f"{value:.12f}".rstrip("0")
 
 
 def draw(axes: Axes, series: Sequence[Series]) -> str:
@@ -146,9 +146,7 @@ def sketch(axes: Axes, series: Sequence[Series], *, width: int = 60, height: int
     }
     margin = max(len(text) for text in ticks.values())
     lines = [axes.y]
-    lines += [
-        f"{ticks.get(row, ''):>{margin}} |{''.join(line)}".rstrip() + "" for row, line in enumerate(cells)
-    ]
+    lines += [f"{ticks.get(row, ''):>{margin}} |{''.join(line)}".rstrip() for row, line in enumerate(cells)]
     lines.append(f"{'':>{margin}} +{'-' * width}")
     first, last = label(10.0 ** frame.low[0]), label(10.0 ** frame.high[0])
     lines.append(f"{'':>{margin}}  {first}{axes.x:^{max(width - len(first) - len(last), 0)}}{last}")

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.processes import free_ports, peak_bytes
+from blindmatch.simulations.processes import PROGRAM, NodeProcess, environment, free_ports, peak_bytes
 
 SAMPLE_SECONDS = 0.01
 """How often the resident set is looked at, and how exactly the end of a process is timed."""
@@ -140,6 +141,13 @@ class Watched:
             self._watcher.join()
 
 
+def command(node: NodeProcess, *words: str) -> Watched:
+    """Start one command of the program on a node; its output lies beside the node's folder."""
+    name = f"{node.agency} {' '.join(words[:2])}"
+    line = [*PROGRAM, *words, "--home", str(node.home)]
+    return Watched(name, line, node.home.parent / f"{node.agency}-output", environment(node.passphrase))
+
+
 @contextlib.contextmanager
 def together(processes: Sequence[Watched]) -> Iterator[None]:
     """Whatever happens inside, none of the processes outlives it."""
@@ -172,7 +180,9 @@ class Relay:
                 near, _ = self._listener.accept()
                 try:
                     far = socket.create_connection(("127.0.0.1", self._target))
-                except OSError:  # nobody listens there yet: the caller sees a closed connection and tries again
+                except (
+                    OSError
+                ):  # nobody listens there yet: the caller sees a closed connection and tries again
                     near.close()
                     continue
                 self._sockets += [near, far]
@@ -198,7 +208,7 @@ class Relay:
             with contextlib.suppress(OSError):
                 each.close()
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Self:
         """Close at the end of the block."""
         return self
 
