@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks.figures import Report, cores, significant
+from blindmatch.simulations.benchmarks.figures import Report, significant
+from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call, Operation
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.benchmarks.threads import all_cores, splits_batches, use_one_thread
