@@ -121,7 +121,7 @@ def measure(
                 if item.package not in pythons:
                     continue
                 note(f"{records:,} x {records:,}: {item.name} ...")
-                outcome = _attempt(item, pythons[item.package], files, folder / item.name)
+                outcome = attempt(item, pythons[item.package], files, folder / item.name)
                 if isinstance(outcome, Missed):
                     note(f"{item.name}: {outcome.reason}")
                     missed.append(outcome)
@@ -130,7 +130,8 @@ def measure(
     return report(costs, missed, overlap)
 
 
-def _attempt(item: Contender, python: Path, files: Files, folder: Path) -> Cost | Missed:
+def attempt(item: Contender, python: Path, files: Files, folder: Path) -> Cost | Missed:
+    """A contender's cost, or why there is none: others' failures are reported, not raised."""
     try:
         return run_package(item, python, files, folder)
     except (BlindmatchError, OSError, ValueError) as error:
