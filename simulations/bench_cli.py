@@ -36,7 +36,7 @@ def _finish(report: "Report", out: Path | None, as_json: bool) -> None:
         table(report.columns, report.rows)
         for line in report.sketch():
             typer.echo(line)
-        for remark in report.remarks:
+        for remark in report.data["remarks"]:
             typer.echo(f"- {remark}")
 
     emit(report.data, as_json, render)

@@ -1,6 +1,7 @@
 """What every measurement ends with: figures for programs, a table, and a plot of cost against n."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series, draw, sketch
 
 MIB = 1 << 20
+_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+"""What the machine did before we began."""
 Row = Sequence[object]
 
 
@@ -26,7 +29,17 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "blindmatch": version("blindmatch"),
         "group_backend": group.backend_name(),
+        "load_before": round(_LOAD, 2),
     }
+
+
+def busy(load: float = _LOAD) -> list[str]:
+    """A remark, when others keep the machine busy."""
+    if load < cores() / 2:
+        return []
+    return [
+        f"the machine was busy before ({load:.1f} processes on {cores()} cores): wall times say little, CPU times are high"
+    ]
 
 
 def _processor() -> str:
@@ -59,7 +72,7 @@ class Report:
             "workload": self.workload,
             "machine": dict(self.machine),
             "runs": [dict(run) for run in self.runs],
-            "remarks": list(self.remarks),
+            "remarks": [*self.remarks, *busy(self.machine["load_before"])],
         }
 
     def sketch(self) -> list[str]:

@@ -261,7 +261,7 @@ def run(
     for work in works.values():
         note(f"{work.name} ...")
         figures.append(_ratio_figure(work, kept["ratio"].get(work.name), measure))
-        if instructions:
+        if instructions and work.counted:
             count = _instructions(work)
             figures.append(
                 Figure(

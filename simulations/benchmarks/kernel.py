@@ -30,9 +30,11 @@ class OperationCost:
     """Empty for what no backend does."""
     elements: int
     one_core: float
-    """CPU time."""
+    """CPU time on one thread."""
+    all_cores_cpu: float
+    """CPU time of all threads together, the batch spread over every core: what spreading costs."""
     all_cores: float
-    """Wall time, the batch spread over every core."""
+    """Wall time of the same; it says something on a machine that does nothing else."""
 
 
 def best(call: Call, clock: Callable[[], float], repeats: int) -> float:
@@ -57,8 +59,11 @@ def _measure(operation: Operation, backend: str, elements: int, repeats: int) ->
             for part in [pool.submit(part) for part in parts]:
                 part.result()
 
-        spread = best(together, time.perf_counter, repeats) / (elements * count)
-    return OperationCost(operation.name, backend, elements, alone * _MICRO, spread * _MICRO)
+        spread = [
+            best(together, clock, repeats) / (elements * count) * _MICRO
+            for clock in (time.process_time, time.perf_counter)
+        ]
+    return OperationCost(operation.name, backend, elements, alone * _MICRO, *spread)
 
 
 def measure(
@@ -102,8 +107,8 @@ def report(costs: Sequence[OperationCost], count: int) -> Report:
             cost.backend or "-",
             cost.elements,
             significant(cost.one_core),
+            significant(cost.all_cores_cpu),
             significant(cost.all_cores),
-            significant(cost.one_core / cost.all_cores, 2) if cost.all_cores else "",
         )
         for cost in last.values()
     ]
@@ -115,7 +120,14 @@ def report(costs: Sequence[OperationCost], count: int) -> Report:
     return Report(
         "kernel",
         Axes("Operations on one core", "elements in a batch", "CPU seconds per batch"),
-        ("operation", "backend", "batch", "one core, us each", f"{count} cores, us each", "speed-up"),
+        (
+            "operation",
+            "backend",
+            "batch",
+            "one core, CPU us each",
+            f"{count} cores, CPU us each",
+            f"{count} cores, wall us each",
+        ),
         tuple(rows),
         tuple(Series(name, tuple(points)) for name, points in lines.items()),
         tuple(asdict(cost) for cost in costs),

@@ -181,6 +181,7 @@ def report(costs: Sequence[Cost], missed: Sequence[Missed], overlap: float) -> R
             f"{item.contender}{f' at {item.records:,}' if item.records else ''}: {item.reason}"
             for item in missed
         ),
+        *parts(costs),
         f"{overlap:.1%} of the records are on both sides.",
         "CPU is user and system time of every process, start-up included; keys, certificates and agreements are made once and not counted.",
     ]
@@ -209,6 +210,16 @@ def verdicts(costs: Sequence[Cost]) -> list[str]:
                 f"it is {ratio:.3g}: {verdict}"
             )
     return lines
+
+
+def parts(costs: Sequence[Cost]) -> list[str]:
+    """What our own CPU went into, at the largest size."""
+    ours = [cost for cost in costs if cost.contender == OURS]
+    if not ours:
+        return []
+    last = max(ours, key=lambda cost: cost.records)
+    steps = ", ".join(f"{name} {spent.cpu:.2f} s" for name, spent in last.steps.items())
+    return [f"{OURS} at {last.records:,}: {steps}"]
 
 
 def install(names: Sequence[str], cache: Path, note: Note) -> None:

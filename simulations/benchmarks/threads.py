@@ -13,8 +13,8 @@ def splits_batches() -> bool:
     return hasattr(group, "use_threads") and group.backend_name().startswith("native")
 
 
-def use_threads(count: int) -> None:
-    """Let the backend use so many threads, if it has any say in it."""
+def use_threads(count: int | None) -> None:
+    """Let the backend use so many threads, if it has any say in it; None: as many as it likes."""
     switch: Any = getattr(group, "use_threads", None)
     if switch is not None:
         switch(count)
@@ -34,4 +34,4 @@ def all_cores(count: int) -> Iterator[ThreadPoolExecutor]:
         with ThreadPoolExecutor(1 if inside else count) as pool:
             yield pool
     finally:
-        use_one_thread()
+        use_threads(None)

@@ -1,13 +1,14 @@
 """`blindmatch bench`: real runs at tiny sizes. How fast is not a test's business; what is counted, and what is said, is."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import cli
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks import environments, job, loop, peers
+from blindmatch.simulations.benchmarks import environments, job, loop, pair, peers
 from blindmatch.simulations.benchmarks.imports import FORMATS
 from blindmatch.simulations.benchmarks.operations import OPERATIONS
 from blindmatch.simulations.benchmarks.pair import TOKENS
@@ -36,20 +37,22 @@ def test_one_element_needs_one_process():
 
 def test_pair_measures_two_real_nodes(tmp_path):
     elements = 10 * TOKENS
-    data = figures("pair", "--n", str(elements), "--out", str(tmp_path / "out"))
-    assert data["workload"] == "pair"
-    assert data["machine"]["group_backend"] == group.backend_name()
-    (run,) = data["runs"]
-    assert run["elements"] == elements
-    # A round's command takes some CPU, if only to start; the least round is no dearer than that by magnitudes.
-    for name in ("receiver_cpu", "wall", "loop_cpu", "loop_wall", "ratio", "elements_per_second"):
-        assert run[name] > 0, name
+    cost = pair.measure(elements)
+    assert cost.elements == elements
+    assert cost.backend == group.backend_name()
+    for name in ("receiver_cpu", "wall", "loop_cpu", "loop_wall", "ratio"):
+        assert getattr(cost, name) > 0, name
     # Points go out and come back, 32 bytes each; a tag table of 16 bytes a row comes with them.
-    assert run["sent"] > 32 * elements
-    assert run["received"] > (32 + 16) * elements
-    assert run["receiver_peak"] > 1 << 20
-    assert run["sender_peak"] > 1 << 20
-    assert json.loads((tmp_path / "out" / "bench-pair.json").read_text()) == data
+    assert cost.sent > 32 * elements
+    assert cost.received > (32 + 16) * elements
+    assert cost.receiver_peak > 1 << 20
+    assert cost.sender_peak > 1 << 20
+    made = pair.report([cost], replace(cost, receiver_cpu=0.0, sender_cpu=0.0, loop_cpu=0.0))
+    assert made.data["runs"][0]["ratio_beyond_start"] == pytest.approx(cost.ratio)
+    assert made.data["machine"]["group_backend"] == group.backend_name()
+    for path in made.write(tmp_path / "out"):
+        assert path.stat().st_size > 100
+    assert json.loads((tmp_path / "out" / "bench-pair.json").read_text()) == made.data
     assert "<svg" in (tmp_path / "out" / "bench-pair.svg").read_text()
 
 

@@ -206,8 +206,21 @@ def test_the_command_fails_when_something_is_dearer(tmp_path, monkeypatch):
     cheap = dict.fromkeys(TWO, 1e-9)
     entry = {"environment": guard.environment_name(), "day": "2026-01-01", "ratio": cheap, "instructions": {}}
     path.write_text(json.dumps({"format": 1, "entries": [entry]}))
+    monkeypatch.setattr(guard, "ATTEMPTS", 1)
     monkeypatch.setattr(guard.run, "__kwdefaults__", guard.run.__kwdefaults__ | {"works": TWO})
     result = CliRunner().invoke(cli.app, ["bench", "check", "--history", str(path)])
     assert result.exit_code == 1
     assert "error: tag: ratio" in result.output
     assert "DEARER" in result.output
+
+
+def test_only_some_works_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard, "_instructions", lambda _work: 7.0)
+    works = {name: guarded.WORKS[name] for name in ("tag", "finalize")}
+    values = {"tag": [1.0, 1.0], "finalize": [1.0, 1.0]}
+    outcome = guard.run(tmp_path / "h", works=works, measure=constant(values), instructions=True, update=True)
+    assert [(f.name, f.kind) for f in outcome.figures] == [
+        ("tag", "ratio"),
+        ("tag", "instructions"),
+        ("finalize", "ratio"),
+    ]

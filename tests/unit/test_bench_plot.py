@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from blindmatch.simulations.benchmarks.figures import busy, cores, mib, significant
 from blindmatch.simulations.benchmarks.plot import Axes, Series, draw, label, sketch
 
 AXES = Axes("Cost <of> a job & more", "records", "CPU seconds")
@@ -76,3 +77,19 @@ def test_the_first_series_is_on_top():
 )
 def test_powers_of_ten_as_people_write_them(value, text):
     assert label(value) == text
+
+
+def test_a_busy_machine_is_said():
+    assert busy(0.0) == []
+    (remark,) = busy(float(cores()))
+    assert f"on {cores()} cores" in remark
+
+
+@pytest.mark.parametrize(("value", "shown"), [(123456.0, 123000.0), (0.0123456, 0.0123), (0.0, 0.0)])
+def test_three_digits_mean_something(value, shown):
+    assert significant(value) == shown
+
+
+@pytest.mark.parametrize(("octets", "text"), [(0, "0.0"), (3 << 20, "3.0"), (2_000 << 20, "2,000")])
+def test_bytes_in_a_table(octets, text):
+    assert mib(octets) == text
