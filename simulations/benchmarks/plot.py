@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-WIDTH: Final = 820
+WIDTH: Final = 980
 HEIGHT: Final = 480
 _LEFT: Final = 80
 _TOP: Final = 56
