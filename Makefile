@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NATIVE := $(wildcard protocol/*/native/*.c protocol/*/native/*.h)
 
-.PHONY: demo test lint proto bench install docs fuzz dudect clean
+.PHONY: demo test lint proto bench bench-check peers install docs fuzz dudect clean
 
 demo: install
 	$(BIN)/blindmatch simulate pilot --out pilot
@@ -22,8 +22,19 @@ lint: install
 proto: install
 	$(BIN)/python tools/generate_proto.py
 
+# Measurements: figures and plots go to ./bench. `make peers` also installs the packages that we are measured against.
 bench: install
-	$(BIN)/blindmatch bench
+	$(BIN)/blindmatch bench kernel --out bench
+	$(BIN)/blindmatch bench pair --out bench
+	$(BIN)/blindmatch bench import --out bench
+	$(BIN)/blindmatch bench peers --out bench
+
+# Has the code become dearer? Whatever the machine's pace; see docs/bench.md.
+bench-check: install
+	$(BIN)/blindmatch bench check
+
+peers: install
+	$(BIN)/blindmatch bench peers --install --out bench
 
 docs: install
 	$(BIN)/python tools/generate_docs.py

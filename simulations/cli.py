@@ -1,19 +1,14 @@
 """`blindmatch simulate` and `blindmatch bench`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from blindmatch.node.cli.common import JsonOption, console, emit, facts, note, table
-from blindmatch.protocol.errors import ConfigError
+from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.simulations.bench_cli import app as bench_app
 
 simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
-bench_app = typer.Typer(help="Measure this machine against a bare loop.")
-
-WORKLOADS = ("pair",)
-BENCH_ELEMENTS = 20_000
 
 
 @simulate_app.command()
@@ -82,30 +77,4 @@ def simulate(
     emit(summary, as_json, lambda: show_totals(outcome, folder / "report.html"))
 
 
-@bench_app.command()
-def bench(
-    *,
-    workload: Annotated[str, typer.Argument(help=f"What to measure: {', '.join(WORKLOADS)}.")] = "pair",
-    n: Annotated[
-        int, typer.Option("--n", min=8, max=2_000_000, help="Elements on each side.")
-    ] = BENCH_ELEMENTS,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure one comparison of n by n elements between two node processes, and its ratio to a bare loop.
-
-    The bare loop is the same group operations and nothing else, one process per core, in the same run. The ratio counts
-    CPU seconds of both nodes, from the start of the round to its end.
-
-    For example:
-
-        blindmatch bench pair --n 100000
-    """
-    if workload not in WORKLOADS:
-        raise ConfigError(f"no workload {workload!r}", hint=f"There are: {', '.join(WORKLOADS)}.")
-    from blindmatch.simulations.benchmarks.pair import measure  # noqa: PLC0415 - slow to import
-
-    result = measure(n, note=note)
-    emit(asdict(result) | result.derived, as_json, lambda: facts(result.lines()))
-
-
-__all__ = ["bench_app", "console", "simulate_app"]
+__all__ = ["bench_app", "simulate_app"]

@@ -41,7 +41,11 @@ NOUNS = {
     "simulate": Noun(
         "blindmatch.simulations.cli", "simulate_app", "Run a scenario with many nodes on this machine."
     ),
-    "bench": Noun("blindmatch.simulations.cli", "bench_app", "Measure this machine against a bare loop."),
+    "bench": Noun(
+        "blindmatch.simulations.cli",
+        "bench_app",
+        "Measure this machine: the curve, a round, imports, other packages.",
+    ),
 }
 
 
@@ -100,8 +104,8 @@ def load(name: str) -> Any:
     instance.rich_markup_mode = HELP_MARKUP
     group = typer.main.get_group(instance)
     commands = list(group.commands.values())
-    # `simulate` and `bench` are verbs: one command takes the scenario's or the workload's name at once.
-    command = commands[0] if name in {"simulate", "bench"} and len(commands) == 1 else group
+    # `simulate` is a verb: its one command takes the scenario's name at once.
+    command = commands[0] if name == "simulate" and len(commands) == 1 else group
     command.name = name
     return command
 

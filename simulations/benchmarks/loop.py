@@ -15,6 +15,8 @@ import numpy as np
 
 from blindmatch.protocol import group
 from blindmatch.protocol.limits import LIMITS, UNIFORM_BYTES
+from blindmatch.simulations.benchmarks.operations import map_multiply, map_multiply_each
+from blindmatch.simulations.benchmarks.threads import use_one_thread
 
 MAPS = 2
 MULTIPLICATIONS = 4
@@ -36,6 +38,7 @@ def cores() -> int:
 
 def run(elements: int) -> tuple[float, float]:
     """The operations for `elements` a side in this process; returns CPU and wall seconds without the set-up."""
+    use_one_thread()
     random = np.random.default_rng(1)
     chunk = min(elements, LIMITS.chunk_elements)
     uniform = random.integers(0, 256, (chunk, UNIFORM_BYTES), dtype=np.uint8)
@@ -45,9 +48,9 @@ def run(elements: int) -> tuple[float, float]:
     for start in range(0, elements, chunk):
         count = min(chunk, elements - start)
         part, blinds = uniform[:count], scalars[:count]
-        blinded = group.multiply_each(group.from_uniform(part), blinds)  # receiver: blind
+        blinded = map_multiply_each(part, blinds)  # receiver: blind
         evaluated = group.multiply(blinded, secret)  # sender: evaluate the receiver's
-        group.multiply(group.from_uniform(part), secret)  # sender: evaluate its own
+        map_multiply(part, secret)  # sender: evaluate its own
         group.multiply_each(evaluated, blinds)  # receiver: unblind
     return time.process_time() - cpu, time.perf_counter() - wall
 

@@ -1,39 +1,27 @@
-"""`blindmatch bench`: the shape of its figures at a tiny size. How fast is not a test's business."""
+"""`blindmatch bench`: real runs at tiny sizes. How fast is not a test's business; what is counted, and what is said, is."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import cli
-from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.pair import TOKENS, PairCost
-
-FIGURES = PairCost(
-    elements=100,
-    backend="libsodium",
-    cores=2,
-    receiver_cpu=2.0,
-    sender_cpu=1.0,
-    wall=2.0,
-    receiver_peak=100 << 20,
-    sender_peak=500 << 20,
-    sent=3_200,
-    received=4_800,
-    loop_cpu=2.5,
-    loop_wall=1.25,
-)
+from blindmatch.protocol import group
+from blindmatch.simulations.benchmarks import environments, job, loop, pair, peers
+from blindmatch.simulations.benchmarks.imports import FORMATS
+from blindmatch.simulations.benchmarks.operations import OPERATIONS
+from blindmatch.simulations.benchmarks.pair import TOKENS
 
 
-def test_derived_figures():
-    assert FIGURES.ratio == 1.2
-    assert FIGURES.derived["elements_per_second"] == 50
-    assert FIGURES.derived["bytes_per_element"] == 80.0
-    assert FIGURES.derived["wall_ratio"] == 1.6
+def bench(*words):
+    return CliRunner().invoke(cli.app, ["bench", *words])
 
 
-def test_a_missed_memory_target_is_said():
-    assert "ABOVE" in dict(FIGURES.lines())["memory"]
+def figures(*words):
+    result = bench(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def test_the_loop_splits_over_every_core():
@@ -47,35 +35,112 @@ def test_one_element_needs_one_process():
     assert loop.measure(1).processes == 1
 
 
-def test_pair_measures_two_real_nodes():
+def test_pair_measures_two_real_nodes(tmp_path):
     elements = 10 * TOKENS
-    result = CliRunner().invoke(cli.app, ["bench", "pair", "--n", str(elements), "--json"])
-    assert result.exit_code == 0, result.output
-    figures = json.loads(result.stdout)
-    assert figures["elements"] == elements
-    for name in (
-        "receiver_cpu",
-        "sender_cpu",
-        "wall",
-        "loop_cpu",
-        "loop_wall",
-        "ratio",
-        "elements_per_second",
-    ):
-        assert figures[name] >= 0, name
+    cost = pair.measure(elements)
+    assert cost.elements == elements
+    assert cost.backend == group.backend_name()
+    for name in ("receiver_cpu", "wall", "loop_cpu", "loop_wall", "ratio"):
+        assert getattr(cost, name) > 0, name
     # Points go out and come back, 32 bytes each; a tag table of 16 bytes a row comes with them.
-    assert figures["sent"] > 32 * elements
-    assert figures["received"] > (32 + 16) * elements
-    assert figures["receiver_peak"] > 1 << 20
-    assert figures["sender_peak"] > 1 << 20
+    assert cost.sent > 32 * elements
+    assert cost.received > (32 + 16) * elements
+    assert cost.receiver_peak > 1 << 20
+    assert cost.sender_peak > 1 << 20
+    made = pair.report([cost], replace(cost, receiver_cpu=0.0, sender_cpu=0.0, loop_cpu=0.0))
+    assert made.data["runs"][0]["ratio_beyond_start"] == pytest.approx(cost.ratio)
+    assert made.data["machine"]["group_backend"] == group.backend_name()
+    for path in made.write(tmp_path / "out"):
+        assert path.stat().st_size > 100
+    assert json.loads((tmp_path / "out" / "bench-pair.json").read_text()) == made.data
+    assert "<svg" in (tmp_path / "out" / "bench-pair.svg").read_text()
+
+
+def test_kernel_measures_every_operation():
+    data = figures("kernel", "--backend", group.backend_name(), "--n", "8", "--n", "16")
+    measured = {run["operation"]: run for run in data["runs"]}
+    assert set(measured) == {operation.name for operation in OPERATIONS}
+    assert all(run["one_core"] > 0 and run["all_cores"] > 0 for run in data["runs"])
+    assert {run["backend"] for run in data["runs"]} == {group.backend_name(), ""}
+
+
+def test_a_backend_that_is_not_there():
+    result = bench("kernel", "--backend", "abacus")
+    assert result.exit_code == 1
+    assert group.backend_name() in result.output
+
+
+@pytest.mark.parametrize("form", ["subjects-csv", "psc-register"])
+def test_import_counts_rows_and_records(form):
+    data = figures("import", "--n", "200", "--format", form)
+    (run,) = data["runs"]
+    assert run["form"] == form
+    assert run["rows"] == 200
+    # As a register, the lines of the two suppliers' companies count; each has one person.
+    assert run["records"] == (4 if FORMATS[form].register else 200)
+    assert run["spent"]["cpu"] > 0
+    assert run["spent"]["peak"] > 1 << 20
+
+
+def test_peers_without_the_packages_say_so_and_measure_us(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    result = bench("peers", "--n", "40", "--overlap", "0.25", "--json")
+    assert result.exit_code == 0, result.output
+    assert "spu is not installed; `blindmatch bench peers --install` does" in result.stderr
+    assert "openmined-psi is not installed" in result.stderr
+    (run,) = json.loads(result.stdout)["runs"]
+    # Ten identifiers are on both sides, and all ten are found through two real nodes.
+    assert (run["contender"], run["records"], run["found"], run["correct"]) == ("blindmatch", 40, 10, True)
+    assert sum(step["cpu"] for step in run["steps"].values()) == pytest.approx(run["cpu"])
+    # Both sides' certificates, 40 points there and back, a table of 40 tags.
+    assert run["octets"] > 40 * (32 + 32 + 16)
+
+
+@pytest.mark.parametrize("contender", [job.CONTENDERS[name] for name in peers.USUAL], ids=lambda c: c.name)
+def test_the_same_job_through_another_package(tmp_path, contender):
+    package = environments.PACKAGES[contender.package]
+    python = environments.find(package, None, environments.cache_folder())
+    if python is None:
+        pytest.skip(f"{package.name} is not installed: `blindmatch bench peers --install` does")
+    files = job.write_files(tmp_path / "files", 300, 0.1)
+    cost = job.run_package(contender, python, files, tmp_path / "run")
+    assert (cost.records, cost.common, cost.found) == (300, 30, 30)
+    assert cost.receiver.cpu > 0
+    assert cost.sender.cpu > 0
+    # Both sides' points or encoded vectors went through the relay.
+    assert cost.octets > 300 * 16
+
+
+def test_a_python_without_the_package_is_refused(tmp_path):
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text("#!/bin/sh\necho 'No module named spu' >&2\nexit 1\n")
+    python.chmod(0o755)
+    result = bench("peers", "--n", "40", "--python-spu", str(python))
+    assert result.exit_code == 1
+    assert "has no usable spu: No module named spu" in result.output
+    assert "--install" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("import", "--format", "papyrus"), "psc-records"),
+        (("peers", "--with", "nobody"), "spu-rr22"),
+    ],
+)
+def test_unknown_names_list_the_known_ones(words, known):
+    result = bench(*words)
+    assert result.exit_code == 1
+    assert known in result.output
 
 
 def test_unknown_workload():
-    result = CliRunner().invoke(cli.app, ["bench", "everything"])
-    assert result.exit_code == 1
-    assert "pair" in result.output
+    result = bench("everything")
+    assert result.exit_code == 2
 
 
 @pytest.mark.parametrize("n", ["0", "-5", "x"])
-def test_wrong_sizes(n):
-    assert CliRunner().invoke(cli.app, ["bench", "pair", "--n", n]).exit_code == 2
+@pytest.mark.parametrize("workload", ["pair", "peers", "import"])
+def test_wrong_sizes(workload, n):
+    assert bench(workload, "--n", n).exit_code == 2

@@ -1,0 +1,206 @@
+"""`blindmatch bench`: what this machine does, workload by workload; each ends with a table and a plot."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.protocol.errors import ConfigError
+
+if TYPE_CHECKING:  # slow to import
+    from blindmatch.simulations.benchmarks.figures import Report
+
+app = typer.Typer(
+    help="Measure this machine: the curve, a round, imports, other packages.", no_args_is_help=True
+)
+
+MOST_ELEMENTS = 20_000_000
+PAIR_SIZES = (2_000, 20_000)
+IMPORT_SIZES = (2_000, 20_000)
+PEERS_SIZES = (1_000, 10_000)
+
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder for the figures (JSON) and the plot (SVG).", file_okay=False)
+]
+
+
+def _sizes(given: list[int] | None, usual: tuple[int, ...]) -> list[int]:
+    return sorted(set(given or usual))
+
+
+def _finish(report: "Report", out: Path | None, as_json: bool) -> None:
+    """Print the table and the plot, or the figures; write both where they are wanted."""
+
+    def render() -> None:
+        table(report.columns, report.rows)
+        for line in report.sketch():
+            typer.echo(line)
+        for remark in report.data["remarks"]:
+            typer.echo(f"- {remark}")
+
+    emit(report.data, as_json, render)
+    if out is not None:
+        for path in report.write(out):
+            note(f"written: {path}")
+
+
+@app.command()
+def kernel(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=1, max=1 << 20, help="Elements in a batch; several are possible."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="Only this group backend; may be given several times.")
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure every operation of a round per element: per group backend, on one core and on all.
+
+    For example:
+
+        blindmatch bench kernel
+        blindmatch bench kernel --backend libsodium --n 4096
+    """
+    from blindmatch.protocol import group  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.kernel import SIZES, measure  # noqa: PLC0415
+
+    for name in backend or ():
+        if name not in group.available():
+            raise ConfigError(
+                f"no group backend {name!r} here", hint=f"There are: {', '.join(group.available())}."
+            )
+    _finish(measure(_sizes(n, SIZES), backends=backend or (), note=note), out, as_json)
+
+
+@app.command()
+def pair(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure one comparison of n by n elements between two node processes, and its ratio to a bare loop.
+
+    The bare loop is the same group operations and nothing else, one process per core, in the same run. The ratio counts
+    CPU seconds of both nodes, from the start of the round's command to its end; the second ratio leaves out what the smallest
+    round costs.
+
+    For example:
+
+        blindmatch bench pair --n 100000
+        blindmatch bench pair --n 10000 --n 100000 --n 1000000 --out figures
+    """
+    from blindmatch.simulations.benchmarks.pair import measure_all  # noqa: PLC0415 - slow to import
+
+    _finish(measure_all(_sizes(n, PAIR_SIZES), note=note), out, as_json)
+
+
+@app.command("import")
+def import_(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=2, max=MOST_ELEMENTS, help="Rows of each file; several are possible."),
+    ] = None,
+    form: Annotated[
+        list[str] | None, typer.Option("--format", help="Only this format; may be given several times.")
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure rows per CPU second and peak memory of imports: CSV, PSC snapshot and officers bulk, as records and as registers.
+
+    For example:
+
+        blindmatch bench import
+        blindmatch bench import --format psc-records --n 1000000
+    """
+    from blindmatch.simulations.benchmarks.imports import chosen, measure  # noqa: PLC0415 - slow to import
+
+    _finish(measure(_sizes(n, IMPORT_SIZES), chosen(form or ()), note=note), out, as_json)
+
+
+@app.command()
+def peers(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=20, max=10_000_000, help="Records on each side; several are possible."),
+    ] = None,
+    contender: Annotated[
+        list[str] | None, typer.Option("--with", help="Only this contender; may be given several times.")
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the records that both sides hold.")
+    ] = 0.05,
+    python_spu: Annotated[
+        Path | None, typer.Option(help="A Python that has spu; otherwise the one that --install made.")
+    ] = None,
+    python_psi: Annotated[Path | None, typer.Option(help="The same for openmined-psi.")] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Install both into environments of their own first.")
+    ] = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the same job, two CSV files of identifiers, through blindmatch, spu (SecretFlow) and openmined-psi.
+
+    Files in, files out, both sides on this machine, everything counted from the start of each process to its end. The other
+    packages are not part of any installation of this one: --install gets them with pip, into the user's cache folder.
+
+    For example:
+
+        blindmatch bench peers --install
+        blindmatch bench peers --n 10000 --n 100000 --out figures
+    """
+    from blindmatch.simulations.benchmarks import environments  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks import peers as workload  # noqa: PLC0415
+
+    contenders = workload.chosen(contender or ())
+    cache = environments.cache_folder()
+    given = {"spu": python_spu, "openmined-psi": python_psi}
+    if install:
+        wanted = [name for name in dict.fromkeys(c.package for c in contenders) if given[name] is None]
+        workload.install(wanted, cache, note)
+    found = workload.interpreters(contenders, given, cache)
+    report = workload.measure(_sizes(n, PEERS_SIZES), contenders, found, overlap=overlap, note=note)
+    _finish(report, out, as_json)
+
+
+@app.command()
+def check(
+    *,
+    update: Annotated[
+        bool, typer.Option("--update", help="Keep this run's figures as those to compare with.")
+    ] = False,
+    instructions: Annotated[
+        bool, typer.Option("--instructions", help="Count instructions too (needs valgrind; some minutes).")
+    ] = False,
+    history: Annotated[
+        Path | None,
+        typer.Option(help="The history file; otherwise the one of the source tree.", dir_okay=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold this code's speed against what was kept, whatever the machine's speed; fails when something has become dearer.
+
+    For example:
+
+        blindmatch bench check
+        blindmatch bench check --update
+    """
+    from blindmatch.simulations.benchmarks import guard  # noqa: PLC0415 - slow to import
+
+    outcome = guard.run(history or guard.HISTORY, update=update, instructions=instructions, note=note)
+    emit(outcome.data, as_json, lambda: table(guard.COLUMNS, outcome.rows))
+    for problem in outcome.problems:
+        note(f"error: {problem}")
+    if outcome.problems:
+        raise typer.Exit(1)

@@ -1,0 +1,104 @@
+"""Two nodes of a measurement: a police force that receives and a council that sends, under one signed agreement."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blindmatch.node.config_template import add_peer
+from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_authority, make_node
+from blindmatch.simulations.processes import NodeProcess, free_ports
+from blindmatch.simulations.scenario import Area, Scenario
+
+POLICE, COUNCIL = "bench-police", "bench-council"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Of a measurement's agreement: tokens per record at most, on each side, and keys at most."""
+
+    tokens: int
+    budget: int = 80
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both nodes; records are to be imported, and then agreed upon."""
+
+    folder: Path
+    police: NodeProcess
+    council: NodeProcess
+    scenario: Scenario = field(repr=False)
+
+    @property
+    def area(self) -> Area:
+        """The only area of the measurement."""
+        return self.scenario.areas[0]
+
+    @property
+    def edge(self) -> str:
+        """The only edge."""
+        return edge_id(self.area, COUNCIL)
+
+    def introduce(self, council_port: int | None = None) -> None:
+        """Write each other's addresses; the police may be given another port of the council's, such as a relay's."""
+        address = self.council.address if council_port is None else f"127.0.0.1:{council_port}"
+        add_peer(self.police.home / "node.toml", COUNCIL, address)
+        add_peer(self.council.home / "node.toml", POLICE, self.police.address)
+
+    def agree(self, records: int) -> str:
+        """Draft, and sign on both sides; both servers must be running. Returns the agreement's id."""
+        draft = self.folder / "agreement.toml"
+        sizes = {POLICE: records, COUNCIL: records}
+        draft.write_text(draft_text(self.scenario, self.area, sizes, time.time()), encoding="utf-8")
+        agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
+        for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
+            node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")
+        return agreement
+
+
+def deploy(folder: Path, terms: Terms) -> Pair:
+    """Make both nodes in `folder`, each with its certificate, empty."""
+    passphrase, now = "measurement of invented records", time.time()
+    authority = make_authority(folder / "authority", passphrase, "bench", now)
+    nodes = []
+    for agency, role, kind, port in zip(
+        (POLICE, COUNCIL), ("police", "council"), ("subjects", "suppliers"), free_ports(2), strict=True
+    ):
+        site = Site(agency, agency, role, "invented records", folder / agency, kind, folder)
+        node = NodeProcess(agency, site.home, port, passphrase)
+        make_node(site, authority, passphrase, listen=node.address, now=now).close()
+        nodes.append(node)
+    return Pair(folder, nodes[0], nodes[1], _scenario(terms))
+
+
+def _scenario(terms: Terms) -> Scenario:
+    area = {
+        "id": "bench",
+        "name": "Bench",
+        "postcodes": "AE",
+        "disclosure": "hits",
+        "police": {"id": POLICE, "name": "Bench Police", "subjects": 4},
+        "councils": [{"id": COUNCIL, "name": "Bench Council", "suppliers": 8}],
+    }
+    said = {
+        "title": "Measurement",
+        "purpose": "Measure this machine with invented records.",
+        "police_basis": "invented records",
+        "council_basis": "invented records",
+        "receiver_tokens": terms.tokens,
+        "sender_tokens": terms.tokens,
+        "budget": terms.budget,
+    }
+    return Scenario.model_validate(
+        {
+            "format": 1,
+            "name": "bench",
+            "title": "Measurement",
+            "notice": "Every record of this measurement is invented; it says nothing.",
+            "seed": 1,
+            "today": "2026-01-05",
+            "terms": said,
+            "mistakes": {},
+            "areas": [area],
+        }
+    )

@@ -1,0 +1,154 @@
+"""Cost against n on two logarithmic axes: as SVG, and as text for a terminal. Made by hand, readable in black and white."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+WIDTH: Final = 980
+HEIGHT: Final = 480
+_LEFT: Final = 80
+_TOP: Final = 56
+_PLOT_WIDTH: Final = 500
+_PLOT_HEIGHT: Final = 350
+_COLOURS: Final = ("#1f4e79", "#b5541c", "#3a7d44", "#7a3e8e", "#8a6d00", "#555555")
+_DASHES: Final = ("", "7 3", "2 3", "9 3 2 3", "4 4", "12 4")
+_MARKS: Final = "ox+*#@%&"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a plot: its name, and its points (n, cost), all above zero."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a plot says: `x` and `y` name what is along the axes, with units."""
+
+    title: str
+    x: str
+    y: str
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The decades that a plot shows."""
+
+    low: tuple[int, int]
+    high: tuple[int, int]
+
+    def place(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Where a point lies, 0…1 along both axes."""
+        x, y = (
+            (math.log10(value) - low) / (high - low)
+            for value, low, high in zip(point, self.low, self.high, strict=True)
+        )
+        return x, y
+
+
+def _shown(series: Sequence[Series]) -> list[Series]:
+    """Without the points that a logarithmic axis has no place for."""
+    kept = [Series(s.name, tuple(p for p in s.points if p[0] > 0 and p[1] > 0)) for s in series]
+    return [s for s in kept if s.points]
+
+
+def _frame(series: Sequence[Series]) -> _Frame:
+    points = [point for each in series for point in each.points]
+    low, high = [], []
+    for axis in (0, 1):
+        values = [math.log10(point[axis]) for point in points]
+        low.append(math.floor(min(values) + 1e-9))
+        high.append(max(math.ceil(max(values) - 1e-9), low[-1] + 1))
+    return _Frame((low[0], low[1]), (high[0], high[1]))
+
+
+def label(value: float) -> str:
+    """A power of ten as people write it: 0.001, 10, 1,000,000."""
+    return f"{value:,.0f}" if value >= 1 else f"{value:.12f}".rstrip("0")
+
+
+def draw(axes: Axes, series: Sequence[Series]) -> str:
+    """An SVG document. Points at zero or below are left out; without any point it says so."""
+    kept = _shown(series)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" role="img">',
+        f"<title>{escape(axes.title)}</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        _text(24, 28, axes.title, size=16, weight="bold"),
+    ]
+    if not kept:
+        return "\n".join([*parts, _text(_LEFT, _TOP + 40, "Nothing was measured."), "</svg>"]) + "\n"
+    frame = _frame(kept)
+    parts += _grid(frame, axes)
+    for index, each in enumerate(kept):
+        colour, dash = _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)]
+        places = [_across(frame, point) for point in sorted(each.points)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        style = f' stroke-dasharray="{dash}"' if dash else ""
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
+        left, y = _LEFT + _PLOT_WIDTH + 24, _TOP + 14 + 22 * index
+        parts.append(
+            f'<line x1="{left}" y1="{y}" x2="{left + 30}" y2="{y}" stroke="{colour}" stroke-width="2"{style}/>'
+        )
+        parts.append(_text(left + 38, y + 4, each.name))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _across(frame: _Frame, point: tuple[float, float]) -> tuple[float, float]:
+    x, y = frame.place(point)
+    return _LEFT + x * _PLOT_WIDTH, _TOP + (1 - y) * _PLOT_HEIGHT
+
+
+def _grid(frame: _Frame, axes: Axes) -> list[str]:
+    parts = []
+    bottom, right = _TOP + _PLOT_HEIGHT, _LEFT + _PLOT_WIDTH
+    for decade in range(frame.low[0], frame.high[0] + 1):
+        x, _ = _across(frame, (10.0**decade, 10.0 ** frame.low[1]))
+        parts.append(f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#dddddd"/>')
+        parts.append(_text(x, bottom + 18, label(10.0**decade), anchor="middle"))
+    for decade in range(frame.low[1], frame.high[1] + 1):
+        _, y = _across(frame, (10.0 ** frame.low[0], 10.0**decade))
+        parts.append(f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>')
+        parts.append(_text(_LEFT - 8, y + 4, label(10.0**decade), anchor="end"))
+    parts.append(_text(_LEFT + _PLOT_WIDTH / 2, bottom + 40, axes.x, anchor="middle"))
+    parts.append(_text(24, _TOP - 8, axes.y))
+    return parts
+
+
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "normal"
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
+        f'fill="#222222">{escape(text)}</text>'
+    )
+
+
+def sketch(axes: Axes, series: Sequence[Series], *, width: int = 60, height: int = 14) -> list[str]:
+    """The same as lines of text: one mark per series, the first series on top where two meet."""
+    kept = _shown(series)
+    if not kept:
+        return ["Nothing was measured."]
+    frame = _frame(kept)
+    cells = [[" "] * width for _ in range(height)]
+    for index, each in reversed(list(enumerate(kept))):
+        for point in each.points:
+            x, y = frame.place(point)
+            cells[round((1 - y) * (height - 1))][round(x * (width - 1))] = _MARKS[index % len(_MARKS)]
+    ticks = {
+        round((1 - (d - frame.low[1]) / (frame.high[1] - frame.low[1])) * (height - 1)): label(10.0**d)
+        for d in range(frame.low[1], frame.high[1] + 1)
+    }
+    margin = max(len(text) for text in ticks.values())
+    lines = [axes.y]
+    lines += [f"{ticks.get(row, ''):>{margin}} |{''.join(line)}".rstrip() for row, line in enumerate(cells)]
+    lines.append(f"{'':>{margin}} +{'-' * width}")
+    first, last = label(10.0 ** frame.low[0]), label(10.0 ** frame.high[0])
+    lines.append(f"{'':>{margin}}  {first}{axes.x:^{max(width - len(first) - len(last), 0)}}{last}")
+    lines += [f"{'':>{margin}}  {_MARKS[i % len(_MARKS)]} {each.name}" for i, each in enumerate(kept)]
+    return lines
