@@ -319,6 +319,7 @@ class Edge:
             workspace=workspace or Workspace.in_memory(),
             limits=self.limits,
             snapshot=snapshot,
+            computer=self.computer,
         )
 
     def sender(self, workspace: Workspace | None = None, snapshot: bytes | None = None) -> Sender:
@@ -333,6 +334,7 @@ class Edge:
             workspace=workspace or Workspace.in_memory(),
             limits=self.limits,
             snapshot=snapshot,
+            computer=self.computer,
         )
 
     def connect(self) -> Network:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from blindmatch.node import engine
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -151,6 +152,7 @@ def status(
             "running_edges": len(running),
             "curve": group.backend_description(),
             "hashing": hashing.backend_name(),
+            "engine": engine.describe(node.settings),
             "audit_entries": 0 if last is None else last.seq,
         }
 
@@ -168,6 +170,7 @@ def status(
         pairs.append(("curve", f"{data['curve']}{slow if data['curve'] == 'reference' else ''}"))
         built = " - the extension is not built: reinstall where there is a C compiler"
         pairs.append(("hashing", f"{data['hashing']}{built if data['hashing'] == 'hashlib' else ''}"))
+        pairs.append(("engine", data["engine"]))
         pairs += [("peer", f"{agency} at {peer.address}") for agency, peer in node.settings.peers.items()]
         facts(pairs)
 
