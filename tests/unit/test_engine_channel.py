@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
+from blindmatch.node.config import make_settings
 from blindmatch.node.engine import LocalEngine, describe, open_engine
 from blindmatch.node.engine.channel import Handshake, shapes_of
 from blindmatch.node.engine.worker import STEPS, Request, Worker, bound
-from blindmatch.node.config import make_settings
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode
 from blindmatch.protocol.match import LocalComputing
@@ -118,7 +118,9 @@ def test_a_peers_fault_comes_back_as_one(worker):
 def test_the_settings_choose_the_engine(monkeypatch):
     assert isinstance(open_engine(make_settings(NODE)), LocalEngine)
     assert describe(make_settings(NODE)) == "local"
-    settings = make_settings({**NODE, "engine": "ray", "cluster": {"address": "ray://head:10001", "workers": 3}})
+    settings = make_settings(
+        {**NODE, "engine": "ray", "cluster": {"address": "ray://head:10001", "workers": 3}}
+    )
     monkeypatch.setattr("blindmatch.node.engine.find_spec", lambda _name: None)
     assert describe(settings).startswith("ray, ray://head:10001, 3 workers - NOT INSTALLED")
     with pytest.raises(ConfigError, match="not installed"):
