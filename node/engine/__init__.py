@@ -10,7 +10,7 @@ from blindmatch.node.config import Settings
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.protocol.match import Computing, EdgeContext, LocalComputing
 
-__all__ = ["LANES", "Engine", "LocalEngine", "describe", "open_engine"]
+__all__ = ["Engine", "LocalEngine", "check_installed", "describe", "open_engine"]
 
 LANES = 8
 """Chunks prepared side by side, at most. The kernel splits each over all cores again, so more would only take memory."""

@@ -22,8 +22,6 @@ from blindmatch.simulations.network import Edge
 
 SEED = bytes(range(32))
 EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
-# What Ray leaves behind when a connection ends.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
 @pytest.fixture(scope="module")
