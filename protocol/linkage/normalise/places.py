@@ -213,6 +213,7 @@ def _parts(number: str, street: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=CACHED)
 def house_name(number: str) -> str:
+    """The number or name of a house in a column of its own."""
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
     return _number(found) if found and found.end() == len(house) else _name(house)
@@ -220,6 +221,7 @@ def house_name(number: str) -> str:
 
 @lru_cache(maxsize=CACHED)
 def road(street: str) -> str:
+    """The street in a column of its own."""
     return _street(_segment(fold(street).strip()))
 
 
