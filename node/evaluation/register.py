@@ -9,6 +9,7 @@ from blindmatch.node.importers.records import Part
 from blindmatch.protocol.linkage import Schema
 
 _NAMES = ("forenames", "surname", "full_name")
+_BELOW_DISTRICT = ("full", "sector")
 _MONTH_CHARACTERS = 7
 
 
@@ -31,10 +32,10 @@ def as_register(parts: Sequence[Part]) -> list[Part]:
 
 
 def districts_only(schema: Schema, columns: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Level digests (rows, levels, 16) without those of a postcode's levels other than its district.
+    """Level digests (rows, levels, 16) without those of a postcode that say more than its district.
 
     Done on digests because a district by itself can be told from a postcode in some countries only.
     """
     reduced = columns.copy()
-    reduced[:, [level.field == "postcode" and level.test != "district" for level in schema.levels]] = 0
+    reduced[:, [level.field == "postcode" and level.test in _BELOW_DISTRICT for level in schema.levels]] = 0
     return reduced

@@ -29,11 +29,13 @@ from blindmatch.protocol.linkage.keys import compile_keys as listed_keys
 from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
-from blindmatch.protocol.linkage.states import BIT, ONE, parts, space
+from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, parts, space
 
 SIMULATED: Final = 8_192
 """Matches drawn from the model, on which recall is reckoned: to about half a per cent."""
-_STEP: Final = BIT // 4
+_STEP: Final = BIT // 16
+_BELOW: Final = 12
+"""Steps tried below the threshold that bisection finds: the share of false leads does not fall quite evenly."""
 Bools = npt.NDArray[np.bool_]
 
 
@@ -71,34 +73,50 @@ class Terms:
         return b"".join(value.to_bytes(8, "big") for value in shares)
 
 
+_MISSING: Final = 3
+"""States of a field that is missing: on the receiver's side, on the sender's, on both."""
+
+
 class _Matches:
-    """Matches drawn from the model: for each kind of them its states, what is missing, and how many there are."""
+    """Matches drawn from the model: each kind of them by its states, and how many there are."""
 
     def __init__(self, weights: Weights, swapped_m: float, seed: bytes) -> None:
         dimensions = weights.space.dimensions
+        model = weights.space.schema.model
         columns = 3 * len(dimensions) + 1
         drawn = np.frombuffer(hashlib.shake_256(seed).digest(4 * SIMULATED * columns), dtype=">u4")
         draws = (drawn.astype(np.int64) << 8).reshape(columns, SIMULATED)
         swapped = draws[-1] < parts(swapped_m)
         rows = [swapped.astype(np.int64)]
         for i, d in enumerate(dimensions):
-            state = np.searchsorted(np.cumsum(weights.m[i]), draws[3 * i], side="right")
-            nothing = len(d.states) - 1
-            absent = [
+            last = len(d.states) - 1
+            state = np.minimum(np.searchsorted(np.cumsum(weights.m[i]), draws[3 * i], side="right"), last)
+            if model and d.name in model.names:
+                state[swapped] = last
+            gone = [
                 draws[3 * i + 1 + side] >= weights.presence[side][i] * (ONE // PRESENT) for side in (0, 1)
             ]
-            gone = absent[0] | absent[1]
-            model = weights.space.schema.model
-            if model and d.name in model.names:
-                gone = gone | swapped
-            rows += [
-                np.where(gone, nothing, np.minimum(state, nothing)),
-                *(a.astype(np.int64) for a in absent),
-            ]
+            missing = gone[0] + 2 * gone[1].astype(np.int64)
+            rows.append(np.where(missing, last + missing, state))
         kinds, self.counts = np.unique(np.stack(rows), axis=1, return_counts=True)
         self.swapped = kinds[0].astype(np.bool_)
-        self.states = kinds[1::3]
-        self.absent = (kinds[2::3].astype(np.bool_), kinds[3::3].astype(np.bool_))
+        self.states = kinds[1:]
+
+
+def _held_by(dimension: Dimension) -> Bools:
+    """(demands, states): which states meet a demand.
+
+    Demands are the levels, nothing, missing on the receiver's side, missing on the sender's; states are the dimension's
+    own and the missing ones.
+    """
+    states = len(dimension.states)
+    held = np.zeros((len(dimension.levels) + 3, states + _MISSING), dtype=np.bool_)
+    for level in range(len(dimension.levels)):
+        held[level, :states] = [level in state for state in dimension.states]
+    held[-3] = True
+    held[-2, [states, states + 2]] = True
+    held[-1, [states + 1, states + 2]] = True
+    return held
 
 
 class _Search:
@@ -114,27 +132,30 @@ class _Search:
         model = weights.space.schema.model
         self.matches = _Matches(weights, model.swapped_m if model and model.swapped else 0.0, seed)
         self._names = [i for i, d in enumerate(self.dimensions) if model and d.name in model.names]
-        self._holds = [
-            np.array([[o in s for s in d.states] for o in range(len(d.levels))] + [[True] * len(d.states)])
-            for d in self.dimensions
-        ]
-        self._drawn = [h[:, self.matches.states[i]] for i, h in enumerate(self._holds)]
-        self._alone, self._household = weights.met()
+        self._held = [_held_by(d) for d in self.dimensions]
+        self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
+        self._met = weights.met()
         self.true = parts(terms.overlap) * min(sizes)
+
+    @staticmethod
+    def _asked(pattern: Pattern) -> list[int]:
+        """Per dimension the demand, as `_held_by` counts them."""
+        asked = list(pattern.demands)
+        for i in pattern.absence.receiver:
+            asked[i] = -2
+        for i in pattern.absence.sender:
+            asked[i] = -1
+        return asked
 
     def satisfied(self, pattern: Pattern) -> Bools:
         """Which kinds of match the pattern finds."""
         found = np.ones(len(self.matches.counts), dtype=np.bool_)
-        for i, demand in enumerate(pattern.demands):
-            if demand < len(self.dimensions[i].levels) and not (pattern.swapped and i in self._names):
-                found &= self._drawn[i][demand]
-        if pattern.swapped:
-            both = self.matches.swapped.copy()
-            both |= np.logical_and.reduce([self._drawn[i][0] for i in self._names])
-            found &= both
-        for side, fields in enumerate((pattern.absence.receiver, pattern.absence.sender)):
-            for i in fields:
-                found &= self.matches.absent[side][i]
+        names = self._names if pattern.swapped else []
+        if names:
+            found &= self.matches.swapped | np.logical_and.reduce([self._drawn[i][0] for i in names])
+        for i, asked in enumerate(self._asked(pattern)):
+            if i not in names:
+                found &= self._drawn[i][asked]
         return found
 
     def choose(self, candidates: Sequence[Pattern]) -> tuple[list[tuple[Pattern, int]], int]:
@@ -158,36 +179,23 @@ class _Search:
         return chosen, sum(gain for _, gain in chosen)
 
     def false_leads(self, chosen: Sequence[Pattern]) -> int:
-        """Expected pairs of two people that some pattern finds, in parts of 2^40.
-
-        Patterns with the same absence are counted as one union over all states; those with different ones are added.
-        """
-        total = 0
-        for absence in dict.fromkeys(pattern.absence for pattern in chosen):
-            union = np.zeros([len(d.states) for d in self.dimensions], dtype=np.bool_)
-            for pattern in chosen:
-                if pattern.absence == absence:
-                    union |= self._cells(pattern)
-            total += self._mass(union) * self._missing_share(absence) // ONE
-        return total * self.sizes[0] * self.sizes[1]
-
-    def _cells(self, pattern: Pattern) -> Bools:
-        cells = np.ones((1,) * len(self.dimensions), dtype=np.bool_)
-        for i, demand in enumerate(pattern.demands):
-            shape = [1] * len(self.dimensions)
-            shape[i] = -1
-            cells = cells & self._holds[i][demand].reshape(shape)
-        return cells
+        """Expected pairs of two people that some pattern finds, in parts of 2^40."""
+        union = np.zeros([held.shape[1] for held in self._held], dtype=np.bool_)
+        for pattern in chosen:
+            asked = zip(self._held, self._asked(pattern), strict=True)
+            union[np.ix_(*(np.flatnonzero(held[demand]) for held, demand in asked))] = True
+        return self._mass(union) * self.sizes[0] * self.sizes[1]
 
     def _mass(self, cells: Bools) -> int:
-        """Probability of a set of joint states in pairs of two people, in parts of 2^40 of 2^-40 …: exact."""
+        """Probability of a set of joint states in pairs of two people, in parts of 2^40: exact before it is rounded."""
         alone = len(self.weights.space.alone)
-        household = self._household.ravel()
         flat = cells.reshape(*cells.shape[:alone], -1)
-        held = flat @ household
         total = 0
-        for at in np.ndindex(*held.shape):
-            total += int(held[at]) * math.prod(int(self._alone[i][s]) for i, s in enumerate(at))
+        for kind in self._met:
+            held = flat @ kind.household.ravel()
+            for at in np.argwhere(held):
+                place = tuple(at.tolist())
+                total += int(held[place]) * math.prod(int(kind.alone[i][s]) for i, s in enumerate(place))
         return int(total // ONE**alone)
 
     def _missing_share(self, absence: Absence) -> int:
@@ -251,8 +259,9 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     terms = terms or Terms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
     listed = _listed(schema, receiver, sender, receiver_records * sender_records, terms)
-    weights = Weights(space(schema), receiver, sender)
     sizes = (max(receiver_records, 1), max(sender_records, 1))
+    relatives = parts(terms.overlap) * parts(schema.model.relatives / 100) * 100 // ONE // max(sizes)
+    weights = Weights(space(schema), receiver, sender, relatives=relatives)
     search = _Search(weights, sizes, terms, budget=terms.budget - len(listed), seed=inputs)
     tried = _lowest(search)
     good = [result for result in tried if result.within(parts(terms.false_leads))]
@@ -288,6 +297,7 @@ def _lowest(search: _Search) -> list[_Result]:
         tried.append(result)
         # Where nothing reaches the threshold at all it is too high, not too low.
         low, high = (low, middle) if result.within(share) or not result.chosen else (middle + 1, high)
+    tried += [search.at((low - step) * _STEP) for step in range(1, min(_BELOW, low) + 1)]
     return tried
 
 

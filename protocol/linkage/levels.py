@@ -18,9 +18,11 @@ _SHORTEST_CODE: Final = 3
 _LONGEST_CODE: Final = 9
 _DISTRICT_DIGITS: Final = 5
 _WRITTEN_DATE: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+_LETTERS: Final = re.compile(r"[A-Z]+")
 _FIRST_YEAR: Final = 1000
 _LAST_YEAR: Final = 2100
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
+_NEW_YEAR: Final = "-01-01"
 _YEAR, _MONTH, _DAY = slice(0, 4), slice(5, 7), slice(8, 10)
 
 
@@ -46,6 +48,12 @@ def _whole_code(canonical: str) -> str:
     return canonical if len(canonical.partition(" ")[2]) > 1 else ""
 
 
+def _area(canonical: str) -> str:
+    """The letters that a postcode begins with; of a code of figures the first two: a region."""
+    letters = _LETTERS.match(canonical)
+    return letters[0] if letters else canonical[:2]
+
+
 def _loose_date(text: str) -> str:
     """A date; one of a day or month that does not exist stays as it is written: the slip may stand in both lists."""
     try:
@@ -57,17 +65,18 @@ def _loose_date(text: str) -> str:
         return "-".join(written.groups())
 
 
+def _says_day(canonical: str) -> bool:
+    """Whether a date has a day that means something: the first of January is what is written where only a year is known."""
+    return len(canonical) == _DATE_LENGTH and not canonical.endswith(_NEW_YEAR)
+
+
 def _part(*pieces: slice) -> Test:
-    return lambda canonical: GAP.join(canonical[x] for x in pieces) if len(canonical) == _DATE_LENGTH else ""
+    return lambda canonical: GAP.join(canonical[x] for x in pieces) if _says_day(canonical) else ""
 
 
 def _either_day(canonical: str) -> str:
     """Year, and day and month in rising order."""
-    return (
-        GAP.join((canonical[:4], *sorted((canonical[5:7], canonical[8:]))))
-        if len(canonical) == _DATE_LENGTH
-        else ""
-    )
+    return GAP.join((canonical[:4], *sorted((canonical[5:7], canonical[8:])))) if _says_day(canonical) else ""
 
 
 def _either_way(canonical: str) -> str:
@@ -116,6 +125,7 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
         "full": _whole_code,
         "sector": normalise.places.sector,
         "district": lambda canonical: canonical.partition(" ")[0],
+        "area": _area,
     },
 }
 """Kind of field to its tests; blank says nothing. A level over two fields gets both texts with `GAP` between."""

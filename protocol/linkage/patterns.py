@@ -7,8 +7,9 @@ the threshold while no weaker one does: so two records share a token exactly whe
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -21,8 +22,13 @@ Grid = npt.NDArray[np.int64]
 
 MAX_MISSING: Final = 2
 _RAREST_M: Final = ONE >> 12
-_CLOSE: Final = 16
-"""Codes (2 bits): one side's rates make a key no more than this much looser than the other's alone would."""
+_CLOSE: Final = 4
+"""One side's rates make a key no more than so many times looser than the other's alone would."""
+
+
+_SAME_NAME: Final = 80
+_SAME_HOME: Final = 85
+"""Per cent of relatives who agree on the names of a household, and on its home."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,33 @@ def absences(space: Space, *, missing: bool) -> tuple[Absence, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """One kind of pairs of two people: probabilities in parts of 2^40 per state."""
+
+    alone: tuple[Grid, ...]
+    """For each dimension that stands alone, (states,); within this kind it is independent of all others."""
+    household: Grid
+    """The household's dimensions jointly, (states, states, …); sums to the share of this kind."""
+
+
 class Weights:
     """A round's probabilities and weights: the schema's m and both sides' u, for what both lists can say.
 
-    All integers. `m[d]` and `u[d]` per state of a dimension that stands alone; `household_u` (states, states, …).
+    Pairs of two people are strangers or relatives. Relatives share a home, and so their ages and names are not
+    independent of it: couples are born in the same years, sons bear their fathers' names. All integers.
     """
 
-    def __init__(self, space: Space, receiver: Rates, sender: Rates) -> None:
+    def __init__(self, space: Space, receiver: Rates, sender: Rates, *, relatives: int = 0) -> None:
+        """Put both sides' rates together.
+
+        Args:
+            space: the schema's.
+            receiver: as stated.
+            sender: as stated.
+            relatives: how often a pair between the lists is of one household at least, in parts of 2^40: a list that
+                holds one person of every household does not show how many of their relatives the other one holds.
+        """
         self.space = space
         self._place = {level.name: i for i, level in enumerate(space.schema.levels)}
         self.presence = tuple(
@@ -77,15 +103,16 @@ class Weights:
         """Per side and dimension, the share of records that say anything, in parts of 64."""
         kept = [self._kept(d, receiver, sender) for d in space.dimensions]
         self.m = tuple(_moved(np.array(d.m), k) for d, k in zip(space.dimensions, kept, strict=True))
-        self.u = tuple(
-            _moved(_combined(mine, theirs, (len(d.states),)), k)
-            for d, mine, theirs, k in zip(space.alone, receiver.alone, sender.alone, kept, strict=False)
+        stated = [_stated(rates, space, kept) for rates in (receiver, sender)]
+        met = tuple(
+            _combined(mine, theirs) for mine, theirs in zip(stated[0].alone, stated[1].alone, strict=True)
         )
-        shape = tuple(len(d.states) for d in space.household)
-        joint = _combined(receiver.household, sender.household, shape)
-        for axis, k in enumerate(kept[len(space.alone) :]):
-            joint = np.moveaxis(_moved(np.moveaxis(joint, axis, 0), k), 0, axis)
-        self.household_u: Grid = joint
+        joint = _combined(stated[0].household, stated[1].household)
+        seen = _excess(joint, space)
+        related = seen + _reduced(_relatives(space, max(relatives - int(seen.sum()), 0)), kept).household
+        kin = tuple(_moved(np.array(d.kin), k) for d, k in zip(space.alone, kept, strict=False))
+        self.kinds = (Pairs(met, joint - seen), Pairs(kin, related))
+        """Strangers and relatives."""
 
     def _field_presence(self, rates: Rates, dimension: Dimension) -> int:
         return max(rates.presence[self._place[level.name]] for level in dimension.levels)
@@ -115,68 +142,110 @@ class Weights:
                 done = share
         return moved
 
-    def met(self) -> tuple[tuple[Grid, ...], Grid]:
-        """The u that pairs of two people meet: a field that either side lacks agrees on nothing."""
+    def met(self) -> tuple[Pairs, ...]:
+        """The kinds of pairs as two lists meet them; each dimension has three more states, of a field that is missing.
+
+        After its own states: missing on the receiver's side, on the sender's, on both.
+        """
         count = len(self.space.alone)
-        lost = []
-        for i, d in enumerate(self.space.dimensions):
-            both = self.presence[0][i] * self.presence[1][i]
-            moved = np.zeros((len(d.states), len(d.states)), dtype=np.int64)
-            np.fill_diagonal(moved, both)
-            moved[:, -1] += PRESENT * PRESENT - both
-            lost.append(moved)
-        alone = tuple(_moved(u, moved) for u, moved in zip(self.u, lost, strict=False))
-        joint = self.household_u
-        for axis, moved in enumerate(lost[count:]):
-            joint = np.moveaxis(_moved(np.moveaxis(joint, axis, 0), moved), 0, axis)
-        return alone, np.ascontiguousarray(joint)
+        lacks = list(zip(*self.presence, strict=True))
+        met = []
+        for kind in self.kinds:
+            joint = kind.household
+            for axis, both in enumerate(lacks[count:]):
+                joint = np.moveaxis(_with_missing(np.moveaxis(joint, axis, 0), *both), 0, axis)
+            alone = tuple(_with_missing(u, *both) for u, both in zip(kind.alone, lacks, strict=False))
+            met.append(Pairs(alone, np.ascontiguousarray(joint)))
+        return tuple(met)
 
     def bests(self, dimension: int) -> Grid:
         """The m per best level (and none, last) of a dimension."""
         return _by_best(self.space.dimensions[dimension], self.m[dimension])
 
     def alone_weight(self, dimension: int) -> Grid:
-        """Weight per demanded level, and of disagreeing (last), of a dimension that stands alone."""
-        d = self.space.dimensions[dimension]
-        m, u = self.bests(dimension), _by_best(d, self.u[dimension])
-        weights = [log2_units(int(a), int(b)) for a, b in zip(m, u, strict=True)]
-        return _ordered(np.array(weights, dtype=np.int64), m >= _RAREST_M, (d,))
-
-    def household_weight(self, absent: frozenset[int] = frozenset()) -> Grid:
-        """Joint weight per combination of demanded levels; an absent dimension has one entry, nothing."""
-        first = len(self.space.alone)
-        u = self.household_u
-        m = [self.bests(first + axis) for axis in range(len(self.space.household))]
-        for axis, d in enumerate(self.space.household):
-            u = np.moveaxis(_by_best(d, np.moveaxis(u, axis, 0)), 0, axis)
-            if first + axis in absent:
-                u = u.sum(axis=axis, keepdims=True)
-        out = np.zeros(u.shape, dtype=np.int64)
-        for at in np.ndindex(*u.shape):
-            numerator, denominator = 1, int(u[at])
-            for axis, best in enumerate(at):
-                if first + axis not in absent:
-                    numerator *= max(int(m[axis][best]), 1)
-                    denominator *= ONE if axis else 1
-            held = sum(1 for axis in range(u.ndim) if first + axis not in absent)
-            out[at] = log2_units(numerator, max(int(u[at]), 1) * ONE ** max(held - 1, 0)) if held else 0
-        known = np.ones(out.shape, dtype=np.bool_)
-        for axis, best in enumerate(m):
-            if first + axis not in absent:
-                shape = [-1 if i == axis else 1 for i in range(out.ndim)]
-                known &= (best >= _RAREST_M).reshape(shape)
-        held_by = (None if first + axis in absent else d for axis, d in enumerate(self.space.household))
-        return _ordered(out, known, tuple(held_by))
+        """Weight between strangers per demanded level, and of disagreeing (last), of a dimension that stands alone."""
+        m, u = (
+            self.bests(dimension),
+            _by_best(self.space.dimensions[dimension], self.kinds[0].alone[dimension]),
+        )
+        return np.array([log2_units(int(a), int(b)) for a, b in zip(m, u, strict=True)], dtype=np.int64)
 
 
-def _combined(mine: tuple[int, ...], theirs: tuple[int, ...], shape: tuple[int, ...]) -> Grid:
-    """Two sides' codes to probabilities: the geometric mean bounds how often the two lists collide (Cauchy-Schwarz)."""
-    codes = [min((a + b) // 2, min(a, b) + _CLOSE) for a, b in zip(mine, theirs, strict=True)]
-    values = [probability(code) for code in codes]
-    total = sum(values)
-    if total > ONE - 1:
-        values = [value * (ONE - 1) // total for value in values]
-    return np.array([*values, ONE - sum(values)], dtype=np.int64).reshape(shape)
+def _excess(joint: Grid, space: Space) -> Grid:
+    """The part of the household's joint states that is relatives: what shared homes have beyond independent fields."""
+    model = space.schema.model
+    home = np.zeros(joint.shape, dtype=np.bool_)
+    agreed = np.zeros(joint.shape, dtype=np.int64)
+    apart = np.full((1,) * joint.ndim, ONE, dtype=object)
+    for axis, d in enumerate(space.household):
+        view = [-1 if i == axis else 1 for i in range(joint.ndim)]
+        others = tuple(i for i in range(joint.ndim) if i != axis)
+        apart = apart * joint.sum(axis=others).astype(object).reshape(view) // ONE
+        agreed += (np.arange(len(d.states)) < len(d.states) - 1).reshape(view)
+        if model and d.name in model.home:
+            home |= np.array([best == 0 for best in d.bests]).reshape(view)
+    apart = apart.astype(np.int64)
+    # Rates are known to 9 % each: what is hardly more than the product of its parts need not be families.
+    return np.where(home & (agreed > 1) & (joint * 2 > apart * 3), joint - apart, 0)
+
+
+def _relatives(space: Space, share: int) -> Pairs:
+    """So many pairs of one household, by the joint states of its fields: mostly one name and one home."""
+    model = space.schema.model
+    dimensions = space.household
+    homes = np.zeros([len(d.states) for d in dimensions], dtype=np.int64)
+    named = [model is not None and d.name in model.names for d in dimensions]
+    for home, of_homes in ((True, _SAME_HOME), (False, 100 - _SAME_HOME)):
+        for name, of_names in ((True, _SAME_NAME), (False, 100 - _SAME_NAME)):
+            agreed = [name if is_name else home for is_name in named]
+            at = tuple(
+                d.bests.index(0) if yes else len(d.states) - 1
+                for yes, d in zip(agreed, dimensions, strict=True)
+            )
+            homes[at] += share * of_homes * of_names // 10_000
+    return Pairs(tuple(np.array(d.kin) for d in space.alone), homes)
+
+
+def _with_missing(values: Grid, receiver: int, sender: int) -> Grid:
+    """Probabilities by state (first axis), then by what is missing; how often either side says anything, in 64ths."""
+    every = values.sum(axis=0, keepdims=True)
+    gone = (PRESENT - receiver, PRESENT - sender)
+    shares = (gone[0] * sender, receiver * gone[1], gone[0] * gone[1])
+    return np.concatenate([values * receiver * sender, *(every * share for share in shares)]) // PRESENT**2
+
+
+def _reduced(pairs: Pairs, moved: Sequence[Grid]) -> Pairs:
+    """Pairs after what cannot be said has fallen to what remains, dimension by dimension."""
+    count = len(pairs.alone)
+    alone = tuple(_moved(values, each) for values, each in zip(pairs.alone, moved[:count], strict=True))
+    joint = pairs.household
+    for axis, each in enumerate(moved[count:]):
+        joint = np.moveaxis(_moved(np.moveaxis(joint, axis, 0), each), 0, axis)
+    return Pairs(alone, np.ascontiguousarray(joint))
+
+
+def _stated(rates: Rates, space: Space, kept: Sequence[Grid]) -> Pairs:
+    """One side's rates as probabilities, for what both lists can say."""
+
+    def spread(codes: tuple[int, ...], dimensions: Sequence[Dimension]) -> Grid:
+        values = [probability(code) for code in codes]
+        total = sum(values)
+        if total > ONE - 1:
+            values = [value * (ONE - 1) // total for value in values]
+        return np.array([*values, ONE - sum(values)], dtype=np.int64).reshape(
+            [len(d.states) for d in dimensions]
+        )
+
+    alone = tuple(spread(codes, [d]) for codes, d in zip(rates.alone, space.alone, strict=True))
+    return _reduced(Pairs(alone, spread(rates.household, space.household)), kept)
+
+
+def _combined(mine: Grid, theirs: Grid) -> Grid:
+    """Two sides' probabilities to one: the geometric mean bounds how often the two lists collide (Cauchy-Schwarz)."""
+    middle = np.frompyfunc(lambda p, q: max(math.isqrt(p * q), max(p, q) // _CLOSE), 2, 1)
+    both = middle(mine.astype(object), theirs.astype(object)).astype(np.int64).ravel()
+    both[-1] = ONE - both[:-1].sum()
+    return np.asarray(both.reshape(mine.shape), dtype=np.int64)
 
 
 def _moved(values: Grid, moved: Grid) -> Grid:
@@ -196,13 +265,14 @@ def _by_best(dimension: Dimension, values: Grid) -> Grid:
     return out
 
 
+@cache
 def _below(dimension: Dimension) -> tuple[tuple[int, ...], ...]:
     """Per demand, the strictly weaker demands."""
     every = range(len(dimension.levels) + 1)
     return tuple(tuple(j for j in every if j != i and dimension.implies(i, j)) for i in every)
 
 
-def _ordered(weights: Grid, known: npt.NDArray[np.bool_], dimensions: tuple[Dimension | None, ...]) -> Grid:
+def _ordered(weights: Grid, known: npt.NDArray[np.bool_], dimensions: Sequence[Dimension | None]) -> Grid:
     """No demand is worth more than one that implies it: otherwise agreeing on more would lower a score.
 
     The rarer state is the worse known, so the weaker demand gives way, never the stronger one. A demand that the lists
@@ -237,15 +307,43 @@ def _ordered(weights: Grid, known: npt.NDArray[np.bool_], dimensions: tuple[Dime
 
 def scores(weights: Weights, absent: frozenset[int] = frozenset()) -> Grid:
     """The score of every combination of demands; an absent dimension's axis has length 1."""
-    alone = weights.space.alone
-    household = weights.household_weight(absent)
-    total = np.zeros((1,) * len(alone) + household.shape, dtype=np.int64) + household
-    for axis in range(len(alone)):
+    dimensions = weights.space.dimensions
+    axes = range(len(dimensions))
+    views = [[-1 if i == axis else 1 for i in axes] for axis in axes]
+    held = [axis for axis in axes if axis not in absent]
+    known = np.ones((1,) * len(dimensions), dtype=np.bool_)
+    # Integers of any length: products of probabilities in parts of 2^40.
+    match = np.full((1,) * len(dimensions), 1, dtype=object)
+    for axis in held:
+        bests = weights.bests(axis)
+        known = known & (bests >= _RAREST_M).reshape(views[axis])
+        match = match * np.maximum(bests, 1).astype(object).reshape(views[axis])
+    chance = sum(_chance(kind, weights.space, absent) for kind in weights.kinds)
+    # chance is in parts of ONE for the household and for each field beside it.
+    above = ONE ** (1 + sum(1 for axis in held if axis < len(weights.space.alone)))
+    below = ONE ** len(held)
+    units = np.frompyfunc(lambda m, u: log2_units(m * above, max(u, 1) * below), 2, 1)
+    return _ordered(
+        units(match, chance).astype(np.int64),
+        known,
+        [None if i in absent else d for i, d in enumerate(dimensions)],
+    )
+
+
+def _chance(kind: Pairs, space: Space, absent: frozenset[int]) -> npt.NDArray[np.object_]:
+    """How often pairs of this kind are in each combination of best levels, as integers of any length."""
+    count = len(space.alone)
+    joint = kind.household
+    for axis, d in enumerate(space.household):
+        joint = np.moveaxis(_by_best(d, np.moveaxis(joint, axis, 0)), 0, axis)
+        if count + axis in absent:
+            joint = joint.sum(axis=axis, keepdims=True)
+    chance = joint.astype(object).reshape((1,) * count + joint.shape)
+    for axis, d in enumerate(space.alone):
         if axis not in absent:
-            shape = [1] * total.ndim
-            shape[axis] = -1
-            total = total + weights.alone_weight(axis).reshape(shape)
-    return total
+            view = [-1 if i == axis else 1 for i in range(len(space.dimensions))]
+            chance = chance * _by_best(d, kind.alone[axis]).astype(object).reshape(view)
+    return chance
 
 
 def _minimal(sufficient: npt.NDArray[np.bool_], dimensions: tuple[Dimension, ...]) -> npt.NDArray[np.bool_]:

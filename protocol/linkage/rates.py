@@ -25,16 +25,14 @@ Counts = npt.NDArray[np.float64]
 
 SAMPLE: Final = 12_000
 """Records that are compared with each other: 72 million pairs, of which a family's agreement is found often."""
-PRIOR_PAIRS: Final = 2_000_000
-"""How many pairs the schema's own rates weigh: what 2,000 records say."""
+PRIOR_PAIRS: Final = 500_000
+"""How many pairs the schema's own rates weigh: what 1,000 records say."""
 PRESENT: Final = 64
 """Presence 1."""
 RAREST: Final = 255
 """The code of everything below 2^-31.9."""
 _STEP: Final = 8
 _LARGEST_GROUP: Final = 64
-_FAMILY: Final = 0.8
-"""How often a family agrees on one of its household's fields."""
 _VERSION: Final = 2
 _SLACK: Final = ONE // 5
 # Honest lists differ from the schema's rates, but two people share an initial somewhere.
@@ -219,12 +217,12 @@ def measure(
     count = len(sample.words)
     pairs = max(count * (count - 1) // 2 - len(twice), 0)
     alone = tuple(
-        _codes(_joint(sample, [d], places, twice), pairs, _prior(schema, [d]), _said([d], places, share))
+        _codes(_joint(sample, [d], places, twice), pairs, _prior([d]), _said([d], places, share))
         for d in made.alone
     )
     joint = list(made.household)
     household = _codes(
-        _joint(sample, joint, places, twice), pairs, _prior(schema, joint), _said(joint, places, share)
+        _joint(sample, joint, places, twice), pairs, _prior(joint), _said(joint, places, share)
     )
     # A level that is implied is present at least as often, also after rounding.
     return Rates(tuple(round(float(x) * PRESENT) for x in share), alone, household)
@@ -266,20 +264,13 @@ def _said(dimensions: list[Dimension], places: dict[str, int], share: Counts) ->
     return out
 
 
-def _prior(schema: Schema, dimensions: list[Dimension]) -> Counts:
-    """The schema's own rates: strangers agree field by field, families on most fields at once."""
-    strangers, relatives = (
-        np.ones([len(d.states) for d in dimensions]),
-        np.ones([len(d.states) for d in dimensions]),
-    )
+def _prior(dimensions: list[Dimension]) -> Counts:
+    """The schema's own rates: strangers agree field by field."""
+    strangers = np.ones([len(d.states) for d in dimensions])
     for axis, d in enumerate(dimensions):
         view = [-1 if i == axis else 1 for i in range(len(dimensions))]
         strangers *= (np.array(d.default_u, dtype=np.float64) / ONE).reshape(view)
-        relatives *= np.array(
-            [{0: _FAMILY, len(d.levels): 1 - _FAMILY}.get(b, 0.0) for b in d.bests]
-        ).reshape(view)
-    family = schema.model.family if schema.model and len(dimensions) > 1 else 0.0
-    return strangers + family * relatives
+    return strangers
 
 
 def _codes(counts: Counts, pairs: int, prior: Counts, said: Counts) -> tuple[int, ...]:

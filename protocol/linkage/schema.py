@@ -55,6 +55,8 @@ class Level:
     """Levels of the same field that agree whenever this one does."""
     both: tuple[tuple[str, str], ...] = ()
     """Pairs of levels that together imply this one."""
+    kin: float = 0.0
+    """As `u`, for two people of one household; 0 stands for `u`."""
 
     @property
     def bits(self) -> float:
@@ -94,8 +96,10 @@ class Model:
     """The fields that `swapped` puts in either order: their best levels are what it stands for."""
     along: float
     """How often a level below the best one, not implied by it, agrees too in records of one person."""
-    family: float
-    """How often two people of a list are one family, where the list is too short to say."""
+    relatives: float
+    """How many relatives of the people on one list are on the other, per person whom both are assumed to hold."""
+    home: tuple[str, ...]
+    """Household fields of which one agrees on its best level, beside any other, where a home is shared."""
 
 
 @dataclass(frozen=True)
@@ -193,22 +197,23 @@ def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
     compared = set(model.compared)
     if not 2 <= len(compared) == len(model.compared) <= MAX_COMPARED or not fields >= compared:
         yield f"compares 2 to {MAX_COMPARED} of its fields, each once"
-    for part in (model.household, model.person, model.missing, model.names):
+    for part in (model.household, model.person, model.missing, model.names, model.home):
         if not set(part) <= compared or len(set(part)) != len(part):
-            yield "household, person, missing and names list compared fields, each once"
+            yield "household, person, missing, names and home list compared fields, each once"
     if not model.person:
         yield "names no field that tells a person from the rest of the house"
     if not model.household or len(model.household) == len(model.compared):
         yield "names no field of a household, or no other"
     if model.swapped and model.swapped not in {level.name for level in schema.levels}:
         yield f"swapped names unknown level {model.swapped}"
-    if not (0 < model.swapped_m < 1 and 0 <= model.along < 1 and 0 <= model.family <= 1):
-        yield "swapped_m, along and family are probabilities"
+    if not (0 < model.swapped_m < 1 and 0 <= model.along < 1 and 0 <= model.relatives <= 100):
+        yield "swapped_m and along are probabilities, relatives a number from 0 to 100"
     yield from _linked_faults(schema)
     for name in model.compared:
         own = schema.levels_of(name)
-        if not 1 <= len(own) <= MAX_LEVELS or sum(x.m for x in own) >= 1 or sum(x.u for x in own) >= 1:
-            yield f"field {name} needs 1 to {MAX_LEVELS} levels whose m, and whose u, add up to less than 1"
+        sums = (sum(x.m for x in own), sum(x.u for x in own), sum(x.kin or x.u for x in own))
+        if not 1 <= len(own) <= MAX_LEVELS or max(sums) >= 1:
+            yield f"field {name} needs 1 to {MAX_LEVELS} levels whose m, u and kin each add up to less than 1"
 
 
 def _linked_faults(schema: Schema) -> Iterator[str]:
@@ -235,7 +240,7 @@ def _digest(schema: Schema) -> bytes:
     if schema.model is not None:
         fixed["model"] = {name: repr(value) for name, value in sorted(vars(schema.model).items())}
         fixed["implies"] = [
-            [x.other, list(x.implies), [list(pair) for pair in x.both]] for x in schema.levels
+            [x.other, list(x.implies), [list(pair) for pair in x.both], repr(x.kin)] for x in schema.levels
         ]
     hasher = Hash(SHA512_256())
     hasher.update(b"blindmatch/schema/v1\0")
@@ -293,11 +298,12 @@ def _field(item: Mapping[str, Any]) -> Field:
 
 
 def _level(item: Mapping[str, Any]) -> Level:
-    _only(item, "name", "field", "test", "words", "m", "u", "other", "implies", "both")
+    _only(item, "name", "field", "test", "words", "m", "u", "other", "implies", "both", "kin")
     name, on, test, words = (_text(item[entry]) for entry in ("name", "field", "test", "words"))
     both = tuple((_text(first), _text(second)) for first, second in item.get("both", ()))
     implies, other = _texts(item.get("implies", ())), _text(item.get("other", ""))
-    return Level(name, on, test, words, float(item["m"]), float(item["u"]), other, implies, both)
+    rates = (float(item["m"]), float(item["u"]))
+    return Level(name, on, test, words, *rates, other, implies, both, float(item.get("kin", 0)))
 
 
 def _texts(items: Iterable[object]) -> tuple[str, ...]:
@@ -308,12 +314,12 @@ def _model(item: Mapping[str, Any]) -> Model:
     _only(item, *Model.__dataclass_fields__)
     first, second = _texts(item["names"])
     return Model(
-        **{name: _texts(item[name]) for name in ("compared", "household", "person", "missing")},
+        **{name: _texts(item[name]) for name in ("compared", "household", "person", "missing", "home")},
         swapped=_text(item["swapped"]),
         names=(first, second),
         swapped_m=float(item["swapped_m"]),
         along=float(item["along"]),
-        family=float(item["family"]),
+        relatives=float(item["relatives"]),
     )
 
 

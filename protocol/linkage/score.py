@@ -130,7 +130,8 @@ def _pair_score(
         for i, d in enumerate(space.alone)
         if i not in absence.fields
     ]
-    household = patterns.weights.household_weight(absence.fields)[demands[alone:]]
+    # What the household's fields add depends on what the others say: relatives share both.
+    household = score - sum(round(part.bits * BIT) for part in parts)
     parts.append(
         Part(
             tuple(d.name for d in space.household),

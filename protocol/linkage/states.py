@@ -27,10 +27,15 @@ def parts(probability: float) -> int:
 
 def log2_units(numerator: int, denominator: int) -> int:
     """log2(numerator / denominator) in 1/64 bit: each rounded down from its exact value."""
-    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine.
-    above: int = max(numerator, 1) ** BIT
-    below: int = max(denominator, 1) ** BIT
-    return above.bit_length() - below.bit_length()
+    return _log2_units(max(numerator, 1)) - _log2_units(max(denominator, 1))
+
+
+def _log2_units(number: int) -> int:
+    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine. The
+    # leading 64 bits tell more than 1/64 bit, and their power is quick.
+    shift = max(number.bit_length() - 64, 0)
+    power: int = (number >> shift) ** BIT
+    return shift * BIT + power.bit_length()
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Dimension:
     """Each state's probability in records of one person, in parts of 2^40."""
     default_u: tuple[int, ...] = field(init=False)
     """Each state's probability in records of two people, where no list says more."""
+    kin: tuple[int, ...] = field(init=False)
+    """Each state's probability in records of two people of one household."""
 
     def __post_init__(self) -> None:
         places = range(len(self.levels))
@@ -56,6 +63,7 @@ class Dimension:
         object.__setattr__(self, "states", tuple(states))
         object.__setattr__(self, "m", self._spread(states, [x.m for x in self.levels], self.along))
         object.__setattr__(self, "default_u", self._spread(states, [x.u for x in self.levels], 0.05))
+        object.__setattr__(self, "kin", self._spread(states, [x.kin or x.u for x in self.levels], 0.05))
 
     def close(self, levels: frozenset[int]) -> frozenset[int]:
         """The levels with everything that they imply."""

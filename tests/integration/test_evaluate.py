@@ -100,7 +100,7 @@ def test_families_duplicates_and_few_in_common_keep_precision(tmp_path, seed, on
     trial = run_trial(labelled(pair, tmp_path), Terms())
     assert trial.leads.precision >= 0.95
     assert trial.pairs.precision >= 0.95
-    assert trial.pairs.recall >= 0.75
+    assert trial.pairs.recall >= 0.65
 
 
 def test_people_who_are_written_the_same_are_all_found(tmp_path):
@@ -108,7 +108,19 @@ def test_people_who_are_written_the_same_are_all_found(tmp_path):
     pair = build_lists(4, left=600, right=900, dirt=CLEAN)
     trial = run_trial(labelled(pair, tmp_path), Terms())
     assert trial.pairs.recall == 1.0
-    assert trial.pairs.precision >= 0.85
+    assert trial.pairs.precision >= 0.95
+
+
+@pytest.mark.parametrize("view", View)
+def test_many_relatives_and_people_entered_twice_keep_precision(tmp_path, view):
+    """At 5 % expected false leads too, where one list alone has too few leads to tell: three are counted together."""
+    found, correct = 0, 0
+    for seed in (11, 12, 13):
+        pair = build_lists(seed, left=900, right=1_800, relatives=0.6, duplicates=0.15)
+        trial = run_trial(labelled(pair, tmp_path, view), Terms(false_leads=0.05))
+        found, correct = found + trial.leads.found, correct + trial.leads.correct
+    assert correct >= 0.95 * found
+    assert correct >= 100
 
 
 def test_lists_with_nobody_in_common_give_hardly_a_lead(tmp_path):
@@ -122,7 +134,7 @@ def test_the_register_view_finds_less_and_stays_precise(tmp_path):
     full = run_trial(labelled(pair, tmp_path), Terms())
     register = run_trial(labelled(pair, tmp_path, View.COMPANIES_HOUSE), Terms())
     assert 0.15 <= register.pairs.recall <= full.pairs.recall
-    assert register.leads.precision >= 0.9
+    assert register.leads.precision >= 0.95
 
 
 class TestFaults:

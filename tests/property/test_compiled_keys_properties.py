@@ -40,7 +40,8 @@ names = ["forenames", "surname"]
 swapped = "either-way"
 swapped_m = 0.02
 along = 0.5
-family = 0.00001
+relatives = 0.5
+home = ["surname"]
 """ + "".join(f'[[fields]]\nname = "{name}"\nkind = "{kind}"\ntitle = "{name}"\n' for name, kind in (
     ("forenames", "forenames"), ("date_of_birth", "date"), ("surname", "surname"), ("postcode", "postcode"),
     ("company_number", "company-number"),
