@@ -25,7 +25,11 @@
 #endif
 
 /* Loops over limbs and words, which must become straight code for the same reason. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
 #define UNROLL _Pragma("GCC unroll 5")
+#endif
 
 /* Functions of a shared header that one of the paths may leave out. */
 #define SPARE static __attribute__((unused))
