@@ -181,7 +181,6 @@ def test_closing_wipes_the_secrets():
     assert not sender._key.secret.any()
     assert not receiver._order.any()
     for session in (receiver, sender):
-        assert not any(session._inputs_key)
         with pytest.raises(SequenceError, match="wiped"):
             session._expander.stream("blind", 0, 1)
 
