@@ -134,6 +134,8 @@ class _Search:
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
         self._met = weights.met()
+        # Thresholds next to each other have most of their patterns in common.
+        self._found: dict[tuple[int, ...], Bools] = {}
         self.true = parts(terms.overlap) * min(sizes)
 
     @staticmethod
@@ -148,15 +150,20 @@ class _Search:
 
     def satisfied(self, pattern: Pattern) -> Bools:
         """Which kinds of match the pattern finds."""
+        asked = (*self._asked(pattern), int(pattern.swapped))
+        if asked not in self._found:
+            self._found[asked] = self._satisfied(asked[:-1], self._names if pattern.swapped else [])
+        return self._found[asked]
+
+    def _satisfied(self, asked: Sequence[int], names: Sequence[int]) -> Bools:
         found = np.ones(len(self.matches.counts), dtype=np.bool_)
-        names = self._names if pattern.swapped else []
         if names:
             found &= self.matches.swapped | np.logical_and.reduce([self._drawn[i][0] for i in names])
             for i in names:
                 found &= self.matches.states[i] < len(self.dimensions[i].states)
-        for i, asked in enumerate(self._asked(pattern)):
+        for i, demand in enumerate(asked):
             if i not in names:
-                found &= self._drawn[i][asked]
+                found &= self._drawn[i][demand]
         return found
 
     def choose(self, candidates: Sequence[Pattern]) -> tuple[list[tuple[Pattern, int]], int]:
