@@ -56,13 +56,21 @@ class ReceivingEdge(EdgeWork[Receiver]):
         row: the edge as stored, with seed and snapshot.
         agreement: checked.
         progress: told about every chunk.
+        silent: called when nothing more will be sent, before the lookup; perhaps more than once.
         means: see `Means`.
     """
 
     event = AuditEvent.COMBINATION
 
     def __init__(
-        self, node: Node, row: EdgeRow, agreement: Agreement, *, progress: Progress, **means: Unpack[Means]
+        self,
+        node: Node,
+        row: EdgeRow,
+        agreement: Agreement,
+        *,
+        progress: Progress,
+        silent: Callable[[], None],
+        **means: Unpack[Means],
     ) -> None:
         super().__init__(node, row, agreement, **means)
         self.sent = 0
@@ -72,6 +80,7 @@ class ReceivingEdge(EdgeWork[Receiver]):
         self._matched = False
         self._edge = agreement.edge(row.edge)
         self._progress = progress
+        self._silent = silent
         self._agreed: Exchanged | None = None
         self._made: Prepared | None = None
 
@@ -199,6 +208,7 @@ class ReceivingEdge(EdgeWork[Receiver]):
                 await self._alone(self._sign)
             signature = await self._close(peer)
         # Only now, when the channel is closed too: how long the lookup takes tells how many hits there are.
+        self._silent()
         await self._alone(self._match)
         await self._alone(lambda session: self._finish(session, signature))
         self._report("close", 1, 1)

@@ -151,17 +151,28 @@ async def run_round(
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
             if isinstance(start, EdgeOutcome):
                 return start
-            async with at_once:
+            await at_once.acquire()
+            place = [at_once]
+
+            def silent() -> None:
+                """Give the place to the next edge: when that begins shall not depend on how long a lookup takes."""
+                if place:
+                    place.pop().release()
+
+            try:
                 edge = ReceivingEdge(
                     node,
                     start,
                     agreement,
                     progress=progress or _silent,
+                    silent=silent,
                     pool=pool,
                     engine=engine,
                     limits=limits,
                 )
                 return await _run_edge(node, edge, wait_seconds)
+            finally:
+                silent()
 
         outcomes = await asyncio.gather(*(one(start) for start in begun))
     return RoundOutcome(round_id, agreement_id, tuple(outcomes))

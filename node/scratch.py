@@ -7,6 +7,7 @@ Nothing of it need survive: tokens are made again from the sealed collection.
 
 import mmap
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,12 @@ class SealedRows:
         each = self._width // _BLOCK
         if each * _BLOCK != self._width:
             raise IndexError(f"rows of {self._width} bytes are read in order only")
-        counters = np.zeros((len(at), each, 2), dtype=">u8")
-        counters[:, :, 1] = np.asarray(at)[:, None] * each + np.arange(each)
+        counters = np.zeros((len(at), each, 2), dtype=np.uint64)
+        numbers = counters[:, :, 1]
+        for place in range(each):
+            np.multiply(at, each, out=numbers[:, place], casting="unsafe")
+            numbers[:, place] += np.uint64(place)
+        if sys.byteorder == "little":  # CTR counts in big-endian numbers
+            numbers.byteswap(inplace=True)
         stream = self._blocks.encryptor().update(counters.reshape(-1).view(np.uint8).data)
         return np.frombuffer(stream, dtype=np.uint8).reshape(len(at), self._width)

@@ -18,7 +18,16 @@ KERNEL = ROOT / "protocol/group/native"
 PROGRAMS = ROOT / "tools/kernel"
 SOURCES = [KERNEL / name for name in ("portable.c", "ifma.c", "scalar.c", "threads.c")]
 # -O1 warns of variables that a loop over no elements would leave unset; no caller asks for none.
-COMMON = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized", "-pthread", f"-I{KERNEL}"]
+COMMON = [
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-warning-option",
+    "-Wno-maybe-uninitialized",
+    "-pthread",
+    f"-I{KERNEL}",
+]
 SANITIZERS = [
     "-O1",
     "-g",

@@ -20,8 +20,9 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's word for: a cluster of this machine alone, which listens on 127.0.0.1 only."""
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Ray's word, at 0, for: a cluster of this machine alone, which listens on 127.0.0.1 only."""
+_HERE = "127.0.0.1:"
 
 
 def load_ray() -> Any:
@@ -98,29 +99,39 @@ class _Connection:
 
 def _connect(ray: Any, address: str, workers: int) -> str:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": "blindmatch"}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _own_machine(ray, address):
         warnings.simplefilter("ignore")
         if address:
             context = ray.init(address=address, **quiet)
             return address if address.startswith(CLIENT_SCHEME) else str(context.address_info["address"])
-        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False  # noqa: SLF001 - as _LOOPBACK, when Ray is imported already
-        os.environ.update(_LOOPBACK)  # for the processes that it starts
-        try:
-            context = ray.init(
-                address="local",
-                num_cpus=workers or os.cpu_count() or 1,
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                **quiet,
-            )
-        finally:
-            for name in _LOOPBACK:
-                os.environ.pop(name)
+        context = ray.init(
+            address="local",
+            num_cpus=workers or os.cpu_count() or 1,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            **quiet,
+        )
         reached = str(context.address_info["address"])
-        if not reached.startswith("127.0.0.1:"):
+        if not reached.startswith(_HERE):
             ray.shutdown()
             raise LocalError("a Ray cluster of this machine alone would listen to others")
         return reached
+
+
+@contextmanager
+def _own_machine(ray: Any, address: str) -> Iterator[None]:
+    """For a cluster of this machine alone: Ray, and what it starts, takes 127.0.0.1 for this machine's address."""
+    if address and not address.startswith(_HERE):
+        yield
+        return
+    constants = ray._private.ray_constants  # noqa: SLF001 - read from the environment once, when Ray was imported
+    before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    os.environ[_LOOPBACK] = "0"
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+        del os.environ[_LOOPBACK]
 
 
 _connection = _Connection()

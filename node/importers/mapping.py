@@ -60,10 +60,10 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "postcode": "postcode postcodes postalcode homepostcode postcodehome addresspostcode workpostcode",
     "company_number": "companynumber companynumbers companyno companynos companyregistrationnumber companyregno coregno "
     "coregnumber companyregnumber crn registrationnumber companieshousenumber companieshouseno linkedcompanies",
-    "house_number": "housenumber houseno buildingnumber",
+    "house_number": "housenumber houseno buildingnumber streetnumber streetno",
     "street": "street streetname",
     "address": "address addresses homeaddress fulladdress addressline1 address1 streetaddress registeredaddress",
-    "town": "town city posttown towncity townorcity locality",
+    "town": "town city posttown towncity townorcity locality suburb",
     "company_name": "companyname suppliername vendorname biddername organisationname organizationname businessname "
     "registeredname legalname tradername",
     "vat_number": "vatnumber vatno vat vatregno vatregnumber vatregistration vatregistrationnumber vatregistrationno",
@@ -80,6 +80,8 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "grading": "grading grade intelligencegrading 3x5x2",
     "group": "group groupreference groupref ocg ocgreference ocgref ocgid ocgmreference",
 }
+_BIRTHPLACES: Final = frozenset(["birthplace", "placeofbirth", "townofbirth", "birthtown"])
+"""Headings of a town that stands in where the file has no other: both lists then have to speak of the same thing."""
 _FIELD_OF: Final = {heading: name for name, headings in _HEADINGS.items() for heading in headings.split()}
 _NOISE = re.compile(r"[^a-z0-9]+")
 _FACT_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
@@ -207,6 +209,12 @@ def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:
             name = "company_name" if kind == "suppliers" else "full_name"
         if name is not None and (name in SEVERAL or name not in found):
             found.setdefault(name, []).append(column)
+    if "town" not in found:
+        born = [column for column in header if _NOISE.sub("", column.casefold()) in _BIRTHPLACES]
+        found.update({"town": born} if born else {})
+    if "house_number" in found and "street" not in found and len(found.get("address", ())) == 1:
+        # A number in a column of its own belongs before what stands beside it.
+        found["street"] = found.pop("address")
     return {name: tuple(columns) for name, columns in found.items()}
 
 

@@ -134,6 +134,8 @@ class _Search:
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
         self._met = weights.met()
+        # Thresholds next to each other have most of their patterns in common.
+        self._found: dict[tuple[int, ...], Bools] = {}
         self.true = parts(terms.overlap) * min(sizes)
 
     @staticmethod
@@ -148,13 +150,20 @@ class _Search:
 
     def satisfied(self, pattern: Pattern) -> Bools:
         """Which kinds of match the pattern finds."""
+        asked = (*self._asked(pattern), int(pattern.swapped))
+        if asked not in self._found:
+            self._found[asked] = self._satisfied(asked[:-1], self._names if pattern.swapped else [])
+        return self._found[asked]
+
+    def _satisfied(self, asked: Sequence[int], names: Sequence[int]) -> Bools:
         found = np.ones(len(self.matches.counts), dtype=np.bool_)
-        names = self._names if pattern.swapped else []
         if names:
             found &= self.matches.swapped | np.logical_and.reduce([self._drawn[i][0] for i in names])
-        for i, asked in enumerate(self._asked(pattern)):
+            for i in names:
+                found &= self.matches.states[i] < len(self.dimensions[i].states)
+        for i, demand in enumerate(asked):
             if i not in names:
-                found &= self._drawn[i][asked]
+                found &= self._drawn[i][demand]
         return found
 
     def choose(self, candidates: Sequence[Pattern]) -> tuple[list[tuple[Pattern, int]], int]:
@@ -251,8 +260,8 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     """
     terms = terms or Terms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
-    listed = _listed(schema, receiver, sender, receiver_records * sender_records, terms)
     sizes = (max(receiver_records, 1), max(sender_records, 1))
+    listed = _listed(schema, receiver, sender, sizes, terms)
     relatives = parts(terms.overlap) * parts(schema.model.relatives / 100) * 100 // ONE // max(sizes)
     weights = Weights(space(schema), receiver, sender, relatives=relatives)
     search = _Search(weights, sizes, terms, budget=terms.budget - len(listed), seed=inputs)
@@ -308,10 +317,15 @@ def _digest(schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, in
 
 
 def _listed(
-    schema: Schema, receiver: Rates, sender: Rates, pairs: int, terms: Terms
+    schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: Terms
 ) -> tuple[CompiledKey, ...]:
-    """The schema's own keys that both lists can answer and that hardly find two strangers among so many pairs."""
+    """The schema's own keys that both lists can answer and that find two strangers seldom enough.
+
+    That is within the share of false leads, beside what the key finds where both lists say all its levels; in small lists at
+    any rate when half a pair of strangers is to be expected.
+    """
     found = []
+    share, both = parts(terms.false_leads), parts(terms.overlap) * min(sizes)
     for key in schema.keys:
         levels = tuple(schema.level_index(name) for name in key.levels)
         if not all(rates.presence[level] for rates in (receiver, sender) for level in levels):
@@ -319,8 +333,8 @@ def _listed(
         chance = ONE
         for level in levels:
             chance = chance * parts(schema.levels[level].u) // ONE
-        # Half an expected pair of strangers at most.
-        if 2 * chance * pairs > ONE:
+        false = chance * sizes[0] * sizes[1]
+        if false > max(both * share // ONE, ONE // 2):
             continue
         weight = sum(schema.levels[level].bits for level in levels)
         found.append(

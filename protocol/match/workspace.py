@@ -16,6 +16,8 @@ from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, chunks_of
 Allocate = Callable[[str, tuple[int, int]], Bytes2D]
 """Gives the writable uint8 array of a name and shape: zeros the first time, the same content ever after."""
 
+MAC_BYTES = 16
+
 Shapes = dict[str, tuple[int, int]]
 
 
@@ -47,7 +49,7 @@ def receiver_shapes(context: EdgeContext, own: int, limits: Limits) -> Shapes:
     """Arrays of a receiver of `own` elements, before the sender's commitment is there."""
     chunks = chunks_of(own, limits.chunk_elements)
     shapes: Shapes = {
-        "inputs": (chunks, DIGEST_BYTES),  # keyed digest per chunk of elements: did the collection change?
+        "inputs": (chunks, MAC_BYTES),  # authenticator per chunk of elements: did the collection change?
         "blinded": (own, POINT_BYTES),
         "blinded_digests": (chunks, DIGEST_BYTES),
         "evaluated": (own, POINT_BYTES),
@@ -70,7 +72,7 @@ def table_shapes(context: EdgeContext, rows: int, limits: Limits) -> Shapes:
 def sender_shapes(context: EdgeContext, own: int, limits: Limits) -> Shapes:
     """Arrays of a sender of `own` elements, before the receiver's commitment is there."""
     return {
-        "inputs": (chunks_of(own, limits.chunk_elements), DIGEST_BYTES),
+        "inputs": (chunks_of(own, limits.chunk_elements), MAC_BYTES),
         "rows": (own, context.row_bytes),  # unsorted
         **table_shapes(context, own, limits),
     }

@@ -14,9 +14,10 @@ from typing import Final
 from blindmatch.node.collections import import_collection
 from blindmatch.node.config import make_settings
 from blindmatch.node.home import Node
+from blindmatch.protocol import group
 from blindmatch.simulations.benchmarks import invented
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call
-from blindmatch.simulations.benchmarks.threads import use_one_thread, use_threads
+from blindmatch.simulations.benchmarks.threads import use_one_thread
 from blindmatch.simulations.network import Edge
 
 CHUNK: Final = 4_096
@@ -123,7 +124,7 @@ def prepared(work: Work, size: int) -> Iterator[Call]:
         yield opened.call
     finally:
         opened.close()
-        use_threads(None)
+        group.use_threads(None)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +10,10 @@ import numpy.typing as npt
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES, UNIFORM_BYTES
-from blindmatch.protocol.linkage.keys import ELEMENT_BYTES
+from blindmatch.protocol.linkage import ELEMENT_BYTES
 from blindmatch.protocol.match import Disclosure, EdgeContext
-from blindmatch.protocol.match.tags import derive_tags, find, order_of
+from blindmatch.protocol.match.lookup import find, in_order
+from blindmatch.protocol.match.tags import derive_tags
 
 Bytes2D = npt.NDArray[np.uint8]
 Call = Callable[[], object]
@@ -48,19 +48,13 @@ def _points(n: int) -> Bytes2D:
 
 
 def map_multiply(uniform: Bytes2D, scalar: Bytes2D) -> Bytes2D:
-    """64 uniform bytes to the group, times one secret scalar: in one step where the group has such a step."""
-    fused: Any = getattr(group, "multiply_uniform", None)
-    made: Bytes2D = fused(uniform, scalar) if fused else group.multiply(group.from_uniform(uniform), scalar)
-    return made
+    """64 uniform bytes to the group, times one secret scalar: in one step."""
+    return group.multiply_uniform(uniform, scalar)
 
 
 def map_multiply_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
     """The same with a scalar for each."""
-    fused: Any = getattr(group, "multiply_uniform_each", None)
-    if fused:
-        made: Bytes2D = fused(uniform, scalars)
-        return made
-    return group.multiply_each(group.from_uniform(uniform), scalars)
+    return group.multiply_uniform_each(uniform, scalars)
 
 
 def _context() -> EdgeContext:
@@ -151,12 +145,12 @@ def _blinds(n: int) -> Call:
 
 def _sorts(n: int) -> Call:
     rows = _random(n, 16)
-    return lambda: order_of(rows)
+    return lambda: np.concatenate(list(in_order(rows)))
 
 
 def _looks_up(n: int) -> Call:
     tags, table = _random(n, 16, 4), _random(n, 16, 5)
-    table = np.ascontiguousarray(table[order_of(table)])
+    table = np.ascontiguousarray(table[np.concatenate(list(in_order(table)))])
     return lambda: find(tags, table)
 
 

@@ -1,6 +1,7 @@
 """One session per edge, whatever fails or waits: nothing is evaluated twice, logged late, or told by the receipt."""
 
 import json
+import threading
 
 import grpc
 import pytest
@@ -19,6 +20,7 @@ from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import Header, Receiver, tags
+from blindmatch.simulations.loopback import people
 from blindmatch.simulations.opening import session_of
 
 WEST, NORTH = "west-force", "north-council"
@@ -257,6 +259,29 @@ async def test_the_receipt_is_exchanged_before_hits_are_looked_for(town, monkeyp
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.complete
     assert seen == [[CLOSED]]
+
+
+async def test_the_next_edge_begins_before_hits_are_looked_for(town, monkeypatch):
+    """Otherwise the moment at which it begins would tell how long the lookup took, and so how many hits there are."""
+    town.bring("south-council", "suppliers", "suppliers", people(30, first=5))
+    held = town.agree(town.agreement(WEST, NORTH, "south-council"))
+    police = town.nodes[WEST]
+    service = police.settings.service.model_copy(update={"workers": 2})
+    police.settings = police.settings.model_copy(update={"service": service})
+    find, begun, waited = Receiver.find_hits, {}, []
+
+    def slow(session):
+        other = [event for edge, event in begun.items() if edge != session.context.edge]
+        waited.append(all(event.wait(60) for event in other))
+        return find(session)
+
+    monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
+    monkeypatch.setattr(Receiver, "find_hits", slow)
+    begun |= {edge.id: threading.Event() for edge in held.agreement.edges_received_by(WEST)}
+    async with running(town.nodes[NORTH], limits=SMALL), running(town.nodes["south-council"], limits=SMALL):
+        outcome = await run_round(police, held.id, limits=SMALL, progress=lambda edge, *_: begun[edge].set())
+    assert outcome.complete
+    assert waited == [True, True]
 
 
 @pytest.mark.parametrize("spoilt", ["sealed", "content"])

@@ -207,3 +207,19 @@ def test_leads_carry_a_posterior_and_the_strongest_key_first():
     assert found[0].score == weights[0]
     assert found[0].posterior == max(key.posterior for key in found[0].keys)
     assert isinstance(MADE, CompiledKeys)
+
+
+def test_an_identifier_is_a_key_in_lists_of_any_size():
+    """One number in ten thousand million meets another by a slip: many such pairs, and yet few beside the true ones."""
+    numbers = without(*{level.field for level in SCHEMA.levels} - {"company_number"})
+    for size in (100, 80_000, 5_000_000):
+        made = compile_keys(SCHEMA, numbers, numbers, size, size)
+        assert [key.name for key in made.keys] == ["company"]
+        assert made.recall == 0.0
+
+
+def test_a_weak_listed_key_is_left_out_where_it_finds_many_strangers():
+    small, large = (compile_keys(SCHEMA, RATES, RATES, size, size, Terms()) for size in (1_000, 5_000_000))
+    assert "phone+forename" in {key.name for key in small.keys}
+    assert "company" in {key.name for key in large.keys}
+    assert "vehicle+forename" not in {key.name for key in large.keys}

@@ -468,3 +468,24 @@ def test_a_heading_without_letters_is_no_fact(tmp_path):
     path = write(tmp_path / "p.csv", "reference,surname,???\nA,Lee,1\n")
     with open_table(path) as table, pytest.raises(InputError, match="no letter or digit"):
         Drafter(table, recognise(table.header, "subjects", ["???"]))
+
+
+def test_a_place_of_birth_is_the_town_only_where_there_is_no_other():
+    assert recognise(["reference", "name", "Place of Birth"], "subjects").columns["town"] == (
+        "Place of Birth",
+    )
+    both = recognise(["reference", "name", "birth_place", "town"], "subjects")
+    assert both.columns["town"] == ("town",)
+    assert both.unused == ("birth_place",)
+
+
+def test_a_house_number_in_its_own_column_belongs_to_the_line_beside_it():
+    found = recognise(["reference", "surname", "street_number", "address_1", "suburb"], "subjects").columns
+    assert (found["house_number"], found["street"], found["town"]) == (
+        ("street_number",),
+        ("address_1",),
+        ("suburb",),
+    )
+    assert "address" not in found
+    alone = recognise(["reference", "surname", "house_number", "street", "address"], "subjects").columns
+    assert (alone["street"], alone["address"]) == (("street",), ("address",))

@@ -183,7 +183,6 @@ def test_closing_wipes_the_secrets():
         receiver._computing.blind(0, receiver._elements.take(np.arange(1)))
     assert not receiver._order.any()
     for session in (receiver, sender):
-        assert not any(session._inputs_key)
         with pytest.raises(SequenceError, match="wiped"):
             session._expander.stream("blind", 0, 1)
 

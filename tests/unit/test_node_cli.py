@@ -224,7 +224,7 @@ class TestNode:
         assert status["certificate"]["days_left"] in {364, 365}
         assert status["peers"] == {"north-council": "192.0.2.1:7443"}
         assert (status["collections"], status["agreements"], status["running_edges"]) == (0, 0, 0)
-        assert (status["curve"], status["hashing"]) == (group.backend_name(), hashing.backend_name())
+        assert (status["curve"], status["hashing"]) == (group.backend_description(), hashing.backend_name())
         assert "usable" in run("node", "status", "--home", "west").stdout
 
     def test_status_is_honest_about_lost_keys(self, run: Run, certified: Path) -> None:

@@ -1,7 +1,9 @@
-/* Bytes from anywhere into every operation of both paths, which must agree; for the sanitizers and for a fuzzer.
+/* Bytes from anywhere into every operation of both paths, which must agree; for the sanitizers and for a
+ * fuzzer.
  *
- * With -DLIBFUZZER (clang -fsanitize=fuzzer) the fuzzer brings main. Without, main is a driver of its own: it runs a fixed number of
- * inputs, made from valid encodings by changes that a counter decides, so that a failure comes back: fuzz [inputs] [first].
+ * With -DLIBFUZZER (clang -fsanitize=fuzzer) the fuzzer brings main. Without, main is a driver of its own:
+ * it runs a fixed number of inputs, made from valid encodings by changes that a counter decides, so that a
+ * failure comes back: fuzz [inputs] [first].
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* Field operations on limbs as given, for a test that knows the worst ones.
  *
- * limbs OPERATION: reads lines of ten hexadecimal limbs (a, then b) and writes lines of five limbs of the result, or of the 32 bytes
- * of the canonical form as four words and 0. Compile with -DPATH_IFMA for that path.
+ * limbs OPERATION: reads lines of ten hexadecimal limbs (a, then b) and writes lines of five limbs of the
+ * result, or of the 32 bytes of the canonical form as four words and 0. Compile with -DPATH_IFMA for that
+ * path.
  */
 #include <inttypes.h>
 #include <stdio.h>

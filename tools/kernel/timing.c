@@ -1,6 +1,7 @@
-/* Does the time of an operation tell anything of its secrets? In the manner of dudect (Reparaz, Balasch, Verbauwhede 2017):
- * two classes of inputs, one fixed and one fresh each time, in an order drawn beforehand; Welch's t on the times of both, once on all and
- * once without the slowest parts, which are the machine's own. |t| above 10 is a leak, above 4.5 a reason to run it again.
+/* Does the time of an operation tell anything of its secrets? In the manner of dudect (Reparaz, Balasch,
+ * Verbauwhede 2017): two classes of inputs, one fixed and one fresh each time, in an order drawn beforehand;
+ * Welch's t on the times of both, once on all and once without the slowest parts, which are the machine's
+ * own. |t| above 10 is a leak, above 4.5 a reason to run it again.
  *
  * timing [measurements]. The first line is the control, a comparison that does stop early: it must be found.
  */

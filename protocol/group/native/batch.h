@@ -2,15 +2,17 @@
  *
  *     rows -> points -> (times a scalar) -> rows
  *
- * in chunks of CHUNK groups of LANES rows. Rows that are missing to a full chunk are zero: they go through the same arithmetic and nobody
- * looks at them. The workspace of the caller holds everything of a chunk, and the caller wipes it.
+ * in chunks of CHUNK groups of LANES rows. Rows that are missing to a full chunk are zero: they go through
+ * the same arithmetic and nobody looks at them. The workspace of the caller holds everything of a chunk, and
+ * the caller wipes it.
  */
 #ifndef BLINDMATCH_BATCH_H
 #define BLINDMATCH_BATCH_H
 
 #include "scalar.h"
 
-/* One inversion, 265 products long, is shared by CHUNK groups; the workspace stays well inside a core's second cache. */
+/* One inversion, 265 products long, is shared by CHUNK groups; the workspace stays well inside a core's
+ * second cache. */
 #define CHUNK 32
 #define CHUNK_ROWS (CHUNK * LANES)
 
@@ -42,7 +44,8 @@ INLINE size_t at_side(size_t first, size_t groups) {
     return groups - first < SIDE_BY_SIDE ? groups - first : SIDE_BY_SIDE;
 }
 
-/* Decode the rows to points. Bits of rows that are no canonical encoding, off the group or the identity are set in w->bad. */
+/* Decode the rows to points. Bits of rows that are no canonical encoding, off the group or the identity are
+ * set in w->bad. */
 static void decode_rows(workspace *w, point *points, const uint8_t *rows, size_t groups) {
     for (size_t first = 0; first < groups; first += SIDE_BY_SIDE) {
         const size_t side = at_side(first, groups);
@@ -61,7 +64,8 @@ static void decode_rows(workspace *w, point *points, const uint8_t *rows, size_t
     }
 }
 
-/* The first of `count` rows that is bad, or NONE. Only here does the outcome of decoding decide what runs: a bad row is no secret. */
+/* The first of `count` rows that is bad, or NONE. Only here does the outcome of decoding decide what runs: a
+ * bad row is no secret. */
 static size_t first_bad(const workspace *w, size_t count) {
     for (size_t row = 0; row < count; row++) {
         if (mask_to_bits(w->bad[row / LANES]) >> (row % LANES) & 1) {
@@ -99,7 +103,8 @@ static void take_digits(workspace *w, size_t group, int halve) {
     }
 }
 
-/* Encode twice each point, sharing one inversion: products[i] = w_0 ... w_i, with 1 for every w that is zero. */
+/* Encode twice each point, sharing one inversion: products[i] = w_0 ... w_i, with 1 for every w that is
+ * zero. */
 static void encode_doubled(workspace *w, size_t groups) {
     fe running = fe_one();
     mask zero[CHUNK];

@@ -1,14 +1,14 @@
 /* Field arithmetic modulo p = 2^255 - 19, eight elements at a time: AVX-512 IFMA on five limbs of 51 bits.
  *
- * A register holds one limb of eight elements ("lanes"). VPMADD52LUQ and VPMADD52HUQ multiply the low 52 bits of two lanes and add
- * the low or the high 52 bits of the product; bits above 52 of an operand are dropped in silence. Hence the bounds,
- * which tools/kernel_bounds.py recomputes:
+ * A register holds one limb of eight elements ("lanes"). VPMADD52LUQ and VPMADD52HUQ multiply the low 52
+ * bits of two lanes and add the low or the high 52 bits of the product; bits above 52 of an operand are
+ * dropped in silence. Hence the bounds, which tools/kernel_bounds.py recomputes:
  *     fe      operand of a product       below 2^51 + 2^16: every sum and difference is carried before it is multiplied
  *     wide    columns of one product     below 2^59
  *     sums of at most three wides        below 2^60.6; with the bias of a difference below 2^62
  *
- * Radix 51 against 52-bit halves: a_i b_j = low + 2^52 high stands at 2^(51 (i + j)), so low belongs to column i + j and
- * high, doubled, to column i + j + 1. 2^255 = 19 then folds column k + 5 into column k.
+ * Radix 51 against 52-bit halves: a_i b_j = low + 2^52 high stands at 2^(51 (i + j)), so low belongs to
+ * column i + j and high, doubled, to column i + j + 1. 2^255 = 19 then folds column k + 5 into column k.
  * Every operation here takes the same time and touches the same addresses whatever the values.
  */
 #ifndef BLINDMATCH_FIELD_IFMA_H
@@ -20,7 +20,8 @@
 #include "constants.h"
 
 #define LANES 8
-/* A square root is a chain of dependent squarings, each about 70 cycles long and 17 cycles of work: four chains at a time. */
+/* A square root is a chain of dependent squarings, each about 70 cycles long and 17 cycles of work: four
+ * chains at a time. */
 #define SIDE_BY_SIDE 4
 
 #define LIMB_MASK ((1ull << 51) - 1)
@@ -58,8 +59,8 @@ INLINE mask digit_is(digit d, unsigned value) {
 
 INLINE __m512i every_lane(uint64_t word) { return _mm512_set1_epi64((long long)word); }
 
-/* The same value, of which the compiler knows nothing: it would otherwise replace the multiplication by 19, one instruction on
- * Zen 5, with four shifts and sums, which cost more there. */
+/* The same value, of which the compiler knows nothing: it would otherwise replace the multiplication by 19,
+ * one instruction on Zen 5, with four shifts and sums, which cost more there. */
 INLINE __m512i opaque(__m512i value) {
     __asm__("" : "+v"(value));
     return value;
@@ -78,8 +79,8 @@ INLINE fe fe_zero(void) {
     return (fe){{zero, zero, zero, zero, zero}};
 }
 
-/* One parallel carry: columns below 2^63 to an fe. What leaves the top, below 2^12, comes back times 19, below 2^16.3; from
- * columns below 2^62, all that the operations here produce, it is below 2^15.3. */
+/* One parallel carry: columns below 2^63 to an fe. What leaves the top, below 2^12, comes back times 19,
+ * below 2^16.3; from columns below 2^62, all that the operations here produce, it is below 2^15.3. */
 INLINE fe fe_carry(wide a) {
     const __m512i low = every_lane(LIMB_MASK), nineteen = every_lane(19);
     fe r;
@@ -97,10 +98,11 @@ INLINE fe fe_carry(wide a) {
 #define DOUBLE(sum) sum = _mm512_add_epi64(sum, sum)
 #define TIMES19(sum) sum = _mm512_mullo_epi64(sum, nineteen)
 
-/* Schoolbook. Column k is first the high halves of column k - 1, then doubled, then joined by the low halves.
+/* Schoolbook. Column k is first the high halves of column k - 1, then doubled, then joined by the low
+ * halves.
  *
- * An operand is below 2^51 + 2^16, so a high half is below 2^50 + 2^17 and a low half below 2^52. The worst is column 0:
- * one low half of its own, and 19 times column 5: four low halves and twice five high halves.
+ * An operand is below 2^51 + 2^16, so a high half is below 2^50 + 2^17 and a low half below 2^52. The worst
+ * is column 0: one low half of its own, and 19 times column 5: four low halves and twice five high halves.
  *     2^52 + 19 (4 x 2^52 + 10 (2^50 + 2^17)) < 125 x 2^52 < 2^59
  */
 INLINE wide fe_product(fe a, fe b) {
@@ -140,9 +142,10 @@ INLINE wide fe_product(fe a, fe b) {
     return (wide){{c0, c1, c2, c3, c4}};
 }
 
-/* The same columns with a_i a_j and a_j a_i computed once and doubled: 30 multiplications for 50. Column k is, in this order,
- * high halves of mixed terms (column k - 1), doubled, low halves of mixed terms and the high half of a square, doubled, the low
- * half of a square. Column 9 has the high half of a4 a4 only. The bounds are those of fe_product. */
+/* The same columns with a_i a_j and a_j a_i computed once and doubled: 30 multiplications for 50. Column k
+ * is, in this order, high halves of mixed terms (column k - 1), doubled, low halves of mixed terms and the
+ * high half of a square, doubled, the low half of a square. Column 9 has the high half of a4 a4 only. The
+ * bounds are those of fe_product. */
 INLINE wide fe_product_self(fe a) {
     const __m512i zero = _mm512_setzero_si512(), nineteen = opaque(every_lane(19));
     const __m512i a0 = a.l[0], a1 = a.l[1], a2 = a.l[2], a3 = a.l[3], a4 = a.l[4];
@@ -247,7 +250,8 @@ INLINE mask fe_is_zero(fe a) {
     return _mm512_testn_epi64_mask(any, any);
 }
 
-/* Read one row of 32 bytes per lane (RFC 9496 3.2); bit 255 is left out. `step` is the distance of the lanes' rows. */
+/* Read one row of 32 bytes per lane (RFC 9496 3.2); bit 255 is left out. `step` is the distance of the
+ * lanes' rows. */
 INLINE fe fe_load(const uint8_t *rows, size_t step) {
     uint64_t words[4][LANES] __attribute__((aligned(64)));
     for (size_t lane = 0; lane < LANES; lane++) {

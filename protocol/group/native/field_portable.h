@@ -1,10 +1,11 @@
-/* Field arithmetic modulo p = 2^255 - 19, one element at a time: five limbs of 51 bits, products in unsigned __int128.
+/* Field arithmetic modulo p = 2^255 - 19, one element at a time: five limbs of 51 bits, products in unsigned
+ * __int128.
  *
  * Bounds on limbs, which tools/kernel_bounds.py recomputes:
  *     tight   what a product or a carry leaves             below 2^51 + 2^13
  *     fe      what any operation accepts                   below 2^54
- * Columns of a product of two fe: at most 2^108 (1 + 4 x 19) < 2^114.3, so a column shifted by 51 bits fits a word.
- * Every operation here takes the same time and touches the same addresses whatever the values.
+ * Columns of a product of two fe: at most 2^108 (1 + 4 x 19) < 2^114.3, so a column shifted by 51 bits fits
+ * a word. Every operation here takes the same time and touches the same addresses whatever the values.
  */
 #ifndef BLINDMATCH_FIELD_PORTABLE_H
 #define BLINDMATCH_FIELD_PORTABLE_H
@@ -13,7 +14,8 @@
 #include "constants.h"
 
 #define LANES 1
-/* Square roots and inversions are chains of dependent products: one chain at a time is all that this path gains from. */
+/* Square roots and inversions are chains of dependent products: one chain at a time is all that this path
+ * gains from. */
 #define SIDE_BY_SIDE 1
 
 #define LIMB_MASK ((1ull << 51) - 1)
@@ -24,7 +26,8 @@ typedef struct {
     uint64_t l[5];
 } fe;
 
-/* A product whose carries may wait. This path never waits: a wide is a tight fe, and sums of up to three stay below 2^53. */
+/* A product whose carries may wait. This path never waits: a wide is a tight fe, and sums of up to three
+ * stay below 2^53. */
 typedef fe wide;
 
 /* All ones or all zeros, one per lane. */
@@ -43,7 +46,8 @@ INLINE mask mask_not(mask a) { return ~a; }
 INLINE digit digit_load(const int8_t *digits) { return *digits; }
 INLINE mask digit_is_negative(digit d) { return (uint64_t)(d >> 63); }
 INLINE digit digit_absolute(digit d) { return (d ^ (d >> 63)) - (d >> 63); }
-/* For digits and values from 0 to 8: the difference of the two is zero exactly when one less than it is negative. */
+/* For digits and values from 0 to 8: the difference of the two is zero exactly when one less than it is
+ * negative. */
 INLINE mask digit_is(digit d, unsigned value) {
     const uint64_t difference = (uint64_t)d ^ value;
     return (uint64_t)((int64_t)(difference - 1) >> 63);
@@ -81,7 +85,8 @@ INLINE fe columns_carry(column c0, column c1, column c2, column c3, column c4) {
     return r;
 }
 
-/* Schoolbook, with 2^255 = 19 folded in: column k sums a_i b_j over i + j = k, and 19 a_i b_j over i + j = k + 5. */
+/* Schoolbook, with 2^255 = 19 folded in: column k sums a_i b_j over i + j = k, and 19 a_i b_j over i + j = k
+ * + 5. */
 INLINE wide fe_product(fe a, fe b) {
     const uint64_t b1 = 19 * b.l[1], b2 = 19 * b.l[2], b3 = 19 * b.l[3], b4 = 19 * b.l[4];
 #define TERM(i, value) ((column)a.l[i] * (value))

@@ -1,5 +1,5 @@
-/* The path for x86-64 with AVX-512 IFMA: eight elements at a time. Compiled for it whatever the compiler's flags say, and only called
- * after ifma_is_supported. */
+/* The path for x86-64 with AVX-512 IFMA: eight elements at a time. Compiled for it whatever the compiler's
+ * flags say, and only called after ifma_is_supported. */
 #include "kernel.h"
 
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
 /* What the Python module, the threads and the two paths agree on.
  *
- * A path is one implementation of the curve: `portable` (any 64-bit machine with unsigned __int128) or `ifma`
- * (eight lanes of AVX-512 IFMA). Both include the same formulas (curve.h) and the same pipeline (batch.h) over their
- * own field arithmetic, so a formula is checked once and runs twice.
+ * A path is one implementation of the curve: `portable` (any 64-bit machine with unsigned __int128) or
+ * `ifma` (eight lanes of AVX-512 IFMA). Both include the same formulas (curve.h) and the same pipeline
+ * (batch.h) over their own field arithmetic, so a formula is checked once and runs twice.
  */
 #ifndef BLINDMATCH_KERNEL_H
 #define BLINDMATCH_KERNEL_H
@@ -18,14 +18,18 @@
 #define SUM_BYTES 128
 #define MOST_LANES 8
 
-/* Functions that must be part of their callers for the compiler to keep field elements in registers. A build for the sanitizers, where
- * speed is nothing and compiling takes minutes, defines it to less. */
+/* Functions that must be part of their callers for the compiler to keep field elements in registers. A build
+ * for the sanitizers, where speed is nothing and compiling takes minutes, defines it to less. */
 #ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
 /* Loops over limbs and words, which must become straight code for the same reason. */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
 #define UNROLL _Pragma("GCC unroll 5")
+#endif
 
 /* Functions of a shared header that one of the paths may leave out. */
 #define SPARE static __attribute__((unused))
@@ -55,8 +59,8 @@ struct path {
     const char *name;
     size_t lanes;
     size_t workspace_bytes; /* aligned to 64 bytes; the caller wipes it */
-    /* Do rows begin to end (not included) of the job. Gives the first row that is no canonical encoding of an element
-     * other than the identity, or NONE. COMBINE leaves `lanes` sums (SUM_BYTES each) in `sums`. */
+    /* Do rows begin to end (not included) of the job. Gives the first row that is no canonical encoding of
+     * an element other than the identity, or NONE. COMBINE leaves `lanes` sums (SUM_BYTES each) in `sums`. */
     size_t (*run)(const struct job *job, size_t begin, size_t end, void *workspace, uint8_t *sums);
 };
 

@@ -1,8 +1,9 @@
-/* blindmatch.protocol.group._native: buffers in, buffers out. CPython's stable ABI, so that one wheel serves 3.11 and later.
+/* blindmatch.protocol.group._native: buffers in, buffers out. CPython's stable ABI, so that one wheel serves
+ * 3.11 and later.
  *
- * Every function checks the sizes of its buffers and holds them while it computes without the interpreter's lock. Functions that
- * decode, derive or add give the first bad row, or the number of rows when none is; the meaning is in
- * blindmatch/protocol/group/_native_backend.py, their one caller.
+ * Every function checks the sizes of its buffers and holds them while it computes without the interpreter's
+ * lock. Functions that decode, derive or add give the first bad row, or the number of rows when none is; the
+ * meaning is in blindmatch/protocol/group/_native_backend.py, their one caller.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -86,8 +87,8 @@ static PyObject *bad_scalar(struct buffers *buffers, enum scalar_fault fault) {
 /* Whether a result of this task may be the identity: the caller refuses it. */
 static int may_be_identity(enum task task) { return task == DERIVE || task == MULTIPLY_UNIFORM || task == ADD; }
 
-/* (path, threads, buffers...) for each task. The order of the buffers is output, input, then scalars or the other input; CHECK has the
- * input alone. */
+/* (path, threads, buffers...) for each task. The order of the buffers is output, input, then scalars or the
+ * other input; CHECK has the input alone. */
 static PyObject *run_task(enum task task, PyObject *arguments) {
     const int has_output = task != CHECK;
     const int count = task == CHECK ? 1 : task == DERIVE ? 2 : 3;

@@ -54,8 +54,8 @@ INLINE scalar subtract_order_once(scalar a) {
     return add_masked(less, ORDER, borrow);
 }
 
-/* a b / R modulo l, for a < 2^256 and b < l. Word by word (CIOS): add a_i b, then the multiple of l that clears the lowest word,
- * and shift. The total stays below b + l < 2 l < 2^254 after each shift: before it,
+/* a b / R modulo l, for a < 2^256 and b < l. Word by word (CIOS): add a_i b, then the multiple of l that
+ * clears the lowest word, and shift. The total stays below b + l < 2 l < 2^254 after each shift: before it,
  * t + a_i b + m l < 2 l + 2^64 (b + l), a word longer. */
 INLINE scalar montgomery(scalar a, scalar b) {
     uint64_t t[5] = {0, 0, 0, 0, 0};
@@ -166,10 +166,11 @@ static scalar invert(scalar a) {
     return r;
 }
 
-/* Montgomery's trick. A row a, as it is, is a/R in Montgomery's form, and so the products below stay in that form: row i of
- * the result first holds that of rows 0 to i. The inverse of their product in Montgomery's form is R^2 times what it would be plainly, so
- * two reductions rid every inverse made from it of R^2. Then, from the end, the inverse of row i is
- * (product of 0 to i - 1) (inverse of the product of 0 to i): one factor in Montgomery's form, one plain, so plain again. */
+/* Montgomery's trick. A row a, as it is, is a/R in Montgomery's form, and so the products below stay in that
+ * form: row i of the result first holds that of rows 0 to i. The inverse of their product in Montgomery's
+ * form is R^2 times what it would be plainly, so two reductions rid every inverse made from it of R^2. Then,
+ * from the end, the inverse of row i is (product of 0 to i - 1) (inverse of the product of 0 to i): one
+ * factor in Montgomery's form, one plain, so plain again. */
 void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count) {
     if (!count) {
         return;

@@ -1,6 +1,8 @@
-/* Scalars: integers modulo l = 2^252 + 27742317777372353535851937790883648493, 32 bytes, least significant first.
+/* Scalars: integers modulo l = 2^252 + 27742317777372353535851937790883648493, 32 bytes, least significant
+ * first.
  *
- * The same time and the same addresses for every value; only a verdict that some scalar is out of range ends a batch.
+ * The same time and the same addresses for every value; only a verdict that some scalar is out of range ends
+ * a batch.
  */
 #ifndef BLINDMATCH_SCALAR_H
 #define BLINDMATCH_SCALAR_H
@@ -8,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Write 64 signed digits, digits[i * step] from -8 to 8, of the scalar, or of the scalar divided by 2 modulo l: sum of digits 16^i.
- * The scalar is below l. */
+/* Write 64 signed digits, digits[i * step] from -8 to 8, of the scalar, or of the scalar divided by 2 modulo
+ * l: sum of digits 16^i. The scalar is below l. */
 void scalar_digits(int8_t *digits, size_t step, const uint8_t *scalar, int halve);
 
 enum scalar_fault { SCALARS_GOOD, SCALAR_NOT_BELOW_ORDER, SCALAR_IS_ZERO };

@@ -1,4 +1,5 @@
-/* A batch over several threads: one slice each, started for the call and gone after it, so that nothing survives a fork. */
+/* A batch over several threads: one slice each, started for the call and gone after it, so that nothing
+ * survives a fork. */
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include <sched.h>

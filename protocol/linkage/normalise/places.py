@@ -179,7 +179,7 @@ def address(text: str) -> tuple[str, str]:
     return address_parts(known, behind) if bar and "|" not in behind else address_parts(*_read(text))
 
 
-@lru_cache(maxsize=CACHED)
+@lru_cache(maxsize=CACHED >> 1)
 def number_one(behind: str) -> tuple[str, str]:
     """What number one of a street is read as."""
     return address_parts(*_read(f"1 {behind}"))
@@ -211,19 +211,21 @@ def _parts(number: str, street: str) -> tuple[str, str]:
     return (name, road(street)) if name else lone_road(street)
 
 
-@lru_cache(maxsize=CACHED)
+@lru_cache(maxsize=CACHED >> 3)
 def house_name(number: str) -> str:
+    """The number or name of a house in a column of its own."""
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
     return _number(found) if found and found.end() == len(house) else _name(house)
 
 
-@lru_cache(maxsize=CACHED)
+@lru_cache(maxsize=CACHED >> 2)
 def road(street: str) -> str:
+    """The street in a column of its own."""
     return _street(_segment(fold(street).strip()))
 
 
-@lru_cache(maxsize=CACHED)
+@lru_cache(maxsize=CACHED >> 3)
 def lone_road(street: str) -> tuple[str, str]:
     """A street where no house is known: its number may stand in front of it."""
     road = _segment(fold(street).strip())
