@@ -20,7 +20,7 @@ from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, Sequence
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
-from blindmatch.protocol.match.computing import Computer, LocalComputing, chunk_digest
+from blindmatch.protocol.match.computing import Computer, LocalComputing
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
 from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
 from blindmatch.protocol.match.table import Event, Machine, Role, State
