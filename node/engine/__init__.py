@@ -82,8 +82,8 @@ def check_installed() -> None:
     """
     if find_spec("ray") is None:
         raise ConfigError(
-            'node.toml says engine = "ray", but Ray is not installed here',
-            hint="Install it: pip install 'blindmatch[cluster]', or say engine = \"local\".",
+            "Ray is not installed here",
+            hint="Install it: pip install 'blindmatch[cluster]'; or say engine = \"local\" in node.toml.",
         )
 
 
