@@ -103,6 +103,13 @@ class Model:
     """Seconds per sender's element: rows."""
     efficiency: float
     """Of two workers beside one, at most 1."""
+    handing_cpu: float
+    """Seconds of the node's own CPU per element, of all four steps."""
+
+    @property
+    def most_workers(self) -> float:
+        """Workers that one core of a node can keep busy."""
+        return (self.receivers_cpu + self.senders_cpu) / self.handing_cpu - 1 if self.handing_cpu else 0.0
 
     @property
     def core_hours(self) -> float:
@@ -153,7 +160,7 @@ def _walk(
     with ThreadPoolExecutor(lanes) as pool:
         for step in STEPS:
             before, wall = spent(), time.perf_counter()
-            made[step] = list(pool.map(lambda index, step=step: one(step, index), range(len(spans))))  # type: ignore[misc]
+            made[step] = list(pool.map(lambda index, step=step: one(step, index), range(len(spans))))
             after = spent()
             costs.append(
                 StepCost(step, time.perf_counter() - wall, after[0] - before[0], after[1] - before[1])
@@ -218,7 +225,7 @@ def model(costs: Sequence[ScaleCost]) -> Model:
     most = chosen[max(chosen)]
     one, two = chosen.get(1), chosen.get(2)
     efficiency = 1.0 if one is None or two is None else min(1.0, two.rate / (2 * one.rate))
-    return Model(most.cpu(RECEIVERS_STEPS), most.cpu(("rows",)), efficiency)
+    return Model(most.cpu(RECEIVERS_STEPS), most.cpu(("rows",)), efficiency, most.handing(STEPS))
 
 
 def report(costs: Sequence[ScaleCost]) -> Report:
@@ -279,11 +286,18 @@ def _speeds(costs: Sequence[ScaleCost]) -> list[str]:
 
 
 def _words(made: Model) -> list[str]:
-    hours = ", ".join(f"{made.hours(count):,.1f} h on {count} cores" for count in MODEL_CORES)
+    hours = ", ".join(f"{made.hours(count):,.2f} h on {count} cores" for count in MODEL_CORES)
+    formula = (
+        f"{FORCES} x {COUNCILS} x (R x {1e6 * made.receivers_cpu:.1f} us + S x {1e6 * made.senders_cpu:.1f} us) "
+        f"/ (cores x {made.efficiency:.2f}), the efficiency measured with two workers, taken to hold for more"
+    )
+    assumed = (
+        f"R = {FORCE_RECORDS:,} people x {FORCE_TOKENS} tokens, S = {COUNCIL_RECORDS:,} suppliers x {COUNCIL_TOKENS} tokens; "
+        "nothing is computed once for several edges; files, TLS and checkpoints of the nodes are not in it (`bench pair`)"
+    )
     return [
-        f"model, every one of {FORCES} forces with every one of {COUNCILS} councils, once: {made.core_hours:,.1f} core hours; {hours}",
-        f"formula: {FORCES} x {COUNCILS} x (R x {1e6 * made.receivers_cpu:.1f} us + S x {1e6 * made.senders_cpu:.1f} us) / cores / "
-        f"{made.efficiency:.2f}, the efficiency measured with two workers, taken to hold for more",
-        f"assumed: R = {FORCE_RECORDS:,} people x {FORCE_TOKENS} tokens, S = {COUNCIL_RECORDS:,} suppliers x {COUNCIL_TOKENS} tokens; "
-        "no point is computed once for several edges; files, TLS and checkpoints of the nodes are not in it (`bench pair`)",
+        f"model, each of {FORCES} forces with each of {COUNCILS} councils, once: {made.core_hours:,.1f} core hours; {hours}",
+        f"formula: {formula}",
+        f"assumed: {assumed}",
+        f"one node can keep {made.most_workers:.0f} workers busy: handing out takes {1e6 * made.handing_cpu:.1f} us of its CPU for each element",
     ]
