@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from blindmatch.node import engine
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -125,6 +124,8 @@ def status(
 
     This looks at the data folder, not at the network: the server need not be running.
     """
+    from blindmatch.node import engine  # noqa: PLC0415 - the protocol is slow to import
+
     with open_node(home, passphrase_file) as node:
         problem = hint = ""
         certificate: dict[str, Any] | None = None

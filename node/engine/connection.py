@@ -34,6 +34,8 @@ def load_ray() -> Any:
         import ray  # noqa: PLC0415 - an extra
         import ray.util.scheduling_strategies  # noqa: PLC0415
 
+    # Through `ray://` every chunk counts as a message that schedules a task; it is meant to be.
+    warnings.filterwarnings("ignore", "More than .* of messages have been created", UserWarning, r"ray\.")
     return ray
 
 
@@ -101,9 +103,12 @@ def _connect(ray: Any, address: str, workers: int) -> str:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "namespace": "blindmatch"}
     with warnings.catch_warnings(), _own_machine(ray, address):
         warnings.simplefilter("ignore")
+        if address.startswith(CLIENT_SCHEME):
+            ray.init(address=address, **quiet)
+            return address
         if address:
             context = ray.init(address=address, **quiet)
-            return address if address.startswith(CLIENT_SCHEME) else str(context.address_info["address"])
+            return str(context.address_info["address"])
         context = ray.init(
             address="local",
             num_cpus=workers or os.cpu_count() or 1,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blindmatch.node import results, runner
-from blindmatch.node.config import Cluster
+from blindmatch.node.config import Cluster, load_settings
 from blindmatch.node.engine import cluster, open_engine
 from blindmatch.node.engine.cluster import RayEngine
 from blindmatch.node.engine.connection import connected
@@ -18,7 +18,11 @@ from blindmatch.node.server import running
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import LocalComputing, Workspace
+from blindmatch.simulations.benchmarks import scale
 from blindmatch.simulations.network import Edge
+from blindmatch.simulations.report import write_summary
+from blindmatch.simulations.run import Options, run
+from blindmatch.simulations.scenario import load_scenario
 
 SEED = bytes(range(32))
 EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
@@ -178,3 +182,35 @@ def test_another_version_on_the_cluster_is_refused(ray_address, monkeypatch):
 def test_one_process_has_one_cluster(ray_address):
     with pytest.raises(ConfigError, match="already"):
         RayEngine(Cluster(address="192.0.2.1:6379")).start()
+
+
+def test_a_simulation_on_the_cluster_finds_the_same(ray_address, tmp_path):
+    found = []
+    for options in ({}, {"engine": "ray", "cluster": ray_address}):
+        out = tmp_path / f"out-{len(found)}"
+        outcome = run(load_scenario("pilot").first(1), Options(out, 3, 0.05, **options))
+        found.append(write_summary(out / "summary.json", outcome)["result_sha256"])
+        node = load_settings(out / "ashmoor" / "ashmoor-police" / "node.toml")
+        assert node.engine == options.get("engine", "local")
+    assert found[0] == found[1]
+
+
+def test_scale_is_measured_and_reckoned(ray_address):
+    costs = [scale.measure(300, workers) for workers in (0, 1, 2)]
+    assert [cost.workers for cost in costs] == [0, 1, 2]
+    for cost in costs:
+        assert cost.rate > 0
+        assert [step.step for step in cost.steps] == list(scale.STEPS)
+    made = scale.report(costs)
+    assert len(made.rows) == 3
+    assert made.data["runs"][-1]["model"]["core_hours"] > 0
+    assert any("formula" in remark for remark in made.remarks)
+
+
+def test_the_model_multiplies_edges_by_elements():
+    model = scale.Model(receivers_cpu=1e-5, senders_cpu=5e-6, efficiency=0.5, handing_cpu=1e-6)
+    edge = 1_000 * 72 * 1e-5 + 10_000 * 24 * 5e-6
+    assert model.core_hours == pytest.approx(43 * 317 * edge / 3_600)
+    assert model.hours(1) == model.core_hours
+    assert model.hours(10) == pytest.approx(model.core_hours / 5)
+    assert model.most_workers == pytest.approx(14)
