@@ -173,6 +173,7 @@ class RayEngine:
                 raise fault
             where = bound(job.context, job.step, job.index)
             return worker.channel.open(answer.sealed, answer.shapes, where)[1]
+        self.forget(job)
         raise LocalError(
             f"{ATTEMPTS} workers of the cluster died over one chunk",
             hint="See the cluster's memory and logs. The round can be resumed.",

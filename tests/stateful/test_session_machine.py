@@ -113,7 +113,7 @@ class MatchMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_secret_shows(self):
         sender = self.network.sender.session
-        secrets = [self.edge.receiver_seed, self.edge.sender_seed, sender._key.secret.tobytes()]
+        secrets = [self.edge.receiver_seed, self.edge.sender_seed, sender._computing._key().secret.tobytes()]
         for side in (self.network.receiver, self.network.sender):
             snapshot = side.session.snapshot()
             self.sizes.add(len(snapshot))
