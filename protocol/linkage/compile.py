@@ -133,6 +133,9 @@ class _Search:
         self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
+        # An absence that hardly a match has cannot earn its place in the budget.
+        self._absences = [a for a in self.patterns.absences if self._missing_share(a) >= ONE // 1024]
+        self._found: dict[tuple[tuple[int, ...], bool, Absence], Bools] = {}
         self._met = weights.met()
         self.true = parts(terms.overlap) * min(sizes)
 
@@ -147,7 +150,13 @@ class _Search:
         return asked
 
     def satisfied(self, pattern: Pattern) -> Bools:
-        """Which kinds of match the pattern finds."""
+        """Which kinds of match the pattern finds; thresholds beside each other share most of their patterns."""
+        asked = pattern.demands, pattern.swapped, pattern.absence
+        if asked not in self._found:
+            self._found[asked] = self._satisfied(pattern)
+        return self._found[asked]
+
+    def _satisfied(self, pattern: Pattern) -> Bools:
         found = np.ones(len(self.matches.counts), dtype=np.bool_)
         names = self._names if pattern.swapped else []
         if names:
@@ -213,10 +222,7 @@ class _Search:
         return _Result(threshold, chosen, self.true * gained // SIMULATED, false)
 
     def _candidates(self, threshold: int) -> list[Pattern]:
-        # An absence that hardly a match has cannot earn its place in the budget.
-        least = ONE // 1024
-        shares = {a: self._missing_share(a) for a in self.patterns.absences}
-        return [p for p in self.patterns.at(threshold) if shares[p.absence] >= least]
+        return list(self.patterns.at(threshold, self._absences))
 
 
 @dataclass(frozen=True)
