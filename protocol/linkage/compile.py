@@ -173,12 +173,12 @@ class _Search:
         found = [self.satisfied(pattern) for pattern in candidates]
         left = self.matches.counts.copy()
         # Gains only shrink: a pattern whose old gain is not the best need not be looked at again.
-        heap = [(-int(left[f].sum()), i) for i, f in enumerate(found)]
+        heap = [(-int(left @ f), i) for i, f in enumerate(found)]
         heapq.heapify(heap)
         chosen: list[tuple[Pattern, int]] = []
         while heap and len(chosen) < self.budget:
             stale, i = heapq.heappop(heap)
-            gain = int(left[found[i]].sum())
+            gain = int(left @ found[i])
             if not gain:
                 continue
             if -stale != gain:
