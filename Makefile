@@ -56,4 +56,4 @@ $(STAMP): pyproject.toml $(NATIVE)
 
 clean:
 	rm -rf $(VENV) build dist
-	rm -f protocol/group/_native*.so
+	rm -f protocol/*/_native*.so

@@ -140,16 +140,21 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
+def watched() -> bool:
+    """Whether somebody sees stderr as it is written: only then is a bar drawn, and the library for it imported."""
+    return sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr while the context lasts; call what it yields with (done, total or None).
 
     Not a terminal: nothing is drawn.
     """
-    err = console(err=True)
-    if not err.is_terminal:
+    if not watched():
         yield lambda _done, _total: None
         return
+    err = console(err=True)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -26,6 +26,7 @@ from blindmatch.node.cli.common import (
     note,
     open_node,
     table,
+    watched,
 )
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
@@ -430,9 +431,8 @@ _STEPS = {
 @contextmanager
 def _bars() -> Iterator[Progress]:
     """One bar per edge on stderr; without a terminal, one line per step."""
-    err = console(err=True)
     last: dict[str, str] = {}
-    if not err.is_terminal:
+    if not watched():
 
         def lines(edge: str, step: str, _done: int, _total: int) -> None:
             if last.get(edge) != step:
@@ -450,7 +450,7 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import Progress as Bars  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err) as bars:
+    with Bars(*columns, console=console(err=True)) as bars:
         tasks: dict[str, Any] = {}
 
         def update(edge: str, step: str, done: int, total: int) -> None:

@@ -380,9 +380,9 @@ class Patterns:
         """The best score that any pattern has."""
         return max(int(grid.max()) for grid in self._scores.values())
 
-    def at(self, threshold: int) -> Iterator[Pattern]:
-        """The minimal patterns of this threshold (1/64 bit), in a fixed order."""
-        for absence in self.absences:
+    def at(self, threshold: int, among: Sequence[Absence] | None = None) -> Iterator[Pattern]:
+        """The minimal patterns of this threshold (1/64 bit), in a fixed order; only with absences `among` these."""
+        for absence in self.absences if among is None else among:
             grid = self._scores[absence.fields]
             asked = self._asks_person(grid.shape, absence.fields)
             yield from self._patterns(grid, (grid >= threshold) & asked, absence, swapped=False)
@@ -429,8 +429,9 @@ class Patterns:
     def _patterns(
         self, grid: Grid, sufficient: npt.NDArray[np.bool_], absence: Absence, *, swapped: bool
     ) -> Iterator[Pattern]:
-        nothing = [len(d.levels) for d in self.space.dimensions]
-        for at in np.argwhere(_minimal(sufficient, self.space.dimensions)):
-            place = tuple(at.tolist())
-            demands = tuple(nothing[i] if i in absence.fields else demand for i, demand in enumerate(place))
-            yield Pattern(demands, int(grid[place]), swapped, absence)
+        places = np.argwhere(_minimal(sufficient, self.space.dimensions))
+        found = grid[tuple(places.T)].tolist()
+        for axis in absence.fields:
+            places[:, axis] = len(self.space.dimensions[axis].levels)
+        for demands, score in zip(places.tolist(), found, strict=True):
+            yield Pattern(tuple(demands), score, swapped, absence)
