@@ -25,10 +25,11 @@ from blindmatch.protocol.linkage.keys import (
     keys_digest,
     words_of,
 )
-from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
+from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
 from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, parts, space
+from blindmatch.protocol.linkage.weights import Weights
 
 SIMULATED: Final = 8_192
 """Matches drawn from the model, on which recall is reckoned: to about half a per cent."""
