@@ -1,11 +1,12 @@
 """What a command settles before its libraries are imported: nearly all that a short command costs is importing them."""
 
 import gc
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 SETTINGS: Final = MappingProxyType(
     {
@@ -34,3 +35,21 @@ def collection_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+class Later:
+    """A module that is imported when the first of its names is used.
+
+    For type checkers the plain import stands beside it, under `TYPE_CHECKING`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__name = name
+
+    def __repr__(self) -> str:
+        return f"Later({self.__name})"
+
+    def __getattr__(self, name: str) -> Any:
+        with collection_paused():
+            module = importlib.import_module(self.__name)
+        return getattr(module, name)
