@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units, parts
+from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units, log2_units_each, parts
 from blindmatch.protocol.linkage.weights import Grid, Pairs, Weights, by_best
 
 MAX_MISSING: Final = 2
@@ -113,12 +113,11 @@ def scores(weights: Weights, absent: frozenset[int] = frozenset()) -> Grid:
         known = known & (bests >= _RAREST_M).reshape(views[axis])
         match = match * np.maximum(bests, 1).astype(object).reshape(views[axis])
     chance = sum(_chance(kind, weights.space, absent) for kind in weights.kinds)
-    # chance is in parts of ONE for the household and for each field beside it.
-    above = ONE ** (1 + sum(1 for axis in held if axis < len(weights.space.alone)))
-    below = ONE ** len(held)
-    units = np.frompyfunc(lambda m, u: log2_units(m * above, max(u, 1) * below), 2, 1)
+    # m is in parts of ONE for every field, chance for the household and for each field beside it; ONE is a power of two.
+    less = len(held) - 1 - sum(1 for axis in held if axis < len(weights.space.alone))
+    units = log2_units_each(match) - log2_units_each(np.maximum(chance, 1)) - less * log2_units(ONE, 1)
     return _ordered(
-        units(match, chance).astype(np.int64),
+        units,
         known,
         [None if i in absent else d for i, d in enumerate(dimensions)],
     )

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from blindmatch.protocol.linkage.schema import Level, Schema
 
 ONE: Final = 1 << 40
@@ -43,6 +46,16 @@ def _log2_units(number: int) -> int:
         # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine.
         units = int((leading**BIT).bit_length()) - 1
     return shift * BIT + units
+
+
+def log2_units_each(numbers: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """floor(64 log2 n) of every positive integer of an array, of whatever length: exact, as `log2_units` is."""
+    about = np.log2(numbers.astype(np.float64)) * BIT
+    units = np.floor(about)
+    unsure = np.abs(about - units - 0.5) >= 0.5 - _UNSURE
+    out: npt.NDArray[np.int64] = units.astype(np.int64)
+    out[unsure] = [_log2_units(number) for number in numbers[unsure].tolist()]
+    return out
 
 
 @dataclass(frozen=True)
