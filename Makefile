@@ -28,6 +28,7 @@ bench: install
 	$(BIN)/blindmatch bench pair --out bench
 	$(BIN)/blindmatch bench import --out bench
 	$(BIN)/blindmatch bench peers --out bench
+	$(BIN)/blindmatch bench scale --out bench
 
 # Has the code become dearer? Whatever the machine's pace; see docs/bench.md.
 bench-check: install
@@ -51,7 +52,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[parquet,postgres]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[cluster,parquet,postgres]" --group dev
 	# An editable installation is not compiled by pip; without its bytecode every command would compile it anew.
 	$(BIN)/python -m compileall -q protocol node proto simulations
 	touch $(STAMP)

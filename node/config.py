@@ -65,6 +65,12 @@ def _optional_address(value: str) -> str:
     return _address(value) if value else value
 
 
+def _cluster_address(value: str) -> str:
+    if value not in ("", "auto"):
+        split_address(value.removeprefix("ray://"))
+    return value
+
+
 Agency = Annotated[str, AfterValidator(check_agency)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, Field(max_length=400)]
@@ -118,6 +124,16 @@ class Service(_Section):
     """How long a stopping server waits for running calls."""
 
 
+class Cluster(_Section):
+    """The Ray cluster that does the heavy steps, with `engine = "ray"`."""
+
+    address: Annotated[str, AfterValidator(_cluster_address)] = ""
+    """`ray://host:port`, `host:port`, or `auto`; empty: started on this machine, on loopback, when it is needed."""
+
+    workers: int = Field(default=0, ge=0, le=4_096)
+    """Processes on the cluster; 0 means one per processor of its machines."""
+
+
 class Peer(_Section):
     """Where another agency's node listens."""
 
@@ -140,6 +156,8 @@ class Settings(_Section):
     log: Log = Log()
     metrics: Metrics = Metrics()
     service: Service = Service()
+    engine: Literal["local", "ray"] = "local"
+    cluster: Cluster = Cluster()
     peers: dict[Agency, Peer] = Field(default_factory=dict)
 
     def database_url(self, home: Path, environment: Mapping[str, str] = os.environ) -> str:

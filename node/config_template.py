@@ -22,6 +22,9 @@ role = {role}
 legal_basis = {legal_basis}
 contact = {contact}
 
+# What does the heavy arithmetic of a round: "local", this machine; or "ray", the Ray cluster below.
+engine = {engine}
+
 # Where the node listens for other agencies' nodes (mutual TLS 1.3).
 listen = {listen}
 
@@ -52,6 +55,12 @@ workers = {workers}          # threads for curve arithmetic; 0: one per processo
 call_seconds = {call_seconds}   # deadline of one call to a peer
 drain_seconds = {drain_seconds}   # how long a stopping server waits for running calls
 
+[cluster]
+# With engine = "ray": ray://HOST:PORT or HOST:PORT of the cluster, or auto for one that runs on this machine.
+# Empty: one is started on this machine when it is needed, on loopback only. See docs/deploy.md first.
+address = {cluster_address}
+workers = {cluster_workers}          # processes on the cluster; 0: one per processor of its machines
+
 # Where the other agencies' nodes listen; `blindmatch node peer AGENCY HOST:PORT` adds an entry.
 # [peers.north-council]
 # address = "192.0.2.10:7443"
@@ -67,6 +76,7 @@ def render_settings(settings: Settings) -> str:
         role=_string(settings.role),
         legal_basis=_string(settings.legal_basis),
         contact=_string(settings.contact),
+        engine=_string(settings.engine),
         listen=_string(settings.listen),
         url=_string(settings.database.url),
         certificate=_string(settings.tls.certificate),
@@ -79,6 +89,8 @@ def render_settings(settings: Settings) -> str:
         workers=settings.service.workers,
         call_seconds=settings.service.call_seconds,
         drain_seconds=settings.service.drain_seconds,
+        cluster_address=_string(settings.cluster.address),
+        cluster_workers=settings.cluster.workers,
     )
     for agency, peer in settings.peers.items():
         text += _peer_entry(agency, peer.address, peer.server_name)

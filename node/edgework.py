@@ -13,6 +13,7 @@ from typing import Generic, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.config import Settings
+from blindmatch.node.engine import Engine
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import Exchanged, Prepared, prepare
 from blindmatch.node.store import EdgeRow
@@ -31,27 +32,28 @@ CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
 
 
-LANES = 8
-"""Chunks prepared side by side, at most. The kernel splits each over all cores again, so more would only take memory."""
-
-
 class Means(TypedDict):
     """What the work is done with.
 
     pool: threads for the heavy work; see `threads`.
+    engine: does the heavy steps.
     limits: the same on both nodes.
     """
 
     pool: ThreadPoolExecutor
+    engine: Engine
     limits: Limits
 
 
-def threads(settings: Settings) -> ThreadPoolExecutor:
-    """Threads for heavy work, as many as the settings say or the machine has cores; bounds the kernels' own, too."""
+def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
+    """Threads for heavy work, as many as the settings say or the machine has cores; bounds the kernels' own, too.
+
+    Where others do the work, our threads mostly wait for them: more are needed.
+    """
     wanted = settings.service.workers or None
     group.use_threads(wanted)
     hashing.use_threads(wanted)
-    return ThreadPoolExecutor(wanted or os.cpu_count() or 1, thread_name_prefix="curve")
+    return ThreadPoolExecutor(engine.threads or wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
 class EdgeWork(ABC, Generic[AnySession]):
@@ -74,6 +76,7 @@ class EdgeWork(ABC, Generic[AnySession]):
         self._agreement = agreement
         self._party = agreement.party(row.peer)
         self._pool = means["pool"]
+        self._engine = means["engine"]
         self._limits = means["limits"]
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
         self._session: AnySession | None = None
@@ -105,6 +108,7 @@ class EdgeWork(ABC, Generic[AnySession]):
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
+            computer=self._engine.computing,
         )
         return made, terms
 
@@ -134,7 +138,7 @@ class EdgeWork(ABC, Generic[AnySession]):
 
         try:
             async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
-                for _ in range(LANES):
+                for _ in range(self._engine.lanes):
                     tasks.create_task(lane())
         except ExceptionGroup as group:
             raise group.exceptions[0] from None

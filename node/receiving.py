@@ -44,9 +44,6 @@ Progress = Callable[[str, str, int, int], None]
 _IN_FLIGHT = 16
 """Blinded chunks sent ahead of their answers: the sender stores one checkpoint for all that it finds waiting."""
 
-_UNBLIND_AHEAD = 4
-"""Evaluated chunks that may wait to be unblinded before the next is asked for."""
-
 _SECONDS_PER_ELEMENT = 0.005
 """Of a stream's deadline: far slower than any backend, so that only a stuck peer meets it."""
 
@@ -256,7 +253,7 @@ class ReceivingEdge(EdgeWork[Receiver]):
         """Blinded chunks out, evaluated chunks in; each is unblinded while the sender works on the next."""
         session = self.session
         call = peer.match.Evaluate(timeout=self._stream_seconds(peer, self.elements[0]))
-        ahead, backlog = asyncio.Semaphore(_IN_FLIGHT), asyncio.Semaphore(_UNBLIND_AHEAD)
+        ahead, backlog = asyncio.Semaphore(_IN_FLIGHT), asyncio.Semaphore(self._engine.backlog)
 
         async def unblind(index: int) -> None:
             try:

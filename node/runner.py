@@ -6,6 +6,7 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from blindmatch.node.agreements import bindings, book
@@ -15,6 +16,7 @@ from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
 from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.edgework import threads
+from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
@@ -144,7 +146,7 @@ async def run_round(
             await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
         )
     at_once = asyncio.Semaphore(EDGES_AT_ONCE)
-    with threads(node.settings) as pool:
+    with closing(open_engine(node.settings)) as engine, threads(node.settings, engine) as pool:
 
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
             if isinstance(start, EdgeOutcome):
@@ -165,6 +167,7 @@ async def run_round(
                     progress=progress or _silent,
                     silent=silent,
                     pool=pool,
+                    engine=engine,
                     limits=limits,
                 )
                 return await _run_edge(node, edge, wait_seconds)

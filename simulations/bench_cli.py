@@ -12,13 +12,15 @@ if TYPE_CHECKING:  # slow to import
     from blindmatch.simulations.benchmarks.figures import Report
 
 app = typer.Typer(
-    help="Measure this machine: the curve, a round, imports, other packages.", no_args_is_help=True
+    help="Measure this machine: the curve, a round, imports, other packages, a cluster.", no_args_is_help=True
 )
 
 MOST_ELEMENTS = 20_000_000
 PAIR_SIZES = (2_000, 20_000)
 IMPORT_SIZES = (2_000, 20_000)
 PEERS_SIZES = (1_000, 10_000)
+SCALE_SIZES = (20_000, 200_000)
+SCALE_WORKERS = (1, 2)
 
 OutOption = Annotated[
     Path | None, typer.Option(help="Folder for the figures (JSON) and the plot (SVG).", file_okay=False)
@@ -172,6 +174,37 @@ def peers(
     found = workload.interpreters(contenders, given, cache)
     report = workload.measure(_sizes(n, PEERS_SIZES), contenders, found, overlap=overlap, note=note)
     _finish(report, out, as_json)
+
+
+@app.command()
+def scale(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
+    ] = None,
+    workers: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=256, help="Local Ray workers; may be given several times."),
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the heavy steps on local Ray workers (needs blindmatch[cluster]), and reckon what a whole country would take.
+
+    Elements per second without a cluster, with one worker and with two; then a model, from these figures, of 43 forces that each
+    compare with 317 councils. The remarks state its formula and what it assumes.
+
+    For example:
+
+        blindmatch bench scale --n 200000
+        blindmatch bench scale --n 50000 --n 500000 --workers 1 --workers 2 --workers 4 --out figures
+    """
+    from blindmatch.node.engine import check_installed  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.scale import measure_all  # noqa: PLC0415
+
+    check_installed()
+    _finish(measure_all(_sizes(n, SCALE_SIZES), _sizes(workers, SCALE_WORKERS), note=note), out, as_json)
 
 
 @app.command()

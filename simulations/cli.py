@@ -1,5 +1,6 @@
 """`blindmatch simulate` and `blindmatch bench`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,14 @@ import typer
 
 from blindmatch.node.cli.common import JsonOption, emit, note, table
 from blindmatch.simulations.bench_cli import app as bench_app
+
+
+class Engine(StrEnum):
+    """Who does heavy arithmetic."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
 
@@ -28,6 +37,13 @@ def simulate(
     processes: Annotated[
         bool, typer.Option("--processes", help="Each node its own process, driven by the command line.")
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="Who does the nodes' heavy arithmetic: each its own, or a Ray cluster.")
+    ] = Engine.LOCAL,
+    cluster: Annotated[
+        str,
+        typer.Option(help="With --engine ray: the cluster's address. Empty: one is started on this machine."),
+    ] = "",
     record_wire: Annotated[
         Path | None, typer.Option(help="Keep every decrypted message of every node below this folder.")
     ] = None,
@@ -46,6 +62,7 @@ def simulate(
 
         blindmatch simulate pilot
         blindmatch simulate pilot --areas 1 --scale 0.3 --processes --record-wire wire
+        blindmatch simulate pilot --areas 1 --engine ray
     """
     from blindmatch.simulations.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
 
@@ -69,6 +86,8 @@ def simulate(
         scale=scale,
         processes=processes,
         record_wire=record_wire,
+        engine=engine.value,
+        cluster=cluster,
     )
     note(chosen.notice)
     outcome = run(chosen, options, note=note, finished=None if as_json else show_area)

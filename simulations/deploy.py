@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -130,9 +131,19 @@ def make_authority(folder: Path, passphrase: str, name: str, now: float) -> Auth
 
 
 def make_node(
-    site: Site, authority: Authority, passphrase: str, *, listen: str, now: float, sessions: int = 32
+    site: Site,
+    authority: Authority,
+    passphrase: str,
+    *,
+    listen: str,
+    now: float,
+    sessions: int = 32,
+    cluster: Mapping[str, Any] | None = None,
 ) -> Node:
-    """Create a node, have its certificate issued, install it; returns the node, open."""
+    """Create a node, have its certificate issued, install it; returns the node, open.
+
+    With `cluster`, as in `node.toml`, a Ray cluster does its heavy arithmetic.
+    """
     values = {
         "agency": site.agency,
         "name": site.name,
@@ -142,6 +153,7 @@ def make_node(
         "listen": listen,
         "log": {"level": "warning"},
         "service": {"sessions": sessions, "drain_seconds": 2},
+        **({} if cluster is None else {"engine": "ray", "cluster": dict(cluster)}),
     }
     node = Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
     request = x509.load_pem_x509_csr(pki.make_request(node.keys))

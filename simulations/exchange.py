@@ -31,6 +31,8 @@ class Setup:
     passphrase: str = field(repr=False)
     record_wire: Path | None = None
     """Where every node's messages go, a folder per agency."""
+    cluster: Mapping[str, str | int] | None = None
+    """The Ray cluster that does every node's heavy arithmetic, as in `node.toml`; None: each node does its own."""
 
     @property
     def police(self) -> Site:

@@ -97,7 +97,14 @@ class Inside:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
         for site in setup.sites:
-            node = make_node(site, authority, setup.passphrase, listen="127.0.0.1:0", now=time.time())
+            node = make_node(
+                site,
+                authority,
+                setup.passphrase,
+                listen="127.0.0.1:0",
+                now=time.time(),
+                cluster=setup.cluster,
+            )
             files.callback(node.close)
             self._meters[site.agency] = node.wire = Meter(recorder_for(setup, site))
             self._nodes[site.agency] = node

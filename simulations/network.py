@@ -17,10 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.match import (
     BlindedChunk,
+    Computer,
     Disclosure,
     EdgeContext,
     EvaluatedChunk,
     Hits,
+    LocalComputing,
     Receipt,
     Receiver,
     Sender,
@@ -276,6 +278,7 @@ class Edge:
     sender_seed: bytes = b"s" * 32
     receiver_key: Ed25519Signer = POLICE
     sender_key: Ed25519Signer = COUNCIL
+    computer: Computer = LocalComputing
 
     @classmethod
     def of(
@@ -319,6 +322,7 @@ class Edge:
             workspace=workspace or Workspace.in_memory(),
             limits=self.limits,
             snapshot=snapshot,
+            computer=self.computer,
         )
 
     def sender(self, workspace: Workspace | None = None, snapshot: bytes | None = None) -> Sender:
@@ -333,6 +337,7 @@ class Edge:
             workspace=workspace or Workspace.in_memory(),
             limits=self.limits,
             snapshot=snapshot,
+            computer=self.computer,
         )
 
     def connect(self) -> Network:

@@ -53,7 +53,14 @@ class Outside:
         ports = free_ports(len(setup.sites))
         for site, port in zip(setup.sites, ports, strict=True):
             node = NodeProcess(site.agency, site.home, port, setup.passphrase)
-            make_node(site, authority, setup.passphrase, listen=node.address, now=time.time()).close()
+            make_node(
+                site,
+                authority,
+                setup.passphrase,
+                listen=node.address,
+                now=time.time(),
+                cluster=setup.cluster,
+            ).close()
             self._nodes[site.agency] = node
         for one in self._nodes.values():
             for other in self._nodes.values():

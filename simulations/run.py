@@ -3,11 +3,15 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC: it fixes the least TLS version
+from blindmatch.node.engine import check_installed
+from blindmatch.node.engine.connection import connected
 from blindmatch.node.logs import configure
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
@@ -20,6 +24,9 @@ from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
 
+Given = tuple[str, Mapping[str, str | int] | None]
+"""The nodes' passphrase and their cluster."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,6 +37,10 @@ class Options:
     scale: float = 1.0
     processes: bool = False
     record_wire: Path | None = None
+    engine: Literal["local", "ray"] = "local"
+    """Who does the nodes' heavy arithmetic: each its own, or a Ray cluster."""
+    cluster: str = ""
+    """The Ray cluster's address; empty: one is started on this machine, for all nodes."""
 
 
 def run(
@@ -68,7 +79,8 @@ def run(
     passphrase = prepare_folder(options.out)
     make_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
     try:
-        areas = asyncio.run(_areas(scenario, options, passphrase, note, finished))
+        with _cluster(options) as cluster:
+            areas = asyncio.run(_areas(scenario, options, (passphrase, cluster), note, finished))
     except ExceptionGroup as group:
         raise _first(group) from None
     return Outcome(
@@ -83,6 +95,17 @@ def run(
     )
 
 
+@contextmanager
+def _cluster(options: Options) -> Iterator[Mapping[str, str | int] | None]:
+    """The cluster's settings for every node: one worker each, which carries all of the node's heavy arithmetic."""
+    if options.engine == "local":
+        yield None
+        return
+    check_installed()
+    with connected(options.cluster) as address:
+        yield {"address": address, "workers": 1}
+
+
 def _first(group: ExceptionGroup[Exception]) -> Exception:
     """One failure of several: an area that fails stops the others."""
     first = group.exceptions[0]
@@ -92,7 +115,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 async def _areas(
     scenario: Scenario,
     options: Options,
-    passphrase: str,
+    given: Given,
     note: Callable[[str], None],
     finished: Callable[[AreaOutcome], None] | None,
 ) -> list[AreaOutcome]:
@@ -101,7 +124,7 @@ async def _areas(
     async def one(area: Area) -> AreaOutcome:
         async with at_once:
             note(f"{area.name}: {area.police.name} and {len(area.councils)} councils …")
-            return await _area(scenario, area, options, passphrase)
+            return await _area(scenario, area, options, given)
 
     async with asyncio.TaskGroup() as tasks:
         started = [tasks.create_task(one(area)) for area in scenario.areas]
@@ -113,8 +136,9 @@ async def _areas(
     return done
 
 
-async def _area(scenario: Scenario, area: Area, options: Options, passphrase: str) -> AreaOutcome:
+async def _area(scenario: Scenario, area: Area, options: Options, given: Given) -> AreaOutcome:
     begun = time.perf_counter()
+    passphrase, cluster = given
     world = await asyncio.to_thread(build_world, scenario, area, seed=options.seed, scale=options.scale)
     folder = options.out / area.id
     sites = await asyncio.to_thread(write_inputs, scenario, world, folder)
@@ -124,6 +148,7 @@ async def _area(scenario: Scenario, area: Area, options: Options, passphrase: st
         sites=sites,
         authority=options.out / "authority",
         passphrase=passphrase,
+        cluster=cluster,
         record_wire=None if options.record_wire is None else options.record_wire / area.id,
     )
     invented = time.perf_counter() - begun

@@ -129,6 +129,8 @@ def status(
 
     This looks at the data folder, not at the network: the server need not be running.
     """
+    from blindmatch.node import engine  # noqa: PLC0415 - the protocol is slow to import
+
     with open_node(home, passphrase_file) as node:
         problem = hint = ""
         certificate: dict[str, Any] | None = None
@@ -156,6 +158,7 @@ def status(
             "running_edges": len(running),
             "curve": group.backend_description(),
             "hashing": hashing.backend_name(),
+            "engine": engine.describe(node.settings),
             "audit_entries": 0 if last is None else last.seq,
         }
 
@@ -173,6 +176,7 @@ def status(
         pairs.append(("curve", f"{data['curve']}{slow if data['curve'] == 'reference' else ''}"))
         built = " - the extension is not built: reinstall where there is a C compiler"
         pairs.append(("hashing", f"{data['hashing']}{built if data['hashing'] == 'hashlib' else ''}"))
+        pairs.append(("engine", data["engine"]))
         pairs += [("peer", f"{agency} at {peer.address}") for agency, peer in node.settings.peers.items()]
         facts(pairs)
 

@@ -106,6 +106,7 @@ class SendingEdge(EdgeWork[Sender]):
 
         def work(session: Sender) -> list[EvaluatedChunk]:
             ends, answers = time.monotonic() + _STEP_SECONDS, []
+            session.foresee(chunks)
             for chunk in chunks:
                 answers.append(session.evaluate(chunk))
                 if time.monotonic() > ends:

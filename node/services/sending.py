@@ -10,6 +10,7 @@ from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
 from blindmatch.node.edgework import Key, threads
+from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
@@ -43,7 +44,8 @@ class Sending:
         self._node = node
         self._metrics = metrics
         self._limits = limits
-        self._pool = threads(node.settings)
+        self._engine = open_engine(node.settings)
+        self._pool = threads(node.settings, self._engine)
         self._edges: dict[Key, SendingEdge] = {}
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
@@ -136,8 +138,9 @@ class Sending:
         self._edges.clear()
 
     def close(self) -> None:
-        """Give the threads back."""
+        """Give the threads back, and what the engine holds."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._engine.close()
 
     def _allowed(self, caller: Caller, agreement_id: bytes, round_id: bytes, edge_id: str) -> Agreement:
         """The agreement, if the caller may have this edge of this round now."""
@@ -258,6 +261,7 @@ class Sending:
             row,
             agreement,
             pool=self._pool,
+            engine=self._engine,
             metrics=self._metrics,
             limits=self._limits,
             gone=self._leave,

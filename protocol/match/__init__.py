@@ -13,13 +13,14 @@
     receive_receipt_signature()  <------
 
 `table` holds the transitions, `messages` and `statements` what travels, `tags` the derivation and the lookup,
-`workspace` and `checkpoint` what survives a crash, `session` what both roles share.
+`computing` the heavy steps, `workspace` and `checkpoint` what survives a crash, `session` what both roles share.
 
 Whoever drives a session keeps what a call gave (hits, receipt), takes a snapshot, flushes the workspace, stores the snapshot, and
 only then sends: in this order, because a worker may finish a chunk meanwhile.
 """
 
 from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.match.computing import Computer, Computing, LocalComputing
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     EdgeContext,
@@ -45,6 +46,8 @@ __all__ = [
     "TRANSITIONS",
     "Allocate",
     "BlindedChunk",
+    "Computer",
+    "Computing",
     "Disclosure",
     "EdgeContext",
     "ElementSource",
@@ -53,6 +56,7 @@ __all__ = [
     "FactSource",
     "Header",
     "Hits",
+    "LocalComputing",
     "Receipt",
     "ReceiptTerms",
     "Receiver",

@@ -5,10 +5,10 @@ from typing import Unpack
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.match import lookup, tags
+from blindmatch.protocol.match.computing import chunk_digest, outputs
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
@@ -28,7 +28,6 @@ from blindmatch.protocol.match.session import (
     check_order,
     check_repeat,
     check_size,
-    chunk_digest,
     damaged,
     leading,
 )
@@ -137,10 +136,9 @@ class Receiver(Session):
             ):
                 raise damaged()
             if self._context.verified:
-                public = np.frombuffer(self._at.peer_key, dtype=np.uint8)
-                oprf.verify(public, self._array("blinded")[span].copy(), evaluated, proof)
-            outputs = self._outputs(index, inputs, evaluated, slice(None))
-            self._array("tags")[span] = tags.derive_tags(outputs, self._context)
+                blinded = self._array("blinded")[span].copy()
+                self._computing.verify(self._at.peer_key, blinded, evaluated, proof)
+            self._array("tags")[span] = self._computing.tags(index, inputs, evaluated)
             self._unblinded[index] = True
 
     def receive_tags(self, chunk: TagChunk) -> None:
@@ -236,9 +234,7 @@ class Receiver(Session):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         (inputs,) = parts
-        blinds = self._expander.scalars("blind", index, len(inputs))
-        blinded = oprf.blind_inputs(inputs, blinds, self._mode)
-        blinds.fill(0)
+        blinded = self._computing.blind(index, inputs)
         self._array("blinded")[self._span(index)] = blinded
         kept = chunk_digest("blinded", index, blinded)
         self._array("blinded_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
@@ -255,14 +251,6 @@ class Receiver(Session):
     def _header(self, index: int) -> Header:
         return Header(self._context.round_id, self._context.edge, index)
 
-    def _outputs(self, index: int, inputs: Bytes2D, evaluated: Bytes2D, rows: Indices | slice) -> Bytes2D:
-        """OPRF outputs (h, 64) of some rows of one chunk."""
-        span = self._span(index)
-        blinds = self._expander.scalars("blind", index, span.stop - span.start)
-        unblinded = oprf.unblind(np.ascontiguousarray(evaluated[rows]), np.ascontiguousarray(blinds[rows]))
-        blinds.fill(0)
-        return oprf.finalize(np.ascontiguousarray(inputs[rows]), unblinded)
-
     def _open(self, positions: Indices, table_rows: Indices) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
         """The facts of the hits at these wire positions, and which of them opened; a chunk of the exchange at a time."""
         facts = np.empty((len(positions), self._context.fact_bytes), dtype=np.uint8)
@@ -273,9 +261,10 @@ class Receiver(Session):
             span = self._span(int(index))
             (inputs,) = self._take(int(index))
             inside = positions[mine] - span.start
-            outputs = self._outputs(int(index), inputs, self._array("evaluated")[span].copy(), inside)
+            evaluated = self._array("evaluated")[span].copy()
+            made = outputs(self._expander, int(index), inputs, evaluated, inside)
             facts[mine], opened[mine] = tags.open_facts(
-                outputs, self._array("table")[table_rows[mine], TAG_BYTES:], self._context
+                made, self._array("table")[table_rows[mine], TAG_BYTES:], self._context
             )
         return facts, opened
 

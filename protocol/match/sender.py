@@ -1,14 +1,15 @@
 """The sender's side of `hits` and `hits+facts`: the side that learns nothing but sizes."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
 
-from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import POINT_BYTES, SEED_BYTES, TAG_BYTES
-from blindmatch.protocol.match import lookup, tags
+from blindmatch.protocol.limits import POINT_BYTES
+from blindmatch.protocol.match import lookup
+from blindmatch.protocol.match.computing import chunk_digest, sender_key
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
@@ -27,13 +28,12 @@ from blindmatch.protocol.match.session import (
     check_order,
     check_repeat,
     check_size,
-    chunk_digest,
     damaged,
 )
 from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.match.table import Event, Role, State
 from blindmatch.protocol.match.workspace import exchange_shapes, sender_shapes
-from blindmatch.protocol.transcript import Signed, digest, encode, sign
+from blindmatch.protocol.transcript import Signed, digest, sign
 
 
 class Sender(Session):
@@ -56,10 +56,9 @@ class Sender(Session):
         super().__init__(Role.SENDER, context, **terms)
         self._facts = facts
         self._shapes |= sender_shapes(context, self._at.elements, self._limits)
-        key_seed = self._expander.stream("oprf-key", 0, SEED_BYTES)
-        self._key = oprf.derive_key_pair(
-            key_seed, encode("blindmatch/oprf-key/v1", context.digest), self._mode
-        )
+        key = sender_key(self._expander, context)
+        self._public = key.public.tobytes()
+        key.wipe()
         self._check_restored()
 
     @property
@@ -97,7 +96,7 @@ class Sender(Session):
                     raise PeerError(
                         PeerCode.BAD_COMMITMENT, "the blinded elements are not those committed to"
                     )
-            answer = self._answer(chunk, blinded)
+            answer = self._answer(chunk)
             evaluated = chunk_digest("evaluated", index, answer.points, answer.proof)
             kept = self._array("evaluated_digests")[index]
             if repeated:
@@ -109,6 +108,14 @@ class Sender(Session):
             if self.next_chunk == self.blinded_chunks:
                 self._machine.fire(Event.BLINDED_COMPLETE)
             return answer
+
+    def foresee(self, chunks: Sequence[BlindedChunk]) -> None:
+        """Say which chunks will be given to `evaluate` next, so that several can be computed at once.
+
+        Nothing is checked, changed or released by it.
+        """
+        for chunk in chunks:
+            self._computing.evaluate_ahead(chunk.header.sequence, chunk.points)
 
     def tag_chunk(self, index: int) -> TagChunk:
         """One chunk of the tag table, once every blinded chunk came as committed to.
@@ -148,25 +155,12 @@ class Sender(Session):
             self._wipe()
             return Receipt(receipt.payload, receipt.signature, own)
 
-    def _answer(self, chunk: BlindedChunk, blinded: bytes) -> EvaluatedChunk:
-        evaluated = oprf.evaluate(self._key.secret, chunk.points)
-        if not self._context.verified:
-            return EvaluatedChunk(chunk.header, evaluated)
-        # The nonce depends on the very bytes as well as on the seed: two different chunks of one number, each proven
-        # under one nonce, would give the key away (as in RFC 6979).
-        nonce = self._expander.scalars("proof/" + blinded.hex(), chunk.header.sequence, 1)[0]
-        proof = oprf.prove(self._key, chunk.points, evaluated, nonce)
-        nonce.fill(0)
-        return EvaluatedChunk(chunk.header, evaluated, proof)
+    def _answer(self, chunk: BlindedChunk) -> EvaluatedChunk:
+        return EvaluatedChunk(chunk.header, *self._computing.evaluate(chunk.header.sequence, chunk.points))
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         inputs, *facts = parts
-        outputs = oprf.evaluate_inputs(self._key.secret, inputs, self._mode)
-        rows = self._array("rows")[self._span(index)]
-        rows[:, :TAG_BYTES] = tags.derive_tags(outputs, self._context)
-        for payload in facts:
-            rows[:, TAG_BYTES:] = tags.seal_facts(outputs, payload, self._context)
-        outputs.fill(0)
+        self._array("rows")[self._span(index)] = self._computing.rows(inputs, *facts)
 
     def _build(self) -> None:
         """Sort the rows by tag into the table, a bucket at a time, and digest each chunk."""
@@ -188,7 +182,7 @@ class Sender(Session):
             self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
 
     def _commitment(self) -> Commitment:
-        public = self._key.public.tobytes() if self._context.verified else bytes(POINT_BYTES)
+        public = self._public if self._context.verified else bytes(POINT_BYTES)
         return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), public)
 
     def _open_peer(self) -> None:
@@ -205,8 +199,3 @@ class Sender(Session):
         if facts.shape != (len(indices), self._context.fact_bytes):
             raise SequenceError(f"facts of shape {facts.shape} for {len(indices)} elements")
         return *super()._gather(indices), facts
-
-    def _wipe(self) -> None:
-        super()._wipe()
-        if hasattr(self, "_key"):
-            self._key.wipe()

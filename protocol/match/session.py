@@ -6,7 +6,6 @@ per chunk, and nothing else. All other methods belong to one thread at a time. A
 chunks that are finished.
 """
 
-import hashlib
 import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -21,16 +20,15 @@ from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, Sequence
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
+from blindmatch.protocol.match.computing import Computer, LocalComputing
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
 from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
 from blindmatch.protocol.match.table import Event, Machine, Role, State
 from blindmatch.protocol.match.workspace import Shapes, Workspace
-from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
 
 NONE = bytes(DIGEST_BYTES)
 _MAC_KEY_BYTES = 32
-_CHUNK_DOMAIN = b"blindmatch/chunk/v1"
 
 
 def changed() -> LocalError:
@@ -48,20 +46,6 @@ def damaged() -> StoreError:
     )
 
 
-def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
-    """32 bytes over one chunk, its kind and its number: SHA-256, each part after its 8-byte length.
-
-    Not SHA-512/256 as elsewhere: everything of a round passes here several times, and processors have instructions for
-    this one.
-    """
-    running = hashlib.sha256()
-    for part in (_CHUNK_DOMAIN, label.encode(), index.to_bytes(8, "big"), *parts):
-        flat = part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data
-        running.update(len(flat).to_bytes(8, "big"))
-        running.update(flat)
-    return running.digest()
-
-
 class Terms(TypedDict):
     """What a session of either role is made of, beside the edge.
 
@@ -72,6 +56,7 @@ class Terms(TypedDict):
     workspace: arrays that outlive a crash.
     limits: chunk sizes; both sides must use the same.
     snapshot: what `snapshot` gave before a crash, or None for a new round.
+    computer: who does the heavy steps; `LocalComputing` when it is left out.
     """
 
     seed: bytes
@@ -81,6 +66,7 @@ class Terms(TypedDict):
     workspace: Workspace
     limits: NotRequired[Limits]
     snapshot: NotRequired[bytes | None]
+    computer: NotRequired[Computer]
 
 
 class Session(ABC):
@@ -92,7 +78,6 @@ class Session(ABC):
             raise SequenceError(f"{signer.agency} is not the {role} of this edge")
         self._role = role
         self._context = context
-        self._mode = Mode.VOPRF if context.verified else Mode.OPRF
         self._limits = terms.get("limits", LIMITS)
         self._signer = signer
         self._peer_key = terms["peer_key"]
@@ -100,7 +85,9 @@ class Session(ABC):
         self._workspace = terms["workspace"]
         self._shapes: Shapes = {}
         # Bound to the edge and round: a seed that is used twice by mistake still gives other blinds and another key.
-        self._expander = Expander(hmac.digest(terms["seed"], context.digest, "sha256"))
+        bound = hmac.digest(terms["seed"], context.digest, "sha256")
+        self._expander = Expander(bound)
+        self._computing = terms.get("computer", LocalComputing)(bound, context)
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
         count = len(self._elements)
         if snapshot is None:
@@ -333,6 +320,7 @@ class Session(ABC):
 
     def _wipe(self) -> None:
         self._expander.wipe()
+        self._computing.wipe()
 
 
 def check_size(points: Bytes2D, expected: int) -> None:

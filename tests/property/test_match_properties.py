@@ -59,7 +59,7 @@ def test_chunking_never_changes_a_result(receiver, sender, one, other, tag_bytes
 
 def _secretish(network, edge):
     """Every point, tag and key of one round, by its bytes."""
-    found = {network.sender.session._key.public.tobytes()}
+    found = {network.sender.session._public}
     for message in network.sent:
         if isinstance(message.body, BlindedChunk | EvaluatedChunk):
             found |= {row.tobytes() for row in message.body.points}

@@ -37,6 +37,8 @@ def test_the_template_loads_as_what_it_was_made_from(path: Path) -> None:
             "log": {"level": "debug", "format": "console"},
             "metrics": {"listen": "127.0.0.1:9443"},
             "service": {"sessions": 3, "workers": 1, "call_seconds": 5, "drain_seconds": 0},
+            "engine": "ray",
+            "cluster": {"address": "ray://head.example:10001", "workers": 12},
             "peers": {
                 "north-council": {"address": "192.0.2.1:1"},
                 "9": {"address": "h:2", "server_name": "n"},

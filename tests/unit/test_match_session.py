@@ -157,7 +157,7 @@ def test_nothing_secret_in_reprs_snapshots_or_workspaces():
         edge.receiver(Workspace(allocate)),
         edge.sender(Workspace(lambda n, s: allocate("s" + n, s))),
     )
-    secrets = [edge.receiver_seed, edge.sender_seed, sender._key.secret.tobytes()]
+    secrets = [edge.receiver_seed, edge.sender_seed, sender._computing._key().secret.tobytes()]
     secrets += [row.tobytes() for row in receiver._expander.scalars("blind", 0, 4)]
     secrets += [edge.receiver_elements.rows.tobytes()[:16], edge.sender_elements.rows.tobytes()[:16]]
     meet(receiver, sender)
@@ -178,7 +178,9 @@ def test_closing_wipes_the_secrets():
     network = Edge.of(OURS, THEIRS).connect()
     network.run()
     receiver, sender = network.receiver.session, network.sender.session
-    assert not sender._key.secret.any()
+    assert not sender._computing._kept.secret.any()
+    with pytest.raises(SequenceError, match="wiped"):
+        receiver._computing.blind(0, receiver._elements.take(np.arange(1)))
     assert not receiver._order.any()
     for session in (receiver, sender):
         with pytest.raises(SequenceError, match="wiped"):
@@ -188,7 +190,7 @@ def test_closing_wipes_the_secrets():
 def test_one_seed_in_two_rounds_still_gives_other_blinds_and_keys():
     one, two = Edge.of([1, 2], [1, 2]), Edge.of([1, 2], [1, 2], round_id=b"another-round-id")
     first, second = one.sender(), two.sender()
-    assert first._key.secret.tobytes() != second._key.secret.tobytes()
+    assert first._computing._key().secret.tobytes() != second._computing._key().secret.tobytes()
     blinds = [edge.receiver()._expander.scalars("blind", 0, 2).tobytes() for edge in (one, two)]
     assert blinds[0] != blinds[1]
 
