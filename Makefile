@@ -53,8 +53,10 @@ $(STAMP): pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[cluster,parquet,postgres]" --group dev
+	# An editable installation is not compiled by pip; without its bytecode every command would compile it anew.
+	$(BIN)/python -m compileall -q protocol node proto simulations
 	touch $(STAMP)
 
 clean:
 	rm -rf $(VENV) build dist
-	rm -f protocol/group/_native*.so
+	rm -f protocol/*/_native*.so

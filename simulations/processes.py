@@ -43,7 +43,12 @@ class Finished:
 
 def environment(passphrase: str) -> dict[str, str]:
     """The environment of a command: the passphrase comes in here, never on the command line."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BLINDMATCH_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        # Where bytecode is never written, every command would compile the program anew: no installed one does.
+        if not name.startswith("BLINDMATCH_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return kept | {
         "BLINDMATCH_PASSPHRASE": passphrase,
         "BLINDMATCH_USER": "simulation",

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from blindmatch.node.cli.common import debugging, no_core_files, report, report_unexpected
+from blindmatch.node.cli.startup import collection_paused, settle
 from blindmatch.protocol.errors import BlindmatchError
 
 
@@ -92,7 +93,8 @@ def load(name: str) -> Any:
     """
     noun = NOUNS[name]
     try:
-        module = importlib.import_module(noun.module)
+        with collection_paused():
+            module = importlib.import_module(noun.module)
     except ModuleNotFoundError as error:
         if debugging():
             raise
@@ -159,4 +161,5 @@ def root(
 def main() -> None:
     """Entry point of the `blindmatch` program."""
     no_core_files()
+    settle()
     app(prog_name="blindmatch")

@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blindmatch.node.cli.startup import Later
 from blindmatch.node.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
 if TYPE_CHECKING:  # the store and its libraries take longer to import than most commands to run
-    from rich.console import Console
+    from rich import box, text
+    from rich import console as consoles
+    from rich import progress as bars
+    from rich import table as tables
 
-    from blindmatch.node.home import Node
+    from blindmatch.node import config
+    from blindmatch.node import home as folder
+else:
+    config, folder = Later("blindmatch.node.config"), Later("blindmatch.node.home")
+    bars, box, consoles, tables, text = (
+        Later(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
+    )
 
 DEFAULT_HOME = Path("node")
 
@@ -62,7 +72,7 @@ def no_core_files() -> None:
 
 
 @contextmanager
-def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["Node"]:
+def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["folder.Node"]:
     """The node in `home`, open while the context lasts.
 
     Raises:
@@ -70,11 +80,8 @@ def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["Node
         KeysError: wrong passphrase, or none to be had.
         StoreError: its database cannot be used.
     """
-    from blindmatch.node.config import FILE_NAME, load_settings  # noqa: PLC0415
-    from blindmatch.node.home import Node  # noqa: PLC0415
-
-    load_settings(home / FILE_NAME)  # a wrong folder is said before a passphrase is asked for
-    with Node.open(home, read_passphrase(passphrase_file)) as node:
+    config.load_settings(home / config.FILE_NAME)  # a wrong folder is said before a passphrase is asked for
+    with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
         yield node
 
 
@@ -106,30 +113,24 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def console(*, err: bool = False) -> "Console":
+def console(*, err: bool = False) -> "consoles.Console":
     """A console on stdout or stderr. Text is printed as it is: no markup, and no folding to 80 columns in a pipe."""
-    from rich.console import Console  # noqa: PLC0415
-
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(stderr=err, markup=False, highlight=False, emoji=False, width=width)
+    return consoles.Console(stderr=err, markup=False, highlight=False, emoji=False, width=width)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "Nothing.") -> None:
     """Print a table, or `empty` when there are no rows. Columns whose every cell is a number are right-aligned."""
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     if not rows:
         typer.echo(empty)
         return
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = tables.Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        made.add_row(*(text.Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
     console().print(made)
 
 
@@ -140,20 +141,28 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
+def watched() -> bool:
+    """Whether somebody sees stderr as it is written: only then is a bar drawn, and the library for it imported."""
+    return sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr while the context lasts; call what it yields with (done, total or None).
 
     Not a terminal: nothing is drawn.
     """
-    err = console(err=True)
-    if not err.is_terminal:
+    if not watched():
         yield lambda _done, _total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    err = console(err=True)
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

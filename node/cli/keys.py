@@ -1,7 +1,7 @@
 """`blindmatch keys`: the node's keys."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,15 @@ from blindmatch.node.cli.common import (
     emit,
     facts,
 )
+from blindmatch.node.cli.startup import Later
 from blindmatch.node.keys import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.passphrase import read_passphrase
+
+if TYPE_CHECKING:
+    from blindmatch.node import audit
+    from blindmatch.node import home as folder
+else:  # `keys list` does without the database
+    audit, folder = Later("blindmatch.node.audit"), Later("blindmatch.node.home")
 
 app = typer.Typer(help="The node's keys: list them, change their passphrase.", no_args_is_help=True)
 
@@ -52,15 +59,11 @@ def passphrase(
 
     An old backup of keys.json still opens with the old passphrase: destroy it.
     """
-    # The database library is slow to import, and `keys list` does without.
-    from blindmatch.node.audit import AuditEvent  # noqa: PLC0415
-    from blindmatch.node.home import Node  # noqa: PLC0415
-
     old = read_passphrase(passphrase_file)
-    with Node.open(home, old) as node:
+    with folder.Node.open(home, old) as node:
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
         change_passphrase(home / FILE_NAME, old, new)
-        node.audit.append(AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
+        node.audit.append(audit.AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
         data = {"agency": node.agency, "changed": True}
     emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

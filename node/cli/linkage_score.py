@@ -9,8 +9,9 @@ import typer
 
 from blindmatch.node.cli.common import facts, table
 from blindmatch.protocol.linkage import CompiledKey, Schema, Terms, compile_keys, default_rates, score_pair
-from blindmatch.protocol.linkage.patterns import Patterns, Weights
+from blindmatch.protocol.linkage.patterns import Patterns
 from blindmatch.protocol.linkage.states import space
+from blindmatch.protocol.linkage.weights import Weights
 
 Digests = npt.NDArray[np.uint8]
 Side = tuple[list[str], Digests]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,13 +18,24 @@ from blindmatch.node.cli.common import (
     note,
     open_node,
 )
+from blindmatch.node.cli.startup import Later
 from blindmatch.node.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
 from blindmatch.node.config_template import add_peer
 from blindmatch.node.keys import FILE_NAME as KEYS_NAME
 from blindmatch.node.keys import PublicKeys
 from blindmatch.node.passphrase import read_passphrase
-from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import LocalError
+
+if TYPE_CHECKING:
+    from blindmatch.node import home as folder
+    from blindmatch.node import logs, server
+    from blindmatch.node import wire as wire_module
+    from blindmatch.protocol import group, hashing
+else:
+    folder, logs, server, wire_module = (
+        Later(f"blindmatch.node.{name}") for name in ("home", "logs", "server", "wire")
+    )
+    group, hashing = Later("blindmatch.protocol.group"), Later("blindmatch.protocol.hashing")
 
 app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
 
@@ -63,10 +74,8 @@ def init(
         "contact": contact,
     }
     settings = make_settings(values, "node init")
-    from blindmatch.node.home import Node, check_new  # noqa: PLC0415 - the database library is slow to import
-
-    check_new(home)  # before a passphrase is asked for
-    with Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
+    folder.check_new(home)  # before a passphrase is asked for
+    with folder.Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
         data = {
             "agency": node.agency,
             "home": str(home),
@@ -105,15 +114,11 @@ def serve(
 
     Logs go to stderr, as [log] in node.toml says. SIGTERM and Ctrl-C let running calls end first.
     """
-    # The server first: it fixes TLS before anything imports gRPC.
-    from blindmatch.node import server  # noqa: PLC0415
-    from blindmatch.node.logs import configure  # noqa: PLC0415
-    from blindmatch.node.wire import WireRecorder  # noqa: PLC0415
-
+    answer = server.serve  # first: importing it fixes TLS before anything imports gRPC
     with open_node(home, passphrase_file) as node:
-        configure(level=node.settings.log.level, form=node.settings.log.format)
-        recorder = None if wire is None else WireRecorder(wire)
-        asyncio.run(server.serve(node, wire=recorder))
+        logs.configure(level=node.settings.log.level, form=node.settings.log.format)
+        recorder = None if wire is None else wire_module.WireRecorder(wire)
+        asyncio.run(answer(node, wire=recorder))
 
 
 @app.command()

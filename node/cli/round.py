@@ -1,5 +1,7 @@
 """`blindmatch round`: run a round, see how it stands, read and export what it found."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import Iterator
@@ -8,13 +10,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blindmatch.node import results, runner
-from blindmatch.node.agreements import book
-from blindmatch.node.agreements.book import short
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -26,18 +25,30 @@ from blindmatch.node.cli.common import (
     note,
     open_node,
     table,
+    watched,
 )
+from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
-from blindmatch.node.home import Node
-from blindmatch.node.logs import configure
-from blindmatch.node.outlook import Outlook, outlook
-from blindmatch.node.receiving import Progress
-from blindmatch.node.runner import EdgeOutcome, RoundOutcome, run_round
-from blindmatch.node.store import EdgeRow
-from blindmatch.node.wire import WireRecorder
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
-from blindmatch.protocol.match import RECEIPT_TYPE
-from blindmatch.protocol.transcript import verify
+
+if TYPE_CHECKING:
+    from rich import progress as bars
+
+    from blindmatch.node import logs, outlook, results, runner
+    from blindmatch.node import wire as wire_module
+    from blindmatch.node.agreements import book
+    from blindmatch.node.home import Node
+    from blindmatch.node.outlook import Outlook
+    from blindmatch.node.receiving import Progress
+    from blindmatch.node.runner import EdgeOutcome, RoundOutcome
+    from blindmatch.node.store import EdgeRow
+    from blindmatch.protocol import match, transcript
+else:
+    logs, outlook, results, runner, wire_module = (
+        Later(f"blindmatch.node.{name}") for name in ("logs", "outlook", "results", "runner", "wire")
+    )
+    book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
+    match, transcript = Later("blindmatch.protocol.match"), Later("blindmatch.protocol.transcript")
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
 
@@ -89,9 +100,9 @@ def run(
     if bool(agreement) == bool(resume):
         raise typer.BadParameter("give an agreement to start a round, or --resume ROUND to go on with one")
     with open_node(home, passphrase_file) as node:
-        configure(level="warning", form="console")
+        logs.configure(level="warning", form="console")
         if wire is not None:
-            node.wire = WireRecorder(wire)
+            node.wire = wire_module.WireRecorder(wire)
         if resume:
             round_id = _resolve(node, resume)
             agreement_id = node.store.edges(round_id)[0].agreement_id
@@ -100,7 +111,7 @@ def run(
             _check_unfinished(node, agreement_id, new=new)
         with _bars() as progress:
             outcome = asyncio.run(
-                run_round(
+                runner.run_round(
                     node,
                     agreement_id,
                     edges=edge,
@@ -170,7 +181,7 @@ def results_(
         rows = _received(node, chosen)
         results.note_consultation(node, chosen, len(leads), justification=justification)
         data = results.to_json(leads, rows)
-        ahead = {row.edge: outlook(node, row) for row in rows}
+        ahead = {row.edge: outlook.outlook(node, row) for row in rows}
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
 
@@ -228,7 +239,7 @@ def export(
             rows = _received(node, chosen)
             data = results.to_json(leads, rows)
             for item, row in zip(data["edges"], rows, strict=True):
-                item.update(_expected(outlook(node, row)))
+                item.update(_expected(outlook.outlook(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         # The log first: an export that is in the log and failed is better than one that is not in it.
         results.note_export(
@@ -340,7 +351,9 @@ def _show(outcome: RoundOutcome) -> None:
         (edge.edge, edge.peer, edge.state, edge.receiver_elements, edge.sender_elements, edge.leads)
         for edge in outcome.edges
     ]
-    typer.echo(f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {short(outcome.agreement_id)}")
+    typer.echo(
+        f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {book.short(outcome.agreement_id)}"
+    )
     table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
     for edge in outcome.edges:
         if edge.expected_true:
@@ -397,12 +410,14 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:
-            verify(agreement.party(agency).identity_key, RECEIPT_TYPE, row.receipt, signature)
+            transcript.verify(
+                agreement.party(agency).identity_key, match.RECEIPT_TYPE, row.receipt, signature
+            )
             verdicts[agency] = "valid"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
     closed = moment(row.finished_at or 0)
-    ahead = outlook(node, row)
+    ahead = outlook.outlook(node, row)
     return {
         "round": row.round_id.hex(),
         "edge": row.edge,
@@ -430,9 +445,8 @@ _STEPS = {
 @contextmanager
 def _bars() -> Iterator[Progress]:
     """One bar per edge on stderr; without a terminal, one line per step."""
-    err = console(err=True)
     last: dict[str, str] = {}
-    if not err.is_terminal:
+    if not watched():
 
         def lines(edge: str, step: str, _done: int, _total: int) -> None:
             if last.get(edge) != step:
@@ -441,22 +455,19 @@ def _bars() -> Iterator[Progress]:
 
         yield lines
         return
-    from rich.progress import (  # noqa: PLC0415 - only when there is somebody to look
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
     )
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=err) as bars:
+    with bars.Progress(*columns, console=console(err=True)) as drawn:
         tasks: dict[str, Any] = {}
 
         def update(edge: str, step: str, done: int, total: int) -> None:
             if edge not in tasks:
-                tasks[edge] = bars.add_task(edge, total=None)
-            bars.update(
+                tasks[edge] = drawn.add_task(edge, total=None)
+            drawn.update(
                 tasks[edge], description=f"{edge}: {_STEPS[step]}", completed=done, total=total or None
             )
 

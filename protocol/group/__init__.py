@@ -102,20 +102,21 @@ def _load(name: str) -> Backend:
 def _backend() -> Backend:
     global _chosen  # noqa: PLW0603 - the one dispatch point
     if _chosen is None:
-        _chosen = _load(available()[0])
+        _chosen = _load(next(filter(_loads, _LOADERS)))
     return _chosen
 
 
+def _loads(name: str) -> bool:
+    try:
+        _load(name)
+    except ImportError:
+        return False
+    return True
+
+
 def available() -> tuple[str, ...]:
-    """Name the backends that load on this machine, fastest first."""
-    names = []
-    for name in _LOADERS:
-        try:
-            _load(name)
-        except ImportError:
-            continue
-        names.append(name)
-    return tuple(names)
+    """Name the backends that load on this machine, fastest first. Loads them all."""
+    return tuple(filter(_loads, _LOADERS))
 
 
 def backend_name() -> str:

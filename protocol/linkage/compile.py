@@ -25,10 +25,11 @@ from blindmatch.protocol.linkage.keys import (
     keys_digest,
     words_of,
 )
-from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns, Weights
+from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
 from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, parts, space
+from blindmatch.protocol.linkage.weights import Weights
 
 SIMULATED: Final = 8_192
 """Matches drawn from the model, on which recall is reckoned: to about half a per cent."""
@@ -133,6 +134,8 @@ class _Search:
         self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
+        # An absence that hardly a match has cannot earn its place in the budget.
+        self._absences = [a for a in self.patterns.absences if self._missing_share(a) >= ONE // 1024]
         self._met = weights.met()
         # Thresholds next to each other have most of their patterns in common.
         self._found: dict[tuple[int, ...], Bools] = {}
@@ -171,12 +174,12 @@ class _Search:
         found = [self.satisfied(pattern) for pattern in candidates]
         left = self.matches.counts.copy()
         # Gains only shrink: a pattern whose old gain is not the best need not be looked at again.
-        heap = [(-int(left[f].sum()), i) for i, f in enumerate(found)]
+        heap = [(-int(left @ f), i) for i, f in enumerate(found)]
         heapq.heapify(heap)
         chosen: list[tuple[Pattern, int]] = []
         while heap and len(chosen) < self.budget:
             stale, i = heapq.heappop(heap)
-            gain = int(left[found[i]].sum())
+            gain = int(left @ found[i])
             if not gain:
                 continue
             if -stale != gain:
@@ -220,10 +223,7 @@ class _Search:
         return _Result(threshold, chosen, self.true * gained // SIMULATED, false)
 
     def _candidates(self, threshold: int) -> list[Pattern]:
-        # An absence that hardly a match has cannot earn its place in the budget.
-        least = ONE // 1024
-        shares = {a: self._missing_share(a) for a in self.patterns.absences}
-        return [p for p in self.patterns.at(threshold) if shares[p.absence] >= least]
+        return list(self.patterns.at(threshold, self._absences))
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from blindmatch.protocol.linkage import (
     tokens,
 )
 from blindmatch.protocol.linkage import compile as compiler
-from blindmatch.protocol.linkage.patterns import Patterns, Weights
+from blindmatch.protocol.linkage.patterns import Patterns
 from blindmatch.protocol.linkage.rates import Rates
 from blindmatch.protocol.linkage.states import BIT, space
+from blindmatch.protocol.linkage.weights import Weights
 
 SMALL = parse_schema("""
 format = 2

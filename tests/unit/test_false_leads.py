@@ -9,10 +9,10 @@ import pytest
 
 from blindmatch.protocol.linkage import Terms, compile_keys, default_rates, load_schema
 from blindmatch.protocol.linkage.compile import _Search
-from blindmatch.protocol.linkage.patterns import Weights
 from blindmatch.protocol.linkage.rates import PRESENT
 from blindmatch.protocol.linkage.schema import parse_schema
 from blindmatch.protocol.linkage.states import BIT, ONE, parts, space
+from blindmatch.protocol.linkage.weights import Weights
 
 SMALL = parse_schema("""
 format = 2

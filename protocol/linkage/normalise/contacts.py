@@ -4,8 +4,6 @@ import re
 from functools import lru_cache
 from typing import Final
 
-import phonenumbers
-
 from blindmatch.protocol.linkage.normalise.text import CACHED, word_set
 
 HOME: Final = "GB"
@@ -41,6 +39,8 @@ def phone(text: str) -> str:
     digits = re.sub(r"\D", "", first)
     if len(digits) < 7 or len(set(digits.lstrip("0"))) < 2:
         raise ValueError("not a telephone number")
+    import phonenumbers  # noqa: PLC0415 - slow to import, and many lists hold no number
+
     try:
         number = phonenumbers.parse(first, HOME)
     except phonenumbers.NumberParseException as error:

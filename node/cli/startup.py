@@ -1,0 +1,55 @@
+"""What a command settles before its libraries are imported: nearly all that a short command costs is importing them."""
+
+import gc
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any, Final
+
+SETTINGS: Final = MappingProxyType(
+    {
+        # numpy's linear algebra would start a thread per processor, each with its buffer: nothing here multiplies matrices.
+        "OPENBLAS_NUM_THREADS": "1",
+        # pydantic would search every installed distribution for plugins; none shall have a say in reading settings.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
+    }
+)
+"""Environment variables that libraries read while they are imported. What an operator has set stands."""
+
+
+def settle() -> None:
+    """Put `SETTINGS` into this process's environment."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """No garbage collection while the context lasts: imports make many objects, and all of them stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class Later:
+    """A module that is imported when the first of its names is used.
+
+    For type checkers the plain import stands beside it, under `TYPE_CHECKING`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__name = name
+
+    def __repr__(self) -> str:
+        return f"Later({self.__name})"
+
+    def __getattr__(self, name: str) -> Any:
+        with collection_paused():
+            module = importlib.import_module(self.__name)
+        return getattr(module, name)
