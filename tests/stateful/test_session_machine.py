@@ -113,7 +113,9 @@ class MatchMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_secret_shows(self):
         sender = self.network.sender.session
-        secrets = [self.edge.receiver_seed, self.edge.sender_seed, sender._computing._key().secret.tobytes()]
+        secrets = [self.edge.receiver_seed, self.edge.sender_seed]
+        if sender._computing._kept is not None:
+            secrets.append(sender._computing._kept.secret.tobytes())
         for side in (self.network.receiver, self.network.sender):
             snapshot = side.session.snapshot()
             self.sizes.add(len(snapshot))
