@@ -4,6 +4,7 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from blindmatch.node import results, runner
 from blindmatch.node.config import Cluster, load_settings
 from blindmatch.node.engine import cluster, open_engine
 from blindmatch.node.engine.cluster import RayEngine
-from blindmatch.node.engine.connection import connected
+from blindmatch.node.engine.connection import connected, load_ray
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode, PeerError, SequenceError
@@ -111,6 +112,27 @@ def test_bad_points_are_still_the_peers_fault(engine):
     with pytest.raises(PeerError) as caught:
         there.evaluate(0, bad)
     assert caught.value.code is PeerCode.BAD_POINT
+
+
+def test_no_log_of_the_cluster_holds_a_seed_or_an_element(engine):
+    context = Edge.of([1], [1]).context
+    seed, inputs = (
+        bytes(range(100, 132)),
+        np.frombuffer(b"element of a person " * 10, dtype=np.uint8).reshape(2, 100),
+    )
+    there = engine.computing(seed, context)
+    there.blind(0, inputs)
+    with pytest.raises(LocalError, match="blind failed: TypeError"):
+        there._end(there._begin("blind", 0, inputs, inputs[:, :0], inputs))
+    folder = Path(load_ray()._private.worker._global_node.get_session_dir_path())
+    logs = [path for path in folder.rglob("*") if path.is_file()]
+    assert any("worker" in path.name for path in logs)
+    for path in logs:
+        text = path.read_bytes()
+        for secret in (seed, inputs[0].tobytes()):
+            assert secret not in text, path
+            assert secret.hex().encode() not in text, path
+            assert repr(secret).encode() not in text, path
 
 
 def test_a_wiped_edge_computes_nothing_more(engine):

@@ -225,6 +225,7 @@ class TestNode:
         assert status["peers"] == {"north-council": "192.0.2.1:7443"}
         assert (status["collections"], status["agreements"], status["running_edges"]) == (0, 0, 0)
         assert (status["curve"], status["hashing"]) == (group.backend_description(), hashing.backend_name())
+        assert status["engine"] == "local"
         assert "usable" in run("node", "status", "--home", "west").stdout
 
     def test_status_is_honest_about_lost_keys(self, run: Run, certified: Path) -> None:
