@@ -19,6 +19,8 @@ _ALONE: Final = tuple(
 )
 """Fields whose values stand each for itself; an address, its town and its postcode belong together."""
 
+_CONTRACT_DATES: Final = ("contract_start", "contract_end")
+
 Part = list[dict[str, str]]
 """The alternatives for one thing that a record says: its names, its dates, its addresses."""
 
@@ -132,6 +134,15 @@ class Drafter:
         self._places = mapping.places(table.header, str(table.path))
         self._facts = mapping.fact_places(table.header, self._places)
         self._seen: set[str] = set()
+        # Most files have few of the fields: what no column gives is not asked for row by row.
+        self._named = self._has("forenames", "surname", "full_name", "aliases")
+        self._placed = self._has("address", "house_number", "street", "town", "postcode")
+        self._alone = tuple(name for name in _ALONE if self._has(name))
+        self._dated = self._has(*_CONTRACT_DATES)
+        self._contract = tuple(name for name in CONTRACT if self._has(name))
+
+    def _has(self, *names: str) -> bool:
+        return any(name in self._places for name in names)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -157,22 +168,22 @@ class Drafter:
         return made
 
     def _read_values(self, made: Draft, cells: Sequence[str]) -> None:
-        name = person_name(
-            self._cell(cells, "forenames"), self._cell(cells, "surname"), self._cell(cells, "full_name")
-        )
-        parts = [
-            names_part(name, self._values(cells, "aliases")),
-            self._checked(made, cells, "date_of_birth"),
-            self._places_part(made, cells),
-            *(self._checked(made, cells, field_name) for field_name in _ALONE),
-        ]
+        parts = []
+        if self._named:
+            name = person_name(*(self._cell(cells, each) for each in ("forenames", "surname", "full_name")))
+            parts.append(names_part(name, self._values(cells, "aliases")))
+        parts.append(self._checked(made, cells, "date_of_birth"))
+        if self._placed:
+            parts.append(self._places_part(made, cells))
+        parts += [self._checked(made, cells, name) for name in self._alone]
         made.parts = [part for part in parts if part]
         made.companies = tuple(
             item["company_number"] for part in parts for item in part if "company_number" in item
         )
-        dates = [self._one(made, cells, field_name) for field_name in ("contract_start", "contract_end")]
-        made.contract = (dates[0], dates[1])
-        for field_name in CONTRACT:
+        if self._dated:
+            start, end = (self._one(made, cells, name) for name in _CONTRACT_DATES)
+            made.contract = (start, end)
+        for field_name in self._contract:
             if value := self._cell(cells, field_name):
                 made.provenance[field_name] = value
 
