@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from blindmatch.node import garbage
 from blindmatch.node.cli.common import debugging, no_core_files, report, report_unexpected
-from blindmatch.node.cli.startup import collection_paused, settle
+from blindmatch.node.cli.startup import settle
 from blindmatch.protocol.errors import BlindmatchError
 
 
@@ -93,7 +94,7 @@ def load(name: str) -> Any:
     """
     noun = NOUNS[name]
     try:
-        with collection_paused():
+        with garbage.paused():
             module = importlib.import_module(noun.module)
     except ModuleNotFoundError as error:
         if debugging():

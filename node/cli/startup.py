@@ -1,12 +1,11 @@
 """What a command settles before its libraries are imported: nearly all that a short command costs is importing them."""
 
-import gc
 import importlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final
+
+from blindmatch.node import garbage
 
 SETTINGS: Final = MappingProxyType(
     {
@@ -25,18 +24,6 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """No garbage collection while the context lasts: imports make many objects, and all of them stay."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Later:
     """A module that is imported when the first of its names is used.
 
@@ -50,6 +37,6 @@ class Later:
         return f"Later({self.__name})"
 
     def __getattr__(self, name: str) -> Any:
-        with collection_paused():
+        with garbage.paused():
             module = importlib.import_module(self.__name)
         return getattr(module, name)

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from blindmatch.node import garbage
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.collections.blocks import BlockWriter
 from blindmatch.node.collections.host import Host
@@ -77,7 +78,7 @@ def import_collection(
     report = ImportReport(name, kind)
     job = Job(node, report, schema, on_bad, progress, include_ceased=include_ceased)
     try:
-        with _folder(node, job.id) as partial:
+        with garbage.paused(), _folder(node, job.id) as partial:
             try:
                 with closing(BlockWriter(partial, job.sealer, job.id, len(job.schema.levels))) as writer:
                     chosen = job.recognise(file, form, mapping is not None)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from blindmatch.node import garbage
 from blindmatch.node.collections.blocks import BLOCK_RECORDS, PURPOSE, BlockWriter, StoredRecord
 from blindmatch.node.collections.host import Host
 from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
@@ -302,6 +303,7 @@ class Job:
     def _flush(self, writer: BlockWriter) -> None:
         writer.flush(self._builder.array(bytes(self._rows)))
         self._rows.clear()
+        garbage.look_at_recent()
 
     def finish(self, writer: BlockWriter) -> None:
         """Close the files, or refuse.

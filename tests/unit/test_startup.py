@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import cli
-from blindmatch.node.cli.startup import SETTINGS, Later, collection_paused, settle
+from blindmatch.node import cli, garbage
+from blindmatch.node.cli.startup import SETTINGS, Later, settle
 from blindmatch.protocol.linkage import states
 
 HEAVY = ("sqlalchemy", "grpc", "google.protobuf", "numpy", "cryptography", "structlog", "phonenumbers")
@@ -72,10 +72,10 @@ def test_collection_is_paused_and_left_as_it_was(enabled):
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with collection_paused():
+        with garbage.paused():
             assert not gc.isenabled()
         assert gc.isenabled() is enabled
-        with pytest.raises(ImportError), collection_paused():
+        with pytest.raises(ImportError), garbage.paused():
             importlib.import_module("blindmatch.no_such_module")
         assert gc.isenabled() is enabled
     finally:
