@@ -8,12 +8,10 @@ strictly; `ElementError.index` names the first bad row. Wrong shapes and scalars
 mistakes and raise `ValueError`.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.protocol.backends import Choice
 from blindmatch.protocol.group import checks
 from blindmatch.protocol.group.backend import (
     FIELD_PRIME,
@@ -80,43 +78,21 @@ def _reference_backend() -> Backend:
     return ReferenceBackend()
 
 
-# Fastest first. A loader raises ImportError when its backend cannot work here.
-_LOADERS: dict[str, Callable[[], Backend]] = {
-    "native": _native_backend,
-    "native-portable": _portable_backend,
-    "libsodium": _libsodium_backend,
-    "reference": _reference_backend,
-}
-_loaded: dict[str, Backend] = {}
-_chosen: Backend | None = None
 _threads: int | None = None
-
-
-def _load(name: str) -> Backend:
-    if name not in _loaded:
-        _loaded[name] = _LOADERS[name]()
-        _loaded[name].use_threads(_threads)
-    return _loaded[name]
-
-
-def _backend() -> Backend:
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    if _chosen is None:
-        _chosen = _load(next(filter(_loads, _LOADERS)))
-    return _chosen
-
-
-def _loads(name: str) -> bool:
-    try:
-        _load(name)
-    except ImportError:
-        return False
-    return True
-
-
-def available() -> tuple[str, ...]:
-    """Name the backends that load on this machine, fastest first. Loads them all."""
-    return tuple(filter(_loads, _LOADERS))
+_choice: Choice[Backend] = Choice(
+    "group",
+    {
+        "native": _native_backend,
+        "native-portable": _portable_backend,
+        "libsodium": _libsodium_backend,
+        "reference": _reference_backend,
+    },
+    prepare=lambda backend: backend.use_threads(_threads),
+)
+_backend = _choice.current
+available = _choice.available
+use = _choice.use
+using = _choice.using
 
 
 def backend_name() -> str:
@@ -129,26 +105,6 @@ def backend_description() -> str:
     return _backend().description
 
 
-def use(name: str) -> None:
-    """Switch to a backend by name; ValueError when there is none of that name, ImportError when it does not load."""
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    if name not in _LOADERS:
-        raise ValueError(f"no group backend is called {name!r}; there are {', '.join(_LOADERS)}")
-    _chosen = _load(name)
-
-
-@contextmanager
-def using(name: str) -> Iterator[None]:
-    """Use a backend for the length of a `with` block; for tests and benchmarks, not for several threads at once."""
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    before = _chosen
-    use(name)
-    try:
-        yield
-    finally:
-        _chosen = before
-
-
 def use_threads(count: int | None) -> None:
     """Split batch calls over at most `count` threads from now on; None, as at the start: every core this process may use.
 
@@ -158,7 +114,7 @@ def use_threads(count: int | None) -> None:
         raise ValueError("a batch needs at least one thread")
     global _threads  # noqa: PLW0603 - goes with the dispatch point
     _threads = count
-    for backend in _loaded.values():
+    for backend in _choice.loaded.values():
         backend.use_threads(count)
 
 

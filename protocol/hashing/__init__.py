@@ -8,11 +8,11 @@ and `hashlib` (where the extension was not built). Results are the same bytes wi
 depend on lengths alone.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 
+from blindmatch.protocol.backends import Choice
 from blindmatch.protocol.hashing.frames import (
     BLOCK_BYTES,
     DIGEST_BYTES,
@@ -59,65 +59,24 @@ def _hashlib_backend() -> Backend:
     return HashlibBackend()
 
 
-# Fastest first. A loader raises ImportError when its backend cannot work here.
-_LOADERS: dict[str, Callable[[], Backend]] = {
-    "avx512": _native_backend("avx512"),
-    "portable": _native_backend("portable"),
-    "hashlib": _hashlib_backend,
-}
-_loaded: dict[str, Backend] = {}
-_chosen: Backend | None = None
 _threads: int | None = None
-
-
-def _load(name: str) -> Backend:
-    if name not in _loaded:
-        _loaded[name] = _LOADERS[name]()
-    return _loaded[name]
-
-
-def _backend() -> Backend:
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    if _chosen is None:
-        _chosen = _load(available()[0])
-    return _chosen
-
-
-def available() -> tuple[str, ...]:
-    """Name the backends that load on this machine, fastest first."""
-    names = []
-    for name in _LOADERS:
-        try:
-            _load(name)
-        except ImportError:
-            continue
-        names.append(name)
-    return tuple(names)
+_choice: Choice[Backend] = Choice(
+    "hashing",
+    {
+        "avx512": _native_backend("avx512"),
+        "portable": _native_backend("portable"),
+        "hashlib": _hashlib_backend,
+    },
+)
+_backend = _choice.current
+available = _choice.available
+use = _choice.use
+using = _choice.using
 
 
 def backend_name() -> str:
     """Name the backend in use."""
     return _backend().name
-
-
-def use(name: str) -> None:
-    """Switch to a backend by name; ValueError when there is none of that name, ImportError when it does not load."""
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    if name not in _LOADERS:
-        raise ValueError(f"no hashing backend is called {name!r}; there are {', '.join(_LOADERS)}")
-    _chosen = _load(name)
-
-
-@contextmanager
-def using(name: str) -> Iterator[None]:
-    """Use a backend for the length of a `with` block; for tests and benchmarks, not for several threads at once."""
-    global _chosen  # noqa: PLW0603 - the one dispatch point
-    before = _chosen
-    use(name)
-    try:
-        yield
-    finally:
-        _chosen = before
 
 
 def use_threads(count: int | None) -> None:

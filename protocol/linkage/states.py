@@ -8,7 +8,6 @@ probabilities in parts of 2^40, weights in 1/64 bit, logarithms by counting bits
 """
 
 import itertools
-import math
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -37,15 +36,11 @@ def log2_units(numerator: int, denominator: int) -> int:
 
 
 def _log2_units(number: int) -> int:
-    # The leading 64 bits tell more than 1/64 bit.
+    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine. The
+    # leading 64 bits tell more than 1/64 bit.
     shift = max(number.bit_length() - 64, 0)
-    leading = number >> shift
-    about = math.log2(leading) * BIT
-    units = math.floor(about)
-    if not _UNSURE < about - units < 1 - _UNSURE:
-        # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine.
-        units = int((leading**BIT).bit_length()) - 1
-    return shift * BIT + units
+    power: int = (number >> shift) ** BIT
+    return shift * BIT + power.bit_length() - 1
 
 
 def log2_units_each(numbers: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:

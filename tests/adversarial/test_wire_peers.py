@@ -1,10 +1,8 @@
-"""Peers that break the protocol over a real connection: each gets a code, the node serves on, its audit log shows it.
+"""Receivers that break the protocol over a real connection: each gets a code, the node serves on, its audit log shows it.
 
-The wrong receivers hold a good certificate and speak raw gRPC; their messages come from a real session and are then
-bent. The wrong senders are real servers whose answers are bent on their way out.
+They hold a good certificate and speak raw gRPC; their messages come from a real session and are then bent.
 """
 
-import asyncio
 import dataclasses
 import json
 import random
@@ -20,13 +18,13 @@ from blindmatch.node.convert.status import CODE_KEY
 from blindmatch.node.preparation import edge_context
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.services import gate
 from blindmatch.node.store import CLOSED, FAILED
 from blindmatch.proto.v1 import agreement_pb2, common_pb2, match_pb2
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.match import Header, Receiver, Role
 from blindmatch.protocol.match.rates import RatesStatement
 from blindmatch.protocol.transcript import Signed
+from blindmatch.simulations.bent import IDENTITY, NOT_CANONICAL, bent
 from blindmatch.simulations.opening import preparation, rates_of, session_of
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
@@ -122,15 +120,6 @@ async def check_refused(rogue, outcome, code, *, fails_edge=False, caller=WEST):
     assert {lead.reference for lead in results.load(police, honest.round_id)} == {
         f"P-{index:05d}" for index in range(5, 10)
     }
-
-
-def bent(message, **changes):
-    """A copy with other values in the header (`header__x`) or in itself."""
-    made = type(message).FromString(message.SerializeToString())
-    for name, value in changes.items():
-        owner = made.header if name.startswith("header__") else made
-        setattr(owner, name.removeprefix("header__"), value)
-    return made
 
 
 # --- messages that are none --------------------------------------------------------------------------------------
@@ -322,9 +311,6 @@ async def test_a_second_and_different_commitment(rogue):
 
 # --- chunks ------------------------------------------------------------------------------------------------------
 
-IDENTITY = bytes(32)
-NOT_CANONICAL = b"\xff" * 32
-
 
 @pytest.mark.parametrize("point", [IDENTITY, NOT_CANONICAL, b"\1" + bytes(31)])
 async def test_a_bad_point(rogue, point):
@@ -424,89 +410,6 @@ async def test_a_closed_edge_gives_the_same_signature_again_and_nothing_else(rog
     other = bent(request)
     other.receipt.signature = bytes(64)
     await check_refused(rogue, await rogue.call("Close", other), "bad-receipt")
-
-
-# --- senders that break it ---------------------------------------------------------------------------------------
-
-
-def first_point_gone(message):
-    return bent(message, points=message.points[32:])
-
-
-def bent_rates(message, **changes):
-    made = bent(message)
-    for name, value in changes.items():
-        setattr(made.rates, name, value)
-    return made
-
-
-def swapped_rows(message):
-    width = 16 + 64 + 16
-    rows = [message.rows[i : i + width] for i in range(0, len(message.rows), width)]
-    return bent(message, rows=b"".join([rows[1], rows[0], *rows[2:]]))
-
-
-WRONG_SENDERS = [
-    ("EvaluatedChunk", lambda m: bent(m, points=IDENTITY + m.points[32:]), "bad-point"),
-    ("EvaluatedChunk", lambda m: bent(m, points=NOT_CANONICAL + m.points[32:]), "bad-point"),
-    ("EvaluatedChunk", first_point_gone, "bad-count"),
-    ("EvaluatedChunk", lambda m: bent(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
-    ("EvaluatedChunk", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
-    ("EvaluatedChunk", lambda m: bent(m, header__version=9), "wrong-version"),
-    ("EvaluatedChunk", lambda m: bent(m, proof=bytes(64)), "bad-proof"),
-    ("TagChunk", swapped_rows, "bad-tags"),
-    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1]), "bad-message"),
-    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1] + bytes([m.rows[-1] ^ 1])), "bad-commitment"),
-    ("CloseReply", lambda m: bent(m, signature=bytes(64)), "bad-signature"),
-    ("OpenReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
-    ("PrepareReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
-    ("PrepareReply", lambda m: bent_rates(m, signature=bytes(64)), "bad-signature"),
-    ("PrepareReply", lambda m: bent_rates(m, payload=m.rates.payload[:-1] + b"\7"), "bad-signature"),
-]
-
-
-@pytest.mark.parametrize(
-    ("kind", "bend", "code"), WRONG_SENDERS, ids=[f"{k}-{c}" for k, _, c in WRONG_SENDERS]
-)
-async def test_a_sender_that_answers_wrongly(town, monkeypatch, kind, bend, code):
-    """The round fails with the code, no lead is kept, the audit log shows it, and an honest round works again."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
-    police, right = town.nodes[WEST], gate._Call._send
-
-    async def wrong(self, message):
-        await right(self, bend(message) if message.DESCRIPTOR.name == kind else message)
-
-    async with running(town.nodes[NORTH], limits=SMALL):
-        with monkeypatch.context() as patch:
-            patch.setattr(gate._Call, "_send", wrong)
-            outcome = await run_round(police, held.id, limits=SMALL)
-        edge = outcome.edges[0]
-        assert (edge.state, edge.code) == (FAILED, code)
-        row = police.store.edge(outcome.round_id, edge.edge)
-        assert (row.seed, row.code) == (b"", code)
-        if kind != "CloseReply":  # the comparison itself was sound, only its receipt is not
-            assert police.store.leads(outcome.round_id) == []
-        details = [json.loads(r.detail) for r in police.store.audit_rows() if r.event == "combination"]
-        assert [(d["action"], d.get("code")) for d in details] == [("opened", None), ("failed", code)]
-        assert list(police.rounds_dir.iterdir()) == []
-        assert (await run_round(police, held.id, limits=SMALL)).complete
-
-
-@pytest.mark.parametrize(
-    ("answer", "code"), [(b"\xff\xff\xff", "bad-message"), (b"", "bad-message"), (None, "unavailable")]
-)
-async def test_a_sender_that_answers_no_message_at_all(town, monkeypatch, answer, code):
-    held = town.agree(town.agreement(WEST, NORTH))
-
-    async def wrong(self, _message):
-        if answer is not None:
-            await self._context.write(answer)
-
-    monkeypatch.setattr(gate._Call, "_send", wrong)
-    async with running(town.nodes[NORTH], limits=SMALL):
-        async with asyncio.timeout(60):
-            outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
-    assert (outcome.complete, outcome.edges[0].code) == (False, code)
 
 
 def test_the_trial_s_points_are_what_they_claim():

@@ -96,7 +96,7 @@ def test_only_the_first_backend_of_the_curve_is_loaded():
     program = (
         "from blindmatch.protocol import group\n"
         "name = group.backend_name()\n"
-        "assert list(group._loaded) == [name], group._loaded\n"
+        "assert list(group._choice.loaded) == [name], group._choice.loaded\n"
         "assert name == group.available()[0]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
