@@ -49,7 +49,11 @@ WRONG_SENDERS = [
     ("OpenReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
     ("PrepareReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
     ("PrepareReply", lambda m: bent_rates(m, signature=bytes(64)), "bad-signature"),
-    ("PrepareReply", lambda m: bent_rates(m, payload=m.rates.payload[:-1] + b"\7"), "bad-signature"),
+    (
+        "PrepareReply",
+        lambda m: bent_rates(m, payload=m.rates.payload[:-1] + bytes([m.rates.payload[-1] ^ 1])),
+        "bad-signature",
+    ),
 ]
 
 
