@@ -61,6 +61,7 @@ class Limits:
 
     parties: int = 64
     edges: int = 1_024
+    thresholds: int = 16
     text_characters: int = 4_000
     """Longest free text in an agreement (purpose, leakage)."""
 
@@ -81,6 +82,15 @@ class Limits:
 
     rounds: int = 10_000
     """Largest budget of rounds in one agreement."""
+
+    sum_total: int = 1 << 40
+    """Largest total of a sum, in its smallest unit: 10.9 thousand million pounds in pence."""
+
+    epoch_days: int = 366
+    """Longest life of one epoch's key."""
+
+    checks_per_day: int = 10_000
+    """Largest number of single records that one party may compare per edge and day."""
 
     retention_days: int = 3_650
     clock_skew_seconds: int = 300

@@ -300,8 +300,8 @@ def ready(
         )
     held = hold(row)
     agreement = held.agreement
-    edges = [agreement.edge(edge).id] if edge is not None else [each.id for each in agreement.edges]
-    used = max(node.store.rounds_used(agreement_id, each, but=resuming) for each in edges)
+    counted = agreement.comparisons if edge is None else (agreement.comparison(edge),)
+    used = max(node.store.rounds_used(agreement_id, each.id, but=resuming) for each in counted)
     terms.check_usable(
         agreement, held.envelope, now=int(now), rounds_used=used, withdrawn=tuple(held.withdrawn)
     )

@@ -12,14 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Linkage, Party, Side, checks
+from blindmatch.protocol.agreement import (
+    LEAST_MINIMUM,
+    Agreement,
+    Disclosure,
+    Edge,
+    Linkage,
+    Party,
+    Side,
+    Standing,
+    Threshold,
+    checks,
+)
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 
 DEFAULT_FACT_BYTES = 256
+DEFAULT_MINIMUM = 5
 
 _FILE_BYTES = 1 << 20
+_UNSAID = "to be described"
 _TOP = frozenset(
     [
         "title",
@@ -35,12 +48,31 @@ _TOP = frozenset(
         "collector",
         "parties",
         "edges",
+        "thresholds",
+        "standing",
     ]
 )
 _PARTY = frozenset(["agency", "name", "role", "identity_key", "certificate_key", "legal_basis", "contact"])
 _EDGE = frozenset(
-    ["id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "leakage", "linkage"]
+    [
+        "id",
+        "receiver",
+        "sender",
+        "disclosure",
+        "verified",
+        "facts",
+        "fact_bytes",
+        "minimum_count",
+        "band",
+        "value",
+        "decimals",
+        "report_to",
+        "leakage",
+        "linkage",
+    ]
 )
+_THRESHOLD = frozenset(["id", "members", "at_least", "minimum_count", "band", "leakage", "linkage"])
+_STANDING = frozenset(["epoch_days", "checks_per_day"])
 _LINKAGE = frozenset(["overlap", "false_leads", "budget", "missing"])
 _SIDE = frozenset(["agency", "kind", "max_records", "tokens_per_record"])
 
@@ -90,28 +122,34 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
         AgreementError: an unknown or missing field, or a value of the wrong kind.
     """
     _known(values, _TOP, "")
-    edges = _tables(values, "edges")
+    thresholds = _tables(values, "thresholds") if "thresholds" in values else []
+    edges = _tables(values, "edges") if "edges" in values or not thresholds else []
+    sides = []
     for index, edge in enumerate(edges):
         _known(edge, _EDGE, f"edges[{index}].")
-        for role in ("receiver", "sender"):
-            _known(_table(edge, role, f"edges[{index}].{role}"), _SIDE, f"edges[{index}].{role}.")
-        if "linkage" in edge:
-            field = f"edges[{index}].linkage"
-            if not isinstance(edge["linkage"], Mapping):
-                raise AgreementError(field, f"must be a table with {', '.join(sorted(_LINKAGE))}")
-            _known(edge["linkage"], _LINKAGE, f"{field}.")
+        roles = {role: f"edges[{index}].{role}" for role in ("receiver", "sender")}
+        sides += [(field, _table(edge, role, field, _SIDE)) for role, field in roles.items()]
+        _check_linkage(edge, f"edges[{index}]")
+    for index, threshold in enumerate(thresholds):
+        _known(threshold, _THRESHOLD, f"thresholds[{index}].")
+        for place, member in enumerate(_tables(threshold, "members", f"thresholds[{index}].members")):
+            field = f"thresholds[{index}].members[{place}]"
+            _known(member, _SIDE, f"{field}.")
+            sides.append((field, member))
+        _check_linkage(threshold, f"thresholds[{index}]")
+    if "standing" in values:
+        _table(values, "standing", "standing", _STANDING)
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
         checks.identifier(f"parties[{index}].agency", party.get("agency"))
     named = {party["agency"] for party in parties}
-    for index, edge in enumerate(edges):
-        for role in ("receiver", "sender"):
-            agency = edge[role].get("agency")
-            checks.identifier(f"edges[{index}].{role}.agency", agency)
-            if agency not in named:
-                named.add(agency)
-                parties.append({"agency": agency})
+    for field, side in sides:
+        agency = side.get("agency")
+        checks.identifier(f"{field}.agency", agency)
+        if agency not in named:
+            named.add(agency)
+            parties.append({"agency": agency})
     return Draft(values, tuple(parties))
 
 
@@ -138,9 +176,16 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         with checks.at(f"parties[{index}]"):
             parties.append(_party(given, entries.get(given["agency"])))
     edges = []
-    for index, edge in enumerate(values["edges"]):
+    for index, edge in enumerate(values.get("edges", ())):
         with checks.at(f"edges[{index}]"):
             edges.append(_edge(edge))
+    collector = values.get("collector", "")
+    thresholds = []
+    for index, threshold in enumerate(values.get("thresholds", ())):
+        with checks.at(f"thresholds[{index}]"):
+            thresholds.append(_threshold(threshold, collector))
+    with checks.at("standing"):
+        standing = None if "standing" not in values else _standing(values["standing"])
     return Agreement(
         title=_given(values, "title", "title"),
         purpose=_text(_given(values, "purpose", "purpose")),
@@ -155,8 +200,10 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         rounds_budget=_given(values, "rounds_budget", "rounds_budget"),
         calendar=_given(values, "calendar", "calendar"),
         retention_days=_given(values, "retention_days", "retention_days"),
-        collector=values.get("collector", ""),
+        collector=collector,
         nonce=nonce,
+        thresholds=tuple(thresholds),
+        standing=standing,
     )
 
 
@@ -190,10 +237,8 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         receiver = _side(given["receiver"])
     with checks.at("sender"):
         sender = _side(given["sender"])
-    with checks.at("linkage"):
-        linkage = Linkage(**given.get("linkage", {}))
-    words = given.get("leakage", "")
-    checks.text("leakage", words, optional=True)
+    words = _words(given)
+    number = disclosure in terms.NUMBERS
     edge = Edge(
         id=given.get("id") or edge_id(receiver.agency, sender.agency),
         receiver=receiver,
@@ -202,10 +247,48 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         verified=given.get("verified", False),
         facts=facts,
         fact_bytes=given.get("fact_bytes", DEFAULT_FACT_BYTES if disclosure is Disclosure.HITS_FACTS else 0),
-        leakage=words or "to be described",
-        linkage=linkage,
+        minimum_count=given.get("minimum_count", DEFAULT_MINIMUM if number else 0),
+        band=given.get("band", 1 if number else 0),
+        value=given.get("value", ""),
+        decimals=given.get("decimals", 0),
+        report_to=_list(given.get("report_to", []), "report_to"),
+        leakage=words or _UNSAID,
+        linkage=_linkage(given),
     )
     return edge if words else terms.describe(edge)
+
+
+def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:
+    members = []
+    for index, side in enumerate(given["members"]):
+        with checks.at(f"members[{index}]"):
+            members.append(_side(side))
+    words = _words(given)
+    threshold = Threshold(
+        id=_given(given, "id", "id"),
+        members=tuple(members),
+        at_least=_given(given, "at_least", "at_least"),
+        minimum_count=given.get("minimum_count", LEAST_MINIMUM),
+        band=given.get("band", 1),
+        leakage=words or _UNSAID,
+        linkage=_linkage(given),
+    )
+    return threshold if words else terms.describe(threshold, collector)
+
+
+def _standing(given: Mapping[str, Any]) -> Standing:
+    return Standing(_given(given, "epoch_days", "epoch_days"), given.get("checks_per_day", 0))
+
+
+def _linkage(given: Mapping[str, Any]) -> Linkage:
+    with checks.at("linkage"):
+        return Linkage(**given.get("linkage", {}))
+
+
+def _words(given: Mapping[str, Any]) -> str:
+    words = given.get("leakage", "")
+    checks.text("leakage", words, optional=True)
+    return str(words)
 
 
 def edge_id(receiver: str, sender: str) -> str:
@@ -254,21 +337,28 @@ def _list(value: object, field: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _tables(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _tables(values: Mapping[str, Any], name: str, field: str = "") -> list[Mapping[str, Any]]:
     tables = values.get(name)
     if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
-        raise AgreementError(name, f"must be one or more tables; each starts with [[{name}]]")
-    most = LIMITS.parties if name == "parties" else LIMITS.edges
+        heading = name if not field else f"{field.partition('[')[0]}.{name}"
+        raise AgreementError(field or name, f"must be one or more tables; each starts with [[{heading}]]")
+    most = LIMITS.edges if name == "edges" else LIMITS.parties
     if len(tables) > most:
-        raise AgreementError(name, f"has {len(tables)} entries; at most {most} are allowed")
+        raise AgreementError(field or name, f"has {len(tables)} entries; at most {most} are allowed")
     return tables
 
 
-def _table(values: Mapping[str, Any], name: str, field: str) -> Mapping[str, Any]:
+def _table(values: Mapping[str, Any], name: str, field: str, fields: frozenset[str]) -> Mapping[str, Any]:
     table = values.get(name)
     if not isinstance(table, Mapping):
-        raise AgreementError(field, "must be a table with agency, kind, max_records and tokens_per_record")
+        raise AgreementError(field, f"must be a table with {', '.join(sorted(fields))}")
+    _known(table, fields, f"{field}.")
     return table
+
+
+def _check_linkage(values: Mapping[str, Any], field: str) -> None:
+    if "linkage" in values:
+        _table(values, "linkage", f"{field}.linkage", _LINKAGE)
 
 
 def _known(values: Mapping[str, Any], names: frozenset[str], prefix: str) -> None:

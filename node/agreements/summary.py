@@ -11,7 +11,7 @@ from blindmatch.node.agreements.keys import Forecast, Own, forecast, own_rates
 from blindmatch.node.collections import open_collection
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side
+from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
@@ -71,6 +71,7 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
             "compared": _compared(schema),
         },
         "edges": [_edge(edge, schema) for edge in agreement.edges],
+        "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
         "marking": agreement.marking,
         "handling_codes": list(agreement.handling_codes),
         "not_before": iso(agreement.not_before),
@@ -79,6 +80,8 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         "calendar": agreement.calendar,
         "retention_days": agreement.retention_days,
         "collector": agreement.collector,
+        "standing": None if agreement.standing is None else vars(agreement.standing),
+        "standing_learn": terms.standing_learn(),
     }
 
 
@@ -93,7 +96,7 @@ def state(node: Node, held: Held) -> str:
         return f"waits for {', '.join(held.missing)}"
     if now < agreement.not_before:
         return "signed, not valid yet"
-    used = [node.store.rounds_used(held.id, edge.id) for edge in agreement.edges]
+    used = [node.store.rounds_used(held.id, each.id) for each in agreement.comparisons]
     return "rounds used up" if min(used) >= agreement.rounds_budget else "in force"
 
 
@@ -158,6 +161,10 @@ def _edge(edge: Edge, schema: Schema | None) -> Data:
         "facts": list(edge.facts),
         "fact_bytes": edge.fact_bytes,
         "minimum_count": edge.minimum_count,
+        "band": edge.band,
+        "value": edge.value,
+        "decimals": edge.decimals,
+        "report_to": list(edge.report_to),
         "leakage": edge.leakage,
         "receiver_learns": terms.receiver_learns(edge),
         "sender_learns": terms.sender_learns(edge),
@@ -166,6 +173,22 @@ def _edge(edge: Edge, schema: Schema | None) -> Data:
         "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _forecast(ahead),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
+    }
+
+
+def _threshold(threshold: Threshold, collector: str) -> Data:
+    return {
+        "id": threshold.id,
+        "members": [_side(side) for side in threshold.members],
+        "at_least": threshold.at_least,
+        "minimum_count": threshold.minimum_count,
+        "band": threshold.band,
+        "leakage": threshold.leakage,
+        "member_learns": terms.member_learns(threshold),
+        "collector_learns": terms.collector_learns(threshold, collector),
+        "both_learn": terms.both_learn(),
+        "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
+        "linkage": vars(threshold.linkage),
     }
 
 

@@ -25,6 +25,10 @@ def show(data: Data) -> None:
     typer.echo("\nEdges: who learns what from whom")
     for edge in data["edges"]:
         _edge(edge, data["rounds_budget"])
+    for threshold in data["thresholds"]:
+        _threshold(threshold)
+    if data["standing"]:
+        section("Standing", data["standing_learn"])
     why = data.get("why_no_round")
     if why:
         typer.echo(f"\nNo round can start now: {why}")
@@ -77,6 +81,13 @@ def _head(data: Data) -> Iterator[tuple[str, object]]:
     yield "valid", f"from {_time(data['not_before'])} until {_time(data['expires'])}"
     yield "rounds", f"at most {data['rounds_budget']}, {data['calendar']}"
     yield "retention", f"leads are erased after {data['retention_days']} days"
+    if standing := data["standing"]:
+        checked = standing["checks_per_day"]
+        yield (
+            "standing",
+            f"a key serves at most {standing['epoch_days']} days; "
+            + (f"at most {checked} checks a day and edge" if checked else "no checks of single records"),
+        )
     if data["collector"]:
         yield "collector", data["collector"]
     yield "suite", data["suite"]
@@ -114,8 +125,13 @@ def _edge(edge: Data, budget: int) -> None:
             f"    {role:<9}{side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
             f"padded to one number of tokens, at most {side['tokens_per_record']}"
         )
+    number = (
+        f"; nothing below {edge['minimum_count']:,} matches, in steps of {edge['band']:,}"
+        if edge["band"]
+        else ""
+    )
     verified = "; evaluation is proven with every chunk" if edge["verified"] else ""
-    typer.echo(f"    reveals  {edge['disclosure']}{verified}")
+    typer.echo(f"    reveals  {edge['disclosure']}{number}{verified}")
     if edge["facts"]:
         typer.echo(f"    facts    {', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
     typer.echo(f"    keys     {_linkage(edge['linkage'])}")
@@ -139,6 +155,25 @@ def _edge(edge: Data, budget: int) -> None:
             typer.echo(
                 f"    WARNING  {name} has no fact {', '.join(lacking)}; nothing goes out under that name"
             )
+
+
+def _threshold(threshold: Data) -> None:
+    typer.echo(f"  {threshold['id']}")
+    for side in threshold["members"]:
+        typer.echo(
+            f"    member   {side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
+            f"padded to one number of tokens, at most {side['tokens_per_record']}"
+        )
+    typer.echo(
+        f"    reveals  what at least {threshold['at_least']} of them share; nothing below "
+        f"{threshold['minimum_count']:,} shared keys"
+    )
+    typer.echo(f"    keys     {_linkage(threshold['linkage'])}")
+    typer.echo(f"    learns   {threshold['member_learns']}")
+    typer.echo(f"             {threshold['collector_learns']}")
+    typer.echo(f"             {threshold['both_learn']}")
+    if not threshold["leakage_is_usual"]:
+        typer.echo(f"    signed   {_indented(threshold['leakage'], 13)}")
 
 
 def _forecast(ahead: Data) -> None:

@@ -6,6 +6,7 @@ from blindmatch.node.convert import strict
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol.agreement import (
     FORMAT,
+    MEMBERS,
     Agreement,
     Disclosure,
     Edge,
@@ -14,6 +15,8 @@ from blindmatch.protocol.agreement import (
     Party,
     Side,
     SignedWithdrawal,
+    Standing,
+    Threshold,
     checks,
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
@@ -40,6 +43,8 @@ def encode_agreement(agreement: Agreement) -> bytes:
         retention_days=agreement.retention_days,
         collector=agreement.collector,
         nonce=agreement.nonce,
+        thresholds=[_threshold_out(threshold) for threshold in agreement.thresholds],
+        standing=None if agreement.standing is None else pb.Standing(**vars(agreement.standing)),
     )
     payload = message.SerializeToString(deterministic=True)
     if len(payload) > LIMITS.agreement_bytes:
@@ -241,6 +246,7 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
     for name, entries, most in (
         ("parties", message.parties, LIMITS.parties),
         ("edges", message.edges, LIMITS.edges),
+        ("thresholds", message.thresholds, LIMITS.thresholds),
     ):
         if len(entries) > most:
             raise AgreementError(name, f"has {len(entries)} entries; at most {most} are allowed")
@@ -252,6 +258,14 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
     for index, edge in enumerate(message.edges):
         with checks.at(f"edges[{index}]"):
             edges.append(_edge_in(edge))
+    thresholds = []
+    for index, threshold in enumerate(message.thresholds):
+        with checks.at(f"thresholds[{index}]"):
+            thresholds.append(_threshold_in(threshold))
+    standing = None
+    if message.HasField("standing"):
+        with checks.at("standing"):
+            standing = Standing(message.standing.epoch_days, message.standing.checks_per_day)
     return Agreement(
         format=message.format,
         title=message.title,
@@ -270,6 +284,8 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
         retention_days=message.retention_days,
         collector=message.collector,
         nonce=message.nonce,
+        thresholds=tuple(thresholds),
+        standing=standing,
     )
 
 
@@ -325,13 +341,12 @@ def _edge_out(edge: Edge) -> pb.Edge:
         facts=edge.facts,
         fact_bytes=edge.fact_bytes,
         minimum_count=edge.minimum_count,
+        band=edge.band,
+        value=edge.value,
+        decimals=edge.decimals,
+        report_to=edge.report_to,
         leakage=edge.leakage,
-        linkage=pb.Linkage(
-            overlap=checks.millionths(edge.linkage.overlap),
-            false_leads=checks.millionths(edge.linkage.false_leads),
-            budget=edge.linkage.budget,
-            missing=edge.linkage.missing,
-        ),
+        linkage=_linkage_out(edge.linkage),
     )
 
 
@@ -341,15 +356,6 @@ def _edge_in(message: pb.Edge) -> Edge:
     with checks.at("sender"):
         sender = _side_in(message.sender)
     checks.one_of("disclosure", message.disclosure, tuple(Disclosure))
-    if not message.HasField("linkage"):
-        raise AgreementError("linkage", "is missing")
-    with checks.at("linkage"):
-        linkage = Linkage(
-            overlap=message.linkage.overlap / 1_000_000,
-            false_leads=message.linkage.false_leads / 1_000_000,
-            budget=message.linkage.budget,
-            missing=message.linkage.missing,
-        )
     return Edge(
         id=message.id,
         receiver=receiver,
@@ -359,6 +365,61 @@ def _edge_in(message: pb.Edge) -> Edge:
         facts=tuple(message.facts),
         fact_bytes=message.fact_bytes,
         minimum_count=message.minimum_count,
+        band=message.band,
+        value=message.value,
+        decimals=message.decimals,
+        report_to=tuple(message.report_to),
         leakage=message.leakage,
-        linkage=linkage,
+        linkage=_linkage_in(message),
     )
+
+
+def _threshold_out(threshold: Threshold) -> pb.Threshold:
+    return pb.Threshold(
+        id=threshold.id,
+        members=[_side_out(side) for side in threshold.members],
+        at_least=threshold.at_least,
+        minimum_count=threshold.minimum_count,
+        band=threshold.band,
+        leakage=threshold.leakage,
+        linkage=_linkage_out(threshold.linkage),
+    )
+
+
+def _threshold_in(message: pb.Threshold) -> Threshold:
+    if len(message.members) > MEMBERS:
+        raise AgreementError("members", f"has {len(message.members)} entries; at most {MEMBERS} are allowed")
+    members = []
+    for index, side in enumerate(message.members):
+        with checks.at(f"members[{index}]"):
+            members.append(_side_in(side))
+    return Threshold(
+        id=message.id,
+        members=tuple(members),
+        at_least=message.at_least,
+        minimum_count=message.minimum_count,
+        band=message.band,
+        leakage=message.leakage,
+        linkage=_linkage_in(message),
+    )
+
+
+def _linkage_out(linkage: Linkage) -> pb.Linkage:
+    return pb.Linkage(
+        overlap=checks.millionths(linkage.overlap),
+        false_leads=checks.millionths(linkage.false_leads),
+        budget=linkage.budget,
+        missing=linkage.missing,
+    )
+
+
+def _linkage_in(message: pb.Edge | pb.Threshold) -> Linkage:
+    if not message.HasField("linkage"):
+        raise AgreementError("linkage", "is missing")
+    with checks.at("linkage"):
+        return Linkage(
+            overlap=message.linkage.overlap / 1_000_000,
+            false_leads=message.linkage.false_leads / 1_000_000,
+            budget=message.linkage.budget,
+            missing=message.linkage.missing,
+        )

@@ -1,10 +1,23 @@
 """The agreement that the parties sign.
 
-`terms` holds what it says, `envelope` the exact bytes with their signatures, `words` what an edge reveals, `checks`
-what makes a field wrong. What is signed is never a re-encoding of the terms but the payload's exact bytes, in the
-manner of DSSE: verify, then parse. Parsing the bytes is `node/convert`.
+`terms` holds what it says, `edges` who is compared with whom, `envelope` the exact bytes with their signatures,
+`words` what a comparison reveals, `checks` what makes a field wrong. What is signed is never a re-encoding of the terms
+but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing the bytes is `node/convert`.
 """
 
+from blindmatch.protocol.agreement.edges import (
+    EDGE_CHARACTERS,
+    KINDS,
+    LEAST_MINIMUM,
+    LISTING,
+    MEMBERS,
+    NUMBERS,
+    Disclosure,
+    Edge,
+    Linkage,
+    Side,
+    Threshold,
+)
 from blindmatch.protocol.agreement.envelope import (
     PAYLOAD_TYPE,
     WITHDRAWAL_TYPE,
@@ -23,27 +36,25 @@ from blindmatch.protocol.agreement.envelope import (
 )
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
-    EDGE_CHARACTERS,
     FORMAT,
     HANDLING_CODES,
-    KINDS,
     MARKINGS,
     NONCE_BYTES,
     SUITE,
     Agreement,
-    Disclosure,
-    Edge,
-    Linkage,
     Party,
-    Side,
+    Standing,
     within_marking,
 )
 from blindmatch.protocol.agreement.words import (
     both_learn,
+    collector_learns,
     default_leakage,
     describe,
+    member_learns,
     receiver_learns,
     sender_learns,
+    standing_learn,
 )
 
 __all__ = [
@@ -52,8 +63,12 @@ __all__ = [
     "FORMAT",
     "HANDLING_CODES",
     "KINDS",
+    "LEAST_MINIMUM",
+    "LISTING",
     "MARKINGS",
+    "MEMBERS",
     "NONCE_BYTES",
+    "NUMBERS",
     "PAYLOAD_TYPE",
     "SUITE",
     "WITHDRAWAL_TYPE",
@@ -65,19 +80,24 @@ __all__ = [
     "Party",
     "Side",
     "SignedWithdrawal",
+    "Standing",
+    "Threshold",
     "Withdrawal",
     "agreement_id",
     "both_learn",
     "check_signatures",
     "check_usable",
+    "collector_learns",
     "default_leakage",
     "describe",
+    "member_learns",
     "missing_signatures",
     "read_withdrawal",
     "receiver_learns",
     "sender_learns",
     "sign",
     "sign_withdrawal",
+    "standing_learn",
     "verify_signature",
     "when",
     "within_marking",
