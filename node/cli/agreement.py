@@ -14,7 +14,8 @@ from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings, book, files, summary
 from blindmatch.node.agreements.book import Held, short
 from blindmatch.node.agreements.draft import complete, read_draft
-from blindmatch.node.agreements.template import Choices, template
+from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
+from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
@@ -31,8 +32,8 @@ from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, checks
-from blindmatch.protocol.errors import InputError, PeerError
+from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope
+from blindmatch.protocol.errors import ConfigError, InputError, PeerError
 
 app = typer.Typer(help="Draft, show, sign and verify agreements.", no_args_is_help=True)
 
@@ -45,16 +46,51 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for con
 def draft(
     *,
     file: Annotated[Path | None, typer.Argument(help="A draft file, edited: becomes an agreement.")] = None,
-    receiver: Annotated[str, typer.Option(help="Write a draft file: the agency that learns.")] = "",
+    pattern: Annotated[
+        Pattern | None,
+        typer.Option(help="Write a draft file: who compares with whom. bipartite when left out."),
+    ] = None,
+    receiver: Annotated[
+        list[str] | None, typer.Option(help="An agency that learns: the hub of a star, who asks; repeatable.")
+    ] = None,
     sender: Annotated[
         list[str] | None, typer.Option(help="An agency that it learns from; repeatable.")
     ] = None,
+    member: Annotated[
+        list[str] | None, typer.Option(help="A member of all-pairs, or of a threshold; repeatable.")
+    ] = None,
+    both: Annotated[
+        bool, typer.Option("--both", help="Of a star: each of the others learns from the hub, too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write the draft file; else stdout.")] = None,
     disclosure: Annotated[Disclosure, typer.Option(help="What every edge reveals.")] = Disclosure.HITS,
-    receiver_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "subjects",
-    sender_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "suppliers",
+    count: Annotated[bool, typer.Option("--count", help="Short for --disclosure count.")] = False,
+    total: Annotated[
+        str, typer.Option("--sum", metavar="FIELD", help="--disclosure sum, of this fact of the sender's.")
+    ] = "",
+    decimals: Annotated[int, typer.Option(help="Of a sum: digits after the point that count.")] = 0,
+    minimum: Annotated[int, typer.Option(help="Of counts, sums, thresholds: fewer give no result.")] = 5,
+    band: Annotated[int, typer.Option(help="Of counts, sums, thresholds: results in steps of this.")] = 1,
+    report_to: Annotated[
+        list[str] | None, typer.Option(help="Of counts and sums: an agency that is told, too; repeatable.")
+    ] = None,
+    threshold: Annotated[
+        int, typer.Option(metavar="T", help="Also what at least T of the members hold.")
+    ] = 0,
+    collector: Annotated[str, typer.Option(help="Of a threshold: the agency that collects.")] = "",
+    standing: Annotated[
+        int, typer.Option(metavar="DAYS", help="A standing agreement, whose keys serve so many days.")
+    ] = 0,
+    checks_per_day: Annotated[
+        int, typer.Option(help="Of a standing agreement: single records per edge and day.")
+    ] = 0,
+    receiver_kind: Annotated[
+        str, typer.Option(help="subjects, suppliers or bidders; usual for the pattern when left out.")
+    ] = "",
+    sender_kind: Annotated[str, typer.Option(help="The same for who sends.")] = "",
     max_records: Annotated[int, typer.Option(help="Largest collection on either side.")] = 20_000,
-    tokens: Annotated[int, typer.Option(help="Tokens that every record is padded to.")] = 8,
+    asked_records: Annotated[int, typer.Option(help="Of a request: the most that one may ask for.")] = ASKED,
+    tokens: Annotated[int, typer.Option(help="The most tokens that a record is padded to.")] = 160,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Take in an agreement that another party exported.")
     ] = None,
@@ -71,20 +107,42 @@ def draft(
     For example:
 
         blindmatch agreement draft --receiver west-force --sender east-council --out draft.toml
+        blindmatch agreement draft --pattern all-pairs --member a --member b --member c --count --out draft.toml
         blindmatch agreement draft draft.toml
     """
-    chosen = [
-        name for name, given in (("FILE", file), ("--receiver", receiver), ("--import", imported)) if given
-    ]
-    if len(chosen) != 1:
-        raise typer.BadParameter("give either a draft FILE, or --receiver and --sender, or --import FILE")
-    if receiver:
-        if not sender:
-            raise typer.BadParameter("--receiver needs at least one --sender")
-        for agency in (receiver, *sender):
-            checks.identifier("agency", agency)
-        choices = Choices(receiver, sender, receiver_kind, sender_kind, disclosure, max_records, tokens)
-        _write_template(template(choices, time.time()), out)
+    written = bool(pattern or receiver or sender or member)
+    if sum((file is not None, written, imported is not None)) != 1:
+        raise typer.BadParameter("give a draft FILE, or a pattern's agencies, or --import FILE")
+    if written:
+        if count or total:
+            disclosure = Disclosure.SUM if total else Disclosure.COUNT
+        choices = Choices(
+            receivers=receiver or (),
+            senders=sender or (),
+            pattern=pattern or Pattern.BIPARTITE,
+            members=member or (),
+            both=both,
+            receiver_kind=receiver_kind,
+            sender_kind=sender_kind,
+            disclosure=disclosure,
+            value=total,
+            decimals=decimals,
+            minimum=minimum,
+            band=band,
+            report_to=report_to or (),
+            max_records=max_records,
+            asked_records=asked_records,
+            tokens_per_record=tokens,
+            at_least=threshold,
+            collector=collector,
+            epoch_days=standing,
+            checks_per_day=checks_per_day,
+        )
+        try:
+            text = template(choices, time.time())
+        except ConfigError as error:
+            raise typer.BadParameter(f"{error.message}. {error.hint}") from None
+        _write_template(text, out)
         return
     with open_node(home, passphrase_file) as node:
         if imported is not None:

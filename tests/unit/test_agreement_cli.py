@@ -117,7 +117,7 @@ def test_the_template_is_what_an_officer_needs(west, tmp_path):
     words = ("draft", "--receiver", "west-force", "--sender", "east-council", "--sender", "south-council")
     west.run(*words, "--out", out)
     values = tomllib.loads(out.read_text())
-    assert [edge["sender"]["agency"] for edge in values["edges"]] == ["east-council", "south-council"]
+    assert [edge["sender"]["agency"] for edge in values["edges"]] == [["east-council", "south-council"]]
     assert [party["agency"] for party in values["parties"]] == ["west-force", "east-council", "south-council"]
     west.run(*words, "--out", out, status=1)  # never over a draft that somebody edited
     assert tomllib.loads(west.run(*words).stdout) == values
