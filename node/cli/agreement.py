@@ -1,7 +1,8 @@
-"""`blindmatch agreement`: draft, read, sign, verify and withdraw from agreements."""
+"""`blindmatch agreement`: draft, read, sign, decline, verify and withdraw from agreements."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,13 +33,19 @@ from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope
+from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, SignedWithdrawal
 from blindmatch.protocol.errors import ConfigError, InputError, PeerError
 
-app = typer.Typer(help="Draft, show, sign and verify agreements.", no_args_is_help=True)
+app = typer.Typer(help="Draft, show, sign, decline and verify agreements.", no_args_is_help=True)
+
+_NAMED = 4
+"""Agencies that a table's cell names."""
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Contact no other node.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", "--edges", help="Print every edge, also those that differ in their agencies only.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
@@ -192,8 +199,9 @@ def show(
     *,
     agreement: IdArgument,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Ask the parties for missing signatures first.")
+        bool, typer.Option("--fetch", help="Ask the parties first who has signed, declined or withdrawn.")
     ] = False,
+    full: FullOption = False,
     export: Annotated[Path | None, typer.Option(help="Also write it to a file, with all signatures.")] = None,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
@@ -207,18 +215,19 @@ def show(
         held = book.find(node, agreement)
         reached: list[agreements.Outcome] = []
         if fetch:
-            held, reached = asyncio.run(agreements.gather(node, held, connector(node)))
+            held, reached = asyncio.run(agreements.fetch(node, held, connector(node)))
         if export is not None:
             files.write(export, held.envelope)
         data = summary.summarise(node, held)
     screen.outcomes(reached, "asked")
-    emit(data, as_json, lambda: screen.show(data))
+    emit(data, as_json, lambda: screen.show(data, full=full))
 
 
 @app.command()
 def sign(
     *,
     agreement: IdArgument,
+    full: FullOption = False,
     collection: Annotated[
         list[str] | None,
         typer.Option(metavar="EDGE=NAME", help="The collection that we bring to an edge; repeatable."),
@@ -241,7 +250,7 @@ def sign(
         for edge, name in chosen:  # checked before the question is asked, bound after the answer
             bindings.check_fit(node, held.agreement, held.agreement.edge(edge), node.store.collection(name))
         if node.settings.agency in held.missing and not yes:
-            _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json)
+            _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json, full=full)
         for edge, name in chosen:
             bindings.bind(node, held, edge, name)
         problems = bindings.bind_defaults(node, held)
@@ -316,12 +325,17 @@ def _verdicts(agreement: Agreement, envelope: Envelope) -> dict[str, str]:
 @app.command("list")
 def list_(
     *,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Ask the parties first who has signed, declined or withdrawn.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the agreements that this node holds, and how each stands."""
+    """List the agreements that this node holds, how each stands, and who was not reached about it."""
     with open_node(home, passphrase_file) as node:
+        if fetch:
+            asyncio.run(_fetch_all(node))
         data = [summary.brief(node, held) for held in book.everything(node)]
 
     def render() -> None:
@@ -329,15 +343,55 @@ def list_(
             (
                 item["id"][: book.SHORT],
                 item["title"],
-                ", ".join(item["parties"]),
+                _named(item["parties"]),
+                item["edges"],
+                f"{len(item['signed'])} of {len(item['parties'])}",
+                _named(item["not_reached"]),
                 item["expires"][:10],
                 item["state"],
             )
             for item in data
         ]
-        table(("id", "title", "parties", "expires", "state"), rows, empty="No agreements.")
+        columns = ("id", "title", "parties", "edges", "signed", "not reached", "expires", "state")
+        table(columns, rows, empty="No agreements.")
 
     emit(data, as_json, render)
+
+
+async def _fetch_all(node: Node) -> None:
+    """Ask the parties of every agreement that may still change."""
+    held = [each for each in book.everything(node) if not each.left]
+    await asyncio.gather(*(agreements.fetch(node, each, connector(node)) for each in held))
+
+
+def _named(agencies: Sequence[str]) -> str:
+    """Agencies in one cell of a table."""
+    shown = ", ".join(agencies[:_NAMED])
+    return shown if len(agencies) <= _NAMED else f"{shown} and {len(agencies) - _NAMED} more"
+
+
+@app.command()
+def decline(
+    *,
+    agreement: IdArgument,
+    reason: Annotated[str, typer.Option(help="Why; every party reads it.")],
+    justification: Annotated[str, typer.Option(help="Why, for this node's audit log only.")] = "",
+    yes: YesOption = False,
+    offline: OfflineOption = False,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decline to sign an agreement, with a reason that is signed: it can never start, and every party sees who and why.
+
+    After signing this is a withdrawal. Declining again tells those parties that were not reached.
+    """
+    with open_node(home, passphrase_file) as node:
+        held = book.find(node, agreement)
+        if not yes and node.settings.agency not in held.left:
+            _ask(node, held, f"Decline for {node.settings.name}, for good?", as_json=as_json)
+        signed = book.decline(node, held, reason, justification=justification)
+        _leave(node, held, signed, offline=offline, as_json=as_json)
 
 
 @app.command()
@@ -358,17 +412,17 @@ def withdraw(
     """
     with open_node(home, passphrase_file) as node:
         held = book.find(node, agreement)
-        if not yes and node.settings.agency not in held.withdrawn:
+        if not yes and node.settings.agency not in held.left:
             _ask(node, held, f"Withdraw {node.settings.name} for good?", as_json=as_json)
         signed = book.withdraw(node, held, reason, justification=justification)
-        reached = (
-            [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
-        )
-        held = book.find(node, held.id)
-        data: dict[str, Any] = {
-            **summary.brief(node, held),
-            "reached": screen.outcome_data(reached),
-        }
+        _leave(node, held, signed, offline=offline, as_json=as_json)
+
+
+def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, as_json: bool) -> None:
+    """Tell the parties that we declined or withdrew, and say who heard it."""
+    reached = [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
+    held = book.find(node, held.id)
+    data: dict[str, Any] = {**summary.brief(node, held), "reached": screen.outcome_data(reached)}
 
     def render() -> None:
         typer.echo(f"{short(held.id)}: {data['state']}.")
@@ -377,10 +431,10 @@ def withdraw(
     emit(data, as_json, render)
 
 
-def _ask(node: Node, held: Held, question: str, *, as_json: bool) -> None:
+def _ask(node: Node, held: Held, question: str, *, as_json: bool, full: bool = False) -> None:
     """Show what it is about and ask; end with status 1 unless the answer is yes."""
     if not as_json:
-        screen.show(summary.summarise(node, held))
+        screen.show(summary.summarise(node, held), full=full)
         typer.echo()
     if not typer.confirm(question, err=True):
         note("Nothing was changed.")

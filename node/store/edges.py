@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import EdgeRow
@@ -186,6 +186,16 @@ class Edges(Database):
         with self.read() as connection:
             return _used(connection, agreement_id, edge, but)
 
+    def rounds_used_by_edge(self, agreement_id: bytes) -> Mapping[str, int]:
+        """`rounds_used` of every edge of an agreement that was used at all."""
+        query = (
+            select(table.c.edge, func.count())
+            .where(table.c.agreement == agreement_id.hex(), _counted())
+            .group_by(table.c.edge)
+        )
+        with self.read() as connection:
+            return {edge: count for edge, count in connection.execute(query)}
+
     def _end(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
         self._update(round_id, edge, {**values, "seed": None, "snapshot": None, "finished_at": self.now()})
         self._forget()
@@ -202,9 +212,14 @@ def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: by
         table.c.agreement == agreement_id.hex(),
         table.c.edge == edge,
         table.c.round != other_than.hex(),
-        or_(table.c.state != FAILED, table.c.done > 0),
+        _counted(),
     )
     return connection.execute(counts).scalar_one()
+
+
+def _counted() -> ColumnElement[bool]:
+    """Rounds against the budget: not one that failed before its first chunk."""
+    return or_(table.c.state != FAILED, table.c.done > 0)
 
 
 def _wasted(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
