@@ -142,6 +142,15 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
         _check_linkage(threshold, f"thresholds[{index}]")
     if "standing" in values:
         _table(values, "standing", "standing", _STANDING)
+    return Draft(values, _everybody(values, edges, sides))
+
+
+def _everybody(
+    values: Mapping[str, Any],
+    edges: Sequence[Mapping[str, Any]],
+    sides: Sequence[tuple[str, Mapping[str, Any]]],
+) -> tuple[Mapping[str, Any], ...]:
+    """The parties that are written out, then those that only stand somewhere else."""
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
@@ -153,12 +162,12 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
             if agency not in named:
                 named.add(agency)
                 parties.append({"agency": agency})
-    for field, agency in _others(values, edges):
-        checks.identifier(field, agency)
+    for path, agency in _others(values, edges):
+        checks.identifier(path, agency)
         if agency not in named:
             named.add(agency)
             parties.append({"agency": agency})
-    return Draft(values, tuple(parties))
+    return tuple(parties)
 
 
 def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:

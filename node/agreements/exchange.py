@@ -70,8 +70,10 @@ async def describe(connect: Connect, agency: str) -> Party:
     return party
 
 
-async def push(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
-    """Give every other party the agreement with all that we hold of it, and take in what they hold.
+async def push(
+    node: Node, held: Held, connect: Connect, agencies: Iterable[str] | None = None
+) -> tuple[Held, list[Outcome]]:
+    """Give every other party, or some, the agreement with all that we hold of it, and take in what they hold.
 
     Returns:
         The agreement with what came back, and per party how it went.
@@ -81,7 +83,8 @@ async def push(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Out
         request = convert.propose_request(held.envelope, held.leaving)
         return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
 
-    return await _with_each(node, held, held.agreement.agencies, connect, one)
+    told = held.agreement.agencies if agencies is None else agencies
+    return await _with_each(node, held, told, connect, one)
 
 
 async def gather(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:

@@ -78,7 +78,9 @@ def check(choices: Choices) -> None:
         checks.identifier("agency", name)
     edges = bool(choices.receivers or choices.senders)
     if choices.pattern is Pattern.ALL_PAIRS:
-        _need(len(set(choices.members)) >= 2, "all-pairs needs two members at least", "Name each with --member.")
+        _need(
+            len(set(choices.members)) >= 2, "all-pairs needs two members at least", "Name each with --member."
+        )
         _need(not edges, "all-pairs has members, neither receivers nor senders", "Name each with --member.")
     elif edges or not choices.at_least:
         _need(
@@ -87,8 +89,14 @@ def check(choices: Choices) -> None:
             "Name them with --receiver and --sender.",
         )
     if choices.pattern is Pattern.STAR and edges:
-        _need(len(choices.receivers) == 1, "a star has one hub", "Name it with --receiver, the others with --sender.")
-    _need(choices.pattern is Pattern.STAR or not choices.both, "only a star has --both", "See --pattern star.")
+        _need(
+            len(choices.receivers) == 1,
+            "a star has one hub",
+            "Name it with --receiver, the others with --sender.",
+        )
+    _need(
+        choices.pattern is Pattern.STAR or not choices.both, "only a star has --both", "See --pattern star."
+    )
     if choices.pattern is Pattern.REQUEST:
         _need(
             choices.disclosure is Disclosure.HITS,
@@ -101,7 +109,11 @@ def check(choices: Choices) -> None:
         "Name it with --sum FIELD.",
     )
     _check_threshold(choices)
-    _need(choices.epoch_days > 0 or not choices.checks_per_day, "only a standing agreement has checks", "Add --standing DAYS.")
+    _need(
+        choices.epoch_days > 0 or not choices.checks_per_day,
+        "only a standing agreement has checks",
+        "Add --standing DAYS.",
+    )
     _need(
         not choices.epoch_days or choices.disclosure not in NUMBERS,
         "a standing agreement is for hits",
@@ -171,10 +183,14 @@ def _check_threshold(choices: Choices) -> None:
         f"a threshold has 2 to {MEMBERS} members, not {members}",
         "Name each with --member.",
     )
-    _need(2 <= choices.at_least <= members, f"{choices.at_least} of {members} is no threshold", "See --threshold.")
+    _need(
+        2 <= choices.at_least <= members,
+        f"{choices.at_least} of {members} is no threshold",
+        "See --threshold.",
+    )
     _need(bool(choices.collector), "a threshold needs an agency that collects", "Name it with --collector.")
 
 
-def _need(met: bool, problem: str, hint: str) -> None:  # noqa: FBT001 - reads as a sentence
+def _need(met: bool, problem: str, hint: str) -> None:
     if not met:
         raise ConfigError(problem, hint=hint)

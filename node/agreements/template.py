@@ -109,11 +109,14 @@ def _number(choices: Choices, *, explained: bool) -> list[str]:
     lines += [f"minimum_count = {choices.minimum}"]
     lines += [*_explained(_BAND_OF_SUM if total else _BAND, wanted=explained), f"band = {choices.band}"]
     if choices.report_to:
-        lines += [*_explained(_REPORT, wanted=explained), f"report_to = {_agencies(choices.report_to, one=False)}"]
+        lines += [
+            *_explained(_REPORT, wanted=explained),
+            f"report_to = {_agencies(choices.report_to, one=False)}",
+        ]
     return lines
 
 
-def _linkage(explained: bool) -> list[str]:  # noqa: FBT001 - one caller's flag handed on
+def _linkage(explained: bool) -> list[str]:
     terms = "linkage = { overlap = 0.05, false_leads = 0.01, budget = 80, missing = true }"
     return [*_explained(_LINKAGE, wanted=explained), terms]
 

@@ -39,7 +39,9 @@ NOUNS = {
     "collection": Noun(
         "blindmatch.node.cli.collection", "app", "Import, list and delete collections of records."
     ),
-    "agreement": Noun("blindmatch.node.cli.agreement", "app", "Draft, show, sign, decline and verify agreements."),
+    "agreement": Noun(
+        "blindmatch.node.cli.agreement", "app", "Draft, show, sign, decline and verify agreements."
+    ),
     "round": Noun("blindmatch.node.cli.round", "app", "Run a round of an agreement, and read its results."),
     "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
     "keys": Noun("blindmatch.node.cli.keys", "app", "The node's keys: list them, change their passphrase."),

@@ -44,7 +44,10 @@ _NAMED = 4
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Contact no other node.")]
 FullOption = Annotated[
-    bool, typer.Option("--full", "--edges", help="Print every edge, also those that differ in their agencies only.")
+    bool,
+    typer.Option(
+        "--full", "--edges", help="Print every edge, also those that differ in their agencies only."
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 

@@ -140,7 +140,9 @@ def _edges(data: Data, *, full: bool) -> None:
 def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
     receivers, senders, first = group["receivers"], group["senders"], edges[0]
     if set(receivers) == set(senders) and group["whole"]:
-        typer.echo(f"  Every one of {len(receivers)} agencies from every other: {len(edges)} edges, all alike")
+        typer.echo(
+            f"  Every one of {len(receivers)} agencies from every other: {len(edges)} edges, all alike"
+        )
         _names("agencies", receivers)
     elif group["whole"]:
         typer.echo(
@@ -157,7 +159,7 @@ def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
     _terms(first)
     _learns({**group, "leakage_is_usual": first["leakage_is_usual"], "leakage": first["leakage"]})
     own = [edge for edge in edges if edge.get("collection") is not None]
-    for part in _by_own_side(own) or [edges]:
+    for part in _by_own_side(own) or [list(edges)]:
         shown = part[0]
         if len(part) < len(edges):
             _names("ours", [edge["id"] for edge in part])
@@ -167,7 +169,9 @@ def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
             typer.echo(f"    WARNING  {warning}")
         if "rounds_used" in shown:
             used = sorted({edge["rounds_used"] for edge in part})
-            typer.echo(f"    used     {'-'.join(map(str, used[:: len(used) - 1 or 1]))} of {budget} rounds each")
+            typer.echo(
+                f"    used     {'-'.join(map(str, used[:: len(used) - 1 or 1]))} of {budget} rounds each"
+            )
         _brought(shown)
 
 

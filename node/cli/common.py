@@ -79,6 +79,8 @@ def with_home(text: str) -> str:
         return found[0] if found[1] in HOMELESS else f"{found[0]} --home {shlex.quote(_home)}"
 
     return _COMMAND.sub(named, text) if _home and _home != str(DEFAULT_HOME) else text
+
+
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(
@@ -167,13 +169,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     if not rows:
         typer.echo(empty)
         return
+    console().print(make_table(columns, rows))
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "tables.Table":
+    """The table that `table` prints."""
     made = tables.Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         made.add_row(*(text.Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    console().print(made)
+    return made
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:

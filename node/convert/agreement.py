@@ -24,7 +24,6 @@ from blindmatch.protocol.agreement import (
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
 
-
 Copy = tuple[Envelope, tuple[SignedWithdrawal, ...]]
 """What one party holds of an agreement: its bytes with the signatures, and who declined or withdrew."""
 

@@ -96,9 +96,7 @@ class Agreements(Database):
             now = self.now()
             connection.execute(contacts.delete().filter_by(**key))
             reached = before if error else now
-            connection.execute(
-                contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error)
-            )
+            connection.execute(contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error))
 
     def contacts(self, agreement_id: bytes) -> Mapping[str, Contact]:
         """When each other party was last asked or told about an agreement; those that never were are left out."""

@@ -81,7 +81,7 @@ class EdgeRow:
     done: int = 0
     total: int = 0
     code: str = ""
-    """Why it failed, or empty."""
+    """Why it failed, or why it does not get further now; or empty."""
     reason: str = ""
     receipt: bytes = b""
     """The receipt's signed payload, or empty."""

@@ -13,7 +13,7 @@ from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import checks
 from blindmatch.protocol.agreement.terms import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
+from blindmatch.protocol.limits import LIMITS, SIGNATURE_BYTES
 from blindmatch.protocol.transcript import Signer
 
 PAYLOAD_TYPE = "application/vnd.blindmatch.agreement.v1+protobuf"

@@ -114,7 +114,9 @@ def _verified(signed: SignedWithdrawal, key: bytes) -> Leaving:
         except PeerError:
             continue
         return kind
-    raise PeerError(PeerCode.BAD_SIGNATURE, f"{signed.agency}'s signature over its withdrawal does not verify")
+    raise PeerError(
+        PeerCode.BAD_SIGNATURE, f"{signed.agency}'s signature over its withdrawal does not verify"
+    )
 
 
 def _check_reason(withdrawal: Withdrawal) -> None:

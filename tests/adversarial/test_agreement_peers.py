@@ -220,7 +220,10 @@ async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, propos
         (lambda m: m.withdrawals.extend([m.withdrawals[0]]), PeerCode.BAD_MESSAGE),  # two of one agency
         (lambda m: m.withdrawals.extend([m.withdrawals[0]] * LIMITS.parties), PeerCode.OVERSIZE),
         (lambda m: setattr(m.withdrawals[0], "payload", bytes(1 << 16)), PeerCode.OVERSIZE),
-        (lambda m: setattr(m.withdrawals[0], "payload", m.withdrawals[0].payload[:-1]), PeerCode.BAD_SIGNATURE),
+        (
+            lambda m: setattr(m.withdrawals[0], "payload", m.withdrawals[0].payload[:-1]),
+            PeerCode.BAD_SIGNATURE,
+        ),
         (lambda m: setattr(m.withdrawals[0], "signature", b"short"), PeerCode.BAD_MESSAGE),
         (lambda m: setattr(m.withdrawals[0], "agreement", bytes(32)), PeerCode.BAD_MESSAGE),
         (lambda m: setattr(m.withdrawals[0], "agency", "x" * 64), PeerCode.BAD_MESSAGE),

@@ -173,7 +173,11 @@ def test_an_agency_that_is_none():
     ("before", "after", "problem"),
     [
         ('["west-force", "east-force"]', "[]", r"edges\[0\].receiver.agency: has 0 entries"),
-        ('["west-force", "east-force"]', '["west-force", 5]', r"edges\[0\].receiver.agency\[1\]: must be a text"),
+        (
+            '["west-force", "east-force"]',
+            '["west-force", 5]',
+            r"edges\[0\].receiver.agency\[1\]: must be a text",
+        ),
         ('disclosure = "hits"', 'disclosure = "hits"\nid = "x"', r"edges\[0\].id: is for one edge"),
         ('disclosure = "hits"', 'disclosure = "hits"\nleakage = "x"', r"edges\[0\].leakage: is for one edge"),
         ('["west-force", "east-force"]', '["west-force", "west-force"]', r"edges\[3\].id: is the same"),
