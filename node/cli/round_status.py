@@ -13,26 +13,30 @@ from blindmatch.node.cli.common import console, make_table, moment, table
 from blindmatch.node.cli.startup import Later
 
 if TYPE_CHECKING:
+    from rich import console as consoles
     from rich import live
 
     from blindmatch.node.overview import EdgeView
 else:
-    live = Later("rich.live")
+    consoles, live = Later("rich.console"), Later("rich.live")
 
 SHORT_ROUND = 12
 """Hexadecimal digits of a round's id that people see."""
 
 REDRAW_SECONDS = 1.0
 
-COLUMNS = ("round", "edge", "we are", "other side", "state", "chunks", "last change", "why")
+COLUMNS = ("round", "edge", "we are", "other side", "state", "chunks", "last change")
 
 Views = Callable[[], "list[EdgeView]"]
 
 
 def show(views: Sequence[EdgeView]) -> None:
-    """One table."""
+    """One table, and a line for every edge that has a reason to stand where it does."""
     table(COLUMNS, [_cells(view) for view in views], empty="No rounds.")
-    typer.echo(counts(views))
+    for line in _reasons(views):
+        typer.echo(line)
+    if views:
+        typer.echo(counts(views))
 
 
 def watch(views: Views, *, pause: Callable[[float], None] = time.sleep) -> None:
@@ -41,7 +45,8 @@ def watch(views: Views, *, pause: Callable[[float], None] = time.sleep) -> None:
         with live.Live(console=console(), auto_refresh=False) as drawn:
             while True:
                 now = views()
-                drawn.update(make_table(COLUMNS, [_cells(view) for view in now]), refresh=True)
+                made = make_table(COLUMNS, [_cells(view) for view in now])
+                drawn.update(consoles.Group(made, *_reasons(now)), refresh=True)
                 if all(view.over for view in now):
                     break
                 pause(REDRAW_SECONDS)
@@ -98,8 +103,11 @@ def _cells(view: EdgeView) -> tuple[str, ...]:
         view.state,
         _chunks(view),
         "" if changed is None else moment(changed),
-        _why(view),
     )
+
+
+def _reasons(views: Sequence[EdgeView]) -> list[str]:
+    return [f"{view.edge}: {why}" for view in views if (why := _why(view))]
 
 
 def _line(view: EdgeView) -> str:
