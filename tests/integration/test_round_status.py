@@ -69,7 +69,7 @@ async def test_every_edge_of_the_agreement_is_shown(town, held, cli):
     assert shown[2]["peer"] == f"{SOUTH} from {NORTH}"
     text = (await cli(WEST, "status", "--agreement", short)).stdout
     assert "1 closed, 1 waiting, 1 between others, 1 not begun" in text
-    assert f"at preparing: unavailable: {SOUTH}" in text
+    assert f"{AWAY}: at preparing: unavailable: nobody answers" in text
     theirs = json.loads((await cli(NORTH, "status", "--agreement", short, "--json")).stdout)
     assert {item["edge"]: (item["role"], item["state"]) for item in theirs} == {
         MINE: ("sender", "closed"),
