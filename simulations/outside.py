@@ -4,7 +4,7 @@ The processes run on this machine, or on the machines of a Ray cluster.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -52,8 +52,9 @@ class Outside:
         setup = self._setup
         with ExitStack() as stack:
             with self._clock.step("set up"):
-                opened = self._machines.stations(setup) if self._machines else _on_this_machine(setup)
-                stations = stack.enter_context(opened)
+                stations: Sequence[Station | Placed] = stack.enter_context(
+                    self._machines.stations(setup) if self._machines else _on_this_machine(setup)
+                )
                 self._at = {site.agency: each for site, each in zip(setup.sites, stations, strict=True)}
                 self._deploy()
                 records = self._import()
