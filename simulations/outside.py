@@ -1,78 +1,90 @@
-"""One area with each node its own process, every step of agreement and round through the command line."""
+"""One area with each node its own process, every step of agreement and round through the command line.
+
+The processes run on this machine, or on the machines of a Ray cluster.
+"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.authority import Authority
-from blindmatch.node.config_template import add_peer
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_node
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
+from blindmatch.simulations.deploy import Site, draft_text, edge_id, issue
+from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup
 from blindmatch.simulations.outcome import FoundLead
-from blindmatch.simulations.processes import NodeProcess, free_ports, serving
+from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
+from blindmatch.simulations.station import Station
 
-COMMANDS_AT_ONCE = 2
+
+@contextmanager
+def _on_this_machine(setup: Setup) -> Iterator[list[Station]]:
+    with ExitStack() as stack:
+        stations = []
+        for site in setup.sites:
+            wire = None if setup.record_wire is None else setup.record_wire / site.agency
+            stations.append(Station(site, setup.passphrase, wire=wire))
+            stack.callback(stations[-1].close)
+        yield stations
 
 
 class Outside:
-    """An area's nodes, each served by a process of its own."""
+    """An area's nodes, each served by a process of its own.
 
-    def __init__(self, setup: Setup) -> None:
+    Args:
+        setup: the area.
+        machines: of a Ray cluster, where the nodes go; None: all stay on this one.
+    """
+
+    def __init__(self, setup: Setup, machines: Machines | None = None) -> None:
         self._setup = setup
+        self._machines = machines
         self._clock = Clock()
-        self._nodes: dict[str, NodeProcess] = {}
+        self._at: dict[str, Station | Placed] = {}
 
     def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
 
         Raises:
-            LocalError: a command failed; its own words are in the message.
+            LocalError: a command failed, its own words are in the message; or a node's process or actor died.
         """
+        setup = self._setup
         with ExitStack() as stack:
-            wire = self._setup.record_wire or Path(
-                stack.enter_context(TemporaryDirectory(prefix="blindmatch-wire-"))
-            )
             with self._clock.step("set up"):
+                stations: Sequence[Station | Placed] = stack.enter_context(
+                    self._machines.stations(setup) if self._machines else _on_this_machine(setup)
+                )
+                self._at = {site.agency: each for site, each in zip(setup.sites, stations, strict=True)}
                 self._deploy()
                 records = self._import()
             with self._clock.step("serve"):
-                stack.enter_context(serving(list(self._nodes.values()), records=wire))
+                self._each(lambda _site, node: node.serve())
             with self._clock.step("agree"):
                 agreement = self._agree(records)
             with self._clock.step("compare"):
-                return self._compare(agreement, wire)
+                return self._compare(agreement)
 
     def _deploy(self) -> None:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
-        ports = free_ports(len(setup.sites))
-        for site, port in zip(setup.sites, ports, strict=True):
-            node = NodeProcess(site.agency, site.home, port, setup.passphrase)
-            make_node(
-                site,
-                authority,
-                setup.passphrase,
-                listen=node.address,
-                now=time.time(),
-                cluster=setup.cluster,
-            ).close()
-            self._nodes[site.agency] = node
-        for one in self._nodes.values():
-            for other in self._nodes.values():
-                if one is not other:
-                    add_peer(one.home / "node.toml", other.agency, other.address)
+        requests = self._each(lambda _site, node: node.create(setup.cluster))
+        now = time.time()
+        papers = {agency: issue(authority, request, now) for agency, request in requests.items()}
+        addresses = {agency: node.address() for agency, node in self._at.items()}
 
-    def _each(self, sites: Sequence[Site], words: Any) -> list[Any]:
-        """Run one command for every site, a few at a time, and return the JSON that they print."""
-        with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
-            return list(
-                pool.map(lambda site: self._nodes[site.agency].run(*words(site), "--json").data, sites)
-            )
+        def settle(site: Site, node: Station | Placed) -> None:
+            node.certify(papers[site.agency], now)
+            node.introduce(addresses)
+
+        self._each(settle)
+
+    def _each(self, step: Callable[[Site, Station | Placed], Any]) -> dict[str, Any]:
+        """Do one step for every site, some at a time; returns what each gave, by agency."""
+        with ThreadPoolExecutor(self._machines.at_once if self._machines else LOCAL_AT_ONCE) as pool:
+            sites = self._setup.sites
+            done = pool.map(lambda site: step(site, self._at[site.agency]), sites)
+            return dict(zip([site.agency for site in sites], done, strict=True))
 
     def _import(self) -> dict[str, int]:
         """Import every file; returns the records by agency."""
@@ -89,19 +101,16 @@ class Outside:
                 given += [word for name in terms.facts for word in ("--fact", name)]
             return given
 
-        reports = self._each(self._setup.sites, words)
-        return {
-            site.agency: int(report["records"])
-            for site, report in zip(self._setup.sites, reports, strict=True)
-        }
+        reports = self._each(lambda site, node: node.run(*words(site)))
+        return {agency: int(report["records"]) for agency, report in reports.items()}
 
     def _agree(self, records: dict[str, int]) -> str:
         """The police draft and propose; every party binds its collection and signs."""
         setup, area = self._setup, self._setup.world.area
         draft = setup.police.home.parent / "agreement.toml"
-        draft.write_text(draft_text(setup.scenario, area, records, time.time()), encoding="utf-8")
-        police = self._nodes[setup.police.agency]
-        agreement = str(police.run("agreement", "draft", str(draft), "--json").data["id"])
+        police = self._at[setup.police.agency]
+        police.keep(draft, draft_text(setup.scenario, area, records, time.time()).encode())
+        agreement = str(police.run("agreement", "draft", str(draft))["id"])
 
         def words(site: Site) -> list[str]:
             councils = setup.councils if site is setup.police else (site,)
@@ -109,17 +118,16 @@ class Outside:
             bound = [word for edge in edges for word in ("--collection", f"{edge}={site.collection}")]
             return ["agreement", "sign", agreement, "--yes", *bound]
 
-        self._each(setup.sites, words)
+        self._each(lambda site, node: node.run(*words(site)))
         police.run("agreement", "verify", agreement)
         return agreement
 
-    def _compare(self, agreement: str, wire: Path) -> Exchange:
+    def _compare(self, agreement: str) -> Exchange:
         setup = self._setup
-        police = self._nodes[setup.police.agency]
-        mine = wire / police.agency / "round"
-        outcome = police.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
-        shown = police.run("round", "results", outcome["round"], "--json").data
-        receipts = police.run("round", "receipts", outcome["round"], "--json").data
+        police = self._at[setup.police.agency]
+        outcome = police.run_round(agreement)
+        shown = police.run("round", "results", outcome["round"])
+        receipts = police.run("round", "receipts", outcome["round"])
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
@@ -136,7 +144,7 @@ class Outside:
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=recorded_traffic(mine, council.agency),
+                    traffic=police.traffic(council.agency),
                     receipt=edge["edge"] in good,
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
