@@ -1,22 +1,25 @@
 """One area with each node its own process, every step of agreement and round through the command line."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from blindmatch.node.authority import Authority
 from blindmatch.node.config_template import add_peer
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_node
+from blindmatch.simulations.deploy import Input, Site, make_node
+from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
 from blindmatch.simulations.outcome import FoundLead
+from blindmatch.simulations.plan import Plan
 from blindmatch.simulations.processes import NodeProcess, free_ports, serving
 
 COMMANDS_AT_ONCE = 2
+T = TypeVar("T")
 
 
 class Outside:
@@ -43,9 +46,14 @@ class Outside:
             with self._clock.step("serve"):
                 stack.enter_context(serving(list(self._nodes.values()), records=wire))
             with self._clock.step("agree"):
-                agreement = self._agree(records)
+                agreed = {plan.pact.id: self._agree(plan, records) for plan in self._setup.plans}
             with self._clock.step("compare"):
-                return self._compare(agreement, wire)
+                edges: list[EdgeResult] = []
+                for turn, (step, plan) in enumerate(self._setup.steps):
+                    if plan is not None:
+                        mine = wire / step.agency / f"round-{turn}"
+                        edges += self._compare(plan, agreed[plan.pact.id], step.agency, mine)
+            return Exchange(agreed, tuple(edges), self._clock.seconds)
 
     def _deploy(self) -> None:
         setup = self._setup
@@ -67,83 +75,87 @@ class Outside:
                 if one is not other:
                     add_peer(one.home / "node.toml", other.agency, other.address)
 
-    def _each(self, sites: Sequence[Site], words: Any) -> list[Any]:
-        """Run one command for every site, a few at a time, and return the JSON that they print."""
+    def _each(self, items: Sequence[T], words: Callable[[T], tuple[str, list[str]]]) -> list[Any]:
+        """Run one agency's command for every item, a few at a time, and return the JSON that they print."""
+
+        def run(item: T) -> Any:
+            agency, command = words(item)
+            return self._nodes[agency].run(*command, "--json").data
+
         with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
-            return list(
-                pool.map(lambda site: self._nodes[site.agency].run(*words(site), "--json").data, sites)
-            )
+            return list(pool.map(run, items))
 
     def _import(self) -> dict[str, int]:
-        """Import every file; returns the records by agency."""
+        """Import every file; returns the records by list."""
         terms = self._setup.scenario.terms
 
-        def words(site: Site) -> list[str]:
-            given = ["collection", "import", str(site.source), "--kind", site.kind, "--name", site.collection]
+        def words(item: tuple[Site, Input]) -> tuple[str, list[str]]:
+            site, each = item
+            given = ["collection", "import", str(each.source), "--kind", each.kind, "--name", each.collection]
             given += ["--marking", terms.marking]
-            if site.mapping:
-                given += ["--mapping", str(site.mapping)]
-            if site.register:
-                given += ["--register", str(site.register)]
-            if site.kind == "suppliers":
+            if each.mapping:
+                given += ["--mapping", str(each.mapping)]
+            if each.register:
+                given += ["--register", str(each.register)]
+            if each.kind == "suppliers":
                 given += [word for name in terms.facts for word in ("--fact", name)]
-            return given
+            return site.agency, given
 
-        reports = self._each(self._setup.sites, words)
+        items = [(site, each) for site in self._setup.sites for each in site.inputs]
+        reports = self._each(items, words)
         return {
-            site.agency: int(report["records"])
-            for site, report in zip(self._setup.sites, reports, strict=True)
+            each.list: int(report["records"]) for (_, each), report in zip(items, reports, strict=True)
         }
 
-    def _agree(self, records: dict[str, int]) -> str:
-        """The police draft and propose; every party binds its collection and signs."""
-        setup, area = self._setup, self._setup.world.area
-        draft = setup.police.home.parent / "agreement.toml"
-        draft.write_text(draft_text(setup.scenario, area, records, time.time()), encoding="utf-8")
-        police = self._nodes[setup.police.agency]
-        agreement = str(police.run("agreement", "draft", str(draft), "--json").data["id"])
+    def _agree(self, plan: Plan, records: dict[str, int]) -> str:
+        """The first party drafts and proposes; every party binds its lists and signs."""
+        setup, first = self._setup, self._nodes[plan.parties[0]]
+        draft = setup.sites[0].home.parent / f"{plan.pact.id}.toml"
+        terms, area = setup.scenario.terms, setup.world.area
+        draft.write_text(draft_text(terms, area, plan, records, time.time()), encoding="utf-8")
+        agreement = str(first.run("agreement", "draft", str(draft), "--json").data["id"])
 
-        def words(site: Site) -> list[str]:
-            councils = setup.councils if site is setup.police else (site,)
-            edges = [edge_id(area, council.agency) for council in councils]
-            bound = [word for edge in edges for word in ("--collection", f"{edge}={site.collection}")]
-            return ["agreement", "sign", agreement, "--yes", *bound]
+        def words(agency: str) -> tuple[str, list[str]]:
+            bindings = plan.bindings(agency).items()
+            bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
+            return agency, ["agreement", "sign", agreement, "--yes", *bound]
 
-        self._each(setup.sites, words)
-        police.run("agreement", "verify", agreement)
+        self._each(plan.parties, words)
+        first.run("agreement", "verify", agreement)
         return agreement
 
-    def _compare(self, agreement: str, wire: Path) -> Exchange:
-        setup = self._setup
-        police = self._nodes[setup.police.agency]
-        mine = wire / police.agency / "round"
-        outcome = police.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
-        shown = police.run("round", "results", outcome["round"], "--json").data
-        receipts = police.run("round", "receipts", outcome["round"], "--json").data
+    def _compare(self, plan: Plan, agreement: str, agency: str, mine: Path) -> list[EdgeResult]:
+        """One round, pulled by one receiver, whose messages go to `mine`."""
+        node = self._nodes[agency]
+        outcome = node.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
+        shown = node.run("round", "results", outcome["round"], "--json").data
+        receipts = node.run("round", "receipts", outcome["round"], "--json").data
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
-        for council in setup.councils:
-            edge = by_edge[edge_id(setup.world.area, council.agency)]
+        for planned in plan.received_by(agency):
+            edge = by_edge[planned.id]
             if edge["state"] != "closed":
                 raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
             leads = [lead for lead in shown["leads"] if lead["edge"] == edge["edge"]]
             done.append(
                 EdgeResult(
-                    sender=council.agency,
+                    edge=planned,
+                    agreement=agreement,
+                    round_id=outcome["round"],
                     receiver_records=edge["receiver_records"],
                     sender_records=edge["sender_records"],
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=recorded_traffic(mine, council.agency),
+                    traffic=recorded_traffic(mine, planned.sender.agency),
                     receipt=edge["edge"] in good,
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],
                 )
             )
-        return Exchange(agreement, tuple(done), self._clock.seconds)
+        return done
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:

@@ -123,7 +123,7 @@ async def _areas(
 
     async def one(area: Area) -> AreaOutcome:
         async with at_once:
-            note(f"{area.name}: {area.police.name} and {len(area.councils)} councils …")
+            note(f"{area.name}: {', '.join(agency.name for agency in area.agencies)} …")
             return await _area(scenario, area, options, given)
 
     async with asyncio.TaskGroup() as tasks:
@@ -161,25 +161,26 @@ def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> Area
     return AreaOutcome(
         id=world.area.id,
         name=world.area.name,
-        agreement=exchange.agreement,
+        agreements=exchange.agreements,
         comparisons=tuple(
             judge(
-                world,
-                edge.sender,
-                edge.leads,
-                disclosure=world.area.disclosure,
-                verified=world.area.verified,
-                receiver_records=edge.receiver_records,
-                sender_records=edge.sender_records,
-                receiver_elements=edge.receiver_elements,
-                sender_elements=edge.sender_elements,
-                traffic=edge.traffic,
-                keys=edge.keys,
-                expected_true=edge.expected_true,
-                expected_false=edge.expected_false,
+                world.truth(result.edge.receiver.list, result.edge.sender.list),
+                result.leads,
+                receiver=result.edge.receiver.agency,
+                sender=result.edge.sender.agency,
+                disclosure=result.edge.group.disclosure,
+                verified=result.edge.group.verified,
+                receiver_records=result.receiver_records,
+                sender_records=result.sender_records,
+                receiver_elements=result.receiver_elements,
+                sender_elements=result.sender_elements,
+                traffic=result.traffic,
+                keys=result.keys,
+                expected_true=result.expected_true,
+                expected_false=result.expected_false,
             )
-            for edge in exchange.edges
+            for result in exchange.edges
         ),
-        receipts=sum(edge.receipt for edge in exchange.edges),
+        receipts=sum(result.receipt for result in exchange.edges),
         seconds=seconds,
     )

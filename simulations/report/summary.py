@@ -128,11 +128,16 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             "areas": [
                 {
                     "id": area.id,
-                    "agreement": area.agreement,
+                    "agreements": dict(area.agreements),
                     "seconds": {step: round(seconds, 2) for step, seconds in area.seconds.items()},
-                    "wire": {
-                        comparison.sender: _traffic(comparison.traffic) for comparison in area.comparisons
-                    },
+                    "wire": [
+                        {
+                            "receiver": comparison.receiver,
+                            "sender": comparison.sender,
+                            **_traffic(comparison.traffic),
+                        }
+                        for comparison in area.comparisons
+                    ],
                 }
                 for area in outcome.areas
             ],
