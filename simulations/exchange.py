@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blindmatch.node.wire import Direction, WireRecorder
+from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.deploy import Site
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.pacts import Step
@@ -67,6 +68,8 @@ class EdgeResult:
     traffic: Traffic
     receipt: bool
     """Signed by both sides, and both signatures verify."""
+    clear: Clear
+    """The result as both files give it in the clear."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0

@@ -22,6 +22,7 @@ from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.match import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
+from blindmatch.simulations.clear import compare
 from blindmatch.simulations.deploy import Input, make_node
 from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Meter, Setup, recorder_for
@@ -92,11 +93,10 @@ class Inside:
                     await self._serve(servers)
                 with self._clock.step("agree"):
                     held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
-                with self._clock.step("compare"):
-                    edges: list[EdgeResult] = []
-                    for step, plan in self._setup.steps:
-                        if plan is not None:
-                            edges += await self._compare(plan, held[plan.pact.id], step.agency)
+                edges: list[EdgeResult] = []
+                for step, plan in self._setup.steps:
+                    if plan is not None:
+                        edges += await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
                 return Exchange(ids, tuple(edges), self._clock.seconds)
 
@@ -173,7 +173,8 @@ class Inside:
         node, meter = self._nodes[agency], self._meters[agency]
         wanted = plan.received_by(agency)
         before = {edge.sender.agency: meter.traffic(edge.sender.agency) for edge in wanted}
-        outcome = await runner.run_round(node, held.id)
+        with self._clock.step("compare"):
+            outcome = await runner.run_round(node, held.id)
         keys = {party.agency: party.identity_key for party in held.agreement.parties}
         by_edge = {edge.edge: edge for edge in outcome.edges}
         done = []
@@ -183,6 +184,10 @@ class Inside:
                 raise LocalError(f"{edge.edge} ended as {edge.state}: {edge.reason}", hint=edge.hint)
             row = node.store.edge(outcome.round_id, edge.edge)
             leads = results.load(node, outcome.round_id, edge.edge)
+            with self._clock.step("examine"):
+                # Now, while both nodes' keys are still compiled and their lists what they were.
+                both = (node, self._nodes[sender])
+                clear = await asyncio.to_thread(compare, *both, outcome.round_id, edge.edge)
             done.append(
                 EdgeResult(
                     edge=planned,
@@ -195,6 +200,7 @@ class Inside:
                     leads=found(leads),
                     traffic=meter.traffic(sender) - before[sender],
                     receipt=receipt_is_good(row, keys),
+                    clear=clear,
                     keys=edge.keys,
                     expected_true=edge.expected_true,
                     expected_false=edge.expected_false,

@@ -7,6 +7,7 @@ from typing import Any
 
 from blindmatch.simulations.mistakes import CLEAN, WORDS, Mistake
 from blindmatch.simulations.truth import Pair
+from blindmatch.simulations.verdict import Verdict, Violation
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,8 @@ class AreaOutcome:
     """Receipts signed by both sides and verified."""
     seconds: Mapping[str, float]
     """Wall-clock seconds by step."""
+    verdict: Verdict = field(default_factory=Verdict)
+    """What every node learned, held against its declaration."""
 
 
 @dataclass(frozen=True)
@@ -241,3 +244,8 @@ class Outcome:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every edge of every area."""
         return tuple(comparison for area in self.areas for comparison in area.comparisons)
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """Everything that a node holds and may not."""
+        return tuple(violation for area in self.areas for violation in area.verdict.violations)

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from blindmatch.node.authority import Authority
 from blindmatch.node.config_template import add_peer
+from blindmatch.node.home import Node
 from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.clear import Clear, compare
 from blindmatch.simulations.deploy import Input, Site, make_node
 from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
 from blindmatch.simulations.outcome import FoundLead
-from blindmatch.simulations.plan import Plan
+from blindmatch.simulations.plan import Plan, PlannedEdge
 from blindmatch.simulations.processes import NodeProcess, free_ports, serving
 
 COMMANDS_AT_ONCE = 2
@@ -47,12 +49,11 @@ class Outside:
                 stack.enter_context(serving(list(self._nodes.values()), records=wire))
             with self._clock.step("agree"):
                 agreed = {plan.pact.id: self._agree(plan, records) for plan in self._setup.plans}
-            with self._clock.step("compare"):
-                edges: list[EdgeResult] = []
-                for turn, (step, plan) in enumerate(self._setup.steps):
-                    if plan is not None:
-                        mine = wire / step.agency / f"round-{turn}"
-                        edges += self._compare(plan, agreed[plan.pact.id], step.agency, mine)
+            edges: list[EdgeResult] = []
+            for turn, (step, plan) in enumerate(self._setup.steps):
+                if plan is not None:
+                    mine = wire / step.agency / f"round-{turn}"
+                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, mine)
             return Exchange(agreed, tuple(edges), self._clock.seconds)
 
     def _deploy(self) -> None:
@@ -127,7 +128,8 @@ class Outside:
     def _compare(self, plan: Plan, agreement: str, agency: str, mine: Path) -> list[EdgeResult]:
         """One round, pulled by one receiver, whose messages go to `mine`."""
         node = self._nodes[agency]
-        outcome = node.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
+        with self._clock.step("compare"):
+            outcome = node.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
         shown = node.run("round", "results", outcome["round"], "--json").data
         receipts = node.run("round", "receipts", outcome["round"], "--json").data
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
@@ -138,6 +140,8 @@ class Outside:
             if edge["state"] != "closed":
                 raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
             leads = [lead for lead in shown["leads"] if lead["edge"] == edge["edge"]]
+            with self._clock.step("examine"):
+                clear = self._in_the_clear(planned, bytes.fromhex(outcome["round"]))
             done.append(
                 EdgeResult(
                     edge=planned,
@@ -150,12 +154,22 @@ class Outside:
                     leads=tuple(_lead(lead) for lead in leads),
                     traffic=recorded_traffic(mine, planned.sender.agency),
                     receipt=edge["edge"] in good,
+                    clear=clear,
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],
                 )
             )
         return done
+
+    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear:
+        setup = self._setup
+        with ExitStack() as stack:
+            both = [
+                stack.enter_context(Node.open(setup.site(end.agency).home, setup.passphrase))
+                for end in edge.ends
+            ]
+            return compare(*both, round_id, edge.id)
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:

@@ -20,6 +20,9 @@ class Group(Part):
     Agencies are named by id, or all of a role at once.
     """
 
+    id: str = Field(default="", pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")
+    """Stands at the end of its edges' ids; needed where two agencies compare several lists."""
+
     receivers: tuple[Identifier, ...] = Field(min_length=1)
     senders: tuple[Identifier, ...] = Field(min_length=1)
     asking: str = ""

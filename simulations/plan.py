@@ -149,8 +149,8 @@ def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None],
 
 
 def _edge_id(receiver: End, sender: End, group: Group) -> str:
-    name = edge_id(receiver.agency, sender.agency)
-    return f"{name}-{group.disclosure}" if group.number else name
+    ending = group.id or (group.disclosure if group.number else "")
+    return "-".join([edge_id(receiver.agency, sender.agency), *([ending] if ending else [])])
 
 
 def _ends(area: Area, names: Iterable[str], using: str) -> list[End]:

@@ -15,11 +15,13 @@ from blindmatch.node.engine.connection import connected
 from blindmatch.node.logs import configure
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.examination import examine
 from blindmatch.simulations.exchange import Exchange, Setup
 from blindmatch.simulations.inside import Inside
 from blindmatch.simulations.outcome import AreaOutcome, Outcome, judge
 from blindmatch.simulations.outside import Outside
 from blindmatch.simulations.scenario import Area, Scenario
+from blindmatch.simulations.verdict import Verdict
 from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
@@ -153,10 +155,14 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: Given) 
     )
     invented = time.perf_counter() - begun
     exchange = await (asyncio.to_thread(Outside(setup).run) if options.processes else Inside(setup).run())
-    return _judged(setup, exchange, {"invent": invented, **exchange.seconds})
+    begun = time.perf_counter()
+    verdict = await asyncio.to_thread(examine, setup, exchange)
+    spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
+    seconds = {"invent": invented, **exchange.seconds, "examine": spent}
+    return _judged(setup, exchange, verdict, seconds)
 
 
-def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> AreaOutcome:
+def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[str, float]) -> AreaOutcome:
     world = setup.world
     return AreaOutcome(
         id=world.area.id,
@@ -183,4 +189,5 @@ def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> Area
         ),
         receipts=sum(result.receipt for result in exchange.edges),
         seconds=seconds,
+        verdict=verdict,
     )

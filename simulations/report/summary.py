@@ -120,6 +120,13 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "scale": outcome.scale,
         "result": result,
         "result_sha256": hashlib.sha256(canonical).hexdigest(),
+        "declarations": {
+            "nodes": sum(area.verdict.nodes for area in outcome.areas),
+            "violations": [vars(each) for each in outcome.violations],
+            "findings": [
+                {"area": area.id, **vars(each)} for area in outcome.areas for each in area.verdict.findings
+            ],
+        },
         "measured": {
             "processes": outcome.processes,
             "python": platform.python_version(),
