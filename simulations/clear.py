@@ -4,6 +4,7 @@ Only a simulation can do this, since it has both files. It uses the keys that bo
 protocol: no blinding, no tags, no messages.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,26 +21,22 @@ Bytes2D = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Clear:
-    """Which records of either side share a match key with one of the other's, by reference."""
+    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
 
-    receiver: frozenset[str]
-    sender: frozenset[str]
-
-    def result_of(self, role: str, agency: str) -> frozenset[str]:
-        """What a party that may know its matching records must know."""
-        return self.receiver if role == "receiver" else frozenset()
+    matching: Mapping[str, frozenset[str]]
 
 
 def compare(receiver: Node, sender: Node, round_id: bytes, edge: str) -> Clear:
     """Compare two nodes' lists in the clear, as one edge of one round did under the protocol."""
-    sides = [_prepared(node, round_id, edge) for node in (receiver, sender)]
+    nodes = (receiver, sender)
+    sides = [_prepared(node, round_id, edge) for node in nodes]
     keyed = [_keyed(side) for side in sides]
     matched = np.intersect1d(keyed[0][1], keyed[1][1])
     return Clear(
-        *(
-            _references(side, elements[np.isin(values, matched)])
-            for side, (elements, values) in zip(sides, keyed, strict=True)
-        )
+        {
+            node.agency: _references(side, elements[np.isin(values, matched)])
+            for node, side, (elements, values) in zip(nodes, sides, keyed, strict=True)
+        }
     )
 
 

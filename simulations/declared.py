@@ -84,7 +84,12 @@ def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> It
     words = f"which of its own records at least {others} other{'s' if others > 1 else ''} hold too"
     # Later entries stand in front: a collector that is a member as well learns what a member does, and its node counts.
     yield Declaration(
-        *here, collector, "collector", Knows.TALLY, "how many keys so many hold; its node: which hold them", **terms
+        *here,
+        collector,
+        "collector",
+        Knows.TALLY,
+        "how many keys so many hold; its node: which hold them",
+        **terms,
     )
     for member in threshold.agencies:
         yield Declaration(*here, member, "member", Knows.RECORDS, words, **terms)

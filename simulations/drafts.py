@@ -91,7 +91,7 @@ def _side(terms: Terms, end: End, records: Mapping[str, int]) -> list[str]:
         f"agency = {_quoted(end.agency)}",
         f"kind = {_quoted(end.kind)}",
         f"max_records = {ROOM * records[end.list]}",
-        f"tokens_per_record = {terms.tokens[end.kind]}",  # type: ignore[index]
+        f"tokens_per_record = {terms.tokens[end.kind]}",
     ]
 
 

@@ -1,7 +1,7 @@
 """What a node holds about comparisons when all is done: every table of its store, its audit log, what files are left."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,16 +18,16 @@ EXPLAINED = frozenset(
 )
 """Tables that no match can alter, and the audit log, which is looked at entry by entry."""
 
-EDGE_COLUMNS = frozenset(
-    "round edge agreement role peer collection state done total started_at updated_at finished_at code reason "
-    "receiver_rates sender_rates receipt receipt_signatures".split()
-)
+EDGE_COLUMNS = frozenset((
+    "round", "edge", "agreement", "role", "peer", "collection", "state", "done", "total", "started_at", "updated_at",
+    "finished_at", "code", "reason", "receiver_rates", "sender_rates", "receipt", "receipt_signatures",
+))  # fmt: skip
 """What may stand in a finished edge's row whatever matched: sizes, times, both statements of rates, the receipt."""
 
-NEUTRAL_DETAILS = frozenset(
-    "action agreement collection disclosure edge from id kind marking bad_rows on_bad records rows sender receiver "
-    "signed_by code".split()
-)
+NEUTRAL_DETAILS = frozenset((
+    "action", "agreement", "collection", "disclosure", "edge", "from", "id", "kind", "marking", "bad_rows", "on_bad",
+    "records", "rows", "sender", "receiver", "signed_by", "code",
+))  # fmt: skip
 """What may stand in an audit entry whatever matched."""
 
 Key = tuple[str, str]
@@ -61,17 +61,17 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
         wire: where its messages were kept, if they were.
     """
     rows = node.store.edges()
-    keys = [(row.round_id.hex(), row.edge) for row in rows]
+    roles = {(row.round_id.hex(), row.edge): row.role for row in rows}
     leads = {
-        (round_id, edge): tuple(results.load(node, bytes.fromhex(round_id), edge)) for round_id, edge in keys
+        (row.round_id.hex(), row.edge): tuple(results.load(node, row.round_id, row.edge)) for row in rows
     }
     folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
     return Holdings(
         agency=node.agency,
-        roles={(row.round_id.hex(), row.edge): row.role for row in rows},
+        roles=roles,
         leads={key: found for key, found in leads.items() if found},
-        counted=frozenset(_counted(node)),
-        unexplained=tuple([*_unexplained(node, leads), *_left_files(node)]),
+        counted=frozenset(_counted(node, [key for key, role in roles.items() if role != "sender"])),
+        unexplained=(*_unexplained(node, leads), *_left_files(node)),
         in_the_clear=tuple(search_files(folders, secrets)),
     )
 
@@ -109,19 +109,16 @@ def _left_files(node: Node) -> Iterator[str]:
                 yield f"file {path.relative_to(node.home)}"
 
 
-def _counted(node: Node) -> Iterator[Key]:
+def _counted(node: Node, received: Collection[Key]) -> Iterator[Key]:
     """Comparisons whose audit entries hold more than sizes and names."""
     for row in node.store.audit_rows():
         words = row.subject.split()
         if set(json.loads(row.detail)) <= NEUTRAL_DETAILS:
             continue
-        # "round ID edge NAME", "round ID threshold NAME"; anything else belongs to no comparison.
-        yield (words[1], words[3]) if len(words) == 4 and words[0] == "round" else ("", row.subject)
-
-
-def by_comparison(found: Iterable[Key]) -> dict[str, list[str]]:
-    """The rounds of every comparison, as they came."""
-    rounds: dict[str, list[str]] = {}
-    for round_id, comparison in found:
-        rounds.setdefault(comparison, []).append(round_id)
-    return rounds
+        # "round ID edge NAME", "round ID threshold NAME"; "round ID" is about all of which the node got the result.
+        if len(words) == 4 and words[0] == "round":
+            yield words[1], words[3]
+        elif mine := [key for key in received if words == ["round", key[0]]]:
+            yield from mine
+        else:
+            yield "", row.subject

@@ -26,7 +26,7 @@ from blindmatch.simulations.clear import compare
 from blindmatch.simulations.deploy import Input, make_node
 from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Meter, Setup, recorder_for
-from blindmatch.simulations.outcome import FoundLead
+from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.plan import Plan
 
 
@@ -148,9 +148,7 @@ class Inside:
         for other in plan.parties[1:]:
             entries[other] = await agreements.describe(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
-        held = await asyncio.to_thread(
-            book.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"
-        )
+        held = await asyncio.to_thread(book.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft")
         await agreements.push(first, held, channel)
         for agency in plan.parties:
             node = self._nodes[agency]
@@ -198,7 +196,8 @@ class Inside:
                     receiver_elements=edge.receiver_elements,
                     sender_elements=edge.sender_elements,
                     leads=found(leads),
-                    traffic=meter.traffic(sender) - before[sender],
+                    # Of several edges with one agency, the first stands for all that the two said to each other.
+                    traffic=meter.traffic(sender) - before.pop(sender) if sender in before else Traffic(),
                     receipt=receipt_is_good(row, keys),
                     clear=clear,
                     keys=edge.keys,

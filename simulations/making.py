@@ -89,7 +89,9 @@ class Maker:
             people: dict[int, Person] = {}
             for other, share in collection.shares.items():
                 if other not in chosen:
-                    raise ConfigError(f"{key} shares people with {other}, which is no earlier list of subjects")
+                    raise ConfigError(
+                        f"{key} shares people with {other}, which is no earlier list of subjects"
+                    )
                 for person in dice.sample(chosen[other], max(1, round(share * count))):
                     people.setdefault(person.id, person)
             for person in choose_subjects(dice, self._town(agency), count):
@@ -202,7 +204,9 @@ class Maker:
         for number, (agency, collection) in enumerate(self.subject_lists):
             key = agency.key(collection)
             dice, mapped = self._dice("police", *([key] if number else [])), self.mapped[key]
-            letters = next((p.postcodes for p in self.area.towns if p.id == agency.place), self.area.postcodes)
+            letters = next(
+                (p.postcodes for p in self.area.towns if p.id == agency.place), self.area.postcodes
+            )
             begin = collection.prefix or letters or "XX"
             officer = Officer(dice, self._town(agency), self.scenario.mistakes, begin)
             serials = sorted(dice.sample(range(100_000, 100_000 + 20 * len(mapped)), len(mapped)))
@@ -237,9 +241,7 @@ class Maker:
             for each in agency.collections:
                 if not each.of:
                     continue
-                source = next(
-                    (key for key in subjects if key in (agency.id, f"{agency.id}/{each.of}")), None
-                )
+                source = next((key for key in subjects if key in (agency.id, f"{agency.id}/{each.of}")), None)
                 if source is None:
                     raise ConfigError(f"{agency.id} has no list of subjects called {each.of}")
                 elsewhere = {

@@ -13,10 +13,10 @@ from blindmatch.node.config_template import add_peer
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.clear import Clear, compare
-from blindmatch.simulations.deploy import Input, Site, make_node
+from blindmatch.simulations.deploy import Input, make_node
 from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
-from blindmatch.simulations.outcome import FoundLead
+from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.plan import Plan, PlannedEdge
 from blindmatch.simulations.processes import NodeProcess, free_ports, serving
 
@@ -76,37 +76,31 @@ class Outside:
                 if one is not other:
                     add_peer(one.home / "node.toml", other.agency, other.address)
 
-    def _each(self, items: Sequence[T], words: Callable[[T], tuple[str, list[str]]]) -> list[Any]:
-        """Run one agency's command for every item, a few at a time, and return the JSON that they print."""
-
-        def run(item: T) -> Any:
-            agency, command = words(item)
-            return self._nodes[agency].run(*command, "--json").data
-
+    def _each(self, agencies: Sequence[str], work: Callable[[str], T]) -> list[T]:
+        """Do something for every agency, a few at a time."""
         with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
-            return list(pool.map(run, items))
+            return list(pool.map(work, agencies))
 
     def _import(self) -> dict[str, int]:
-        """Import every file; returns the records by list."""
+        """Import every file, one after another on each node; returns the records by list."""
+
+        def all_of(agency: str) -> dict[str, int]:
+            return {each.list: self._import_list(agency, each) for each in self._setup.site(agency).inputs}
+
+        found = self._each([site.agency for site in self._setup.sites], all_of)
+        return {name: records for each in found for name, records in each.items()}
+
+    def _import_list(self, agency: str, given: Input) -> int:
         terms = self._setup.scenario.terms
-
-        def words(item: tuple[Site, Input]) -> tuple[str, list[str]]:
-            site, each = item
-            given = ["collection", "import", str(each.source), "--kind", each.kind, "--name", each.collection]
-            given += ["--marking", terms.marking]
-            if each.mapping:
-                given += ["--mapping", str(each.mapping)]
-            if each.register:
-                given += ["--register", str(each.register)]
-            if each.kind == "suppliers":
-                given += [word for name in terms.facts for word in ("--fact", name)]
-            return site.agency, given
-
-        items = [(site, each) for site in self._setup.sites for each in site.inputs]
-        reports = self._each(items, words)
-        return {
-            each.list: int(report["records"]) for (_, each), report in zip(items, reports, strict=True)
-        }
+        words = ["collection", "import", str(given.source), "--kind", given.kind, "--name", given.collection]
+        words += ["--marking", terms.marking]
+        if given.mapping:
+            words += ["--mapping", str(given.mapping)]
+        if given.register:
+            words += ["--register", str(given.register)]
+        if given.kind == "suppliers":
+            words += [word for name in terms.facts for word in ("--fact", name)]
+        return int(self._nodes[agency].run(*words, "--json").data["records"])
 
     def _agree(self, plan: Plan, records: dict[str, int]) -> str:
         """The first party drafts and proposes; every party binds its lists and signs."""
@@ -116,12 +110,12 @@ class Outside:
         draft.write_text(draft_text(terms, area, plan, records, time.time()), encoding="utf-8")
         agreement = str(first.run("agreement", "draft", str(draft), "--json").data["id"])
 
-        def words(agency: str) -> tuple[str, list[str]]:
+        def sign(agency: str) -> None:
             bindings = plan.bindings(agency).items()
             bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
-            return agency, ["agreement", "sign", agreement, "--yes", *bound]
+            self._nodes[agency].run("agreement", "sign", agreement, "--yes", *bound, "--json")
 
-        self._each(plan.parties, words)
+        self._each(plan.parties, sign)
         first.run("agreement", "verify", agreement)
         return agreement
 
@@ -135,7 +129,9 @@ class Outside:
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
+        met: set[str] = set()  # of several edges with one agency, the first stands for all messages
         for planned in plan.received_by(agency):
+            sender = planned.sender.agency
             edge = by_edge[planned.id]
             if edge["state"] != "closed":
                 raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
@@ -152,7 +148,7 @@ class Outside:
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=recorded_traffic(mine, planned.sender.agency),
+                    traffic=recorded_traffic(mine, sender) if sender not in met else Traffic(),
                     receipt=edge["edge"] in good,
                     clear=clear,
                     keys=edge["keys"],
@@ -160,6 +156,7 @@ class Outside:
                     expected_false=edge["expected_false"],
                 )
             )
+            met.add(sender)
         return done
 
     def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear:

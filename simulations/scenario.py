@@ -37,7 +37,7 @@ class Collection(Part):
     prefix: str = Field(default="", pattern=r"^[A-Z]{0,8}$")
     """Of its references, so that no two agencies have one in common."""
 
-    shares: dict[str, Rate] = {}
+    shares: dict[str, Rate] = Field(default_factory=dict)
     """Subjects: the share of its people who are on another list too, by that list's agency (or agency/name)."""
 
     of: str = ""
@@ -166,11 +166,8 @@ class Terms(Part):
     facts: tuple[str, ...] = ()
     """What imports of suppliers keep for release; an edge releases them where it says so."""
 
-    tokens: dict[Literal["subjects", "suppliers"], Annotated[int, Field(ge=1)]] = {
-        "subjects": 8,
-        "suppliers": 4,
-    }
-    """Every record of a list is padded to this number of match keys, at most."""
+    tokens: dict[str, Annotated[int, Field(ge=1)]]
+    """By kind of list: every record is padded to this number of match keys, at most."""
 
     overlap: float = Field(default=0.05, gt=0, lt=1)
     """Expected common records as a share of the shorter list."""

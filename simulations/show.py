@@ -17,7 +17,7 @@ from blindmatch.simulations.outcome import (
     by_link,
     kind_words,
 )
-from blindmatch.simulations.report.page import octets, percent
+from blindmatch.simulations.report.parts import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")

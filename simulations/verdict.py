@@ -107,10 +107,12 @@ def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[st
         named = {lead.reference for lead in leads}
         if strangers := named - own:
             yield f"leads name {len(strangers)} records that are not its own"
-        if beyond := {name for lead in leads for facts in lead.facts for name in facts} - {*declaration.facts}:
+        if beyond := {name for lead in leads for facts in lead.facts for name in facts} - {
+            *declaration.facts
+        }:
             yield f"leads hold facts that are not agreed: {', '.join(sorted(beyond))}"
         if case.clear is not None:
-            yield from _difference(named & own, case.clear.result_of(declaration.role, held.agency))
+            yield from _difference(named & own, case.clear.matching[held.agency])
         return
     if leads:
         yield f"holds {len(leads)} leads, and may know {declaration.words}"
