@@ -4,7 +4,7 @@ Only a simulation can do this, since it has both files. It uses the keys that bo
 protocol: no blinding, no tags, no messages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,9 +26,8 @@ class Clear:
     matching: Mapping[str, frozenset[str]]
 
 
-def compare(receiver: Node, sender: Node, round_id: bytes, edge: str) -> Clear:
-    """Compare two nodes' lists in the clear, as one edge of one round did under the protocol."""
-    nodes = (receiver, sender)
+def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
+    """Compare receiver's and sender's lists in the clear, as one edge of one round did under the protocol."""
     sides = [_prepared(node, round_id, edge) for node in nodes]
     keyed = [_keyed(side) for side in sides]
     matched = np.intersect1d(keyed[0][1], keyed[1][1])

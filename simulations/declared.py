@@ -60,7 +60,7 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
 def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
     receiver, sender = edge.receiver, edge.sender
     here = (agreement_id, edge.id)
-    terms = {"minimum": edge.minimum_count, "band": max(edge.band, 1)}
+    least, band = edge.minimum_count, max(edge.band, 1)
     if edge.listing:
         words = f"which of its own {receiver.collection_kind} match"
         if edge.facts:
@@ -71,15 +71,19 @@ def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
     what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
     steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"
     words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
-    yield Declaration(*here, receiver.agency, "receiver", Knows.NUMBER, words, **terms)
-    yield Declaration(*here, sender.agency, "sender", Knows.TALLY, "how many match, and not which", **terms)
+    yield Declaration(*here, receiver.agency, "receiver", Knows.NUMBER, words, minimum=least, band=band)
+    yield Declaration(
+        *here, sender.agency, "sender", Knows.TALLY, "how many match, and not which", minimum=least, band=band
+    )
     for agency in edge.report_to:
-        yield Declaration(*here, agency, "told", Knows.NUMBER, f"passed on: {words}", **terms)
+        yield Declaration(
+            *here, agency, "told", Knows.NUMBER, f"passed on: {words}", minimum=least, band=band
+        )
 
 
 def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> Iterator[Declaration]:
     here = (agreement_id, threshold.id)
-    terms = {"minimum": threshold.minimum_count, "band": threshold.band}
+    least, band = threshold.minimum_count, threshold.band
     others = threshold.at_least - 1
     words = f"which of its own records at least {others} other{'s' if others > 1 else ''} hold too"
     # Later entries stand in front: a collector that is a member as well learns what a member does, and its node counts.
@@ -89,7 +93,8 @@ def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> It
         "collector",
         Knows.TALLY,
         "how many keys so many hold; its node: which hold them",
-        **terms,
+        minimum=least,
+        band=band,
     )
     for member in threshold.agencies:
-        yield Declaration(*here, member, "member", Knows.RECORDS, words, **terms)
+        yield Declaration(*here, member, "member", Knows.RECORDS, words, minimum=least, band=band)

@@ -185,7 +185,7 @@ class Inside:
             with self._clock.step("examine"):
                 # Now, while both nodes' keys are still compiled and their lists what they were.
                 both = (node, self._nodes[sender])
-                clear = await asyncio.to_thread(compare, *both, outcome.round_id, edge.edge)
+                clear = await asyncio.to_thread(compare, both, outcome.round_id, edge.edge)
             done.append(
                 EdgeResult(
                     edge=planned,

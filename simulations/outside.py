@@ -166,7 +166,7 @@ class Outside:
                 stack.enter_context(Node.open(setup.site(end.agency).home, setup.passphrase))
                 for end in edge.ends
             ]
-            return compare(*both, round_id, edge.id)
+            return compare(both, round_id, edge.id)
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:

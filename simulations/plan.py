@@ -106,10 +106,11 @@ def plan(area: Area, pact: Pact) -> Plan:
         )
         for joint in pact.thresholds
     ]
-    ids = [each.id for each in (*edges, *thresholds)]
+    comparisons: list[PlannedEdge | PlannedThreshold] = [*edges, *thresholds]
+    ids = [each.id for each in comparisons]
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
         raise ConfigError(f"{area.id}, {pact.id}: compared twice: {', '.join(repeated)}")
-    named = [end.agency for each in (*edges, *thresholds) for end in each.ends]
+    named = [end.agency for each in comparisons for end in each.ends]
     told = [name for edge in edges for name in _agencies(area, edge.group.report_to)]
     parties = dict.fromkeys([*named, *told, *([pact.collector] if pact.collector else [])])
     return Plan(pact, tuple(edges), tuple(thresholds), tuple(parties))
