@@ -83,10 +83,11 @@ class Maker:
     def _choose(self) -> dict[str, list[Person]]:
         """Who is on which list of subjects: some from other lists, as the scenario says, the rest of the place."""
         chosen: dict[str, list[Person]] = {}
+        everywhere = self._common()
         for number, (agency, collection) in enumerate(self.subject_lists):
             key, count = agency.key(collection), self._size(collection)
             dice = self._dice("subjects", *([key] if number else []))
-            people: dict[int, Person] = {}
+            people = {person.id: person for person in everywhere.get(key, ())}
             for other, share in collection.shares.items():
                 if other not in chosen:
                     raise ConfigError(
@@ -100,6 +101,20 @@ class Maker:
                 people.setdefault(person.id, person)
             chosen[key] = list(people.values())
         return chosen
+
+    def _common(self) -> dict[str, list[Person]]:
+        """People whom several lists hold; their number shrinks with the scenario's scale."""
+        keys = {agency.key(collection) for agency, collection in self.subject_lists}
+        found: dict[str, list[Person]] = {}
+        for number, common in enumerate(self.area.common):
+            people = choose_subjects(
+                self._dice("common", str(number)), self.nation, scaled(common.people, self.scale, 1)
+            )
+            for key in common.lists:
+                if key not in keys:
+                    raise ConfigError(f"{self.area.id}: {key} is no list of subjects")
+                found.setdefault(key, []).extend(people)
+        return found
 
     def _appoint(
         self, dice: Dice, company: Company, people: Iterable[Person], *, ceased: bool = False
@@ -154,17 +169,17 @@ class Maker:
             free = dice.sample(own, len(own))
             for other, each in self.subject_lists:
                 if place in ("", other.place) or not other.place:
-                    self._link(dice, free, other.key(each), place)
+                    self._link(dice, free, other.key(each), collection.linked, place)
             self._register(dice, own, place)
             self.companies.update((company.number, company) for company in own)
             result[key] = own + dice.sample(pool, round(count * SHARED_SUPPLIER))
             shared.setdefault(place, []).extend(own)
         return result
 
-    def _link(self, dice: Dice, free: list[Company], listed: str, place: str) -> None:
+    def _link(self, dice: Dice, free: list[Company], listed: str, share: float, place: str) -> None:
         """Make subjects controllers of suppliers, or note suppliers on their records."""
         links, mapped, known = self.scenario.links, self.mapped[listed], self.known[listed]
-        for person in dice.sample(mapped, max(2, round(links.controllers * len(mapped)))):
+        for person in dice.sample(mapped, max(2, round(share * links.controllers * len(mapped)))):
             if not free:
                 break
             company = free.pop()
@@ -174,7 +189,7 @@ class Maker:
             self._appoint(dice, company, partners)
             if dice.chance(links.company_known):
                 known.setdefault(person.id, []).append(company.number)
-        for person in dice.sample(mapped, max(1, round(links.company_only * len(mapped)))):
+        for person in dice.sample(mapped, max(1, round(share * links.company_only * len(mapped)))):
             if not free:
                 break
             company = free.pop()

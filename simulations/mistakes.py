@@ -46,7 +46,7 @@ WORDS = {
     Mistake.WITHHELD: "record graded C, kept out by its handling code",
     Mistake.SUPPLIER_UNNUMBERED: "company's row has no number",
     Mistake.SUPPLIER_MISNUMBERED: "company's number has a digit wrong",
-    Mistake.ASSUMED_NAME: "list knows an assumed name only",
+    Mistake.ASSUMED_NAME: "list has an assumed name only",
     Mistake.MISSING_BIRTH: "list has no date of birth",
     Mistake.YEAR_ONLY: "list has the year of birth only",
     Mistake.BIRTH_TYPO: "one digit of a date of birth is wrong",

@@ -40,6 +40,9 @@ class Collection(Part):
     shares: dict[str, Rate] = Field(default_factory=dict)
     """Subjects: the share of its people who are on another list too, by that list's agency (or agency/name)."""
 
+    linked: Rate = 1.0
+    """Suppliers: how much of the scenario's share of links this list has."""
+
     of: str = ""
     """A few records taken out of this other list of the same agency: those it asks about."""
 
@@ -81,6 +84,15 @@ class Agency(Part):
         raise ConfigError(f"{self.id} has no list {name}" if name else f"{self.id} has no list")
 
 
+class Common(Part):
+    """People who are on every one of several lists, whatever else these share."""
+
+    lists: tuple[str, ...] = Field(min_length=2)
+    """Lists of subjects, by agency or agency/name."""
+
+    people: int = Field(ge=1)
+
+
 class Area(Part):
     """A world of its own: people, agencies, and what these agree upon and do."""
 
@@ -91,6 +103,7 @@ class Area(Part):
 
     places: tuple[Place, ...] = ()
     agencies: tuple[Agency, ...] = Field(min_length=2)
+    common: tuple[Common, ...] = ()
     pacts: tuple[Pact, ...] = Field(min_length=1)
     steps: tuple[Step, ...] = ()
     """What is done after every party has signed; empty: every receiver asks once, in the pacts' order."""
