@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.caseload import Officer, Subject, choose_subjects
 from blindmatch.simulations.dice import Dice
+from blindmatch.simulations.excerpts import scaled
 from blindmatch.simulations.ledger import SOLE_TRADER, Clerk, Supplier
 from blindmatch.simulations.mistakes import Mistake
 from blindmatch.simulations.population import (
@@ -17,15 +18,9 @@ from blindmatch.simulations.population import (
     together,
 )
 from blindmatch.simulations.scenario import Agency, Area, Collection, Scenario
-from blindmatch.simulations.truth import list_bonds
 
 SHARED_SUPPLIER = 0.15
 """Share of a list of suppliers that stands on the earlier lists of its place too."""
-
-
-def scaled(size: int, scale: float, least: int) -> int:
-    """A scenario's size times the scale, never under `least`."""
-    return max(least, round(size * scale))
 
 
 class Maker:
@@ -49,7 +44,8 @@ class Maker:
             for name, town in {**self.towns, "": self.nation}.items()
         }
 
-    def _dice(self, *part: str) -> Dice:
+    def dice(self, *part: str) -> Dice:
+        """Throws for one part of the area."""
         return Dice(*self.seed, *part)
 
     def _size(self, collection: Collection) -> int:
@@ -67,7 +63,7 @@ class Maker:
                 wide = sum(self._size(c) for agency, c in lists if not agency.place)
                 count += -(-weight * wide // len(places))
             towns[place.id] = build_population(
-                self._dice("people", *([place.id] if self.area.places else [])),
+                self.dice("people", *([place.id] if self.area.places else [])),
                 count=count,
                 letters=place.postcodes,
                 town=place.name,
@@ -86,7 +82,7 @@ class Maker:
         everywhere = self._common()
         for number, (agency, collection) in enumerate(self.subject_lists):
             key, count = agency.key(collection), self._size(collection)
-            dice = self._dice("subjects", *([key] if number else []))
+            dice = self.dice("subjects", *([key] if number else []))
             people = {person.id: person for person in everywhere.get(key, ())}
             for other, share in collection.shares.items():
                 if other not in chosen:
@@ -108,7 +104,7 @@ class Maker:
         found: dict[str, list[Person]] = {}
         for number, common in enumerate(self.area.common):
             people = choose_subjects(
-                self._dice("common", str(number)), self.nation, scaled(common.people, self.scale, 1)
+                self.dice("common", str(number)), self.nation, scaled(common.people, self.scale, 1)
             )
             for key in common.lists:
                 if key not in keys:
@@ -160,7 +156,7 @@ class Maker:
         shared: dict[str, list[Company]] = {}
         for agency, collection in self.supplier_lists:
             key, place = agency.key(collection), agency.place
-            dice = self._dice("companies", key)
+            dice = self.dice("companies", key)
             count = self._size(collection)
             # A body for the whole area knows companies of every place.
             pool = shared.get(place, []) if place else [c for each in shared.values() for c in each]
@@ -199,7 +195,7 @@ class Maker:
 
     def unrelated(self) -> None:
         """Companies that supply nobody here; a few subjects control one."""
-        dice = self._dice("unrelated")
+        dice = self.dice("unrelated")
         count = round(len(self.companies) * self.scenario.register_.unrelated)
         companies = build_companies(dice, self.nation, count=count, taken=self.taken)
         free = dice.sample(companies, len(companies))
@@ -218,7 +214,7 @@ class Maker:
         result = {}
         for number, (agency, collection) in enumerate(self.subject_lists):
             key = agency.key(collection)
-            dice, mapped = self._dice("police", *([key] if number else [])), self.mapped[key]
+            dice, mapped = self.dice("police", *([key] if number else [])), self.mapped[key]
             letters = next(
                 (p.postcodes for p in self.area.towns if p.id == agency.place), self.area.postcodes
             )
@@ -237,40 +233,11 @@ class Maker:
         for agency, collection in self.supplier_lists:
             key = agency.key(collection)
             clerk = Clerk(
-                self._dice("suppliers", key),
+                self.dice("suppliers", key),
                 self._town(agency),
                 self.others[agency.place],
                 self.scenario.mistakes,
                 collection.prefix,
             )
             result[key] = clerk.rows(supplying[key], round(self._size(collection) * SOLE_TRADER))
-        return result
-
-    def requests(
-        self, subjects: Mapping[str, tuple[Subject, ...]], suppliers: Mapping[str, tuple[Supplier, ...]]
-    ) -> dict[str, tuple[Subject, ...]]:
-        """The few records that an agency asks about, taken out of its own list: some that others know, some not."""
-        result = {}
-        bonds = list_bonds(subjects, suppliers, self.companies)
-        for agency in self.area.agencies:
-            for each in agency.collections:
-                if not each.of:
-                    continue
-                source = next((key for key in subjects if key in (agency.id, f"{agency.id}/{each.of}")), None)
-                if source is None:
-                    raise ConfigError(f"{agency.id} has no list of subjects called {each.of}")
-                elsewhere = {
-                    bond
-                    for key, other in bonds.items()
-                    if key.partition("/")[0] != agency.id
-                    for ties in other.records.values()
-                    for bond in ties
-                }
-                dice = self._dice("request", agency.key(each))
-                rows = dice.sample(subjects[source], len(subjects[source]))
-                rows.sort(key=lambda row: elsewhere.isdisjoint(bonds[source].records[row.reference]))
-                count = scaled(each.records, self.scale, 4)
-                known = round(each.known * count)
-                asked = rows[:known] + rows[len(rows) - (count - known) :]
-                result[agency.key(each)] = tuple(sorted(asked, key=lambda row: row.reference))
         return result

@@ -1,15 +1,19 @@
 """One area of a scenario: its people, its companies, every agency's lists, and the truth between them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from blindmatch.simulations.caseload import Subject
+from blindmatch.simulations.excerpts import changes, requests
 from blindmatch.simulations.ledger import Supplier
 from blindmatch.simulations.making import Maker
 from blindmatch.simulations.population import Company, Person, Population
 from blindmatch.simulations.scenario import Area, Scenario
 from blindmatch.simulations.truth import Bonds, Pair, list_bonds, pairs
+
+Row = TypeVar("Row", Subject, Supplier)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,15 @@ class World:
     subjects: Mapping[str, tuple[Subject, ...]]
     companies: tuple[Company, ...]
     suppliers: Mapping[str, tuple[Supplier, ...]]
+    later: "World | None" = None
+    """The same with every list as it is once the scenario's steps have changed it; None where nothing changes."""
+
+    def changed(self, key: str) -> "World":
+        """The world once this list has changed."""
+        later = self.later or self
+        if key in self.subjects:
+            return replace(self, subjects={**self.subjects, key: later.subjects[key]})
+        return replace(self, suppliers={**self.suppliers, key: later.suppliers[key]})
 
     @cached_property
     def bonds(self) -> Mapping[str, Bonds]:
@@ -47,10 +60,26 @@ def build_world(scenario: Scenario, area: Area, *, seed: int, scale: float = 1.0
     supplying = maker.supplying()
     maker.unrelated()
     subjects, suppliers = maker.subjects(), maker.suppliers(supplying)
-    return World(
-        area=area,
-        towns=tuple(maker.towns.values()),
-        subjects=subjects | maker.requests(subjects, suppliers),
-        companies=tuple(maker.companies[number] for number in sorted(maker.companies)),
-        suppliers=suppliers,
-    )
+    asked = requests(area, subjects, list_bonds(subjects, suppliers, maker.companies), maker.dice, scale)
+    companies = tuple(maker.companies[number] for number in sorted(maker.companies))
+    towns = tuple(maker.towns.values())
+
+    def without(gone: Mapping[str, frozenset[str]], later: World | None) -> World:
+        return World(
+            area=area,
+            towns=towns,
+            subjects={key: _without(rows, gone.get(key)) for key, rows in subjects.items()} | asked,
+            companies=companies,
+            suppliers={key: _without(rows, gone.get(key)) for key, rows in suppliers.items()},
+            later=later,
+        )
+
+    changing = changes(area, {**subjects, **suppliers}, maker.dice, scale)
+    if not changing:
+        return without({}, None)
+    later = without({key: change.leaving for key, change in changing.items()}, None)
+    return without({key: change.joining for key, change in changing.items()}, later)
+
+
+def _without(rows: tuple[Row, ...], gone: frozenset[str] | None) -> tuple[Row, ...]:
+    return tuple(row for row in rows if row.reference not in gone) if gone else rows
