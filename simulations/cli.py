@@ -17,6 +17,13 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+class Where(StrEnum):
+    """Whose machines the nodes are on."""
+
+    HERE = "here"
+    RAY = "ray"
+
+
 simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
 
 
@@ -37,12 +44,18 @@ def simulate(
     processes: Annotated[
         bool, typer.Option("--processes", help="Each node its own process, driven by the command line.")
     ] = False,
+    on: Annotated[
+        Where,
+        typer.Option(
+            help="Where the nodes are: on this machine, or each its own processes on the machines of a Ray cluster."
+        ),
+    ] = Where.HERE,
     engine: Annotated[
         Engine, typer.Option(help="Who does the nodes' heavy arithmetic: each its own, or a Ray cluster.")
     ] = Engine.LOCAL,
     cluster: Annotated[
         str,
-        typer.Option(help="With --engine ray: the cluster's address. Empty: one is started on this machine."),
+        typer.Option(help="With ray: the cluster's address. Empty: one is started on this machine."),
     ] = "",
     record_wire: Annotated[
         Path | None, typer.Option(help="Keep every decrypted message of every node below this folder.")
@@ -65,6 +78,7 @@ def simulate(
         blindmatch simulate gain --scale 0.3
         blindmatch simulate pilot --areas 1 --scale 0.3 --processes --record-wire wire
         blindmatch simulate pilot --areas 1 --engine ray
+        blindmatch simulate pilot --on ray --cluster 10.0.0.1:6379
     """
     from blindmatch.simulations.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
 
@@ -92,6 +106,7 @@ def simulate(
         scale=scale,
         processes=processes,
         record_wire=record_wire,
+        on=on.value,
         engine=engine.value,
         cluster=cluster,
     )

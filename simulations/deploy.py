@@ -3,8 +3,10 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
@@ -72,13 +74,53 @@ def prepare_folder(out: Path) -> str:
                 f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
             )
         _empty(out)
+    return _claim(out)
+
+
+def share_folder(out: Path, home: Path) -> str:
+    """Make one node's place in the simulation's folder, perhaps on another machine than the one that prepared it.
+
+    The first node on a machine makes the folder and its passphrase there; the others find both.
+
+    Args:
+        out: the simulation's folder.
+        home: the node's, below it; emptied when an earlier run left something.
+
+    Returns:
+        The passphrase of this machine's nodes.
+
+    Raises:
+        ConfigError: the folder holds something that no simulation made, or cannot be written.
+    """
+    try:
+        # The mark is always the first file.
+        if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+            raise ConfigError(
+                f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
+            )
+        passphrase = _claim(out)
+        if home.exists():
+            _empty(home)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename}: {error.strerror}",
+            hint="Name a folder with --out that can be written on every machine of the cluster.",
+        ) from None
+    return passphrase
+
+
+def _claim(out: Path) -> str:
+    """Mark a folder and give it a passphrase, unless it has one; several may do it at once."""
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text("Made by `blindmatch simulate`; emptied by the next run with this --out.\n")
-    passphrase = secrets.token_hex(16)
-    descriptor = os.open(out / UNLOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    own = out / f".{secrets.token_hex(8)}"
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(passphrase + "\n")
-    return passphrase
+        file.write(secrets.token_hex(16) + "\n")
+    with suppress(FileExistsError):
+        os.link(own, out / UNLOCK_FILE)
+    own.unlink()
+    return (out / UNLOCK_FILE).read_text(encoding="ascii").strip()
 
 
 def _empty(folder: Path) -> None:
@@ -141,7 +183,21 @@ def make_node(
     sessions: int = 32,
     cluster: Mapping[str, Any] | None = None,
 ) -> Node:
-    """Create a node, have its certificate issued, install it; returns the node, open.
+    """Create a node, have its certificate issued, install it; returns the node, open."""
+    node = create_node(site, passphrase, listen=listen, sessions=sessions, cluster=cluster)
+    install(node, issue(authority, pki.make_request(node.keys), now), now)
+    return node
+
+
+def create_node(
+    site: Site,
+    passphrase: str,
+    *,
+    listen: str,
+    sessions: int = 32,
+    cluster: Mapping[str, Any] | None = None,
+) -> Node:
+    """Create a node without a certificate; returns it, open.
 
     With `cluster`, as in `node.toml`, a Ray cluster does its heavy arithmetic.
     """
@@ -156,18 +212,32 @@ def make_node(
         "service": {"sessions": sessions, "drain_seconds": 2},
         **({} if cluster is None else {"engine": "ray", "cluster": dict(cluster)}),
     }
-    node = Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
-    request = x509.load_pem_x509_csr(pki.make_request(node.keys))
-    certificate = site.home / "issued.pem"
-    certificate.write_bytes(authority.issue(request, now=now, days=30).public_bytes(Encoding.PEM))
-    pki.install(
-        site.home,
-        node.settings,
-        node.keys.public,
-        certificate=certificate,
-        authority=authority.folder / "authority.pem",
-        revoked=authority.folder / "revoked.pem",
-        now=now,
+    return Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
+
+
+@dataclass(frozen=True)
+class Papers:
+    """What an authority gives out: PEM, nothing secret."""
+
+    certificate: bytes
+    authority: bytes
+    revoked: bytes
+
+
+def issue(authority: Authority, request: bytes, now: float) -> Papers:
+    """Have a request (PEM) answered."""
+    certificate = authority.issue(x509.load_pem_x509_csr(request), now=now, days=30)
+    return Papers(
+        certificate.public_bytes(Encoding.PEM),
+        (authority.folder / "authority.pem").read_bytes(),
+        (authority.folder / "revoked.pem").read_bytes(),
     )
-    certificate.unlink()
-    return node
+
+
+def install(node: Node, papers: Papers, now: float) -> None:
+    """Install what the authority gave out, through the node's own checks."""
+    with TemporaryDirectory(prefix="blindmatch-papers-") as folder:
+        paths = {name: Path(folder) / f"{name}.pem" for name in ("certificate", "authority", "revoked")}
+        for name, path in paths.items():
+            path.write_bytes(getattr(papers, name))
+        pki.install(node.home, node.settings, node.keys.public, **paths, now=now)

@@ -14,7 +14,7 @@ from blindmatch.simulations.verdict import Case, Verdict, judge_nodes
 
 
 def examine(setup: Setup, exchange: Exchange) -> Verdict:
-    """What every party learned, held against its declaration.
+    """What every party learned, held against its declaration. Nodes on other machines are left out.
 
     Raises:
         BlindmatchError: a node's folder cannot be opened.
@@ -22,11 +22,15 @@ def examine(setup: Setup, exchange: Exchange) -> Verdict:
     secrets = Secrets.of(setup.world)
     with ExitStack() as stack:
         nodes = {
-            site.agency: stack.enter_context(Node.open(site.home, setup.passphrase)) for site in setup.sites
+            site.agency: stack.enter_context(Node.open(site.home, setup.passphrase))
+            for site in setup.sites
+            if site.home.exists()
         }
         signed = [
-            book.find(nodes[plan.parties[0]], bytes.fromhex(exchange.agreements[plan.pact.id]))
+            book.find(nodes[party], bytes.fromhex(exchange.agreements[plan.pact.id]))
             for plan in setup.plans
+            for party in plan.parties[:1]
+            if party in nodes
         ]
         declared = [each for held in signed for each in declarations(held.agreement, held.id.hex())]
         cases = [_case(setup, result) for result in exchange.edges]

@@ -68,8 +68,8 @@ class EdgeResult:
     traffic: Traffic
     receipt: bool
     """Signed by both sides, and both signatures verify."""
-    clear: Clear
-    """The result as both files give it in the clear."""
+    clear: Clear | None
+    """The result as both files give it in the clear; None where a node is on another machine."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0

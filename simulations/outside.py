@@ -1,96 +1,108 @@
-"""One area with each node its own process, every step of agreement and round through the command line."""
+"""One area with each node its own process, every step of agreement and round through the command line.
+
+The processes run on this machine, or on the machines of a Ray cluster.
+"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from blindmatch.node.authority import Authority
-from blindmatch.node.config_template import add_peer
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.clear import Clear, compare
-from blindmatch.simulations.deploy import Input, make_node
+from blindmatch.simulations.deploy import Input, Site, issue
 from blindmatch.simulations.drafts import draft_text
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
+from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup
 from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
 from blindmatch.simulations.plan import Plan, PlannedEdge
-from blindmatch.simulations.processes import NodeProcess, free_ports, serving
+from blindmatch.simulations.station import Station
 
-COMMANDS_AT_ONCE = 2
-T = TypeVar("T")
+
+@contextmanager
+def _on_this_machine(setup: Setup) -> Iterator[list[Station]]:
+    with ExitStack() as stack:
+        stations = []
+        for site in setup.sites:
+            wire = None if setup.record_wire is None else setup.record_wire / site.agency
+            stations.append(Station(site, setup.passphrase, wire=wire))
+            stack.callback(stations[-1].close)
+        yield stations
 
 
 class Outside:
-    """An area's nodes, each served by a process of its own."""
+    """An area's nodes, each served by a process of its own.
 
-    def __init__(self, setup: Setup) -> None:
+    Args:
+        setup: the area.
+        machines: of a Ray cluster, where the nodes go; None: all stay on this one.
+    """
+
+    def __init__(self, setup: Setup, machines: Machines | None = None) -> None:
         self._setup = setup
+        self._machines = machines
         self._clock = Clock()
-        self._nodes: dict[str, NodeProcess] = {}
+        self._at: dict[str, Station | Placed] = {}
 
     def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
 
         Raises:
-            LocalError: a command failed; its own words are in the message.
+            LocalError: a command failed, its own words are in the message; or a node's process or actor died.
         """
+        setup = self._setup
         with ExitStack() as stack:
-            wire = self._setup.record_wire or Path(
-                stack.enter_context(TemporaryDirectory(prefix="blindmatch-wire-"))
-            )
             with self._clock.step("set up"):
+                stations: Sequence[Station | Placed] = stack.enter_context(
+                    self._machines.stations(setup) if self._machines else _on_this_machine(setup)
+                )
+                self._at = {site.agency: each for site, each in zip(setup.sites, stations, strict=True)}
                 self._deploy()
                 records = self._import()
             with self._clock.step("serve"):
-                stack.enter_context(serving(list(self._nodes.values()), records=wire))
+                self._each(lambda _site, node: node.serve())
             with self._clock.step("agree"):
-                agreed = {plan.pact.id: self._agree(plan, records) for plan in self._setup.plans}
+                agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
             edges: list[EdgeResult] = []
-            for turn, (step, plan) in enumerate(self._setup.steps):
+            for turn, (step, plan) in enumerate(setup.steps):
                 if plan is not None:
-                    mine = wire / step.agency / f"round-{turn}"
-                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, mine)
+                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, turn)
             return Exchange(agreed, tuple(edges), self._clock.seconds)
 
     def _deploy(self) -> None:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
-        ports = free_ports(len(setup.sites))
-        for site, port in zip(setup.sites, ports, strict=True):
-            node = NodeProcess(site.agency, site.home, port, setup.passphrase)
-            make_node(
-                site,
-                authority,
-                setup.passphrase,
-                listen=node.address,
-                now=time.time(),
-                cluster=setup.cluster,
-            ).close()
-            self._nodes[site.agency] = node
-        for one in self._nodes.values():
-            for other in self._nodes.values():
-                if one is not other:
-                    add_peer(one.home / "node.toml", other.agency, other.address)
+        requests = self._each(lambda _site, node: node.create(setup.cluster))
+        now = time.time()
+        papers = {agency: issue(authority, request, now) for agency, request in requests.items()}
+        addresses = {agency: node.address() for agency, node in self._at.items()}
 
-    def _each(self, agencies: Sequence[str], work: Callable[[str], T]) -> list[T]:
-        """Do something for every agency, a few at a time."""
-        with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
-            return list(pool.map(work, agencies))
+        def settle(site: Site, node: Station | Placed) -> None:
+            node.certify(papers[site.agency], now)
+            node.introduce(addresses)
+
+        self._each(settle)
+
+    def _each(self, step: Callable[[Site, Station | Placed], Any]) -> dict[str, Any]:
+        """Do one step for every site, some at a time; returns what each gave, by agency."""
+        with ThreadPoolExecutor(self._machines.at_once if self._machines else LOCAL_AT_ONCE) as pool:
+            sites = self._setup.sites
+            done = pool.map(lambda site: step(site, self._at[site.agency]), sites)
+            return dict(zip([site.agency for site in sites], done, strict=True))
 
     def _import(self) -> dict[str, int]:
         """Import every file, one after another on each node; returns the records by list."""
 
-        def all_of(agency: str) -> dict[str, int]:
-            return {each.list: self._import_list(agency, each) for each in self._setup.site(agency).inputs}
+        def all_of(site: Site, node: Station | Placed) -> dict[str, int]:
+            return {each.list: int(node.run(*self._import_words(each))["records"]) for each in site.inputs}
 
-        found = self._each([site.agency for site in self._setup.sites], all_of)
+        found = self._each(all_of).values()
         return {name: records for each in found for name, records in each.items()}
 
-    def _import_list(self, agency: str, given: Input) -> int:
+    def _import_words(self, given: Input) -> list[str]:
         terms = self._setup.scenario.terms
         words = ["collection", "import", str(given.source), "--kind", given.kind, "--name", given.collection]
         words += ["--marking", terms.marking]
@@ -100,32 +112,33 @@ class Outside:
             words += ["--register", str(given.register)]
         if given.kind == "suppliers":
             words += [word for name in terms.facts for word in ("--fact", name)]
-        return int(self._nodes[agency].run(*words, "--json").data["records"])
+        return words
 
     def _agree(self, plan: Plan, records: dict[str, int]) -> str:
         """The first party drafts and proposes; every party binds its lists and signs."""
-        setup, first = self._setup, self._nodes[plan.parties[0]]
-        draft = setup.sites[0].home.parent / f"{plan.pact.id}.toml"
+        setup, first = self._setup, self._at[plan.parties[0]]
+        draft = setup.site(plan.parties[0]).home.parent / f"{plan.pact.id}.toml"
         terms, area = setup.scenario.terms, setup.world.area
-        draft.write_text(draft_text(terms, area, plan, records, time.time()), encoding="utf-8")
-        agreement = str(first.run("agreement", "draft", str(draft), "--json").data["id"])
+        first.keep(draft, draft_text(terms, area, plan, records, time.time()).encode())
+        agreement = str(first.run("agreement", "draft", str(draft))["id"])
 
-        def sign(agency: str) -> None:
-            bindings = plan.bindings(agency).items()
-            bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
-            self._nodes[agency].run("agreement", "sign", agreement, "--yes", *bound, "--json")
+        def sign(site: Site, node: Station | Placed) -> None:
+            if site.agency in plan.parties:
+                bindings = plan.bindings(site.agency).items()
+                bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
+                node.run("agreement", "sign", agreement, "--yes", *bound)
 
-        self._each(plan.parties, sign)
+        self._each(sign)
         first.run("agreement", "verify", agreement)
         return agreement
 
-    def _compare(self, plan: Plan, agreement: str, agency: str, mine: Path) -> list[EdgeResult]:
-        """One round, pulled by one receiver, whose messages go to `mine`."""
-        node = self._nodes[agency]
+    def _compare(self, plan: Plan, agreement: str, agency: str, turn: int) -> list[EdgeResult]:
+        """One round, pulled by one receiver."""
+        node = self._at[agency]
         with self._clock.step("compare"):
-            outcome = node.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
-        shown = node.run("round", "results", outcome["round"], "--json").data
-        receipts = node.run("round", "receipts", outcome["round"], "--json").data
+            outcome = node.run_round(agreement, turn)
+        shown = node.run("round", "results", outcome["round"])
+        receipts = node.run("round", "receipts", outcome["round"])
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
@@ -148,7 +161,7 @@ class Outside:
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=recorded_traffic(mine, sender) if sender not in met else Traffic(),
+                    traffic=node.traffic(sender, turn) if sender not in met else Traffic(),
                     receipt=edge["edge"] in good,
                     clear=clear,
                     keys=edge["keys"],
@@ -159,13 +172,14 @@ class Outside:
             met.add(sender)
         return done
 
-    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear:
+    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear | None:
+        """None where a node's folder is on another machine."""
         setup = self._setup
+        homes = [setup.site(end.agency).home for end in edge.ends]
+        if not all(home.exists() for home in homes):
+            return None
         with ExitStack() as stack:
-            both = [
-                stack.enter_context(Node.open(setup.site(end.agency).home, setup.passphrase))
-                for end in edge.ends
-            ]
+            both = [stack.enter_context(Node.open(home, setup.passphrase)) for home in homes]
             return compare(both, round_id, edge.id)
 
 

@@ -151,4 +151,6 @@ class Machine(StateMachine[State, Event]):
     """One side's state in a threshold."""
 
     def __init__(self, role: Role, state: State) -> None:
-        super().__init__(role, state, Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED))
+        super().__init__(
+            role, state, Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
+        )
