@@ -211,7 +211,7 @@ class Session(Steps[State, Event]):
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         """Turn what `_gather` gave for one chunk into what the workspace keeps."""
 
-    def _build(self) -> None:  # noqa: B027 - a receiver has nothing to do here
+    def _build(self) -> None:
         """Whatever is left to do once every chunk is prepared, before the first commitment."""
 
     @abstractmethod

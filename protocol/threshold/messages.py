@@ -65,7 +65,8 @@ class ThresholdContext:
             "at_least": 2 <= self.at_least <= len(self.members),
             "minimum_count": self.minimum_count > 0,
             "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
-            "elements": len(self.elements) in (0, len(self.members)) and all(count > 0 for count in self.elements),
+            "elements": len(self.elements) in (0, len(self.members))
+            and all(count > 0 for count in self.elements),
         }
         for name, good in checks.items():
             if not good:
@@ -174,7 +175,8 @@ class Rows:
             raise PeerError(PeerCode.BAD_MESSAGE, "a chunk holds rows of bytes")
         if self.rows.nbytes > LIMITS.chunk_tag_bytes:
             raise PeerError(
-                PeerCode.OVERSIZE, f"a chunk of {self.rows.nbytes} bytes; the limit is {LIMITS.chunk_tag_bytes}"
+                PeerCode.OVERSIZE,
+                f"a chunk of {self.rows.nbytes} bytes; the limit is {LIMITS.chunk_tag_bytes}",
             )
         view = np.ascontiguousarray(self.rows).view()
         view.flags.writeable = False

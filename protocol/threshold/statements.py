@@ -106,9 +106,7 @@ class Commitment:
 
     def payload(self, context: ThresholdContext) -> bytes:
         """The bytes to sign, with type `COMMITMENT_TYPE`."""
-        return _made(
-            COMMITMENT_TYPE, context, self.member, context.keys_digest, self.elements, self.contents
-        )
+        return _made(COMMITMENT_TYPE, context, self.member, context.keys_digest, self.elements, self.contents)
 
     @classmethod
     def check(cls, signed: Signed, key: bytes, member: str, context: ThresholdContext) -> "Commitment":
@@ -188,9 +186,7 @@ class TablesStatement:
 
     def payload(self, context: ThresholdContext) -> bytes:
         """The bytes to sign, with type `TABLES_TYPE`."""
-        return _made(
-            TABLES_TYPE, context, self.member, self.commitments, context.shape.bins, self.contents
-        )
+        return _made(TABLES_TYPE, context, self.member, self.commitments, context.shape.bins, self.contents)
 
     @classmethod
     def check(
@@ -251,9 +247,7 @@ class ReceiptTerms:
 
     def payload(self, context: ThresholdContext) -> bytes:
         """The bytes that all sign, with type `RECEIPT_TYPE`."""
-        return _made(
-            RECEIPT_TYPE, context, *self.elements, self.transcript, self.opened_at, self.closed_at
-        )
+        return _made(RECEIPT_TYPE, context, *self.elements, self.transcript, self.opened_at, self.closed_at)
 
     @classmethod
     def parse(cls, payload: bytes, context: ThresholdContext) -> "ReceiptTerms":

@@ -141,7 +141,7 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
             **_stay(State.SIGNED, Event.SIGN_RECEIPT, Event.RECEIVE_SIGNATURE),
             Event.SIGNATURES_COMPLETE: State.CLOSED,
         },
-        State.CLOSED: {},
+        State.CLOSED: {**_stay(State.CLOSED, Event.RECEIVE_SIGNATURE)},
         State.FAILED: {},
     },
 }
@@ -151,4 +151,6 @@ class Machine(StateMachine[State, Event]):
     """One side's state in a threshold."""
 
     def __init__(self, role: Role, state: State) -> None:
-        super().__init__(role, state, Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED))
+        super().__init__(
+            role, state, Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
+        )
