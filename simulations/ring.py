@@ -21,6 +21,7 @@ SIGNERS = {
     name: Ed25519Signer(name, Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b".")))
     for name in (*NAMES, "collector")
 }
+_PAIRS_PER_CHECKPOINT = 9
 KEYS = {name: signer.public for name, signer in SIGNERS.items()}
 
 
@@ -277,6 +278,7 @@ def build(session: Member, save: Callable[[], None] = lambda: None) -> None:
         save()
     for pair in range(session.built, PAIRS):
         session.build_pair(pair)
-        save()
+        if (pair + 1) % _PAIRS_PER_CHECKPOINT == 0:
+            save()
     session.commit_tables()
     save()
