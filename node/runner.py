@@ -1,4 +1,4 @@
-"""Runs a round: every edge on which this node is the receiver, a few at a time, one failing without the others.
+"""Runs a round: every edge that this node receives and every threshold that it collects, one failing without the others.
 
 A round that was cut off goes on from its checkpoints: `run_round(..., resume_round=...)`.
 """
@@ -6,26 +6,29 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
+from blindmatch.node import circle
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
+from blindmatch.node.collecting import CollectingWork, Door
 from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.edgework import threads
+from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
+from blindmatch.node.services.member import NearDoor
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.agreement import Agreement, Edge, Threshold
 from blindmatch.protocol.errors import (
     AgreementError,
     BlindmatchError,
@@ -37,6 +40,11 @@ from blindmatch.protocol.errors import (
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import ReceiptTerms, Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
+from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
+from blindmatch.protocol.threshold import Role as Circle
+
+_RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
+"""Roles in which a node runs a round; in the others it waits to be called."""
 
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
@@ -100,9 +108,9 @@ class RoundOutcome:
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
-    """Edges that this node receives and that are neither closed nor failed."""
+    """Edges that this node receives, and thresholds that it collects, which are neither closed nor failed."""
     rows = node.store.edges(agreement_id=agreement_id, running=True)
-    return [row for row in rows if row.role == Role.RECEIVER.value]
+    return [row for row in rows if row.role in _RUN]
 
 
 async def run_round(
@@ -161,16 +169,8 @@ async def run_round(
                     place.pop().release()
 
             try:
-                edge = kind_of(agreement.edge(start.edge).disclosure)(
-                    node,
-                    start,
-                    agreement,
-                    progress=progress or _silent,
-                    silent=silent,
-                    pool=pool,
-                    engine=engine,
-                    limits=limits,
-                )
+                means = Means(pool=pool, engine=engine, limits=limits)
+                edge = _work(node, start, agreement, progress=progress or _silent, silent=silent, means=means)
                 return await _run_edge(node, edge, wait_seconds)
             finally:
                 silent()
@@ -179,12 +179,39 @@ async def run_round(
     return RoundOutcome(round_id, agreement_id, tuple(outcomes))
 
 
-def abandon(node: Node, round_id: bytes) -> int:
-    """Give up every unfinished edge of a round that this node receives; how many they were.
+def _work(
+    node: Node,
+    row: EdgeRow,
+    agreement: Agreement,
+    *,
+    progress: Progress,
+    silent: Callable[[], None],
+    means: Means,
+) -> ReceivingEdge[Any] | CollectingWork:
+    """What works on one row."""
+    if row.role == Role.RECEIVER.value:
+        kind = kind_of(agreement.edge(row.edge).disclosure)
+        return kind(node, row, agreement, progress=progress, silent=silent, **means)
 
-    Seeds and snapshots are wiped and the working files erased. The sender's side is left: it gives up by itself.
+    def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[Door] | None:
+        return NearDoor.opened(node, agreement, of, **means) if member == node.agency else None
+
+    return CollectingWork(node, row, agreement, progress=progress, own=own, **means)
+
+
+def abandon(node: Node, round_id: bytes) -> int:
+    """Give up what is unfinished of a round that this node runs; how many edges and thresholds they were.
+
+    Seeds and snapshots are wiped and the working files erased. The other side is left: it gives up by itself.
     """
     rows = [row for row in unfinished(node) if row.round_id == round_id]
+    collected = {(row.round_id, row.edge) for row in rows if row.role == Circle.COLLECTOR.value}
+    # A collector's own membership has nobody else to end it.
+    rows += [
+        row
+        for row in node.store.edges(round_id, running=True)
+        if row.role == Circle.MEMBER.value and row.peer == node.agency and collected
+    ]
     for row in rows:
         node.audit.append(
             AuditEvent.ERASURE,
@@ -203,19 +230,28 @@ def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
 def _admit(node: Node, agreement_id: bytes) -> Held:
     """The agreement; each edge's own budget is looked at when it begins."""
     held = book.find(node, agreement_id)
-    if not held.agreement.edges_received_by(node.agency):
+    if not _runs(node, held.agreement):
         raise LocalError(
-            f"{node.agency} receives nothing under this agreement", hint="The other parties run the round."
+            f"{node.agency} receives and collects nothing under this agreement",
+            hint="The other parties run the round.",
         )
     return held
 
 
-def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
+def _runs(node: Node, agreement: Agreement) -> list[str]:
+    """The edges that this node receives and the thresholds that it collects."""
     received = [edge.id for edge in agreement.edges_received_by(node.agency)]
+    if agreement.collector == node.agency:
+        received += [threshold.id for threshold in agreement.thresholds]
+    return received
+
+
+def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
+    received = _runs(node, agreement)
     unknown = set(edges or ()) - set(received)
     if unknown:
         raise ConfigError(
-            f"{node.agency} does not receive {', '.join(sorted(unknown))}",
+            f"{node.agency} neither receives nor collects {', '.join(sorted(unknown))}",
             hint="Edges: " + ", ".join(received),
         )
     return [edge for edge in received if edges is None or edge in edges]
@@ -226,36 +262,27 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
     for name in wanted:
-        edge = held.agreement.edge(name)
+        peer = _other_side(held.agreement.comparison(name))
         try:
             book.ready(node, held.id, node.clock(), edge=name)
-            row = EdgeRow(
-                round_id=round_id,
-                edge=name,
-                agreement_id=held.id,
-                role=Role.RECEIVER.value,
-                peer=edge.sender.agency,
-                collection_id=bindings.collection_for(node, held, name).id,
-                state=State.PREPARING.value,
-                started_at=int(node.clock()),
-            )
+            row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
+            detail = {"action": "opened", "agreement": held.id.hex()}
+            if row.role == Role.RECEIVER.value:
+                detail |= {"sender": row.peer, "collection": row.collection_id}
+            else:
+                detail |= {"members": row.peer}
             node.audit.append(
                 AuditEvent.COMBINATION,
                 subject=f"round {round_id.hex()} edge {name}",
                 recipient=node.agency,
-                detail={
-                    "action": "opened",
-                    "sender": row.peer,
-                    "agreement": held.id.hex(),
-                    "collection": row.collection_id,
-                },
+                detail=detail,
             )
             budget = held.agreement.rounds_budget
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
-            begun.append(_outcome(name, edge.sender.agency, FAILED, error))
+            begun.append(_outcome(name, peer, FAILED, error))
             continue
         begun.append(node.store.edge(round_id, name))
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
@@ -263,10 +290,32 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     return begun
 
 
+def _other_side(comparison: Edge | Threshold) -> str:
+    if isinstance(comparison, Edge):
+        return comparison.sender.agency
+    return f"{len(comparison.members)} members"
+
+
+def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
+    """A new row, as this node runs it."""
+    comparison = held.agreement.comparison(name)
+    collecting = isinstance(comparison, Threshold)
+    return EdgeRow(
+        round_id=round_id,
+        edge=name,
+        agreement_id=held.id,
+        role=Circle.COLLECTOR.value if collecting else Role.RECEIVER.value,
+        peer=_other_side(comparison),
+        collection_id="" if collecting else bindings.collection_for(node, held, name).id,
+        state=State.PREPARING.value,
+        started_at=int(node.clock()),
+    )
+
+
 def _again(
     node: Node, agreement_id: bytes, round_id: bytes, edges: Sequence[str] | None
 ) -> list[EdgeRow | EdgeOutcome]:
-    rows = [row for row in node.store.edges(round_id) if row.role == Role.RECEIVER.value]
+    rows = [row for row in node.store.edges(round_id) if row.role in _RUN]
     if not rows or any(row.agreement_id != agreement_id for row in rows):
         raise LocalError(
             f"there is no round {round_id.hex()} of ours under this agreement",
@@ -291,7 +340,10 @@ def _again(
 def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     """An edge that ended earlier, as its receipt and the store tell."""
     ours = theirs = 0
-    if row.receipt:
+    if row.receipt and row.role == Circle.COLLECTOR.value:
+        circle_context = circle.context_of(book.find(node, row.agreement_id).agreement, row)
+        theirs = sum(CircleReceipt.parse(row.receipt, circle_context).elements)
+    elif row.receipt:
         context = context_of(book.find(node, row.agreement_id).agreement, row)
         said = ReceiptTerms.parse(row.receipt, context)
         ours, theirs = said.receiver_elements, said.sender_elements
@@ -307,7 +359,9 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     )
 
 
-async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -> EdgeOutcome:
+async def _run_edge(
+    node: Node, edge: ReceivingEdge[Any] | CollectingWork, wait_seconds: float
+) -> EdgeOutcome:
     row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -356,9 +410,9 @@ async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -
     )
 
 
-def _final(edge: ReceivingEdge[Any], error: PeerError) -> bool:
+def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
     """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
-    if edge.built and edge.session.state is State.FAILED:
+    if edge.built and edge.session.state.value == FAILED:
         return True
     reason = error.reason if isinstance(error, RefusalError) else error.code
     return reason not in _LATER

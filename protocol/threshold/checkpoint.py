@@ -26,7 +26,7 @@ class Checkpoint:
 
     Args:
         state: where the session stands.
-        prepared: member: leading chunks of its own elements that are blinded.
+        prepared: member: leading chunks of its own elements that are blinded; collector: 1 once elements are carried.
         finished: member: leading chunks that are unblinded.
         built: member: leading pairs of tables that are built.
         received: member: leading evaluated chunks of each other member; collector: leading chunks of each one's tables.

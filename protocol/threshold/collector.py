@@ -77,6 +77,16 @@ class Collector(Session):
         """Leading chunks of a member's tables."""
         return self._at.received[self._context.place(member)]
 
+    @property
+    def done(self) -> int:
+        """How far the exchange is: 0 until elements are carried, then that and the chunks of tables that are here."""
+        return self._at.prepared + sum(self._at.received)
+
+    def carrying(self) -> None:
+        """From now on elements are evaluated: the round counts."""
+        with self._step(Event.RELAY):
+            self._at.prepared = 1
+
     def receive_commitment(self, member: str, committed: Committed) -> None:
         """Take one member's commitment; the same again is accepted.
 

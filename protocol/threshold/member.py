@@ -125,6 +125,15 @@ class Member(Session):
         return self._at.received[place], bool(self._at.attested[place])
 
     @property
+    def answered(self) -> tuple[int, int]:
+        """Chunks that were evaluated for others, and how many they are in all."""
+        places = [self._context.place(other) for other in self.others]
+        total = sum(self._shapes[f"answers-{place}"][0] for place in places)
+        if self._at.commitments == NONE:
+            return 0, total
+        return sum(int(self._array(f"answers-{place}").any(axis=1).sum()) for place in places), total
+
+    @property
     def outcome_chunks(self) -> int:
         """Leading chunks of the outcome."""
         return self._at.outcome_chunks
