@@ -16,8 +16,9 @@ from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
-from blindmatch.node.collecting import CollectingWork, Door
+from blindmatch.node.collecting import CollectingWork
 from blindmatch.node.convert.status import RefusalError
+from blindmatch.node.doors import Door
 from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node

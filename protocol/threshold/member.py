@@ -10,7 +10,7 @@ import numpy.typing as npt
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.group import ElementError, wipe
-from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES, SEED_BYTES
+from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES
 from blindmatch.protocol.match.computing import chunk_digest
 from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
 from blindmatch.protocol.match.session import (
@@ -25,8 +25,9 @@ from blindmatch.protocol.match.session import (
 from blindmatch.protocol.match.workspace import MAC_BYTES
 from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.threshold.checkpoint import NONE
+from blindmatch.protocol.threshold.evaluating import Evaluating
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
-from blindmatch.protocol.threshold.session import Session, Terms, keep
+from blindmatch.protocol.threshold.session import Terms, keep
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
@@ -38,12 +39,12 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
     together,
 )
-from blindmatch.protocol.threshold.states import Event, Role, State
+from blindmatch.protocol.threshold.states import Event, State
 from blindmatch.protocol.threshold.tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
-from blindmatch.protocol.transcript import Signed, digest, encode, sign
+from blindmatch.protocol.transcript import Signed, digest, sign
 
 
-class Member(Session):
+class Member(Evaluating):
     """One member of one threshold.
 
     Args:
@@ -57,9 +58,7 @@ class Member(Session):
     """
 
     def __init__(self, context: ThresholdContext, *, elements: ElementSource, **terms: Unpack[Terms]) -> None:
-        super().__init__(Role.MEMBER, context, **terms)
-        self._agency = self._signer.agency
-        self._place = context.place(self._agency)
+        super().__init__(context, **terms)
         self._elements = elements
         count = len(elements)
         if count != context.elements[self._place]:
@@ -76,28 +75,16 @@ class Member(Session):
             "outcome": (TABLES, context.outcome_bytes),
             "outcome_digests": (context.outcome_chunks(self._limits), DIGEST_BYTES),
         }
-        for place, member in enumerate(context.members):
+        for place in range(len(context.members)):
             if place != self._place:
                 self._shapes |= {
-                    f"answers-{place}": (context.chunks(member, self._limits), DIGEST_BYTES),
                     f"evaluated-{place}": (count, POINT_BYTES),
                     f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
                 }
         self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
         self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
         self._finished: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.finished
-        self._secret = self._derive_key()
         self._check_restored()
-
-    @property
-    def agency(self) -> str:
-        """This member."""
-        return self._agency
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The other members, in the agreement's order."""
-        return tuple(member for member in self._context.members if member != self._agency)
 
     @property
     def chunks(self) -> int:
@@ -123,15 +110,6 @@ class Member(Session):
         """Leading chunks that a member evaluated for us, and whether its signature for all of them is there."""
         place = self._context.place(member)
         return self._at.received[place], bool(self._at.attested[place])
-
-    @property
-    def answered(self) -> tuple[int, int]:
-        """Chunks that were evaluated for others, and how many they are in all."""
-        places = [self._context.place(other) for other in self.others]
-        total = sum(self._shapes[f"answers-{place}"][0] for place in places)
-        if self._at.commitments == NONE:
-            return 0, total
-        return sum(int(self._array(f"answers-{place}").any(axis=1).sum()) for place in places), total
 
     @property
     def outcome_chunks(self) -> int:
@@ -211,43 +189,6 @@ class Member(Session):
             if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
                 raise damaged()
             return BlindedChunk(self._header(index), points)
-
-    def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        """Evaluate a chunk that another member committed to; the same chunk again gets the same answer. Heavy.
-
-        Nothing but what that member signed for is ever evaluated, whoever carries it.
-
-        Raises:
-            PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT, BAD_POINT.
-        """
-        with self._step(Event.EVALUATE):
-            place = self._other(member)
-            self._check_blinded(member, chunk)
-            answer = EvaluatedChunk(chunk.header, oprf.evaluate(self._secret, chunk.points))
-            index = chunk.header.sequence
-            seen = chunk_digest("evaluated", index, answer.points)
-            kept = self._array(f"answers-{place}")[index]
-            if kept.any() and not hmac.compare_digest(kept.tobytes(), seen):
-                raise damaged()
-            keep(kept, seen)
-            return answer
-
-    def attest(self, member: str) -> Signed:
-        """Sign for everything that was evaluated for a member; the same bytes again.
-
-        Raises:
-            PeerError: WRONG_AGENCY; WRONG_STATE before every chunk of the member was evaluated.
-        """
-        with self._step(Event.ATTEST):
-            place = self._other(member)
-            answers = self._array(f"answers-{place}")
-            if not answers.any(axis=1).all():
-                raise PeerError(
-                    PeerCode.WRONG_STATE, f"not every chunk of {member} was evaluated", hint="Evaluate first."
-                )
-            return Attestation(
-                self._agency, member, self._committed_by(place), self._contents(f"answers-{place}")
-            ).sign(self._signer, self._context)
 
     def receive_evaluated(self, member: str, chunk: EvaluatedChunk) -> None:
         """Store the next chunk that a member evaluated for us; an earlier one with the same bytes is accepted.
@@ -481,11 +422,6 @@ class Member(Session):
             self._wipe()
             return own
 
-    def _derive_key(self) -> npt.NDArray[np.uint8]:
-        seed = self._expander.stream("oprf-key", 0, SEED_BYTES)
-        info = encode("blindmatch/threshold-key/v1", self._context.digest)
-        return oprf.derive_key_pair(seed, info, Mode.OPRF).secret
-
     def _derivation(self) -> Derivation:
         return Derivation(self._context.digest, self._context.shape)
 
@@ -494,12 +430,6 @@ class Member(Session):
         count = self._context.elements[self._place]
         return Commitment(self._agency, count, contents).payload(self._context)
 
-    def _committed_by(self, place: int) -> bytes:
-        """The digest of a member's commitment, made again from what was kept of it."""
-        contents = digest(b"blinded", self._array(f"committed-{place}").tobytes())
-        said = Commitment(self._context.members[place], self._context.elements[place], contents)
-        return digest(said.payload(self._context))
-
     def _tables_statement(self) -> bytes:
         contents = self._contents("table_digests")
         return TablesStatement(self._agency, self._at.commitments, contents).payload(self._context)
@@ -507,14 +437,6 @@ class Member(Session):
     def _table_rows(self, index: int) -> Bytes2D:
         size = self._context.table_rows(self._limits)
         return self._array("table")[index * size : (index + 1) * size]
-
-    def _other(self, member: str) -> int:
-        place = self._context.place(member)
-        if place == self._place:
-            raise PeerError(
-                PeerCode.WRONG_AGENCY, f"{member} needs no one to carry its own elements to itself"
-            )
-        return place
 
     def _span(self, index: int) -> slice:
         size = self._limits.chunk_elements
@@ -542,17 +464,8 @@ class Member(Session):
             raise damaged()
         if self._at.commitments != NONE:
             # Each member's commitment follows from its chunks' digests: nothing else needs to have been kept.
-            payloads = []
-            for place, member in enumerate(self._context.members):
-                contents = digest(b"blinded", self._array(f"committed-{place}").tobytes())
-                said = Commitment(member, self._context.elements[place], contents)
-                payloads.append(said.payload(self._context))
+            payloads = [self._commitment_of(place) for place in range(len(self._context.members))]
             if together("commitments", payloads) != self._at.commitments:
                 raise damaged()
         if self._at.tables != NONE and digest(self._tables_statement()) != self._at.tables:
             raise damaged()
-
-    def _wipe(self) -> None:
-        super()._wipe()
-        if hasattr(self, "_secret"):
-            wipe(self._secret)
