@@ -249,15 +249,15 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
     held = book.find(node, agreement_id)
     if not _runs(node, held.agreement):
         agreement = held.agreement
-        receivers = {edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency}
+        receivers = [edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency]
         if any(node.agency in threshold.agencies for threshold in agreement.thresholds):
-            receivers.add(agreement.collector)
+            receivers.append(agreement.collector)
         if not receivers:
             raise LocalError(
                 f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
             )
         raise LocalError(
-            f"{node.agency} only sends under this agreement: {', '.join(sorted(receivers))} runs the rounds",
+            f"{node.agency} only sends under this agreement: {', '.join(dict.fromkeys(receivers))} runs the rounds",
             hint="This node takes part as long as it serves: `blindmatch node serve`. "
             "`blindmatch round status` shows what it is asked for.",
         )
