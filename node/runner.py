@@ -357,26 +357,13 @@ def _again(
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
-                if (left := _left(node, agreement_id)) is not None:
+                if (left := book.ended(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
                 begun.append(_outcome(row.edge, row.peer, row.state, error))
         else:
             begun.append(_ended(node, row))
     return begun
-
-
-def _left(node: Node, agreement_id: bytes) -> PeerError | None:
-    """Why nothing goes on under an agreement that a party has left, in that party's words."""
-    held = book.find(node, agreement_id)
-    if not held.left:
-        return None
-    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
-    return PeerError(
-        PeerCode.EXPIRED_AGREEMENT,
-        book.departures(held) + (f" ({said})" if said else ""),
-        hint="No round can run under it any more. Draft and sign a new agreement.",
-    )
 
 
 def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
@@ -497,7 +484,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if row.state not in _ANSWERED and (left := await asyncio.to_thread(_left, node, row.agreement_id)):
+    if row.state not in _ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -507,7 +494,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
         held = await asyncio.to_thread(book.find, node, row.agreement_id)
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
         await push(node, held, connector(node), [row.peer])
-        if left := await asyncio.to_thread(_left, node, row.agreement_id):
+        if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
             raise
