@@ -20,8 +20,17 @@ from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
 from blindmatch.protocol.match.computing import Computer, LocalComputing
 from blindmatch.protocol.match.machine import Steps
-from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
-from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
+from blindmatch.protocol.match.messages import (
+    Bytes2D,
+    EdgeContext,
+    ElementSource,
+    Header,
+    Indices,
+    Section,
+    Sections,
+    chunks_of,
+)
+from blindmatch.protocol.match.statements import Commitment, ReceiptTerms, check_count
 from blindmatch.protocol.match.table import Event, Machine, Role, State
 from blindmatch.protocol.match.workspace import Shapes, Workspace
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
@@ -175,12 +184,13 @@ class Session(Steps[State, Event]):
                 raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
             if self._at.own == NONE:
                 self._build()
-            payload = self._commitment().payload(self._context)
+            said = self._commitment()
+            payload = said.payload(self._context)
             if self._at.own not in (NONE, digest(payload)):
                 raise changed()
             self._at.own = digest(payload)
             self._open_exchange()
-            return sign(self._signer, COMMITMENT_TYPE, payload)
+            return sign(self._signer, said.TYPE, payload)
 
     def receive_commitment(self, signed: Signed) -> None:
         """Take the peer's commitment; the same one again is accepted.
@@ -189,8 +199,7 @@ class Session(Steps[State, Event]):
             PeerError: see `Commitment.check`; BAD_COMMITMENT when it is not the one that came before.
         """
         with self._step(Event.RECEIVE_COMMITMENT):
-            theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
-            said = Commitment.check(signed, self._peer_key, theirs, self._context)
+            said = self._read_commitment(signed)
             if self._at.peer not in (NONE, digest(signed.payload)):
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the peer committed to something else before")
             self._at.peer = digest(signed.payload)
@@ -217,6 +226,32 @@ class Session(Steps[State, Event]):
     @abstractmethod
     def _commitment(self) -> Commitment:
         """What to commit to, from the workspace's digests."""
+
+    def _read_commitment(self, signed: Signed) -> Commitment:
+        """Verify and check the peer's commitment. PeerError: see `Commitment.check`."""
+        return Commitment.check(signed, self._peer_key, self._role.other, self._context)
+
+    def _sections(self) -> Sections:
+        """What the sender releases: its tag table."""
+        rows = self._at.elements if self._role is Role.SENDER else self._at.peer_elements
+        return (Section("table", rows, self._context.row_bytes),)
+
+    def _receipt(self, opened_at: int, closed_at: int) -> ReceiptTerms:
+        """What the receipt says, as this side saw it."""
+        ours, theirs = self._at.elements, self._at.peer_elements
+        receiving = self._role is Role.RECEIVER
+        return ReceiptTerms(
+            receiver_elements=ours if receiving else theirs,
+            sender_elements=theirs if receiving else ours,
+            transcript=self._exchange.value,
+            opened_at=opened_at,
+            closed_at=closed_at,
+        )
+
+    @property
+    def tag_chunks(self) -> int:
+        """Chunks of the sender's tag table; on the receiver's side 0 before its commitment."""
+        return sum(section.chunks(self._limits) for section in self._sections())
 
     @abstractmethod
     def _open_peer(self) -> None:

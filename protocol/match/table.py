@@ -17,6 +17,11 @@ class Role(StrEnum):
     RECEIVER = "receiver"  # learns the hits
     SENDER = "sender"  # learns nothing but sizes
 
+    @property
+    def other(self) -> "Role":
+        """The other side."""
+        return Role.SENDER if self is Role.RECEIVER else Role.RECEIVER
+
 
 class State(StrEnum):
     """Where one side of an edge stands. Every state with work to do can be checkpointed and restored."""
