@@ -19,6 +19,9 @@ STOPPED = "stopped"
 NOT_BEGUN = "not begun"
 BETWEEN_OTHERS = "between others"
 
+OUR_FAULT = "local"
+"""The code of what this node's own officers must put right; nobody is waited for."""
+
 _ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value, State.RELEASING.value})
 """States in which all has been disclosed, or may have been: a withdrawal stops nothing more."""
 
@@ -90,7 +93,7 @@ def _view(row: EdgeRow, held: Held) -> EdgeView:
     state, code, reason = row.state, row.code, row.reason
     if row.running and held.left and row.state not in _ANSWERED:
         state, code, reason = STOPPED, "expired-agreement", book.departures(held)
-    elif row.running and row.code:
+    elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeView(
         row.edge,

@@ -378,7 +378,7 @@ def _show(outcome: RoundOutcome) -> None:
             )
         _explain(edge)
     if outcome.resumable:
-        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == "waiting"})
+        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == overview.WAITING})
         when = f"Go on with it when {', '.join(peers)} can be reached" if peers else "Go on with it"
         note(f"{when}: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
     elif outcome.leads:
@@ -387,7 +387,8 @@ def _show(outcome: RoundOutcome) -> None:
 
 def _state(edge: EdgeOutcome) -> str:
     """`waiting` for one that goes on when its peer is back; otherwise as it stands."""
-    return "waiting" if edge.code == "unavailable" and edge.state != "failed" else edge.state
+    resumable = edge.state not in {"closed", "failed"}
+    return overview.WAITING if resumable and edge.code not in {"", overview.OUR_FAULT} else edge.state
 
 
 def _expected(ahead: Outlook | None) -> dict[str, Any]:

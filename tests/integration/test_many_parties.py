@@ -20,7 +20,7 @@ from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.store import CLOSED, FAILED
-from blindmatch.protocol.errors import LocalError
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.agencies import agreement_between, edge_between
 from blindmatch.simulations.loopback import Town, people, subjects
@@ -222,6 +222,45 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
         await run_round(town.nodes[WEST], held.id)
 
 
+@pytest.mark.parametrize("step", ["prepare", "exchange"])
+async def test_every_next_step_is_refused_once_the_sender_knows(town, step):
+    """Before the commitments and before the tags; what a withdrawal can still stop, it stops."""
+    held = agree(town, [(WEST, SOUND), (EAST, LEAVING)])
+    west, sound = town.nodes[WEST], town.nodes[SOUND]
+    leaving = town.nodes[LEAVING]
+    signed = book.withdraw(leaving, book.find(leaving, held.id), "Over.")
+
+    def watch(_edge, at, done, total):
+        if (at, done) == (step, total):
+            book.note_withdrawal(sound, signed)
+
+    async with running(sound, limits=SMALL):
+        outcome = await run_round(west, held.id, limits=SMALL, progress=watch)
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == (FAILED, "expired-agreement")
+    assert "Over." in edge.reason
+    assert results.load(west, outcome.round_id) == []
+    assert list(west.rounds_dir.iterdir()) == []
+
+
+async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
+    """A refusal is no evidence: without the party's signature the edge fails as refused, and the agreement stands."""
+    held = agree(town, [(WEST, SOUND), (WEST, LEAVING)])
+
+    async def refuse(_sending, _caller, _request):
+        raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {LEAVING}")
+
+    monkeypatch.setattr(Sending, "exchange_rates", refuse)
+    west = town.nodes[WEST]
+    async with running(town.nodes[SOUND], limits=SMALL):
+        outcome = await run_round(west, held.id, limits=SMALL, edges=[f"{WEST}-from-{SOUND}"])
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == (FAILED, "expired-agreement")
+    assert edge.reason.startswith(f"{SOUND} refused")
+    assert book.find(west, held.id).left == {}
+    agreements.ready(west, held.id, town.now)
+
+
 async def test_a_sender_that_was_away_while_the_others_signed_is_told_by_the_round(town):
     held = agree(town, [(WEST, SOUND), (WEST, DOWN)], unsigned=(DOWN,))
     west, sound, down = (town.nodes[name] for name in (WEST, SOUND, DOWN))
@@ -234,11 +273,41 @@ async def test_a_sender_that_was_away_while_the_others_signed_is_told_by_the_rou
     assert book.find(sound, held.id).missing == ()
 
 
-async def test_an_edge_that_waits_or_stalls_lets_the_next_one_work(town, monkeypatch):
-    """One place for three edges, and the first two senders never get on: the third closes all the same."""
+async def test_an_edge_that_waits_lets_the_next_one_work(town, monkeypatch):
+    """One place for two edges; the first one's sender is down until the second has closed."""
     monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
-    monkeypatch.setattr(turns, "STALL_SECONDS", 0.5)
-    held = agree(town, [(WEST, DOWN), (WEST, KILLED), (WEST, SOUND)])
+    monkeypatch.setattr(turns, "STALL_SECONDS", 3_600.0)
+    held = agree(town, [(WEST, DOWN), (WEST, SOUND)])
+    closed, waits = asyncio.Event(), []
+
+    def progress(edge, step, _done, _total):
+        if (edge, step) == (f"{WEST}-from-{SOUND}", "close"):
+            closed.set()
+
+    def waiting(edge, peer, reason):
+        waits.append((edge, peer))
+        views = {view.edge: view for view in overview.of_agreement(town.nodes[WEST], held.id)}
+        assert (views[edge].state, views[edge].reason) == ("waiting", reason)
+
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, SOUND)
+        going = asyncio.create_task(
+            run_round(
+                town.nodes[WEST], held.id, limits=SMALL, wait_seconds=60, progress=progress, waiting=waiting
+            )
+        )
+        await asyncio.wait_for(closed.wait(), 60)
+        await serving(stack, town, DOWN)  # back before its time is up
+        outcome = await going
+    assert outcome.complete, [(edge.peer, edge.reason) for edge in outcome.edges]
+    assert set(waits) == {(f"{WEST}-from-{DOWN}", DOWN)}
+
+
+async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch):
+    """One place for two edges; the first one's sender answers, but not before the second has closed."""
+    monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
+    monkeypatch.setattr(turns, "STALL_SECONDS", 0.2)
+    held = agree(town, [(WEST, KILLED), (WEST, SOUND)])
     closed, original = asyncio.Event(), Sending.exchange_rates
 
     async def stall(sending, caller, request):
@@ -246,30 +315,17 @@ async def test_an_edge_that_waits_or_stalls_lets_the_next_one_work(town, monkeyp
             await closed.wait()
         return await original(sending, caller, request)
 
-    monkeypatch.setattr(Sending, "exchange_rates", stall)
-    waits = []
-
     def progress(edge, step, _done, _total):
         if (edge, step) == (f"{WEST}-from-{SOUND}", "close"):
             closed.set()
 
-    def waiting(edge, peer, reason):
-        waits.append((edge, peer, reason))
-        views = {view.edge: view for view in overview.of_agreement(town.nodes[WEST], held.id)}
-        assert views[edge].state == "waiting"
-
+    monkeypatch.setattr(Sending, "exchange_rates", stall)
     async with AsyncExitStack() as stack:
         await serving(stack, town, KILLED, SOUND)
-        round_ = asyncio.create_task(
-            run_round(
-                town.nodes[WEST], held.id, limits=SMALL, wait_seconds=60, progress=progress, waiting=waiting
-            )
+        outcome = await asyncio.wait_for(
+            run_round(town.nodes[WEST], held.id, limits=SMALL, progress=progress), 60
         )
-        await asyncio.wait_for(closed.wait(), 60)
-        await serving(stack, town, DOWN)  # back before its time is up
-        outcome = await round_
     assert outcome.complete, [(edge.peer, edge.reason) for edge in outcome.edges]
-    assert {(edge, peer) for edge, peer, _ in waits} == {(f"{WEST}-from-{DOWN}", DOWN)}
 
 
 async def test_who_only_sends_is_told_what_to_do(town):

@@ -50,8 +50,9 @@ def cli(town):
 async def test_every_edge_of_the_agreement_is_shown(town, held, cli):
     short = held.id.hex()[:10]
     async with running(town.nodes[NORTH]):
-        ran = await cli(WEST, "run", short, "--wait", "0")
+        ran = await cli(WEST, "run", short, "--wait", "0.1")
     assert ran.exit_code == 1
+    assert f"{AWAY}: waiting for {SOUTH}: nobody answers" in ran.stderr
     assert re.search(rf"{AWAY} .* waiting ", ran.stdout)
     again = f"Go on with it when {SOUTH} can be reached: blindmatch round run --home {town.folder / WEST} --resume "
     assert again in ran.stderr
@@ -96,9 +97,9 @@ async def test_who_left_stops_what_has_not_begun(town, held):
     north = town.nodes[NORTH]
     book.withdraw(north, book.find(north, held.id), "Enough.")
     views = {view.edge: view for view in overview.of_agreement(north, held.id)}
-    assert {edge: (view.state, view.reason) for edge, view in views.items() if view.role} == {
-        edge: ("stopped", f"withdrawn by {NORTH}") for edge in (MINE, OTHERS, THEIRS)
-    }
+    assert {edge: (view.state, view.reason) for edge, view in views.items() if view.role} == dict.fromkeys(
+        (MINE, OTHERS, THEIRS), ("stopped", f"withdrawn by {NORTH}")
+    )
     assert all(view.over for view in views.values())
 
 

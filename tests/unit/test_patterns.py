@@ -125,6 +125,19 @@ def test_43_forces_and_8_councils_fit_into_one_agreement():
     assert len({edge.id for edge in agreement.edges}) == 344
 
 
+@pytest.mark.parametrize("disclosure", [Disclosure.HITS, Disclosure.COUNT])
+def test_thirty_members_fit_into_one_agreement(disclosure):
+    members = [f"agency-no-{i:02d}" for i in range(30)]
+    agreement = made(Choices(members=members, pattern=Pattern.ALL_PAIRS, disclosure=disclosure))
+    assert len(agreement.edges) == 870
+
+
+def test_too_many_edges_are_refused_with_the_number():
+    members = [f"agency-{i:02d}" for i in range(40)]
+    with pytest.raises(AgreementError, match=r"edges: has 1560 entries"):
+        made(Choices(members=members, pattern=Pattern.ALL_PAIRS))
+
+
 LONG = "a" * 50
 
 
