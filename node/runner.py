@@ -6,12 +6,13 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.agreements.exchange import gather, push
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
 from blindmatch.node.convert.status import RefusalError
@@ -20,8 +21,9 @@ from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
-from blindmatch.node.receiving import Progress, ReceivingEdge
+from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.turns import Turn, Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement
@@ -39,7 +41,13 @@ from blindmatch.protocol.match.messages import ROUND_BYTES
 
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
-amount of memory and five bytes per element."""
+amount of memory and five bytes per element. See `turns` for who does not count."""
+
+Waiting = Callable[[str, str, str], None]
+"""Told the edge, the peer that cannot be reached, and the reason; again with every attempt."""
+
+_UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
+"""Refusals by a sender that has not heard who signed: we tell it, and try once more."""
 
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
@@ -112,6 +120,7 @@ async def run_round(
     resume_round: bytes | None = None,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
+    waiting: Waiting | None = None,
     limits: Limits = LIMITS,
 ) -> RoundOutcome:
     """Run, or go on with, a round under an agreement.
@@ -121,8 +130,9 @@ async def run_round(
         agreement_id: 32 bytes.
         edges: only these of the edges that we receive; None for all.
         resume_round: go on with this round, 16 bytes, instead of starting one.
-        wait_seconds: how long to wait for a peer that cannot be reached.
+        wait_seconds: how long each edge waits for a peer that cannot be reached, since it last got further.
         progress: told the edge, the step, and how many of how many chunks; called in the event loop.
+        waiting: told about every edge that waits for its peer; called in the event loop.
         limits: must be the same on every node of the agreement; tests shrink them.
 
     Returns:
@@ -145,34 +155,35 @@ async def run_round(
             resume_round,
             await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
         )
-    at_once = asyncio.Semaphore(EDGES_AT_ONCE)
+    turns = Turns(EDGES_AT_ONCE)
     with closing(open_engine(node.settings)) as engine, threads(node.settings, engine) as pool:
 
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
             if isinstance(start, EdgeOutcome):
                 return start
-            await at_once.acquire()
-            place = [at_once]
+            turn = turns.turn()
 
-            def silent() -> None:
-                """Give the place to the next edge: when that begins shall not depend on how long a lookup takes."""
-                if place:
-                    place.pop().release()
+            def report(edge: str, step: str, done: int, total: int) -> None:
+                if step != "wait":  # what the sender says of its own preparation is no work of ours
+                    turn.moved()
+                (progress or _silent)(edge, step, done, total)
 
+            await turn.take()
             try:
-                edge = ReceivingEdge(
+                edge = kind_of(agreement.edge(start.edge).disclosure)(
                     node,
                     start,
                     agreement,
-                    progress=progress or _silent,
-                    silent=silent,
+                    progress=report,
+                    # When the next edge begins shall not depend on how long a lookup takes.
+                    silent=turn.give,
                     pool=pool,
                     engine=engine,
                     limits=limits,
                 )
-                return await _run_edge(node, edge, wait_seconds)
+                return await _run_edge(node, edge, turn, wait_seconds, waiting)
             finally:
-                silent()
+                turn.give()
 
         outcomes = await asyncio.gather(*(one(start) for start in begun))
     return RoundOutcome(round_id, agreement_id, tuple(outcomes))
@@ -203,8 +214,17 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
     """The agreement; each edge's own budget is looked at when it begins."""
     held = book.find(node, agreement_id)
     if not held.agreement.edges_received_by(node.agency):
+        receivers = dict.fromkeys(
+            edge.receiver.agency for edge in held.agreement.edges if edge.sender.agency == node.agency
+        )
+        if not receivers:
+            raise LocalError(
+                f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
+            )
         raise LocalError(
-            f"{node.agency} receives nothing under this agreement", hint="The other parties run the round."
+            f"{node.agency} only sends under this agreement: {', '.join(receivers)} runs the rounds",
+            hint="This node takes part as long as it serves: `blindmatch node serve`. "
+            "`blindmatch round status` shows what it is asked for.",
         )
     return held
 
@@ -281,10 +301,39 @@ def _again(
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
+                if (left := _left(node, agreement_id)) is not None:
+                    begun.append(_withdrawn(node, row, left))
+                    continue
                 begun.append(_outcome(row.edge, row.peer, row.state, error))
         else:
             begun.append(_ended(node, row))
     return begun
+
+
+def _left(node: Node, agreement_id: bytes) -> PeerError | None:
+    """Why nothing goes on under an agreement that a party has left, in that party's words."""
+    held = book.find(node, agreement_id)
+    if not held.left:
+        return None
+    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
+    return PeerError(
+        PeerCode.EXPIRED_AGREEMENT,
+        book.departures(held) + (f" ({said})" if said else ""),
+        hint="No round can run under it any more. Draft and sign a new agreement.",
+    )
+
+
+def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
+    """End an edge that can never go on: its secrets and files are of no use any more."""
+    node.audit.append(
+        AuditEvent.COMBINATION,
+        subject=f"round {row.round_id.hex()} edge {row.edge}",
+        recipient=node.agency,
+        detail={"action": "failed", "sender": row.peer, "code": left.code.value},
+    )
+    node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message[:400])
+    RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
+    return _outcome(row.edge, row.peer, FAILED, left)
 
 
 def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
@@ -306,22 +355,37 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     )
 
 
-async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> EdgeOutcome:
+async def _run_edge(
+    node: Node, edge: ReceivingEdge[Any], turn: Turn, wait_seconds: float, told: Waiting | None
+) -> EdgeOutcome:
     row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
     loop = asyncio.get_running_loop()
     started = loop.time()
     failure: BlindmatchError | None = None
 
+    noted: list[object] = []
+
+    def waits(error: PeerError) -> None:
+        turn.give()
+        log.info("waiting for the peer", peer=row.peer, reason=error.message)
+        if noted != (
+            now := [error.message, edge.progress]
+        ):  # every attempt tells the same, and is written once
+            noted[:] = now
+            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
+        if told is not None:
+            told(row.edge, row.peer, error.message)
+
     async def patient(step: Callable[[], Awaitable[None]]) -> None:
-        await patiently(
-            step,
-            wait_seconds=wait_seconds,
-            progress=lambda: edge.progress,
-            waiting=lambda error: log.info("waiting for the peer", peer=row.peer, reason=error.message),
-        )
+        async def attempt() -> None:
+            await turn.take()
+            await _informed(node, row, step)
+
+        await patiently(attempt, wait_seconds=wait_seconds, progress=lambda: edge.progress, waiting=waits)
 
     try:
         await patient(edge.introduce)
+        await turn.take()
         await edge.build()
         await patient(edge.drive)
     except BlindmatchError as error:
@@ -336,6 +400,8 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
                 await asyncio.to_thread(edge.give_up, error)
             except LocalError as unwritten:  # the other edges go on; this one can be given up later
                 log.warning("the edge's failure cannot be written", reason=unwritten.message)
+        else:
+            await asyncio.to_thread(_stopped, node, edge, error)
     finally:
         await edge.release()
     ours, theirs = edge.elements
@@ -355,7 +421,37 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
     )
 
 
-def _final(edge: ReceivingEdge, error: PeerError) -> bool:
+def _stopped(node: Node, edge: ReceivingEdge[Any], error: BlindmatchError) -> None:
+    """Why an edge that can go on later does not now: for who looks at its status."""
+    code = error.code.value if isinstance(error, PeerError) else "local"
+    with suppress(LocalError):  # another process has ended it
+        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
+
+
+async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:
+    """One step under an agreement that still stands; a sender that knows less of it, or more, is talked to.
+
+    Raises:
+        PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
+    """
+    if row.state not in _ANSWERED and (left := await asyncio.to_thread(_left, node, row.agreement_id)):
+        raise left
+    try:
+        await step()
+    except RefusalError as refusal:
+        if refusal.reason is not PeerCode.EXPIRED_AGREEMENT and refusal.reason not in _UNTOLD:
+            raise
+        held = await asyncio.to_thread(book.find, node, row.agreement_id)
+        # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
+        await push(node, held, connector(node), [row.peer])
+        if left := await asyncio.to_thread(_left, node, row.agreement_id):
+            raise left from None
+        if refusal.reason not in _UNTOLD:
+            raise
+        await step()
+
+
+def _final(edge: ReceivingEdge[Any], error: PeerError) -> bool:
     """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
     if edge.built and edge.session.state is State.FAILED:
         return True

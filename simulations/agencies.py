@@ -11,7 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Envelope, Party, Side
+from blindmatch.protocol.agreement import (
+    Agreement,
+    Disclosure,
+    Edge,
+    Envelope,
+    Party,
+    Side,
+    Standing,
+    Threshold,
+)
 from blindmatch.protocol.linkage.schema import load_schema
 from blindmatch.protocol.transcript import Ed25519Signer
 
@@ -58,10 +67,15 @@ def edge_between(
     *,
     disclosure: Disclosure = Disclosure.HITS,
     facts: Sequence[str] = (),
+    value: str = "",
     records: int = 1_000,
     tokens: int = 8,
 ) -> Edge:
-    """An edge from a council's suppliers to a police force's subjects, described in words."""
+    """An edge from a council's suppliers to a police force's subjects, described in words.
+
+    A count or a sum has a minimum of 5 and is told exactly; `value` is what a sum adds up.
+    """
+    number = disclosure in terms.NUMBERS
     return terms.describe(
         Edge(
             id=f"{receiver}-from-{sender}",
@@ -70,13 +84,33 @@ def edge_between(
             disclosure=disclosure,
             facts=tuple(facts),
             fact_bytes=64 if facts else 0,
+            minimum_count=5 if number else 0,
+            band=1 if number else 0,
+            value=value,
             leakage="to be described",
         )
     )
 
 
+def threshold_between(
+    members: Sequence[str], at_least: int, collector: str, *, records: int = 1_000, tokens: int = 8
+) -> Threshold:
+    """What at least so many of several forces' subjects share, described in words."""
+    sides = tuple(Side(member, "subjects", records, tokens) for member in members)
+    threshold = Threshold(id="shared", members=sides, at_least=at_least, leakage="to be described")
+    return terms.describe(threshold, collector)
+
+
 def agreement_between(
-    parties: Sequence[Party], edges: Sequence[Edge], *, start: int, days: int = 30, schema: str = SCHEMA
+    parties: Sequence[Party],
+    edges: Sequence[Edge],
+    *,
+    start: int,
+    days: int = 30,
+    schema: str = SCHEMA,
+    thresholds: Sequence[Threshold] = (),
+    collector: str = "",
+    standing: Standing | None = None,
 ) -> Agreement:
     """An agreement that is valid from `start` (seconds since 1970) for some days, for ten rounds."""
     return Agreement(
@@ -93,6 +127,9 @@ def agreement_between(
         rounds_budget=10,
         calendar="on-demand",
         retention_days=30,
+        collector=collector,
+        thresholds=tuple(thresholds),
+        standing=standing,
         nonce=hashlib.sha256(repr((parties, edges, start)).encode()).digest()[: terms.NONCE_BYTES],
     )
 

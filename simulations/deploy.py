@@ -2,10 +2,9 @@
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,18 +18,36 @@ from blindmatch.node.config import make_settings
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations import files
-from blindmatch.simulations.scenario import Area, Council, Scenario
+from blindmatch.simulations.plan import collection_name
+from blindmatch.simulations.scenario import Agency, Collection, Scenario
 from blindmatch.simulations.world import World
 
 MARK = ".blindmatch-simulation"
 """A folder with this file was made by a simulation and may be emptied by the next one."""
 
 UNLOCK_FILE = "passphrase.txt"
-ROOM = 2
-"""An agreement allows this many times the records that a side has: sizes change between signing and the round."""
-
 SIMULATION_SCRYPT_N = 2**13
 """Nodes of invented data open with a cheaper key derivation: 23 nodes are opened several times each."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One list of an agency, written to a file."""
+
+    list: str
+    """Its key in the world."""
+    collection: str
+    """What it is called in the node."""
+    kind: str
+    """`subjects` or `suppliers`."""
+    source: Path
+    register: Path | None = None
+    mapping: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that the import reads."""
+        return tuple(path for path in (self.source, self.register, self.mapping) if path is not None)
 
 
 @dataclass(frozen=True)
@@ -42,16 +59,7 @@ class Site:
     role: str
     legal_basis: str
     home: Path
-    kind: str
-    """`subjects` or `suppliers`."""
-    source: Path
-    register: Path | None = None
-    mapping: Path | None = None
-
-    @property
-    def collection(self) -> str:
-        """What the collection is called in the node."""
-        return f"{self.agency}-{self.kind}"
+    inputs: tuple[Input, ...] = ()
 
 
 def prepare_folder(out: Path) -> str:
@@ -125,46 +133,39 @@ def _empty(folder: Path) -> None:
 
 
 def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, ...]:
-    """Write an area's input files and say which agency reads which: the police first, then the councils."""
+    """Write an area's input files and say which agency reads which."""
     inputs = folder / "input"
     inputs.mkdir(parents=True, exist_ok=True)
-    area, terms = world.area, scenario.terms
-    suffix = area.police.format if area.police.format == "csv" or files.parquet_available() else "csv"
-    extract = inputs / f"{area.police.id}.{suffix}"
-    files.write_police(extract, world.subjects)
     register = inputs / "psc-snapshot.txt"
-    files.write_register(register, world.companies, world.population)
-    police = Site(
-        area.police.id,
-        area.police.name,
-        "police",
-        terms.police_basis,
-        folder / area.police.id,
-        "subjects",
-        extract,
+    files.write_register(register, world.companies, world.towns)
+    return tuple(
+        Site(
+            agency.id,
+            agency.name,
+            agency.role,
+            scenario.terms.bases[agency.role],
+            folder / agency.id,
+            tuple(_write_list(world, agency, each, register) for each in agency.collections),
+        )
+        for agency in world.area.agencies
     )
 
-    def council_site(council: Council) -> Site:
-        source = inputs / f"{council.id}.csv"
-        finance = council.headings == "finance"
-        files.write_suppliers(source, world.suppliers[council.id], finance_headings=finance)
-        mapping = None
-        if finance:
-            mapping = inputs / f"{council.id}.mapping.toml"
-            mapping.write_text(files.FINANCE_MAPPING, encoding="utf-8")
-        return Site(
-            council.id,
-            council.name,
-            "council",
-            terms.council_basis,
-            folder / council.id,
-            "suppliers",
-            source,
-            register,
-            mapping,
-        )
 
-    return (police, *(council_site(council) for council in area.councils))
+def _write_list(world: World, agency: Agency, collection: Collection, register: Path) -> Input:
+    key, inputs = agency.key(collection), register.parent
+    stem, name = key.replace("/", "-"), collection_name(agency, collection.name)
+    if collection.kind == "subjects":
+        suffix = collection.format if files.parquet_available() else "csv"
+        extract = inputs / f"{stem}.{suffix}"
+        files.write_police(extract, world.subjects[key])
+        return Input(key, name, collection.kind, extract)
+    source, mapping = inputs / f"{stem}.csv", None
+    finance = collection.headings == "finance"
+    files.write_suppliers(source, world.suppliers[key], finance_headings=finance)
+    if finance:
+        mapping = inputs / f"{stem}.mapping.toml"
+        mapping.write_text(files.FINANCE_MAPPING, encoding="utf-8")
+    return Input(key, name, collection.kind, source, register, mapping)
 
 
 def make_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
@@ -240,74 +241,3 @@ def install(node: Node, papers: Papers, now: float) -> None:
         for name, path in paths.items():
             path.write_bytes(getattr(papers, name))
         pki.install(node.home, node.settings, node.keys.public, **paths, now=now)
-
-
-def _quoted(text: str) -> str:
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _listed(values: Sequence[str]) -> str:
-    return f"[{', '.join(_quoted(value) for value in values)}]"
-
-
-def draft_text(scenario: Scenario, area: Area, records: Mapping[str, int], now: float) -> str:
-    """The area's agreement as the TOML draft that an officer would write.
-
-    Args:
-        scenario: its terms.
-        area: one edge from each council to the police.
-        records: records by agency, for the sizes.
-        now: seconds since 1970; the agreement begins a day before, so that clocks need not agree.
-    """
-    terms = scenario.terms
-    today = datetime.fromtimestamp(now, UTC).date()
-    lines = [
-        f"title = {_quoted(terms.title.format(area=area.name))}",
-        f"purpose = {_quoted(terms.purpose.format(area=area.name))}",
-        f"schema = {_quoted(terms.linkage_schema)}",
-        f"marking = {_quoted(terms.marking)}",
-        f"handling_codes = {_listed(terms.handling_codes)}",
-        f"not_before = {today - timedelta(days=1)}",
-        f"expires = {today + timedelta(days=terms.days)}",
-        f"rounds_budget = {terms.rounds_budget}",
-        'calendar = "on-demand"',
-        f"retention_days = {terms.retention_days}",
-    ]
-    facts = area.disclosure == "hits+facts"
-    for council in area.councils:
-        lines += [
-            "",
-            "[[edges]]",
-            f"id = {_quoted(edge_id(area, council.id))}",
-            f"disclosure = {_quoted(area.disclosure)}",
-            f"verified = {str(area.verified).lower()}",
-            *([f"facts = {_listed(terms.facts)}", f"fact_bytes = {FACT_BYTES}"] if facts else []),
-        ]
-        lines += [
-            "[edges.linkage]",
-            f"overlap = {terms.overlap}",
-            f"false_leads = {terms.false_leads}",
-            f"budget = {terms.budget}",
-        ]
-        for side, agency, kind, tokens in (
-            ("receiver", area.police.id, "subjects", terms.receiver_tokens),
-            ("sender", council.id, "suppliers", terms.sender_tokens),
-        ):
-            lines += [
-                f"[edges.{side}]",
-                f"agency = {_quoted(agency)}",
-                f"kind = {_quoted(kind)}",
-                f"max_records = {ROOM * records[agency]}",
-                f"tokens_per_record = {tokens}",
-            ]
-    return "\n".join(lines) + "\n"
-
-
-FACT_BYTES = 192
-"""Room for the facts of two contracts."""
-
-
-def edge_id(area: Area, council: str) -> str:
-    """The edge from a council to the area's police."""
-    return f"{area.police.id}-from-{council}"[:63].rstrip("-")

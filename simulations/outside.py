@@ -10,11 +10,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.authority import Authority
+from blindmatch.node.home import Node
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, issue
+from blindmatch.simulations.clear import Clear, compare
+from blindmatch.simulations.deploy import Input, Site, issue
+from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup
-from blindmatch.simulations.outcome import FoundLead
+from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
+from blindmatch.simulations.plan import Plan, PlannedEdge
 from blindmatch.simulations.station import Station
 
 
@@ -61,9 +65,12 @@ class Outside:
             with self._clock.step("serve"):
                 self._each(lambda _site, node: node.serve())
             with self._clock.step("agree"):
-                agreement = self._agree(records)
-            with self._clock.step("compare"):
-                return self._compare(agreement)
+                agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
+            edges: list[EdgeResult] = []
+            for turn, (step, plan) in enumerate(setup.steps):
+                if plan is not None:
+                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, turn)
+            return Exchange(agreed, tuple(edges), self._clock.seconds)
 
     def _deploy(self) -> None:
         setup = self._setup
@@ -87,71 +94,93 @@ class Outside:
             return dict(zip([site.agency for site in sites], done, strict=True))
 
     def _import(self) -> dict[str, int]:
-        """Import every file; returns the records by agency."""
+        """Import every file, one after another on each node; returns the records by list."""
+
+        def all_of(site: Site, node: Station | Placed) -> dict[str, int]:
+            return {each.list: int(node.run(*self._import_words(each))["records"]) for each in site.inputs}
+
+        found = self._each(all_of).values()
+        return {name: records for each in found for name, records in each.items()}
+
+    def _import_words(self, given: Input) -> list[str]:
         terms = self._setup.scenario.terms
+        words = ["collection", "import", str(given.source), "--kind", given.kind, "--name", given.collection]
+        words += ["--marking", terms.marking]
+        if given.mapping:
+            words += ["--mapping", str(given.mapping)]
+        if given.register:
+            words += ["--register", str(given.register)]
+        if given.kind == "suppliers":
+            words += [word for name in terms.facts for word in ("--fact", name)]
+        return words
 
-        def words(site: Site) -> list[str]:
-            given = ["collection", "import", str(site.source), "--kind", site.kind, "--name", site.collection]
-            given += ["--marking", terms.marking]
-            if site.mapping:
-                given += ["--mapping", str(site.mapping)]
-            if site.register:
-                given += ["--register", str(site.register)]
-            if site.kind == "suppliers":
-                given += [word for name in terms.facts for word in ("--fact", name)]
-            return given
+    def _agree(self, plan: Plan, records: dict[str, int]) -> str:
+        """The first party drafts and proposes; every party binds its lists and signs."""
+        setup, first = self._setup, self._at[plan.parties[0]]
+        draft = setup.site(plan.parties[0]).home.parent / f"{plan.pact.id}.toml"
+        terms, area = setup.scenario.terms, setup.world.area
+        first.keep(draft, draft_text(terms, area, plan, records, time.time()).encode())
+        agreement = str(first.run("agreement", "draft", str(draft))["id"])
 
-        reports = self._each(lambda site, node: node.run(*words(site)))
-        return {agency: int(report["records"]) for agency, report in reports.items()}
+        def sign(site: Site, node: Station | Placed) -> None:
+            if site.agency in plan.parties:
+                bindings = plan.bindings(site.agency).items()
+                bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
+                node.run("agreement", "sign", agreement, "--yes", *bound)
 
-    def _agree(self, records: dict[str, int]) -> str:
-        """The police draft and propose; every party binds its collection and signs."""
-        setup, area = self._setup, self._setup.world.area
-        draft = setup.police.home.parent / "agreement.toml"
-        police = self._at[setup.police.agency]
-        police.keep(draft, draft_text(setup.scenario, area, records, time.time()).encode())
-        agreement = str(police.run("agreement", "draft", str(draft))["id"])
-
-        def words(site: Site) -> list[str]:
-            councils = setup.councils if site is setup.police else (site,)
-            edges = [edge_id(area, council.agency) for council in councils]
-            bound = [word for edge in edges for word in ("--collection", f"{edge}={site.collection}")]
-            return ["agreement", "sign", agreement, "--yes", *bound]
-
-        self._each(lambda site, node: node.run(*words(site)))
-        police.run("agreement", "verify", agreement)
+        self._each(sign)
+        first.run("agreement", "verify", agreement)
         return agreement
 
-    def _compare(self, agreement: str) -> Exchange:
-        setup = self._setup
-        police = self._at[setup.police.agency]
-        outcome = police.run_round(agreement)
-        shown = police.run("round", "results", outcome["round"])
-        receipts = police.run("round", "receipts", outcome["round"])
+    def _compare(self, plan: Plan, agreement: str, agency: str, turn: int) -> list[EdgeResult]:
+        """One round, pulled by one receiver."""
+        node = self._at[agency]
+        with self._clock.step("compare"):
+            outcome = node.run_round(agreement, turn)
+        shown = node.run("round", "results", outcome["round"])
+        receipts = node.run("round", "receipts", outcome["round"])
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
-        for council in setup.councils:
-            edge = by_edge[edge_id(setup.world.area, council.agency)]
+        met: set[str] = set()  # of several edges with one agency, the first stands for all messages
+        for planned in plan.received_by(agency):
+            sender = planned.sender.agency
+            edge = by_edge[planned.id]
             if edge["state"] != "closed":
                 raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
             leads = [lead for lead in shown["leads"] if lead["edge"] == edge["edge"]]
+            with self._clock.step("examine"):
+                clear = self._in_the_clear(planned, bytes.fromhex(outcome["round"]))
             done.append(
                 EdgeResult(
-                    sender=council.agency,
+                    edge=planned,
+                    agreement=agreement,
+                    round_id=outcome["round"],
                     receiver_records=edge["receiver_records"],
                     sender_records=edge["sender_records"],
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=police.traffic(council.agency),
+                    traffic=node.traffic(sender, turn) if sender not in met else Traffic(),
                     receipt=edge["edge"] in good,
+                    clear=clear,
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],
                 )
             )
-        return Exchange(agreement, tuple(done), self._clock.seconds)
+            met.add(sender)
+        return done
+
+    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear | None:
+        """None where a node's folder is on another machine."""
+        setup = self._setup
+        homes = [setup.site(end.agency).home for end in edge.ends]
+        if not all(home.exists() for home in homes):
+            return None
+        with ExitStack() as stack:
+            both = [stack.enter_context(Node.open(home, setup.passphrase)) for home in homes]
+            return compare(both, round_id, edge.id)
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:

@@ -184,13 +184,13 @@ class Placed:
         """See `Station`."""
         return self._do("run", *words)
 
-    def run_round(self, agreement: str) -> Any:
+    def run_round(self, agreement: str, turn: int) -> Any:
         """See `Station`."""
-        return self._do("run_round", agreement)
+        return self._do("run_round", agreement, turn)
 
-    def traffic(self, peer: str) -> Traffic:
+    def traffic(self, peer: str, turn: int) -> Traffic:
         """See `Station`."""
-        traffic: Traffic = self._do("traffic", peer)
+        traffic: Traffic = self._do("traffic", peer, turn)
         return traffic
 
     def serve(self) -> None:
@@ -282,13 +282,11 @@ class Machines:
 
     @staticmethod
     def _send_inputs(setup: Setup, placed: Sequence[Placed]) -> None:
-        """The agencies' files; a register that all councils read is put into the cluster's store once."""
+        """The agencies' files; a register that several agencies read is put into the cluster's store once."""
         ray = load_ray()
         kept: dict[Path, Any] = {}
         for site, station in zip(setup.sites, placed, strict=True):
-            for path in (site.source, site.register, site.mapping):
-                if path is None:
-                    continue
+            for path in (path for each in site.inputs for path in each.files):
                 if path not in kept:
                     with reaching():
                         kept[path] = ray.put(path.read_bytes())

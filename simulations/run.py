@@ -15,12 +15,14 @@ from blindmatch.node.engine.connection import connected
 from blindmatch.node.logs import configure
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.examination import examine
 from blindmatch.simulations.exchange import Exchange, Setup
 from blindmatch.simulations.inside import Inside
 from blindmatch.simulations.outcome import AreaOutcome, Outcome, judge
 from blindmatch.simulations.outside import Outside
 from blindmatch.simulations.placed import Machines
 from blindmatch.simulations.scenario import Area, Scenario
+from blindmatch.simulations.verdict import Verdict
 from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
@@ -138,7 +140,7 @@ async def _areas(
 
     async def one(area: Area) -> AreaOutcome:
         async with at_once:
-            note(f"{area.name}: {area.police.name} and {len(area.councils)} councils …")
+            note(f"{area.name}: {', '.join(agency.name for agency in area.agencies)} …")
             return await _area(scenario, area, options, given)
 
     async with asyncio.TaskGroup() as tasks:
@@ -171,33 +173,39 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
         exchange = await asyncio.to_thread(Outside(setup, given.machines).run)
     else:
         exchange = await Inside(setup).run()
-    return _judged(setup, exchange, {"invent": invented, **exchange.seconds})
+    begun = time.perf_counter()
+    verdict = await asyncio.to_thread(examine, setup, exchange)
+    spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
+    seconds = {"invent": invented, **exchange.seconds, "examine": spent}
+    return _judged(setup, exchange, verdict, seconds)
 
 
-def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> AreaOutcome:
+def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[str, float]) -> AreaOutcome:
     world = setup.world
     return AreaOutcome(
         id=world.area.id,
         name=world.area.name,
-        agreement=exchange.agreement,
+        agreements=exchange.agreements,
         comparisons=tuple(
             judge(
-                world,
-                edge.sender,
-                edge.leads,
-                disclosure=world.area.disclosure,
-                verified=world.area.verified,
-                receiver_records=edge.receiver_records,
-                sender_records=edge.sender_records,
-                receiver_elements=edge.receiver_elements,
-                sender_elements=edge.sender_elements,
-                traffic=edge.traffic,
-                keys=edge.keys,
-                expected_true=edge.expected_true,
-                expected_false=edge.expected_false,
+                world.truth(result.edge.receiver.list, result.edge.sender.list),
+                result.leads,
+                receiver=result.edge.receiver.agency,
+                sender=result.edge.sender.agency,
+                disclosure=result.edge.group.disclosure,
+                verified=result.edge.group.verified,
+                receiver_records=result.receiver_records,
+                sender_records=result.sender_records,
+                receiver_elements=result.receiver_elements,
+                sender_elements=result.sender_elements,
+                traffic=result.traffic,
+                keys=result.keys,
+                expected_true=result.expected_true,
+                expected_false=result.expected_false,
             )
-            for edge in exchange.edges
+            for result in exchange.edges
         ),
-        receipts=sum(edge.receipt for edge in exchange.edges),
+        receipts=sum(result.receipt for result in exchange.edges),
         seconds=seconds,
+        verdict=verdict,
     )

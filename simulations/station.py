@@ -92,13 +92,21 @@ class Station:
         """
         return self._process.run(*words, "--json").data
 
-    def run_round(self, agreement: str) -> Any:
-        """Run a round, and keep its messages for `traffic`; returns what the command printed."""
-        return self.run("round", "run", agreement, "--record-wire", str(self._wire / "round"))
+    def run_round(self, agreement: str, turn: int) -> Any:
+        """Run a round, and keep its messages for `traffic`; returns what the command printed.
 
-    def traffic(self, peer: str) -> Traffic:
-        """What the round sent to a peer and received from it."""
-        return recorded_traffic(self._wire / "round", peer)
+        Args:
+            agreement: its id.
+            turn: the scenario's step, so that the messages of several rounds stay apart.
+        """
+        return self.run("round", "run", agreement, "--record-wire", str(self._round(turn)))
+
+    def traffic(self, peer: str, turn: int) -> Traffic:
+        """What that round sent to a peer and received from it."""
+        return recorded_traffic(self._round(turn), peer)
+
+    def _round(self, turn: int) -> Path:
+        return self._wire / f"round-{turn}"
 
     def serve(self) -> None:
         """Start the server, and wait until it answers.

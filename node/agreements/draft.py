@@ -1,25 +1,41 @@
 """From an officer's TOML file to an agreement: read strictly, fill in what peers say of themselves, validate.
 
+One `[[edges]]` table may stand for many edges: where `agency` is a list, every receiver learns from every sender but itself.
+
 The file holds the terms in people's units: dates, lists, names. Whatever is wrong is an `AgreementError` with the
 path of the field as the officer wrote it, or an `InputError` when the file is no TOML at all.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Linkage, Party, Side, checks
+from blindmatch.protocol.agreement import (
+    LEAST_MINIMUM,
+    Agreement,
+    Disclosure,
+    Edge,
+    Linkage,
+    Party,
+    Side,
+    Standing,
+    Threshold,
+    checks,
+)
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
+from blindmatch.protocol.transcript import digest
 
 DEFAULT_FACT_BYTES = 256
+DEFAULT_MINIMUM = 5
 
 _FILE_BYTES = 1 << 20
+_UNSAID = "to be described"
 _TOP = frozenset(
     [
         "title",
@@ -35,12 +51,31 @@ _TOP = frozenset(
         "collector",
         "parties",
         "edges",
+        "thresholds",
+        "standing",
     ]
 )
 _PARTY = frozenset(["agency", "name", "role", "identity_key", "certificate_key", "legal_basis", "contact"])
 _EDGE = frozenset(
-    ["id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "leakage", "linkage"]
+    [
+        "id",
+        "receiver",
+        "sender",
+        "disclosure",
+        "verified",
+        "facts",
+        "fact_bytes",
+        "minimum_count",
+        "band",
+        "value",
+        "decimals",
+        "report_to",
+        "leakage",
+        "linkage",
+    ]
 )
+_THRESHOLD = frozenset(["id", "members", "at_least", "minimum_count", "band", "leakage", "linkage"])
+_STANDING = frozenset(["epoch_days", "checks_per_day"])
 _LINKAGE = frozenset(["overlap", "false_leads", "budget", "missing"])
 _SIDE = frozenset(["agency", "kind", "max_records", "tokens_per_record"])
 
@@ -90,29 +125,49 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
         AgreementError: an unknown or missing field, or a value of the wrong kind.
     """
     _known(values, _TOP, "")
-    edges = _tables(values, "edges")
+    thresholds = _tables(values, "thresholds") if "thresholds" in values else []
+    edges = _tables(values, "edges") if "edges" in values or not thresholds else []
+    sides = []
     for index, edge in enumerate(edges):
         _known(edge, _EDGE, f"edges[{index}].")
-        for role in ("receiver", "sender"):
-            _known(_table(edge, role, f"edges[{index}].{role}"), _SIDE, f"edges[{index}].{role}.")
-        if "linkage" in edge:
-            field = f"edges[{index}].linkage"
-            if not isinstance(edge["linkage"], Mapping):
-                raise AgreementError(field, f"must be a table with {', '.join(sorted(_LINKAGE))}")
-            _known(edge["linkage"], _LINKAGE, f"{field}.")
+        roles = {role: f"edges[{index}].{role}" for role in ("receiver", "sender")}
+        sides += [(field, _table(edge, role, field, _SIDE)) for role, field in roles.items()]
+        _check_linkage(edge, f"edges[{index}]")
+    for index, threshold in enumerate(thresholds):
+        _known(threshold, _THRESHOLD, f"thresholds[{index}].")
+        for place, member in enumerate(_tables(threshold, "members", f"thresholds[{index}].members")):
+            field = f"thresholds[{index}].members[{place}]"
+            _known(member, _SIDE, f"{field}.")
+            sides.append((field, member))
+        _check_linkage(threshold, f"thresholds[{index}]")
+    if "standing" in values:
+        _table(values, "standing", "standing", _STANDING)
+    return Draft(values, _everybody(values, edges, sides))
+
+
+def _everybody(
+    values: Mapping[str, Any],
+    edges: Sequence[Mapping[str, Any]],
+    sides: Sequence[tuple[str, Mapping[str, Any]]],
+) -> tuple[Mapping[str, Any], ...]:
+    """The parties that are written out, then those that only stand somewhere else."""
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
         checks.identifier(f"parties[{index}].agency", party.get("agency"))
     named = {party["agency"] for party in parties}
-    for index, edge in enumerate(edges):
-        for role in ("receiver", "sender"):
-            agency = edge[role].get("agency")
-            checks.identifier(f"edges[{index}].{role}.agency", agency)
+    for field, side in sides:
+        for place, agency in _agencies(side, field):
+            checks.identifier(place, agency)
             if agency not in named:
                 named.add(agency)
                 parties.append({"agency": agency})
-    return Draft(values, tuple(parties))
+    for path, agency in _others(values, edges):
+        checks.identifier(path, agency)
+        if agency not in named:
+            named.add(agency)
+            parties.append({"agency": agency})
+    return tuple(parties)
 
 
 def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:
@@ -130,7 +185,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     values = draft.values
     schema = _given(values, "schema", "schema")
     try:
-        digest = load_schema(schema).digest
+        schema_digest = load_schema(schema).digest
     except SchemaError as error:
         raise AgreementError("schema", error.message, hint=error.hint) from None
     parties = []
@@ -138,15 +193,22 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         with checks.at(f"parties[{index}]"):
             parties.append(_party(given, entries.get(given["agency"])))
     edges = []
-    for index, edge in enumerate(values["edges"]):
+    for index, edge in enumerate(values.get("edges", ())):
         with checks.at(f"edges[{index}]"):
-            edges.append(_edge(edge))
+            edges += [_edge(each) for each in _pairs(edge)]
+    collector = values.get("collector", "")
+    thresholds = []
+    for index, threshold in enumerate(values.get("thresholds", ())):
+        with checks.at(f"thresholds[{index}]"):
+            thresholds.append(_threshold(threshold, collector))
+    with checks.at("standing"):
+        standing = None if "standing" not in values else _standing(values["standing"])
     return Agreement(
         title=_given(values, "title", "title"),
         purpose=_text(_given(values, "purpose", "purpose")),
         parties=tuple(parties),
         schema=schema,
-        schema_digest=digest,
+        schema_digest=schema_digest,
         edges=tuple(edges),
         marking=_given(values, "marking", "marking"),
         handling_codes=_list(values.get("handling_codes", ["P"]), "handling_codes"),
@@ -155,8 +217,10 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         rounds_budget=_given(values, "rounds_budget", "rounds_budget"),
         calendar=_given(values, "calendar", "calendar"),
         retention_days=_given(values, "retention_days", "retention_days"),
-        collector=values.get("collector", ""),
+        collector=collector,
         nonce=nonce,
+        thresholds=tuple(thresholds),
+        standing=standing,
     )
 
 
@@ -182,6 +246,48 @@ def _party(given: Mapping[str, Any], entry: Party | None) -> Party:
     return Party(**merged)
 
 
+def _agencies(side: Mapping[str, Any], field: str) -> list[tuple[str, Any]]:
+    """The agencies that one table names, each with its path; edges may name several."""
+    agency = side.get("agency")
+    if not isinstance(agency, list) or ".members[" in field:
+        return [(f"{field}.agency", agency)]
+    if not 0 < len(agency) <= LIMITS.parties:
+        raise AgreementError(
+            f"{field}.agency",
+            f"has {len(agency)} entries; between 1 and {LIMITS.parties} are allowed",
+        )
+    return [(f"{field}.agency[{place}]", each) for place, each in enumerate(agency)]
+
+
+def _others(values: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Who is a party without bringing a collection: the collector, and those that results are passed on to."""
+    if values.get("collector"):
+        yield "collector", values["collector"]
+    for index, edge in enumerate(edges):
+        field = f"edges[{index}].report_to"
+        for place, agency in enumerate(_list(edge.get("report_to", []), field)):
+            yield f"{field}[{place}]", agency
+
+
+def _pairs(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """One table per edge: every receiver with every sender but itself."""
+    sides = [_agencies(given[role], role) for role in ("receiver", "sender")]
+    pairs = [(r, s) for _, r in sides[0] for _, s in sides[1]]
+    if len(pairs) == 1:
+        return [_pair(given, *pairs[0])]
+    for name in ("id", "leakage"):
+        if name in given:
+            raise AgreementError(
+                name, "is for one edge, and this table stands for several", hint="Leave it out."
+            )
+    return [_pair(given, receiver, sender) for receiver, sender in pairs if receiver != sender]
+
+
+def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, Any]:
+    ends = {"receiver": receiver, "sender": sender}
+    return {**given, **{role: {**given[role], "agency": agency} for role, agency in ends.items()}}
+
+
 def _edge(given: Mapping[str, Any]) -> Edge:
     checks.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
     disclosure = Disclosure(given["disclosure"])
@@ -190,10 +296,8 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         receiver = _side(given["receiver"])
     with checks.at("sender"):
         sender = _side(given["sender"])
-    with checks.at("linkage"):
-        linkage = Linkage(**given.get("linkage", {}))
-    words = given.get("leakage", "")
-    checks.text("leakage", words, optional=True)
+    words = _words(given)
+    number = disclosure in terms.NUMBERS
     edge = Edge(
         id=given.get("id") or edge_id(receiver.agency, sender.agency),
         receiver=receiver,
@@ -202,15 +306,56 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         verified=given.get("verified", False),
         facts=facts,
         fact_bytes=given.get("fact_bytes", DEFAULT_FACT_BYTES if disclosure is Disclosure.HITS_FACTS else 0),
-        leakage=words or "to be described",
-        linkage=linkage,
+        minimum_count=given.get("minimum_count", DEFAULT_MINIMUM if number else 0),
+        band=given.get("band", 1 if number else 0),
+        value=given.get("value", ""),
+        decimals=given.get("decimals", 0),
+        report_to=_list(given.get("report_to", []), "report_to"),
+        leakage=words or _UNSAID,
+        linkage=_linkage(given),
     )
     return edge if words else terms.describe(edge)
 
 
+def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:
+    members = []
+    for index, side in enumerate(given["members"]):
+        with checks.at(f"members[{index}]"):
+            members.append(_side(side))
+    words = _words(given)
+    threshold = Threshold(
+        id=_given(given, "id", "id"),
+        members=tuple(members),
+        at_least=_given(given, "at_least", "at_least"),
+        minimum_count=given.get("minimum_count", LEAST_MINIMUM),
+        band=given.get("band", 1),
+        leakage=words or _UNSAID,
+        linkage=_linkage(given),
+    )
+    return threshold if words else terms.describe(threshold, collector)
+
+
+def _standing(given: Mapping[str, Any]) -> Standing:
+    return Standing(_given(given, "epoch_days", "epoch_days"), given.get("checks_per_day", 0))
+
+
+def _linkage(given: Mapping[str, Any]) -> Linkage:
+    with checks.at("linkage"):
+        return Linkage(**given.get("linkage", {}))
+
+
+def _words(given: Mapping[str, Any]) -> str:
+    words = given.get("leakage", "")
+    checks.text("leakage", words, optional=True)
+    return str(words)
+
+
 def edge_id(receiver: str, sender: str) -> str:
-    """An edge's usual name."""
-    return f"{receiver}-from-{sender}"[: terms.EDGE_CHARACTERS].rstrip("-")
+    """An edge's usual name; what would be too long ends in eight digits of its digest, so that names differ."""
+    name = f"{receiver}-from-{sender}"
+    if len(name) <= terms.EDGE_CHARACTERS:
+        return name
+    return f"{name[: terms.EDGE_CHARACTERS - 9]}-{digest(name.encode()).hex()[:8]}"
 
 
 def _side(given: Mapping[str, Any]) -> Side:
@@ -254,21 +399,28 @@ def _list(value: object, field: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _tables(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def _tables(values: Mapping[str, Any], name: str, field: str = "") -> list[Mapping[str, Any]]:
     tables = values.get(name)
     if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
-        raise AgreementError(name, f"must be one or more tables; each starts with [[{name}]]")
-    most = LIMITS.parties if name == "parties" else LIMITS.edges
+        heading = name if not field else f"{field.partition('[')[0]}.{name}"
+        raise AgreementError(field or name, f"must be one or more tables; each starts with [[{heading}]]")
+    most = LIMITS.edges if name == "edges" else LIMITS.parties
     if len(tables) > most:
-        raise AgreementError(name, f"has {len(tables)} entries; at most {most} are allowed")
+        raise AgreementError(field or name, f"has {len(tables)} entries; at most {most} are allowed")
     return tables
 
 
-def _table(values: Mapping[str, Any], name: str, field: str) -> Mapping[str, Any]:
+def _table(values: Mapping[str, Any], name: str, field: str, fields: frozenset[str]) -> Mapping[str, Any]:
     table = values.get(name)
     if not isinstance(table, Mapping):
-        raise AgreementError(field, "must be a table with agency, kind, max_records and tokens_per_record")
+        raise AgreementError(field, f"must be a table with {', '.join(sorted(fields))}")
+    _known(table, fields, f"{field}.")
     return table
+
+
+def _check_linkage(values: Mapping[str, Any], field: str) -> None:
+    if "linkage" in values:
+        _table(values, "linkage", f"{field}.linkage", _LINKAGE)
 
 
 def _known(values: Mapping[str, Any], names: frozenset[str], prefix: str) -> None:

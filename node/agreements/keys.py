@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.node.agreements.groups import nameless
 from blindmatch.node.collections import Collection
 from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side
 from blindmatch.protocol.errors import AgreementError
@@ -82,15 +83,19 @@ def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement
     )
 
 
-@lru_cache(maxsize=64)
 def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> Forecast:
-    """What to expect of an edge.
+    """What to expect of an edge; edges that differ in their agencies only share one reckoning.
 
     Args:
         schema_name: of the agreement.
         edge: lists are taken as full, and their values as common as the schema assumes.
         own: what is known better of this node's side.
     """
+    return _forecast(schema_name, nameless(edge), own)
+
+
+@lru_cache(maxsize=64)
+def _forecast(schema_name: str, edge: Edge, own: Own | None) -> Forecast:
     schema = load_schema(schema_name)
     stated = {
         "receiver": (default_rates(schema), edge.receiver.max_records),

@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blindmatch.node.cli import round_status as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -27,6 +28,7 @@ from blindmatch.node.cli.common import (
     table,
     watched,
 )
+from blindmatch.node.cli.round_status import SHORT_ROUND
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
@@ -34,26 +36,24 @@ from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 if TYPE_CHECKING:
     from rich import progress as bars
 
-    from blindmatch.node import logs, outlook, results, runner
+    from blindmatch.node import logs, outlook, overview, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
     from blindmatch.node.home import Node
     from blindmatch.node.outlook import Outlook
     from blindmatch.node.receiving import Progress
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome
+    from blindmatch.node.runner import EdgeOutcome, RoundOutcome, Waiting
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, transcript
 else:
-    logs, outlook, results, runner, wire_module = (
-        Later(f"blindmatch.node.{name}") for name in ("logs", "outlook", "results", "runner", "wire")
+    logs, outlook, overview, results, runner, wire_module = (
+        Later(f"blindmatch.node.{name}")
+        for name in ("logs", "outlook", "overview", "results", "runner", "wire")
     )
     book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
     match, transcript = Later("blindmatch.protocol.match"), Later("blindmatch.protocol.transcript")
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
-
-SHORT_ROUND = 12
-"""Hexadecimal digits of a round's id that people see."""
 
 RoundArgument = Annotated[
     str,
@@ -109,7 +109,7 @@ def run(
         else:
             round_id, agreement_id = None, book.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
-        with _bars() as progress:
+        with _bars() as (progress, waiting):
             outcome = asyncio.run(
                 runner.run_round(
                     node,
@@ -118,6 +118,7 @@ def run(
                     resume_round=round_id,
                     wait_seconds=wait,
                     progress=progress,
+                    waiting=waiting,
                 )
             )
     emit(_outcome_data(outcome), as_json, lambda: _show(outcome))
@@ -129,36 +130,36 @@ def run(
 def status(
     *,
     round_id: RoundArgument = "",
+    agreement: Annotated[
+        str, typer.Option(metavar="ID", help="Every edge of this agreement, each in its newest round.")
+    ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again until every edge is over.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where each edge of a round stands, or every round that this node has taken part in."""
+    """Show where each edge stands: of a round, of an agreement, or of every round that this node has taken part in.
+
+    Of a round or an agreement all edges are shown: our own, as receiver and as sender, with those that have not begun,
+    and those between others, of which this node knows nothing. An edge that waits says for whom and why.
+    """
+    if round_id and agreement:
+        raise typer.BadParameter("give a round or an --agreement, not both")
     with open_node(home, passphrase_file) as node:
-        rows = node.store.edges(_resolve(node, round_id) if round_id else None)
-        data = [_row_data(row) for row in rows]
-
-    def render() -> None:
-        cells = [
-            (
-                row.round_id.hex()[:SHORT_ROUND],
-                row.edge,
-                row.role,
-                row.peer,
-                row.state,
-                f"{row.done}/{row.total}" if row.total else "",
-                moment(row.started_at),
-                f"{row.code}: {row.reason}" if row.code else "",
-            )
-            for row in rows
-        ]
-        table(
-            ("round", "edge", "we are", "other side", "state", "chunks", "started", "why"),
-            cells,
-            empty="No rounds.",
-        )
-
-    emit(data, as_json, render)
+        if agreement:
+            chosen = book.find(node, agreement).id
+            views = partial(overview.of_agreement, node, chosen)
+        elif round_id or watch:
+            views = partial(overview.of_round, node, _resolve(node, round_id))
+        else:
+            views = partial(overview.of_everything, node)
+        if watch and not as_json:
+            screen.watch(views)
+            return
+        now = views()
+    emit([screen.to_json(view) for view in now], as_json, lambda: screen.show(now))
 
 
 @app.command("results")
@@ -217,9 +218,12 @@ def export(
     round_id: RoundArgument = "",
     out: Annotated[Path, typer.Option(help="The file to write.")],
     form: Annotated[
-        Form,
-        typer.Option("--format", help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney."),
-    ] = Form.CSV,
+        Form | None,
+        typer.Option(
+            "--format",
+            help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney; the file's suffix says it, too.",
+        ),
+    ] = None,
     edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
     justification: JustificationOption = "",
@@ -228,6 +232,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a round's leads to a file that only this user can read. The file is not erased when retention ends."""
+    form = form or _form(out)
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
         leads = results.load(node, chosen, edge or None)
@@ -256,6 +261,16 @@ def export(
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
     told = {"round": chosen, "leads": len(leads), "format": form, "file": out}
     emit(told, as_json, lambda: note(f"{len(leads)} leads written to {out}"))
+
+
+def _form(out: Path) -> Form:
+    """The format that the file's name ends in."""
+    suffix = out.suffix.lower().removeprefix(".")
+    if suffix not in {each.value for each in Form}:
+        raise typer.BadParameter(
+            f"{out} does not end in .csv, .json or .ftm: say with --format how the leads are to be written"
+        )
+    return Form(suffix)
 
 
 @app.command()
@@ -348,7 +363,7 @@ def _outcome_data(outcome: RoundOutcome) -> dict[str, Any]:
 
 def _show(outcome: RoundOutcome) -> None:
     cells = [
-        (edge.edge, edge.peer, edge.state, edge.receiver_elements, edge.sender_elements, edge.leads)
+        (edge.edge, edge.peer, _state(edge), edge.receiver_elements, edge.sender_elements, edge.leads)
         for edge in outcome.edges
     ]
     typer.echo(
@@ -363,9 +378,17 @@ def _show(outcome: RoundOutcome) -> None:
             )
         _explain(edge)
     if outcome.resumable:
-        note(f"Go on with it: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
+        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == overview.WAITING})
+        when = f"Go on with it when {', '.join(peers)} can be reached" if peers else "Go on with it"
+        note(f"{when}: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
     elif outcome.leads:
         note(f"Read them: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
+
+
+def _state(edge: EdgeOutcome) -> str:
+    """`waiting` for one that goes on when its peer is back; otherwise as it stands."""
+    resumable = edge.state not in {"closed", "failed"}
+    return overview.WAITING if resumable and edge.code not in {"", overview.OUR_FAULT} else edge.state
 
 
 def _expected(ahead: Outlook | None) -> dict[str, Any]:
@@ -384,25 +407,6 @@ def _explain(edge: EdgeOutcome) -> None:
         note(f"{edge.edge}: [{edge.code}] {edge.reason}")
         if edge.hint:
             note(f"  {edge.hint}")
-
-
-def _row_data(row: EdgeRow) -> dict[str, Any]:
-    return {
-        "round": row.round_id.hex(),
-        "edge": row.edge,
-        "agreement": row.agreement_id.hex(),
-        "role": row.role,
-        "peer": row.peer,
-        "state": row.state,
-        "chunks_done": row.done,
-        "chunks": row.total,
-        "started": datetime.fromtimestamp(row.started_at, UTC).isoformat(),
-        "finished": None
-        if row.finished_at is None
-        else datetime.fromtimestamp(row.finished_at, UTC).isoformat(),
-        "code": row.code,
-        "reason": row.reason,
-    }
 
 
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
@@ -441,19 +445,25 @@ _STEPS = {
     "close": "closed",
 }
 
+_BARS = 20
+"""Edges with a bar each; of more, those that are closed leave the screen."""
+
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
-    """One bar per edge on stderr; without a terminal, one line per step."""
+def _bars() -> Iterator[tuple[Progress, Waiting]]:
+    """One bar per edge on stderr; without a terminal, one line per step. Edges that wait say for whom and why."""
     last: dict[str, str] = {}
     if not watched():
 
-        def lines(edge: str, step: str, _done: int, _total: int) -> None:
-            if last.get(edge) != step:
-                last[edge] = step
-                note(f"{edge}: {_STEPS[step]}")
+        def say(edge: str, text: str) -> None:
+            if last.get(edge) != text:
+                last[edge] = text
+                note(f"{edge}: {text}")
 
-        yield lines
+        def lines(edge: str, step: str, _done: int, _total: int) -> None:
+            say(edge, _STEPS[step])
+
+        yield lines, lambda edge, peer, reason: say(edge, f"waiting for {peer}: {reason}")
         return
     columns = (
         bars.TextColumn("{task.description}"),
@@ -464,11 +474,21 @@ def _bars() -> Iterator[Progress]:
     with bars.Progress(*columns, console=console(err=True)) as drawn:
         tasks: dict[str, Any] = {}
 
-        def update(edge: str, step: str, done: int, total: int) -> None:
+        def task(edge: str) -> Any:
             if edge not in tasks:
                 tasks[edge] = drawn.add_task(edge, total=None)
+            return tasks[edge]
+
+        def update(edge: str, step: str, done: int, total: int) -> None:
             drawn.update(
-                tasks[edge], description=f"{edge}: {_STEPS[step]}", completed=done, total=total or None
+                task(edge),
+                description=f"{edge}: {_STEPS[step]}",
+                completed=done,
+                total=total or None,
+                visible=step != "close" or len(tasks) <= _BARS,
             )
 
-        yield update
+        def waits(edge: str, peer: str, reason: str) -> None:
+            drawn.update(task(edge), description=f"{edge}: waiting for {peer}: {reason}", total=None)
+
+        yield update, waits

@@ -1,11 +1,14 @@
 """Agreements: payload bytes, envelopes and the messages of the Agreements service."""
 
+from collections.abc import Iterable
+
 from google.protobuf.message import DecodeError
 
 from blindmatch.node.convert import strict
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol.agreement import (
     FORMAT,
+    MEMBERS,
     Agreement,
     Disclosure,
     Edge,
@@ -14,10 +17,15 @@ from blindmatch.protocol.agreement import (
     Party,
     Side,
     SignedWithdrawal,
+    Standing,
+    Threshold,
     checks,
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
+
+Copy = tuple[Envelope, tuple[SignedWithdrawal, ...]]
+"""What one party holds of an agreement: its bytes with the signatures, and who declined or withdrew."""
 
 
 def encode_agreement(agreement: Agreement) -> bytes:
@@ -40,6 +48,8 @@ def encode_agreement(agreement: Agreement) -> bytes:
         retention_days=agreement.retention_days,
         collector=agreement.collector,
         nonce=agreement.nonce,
+        thresholds=[_threshold_out(threshold) for threshold in agreement.thresholds],
+        standing=None if agreement.standing is None else pb.Standing(**vars(agreement.standing)),
     )
     payload = message.SerializeToString(deterministic=True)
     if len(payload) > LIMITS.agreement_bytes:
@@ -114,33 +124,35 @@ def read_describe_reply(message: pb.DescribeReply) -> Party:
         raise PeerError(PeerCode.BAD_MESSAGE, error.message, hint=error.hint) from None
 
 
-def propose_request(envelope: Envelope) -> pb.ProposeRequest:
-    """Give a peer an agreement with the signatures that we hold."""
-    return pb.ProposeRequest(version=PROTOCOL_VERSION, envelope=_envelope_out(envelope))
+def propose_request(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeRequest:
+    """Give a peer an agreement with the signatures and withdrawals that we hold."""
+    return pb.ProposeRequest(
+        version=PROTOCOL_VERSION, envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left)
+    )
 
 
-def read_propose_request(message: pb.ProposeRequest) -> Envelope:
-    """The envelope that a peer proposes; its signatures are not verified yet.
+def read_propose_request(message: pb.ProposeRequest) -> Copy:
+    """What a peer proposes; signatures and withdrawals are not verified yet.
 
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
     """
     strict.version(message.version, "the proposal")
-    return _envelope_of(message, "the proposal")
+    return _copy_of(message, "the proposal")
 
 
-def propose_reply(envelope: Envelope) -> pb.ProposeReply:
+def propose_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeReply:
     """All that we hold of the proposed agreement."""
-    return pb.ProposeReply(envelope=_envelope_out(envelope))
+    return pb.ProposeReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
 
 
-def read_propose_reply(message: pb.ProposeReply) -> Envelope:
+def read_propose_reply(message: pb.ProposeReply) -> Copy:
     """What the peer holds of the agreement; not verified yet.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
     """
-    return _envelope_of(message, "the answer to the proposal")
+    return _copy_of(message, "the answer to the proposal")
 
 
 def fetch_request(agreement: bytes) -> pb.FetchRequest:
@@ -159,31 +171,23 @@ def read_fetch_request(message: pb.FetchRequest) -> bytes:
     return strict.sized(message.agreement, DIGEST_BYTES, "agreement")
 
 
-def fetch_reply(envelope: Envelope) -> pb.FetchReply:
-    """The agreement with all signatures that we hold."""
-    return pb.FetchReply(envelope=_envelope_out(envelope))
+def fetch_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.FetchReply:
+    """The agreement with all signatures and withdrawals that we hold."""
+    return pb.FetchReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
 
 
-def read_fetch_reply(message: pb.FetchReply) -> Envelope:
+def read_fetch_reply(message: pb.FetchReply) -> Copy:
     """The peer's copy; not verified yet.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
     """
-    return _envelope_of(message, "the fetched agreement")
+    return _copy_of(message, "the fetched agreement")
 
 
 def withdraw_request(signed: SignedWithdrawal) -> pb.WithdrawRequest:
-    """Tell a party that we withdraw."""
-    return pb.WithdrawRequest(
-        version=PROTOCOL_VERSION,
-        withdrawal=pb.SignedWithdrawal(
-            agreement=signed.agreement,
-            agency=signed.agency,
-            payload=signed.payload,
-            signature=signed.signature,
-        ),
-    )
+    """Tell a party that we decline or withdraw."""
+    return pb.WithdrawRequest(version=PROTOCOL_VERSION, withdrawal=_withdrawal_out(signed))
 
 
 def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
@@ -195,8 +199,7 @@ def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
     strict.version(message.version, "the withdrawal")
     strict.known(message, "the withdrawal")
     strict.present(message, "withdrawal", "the withdrawal")
-    inner = message.withdrawal
-    return SignedWithdrawal(inner.agreement, inner.agency, inner.payload, inner.signature)
+    return _withdrawal_in(message.withdrawal)
 
 
 def withdraw_reply() -> pb.WithdrawReply:
@@ -224,6 +227,31 @@ def _envelope_out(envelope: Envelope) -> pb.Envelope:
     )
 
 
+def _withdrawal_out(signed: SignedWithdrawal) -> pb.SignedWithdrawal:
+    return pb.SignedWithdrawal(
+        agreement=signed.agreement,
+        agency=signed.agency,
+        payload=signed.payload,
+        signature=signed.signature,
+    )
+
+
+def _withdrawal_in(message: pb.SignedWithdrawal) -> SignedWithdrawal:
+    return SignedWithdrawal(message.agreement, message.agency, message.payload, message.signature)
+
+
+def _copy_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Copy:
+    envelope = _envelope_of(message, what)
+    if len(message.withdrawals) > LIMITS.parties:
+        raise PeerError(PeerCode.OVERSIZE, f"{what} has more than {LIMITS.parties} withdrawals")
+    left = tuple(map(_withdrawal_in, message.withdrawals))
+    if len({word.agency for word in left}) != len(left):
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has two withdrawals of one agency")
+    if any(word.agreement != envelope.id for word in left):
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has a withdrawal from another agreement")
+    return envelope, left
+
+
 def _envelope_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Envelope:
     strict.known(message, what)
     strict.present(message, "envelope", what)
@@ -241,6 +269,7 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
     for name, entries, most in (
         ("parties", message.parties, LIMITS.parties),
         ("edges", message.edges, LIMITS.edges),
+        ("thresholds", message.thresholds, LIMITS.thresholds),
     ):
         if len(entries) > most:
             raise AgreementError(name, f"has {len(entries)} entries; at most {most} are allowed")
@@ -252,6 +281,14 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
     for index, edge in enumerate(message.edges):
         with checks.at(f"edges[{index}]"):
             edges.append(_edge_in(edge))
+    thresholds = []
+    for index, threshold in enumerate(message.thresholds):
+        with checks.at(f"thresholds[{index}]"):
+            thresholds.append(_threshold_in(threshold))
+    standing = None
+    if message.HasField("standing"):
+        with checks.at("standing"):
+            standing = Standing(message.standing.epoch_days, message.standing.checks_per_day)
     return Agreement(
         format=message.format,
         title=message.title,
@@ -270,6 +307,8 @@ def _agreement_in(message: pb.Agreement) -> Agreement:
         retention_days=message.retention_days,
         collector=message.collector,
         nonce=message.nonce,
+        thresholds=tuple(thresholds),
+        standing=standing,
     )
 
 
@@ -325,13 +364,12 @@ def _edge_out(edge: Edge) -> pb.Edge:
         facts=edge.facts,
         fact_bytes=edge.fact_bytes,
         minimum_count=edge.minimum_count,
+        band=edge.band,
+        value=edge.value,
+        decimals=edge.decimals,
+        report_to=edge.report_to,
         leakage=edge.leakage,
-        linkage=pb.Linkage(
-            overlap=checks.millionths(edge.linkage.overlap),
-            false_leads=checks.millionths(edge.linkage.false_leads),
-            budget=edge.linkage.budget,
-            missing=edge.linkage.missing,
-        ),
+        linkage=_linkage_out(edge.linkage),
     )
 
 
@@ -341,15 +379,6 @@ def _edge_in(message: pb.Edge) -> Edge:
     with checks.at("sender"):
         sender = _side_in(message.sender)
     checks.one_of("disclosure", message.disclosure, tuple(Disclosure))
-    if not message.HasField("linkage"):
-        raise AgreementError("linkage", "is missing")
-    with checks.at("linkage"):
-        linkage = Linkage(
-            overlap=message.linkage.overlap / 1_000_000,
-            false_leads=message.linkage.false_leads / 1_000_000,
-            budget=message.linkage.budget,
-            missing=message.linkage.missing,
-        )
     return Edge(
         id=message.id,
         receiver=receiver,
@@ -359,6 +388,61 @@ def _edge_in(message: pb.Edge) -> Edge:
         facts=tuple(message.facts),
         fact_bytes=message.fact_bytes,
         minimum_count=message.minimum_count,
+        band=message.band,
+        value=message.value,
+        decimals=message.decimals,
+        report_to=tuple(message.report_to),
         leakage=message.leakage,
-        linkage=linkage,
+        linkage=_linkage_in(message),
     )
+
+
+def _threshold_out(threshold: Threshold) -> pb.Threshold:
+    return pb.Threshold(
+        id=threshold.id,
+        members=[_side_out(side) for side in threshold.members],
+        at_least=threshold.at_least,
+        minimum_count=threshold.minimum_count,
+        band=threshold.band,
+        leakage=threshold.leakage,
+        linkage=_linkage_out(threshold.linkage),
+    )
+
+
+def _threshold_in(message: pb.Threshold) -> Threshold:
+    if len(message.members) > MEMBERS:
+        raise AgreementError("members", f"has {len(message.members)} entries; at most {MEMBERS} are allowed")
+    members = []
+    for index, side in enumerate(message.members):
+        with checks.at(f"members[{index}]"):
+            members.append(_side_in(side))
+    return Threshold(
+        id=message.id,
+        members=tuple(members),
+        at_least=message.at_least,
+        minimum_count=message.minimum_count,
+        band=message.band,
+        leakage=message.leakage,
+        linkage=_linkage_in(message),
+    )
+
+
+def _linkage_out(linkage: Linkage) -> pb.Linkage:
+    return pb.Linkage(
+        overlap=checks.millionths(linkage.overlap),
+        false_leads=checks.millionths(linkage.false_leads),
+        budget=linkage.budget,
+        missing=linkage.missing,
+    )
+
+
+def _linkage_in(message: pb.Edge | pb.Threshold) -> Linkage:
+    if not message.HasField("linkage"):
+        raise AgreementError("linkage", "is missing")
+    with checks.at("linkage"):
+        return Linkage(
+            overlap=message.linkage.overlap / 1_000_000,
+            false_leads=message.linkage.false_leads / 1_000_000,
+            budget=message.linkage.budget,
+            missing=message.linkage.missing,
+        )

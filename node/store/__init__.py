@@ -9,7 +9,15 @@ from blindmatch.node.store.audit import Audit
 from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
 from blindmatch.node.store.leads import Leads
-from blindmatch.node.store.rows import AgreementRow, AuditRow, CollectionRow, EdgeRow, LeadRow, Withdrawal
+from blindmatch.node.store.rows import (
+    AgreementRow,
+    AuditRow,
+    CollectionRow,
+    Contact,
+    EdgeRow,
+    LeadRow,
+    Withdrawal,
+)
 
 __all__ = [
     "CLOSED",
@@ -17,6 +25,7 @@ __all__ = [
     "AgreementRow",
     "AuditRow",
     "CollectionRow",
+    "Contact",
     "EdgeRow",
     "LeadRow",
     "Store",

@@ -65,6 +65,23 @@ withdrawals = Table(
     Column("withdrawn_at", BigInteger, nullable=False),
 )
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
+    Column("agency", String(63), nullable=False),  # whose node brought it
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
+    Column("agency", String(63), primary_key=True),
+    Column("tried_at", BigInteger, nullable=False),
+    Column("reached_at", BigInteger),
+    Column("error", Text, nullable=False),  # of the last attempt, or empty
+)
+
 bindings = Table(
     "bindings",
     metadata,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#blindmatch/proto/v1/agreement.proto\x12\rblindmatch.v1\"\x88\x01\n\x05Party\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x14\n\x0cidentity_key\x18\x04 \x01(\x0c\x12\x17\n\x0f\x63\x65rtificate_key\x18\x05 \x01(\x0c\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x07 \x01(\t\"_\n\x04Side\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x17\n\x0f\x63ollection_kind\x18\x02 \x01(\t\x12\x13\n\x0bmax_records\x18\x03 \x01(\x04\x12\x19\n\x11tokens_per_record\x18\x04 \x01(\r\"P\n\x07Linkage\x12\x0f\n\x07overlap\x18\x01 \x01(\r\x12\x13\n\x0b\x66\x61lse_leads\x18\x02 \x01(\r\x12\x0e\n\x06\x62udget\x18\x03 \x01(\r\x12\x0f\n\x07missing\x18\x04 \x01(\x08\"\xf8\x01\n\x04\x45\x64ge\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x08receiver\x18\x02 \x01(\x0b\x32\x13.blindmatch.v1.Side\x12#\n\x06sender\x18\x03 \x01(\x0b\x32\x13.blindmatch.v1.Side\x12\x12\n\ndisclosure\x18\x04 \x01(\t\x12\x10\n\x08verified\x18\x05 \x01(\x08\x12\r\n\x05\x66\x61\x63ts\x18\x06 \x03(\t\x12\x12\n\nfact_bytes\x18\x07 \x01(\r\x12\x15\n\rminimum_count\x18\x08 \x01(\x04\x12\x0f\n\x07leakage\x18\t \x01(\t\x12\'\n\x07linkage\x18\n \x01(\x0b\x32\x16.blindmatch.v1.Linkage\"\xed\x02\n\tAgreement\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12%\n\x07parties\x18\x04 \x03(\x0b\x32\x14.blindmatch.v1.Party\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0e\n\x06schema\x18\x06 \x01(\t\x12\x15\n\rschema_digest\x18\x07 \x01(\x0c\x12\"\n\x05\x65\x64ges\x18\x08 \x03(\x0b\x32\x13.blindmatch.v1.Edge\x12\x0f\n\x07marking\x18\t \x01(\t\x12\x16\n\x0ehandling_codes\x18\n \x03(\t\x12\x12\n\nnot_before\x18\x0b \x01(\x03\x12\x0f\n\x07\x65xpires\x18\x0c \x01(\x03\x12\x15\n\rrounds_budget\x18\r \x01(\r\x12\x10\n\x08\x63\x61lendar\x18\x0e \x01(\t\x12\x16\n\x0eretention_days\x18\x0f \x01(\r\x12\x11\n\tcollector\x18\x10 \x01(\t\x12\r\n\x05nonce\x18\x11 \x01(\x0c\".\n\tSignature\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"_\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12,\n\nsignatures\x18\x03 \x03(\x0b\x32\x18.blindmatch.v1.Signature\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\"4\n\rDescribeReply\x12#\n\x05party\x18\x01 \x01(\x0b\x32\x14.blindmatch.v1.Party\"L\n\x0eProposeRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12)\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\"9\n\x0cProposeReply\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\"2\n\x0c\x46\x65tchRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tagreement\x18\x02 \x01(\x0c\"7\n\nFetchReply\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\"W\n\x0fWithdrawRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x33\n\nwithdrawal\x18\x02 \x01(\x0b\x32\x1f.blindmatch.v1.SignedWithdrawal\"Y\n\x10SignedWithdrawal\x12\x11\n\tagreement\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"\x0f\n\rWithdrawReply2\xa8\x02\n\nAgreements\x12H\n\x08\x44\x65scribe\x12\x1e.blindmatch.v1.DescribeRequest\x1a\x1c.blindmatch.v1.DescribeReply\x12\x45\n\x07Propose\x12\x1d.blindmatch.v1.ProposeRequest\x1a\x1b.blindmatch.v1.ProposeReply\x12?\n\x05\x46\x65tch\x12\x1b.blindmatch.v1.FetchRequest\x1a\x19.blindmatch.v1.FetchReply\x12H\n\x08Withdraw\x12\x1e.blindmatch.v1.WithdrawRequest\x1a\x1c.blindmatch.v1.WithdrawReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#blindmatch/proto/v1/agreement.proto\x12\rblindmatch.v1\"\x88\x01\n\x05Party\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x14\n\x0cidentity_key\x18\x04 \x01(\x0c\x12\x17\n\x0f\x63\x65rtificate_key\x18\x05 \x01(\x0c\x12\x13\n\x0blegal_basis\x18\x06 \x01(\t\x12\x0f\n\x07\x63ontact\x18\x07 \x01(\t\"_\n\x04Side\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x17\n\x0f\x63ollection_kind\x18\x02 \x01(\t\x12\x13\n\x0bmax_records\x18\x03 \x01(\x04\x12\x19\n\x11tokens_per_record\x18\x04 \x01(\r\"P\n\x07Linkage\x12\x0f\n\x07overlap\x18\x01 \x01(\r\x12\x13\n\x0b\x66\x61lse_leads\x18\x02 \x01(\r\x12\x0e\n\x06\x62udget\x18\x03 \x01(\r\x12\x0f\n\x07missing\x18\x04 \x01(\x08\"\xba\x02\n\x04\x45\x64ge\x12\n\n\x02id\x18\x01 \x01(\t\x12%\n\x08receiver\x18\x02 \x01(\x0b\x32\x13.blindmatch.v1.Side\x12#\n\x06sender\x18\x03 \x01(\x0b\x32\x13.blindmatch.v1.Side\x12\x12\n\ndisclosure\x18\x04 \x01(\t\x12\x10\n\x08verified\x18\x05 \x01(\x08\x12\r\n\x05\x66\x61\x63ts\x18\x06 \x03(\t\x12\x12\n\nfact_bytes\x18\x07 \x01(\r\x12\x15\n\rminimum_count\x18\x08 \x01(\x04\x12\x0f\n\x07leakage\x18\t \x01(\t\x12\'\n\x07linkage\x18\n \x01(\x0b\x32\x16.blindmatch.v1.Linkage\x12\x0c\n\x04\x62\x61nd\x18\x0b \x01(\x04\x12\r\n\x05value\x18\x0c \x01(\t\x12\x10\n\x08\x64\x65\x63imals\x18\r \x01(\r\x12\x11\n\treport_to\x18\x0e \x03(\t\"\xae\x01\n\tThreshold\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x07members\x18\x02 \x03(\x0b\x32\x13.blindmatch.v1.Side\x12\x10\n\x08\x61t_least\x18\x03 \x01(\r\x12\x15\n\rminimum_count\x18\x04 \x01(\x04\x12\x0c\n\x04\x62\x61nd\x18\x05 \x01(\x04\x12\x0f\n\x07leakage\x18\x06 \x01(\t\x12\'\n\x07linkage\x18\x07 \x01(\x0b\x32\x16.blindmatch.v1.Linkage\"6\n\x08Standing\x12\x12\n\nepoch_days\x18\x01 \x01(\r\x12\x16\n\x0e\x63hecks_per_day\x18\x02 \x01(\r\"\xc6\x03\n\tAgreement\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12%\n\x07parties\x18\x04 \x03(\x0b\x32\x14.blindmatch.v1.Party\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0e\n\x06schema\x18\x06 \x01(\t\x12\x15\n\rschema_digest\x18\x07 \x01(\x0c\x12\"\n\x05\x65\x64ges\x18\x08 \x03(\x0b\x32\x13.blindmatch.v1.Edge\x12\x0f\n\x07marking\x18\t \x01(\t\x12\x16\n\x0ehandling_codes\x18\n \x03(\t\x12\x12\n\nnot_before\x18\x0b \x01(\x03\x12\x0f\n\x07\x65xpires\x18\x0c \x01(\x03\x12\x15\n\rrounds_budget\x18\r \x01(\r\x12\x10\n\x08\x63\x61lendar\x18\x0e \x01(\t\x12\x16\n\x0eretention_days\x18\x0f \x01(\r\x12\x11\n\tcollector\x18\x10 \x01(\t\x12\r\n\x05nonce\x18\x11 \x01(\x0c\x12,\n\nthresholds\x18\x12 \x03(\x0b\x32\x18.blindmatch.v1.Threshold\x12)\n\x08standing\x18\x13 \x01(\x0b\x32\x17.blindmatch.v1.Standing\".\n\tSignature\x12\x0e\n\x06\x61gency\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"_\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12,\n\nsignatures\x18\x03 \x03(\x0b\x32\x18.blindmatch.v1.Signature\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\"4\n\rDescribeReply\x12#\n\x05party\x18\x01 \x01(\x0b\x32\x14.blindmatch.v1.Party\"\x82\x01\n\x0eProposeRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12)\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\x12\x34\n\x0bwithdrawals\x18\x03 \x03(\x0b\x32\x1f.blindmatch.v1.SignedWithdrawal\"o\n\x0cProposeReply\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\x12\x34\n\x0bwithdrawals\x18\x02 \x03(\x0b\x32\x1f.blindmatch.v1.SignedWithdrawal\"2\n\x0c\x46\x65tchRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x11\n\tagreement\x18\x02 \x01(\x0c\"m\n\nFetchReply\x12)\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x17.blindmatch.v1.Envelope\x12\x34\n\x0bwithdrawals\x18\x02 \x03(\x0b\x32\x1f.blindmatch.v1.SignedWithdrawal\"W\n\x0fWithdrawRequest\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x33\n\nwithdrawal\x18\x02 \x01(\x0b\x32\x1f.blindmatch.v1.SignedWithdrawal\"Y\n\x10SignedWithdrawal\x12\x11\n\tagreement\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"\x0f\n\rWithdrawReply2\xa8\x02\n\nAgreements\x12H\n\x08\x44\x65scribe\x12\x1e.blindmatch.v1.DescribeRequest\x1a\x1c.blindmatch.v1.DescribeReply\x12\x45\n\x07Propose\x12\x1d.blindmatch.v1.ProposeRequest\x1a\x1b.blindmatch.v1.ProposeReply\x12?\n\x05\x46\x65tch\x12\x1b.blindmatch.v1.FetchRequest\x1a\x19.blindmatch.v1.FetchReply\x12H\n\x08Withdraw\x12\x1e.blindmatch.v1.WithdrawRequest\x1a\x1c.blindmatch.v1.WithdrawReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,31 +38,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKAGE']._serialized_start=290
   _globals['_LINKAGE']._serialized_end=370
   _globals['_EDGE']._serialized_start=373
-  _globals['_EDGE']._serialized_end=621
-  _globals['_AGREEMENT']._serialized_start=624
-  _globals['_AGREEMENT']._serialized_end=989
-  _globals['_SIGNATURE']._serialized_start=991
-  _globals['_SIGNATURE']._serialized_end=1037
-  _globals['_ENVELOPE']._serialized_start=1039
-  _globals['_ENVELOPE']._serialized_end=1134
-  _globals['_DESCRIBEREQUEST']._serialized_start=1136
-  _globals['_DESCRIBEREQUEST']._serialized_end=1170
-  _globals['_DESCRIBEREPLY']._serialized_start=1172
-  _globals['_DESCRIBEREPLY']._serialized_end=1224
-  _globals['_PROPOSEREQUEST']._serialized_start=1226
-  _globals['_PROPOSEREQUEST']._serialized_end=1302
-  _globals['_PROPOSEREPLY']._serialized_start=1304
-  _globals['_PROPOSEREPLY']._serialized_end=1361
-  _globals['_FETCHREQUEST']._serialized_start=1363
-  _globals['_FETCHREQUEST']._serialized_end=1413
-  _globals['_FETCHREPLY']._serialized_start=1415
-  _globals['_FETCHREPLY']._serialized_end=1470
-  _globals['_WITHDRAWREQUEST']._serialized_start=1472
-  _globals['_WITHDRAWREQUEST']._serialized_end=1559
-  _globals['_SIGNEDWITHDRAWAL']._serialized_start=1561
-  _globals['_SIGNEDWITHDRAWAL']._serialized_end=1650
-  _globals['_WITHDRAWREPLY']._serialized_start=1652
-  _globals['_WITHDRAWREPLY']._serialized_end=1667
-  _globals['_AGREEMENTS']._serialized_start=1670
-  _globals['_AGREEMENTS']._serialized_end=1966
+  _globals['_EDGE']._serialized_end=687
+  _globals['_THRESHOLD']._serialized_start=690
+  _globals['_THRESHOLD']._serialized_end=864
+  _globals['_STANDING']._serialized_start=866
+  _globals['_STANDING']._serialized_end=920
+  _globals['_AGREEMENT']._serialized_start=923
+  _globals['_AGREEMENT']._serialized_end=1377
+  _globals['_SIGNATURE']._serialized_start=1379
+  _globals['_SIGNATURE']._serialized_end=1425
+  _globals['_ENVELOPE']._serialized_start=1427
+  _globals['_ENVELOPE']._serialized_end=1522
+  _globals['_DESCRIBEREQUEST']._serialized_start=1524
+  _globals['_DESCRIBEREQUEST']._serialized_end=1558
+  _globals['_DESCRIBEREPLY']._serialized_start=1560
+  _globals['_DESCRIBEREPLY']._serialized_end=1612
+  _globals['_PROPOSEREQUEST']._serialized_start=1615
+  _globals['_PROPOSEREQUEST']._serialized_end=1745
+  _globals['_PROPOSEREPLY']._serialized_start=1747
+  _globals['_PROPOSEREPLY']._serialized_end=1858
+  _globals['_FETCHREQUEST']._serialized_start=1860
+  _globals['_FETCHREQUEST']._serialized_end=1910
+  _globals['_FETCHREPLY']._serialized_start=1912
+  _globals['_FETCHREPLY']._serialized_end=2021
+  _globals['_WITHDRAWREQUEST']._serialized_start=2023
+  _globals['_WITHDRAWREQUEST']._serialized_end=2110
+  _globals['_SIGNEDWITHDRAWAL']._serialized_start=2112
+  _globals['_SIGNEDWITHDRAWAL']._serialized_end=2201
+  _globals['_WITHDRAWREPLY']._serialized_start=2203
+  _globals['_WITHDRAWREPLY']._serialized_end=2218
+  _globals['_AGREEMENTS']._serialized_start=2221
+  _globals['_AGREEMENTS']._serialized_end=2517
 # @@protoc_insertion_point(module_scope)

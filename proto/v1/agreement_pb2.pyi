@@ -49,7 +49,7 @@ class Linkage(_message.Message):
     def __init__(self, overlap: _Optional[int] = ..., false_leads: _Optional[int] = ..., budget: _Optional[int] = ..., missing: _Optional[bool] = ...) -> None: ...
 
 class Edge(_message.Message):
-    __slots__ = ("id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "minimum_count", "leakage", "linkage")
+    __slots__ = ("id", "receiver", "sender", "disclosure", "verified", "facts", "fact_bytes", "minimum_count", "leakage", "linkage", "band", "value", "decimals", "report_to")
     ID_FIELD_NUMBER: _ClassVar[int]
     RECEIVER_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,10 @@ class Edge(_message.Message):
     MINIMUM_COUNT_FIELD_NUMBER: _ClassVar[int]
     LEAKAGE_FIELD_NUMBER: _ClassVar[int]
     LINKAGE_FIELD_NUMBER: _ClassVar[int]
+    BAND_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    DECIMALS_FIELD_NUMBER: _ClassVar[int]
+    REPORT_TO_FIELD_NUMBER: _ClassVar[int]
     id: str
     receiver: Side
     sender: Side
@@ -70,10 +74,40 @@ class Edge(_message.Message):
     minimum_count: int
     leakage: str
     linkage: Linkage
-    def __init__(self, id: _Optional[str] = ..., receiver: _Optional[_Union[Side, _Mapping]] = ..., sender: _Optional[_Union[Side, _Mapping]] = ..., disclosure: _Optional[str] = ..., verified: _Optional[bool] = ..., facts: _Optional[_Iterable[str]] = ..., fact_bytes: _Optional[int] = ..., minimum_count: _Optional[int] = ..., leakage: _Optional[str] = ..., linkage: _Optional[_Union[Linkage, _Mapping]] = ...) -> None: ...
+    band: int
+    value: str
+    decimals: int
+    report_to: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., receiver: _Optional[_Union[Side, _Mapping]] = ..., sender: _Optional[_Union[Side, _Mapping]] = ..., disclosure: _Optional[str] = ..., verified: _Optional[bool] = ..., facts: _Optional[_Iterable[str]] = ..., fact_bytes: _Optional[int] = ..., minimum_count: _Optional[int] = ..., leakage: _Optional[str] = ..., linkage: _Optional[_Union[Linkage, _Mapping]] = ..., band: _Optional[int] = ..., value: _Optional[str] = ..., decimals: _Optional[int] = ..., report_to: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Threshold(_message.Message):
+    __slots__ = ("id", "members", "at_least", "minimum_count", "band", "leakage", "linkage")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BAND_FIELD_NUMBER: _ClassVar[int]
+    LEAKAGE_FIELD_NUMBER: _ClassVar[int]
+    LINKAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    members: _containers.RepeatedCompositeFieldContainer[Side]
+    at_least: int
+    minimum_count: int
+    band: int
+    leakage: str
+    linkage: Linkage
+    def __init__(self, id: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Side, _Mapping]]] = ..., at_least: _Optional[int] = ..., minimum_count: _Optional[int] = ..., band: _Optional[int] = ..., leakage: _Optional[str] = ..., linkage: _Optional[_Union[Linkage, _Mapping]] = ...) -> None: ...
+
+class Standing(_message.Message):
+    __slots__ = ("epoch_days", "checks_per_day")
+    EPOCH_DAYS_FIELD_NUMBER: _ClassVar[int]
+    CHECKS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    epoch_days: int
+    checks_per_day: int
+    def __init__(self, epoch_days: _Optional[int] = ..., checks_per_day: _Optional[int] = ...) -> None: ...
 
 class Agreement(_message.Message):
-    __slots__ = ("format", "title", "purpose", "parties", "suite", "schema", "schema_digest", "edges", "marking", "handling_codes", "not_before", "expires", "rounds_budget", "calendar", "retention_days", "collector", "nonce")
+    __slots__ = ("format", "title", "purpose", "parties", "suite", "schema", "schema_digest", "edges", "marking", "handling_codes", "not_before", "expires", "rounds_budget", "calendar", "retention_days", "collector", "nonce", "thresholds", "standing")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
@@ -91,6 +125,8 @@ class Agreement(_message.Message):
     RETENTION_DAYS_FIELD_NUMBER: _ClassVar[int]
     COLLECTOR_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
     format: int
     title: str
     purpose: str
@@ -108,7 +144,9 @@ class Agreement(_message.Message):
     retention_days: int
     collector: str
     nonce: bytes
-    def __init__(self, format: _Optional[int] = ..., title: _Optional[str] = ..., purpose: _Optional[str] = ..., parties: _Optional[_Iterable[_Union[Party, _Mapping]]] = ..., suite: _Optional[str] = ..., schema: _Optional[str] = ..., schema_digest: _Optional[bytes] = ..., edges: _Optional[_Iterable[_Union[Edge, _Mapping]]] = ..., marking: _Optional[str] = ..., handling_codes: _Optional[_Iterable[str]] = ..., not_before: _Optional[int] = ..., expires: _Optional[int] = ..., rounds_budget: _Optional[int] = ..., calendar: _Optional[str] = ..., retention_days: _Optional[int] = ..., collector: _Optional[str] = ..., nonce: _Optional[bytes] = ...) -> None: ...
+    thresholds: _containers.RepeatedCompositeFieldContainer[Threshold]
+    standing: Standing
+    def __init__(self, format: _Optional[int] = ..., title: _Optional[str] = ..., purpose: _Optional[str] = ..., parties: _Optional[_Iterable[_Union[Party, _Mapping]]] = ..., suite: _Optional[str] = ..., schema: _Optional[str] = ..., schema_digest: _Optional[bytes] = ..., edges: _Optional[_Iterable[_Union[Edge, _Mapping]]] = ..., marking: _Optional[str] = ..., handling_codes: _Optional[_Iterable[str]] = ..., not_before: _Optional[int] = ..., expires: _Optional[int] = ..., rounds_budget: _Optional[int] = ..., calendar: _Optional[str] = ..., retention_days: _Optional[int] = ..., collector: _Optional[str] = ..., nonce: _Optional[bytes] = ..., thresholds: _Optional[_Iterable[_Union[Threshold, _Mapping]]] = ..., standing: _Optional[_Union[Standing, _Mapping]] = ...) -> None: ...
 
 class Signature(_message.Message):
     __slots__ = ("agency", "signature")
@@ -141,18 +179,22 @@ class DescribeReply(_message.Message):
     def __init__(self, party: _Optional[_Union[Party, _Mapping]] = ...) -> None: ...
 
 class ProposeRequest(_message.Message):
-    __slots__ = ("version", "envelope")
+    __slots__ = ("version", "envelope", "withdrawals")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     version: int
     envelope: Envelope
-    def __init__(self, version: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, version: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class ProposeReply(_message.Message):
-    __slots__ = ("envelope",)
+    __slots__ = ("envelope", "withdrawals")
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     envelope: Envelope
-    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class FetchRequest(_message.Message):
     __slots__ = ("version", "agreement")
@@ -163,10 +205,12 @@ class FetchRequest(_message.Message):
     def __init__(self, version: _Optional[int] = ..., agreement: _Optional[bytes] = ...) -> None: ...
 
 class FetchReply(_message.Message):
-    __slots__ = ("envelope",)
+    __slots__ = ("envelope", "withdrawals")
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     envelope: Envelope
-    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class WithdrawRequest(_message.Message):
     __slots__ = ("version", "withdrawal")

@@ -1,49 +1,64 @@
 """The agreement that the parties sign.
 
-`terms` holds what it says, `envelope` the exact bytes with their signatures, `words` what an edge reveals, `checks`
-what makes a field wrong. What is signed is never a re-encoding of the terms but the payload's exact bytes, in the
-manner of DSSE: verify, then parse. Parsing the bytes is `node/convert`.
+`terms` holds what it says, `edges` who is compared with whom, `envelope` the exact bytes with their signatures,
+`leaving` who declined or withdrew, `words` what a comparison reveals, `checks` what makes a field wrong. What is signed
+is never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing
+the bytes is `node/convert`.
 """
 
+from blindmatch.protocol.agreement.edges import (
+    EDGE_CHARACTERS,
+    KINDS,
+    LEAST_MINIMUM,
+    LISTING,
+    MEMBERS,
+    NUMBERS,
+    Disclosure,
+    Edge,
+    Linkage,
+    Side,
+    Threshold,
+)
 from blindmatch.protocol.agreement.envelope import (
     PAYLOAD_TYPE,
-    WITHDRAWAL_TYPE,
     Envelope,
-    SignedWithdrawal,
-    Withdrawal,
     agreement_id,
+    check_allowed,
     check_signatures,
     check_usable,
     missing_signatures,
-    read_withdrawal,
     sign,
-    sign_withdrawal,
     verify_signature,
     when,
 )
+from blindmatch.protocol.agreement.leaving import (
+    Leaving,
+    SignedWithdrawal,
+    Withdrawal,
+    read_withdrawal,
+    sign_withdrawal,
+)
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
-    EDGE_CHARACTERS,
     FORMAT,
     HANDLING_CODES,
-    KINDS,
     MARKINGS,
     NONCE_BYTES,
     SUITE,
     Agreement,
-    Disclosure,
-    Edge,
-    Linkage,
     Party,
-    Side,
+    Standing,
     within_marking,
 )
 from blindmatch.protocol.agreement.words import (
     both_learn,
+    collector_learns,
     default_leakage,
     describe,
+    member_learns,
     receiver_learns,
     sender_learns,
+    standing_learn,
 )
 
 __all__ = [
@@ -52,32 +67,42 @@ __all__ = [
     "FORMAT",
     "HANDLING_CODES",
     "KINDS",
+    "LEAST_MINIMUM",
+    "LISTING",
     "MARKINGS",
+    "MEMBERS",
     "NONCE_BYTES",
+    "NUMBERS",
     "PAYLOAD_TYPE",
     "SUITE",
-    "WITHDRAWAL_TYPE",
     "Agreement",
     "Disclosure",
     "Edge",
     "Envelope",
+    "Leaving",
     "Linkage",
     "Party",
     "Side",
     "SignedWithdrawal",
+    "Standing",
+    "Threshold",
     "Withdrawal",
     "agreement_id",
     "both_learn",
+    "check_allowed",
     "check_signatures",
     "check_usable",
+    "collector_learns",
     "default_leakage",
     "describe",
+    "member_learns",
     "missing_signatures",
     "read_withdrawal",
     "receiver_learns",
     "sender_learns",
     "sign",
     "sign_withdrawal",
+    "standing_learn",
     "verify_signature",
     "when",
     "within_marking",

@@ -5,9 +5,9 @@ raise `AgreementError` with the path of the wrong field.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from blindmatch.protocol.agreement import checks
+from blindmatch.protocol.agreement.edges import Edge, Threshold
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
 
@@ -20,26 +20,17 @@ SUITE = "ristretto255-SHA512"
 MARKINGS = ("OFFICIAL", "OFFICIAL-SENSITIVE", "SECRET", "TOP SECRET")
 """Government security classifications, lowest first."""
 
-KINDS = ("subjects", "suppliers", "bidders")
 CALENDARS = ("once", "on-demand", "weekly", "monthly")
 HANDLING_CODES = ("P", "C")
 """3x5x2 grading: P may be shared, C may be shared with conditions."""
 
 NONCE_BYTES = 16
 IDENTITY_KEY_BYTES = 32
-EDGE_CHARACTERS = 64
 
 
 def within_marking(marking: str, highest: str) -> bool:
     """Whether a collection with `marking` may enter where `highest` is the cap. An unknown marking may not."""
     return marking in MARKINGS and MARKINGS.index(marking) <= MARKINGS.index(highest)
-
-
-class Disclosure(StrEnum):
-    """What an edge reveals to its receiver."""
-
-    HITS = "hits"
-    HITS_FACTS = "hits+facts"
 
 
 @dataclass(frozen=True)
@@ -67,109 +58,17 @@ class Party:
 
 
 @dataclass(frozen=True)
-class Side:
-    """What one side of an edge brings: whose collection, of which kind, at most how large."""
+class Standing:
+    """The parties compare again and again: a key serves one epoch, and only what changed travels."""
 
-    agency: str
-    collection_kind: str
-    max_records: int
-    tokens_per_record: int
-    """The most per record. Every record is padded to one number, so that sizes show the number of records only."""
-
-    def __post_init__(self) -> None:
-        checks.identifier("agency", self.agency)
-        checks.one_of("collection_kind", self.collection_kind, KINDS)
-        checks.whole("max_records", self.max_records, 1, LIMITS.records)
-        checks.whole("tokens_per_record", self.tokens_per_record, 1, LIMITS.tokens_per_record)
-        if self.max_elements > LIMITS.elements:
-            raise AgreementError(
-                "max_records",
-                f"times {self.tokens_per_record} tokens is {self.max_elements} elements; {LIMITS.elements} are allowed",
-            )
-
-    @property
-    def max_elements(self) -> int:
-        """The most elements that this side may bring."""
-        return self.max_records * self.tokens_per_record
-
-
-@dataclass(frozen=True)
-class Linkage:
-    """What a round's match keys are compiled for, besides both lists' sizes and rates.
-
-    Shares are whole millionths: what is signed must be the same number for everybody.
-    """
-
-    overlap: float = 0.05
-    """Expected common records as a share of the shorter list; 5% or less unless it is known."""
-    false_leads: float = 0.01
-    """Expected false leads as a share of all leads: keys that are less specific are not used."""
-    budget: int = 80
-    """The most keys; those that add most to the recall are used."""
-    missing: bool = True
-    """Whether keys may be used that fit records with a missing field."""
+    epoch_days: int
+    """How long one epoch's key serves at most."""
+    checks_per_day: int = 0
+    """Single records that one party may compare per edge and day; 0: none."""
 
     def __post_init__(self) -> None:
-        checks.share("overlap", self.overlap)
-        checks.share("false_leads", self.false_leads)
-        checks.whole("budget", self.budget, 1, LIMITS.keys)
-        checks.flag("missing", self.missing)
-
-
-@dataclass(frozen=True)
-class Edge:
-    """One directed comparison: this receiver learns this disclosure from that sender."""
-
-    id: str
-    receiver: Side
-    sender: Side
-    disclosure: Disclosure
-    verified: bool = False
-    """VOPRF: the sender proves with every chunk that it used one key throughout."""
-    facts: tuple[str, ...] = ()
-    fact_bytes: int = 0
-    """Bytes of the padded fact payload that travels with one hit; 0 for `hits`."""
-    minimum_count: int = 0
-    leakage: str = ""
-    """What each side learns, in the words that the parties sign."""
-    linkage: Linkage = Linkage()
-
-    def __post_init__(self) -> None:
-        checks.identifier("id", self.id, longest=EDGE_CHARACTERS)
-        if self.receiver.agency == self.sender.agency:
-            raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
-        checks.one_of("disclosure", self.disclosure, tuple(Disclosure))
-        object.__setattr__(self, "disclosure", Disclosure(self.disclosure))
-        checks.flag("verified", self.verified)
-        self._check_facts()
-        if self.minimum_count != 0 or isinstance(self.minimum_count, bool):
-            raise AgreementError("minimum_count", f"must be 0 for {self.disclosure.value}: it is for counts")
-        checks.text("leakage", self.leakage)
-        if not isinstance(self.linkage, Linkage):
-            raise AgreementError("linkage", "is missing")
-
-    def _check_facts(self) -> None:
-        if self.disclosure is Disclosure.HITS:
-            if self.facts != ():
-                raise AgreementError("facts", "must be empty: this edge discloses hits only")
-            checks.whole("fact_bytes", self.fact_bytes, 0, 0)
-            return
-        checks.several("facts", self.facts, 1, 64)
-        for index, name in enumerate(self.facts):
-            checks.fact_name(f"facts[{index}]", name)
-        checks.distinct("facts", self.facts)
-        checks.whole("fact_bytes", self.fact_bytes, 1, LIMITS.fact_bytes)
-
-    def side(self, agency: str) -> Side:
-        """The side that `agency` brings.
-
-        Raises:
-            AgreementError: the agency stands on neither side.
-        """
-        for side in (self.receiver, self.sender):
-            if side.agency == agency:
-                return side
-        raise AgreementError("edges", f"{agency} is on neither side of {self.id}")
+        checks.whole("epoch_days", self.epoch_days, 1, LIMITS.epoch_days)
+        checks.whole("checks_per_day", self.checks_per_day, 0, LIMITS.checks_per_day)
 
 
 @dataclass(frozen=True)
@@ -195,6 +94,8 @@ class Agreement:
     nonce: bytes
     """16 random bytes: two agreements never share an id."""
     collector: str = ""
+    thresholds: tuple[Threshold, ...] = ()
+    standing: Standing | None = None
     suite: str = SUITE
     format: int = FORMAT
 
@@ -207,6 +108,7 @@ class Agreement:
         checks.identifier("schema", self.schema)
         checks.octets("schema_digest", self.schema_digest, DIGEST_BYTES)
         self._check_edges()
+        self._check_thresholds()
         self._check_terms()
 
     def _check_parties(self) -> None:
@@ -221,7 +123,7 @@ class Agreement:
             raise AgreementError("collector", f"{self.collector} is not one of the parties")
 
     def _check_edges(self) -> None:
-        checks.several("edges", self.edges, 1, LIMITS.edges)
+        checks.several("edges", self.edges, 0 if self.thresholds else 1, LIMITS.edges)
         checks.distinct("edges", (edge.id for edge in self.edges), "id")
         for index, edge in enumerate(self.edges):
             for name, side in (("receiver", edge.receiver), ("sender", edge.sender)):
@@ -231,12 +133,38 @@ class Agreement:
                         f"{side.agency} is not one of the parties",
                         hint="Add it to the parties, or correct the edge.",
                     )
+            for name in edge.report_to:
+                if name not in self.agencies:
+                    raise AgreementError(f"edges[{index}].report_to", f"{name} is not one of the parties")
         # The same comparison twice would double the budget that people read.
         pairs = (
-            (e.receiver.agency, e.receiver.collection_kind, e.sender.agency, e.sender.collection_kind)
+            (
+                e.receiver.agency,
+                e.receiver.collection_kind,
+                e.sender.agency,
+                e.sender.collection_kind,
+                e.disclosure.value,
+                e.value,
+            )
             for e in self.edges
         )
         checks.distinct("edges", pairs)
+
+    def _check_thresholds(self) -> None:
+        checks.several("thresholds", self.thresholds, 0, LIMITS.thresholds)
+        ids = [edge.id for edge in self.edges]
+        for index, threshold in enumerate(self.thresholds):
+            path = f"thresholds[{index}]"
+            if threshold.id in ids:
+                raise AgreementError(f"{path}.id", f"{threshold.id} is the id of another comparison")
+            ids.append(threshold.id)
+            for place, side in enumerate(threshold.members):
+                if side.agency not in self.agencies:
+                    raise AgreementError(
+                        f"{path}.members[{place}].agency", f"{side.agency} is not one of the parties"
+                    )
+        if self.thresholds and not self.collector:
+            raise AgreementError("collector", "is missing: a threshold needs an agency that collects")
 
     def _check_terms(self) -> None:
         checks.one_of("marking", self.marking, MARKINGS)
@@ -254,6 +182,8 @@ class Agreement:
             raise AgreementError("rounds_budget", "must be 1, since the calendar says once")
         checks.whole("retention_days", self.retention_days, 1, LIMITS.retention_days)
         checks.octets("nonce", self.nonce, NONCE_BYTES)
+        if self.standing is not None and not any(edge.listing for edge in self.edges):
+            raise AgreementError("standing", "is for edges that disclose hits; there is none")
 
     @property
     def agencies(self) -> tuple[str, ...]:
@@ -283,6 +213,33 @@ class Agreement:
         raise AgreementError(
             "edges", f"there is no edge {edge_id}", hint="Edges: " + ", ".join(edge.id for edge in self.edges)
         )
+
+    @property
+    def comparisons(self) -> tuple[Edge | Threshold, ...]:
+        """Every edge and every threshold: each has the agreement's budget of rounds to itself."""
+        return (*self.edges, *self.thresholds)
+
+    def comparison(self, name: str) -> Edge | Threshold:
+        """One edge or threshold by its id.
+
+        Raises:
+            AgreementError: neither.
+        """
+        for each in self.comparisons:
+            if each.id == name:
+                return each
+        return self.edge(name)
+
+    def threshold(self, threshold_id: str) -> Threshold:
+        """One threshold by its id.
+
+        Raises:
+            AgreementError: no such threshold.
+        """
+        for threshold in self.thresholds:
+            if threshold.id == threshold_id:
+                return threshold
+        raise AgreementError("thresholds", f"there is no threshold {threshold_id}")
 
     def edges_received_by(self, agency: str) -> tuple[Edge, ...]:
         """The edges on which `agency` learns something."""

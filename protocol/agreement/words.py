@@ -1,35 +1,86 @@
-"""An edge in words: what each side learns. The default for `Edge.leakage`, and what `agreement show` prints."""
+"""A comparison in words: what each side learns. The default for `leakage`, and what `agreement show` prints.
+
+Every sentence is a promise that a test holds: two worlds that it calls the same look the same to who reads it.
+"""
 
 from dataclasses import replace
+from typing import TypeVar
 
-from blindmatch.protocol.agreement.terms import Disclosure, Edge, Side
+from blindmatch.protocol.agreement.edges import Disclosure, Edge, Side, Threshold
 
 RATES = 200
 """Roughly how many numbers a side states; the schema has the exact count."""
 
+Comparison = TypeVar("Comparison", Edge, Threshold)
+
 
 def receiver_learns(edge: Edge) -> str:
-    """What the receiver gets to know, in one or two sentences."""
+    """What the receiver gets to know, in a few sentences."""
     sender, receiver = edge.sender, edge.receiver
-    found = (
-        f"{receiver.agency} learns which of its own {receiver.collection_kind} match a record among the "
-        f"{sender.collection_kind} of {sender.agency}, and which of the match keys agreed"
+    matching = (
+        f"{receiver.collection_kind} match a record among the {sender.collection_kind} of {sender.agency}"
     )
-    facts = ""
+    least = f"when fewer than {edge.minimum_count:,} do, it learns only that"
+    if edge.disclosure is Disclosure.COUNT:
+        steps = "" if edge.band == 1 else f", to the nearest {edge.band:,} below"
+        learns = f"{receiver.agency} learns how many of its own {matching}{steps}; {least}. It does not learn which"
+    elif edge.disclosure is Disclosure.SUM:
+        rounded = "" if edge.band == 1 else f", each rounded to a multiple of {_unit(edge)}"
+        learns = (
+            f"{receiver.agency} learns the sum of {edge.value}{rounded}, over those {sender.collection_kind} of "
+            f"{sender.agency} that match one of its own {receiver.collection_kind}; {least}. It does not learn which, "
+            "nor how many"
+        )
+    else:
+        learns = f"{receiver.agency} learns which of its own {matching}, and which of the match keys agreed"
     if edge.disclosure is Disclosure.HITS_FACTS:
-        facts = f"; for each match it also receives these facts: {', '.join(edge.facts)}"
-    return (
-        f"{found}{facts}. It sees how many {sender.collection_kind} {sender.agency} compared "
-        f"({_most(sender)}) and their rates, and nothing of those that do not match."
+        learns += f"; for each match it also receives these facts: {', '.join(edge.facts)}"
+    seen = (
+        f"It sees how many {sender.collection_kind} {sender.agency} compared ({_most(sender)}) and their rates, "
+        "and nothing of those that do not match."
     )
+    passed = f" It passes the result on to {', '.join(edge.report_to)}." if edge.report_to else ""
+    return f"{learns}. {seen}{passed}"
 
 
 def sender_learns(edge: Edge) -> str:
-    """What the sender gets to know, in one or two sentences."""
+    """What the sender gets to know, in a few sentences."""
     sender, receiver = edge.sender, edge.receiver
-    return (
+    seen = (
         f"{sender.agency} sees how many {receiver.collection_kind} {receiver.agency} compared ({_most(receiver)}), "
-        "their rates, and when. It does not learn who they are, which of its own records matched, or whether any did."
+        "their rates, and when."
+    )
+    if edge.listing:
+        return f"{seen} It does not learn who they are, which of its own records matched, or whether any did."
+    counted = (
+        receiver.collection_kind
+        if edge.disclosure is Disclosure.COUNT
+        else f"of its {sender.collection_kind}"
+    )
+    return (
+        f"{seen} Its node counts the matches, so that it can hold a result below the minimum back: it learns how many "
+        f"{counted} match and how many match keys agreed in each, but neither who they are nor which of its own "
+        "records matched."
+    )
+
+
+def member_learns(threshold: Threshold) -> str:
+    """What each member of a threshold gets to know."""
+    return (
+        f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key with records of at "
+        f"least {threshold.at_least - 1} of the others, not of which; when fewer than {threshold.minimum_count:,} keys "
+        "are shared so widely, nobody learns any. It sees how many records each of the others compared, their rates, "
+        "and when."
+    )
+
+
+def collector_learns(threshold: Threshold, collector: str) -> str:
+    """What the collector gets to know."""
+    return (
+        f"{collector} collects: its node learns, for every match key that at least {threshold.at_least} of them hold, "
+        "which of them hold it, and not whose it is; its officers are told how many there are"
+        + ("" if threshold.band == 1 else f", to the nearest {threshold.band:,} below")
+        + ". Of what fewer of them hold it learns nothing."
     )
 
 
@@ -43,15 +94,33 @@ def both_learn() -> str:
     )
 
 
-def default_leakage(edge: Edge) -> str:
-    """What each side learns from this edge's disclosure, in words, for the parties to sign."""
-    return f"{receiver_learns(edge)}\n{sender_learns(edge)}\n{both_learn()}"
+def standing_learn() -> str:
+    """What comparing again under one key tells besides, in two sentences."""
+    return (
+        "Under a standing agreement the same key serves for an epoch, and only changes travel: each side also sees how "
+        "many of the other's records were added, changed or removed since the last comparison, and the receiver which "
+        "of the sender's entries these are, without knowing whose. A single record that one side submits or asks "
+        "about looks the same whether it matches or not."
+    )
 
 
-def describe(edge: Edge) -> Edge:
-    """The same edge with `default_leakage` as its words; whatever stood there serves as a placeholder only."""
-    return replace(edge, leakage=default_leakage(edge))
+def default_leakage(comparison: Edge | Threshold, collector: str = "") -> str:
+    """What each side learns from a comparison, in words, for the parties to sign."""
+    if isinstance(comparison, Edge):
+        said = (receiver_learns(comparison), sender_learns(comparison))
+    else:
+        said = (member_learns(comparison), collector_learns(comparison, collector))
+    return "\n".join((*said, both_learn()))
+
+
+def describe(comparison: Comparison, collector: str = "") -> Comparison:
+    """The same with `default_leakage` as its words; whatever stood there serves as a placeholder only."""
+    return replace(comparison, leakage=default_leakage(comparison, collector))
 
 
 def _most(side: Side) -> str:
     return f"at most {side.max_records:,}"
+
+
+def _unit(edge: Edge) -> str:
+    return f"{edge.band / 10**edge.decimals:,.{edge.decimals}f}"

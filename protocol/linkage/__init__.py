@@ -12,11 +12,11 @@ from blindmatch.protocol.linkage.keys import FILLER, CompiledKey, CompiledKeys, 
 from blindmatch.protocol.linkage.rates import Rates, default_rates, measure
 from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema, parse_schema, schema_names
 from blindmatch.protocol.linkage.score import Lead, PairScore, expected_chance_matches, leads, score_pair
+from blindmatch.protocol.linkage.sharing import Rows
 from blindmatch.protocol.linkage.tokens import (
     ELEMENT_BYTES,
     AllocateRows,
     Elements,
-    Rows,
     TokenBuilder,
     Tokens,
     in_memory,

@@ -33,7 +33,7 @@ def one_pair():
     """One area of the pilot, with one council."""
     scenario = load_scenario("pilot").first(1)
     area = scenario.areas[0]
-    short = area.model_copy(update={"councils": area.councils[:1]})
+    short = area.model_copy(update={"agencies": area.agencies[:2]})
     return scenario.model_copy(update={"areas": (short,)})
 
 

@@ -17,6 +17,8 @@ from blindmatch.protocol.agreement import (
     Envelope,
     Side,
     SignedWithdrawal,
+    Standing,
+    Threshold,
     Withdrawal,
 )
 from blindmatch.protocol.errors import AgreementError, InputError, PeerError
@@ -49,16 +51,37 @@ def sides(draw, agency):
 
 @st.composite
 def edges(draw, agencies):
-    receiver, sender = draw(st.permutations(agencies))[:2]
-    named = draw(facts) if draw(st.booleans()) else []
+    receiver, sender, *others = draw(st.permutations(agencies))
+    kinds = [kind for kind in Disclosure if kind is not Disclosure.THRESHOLD]
+    disclosure = draw(st.sampled_from(kinds))
+    named = draw(facts) if disclosure is Disclosure.HITS_FACTS else []
+    number, total = disclosure in terms.NUMBERS, disclosure is Disclosure.SUM
     return Edge(
         id=draw(identifiers),
         receiver=draw(sides(receiver)),
         sender=draw(sides(sender)),
-        disclosure=Disclosure.HITS_FACTS if named else Disclosure.HITS,
-        verified=draw(st.booleans()),
+        disclosure=disclosure,
+        verified=not number and draw(st.booleans()),
         facts=tuple(named),
         fact_bytes=draw(st.integers(1, LIMITS.fact_bytes)) if named else 0,
+        minimum_count=draw(st.integers(terms.LEAST_MINIMUM, LIMITS.records)) if number else 0,
+        band=draw(st.integers(1, LIMITS.sum_total)) if number else 0,
+        value=draw(facts)[0] if total else "",
+        decimals=draw(st.integers(0, 4)) if total else 0,
+        report_to=tuple(others) if number and draw(st.booleans()) else (),
+        leakage=draw(texts),
+    )
+
+
+@st.composite
+def thresholds(draw, agencies):
+    members = draw(st.permutations(agencies))[: draw(st.integers(2, len(agencies)))]
+    return Threshold(
+        id="t-" + draw(identifiers),
+        members=tuple(draw(sides(member)) for member in members),
+        at_least=draw(st.integers(2, len(members))),
+        minimum_count=draw(st.integers(1, LIMITS.records)),
+        band=draw(st.integers(1, LIMITS.records)),
         leakage=draw(texts),
     )
 
@@ -78,6 +101,12 @@ def agreements(draw) -> Agreement:
             ),
         )
     )
+    many = draw(st.lists(thresholds(names), max_size=2, unique_by=lambda threshold: threshold.id))
+    ids = {edge.id for edge in drawn}
+    many = [threshold for threshold in many if threshold.id not in ids]
+    standing = st.none() | st.builds(
+        Standing, st.integers(1, LIMITS.epoch_days), st.integers(0, LIMITS.checks_per_day)
+    )
     start = draw(st.integers(0, terms.checks.LAST_SECOND - 1))
     return replace(
         USUAL,
@@ -91,7 +120,9 @@ def agreements(draw) -> Agreement:
         expires=draw(st.integers(start + 1, terms.checks.LAST_SECOND)),
         rounds_budget=draw(st.integers(1, LIMITS.rounds)),
         retention_days=draw(st.integers(1, LIMITS.retention_days)),
-        collector=draw(st.sampled_from(["", *names])),
+        collector=draw(st.sampled_from(names if many else ["", *names])),
+        thresholds=tuple(many),
+        standing=draw(standing) if any(edge.listing for edge in drawn) else None,
         nonce=draw(st.binary(min_size=16, max_size=16).filter(any)),
     )
 
@@ -110,7 +141,13 @@ def test_the_words_name_both_sides_and_every_fact(agreement):
         assert edge.receiver.agency in words
         assert edge.sender.agency in words
         assert all(fact in words for fact in edge.facts)
+        assert all(agency in words for agency in edge.report_to)
+        assert edge.value in words
         assert terms.describe(edge).leakage == words
+    for threshold in agreement.thresholds:
+        words = terms.default_leakage(threshold, agreement.collector)
+        assert all(agency in words for agency in (*threshold.agencies, agreement.collector))
+        assert terms.describe(threshold, agreement.collector).leakage == words
 
 
 @given(st.binary(max_size=400))

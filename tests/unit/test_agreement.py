@@ -5,21 +5,32 @@ from dataclasses import fields, replace
 import pytest
 
 from blindmatch.protocol import agreement as terms
+from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import (
     Agreement,
     Disclosure,
     Edge,
     Envelope,
+    Leaving,
     Linkage,
     Party,
     Side,
     SignedWithdrawal,
+    Standing,
+    Threshold,
     Withdrawal,
     checks,
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.agencies import DAY, Agency, agreement_between, edge_between, signed
+from blindmatch.simulations.agencies import (
+    DAY,
+    Agency,
+    agreement_between,
+    edge_between,
+    signed,
+    threshold_between,
+)
 
 START = 1_800_000_000
 FORCE, EAST, SOUTH = Agency("west-force", "police"), Agency("east-council"), Agency("south-council")
@@ -119,8 +130,13 @@ def test_a_side_may_not_bring_more_elements_than_the_limit():
         ("disclosure", "everything"),
         ("disclosure", 1),
         ("verified", 1),
+        ("disclosure", "threshold"),
         ("minimum_count", 1),
         ("minimum_count", False),
+        ("band", 1),
+        ("value", "contract_value"),
+        ("decimals", 2),
+        ("report_to", ("north-board",)),
         ("leakage", ""),
         ("leakage", LONG),
         ("facts", ("contract_value",)),
@@ -131,6 +147,107 @@ def test_a_side_may_not_bring_more_elements_than_the_limit():
 )
 def test_edge(field, value):
     refused(field, edge_between("west-force", "east-council"), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("disclosure", "field", "value"),
+    [
+        ("count", "verified", True),
+        ("count", "minimum_count", terms.LEAST_MINIMUM - 1),
+        ("sum", "minimum_count", 0),
+        ("count", "minimum_count", LIMITS.records + 1),
+        ("count", "band", 0),
+        ("sum", "band", LIMITS.sum_total + 1),
+        ("count", "value", "contract_value"),
+        ("count", "decimals", 2),
+        ("sum", "value", ""),
+        ("sum", "value", "Contract Value"),
+        ("sum", "decimals", 5),
+        ("sum", "decimals", -1),
+        ("count", "facts", ("contract_value",)),
+        ("sum", "fact_bytes", 64),
+        ("count", "report_to", ["board"]),
+        ("count", "report_to[0]", ("The Board",)),
+        ("count", "report_to[0]", ("west-force",)),
+        ("sum", "report_to[0]", ("east-council",)),
+        ("sum", "report_to[1]", ("board", "board")),
+    ],
+)
+def test_counts_and_sums(disclosure, field, value):
+    value_name = "contract_value" if disclosure == "sum" else ""
+    edge = edge_between("west-force", "east-council", disclosure=Disclosure(disclosure), value=value_name)
+    refused(field, edge, **{field.partition("[")[0]: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "No"),
+        ("members", (Side("west-force", "subjects", 100, 8),)),
+        ("members", tuple(Side(f"force-{n}", "subjects", 100, 8) for n in range(terms.MEMBERS + 1))),
+        ("members[1].agency", (Side("west-force", "subjects", 100, 8),) * 2),
+        ("at_least", 1),
+        ("at_least", 4),
+        ("minimum_count", 0),
+        ("minimum_count", True),
+        ("band", 0),
+        ("leakage", ""),
+        ("linkage", None),
+    ],
+)
+def test_threshold(field, value):
+    threshold = threshold_between(["west-force", "east-force", "south-force"], 2, "west-force")
+    refused(field, threshold, **{field.partition("[")[0]: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epoch_days", 0),
+        ("epoch_days", LIMITS.epoch_days + 1),
+        ("epoch_days", 1.5),
+        ("checks_per_day", -1),
+        ("checks_per_day", LIMITS.checks_per_day + 1),
+    ],
+)
+def test_standing(field, value):
+    refused(field, Standing(30, 100), **{field: value})
+
+
+def of_many(**changes) -> Agreement:
+    agencies = [agency.id for agency in EVERYONE]
+    threshold = threshold_between(agencies, 2, "west-force")
+    parties = [agency.party() for agency in EVERYONE]
+    terms_of = {"thresholds": [threshold], "collector": "west-force", **changes}
+    return agreement_between(parties, [], start=START, **terms_of)
+
+
+def test_a_threshold_needs_no_edges_but_a_collector_and_parties():
+    assert of_many().threshold("shared").at_least == 2
+    refused("collector", of_many(), collector="")
+    stranger = threshold_between(["west-force", "north-force"], 2, "west-force")
+    refused("thresholds[0].members[1].agency", of_many(), thresholds=(stranger,))
+    refused("thresholds[1].id", of_many(), thresholds=of_many().thresholds * 2)
+    with pytest.raises(AgreementError, match="no threshold"):
+        of_many().threshold("other")
+
+
+def test_a_report_goes_to_a_party():
+    edge = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
+    parties = [agency.party() for agency in EVERYONE]
+    reported = replace(edge, report_to=("south-council",))
+    assert agreement_between(parties, [reported], start=START).edges[0].report_to == ("south-council",)
+    refused(
+        "edges[0].report_to",
+        agreement_between(parties, [edge], start=START),
+        edges=(replace(edge, report_to=("north-board",)),),
+    )
+
+
+def test_a_standing_agreement_has_an_edge_of_hits():
+    assert replace(good(), standing=Standing(30)).standing == Standing(30, 0)
+    count = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
+    refused("standing", replace(good(), edges=(count,)), standing=Standing(30))
 
 
 @pytest.mark.parametrize(
@@ -225,6 +342,7 @@ def test_a_word_for_a_disclosure_becomes_the_disclosure():
         ("collector", None),
         ("nonce", b"\x01" * 15),
         ("nonce", bytes(16)),
+        ("thresholds", [threshold_between(["west-force", "east-council"], 2, "west-force")]),
     ],
 )
 def test_agreement(field, value):
@@ -237,13 +355,15 @@ def test_every_field_of_every_class_has_a_wrong_value_above():
         Side: test_side,
         Edge: test_edge,
         Linkage: test_linkage,
+        Threshold: test_threshold,
+        Standing: test_standing,
         Agreement: test_agreement,
     }
     for kind, test in tried.items():
         (mark,) = [mark for mark in test.pytestmark if mark.name == "parametrize"]
         named = {field.partition("[")[0].partition(".")[0] for field, _ in mark.args[1]}
-        sides = {"receiver", "sender"} if kind is Edge else set()
-        assert named | sides == {field.name for field in fields(kind)}
+        known = {Edge: {"receiver", "sender"}, Agreement: {"standing"}}.get(kind, set())
+        assert named | known == {field.name for field in fields(kind)}
 
 
 def test_once_means_one_round():
@@ -370,6 +490,11 @@ def test_everything_in_order_is_usable():
         (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
         (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
         (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
+        (PeerCode.EXPIRED_AGREEMENT, {"declined": ("east-council",)}),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"declined": ("east-council",), "envelope": signed(good(), (FORCE, SOUTH))},
+        ),
         (
             PeerCode.EXPIRED_AGREEMENT,
             {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
@@ -398,10 +523,46 @@ def test_a_withdrawal_is_read_back():
     assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
 
 
-@pytest.mark.parametrize("reason", [LONG, "a\x00b"])
-def test_a_reason_is_a_text(reason):
+@pytest.mark.parametrize("kind", Leaving)
+@pytest.mark.parametrize("reason", ["x" * (LIMITS.reason_characters + 1), "a\x00b"])
+def test_a_reason_is_a_text(reason, kind):
     with pytest.raises(AgreementError):
-        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason), EAST.signer)
+        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason, kind), EAST.signer)
+
+
+def test_a_decline_is_read_back_and_has_a_reason():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", Leaving.DECLINED)
+    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
+    with pytest.raises(AgreementError, match="reason"):
+        terms.sign_withdrawal(replace(word, reason=""), EAST.signer)
+
+
+def test_a_decline_cannot_pass_for_a_withdrawal():
+    """The kind stands in the signed type: with the other kind's bytes the signature does not verify."""
+    words = [
+        Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", kind)
+        for kind in (Leaving.DECLINED, Leaving.WITHDRAWN)
+    ]
+    declined, withdrawn = (terms.sign_withdrawal(word, EAST.signer) for word in words)
+    for payload, signature in (
+        (withdrawn.payload, declined.signature),
+        (declined.payload, withdrawn.signature),
+    ):
+        with pytest.raises(PeerError) as caught:
+            terms.read_withdrawal(replace(declined, payload=payload, signature=signature), good())
+        assert caught.value.code is PeerCode.BAD_SIGNATURE
+    # Signed under one type and written as the other: verified, then found to say something else.
+    mixed = transcript.sign(EAST.signer, Leaving.DECLINED.payload_type, withdrawn.payload)
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(replace(declined, payload=mixed.payload, signature=mixed.signature), good())
+    assert caught.value.code is PeerCode.BAD_MESSAGE
+
+
+def test_what_64_parties_say_fits_beside_the_largest_agreement():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "\U0001f600" * LIMITS.reason_characters)
+    largest = terms.sign_withdrawal(word, EAST.signer)
+    each = len(largest.payload) + 300  # agency, signature, id and framing
+    assert LIMITS.agreement_bytes + LIMITS.parties * each < LIMITS.message_bytes
 
 
 def test_a_withdrawal_for_another_party_is_refused():
