@@ -135,31 +135,29 @@ def check_installed(programs: Path, folder: Path, *, native: bool) -> None:
     require(f"it is the installed one ({where})", holds=Path(where).is_relative_to(programs.parent))
     require(f"the curve is computed by {kernel}", holds=(kernel == "native") is native)
     require(f"hashes are computed by {hashes}", holds=(hashes == "hashlib") is not native)
-    word = {"BLINDMATCH_PASSPHRASE": "a passphrase for a trial"}
-    program, home = programs / "blindmatch", ("--home", "node")
-    run(
-        program,
-        "node",
-        "init",
-        *home,
-        "--agency",
-        "west-force",
-        "--name",
-        "West",
-        "--role",
-        "police",
-        folder=folder,
-        **word,
+    program = programs / "blindmatch"
+    words = (
+        "simulate",
+        "pilot",
+        "--areas",
+        "1",
+        "--scale",
+        "0.05",
+        "--seed",
+        "3",
+        "--out",
+        "trial",
+        "--json",
     )
-    status = json.loads(run(program, "node", "status", *home, "--json", folder=folder, **word))
-    require("node status answers", holds=status["agency"] == "west-force")
-    words = ("simulate", "pilot", "--areas", "1", "--scale", "0.05", "--seed", "3", "--json")
-    summary = json.loads(run(program, *words, folder=folder))
-    totals = summary["result"]["totals"]
+    totals = json.loads(run(program, *words, folder=folder))["result"]["totals"]
     require(
         f"two comparisons, {totals['receipts']} receipts",
         holds=totals["receipts"] == totals["comparisons"] == 2,
     )
+    word = {"BLINDMATCH_PASSPHRASE_FILE": "trial/passphrase.txt"}
+    words = ("node", "status", "--home", "trial/ashmoor/ashmoor-police", "--json")
+    status = json.loads(run(program, *words, folder=folder, **word))
+    require(f"node status answers: {status['curve']}", holds=status["curve"].startswith("native") is native)
 
 
 def repair(wheel: Path, tools: Path, scratch: Path) -> Path:
