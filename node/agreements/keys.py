@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from blindmatch.node.agreements.groups import nameless
 from blindmatch.node.collections import Collection
-from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side
+from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side, Threshold
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -20,6 +20,8 @@ from blindmatch.protocol.linkage import (
     default_rates,
     load_schema,
     measure,
+    pooled_rates,
+    pooled_sizes,
 )
 from blindmatch.protocol.transcript import digest
 
@@ -66,6 +68,24 @@ def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: St
         return _compile(load_schema(agreement.schema), receiver, sender, edge.linkage)
     except SchemaError as error:
         field = f"edges[{agreement.edges.index(edge)}].linkage"
+        raise AgreementError(field, error.message, hint=error.hint) from None
+
+
+def compile_threshold(agreement: Agreement, threshold: Threshold, stated: tuple[Stated, ...]) -> CompiledKeys:
+    """The keys of a round over a threshold, from each member's rates and number of records; see `linkage.pooled`.
+
+    No key is for records that lack a field: there are no two sides to lack it on. The expected leads are those over all pairs.
+
+    Raises:
+        AgreementError: no key is specific enough for these lists under the threshold's terms.
+    """
+    rates = pooled_rates(stated)
+    longer, shorter = pooled_sizes([records for _, records in stated])
+    linkage = replace(threshold.linkage, missing=False)
+    try:
+        return _compile(load_schema(agreement.schema), (rates, longer), (rates, shorter), linkage)
+    except SchemaError as error:
+        field = f"thresholds[{agreement.thresholds.index(threshold)}].linkage"
         raise AgreementError(field, error.message, hint=error.hint) from None
 
 

@@ -251,7 +251,9 @@ def sign(
         held = book.find(node, agreement)
         book.check_signable(node, held)
         for edge, name in chosen:  # checked before the question is asked, bound after the answer
-            bindings.check_fit(node, held.agreement, held.agreement.edge(edge), node.store.collection(name))
+            bindings.check_fit(
+                node, held.agreement, held.agreement.comparison(edge), node.store.collection(name)
+            )
         if node.settings.agency in held.missing and not yes:
             _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json, full=full)
         for edge, name in chosen:

@@ -44,14 +44,17 @@ if TYPE_CHECKING:
     from blindmatch.node.receiving import Progress
     from blindmatch.node.runner import EdgeOutcome, RoundOutcome, Waiting
     from blindmatch.node.store import EdgeRow
-    from blindmatch.protocol import match, transcript
+    from blindmatch.protocol import match, threshold, transcript
+    from blindmatch.protocol.agreement import Agreement
 else:
     logs, outlook, overview, results, runner, wire_module = (
         Later(f"blindmatch.node.{name}")
         for name in ("logs", "outlook", "overview", "results", "runner", "wire")
     )
     book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
-    match, transcript = Later("blindmatch.protocol.match"), Later("blindmatch.protocol.transcript")
+    match, threshold, transcript = (
+        Later(f"blindmatch.protocol.{name}") for name in ("match", "threshold", "transcript")
+    )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
 
@@ -92,7 +95,7 @@ def run(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a round: compare this node's collections with every sender's, and keep the leads.
+    """Run a round: compare this node's collections with every sender's, collect for thresholds, and keep what comes of it.
 
     Edges do not depend on each other: when one fails, the others go on. A round that was cut off by a crash or by the
     network goes on where it stopped, with --resume. Ends with status 1 unless every edge is closed.
@@ -183,8 +186,11 @@ def results_(
         results.note_consultation(node, chosen, len(leads), justification=justification)
         data = results.to_json(leads, rows)
         ahead = {row.edge: outlook.outlook(node, row) for row in rows}
+        tallies = {row.edge: results.tally(node, chosen, row.edge) for row in rows if row.role == "collector"}
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
+            if told := tallies.get(item["edge"]):
+                item["collected"] = asdict(told)
 
     def render() -> None:
         names = results.fact_names(leads)
@@ -200,8 +206,11 @@ def results_(
             for lead in leads
         ]
         table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
+        for name, told in tallies.items():
+            if told:
+                typer.echo(f"{name}: {told.words}")
         for row in rows:
-            if found := ahead[row.edge]:
+            if row.role == "receiver" and (found := ahead[row.edge]):
                 count = sum(lead.edge == row.edge for lead in leads)
                 note(
                     f"edge {row.edge}: {count} leads, of which the model expected {found.expected_false:.1f} false"
@@ -338,7 +347,7 @@ def _resolve(node: Node, text: str) -> bytes:
 
 
 def _received(node: Node, round_id: bytes) -> list[EdgeRow]:
-    return [row for row in node.store.edges(round_id) if row.role == "receiver"]
+    return [row for row in node.store.edges(round_id) if row.role in {"receiver", "member", "collector"}]
 
 
 def _check_unfinished(node: Node, agreement_id: bytes, *, new: bool) -> None:
@@ -411,12 +420,12 @@ def _explain(edge: EdgeOutcome) -> None:
 
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     agreement = book.find(node, row.agreement_id).agreement
+    many = row.role in {"member", "collector"}
+    kind = threshold.RECEIPT_TYPE if many else match.RECEIPT_TYPE
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:
-            transcript.verify(
-                agreement.party(agency).identity_key, match.RECEIPT_TYPE, row.receipt, signature
-            )
+            transcript.verify(agreement.party(agency).identity_key, kind, row.receipt, signature)
             verdicts[agency] = "valid"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
@@ -429,7 +438,7 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
         "signatures": {agency: signature.hex() for agency, signature in row.signatures.items()},
         "keys": ahead.keys if ahead else 0,
         "lacking": [asdict(told) for told in ahead.lacking] if ahead else [],
-        "valid": len(verdicts) == 2 and set(verdicts.values()) == {"valid"},
+        "valid": _signers(node, agreement, row) <= set(verdicts) and set(verdicts.values()) == {"valid"},
         "lines": [
             {"round": row.round_id.hex(), "edge": row.edge, "agency": a, "signature": v, "closed": closed}
             for a, v in verdicts.items()
@@ -437,11 +446,19 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     }
 
 
+def _signers(node: Node, agreement: Agreement, row: EdgeRow) -> set[str]:
+    """Whose signatures a receipt must bear here: a collector keeps everybody's, all others both sides'."""
+    if row.role == "collector":
+        return {node.agency, *agreement.threshold(row.edge).agencies}
+    return {node.agency, row.peer}
+
+
 _STEPS = {
     "prepare": "blinding our elements",
     "wait": "the sender prepares",
     "exchange": "exchanging",
     "tags": "fetching tags",
+    "search": "searching",
     "close": "closed",
 }
 

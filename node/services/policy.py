@@ -18,6 +18,7 @@ class Who(StrEnum):
     CERTIFIED = "any agency whose certificate we trust"
     PARTY = "a party of the agreement that the message names"
     RECEIVER = "the receiver of the edge that the message names"
+    COLLECTOR = "the collector of the agreement whose threshold the message names"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ POLICY: Mapping[str, Rule] = MappingProxyType(
         "/blindmatch.v1.Match/Evaluate": Rule(Who.RECEIVER, _STREAM),
         "/blindmatch.v1.Match/Tags": Rule(Who.RECEIVER, _SHORT),
         "/blindmatch.v1.Match/Close": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Thresholds/Rates": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Join": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Meet": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Blind": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Evaluate": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Attest": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Deliver": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Build": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Collect": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Tell": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Sign": Rule(Who.COLLECTOR, _SHORT),
     }
 )
 """Full method name -> rule."""

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import EdgeRow
 from blindmatch.node.store.schema import edges as table
+from blindmatch.node.store.schema import statements
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import SIGNATURE_BYTES
 from blindmatch.protocol.match.table import Role
@@ -109,6 +110,40 @@ class Edges(Database):
         if signed is None:
             return None
         return self._sealer.seal(_packed(signed), _context(round_id, edge, f"{role.value}_rates"))
+
+    def keep_statement(self, round_id: bytes, edge: str, name: str, signed: Signed) -> None:
+        """Keep a signed statement of one of many sides; it can be kept once, and again only unaltered.
+
+        Raises:
+            StoreError: another was kept under this name before, or the edge is not running.
+        """
+        key = {**_key(round_id, edge), "name": name}
+        context = _context(round_id, edge, f"statements/{name}")
+        with self.write("statements") as connection:
+            running = (
+                select(table.c.edge).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
+            )
+            if connection.execute(running).first() is None:
+                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            kept = connection.execute(select(statements.c.payload).filter_by(**key)).scalar()
+            if kept is None:
+                sealed = self._sealer.seal(_packed(signed), context)
+                connection.execute(statements.insert().values(**key, payload=sealed))
+            elif self._sealer.open(kept, context) != _packed(signed):
+                raise StoreError(
+                    f"edge {edge} of round {round_id.hex()} has another statement {name} already"
+                )
+
+    def statements(self, round_id: bytes, edge: str) -> dict[str, Signed]:
+        """The signed statements of an edge of many sides, by name."""
+        query = select(statements.c.name, statements.c.payload).filter_by(**_key(round_id, edge))
+        with self.read() as connection:
+            rows = connection.execute(query).all()
+        found = {}
+        for name, payload in rows:
+            data = self._sealer.open(payload, _context(round_id, edge, f"statements/{name}"))
+            found[name] = Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+        return found
 
     def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
         """One edge with its seed and snapshot opened, or None."""

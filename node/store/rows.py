@@ -70,9 +70,11 @@ class EdgeRow:
     edge: str
     agreement_id: bytes
     role: str
-    """`receiver` or `sender`."""
+    """`receiver` or `sender`; in a threshold `member` or `collector`."""
     peer: str
+    """The other side; for a threshold's member the collector, for its collector how many members there are."""
     collection_id: str
+    """What this node brings; empty for a collector."""
     state: str
     started_at: int
     updated_at: int = 0

@@ -118,6 +118,26 @@ edges = Table(
     Index("edges_by_agreement", "agreement"),
 )
 
+statements = Table(
+    "statements",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),  # sealed
+    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),  # sealed JSON: a number, as officers are told it
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
 leads = Table(
     "leads",
     metadata,
