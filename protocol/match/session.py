@@ -22,8 +22,8 @@ from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
 from blindmatch.protocol.match.computing import Computer, LocalComputing
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
-from blindmatch.protocol.match.statements import COMMITMENT_TYPE, Commitment, check_count
-from blindmatch.protocol.match.table import Event, Machine, Role, State
+from blindmatch.protocol.match.statements import Commitment, check_count
+from blindmatch.protocol.match.table import TRANSITIONS, Event, Machine, Role, State, Transitions
 from blindmatch.protocol.match.workspace import Shapes, Workspace
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
 
@@ -70,7 +70,10 @@ class Terms(TypedDict):
 
 
 class Session(ABC):
-    """One side of one edge. Use `Receiver` or `Sender`."""
+    """One side of one edge. Use `Receiver` or `Sender`, or those of another disclosure."""
+
+    transitions: Transitions = TRANSITIONS
+    checkpoint: type[Checkpoint] = Checkpoint
 
     def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[Terms]) -> None:
         signer, snapshot = terms["signer"], terms.get("snapshot")
@@ -91,17 +94,17 @@ class Session(ABC):
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
         count = len(self._elements)
         if snapshot is None:
-            self._at = Checkpoint(elements=count)
+            self._at = self.checkpoint(elements=count)
         else:
-            self._at = Checkpoint.unpack(snapshot, role, self._binding)
+            self._at = self.checkpoint.unpack(snapshot, role, self._binding)
         if self._at.elements != count:
             raise changed()
         try:
             check_count(count, role, context)
         except PeerError as error:
             raise LocalError(error.message, hint="Select fewer records, or agree on larger limits.") from None
-        self._machine = Machine(role, self._at.state)
-        self._chunks = chunks_of(count, self._limits.chunk_elements)
+        self._machine = Machine(role, self._at.state, self.transitions)
+        self._chunks = chunks_of(count, self._chunk_rows())
         self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
         # Chunks whose elements this very session has compared with what was prepared: they cannot change under it.
         self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
@@ -175,12 +178,13 @@ class Session(ABC):
                 raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
             if self._at.own == NONE:
                 self._build()
-            payload = self._commitment().payload(self._context)
+            said = self._commitment()
+            payload = said.payload(self._context)
             if self._at.own not in (NONE, digest(payload)):
                 raise changed()
             self._at.own = digest(payload)
             self._open_exchange()
-            return sign(self._signer, COMMITMENT_TYPE, payload)
+            return sign(self._signer, said.kind, payload)
 
     def receive_commitment(self, signed: Signed) -> None:
         """Take the peer's commitment; the same one again is accepted.
@@ -189,8 +193,7 @@ class Session(ABC):
             PeerError: see `Commitment.check`; BAD_COMMITMENT when it is not the one that came before.
         """
         with self._step(Event.RECEIVE_COMMITMENT):
-            theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
-            said = Commitment.check(signed, self._peer_key, theirs, self._context)
+            said = self._read_commitment(signed)
             if self._at.peer not in (NONE, digest(signed.payload)):
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the peer committed to something else before")
             self._at.peer = digest(signed.payload)
@@ -223,6 +226,15 @@ class Session(ABC):
     def _commitment(self) -> Commitment:
         """What to commit to, from the workspace's digests."""
 
+    def _read_commitment(self, signed: Signed) -> Commitment:
+        """Verify and parse the peer's commitment. PeerError: see `Commitment.check`."""
+        theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
+        return Commitment.check(signed, self._peer_key, theirs, self._context)
+
+    def _chunk_rows(self) -> int:
+        """Own elements in a full chunk."""
+        return self._limits.chunk_elements
+
     @abstractmethod
     def _open_peer(self) -> None:
         """Make the arrays whose size the peer's commitment tells."""
@@ -247,7 +259,7 @@ class Session(ABC):
             raise
 
     def _span(self, index: int) -> slice:
-        size = self._limits.chunk_elements
+        size = self._chunk_rows()
         if not 0 <= index < self._chunks:
             raise SequenceError(f"chunk {index} of {self._chunks}")
         return slice(index * size, min((index + 1) * size, self._at.elements))
@@ -308,15 +320,19 @@ class Session(ABC):
             return
         if self._at.own != NONE and digest(self._commitment().payload(self._context)) != self._at.own:
             raise damaged()
-        reached, exchanged = self._at.exchange, self._at.exchanged
+        reached = self._at.exchange
+        self._retrace()
+        if self._exchange.value != reached:
+            raise damaged()
+
+    def _retrace(self) -> None:
+        """The running transcript once more, out of the workspace's digests."""
+        exchanged, self._at.exchanged = self._at.exchanged, 0
         if exchanged:
-            self._at.exchanged = 0
             self._open_exchange()
             blinded, evaluated = self._array("blinded_digests"), self._array("evaluated_digests")
             for index in range(exchanged):
                 self._add_exchanged(blinded[index].tobytes(), evaluated[index].tobytes())
-            if self._exchange.value != reached:
-                raise damaged()
 
     def _wipe(self) -> None:
         self._expander.wipe()

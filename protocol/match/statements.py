@@ -1,6 +1,7 @@
 """The signed statements: both commitments and the receipt. Exact bytes; verify, then parse, then compare."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, POINT_BYTES, PROTOCOL_VERSION
@@ -64,6 +65,8 @@ class Commitment:
     elements: int
     contents: bytes
     public_key: bytes = bytes(POINT_BYTES)
+
+    kind: ClassVar[str] = COMMITMENT_TYPE
 
     def payload(self, context: EdgeContext) -> bytes:
         """The bytes to sign, with type `COMMITMENT_TYPE`."""
