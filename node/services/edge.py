@@ -19,6 +19,7 @@ from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
 from blindmatch.protocol.match import Receipt, State
+from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
 _HEARTBEAT_SECONDS = 5.0
@@ -39,6 +40,8 @@ class SendingEdge(EdgeWork[Live], Generic[Live]):
     """One edge of one round, held by the server while a receiver works on it. What a disclosure adds: `_start`, and its steps."""
 
     event = AuditEvent.DISCLOSURE
+    commitment_kind: type[Commitment] = Commitment
+    """What both sides commit to."""
 
     def __init__(
         self,

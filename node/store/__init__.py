@@ -9,7 +9,16 @@ from blindmatch.node.store.audit import Audit
 from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
 from blindmatch.node.store.leads import Leads
-from blindmatch.node.store.rows import AgreementRow, AuditRow, CollectionRow, EdgeRow, LeadRow, Withdrawal
+from blindmatch.node.store.numbers import Numbers
+from blindmatch.node.store.rows import (
+    AgreementRow,
+    AuditRow,
+    CollectionRow,
+    EdgeRow,
+    LeadRow,
+    NumberRow,
+    Withdrawal,
+)
 
 __all__ = [
     "CLOSED",
@@ -19,10 +28,11 @@ __all__ = [
     "CollectionRow",
     "EdgeRow",
     "LeadRow",
+    "NumberRow",
     "Store",
     "Withdrawal",
 ]
 
 
-class Store(Collections, Agreements, Edges, Leads, Audit):
+class Store(Collections, Agreements, Edges, Leads, Numbers, Audit):
     """All tables of one node behind one object."""

@@ -27,12 +27,21 @@ from blindmatch.protocol.number.gate import Band, NumberTerms, let_through
 from blindmatch.protocol.number.messages import COPIES, Brought, Layout, RowsChunk, Shape
 from blindmatch.protocol.number.receiver import NumberReceiver
 from blindmatch.protocol.number.sender import NumberSender
-from blindmatch.protocol.number.statements import OUTCOME_TYPE, NumberCommitment, Outcome
+from blindmatch.protocol.number.statements import (
+    NO_PROOF,
+    OUTCOME_TYPE,
+    REPORT_TYPE,
+    NumberCommitment,
+    Outcome,
+    Report,
+)
 from blindmatch.protocol.number.table import TRANSITIONS
 
 __all__ = [
     "COPIES",
+    "NO_PROOF",
     "OUTCOME_TYPE",
+    "REPORT_TYPE",
     "TRANSITIONS",
     "Band",
     "Brought",
@@ -42,6 +51,7 @@ __all__ = [
     "NumberSender",
     "NumberTerms",
     "Outcome",
+    "Report",
     "RowsChunk",
     "Shape",
     "let_through",

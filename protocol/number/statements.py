@@ -12,10 +12,11 @@ from blindmatch.protocol.match.table import Role
 from blindmatch.protocol.number import gate
 from blindmatch.protocol.number.gate import Band, NumberTerms
 from blindmatch.protocol.number.messages import COPIES
-from blindmatch.protocol.transcript import Signed, decode, encode, verify
+from blindmatch.protocol.transcript import Signed, decode, digest, encode, verify
 
 COMMITMENT_TYPE = "application/vnd.blindmatch.number-commitment.v1"
 OUTCOME_TYPE = "application/vnd.blindmatch.outcome.v1"
+REPORT_TYPE = "application/vnd.blindmatch.report.v1"
 
 NO_POINT = bytes(POINT_BYTES)
 NO_PROOF = bytes(PROOF_BYTES)
@@ -177,4 +178,47 @@ class Outcome:
             raise PeerError(
                 PeerCode.BAD_OUTCOME, "the outcome is not one that the agreement's terms can give"
             )
+        return said
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a receiver passes on: the sender's outcome by its digest, and how it opened a sum.
+
+    Args:
+        outcome: digest of the sender's signed outcome, 32 bytes.
+        total: sum: in units of the band; 0 otherwise.
+        proof: sum that was told: see `protocol.sum.Opening`; zeros otherwise.
+        closed_at: when the receiver closed the edge, seconds since 1970, UTC.
+    """
+
+    outcome: bytes
+    total: int
+    proof: bytes
+    closed_at: int
+
+    @staticmethod
+    def digest_of(outcome: Signed) -> bytes:
+        """What a report names an outcome by."""
+        return digest(outcome.signature, outcome.payload)
+
+    def payload(self, context: EdgeContext) -> bytes:
+        """The bytes to sign, with type `REPORT_TYPE`."""
+        fields = (self.outcome, self.total, self.proof, self.closed_at)
+        return encode(REPORT_TYPE, *edge_fields(context), *fields)
+
+    @classmethod
+    def check(cls, signed: Signed, key: bytes, context: EdgeContext, outcome: Signed) -> "Report":
+        """Verify the receiver's signature, parse, and hold it against the outcome beside it.
+
+        Raises:
+            PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another edge, BAD_OUTCOME for a report of another outcome.
+        """
+        verify(key, REPORT_TYPE, signed.payload, signed.signature)
+        fields = decode(REPORT_TYPE, signed.payload)
+        check_edge(fields, context)
+        said = cls(fields.data(DIGEST_BYTES), fields.integer(), fields.data(PROOF_BYTES), fields.integer())
+        fields.end()
+        if said.outcome != cls.digest_of(outcome):
+            raise PeerError(PeerCode.BAD_OUTCOME, "the report is about another outcome")
         return said
