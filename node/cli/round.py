@@ -27,6 +27,7 @@ from blindmatch.node.cli.common import (
     table,
     watched,
 )
+from blindmatch.node.cli.round_numbers import reports, show_numbers
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
@@ -34,7 +35,7 @@ from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 if TYPE_CHECKING:
     from rich import progress as bars
 
-    from blindmatch.node import logs, outlook, results, runner
+    from blindmatch.node import logs, numbers, outlook, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
     from blindmatch.node.home import Node
@@ -44,13 +45,16 @@ if TYPE_CHECKING:
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, transcript
 else:
-    logs, outlook, results, runner, wire_module = (
-        Later(f"blindmatch.node.{name}") for name in ("logs", "outlook", "results", "runner", "wire")
+    logs, numbers, outlook, results, runner, wire_module = (
+        Later(f"blindmatch.node.{name}")
+        for name in ("logs", "numbers", "outlook", "results", "runner", "wire")
     )
     book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
     match, transcript = Later("blindmatch.protocol.match"), Later("blindmatch.protocol.transcript")
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
+
+app.command()(reports)
 
 SHORT_ROUND = 12
 """Hexadecimal digits of a round's id that people see."""
@@ -171,16 +175,17 @@ def results_(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a round's leads. Looking is written to the audit log.
+    """Show a round's leads, counts and sums. Looking is written to the audit log.
 
-    A lead is an entry in both files that agrees on the keys shown. It is not an identification.
+    A lead is an entry in both files that agrees on the keys shown. It is not an identification. A count or a sum is about a
+    list as a whole, and says nothing about anybody in it.
     """
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         rows = _received(node, chosen)
-        results.note_consultation(node, chosen, len(leads), justification=justification)
-        data = results.to_json(leads, rows)
+        results.note_consultation(node, chosen, len(leads), numbers=len(told), justification=justification)
+        data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
         ahead = {row.edge: outlook.outlook(node, row) for row in rows}
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
@@ -198,9 +203,13 @@ def results_(
             )
             for lead in leads
         ]
-        table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
+        if leads or not told:
+            table(
+                ("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads."
+            )
+        show_numbers(told)
         for row in rows:
-            if found := ahead[row.edge]:
+            if row.edge not in {each.edge for each in told} and (found := ahead[row.edge]):
                 count = sum(lead.edge == row.edge for lead in leads)
                 note(
                     f"edge {row.edge}: {count} leads, of which the model expected {found.expected_false:.1f} false"
@@ -230,14 +239,16 @@ def export(
     """Write a round's leads to a file that only this user can read. The file is not erased when retention ends."""
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         if form is Form.CSV:
-            content = results.to_csv(leads)
+            # A round of both: the leads, and below them the numbers.
+            parts = [results.to_csv(leads)] if leads or not told else []
+            content = "\n".join(parts + ([numbers.to_csv(told)] if told else []))
         elif form is Form.FTM:
             content = results.to_ftm(leads, _received(node, chosen))
         else:
             rows = _received(node, chosen)
-            data = results.to_json(leads, rows)
+            data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
             for item, row in zip(data["edges"], rows, strict=True):
                 item.update(_expected(outlook.outlook(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
@@ -246,6 +257,7 @@ def export(
             node,
             chosen,
             len(leads),
+            numbers=0 if form is Form.FTM else len(told),
             form=form.value,
             recipient=recipient or out.name,
             justification=justification,
@@ -254,8 +266,9 @@ def export(
             write_atomically(out, content.encode())
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    told = {"round": chosen, "leads": len(leads), "format": form, "file": out}
-    emit(told, as_json, lambda: note(f"{len(leads)} leads written to {out}"))
+    written = {"round": chosen, "leads": len(leads), "numbers": len(told), "format": form, "file": out}
+    count = f"{len(leads)} leads" + (f" and {len(told)} numbers" if told and form is not Form.FTM else "")
+    emit(written, as_json, lambda: note(f"{count} written to {out}"))
 
 
 @app.command()
@@ -342,21 +355,29 @@ def _outcome_data(outcome: RoundOutcome) -> dict[str, Any]:
         "agreement": outcome.agreement_id.hex(),
         "complete": outcome.complete,
         "leads": outcome.leads,
+        "numbers": outcome.numbers,
         "edges": [asdict(edge) for edge in outcome.edges],
     }
 
 
 def _show(outcome: RoundOutcome) -> None:
     cells = [
-        (edge.edge, edge.peer, edge.state, edge.receiver_elements, edge.sender_elements, edge.leads)
+        (
+            edge.edge,
+            edge.peer,
+            edge.state,
+            edge.receiver_elements,
+            edge.sender_elements,
+            edge.number or edge.leads,
+        )
         for edge in outcome.edges
     ]
     typer.echo(
         f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {book.short(outcome.agreement_id)}"
     )
-    table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
+    table(("edge", "sender", "state", "our elements", "their elements", "result"), cells)
     for edge in outcome.edges:
-        if edge.expected_true:
+        if edge.expected_true and not edge.number:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
                 f"at the agreed overlap, and {edge.expected_false:.1f} false ones"
@@ -364,8 +385,8 @@ def _show(outcome: RoundOutcome) -> None:
         _explain(edge)
     if outcome.resumable:
         note(f"Go on with it: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
-    elif outcome.leads:
-        note(f"Read them: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
+    elif outcome.leads or outcome.numbers:
+        note(f"Read the results: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
 
 
 def _expected(ahead: Outlook | None) -> dict[str, Any]:
