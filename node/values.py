@@ -3,8 +3,9 @@
 An entry is a reference: a supplier of the file and the people whom a register added to it share one, and with it the value.
 """
 
+import re
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ from blindmatch.protocol.limits import LIMITS
 
 Indices = npt.NDArray[np.int64]
 
-_DROPPED = str.maketrans("", "", "£$€ \u00a0,_'")
+_DROPPED = str.maketrans("", "", "£$€ \u00a0")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,14 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> Values
 
 def parse(text: str, decimals: int) -> int | None:
     """An amount such as `£1,234.50` in units of 10^-decimals; None for what is no number."""
+    text = text.translate(_DROPPED)
+    if "," in text:
+        if not _GROUPED.fullmatch(text):  # a decimal comma, perhaps: a hundredfold amount would be worse than none
+            return None
+        text = text.replace(",", "")
     try:
-        number = Decimal(text.translate(_DROPPED))
+        number = Decimal(text)
         scaled = number.scaleb(decimals).quantize(Decimal(1), rounding=ROUND_HALF_UP)
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         return None
     return int(scaled) if scaled.is_finite() else None

@@ -59,6 +59,7 @@ class Event(StrEnum):
     SEND_TAGS = "send a tag chunk"
     COUNTERSIGN = "countersign the receipt"
     SEND_POINTS = "send a chunk of points"
+    RELEASE_POINTS = "release a chunk of points"
     POINTS_TAKEN = "hear that a chunk of points was taken"
     ALL_POINTS_TAKEN = "points complete on the other side"
     RECEIVE_POINTS = "receive a chunk of points"
@@ -84,6 +85,7 @@ FROM_PEER = frozenset(
         Event.SEND_TAGS,
         Event.COUNTERSIGN,
         Event.POINTS_TAKEN,
+        Event.RELEASE_POINTS,
         Event.RECEIVE_POINTS,
         Event.MASKED_TAKEN,
         Event.RECEIVE_MASKED,

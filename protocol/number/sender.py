@@ -68,7 +68,7 @@ class NumberSender(NumberSession):
             PeerError: WRONG_STATE before that; BAD_SEQUENCE when there is no such chunk.
             StoreError: the workspace no longer holds what was committed to.
         """
-        with self._step(Event.SEND_POINTS):
+        with self._step(Event.RELEASE_POINTS):
             check_order(index, index, self.returned_chunks)
             rows = self._array(RETURNED)[self._layout(RETURNED).place(index)[1]].copy()
             return self._chunk(RETURNED, index, rows)

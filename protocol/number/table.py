@@ -62,7 +62,7 @@ TRANSITIONS: Transitions = {
         },
         State.RELEASING: {
             **stay(State.RELEASING, *_OWN, Event.RECEIVE_COMMITMENT, Event.RECEIVE_POINTS),
-            **stay(State.RELEASING, Event.SEND_POINTS, Event.RECEIVE_MASKED),
+            **stay(State.RELEASING, Event.RELEASE_POINTS, Event.RECEIVE_MASKED),
             Event.MASKED_COMPLETE: State.TALLYING,
         },
         State.TALLYING: {
