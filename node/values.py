@@ -94,7 +94,9 @@ def parse(text: str, decimals: int) -> int | None:
     """An amount such as `£1,234.50` in units of 10^-decimals; None for what is no number."""
     text = text.translate(_DROPPED)
     if "," in text:
-        if not _GROUPED.fullmatch(text):  # a decimal comma, perhaps: a hundredfold amount would be worse than none
+        if not _GROUPED.fullmatch(
+            text
+        ):  # a decimal comma, perhaps: a hundredfold amount would be worse than none
             return None
         text = text.replace(",", "")
     try:

@@ -87,7 +87,7 @@ async def test_an_entry_counts_once_for_all_its_keys(town):
         row[6] = "100"
     # Three more contracts of the first company, and another company of the second one's person.
     more = [[f"T-{n}", *rows[0][1:6], "1000"] for n in range(3)]
-    more.append(["U-1", *rows[1][1:5], "90000000", "50000"])
+    more.append(["U-1", *rows[1][1:4], "ZZ9 9ZZ", "90000000", "50000"])
     town.bring(SOUTH, "more", "suppliers", [*rows, *more], facts=["contract_value"])
     held = agreed(town, Disclosure.SUM, SOUTH)
     outcome = await run(town, held, SOUTH)
@@ -142,7 +142,7 @@ async def test_a_number_is_a_disclosure_and_counts_against_the_budget(town):
         ]
         assert "20" not in [str(value) for detail in details for value in detail.values()]
     async with running(town.nodes[NORTH], limits=SMALL):
-        with pytest.raises(PeerError, match="rounds are used up"):
+        with pytest.raises(PeerError, match="1 rounds of the agreement are used"):
             await run_round(town.nodes[WEST], held.id, limits=SMALL)
 
 
