@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
@@ -32,7 +33,21 @@ CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
 
 
-class Session(Protocol):
+class Kept(Protocol):
+    """What every session can do that outlives a crash."""
+
+    @property
+    def state(self) -> StrEnum:
+        """Where it stands."""
+
+    def snapshot(self) -> bytes:
+        """The checkpoint."""
+
+    def abort(self, reason: BaseException) -> None:
+        """Give up and wipe."""
+
+
+class Session(Kept, Protocol):
     """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
 
     @property
@@ -60,13 +75,23 @@ class Session(Protocol):
     def receive_commitment(self, signed: Signed) -> None:
         """Take the peer's."""
 
-    def snapshot(self) -> bytes:
-        """The checkpoint."""
 
-    def abort(self, reason: BaseException) -> None:
-        """Give up and wipe."""
+class Chunked(Kept, Protocol):
+    """A session whose own elements are prepared chunk by chunk."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks to prepare."""
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are prepared."""
+
+    def prepare_chunk(self, index: int) -> None:
+        """Prepare a chunk. Heavy; several threads may do several."""
 
 
+AnyKept = TypeVar("AnyKept", bound=Kept)
 AnySession = TypeVar("AnySession", bound=Session)
 
 
@@ -94,12 +119,12 @@ def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(engine.threads or wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
-class EdgeWork(ABC, Generic[AnySession]):
-    """One edge of one round, worked on by this process.
+class Work(ABC, Generic[AnyKept]):
+    """One comparison of one round, worked on by this process.
 
     Args:
         node: this node.
-        row: the edge as stored.
+        row: the comparison as stored.
         agreement: checked.
         means: see `Means`.
     """
@@ -112,16 +137,15 @@ class EdgeWork(ABC, Generic[AnySession]):
         self.key: Key = (row.round_id, row.edge)
         self._node = node
         self._agreement = agreement
-        self._party = agreement.party(row.peer)
         self._pool = means["pool"]
         self._engine = means["engine"]
         self._limits = means["limits"]
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
-        self._session: AnySession | None = None
+        self._session: AnyKept | None = None
         self._one_at_a_time = asyncio.Lock()
 
     @property
-    def session(self) -> AnySession:
+    def session(self) -> AnyKept:
         """The session.
 
         Raises:
@@ -130,6 +154,68 @@ class EdgeWork(ABC, Generic[AnySession]):
         if self._session is None:
             raise SequenceError("the edge has no session: it was not built, or was stopped")
         return self._session
+
+    @abstractmethod
+    def _save(self, session: AnyKept) -> None:
+        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
+
+    async def _lanes(self, session: Chunked, moved: Callable[[], None]) -> None:
+        """Prepare what is left of a session's chunks, several at once; checkpoints on the way."""
+        left = iter(range(session.prepared, session.chunks))
+
+        async def lane() -> None:
+            for index in left:
+                await self._in_pool(session.prepare_chunk, index)
+                moved()
+                if (index + 1) % CHUNKS_PER_CHECKPOINT == 0:
+                    await self._alone(self._save)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
+                for _ in range(self._engine.lanes):
+                    tasks.create_task(lane())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _alone(self, work: Callable[[AnyKept], Result], *, save: bool = False) -> Result:
+        """Run a step in a thread, never beside another, and to its end even when the call that asked is cancelled."""
+
+        def whole(session: AnyKept) -> Result:
+            result = work(session)
+            if save:
+                self._save(session)
+            return result
+
+        async def locked() -> Result:
+            async with self._one_at_a_time:
+                return await self._step(whole)
+
+        task = asyncio.create_task(locked())
+        task.add_done_callback(retrieve)
+        return await asyncio.shield(task)
+
+    async def _step(self, work: Callable[[AnyKept], Result]) -> Result:
+        """One step, with `_one_at_a_time` held."""
+        return await self._in_pool(work, self.session)
+
+    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
+        self._node.audit.append(
+            self.event,
+            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            recipient=recipient,
+            detail={"action": action, **detail},
+        )
+
+
+class EdgeWork(Work[AnySession], Generic[AnySession]):
+    """One edge of one round; `row.peer` is the other side. See `Work`."""
+
+    def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[Means]) -> None:
+        super().__init__(node, row, agreement, **means)
+        self._party = agreement.party(row.peer)
 
     @abstractmethod
     def _total(self, session: AnySession) -> int:
@@ -151,7 +237,6 @@ class EdgeWork(ABC, Generic[AnySession]):
         return made, terms
 
     def _save(self, session: AnySession) -> None:
-        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
         snapshot = session.snapshot()
         self._files.flush()
         self._node.store.checkpoint(
@@ -164,54 +249,7 @@ class EdgeWork(ABC, Generic[AnySession]):
 
     async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
         """Prepare what is left, several chunks at once; checkpoints on the way."""
-        session = self.session
-        left = iter(range(session.prepared, session.chunks))
-
-        async def lane() -> None:
-            for index in left:
-                await self._in_pool(session.prepare_chunk, index)
-                moved()
-                if (index + 1) % CHUNKS_PER_CHECKPOINT == 0:
-                    await self._alone(self._save)
-
-        try:
-            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
-                for _ in range(self._engine.lanes):
-                    tasks.create_task(lane())
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
-
-    async def _alone(self, work: Callable[[AnySession], Result], *, save: bool = False) -> Result:
-        """Run a step in a thread, never beside another, and to its end even when the call that asked is cancelled."""
-
-        def whole(session: AnySession) -> Result:
-            result = work(session)
-            if save:
-                self._save(session)
-            return result
-
-        async def locked() -> Result:
-            async with self._one_at_a_time:
-                return await self._step(whole)
-
-        task = asyncio.create_task(locked())
-        task.add_done_callback(retrieve)
-        return await asyncio.shield(task)
-
-    async def _step(self, work: Callable[[AnySession], Result]) -> Result:
-        """One step, with `_one_at_a_time` held."""
-        return await self._in_pool(work, self.session)
-
-    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-
-    def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
-        self._node.audit.append(
-            self.event,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=recipient,
-            detail={"action": action, **detail},
-        )
+        await self._lanes(self.session, moved)
 
 
 def retrieve(task: "asyncio.Task[Result]") -> None:

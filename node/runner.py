@@ -1,4 +1,4 @@
-"""Runs a round: every edge on which this node is the receiver, a few at a time, one failing without the others.
+"""Runs a round: every edge that this node receives and every threshold that it collects, one failing without the others.
 
 A round that was cut off goes on from its checkpoints: `run_round(..., resume_round=...)`.
 """
@@ -6,27 +6,31 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import numbers
+from blindmatch.node import circle, numbers
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.agreements.exchange import gather, push
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector, patiently
+from blindmatch.node.collecting import CollectingWork
 from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.edgework import threads
+from blindmatch.node.doors import Door
+from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
+from blindmatch.node.services.member import NearDoor
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.turns import Turn, Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.agreement import Agreement, Edge, Threshold
 from blindmatch.protocol.errors import (
     AgreementError,
     BlindmatchError,
@@ -38,10 +42,21 @@ from blindmatch.protocol.errors import (
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import ReceiptTerms, Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
+from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
+from blindmatch.protocol.threshold import Role as Circle
+
+_RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
+"""Roles in which a node runs a round; in the others it waits to be called."""
 
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
-amount of memory and five bytes per element."""
+amount of memory and five bytes per element. See `turns` for who does not count."""
+
+Waiting = Callable[[str, str, str], None]
+"""Told the edge, the peer that cannot be reached, and the reason; again with every attempt."""
+
+_UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
+"""Refusals by a sender that has not heard who signed: we tell it, and try once more."""
 
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
@@ -108,9 +123,9 @@ class RoundOutcome:
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
-    """Edges that this node receives and that are neither closed nor failed."""
+    """Edges that this node receives, and thresholds that it collects, which are neither closed nor failed."""
     rows = node.store.edges(agreement_id=agreement_id, running=True)
-    return [row for row in rows if row.role == Role.RECEIVER.value]
+    return [row for row in rows if row.role in _RUN]
 
 
 async def run_round(
@@ -121,6 +136,7 @@ async def run_round(
     resume_round: bytes | None = None,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
+    waiting: Waiting | None = None,
     limits: Limits = LIMITS,
 ) -> RoundOutcome:
     """Run, or go on with, a round under an agreement.
@@ -130,8 +146,9 @@ async def run_round(
         agreement_id: 32 bytes.
         edges: only these of the edges that we receive; None for all.
         resume_round: go on with this round, 16 bytes, instead of starting one.
-        wait_seconds: how long to wait for a peer that cannot be reached.
+        wait_seconds: how long each edge waits for a peer that cannot be reached, since it last got further.
         progress: told the edge, the step, and how many of how many chunks; called in the event loop.
+        waiting: told about every edge that waits for its peer; called in the event loop.
         limits: must be the same on every node of the agreement; tests shrink them.
 
     Returns:
@@ -154,45 +171,71 @@ async def run_round(
             resume_round,
             await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
         )
-    at_once = asyncio.Semaphore(EDGES_AT_ONCE)
+    turns = Turns(EDGES_AT_ONCE)
     with closing(open_engine(node.settings)) as engine, threads(node.settings, engine) as pool:
 
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
             if isinstance(start, EdgeOutcome):
                 return start
-            await at_once.acquire()
-            place = [at_once]
+            turn = turns.turn()
 
-            def silent() -> None:
-                """Give the place to the next edge: when that begins shall not depend on how long a lookup takes."""
-                if place:
-                    place.pop().release()
+            def report(edge: str, step: str, done: int, total: int) -> None:
+                if step != "wait":  # what the sender says of its own preparation is no work of ours
+                    turn.moved()
+                (progress or _silent)(edge, step, done, total)
 
+            await turn.take()
             try:
-                edge = kind_of(agreement.edge(start.edge).disclosure)(
+                edge = _work(
                     node,
                     start,
                     agreement,
-                    progress=progress or _silent,
-                    silent=silent,
-                    pool=pool,
-                    engine=engine,
-                    limits=limits,
+                    progress=report,
+                    # When the next edge begins shall not depend on how long a lookup takes.
+                    silent=turn.give,
+                    means=Means(pool=pool, engine=engine, limits=limits),
                 )
-                return await _run_edge(node, edge, wait_seconds)
+                return await _run_edge(node, edge, turn, wait_seconds, waiting)
             finally:
-                silent()
+                turn.give()
 
         outcomes = await asyncio.gather(*(one(start) for start in begun))
     return RoundOutcome(round_id, agreement_id, tuple(outcomes))
 
 
-def abandon(node: Node, round_id: bytes) -> int:
-    """Give up every unfinished edge of a round that this node receives; how many they were.
+def _work(
+    node: Node,
+    row: EdgeRow,
+    agreement: Agreement,
+    *,
+    progress: Progress,
+    silent: Callable[[], None],
+    means: Means,
+) -> ReceivingEdge[Any] | CollectingWork:
+    """What works on one row."""
+    if row.role == Role.RECEIVER.value:
+        kind = kind_of(agreement.edge(row.edge).disclosure)
+        return kind(node, row, agreement, progress=progress, silent=silent, **means)
 
-    Seeds and snapshots are wiped and the working files erased. The sender's side is left: it gives up by itself.
+    def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[Door] | None:
+        return NearDoor.opened(node, agreement, of, **means) if member == node.agency else None
+
+    return CollectingWork(node, row, agreement, progress=progress, own=own, **means)
+
+
+def abandon(node: Node, round_id: bytes) -> int:
+    """Give up what is unfinished of a round that this node runs; how many edges and thresholds they were.
+
+    Seeds and snapshots are wiped and the working files erased. The other side is left: it gives up by itself.
     """
     rows = [row for row in unfinished(node) if row.round_id == round_id]
+    collected = {(row.round_id, row.edge) for row in rows if row.role == Circle.COLLECTOR.value}
+    # A collector's own membership has nobody else to end it.
+    rows += [
+        row
+        for row in node.store.edges(round_id, running=True)
+        if row.role == Circle.MEMBER.value and row.peer == node.agency and collected
+    ]
     for row in rows:
         node.audit.append(
             AuditEvent.ERASURE,
@@ -211,19 +254,37 @@ def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
 def _admit(node: Node, agreement_id: bytes) -> Held:
     """The agreement; each edge's own budget is looked at when it begins."""
     held = book.find(node, agreement_id)
-    if not held.agreement.edges_received_by(node.agency):
+    if not _runs(node, held.agreement):
+        agreement = held.agreement
+        receivers = [edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency]
+        if any(node.agency in threshold.agencies for threshold in agreement.thresholds):
+            receivers.append(agreement.collector)
+        if not receivers:
+            raise LocalError(
+                f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
+            )
         raise LocalError(
-            f"{node.agency} receives nothing under this agreement", hint="The other parties run the round."
+            f"{node.agency} only sends under this agreement: {', '.join(dict.fromkeys(receivers))} runs the rounds",
+            hint="This node takes part as long as it serves: `blindmatch node serve`. "
+            "`blindmatch round status` shows what it is asked for.",
         )
     return held
 
 
-def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
+def _runs(node: Node, agreement: Agreement) -> list[str]:
+    """The edges that this node receives and the thresholds that it collects."""
     received = [edge.id for edge in agreement.edges_received_by(node.agency)]
+    if agreement.collector == node.agency:
+        received += [threshold.id for threshold in agreement.thresholds]
+    return received
+
+
+def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> list[str]:
+    received = _runs(node, agreement)
     unknown = set(edges or ()) - set(received)
     if unknown:
         raise ConfigError(
-            f"{node.agency} does not receive {', '.join(sorted(unknown))}",
+            f"{node.agency} neither receives nor collects {', '.join(sorted(unknown))}",
             hint="Edges: " + ", ".join(received),
         )
     return [edge for edge in received if edges is None or edge in edges]
@@ -234,36 +295,27 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
     for name in wanted:
-        edge = held.agreement.edge(name)
+        peer = _other_side(held.agreement.comparison(name))
         try:
             book.ready(node, held.id, node.clock(), edge=name)
-            row = EdgeRow(
-                round_id=round_id,
-                edge=name,
-                agreement_id=held.id,
-                role=Role.RECEIVER.value,
-                peer=edge.sender.agency,
-                collection_id=bindings.collection_for(node, held, name).id,
-                state=State.PREPARING.value,
-                started_at=int(node.clock()),
-            )
+            row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
+            detail = {"action": "opened", "agreement": held.id.hex()}
+            if row.role == Role.RECEIVER.value:
+                detail |= {"sender": row.peer, "collection": row.collection_id}
+            else:
+                detail |= {"members": row.peer}
             node.audit.append(
                 AuditEvent.COMBINATION,
                 subject=f"round {round_id.hex()} edge {name}",
                 recipient=node.agency,
-                detail={
-                    "action": "opened",
-                    "sender": row.peer,
-                    "agreement": held.id.hex(),
-                    "collection": row.collection_id,
-                },
+                detail=detail,
             )
             budget = held.agreement.rounds_budget
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
-            begun.append(_outcome(name, edge.sender.agency, FAILED, error))
+            begun.append(_outcome(name, peer, FAILED, error))
             continue
         begun.append(node.store.edge(round_id, name))
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
@@ -271,10 +323,32 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     return begun
 
 
+def _other_side(comparison: Edge | Threshold) -> str:
+    if isinstance(comparison, Edge):
+        return comparison.sender.agency
+    return f"{len(comparison.members)} members"
+
+
+def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
+    """A new row, as this node runs it."""
+    comparison = held.agreement.comparison(name)
+    collecting = isinstance(comparison, Threshold)
+    return EdgeRow(
+        round_id=round_id,
+        edge=name,
+        agreement_id=held.id,
+        role=Circle.COLLECTOR.value if collecting else Role.RECEIVER.value,
+        peer=_other_side(comparison),
+        collection_id="" if collecting else bindings.collection_for(node, held, name).id,
+        state=State.PREPARING.value,
+        started_at=int(node.clock()),
+    )
+
+
 def _again(
     node: Node, agreement_id: bytes, round_id: bytes, edges: Sequence[str] | None
 ) -> list[EdgeRow | EdgeOutcome]:
-    rows = [row for row in node.store.edges(round_id) if row.role == Role.RECEIVER.value]
+    rows = [row for row in node.store.edges(round_id) if row.role in _RUN]
     if not rows or any(row.agreement_id != agreement_id for row in rows):
         raise LocalError(
             f"there is no round {round_id.hex()} of ours under this agreement",
@@ -290,16 +364,35 @@ def _again(
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
+                if (left := book.ended(node, agreement_id)) is not None:
+                    begun.append(_withdrawn(node, row, left))
+                    continue
                 begun.append(_outcome(row.edge, row.peer, row.state, error))
         else:
             begun.append(_ended(node, row))
     return begun
 
 
+def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
+    """End an edge that can never go on: its secrets and files are of no use any more."""
+    node.audit.append(
+        AuditEvent.COMBINATION,
+        subject=f"round {row.round_id.hex()} edge {row.edge}",
+        recipient=node.agency,
+        detail={"action": "failed", "sender": row.peer, "code": left.code.value},
+    )
+    node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message[:400])
+    RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
+    return _outcome(row.edge, row.peer, FAILED, left)
+
+
 def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     """An edge that ended earlier, as its receipt and the store tell."""
     ours = theirs = 0
-    if row.receipt:
+    if row.receipt and row.role == Circle.COLLECTOR.value:
+        circle_context = circle.context_of(book.find(node, row.agreement_id).agreement, row)
+        theirs = sum(CircleReceipt.parse(row.receipt, circle_context).elements)
+    elif row.receipt:
         context = context_of(book.find(node, row.agreement_id).agreement, row)
         said = ReceiptTerms.parse(row.receipt, context)
         ours, theirs = said.receiver_elements, said.sender_elements
@@ -321,22 +414,41 @@ def _words(node: Node, row: EdgeRow) -> str:
     return "".join(each.words for each in numbers.load(node, row.round_id, row.edge))
 
 
-async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -> EdgeOutcome:
+async def _run_edge(
+    node: Node,
+    edge: ReceivingEdge[Any] | CollectingWork,
+    turn: Turn,
+    wait_seconds: float,
+    told: Waiting | None,
+) -> EdgeOutcome:
     row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
     loop = asyncio.get_running_loop()
     started = loop.time()
     failure: BlindmatchError | None = None
 
+    noted: list[object] = []
+
+    def waits(error: PeerError) -> None:
+        turn.give()
+        log.info("waiting for the peer", peer=row.peer, reason=error.message)
+        if noted != (
+            now := [error.message, edge.progress]
+        ):  # every attempt tells the same, and is written once
+            noted[:] = now
+            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
+        if told is not None:
+            told(row.edge, row.peer, error.message)
+
     async def patient(step: Callable[[], Awaitable[None]]) -> None:
-        await patiently(
-            step,
-            wait_seconds=wait_seconds,
-            progress=lambda: edge.progress,
-            waiting=lambda error: log.info("waiting for the peer", peer=row.peer, reason=error.message),
-        )
+        async def attempt() -> None:
+            await turn.take()
+            await _informed(node, row, step)
+
+        await patiently(attempt, wait_seconds=wait_seconds, progress=lambda: edge.progress, waiting=waits)
 
     try:
         await patient(edge.introduce)
+        await turn.take()
         await edge.build()
         await patient(edge.drive)
     except BlindmatchError as error:
@@ -351,6 +463,8 @@ async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -
                 await asyncio.to_thread(edge.give_up, error)
             except LocalError as unwritten:  # the other edges go on; this one can be given up later
                 log.warning("the edge's failure cannot be written", reason=unwritten.message)
+        else:
+            await asyncio.to_thread(_stopped, node, edge, error)
     finally:
         await edge.release()
     ours, theirs = edge.elements
@@ -371,9 +485,39 @@ async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -
     )
 
 
-def _final(edge: ReceivingEdge[Any], error: PeerError) -> bool:
+def _stopped(node: Node, edge: ReceivingEdge[Any] | CollectingWork, error: BlindmatchError) -> None:
+    """Why an edge that can go on later does not now: for who looks at its status."""
+    code = error.code.value if isinstance(error, PeerError) else "local"
+    with suppress(LocalError):  # another process has ended it
+        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
+
+
+async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:
+    """One step under an agreement that still stands; a sender that knows less of it, or more, is talked to.
+
+    Raises:
+        PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
+    """
+    if row.state not in _ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
+        raise left
+    try:
+        await step()
+    except RefusalError as refusal:
+        if refusal.reason is not PeerCode.EXPIRED_AGREEMENT and refusal.reason not in _UNTOLD:
+            raise
+        held = await asyncio.to_thread(book.find, node, row.agreement_id)
+        # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
+        await push(node, held, connector(node), [row.peer])
+        if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
+            raise left from None
+        if refusal.reason not in _UNTOLD:
+            raise
+        await step()
+
+
+def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
     """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
-    if edge.built and edge.session.state is State.FAILED:
+    if edge.built and edge.session.state.value == FAILED:
         return True
     reason = error.reason if isinstance(error, RefusalError) else error.code
     return reason not in _LATER

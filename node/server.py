@@ -29,13 +29,15 @@ from blindmatch.node.services.agreements import AgreementsService
 from blindmatch.node.services.gate import Gate, Surroundings
 from blindmatch.node.services.health import SERVICES, HealthService
 from blindmatch.node.services.match import MatchService
+from blindmatch.node.services.membership import Membership
 from blindmatch.node.services.number import NumberService
 from blindmatch.node.services.refusals import Refusal, Refusals
 from blindmatch.node.services.reports import ReportsService
 from blindmatch.node.services.sending import Sending
+from blindmatch.node.services.threshold import ThresholdsService
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.wire import WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, number_pb2_grpc
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, number_pb2_grpc, threshold_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -116,6 +118,7 @@ async def running(
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
     sending = Sending(node, metrics=metrics, limits=limits)
+    membership = Membership(node, metrics=metrics, means=sending.means)
     gate = Gate(
         Surroundings(
             agency=settings.agency,
@@ -133,7 +136,7 @@ async def running(
         options=_options(limits),
         maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
-    _register(server, node, health, sending)
+    _register(server, node, health, sending, membership)
     address = listen or settings.listen
     with ExitStack() as stack:
         stack.callback(sending.close)
@@ -161,6 +164,7 @@ async def running(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await membership.stop()
             await sending.stop()
             with suppress(LocalError):
                 await refusals.flush(everything=True)
@@ -184,11 +188,14 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
     ]
 
 
-def _register(server: Any, node: Node, health: HealthService, sending: Sending) -> None:
+def _register(
+    server: Any, node: Node, health: HealthService, sending: Sending, membership: Membership
+) -> None:
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_NumberServicer_to_server(NumberService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
+    threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

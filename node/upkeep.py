@@ -19,13 +19,13 @@ def sweep(node: Node) -> None:
     numbers.erase_expired(node)
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):
-        if row.role == "sender" and row.updated_at < stale:
+        if row.role in {"sender", "member"} and row.updated_at < stale:
             node.audit.append(
                 AuditEvent.ERASURE,
                 subject=f"round {row.round_id.hex()} edge {row.edge}",
-                detail={"action": "abandoned", "receiver": row.peer},
+                detail={"action": "abandoned", "collector" if row.role == "member" else "receiver": row.peer},
             )
-            node.store.fail(row.round_id, row.edge, code="abandoned", reason="the receiver did not come back")
+            node.store.fail(row.round_id, row.edge, code="abandoned", reason=f"{row.peer} did not come back")
     running = {(row.round_id, row.edge) for row in node.store.edges(running=True)}
     for key in leftovers(node.rounds_dir):
         # A folder is made after its row, so one without a running row belongs to nobody.

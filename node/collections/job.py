@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from blindmatch.node import garbage
+from blindmatch.node.collections.batch import Batch, prepare
 from blindmatch.node.collections.blocks import BLOCK_RECORDS, PURPOSE, BlockWriter, StoredRecord
 from blindmatch.node.collections.host import Host
 from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
@@ -27,6 +28,8 @@ from blindmatch.node.importers import (
 )
 from blindmatch.node.importers import mapping as mappings
 from blindmatch.node.importers.lines import Progress
+from blindmatch.node.importers.plain import PlainReader, Sorted
+from blindmatch.node.importers.table import Row
 from blindmatch.node.store import CollectionRow
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
@@ -37,6 +40,9 @@ MAX_FAULTS: Final = 100_000
 COMPANY_FACTS: Final = ("company_number", "role")
 """What the agency itself may tell about a company's record, if an agreement asks for it."""
 PERSON_FACTS: Final = (*COMPANY_FACTS, "appointed_on", "resigned_on", "active", "via_company")
+
+TOO_LITTLE: Final = "rows that say too little for any match key, and were left out"
+UNNUMBERED: Final = "suppliers without a company number"
 
 Wanted = dict[str, list[Holding]]
 
@@ -62,6 +68,7 @@ class Job:
         on_bad: what bad rows mean.
         progress: called now and then.
         include_ceased: also people whose appointment or control has ended.
+        follow: whether registers are to be read for the companies that the file names.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class Job:
         progress: Progress | None = None,
         *,
         include_ceased: bool = False,
+        follow: bool = True,
     ) -> None:
         self.id = os.urandom(16).hex()
         self.schema = load_schema(schema)
@@ -82,6 +90,7 @@ class Job:
         self._on_bad = on_bad
         self._progress = progress
         self._include_ceased = include_ceased
+        self._follow = follow
         self._builder = RecordBuilder(self.schema)
         self._fields = {item.name for item in self.schema.fields}
         self._rows = bytearray()
@@ -139,8 +148,15 @@ class Job:
                 )
             if self._report.kind == "subjects" and not {"handling_code", "grading"} & set(used.columns):
                 self._warn(f"no column of handling codes: every record was taken as {used.handling_code}", 0)
-            for row in table:
-                self._take(writer, drafter.draft(row), wanted)
+            reader = PlainReader(drafter)
+            for part in table.parts:
+                if isinstance(part, Row):
+                    self._take(writer, drafter.draft(part), wanted)
+                elif reader.serves:
+                    self._take_chunk(writer, drafter, reader.read(part), wanted)
+                else:
+                    for place in range(len(part)):
+                        self._take(writer, drafter.draft(part.row(place)), wanted)
             for text, count in drafter.warnings.items():
                 self._warn(text, count)
         if not self._report.rows_read:
@@ -202,18 +218,67 @@ class Job:
             if draft.companies:
                 draft.facts = {"company_number": draft.companies[0], "role": "company", **draft.facts}
             elif "role" not in draft.facts:
-                self._warn("suppliers without a company number")
+                self._warn(UNNUMBERED)
         if draft.companies and not draft.entity and self._report.kind != "subjects":
             # A subject's linked companies are not the subject.
             draft.entity = f"company/{draft.companies[0]}"
         self._store(writer, draft)
-        if not draft.companies:
+        self._want(draft, wanted)
+
+    def _want(self, draft: Draft, wanted: Wanted) -> None:
+        """Note a record's companies, if a register is to be asked for them."""
+        if not self._follow or not draft.companies:
             return
         inherited = {name: value for name, value in draft.facts.items() if name not in COMPANY_FACTS}
         for company in draft.companies:
             wanted.setdefault(company, []).append(
                 Holding(draft.reference, draft.handling, inherited, draft.row, Period(*draft.contract))
             )
+
+    def _take_chunk(self, writer: BlockWriter, drafter: Drafter, chunk: Sorted, wanted: Wanted) -> None:
+        """`_take` for a chunk of rows, the plain ones among them together."""
+        plain = chunk.plain
+        try:
+            batch = prepare(
+                plain,
+                self._builder,
+                self._enough,
+                self._entities,
+                suppliers=self._report.kind == "suppliers",
+                own_companies=self._report.kind != "subjects",
+            )
+        except ValueError:
+            batch = None  # one by one it shows which
+        for part in chunk.order:
+            if isinstance(part, Row):
+                self._take(writer, drafter.draft(part), wanted)
+            elif batch is None:
+                for place in range(*part):
+                    self._take(writer, plain.draft(place), wanted)
+            else:
+                self._add(writer, batch, *part)
+                for place in range(*part) if self._follow else ():
+                    self._want(plain.draft(place), wanted)
+        if batch is not None:
+            self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        """What `_take` counts, of a batch."""
+        self._report.rows_read += batch.rows_read
+        self._report.good_rows += batch.rows_read
+        for text, count in ((TOO_LITTLE, batch.left_out), (UNNUMBERED, batch.unnumbered)):
+            if count:
+                self._warn(text, count)
+
+    def _add(self, writer: BlockWriter, batch: Batch, start: int, stop: int) -> None:
+        """Plain records of a batch, into as many blocks as they need."""
+        first, last = (int(batch.places[place]) for place in (start, stop))
+        while first < last:
+            end = min(last, first + BLOCK_RECORDS - writer.pending)
+            self._rows += batch.rows(first, end)
+            writer.add_lines(batch.lines[first:end], batch.handling[first:end], batch.entity(first, end))
+            first = end
+            self._after(writer)
 
     def read_registers(self, writer: BlockWriter, paths: Sequence[Path], wanted: Wanted) -> None:
         """The people of the companies that the file named, and of those companies' corporate officers."""
@@ -270,7 +335,7 @@ class Job:
 
     def _store(self, writer: BlockWriter, draft: Draft) -> None:
         if not self._enough(records.said(draft.parts)):
-            self._warn("rows that say too little for any match key, and were left out")
+            self._warn(TOO_LITTLE)
             return
         combined, dropped = self._builder.combine(draft.parts)
         try:
@@ -291,10 +356,17 @@ class Job:
             len(combined),
             self._entity(draft.entity),
         )
+        self._after(writer)
+
+    def _after(self, writer: BlockWriter) -> None:
+        """A full block is sealed; there are not too many."""
         if writer.pending >= BLOCK_RECORDS:
             self._flush(writer)
         if writer.records + writer.pending > LIMITS.records:
             raise InputError(f"more than {LIMITS.records} records", hint="Split the collection.")
+
+    def _entities(self, texts: Sequence[str]) -> bytes:
+        return b"".join([self._entity(text) for text in texts])
 
     def _entity(self, text: str) -> bytes:
         """8 bytes, equal for records of one person or company; zeros for a record that stands alone."""

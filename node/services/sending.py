@@ -12,7 +12,7 @@ from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.collections import open_collection
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
-from blindmatch.node.edgework import Key, threads
+from blindmatch.node.edgework import Key, Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
@@ -66,6 +66,11 @@ class Sending:
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
 
+    @property
+    def means(self) -> Means:
+        """What the work is done with: one pool of threads serves the whole server."""
+        return Means(pool=self._pool, engine=self._engine, limits=self._limits)
+
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
         """Go on with an edge whose rates were exchanged; its table is being prepared when this returns.
 
@@ -97,7 +102,7 @@ class Sending:
             if row is None:
                 row = await asyncio.to_thread(self._start, caller, agreement, request)
         self._still_ours(row, caller)
-        _check_running(row, request.agreement)
+        check_running(row, request.agreement)
         if row.receiver_rates != request.rates:
             raise PeerError(PeerCode.BAD_COMMITMENT, "this round began with other rates of the receiver")
         if row.sender_rates is not None:
@@ -129,7 +134,7 @@ class Sending:
                 agreement = await asyncio.to_thread(self._allowed, caller, row.agreement_id, *key)
             else:
                 agreement = (await asyncio.to_thread(book.find, self._node, row.agreement_id)).agreement
-                _check_pin(caller, agreement)
+                check_pin(caller, agreement)
             disclosure = agreement.edge(row.edge).disclosure
             if not issubclass(_KINDS[disclosure], kind):
                 raise PeerError(
@@ -184,7 +189,7 @@ class Sending:
             raise PeerError(PeerCode.WRONG_AGENCY, f"the receiver of this edge is not {caller.agency}")
         if edge.sender.agency != node.agency:
             raise PeerError(PeerCode.WRONG_AGENCY, f"the sender of this edge is not {node.agency}")
-        _check_pin(caller, agreement)
+        check_pin(caller, agreement)
         return agreement
 
     def _check_opening(self, caller: Caller, agreement: Agreement, opening: OpenRequest) -> None:
@@ -195,7 +200,7 @@ class Sending:
                 PeerCode.UNKNOWN_ROUND, "this node knows no such round and edge: rates come first"
             )
         self._still_ours(row, caller)
-        _check_running(row, opening.agreement)
+        check_running(row, opening.agreement)
         if row.sender_rates is None:
             raise PeerError(PeerCode.WRONG_STATE, "the rates of this edge were not exchanged to the end")
         key = agreement.party(caller.agency).identity_key
@@ -284,7 +289,7 @@ class Sending:
             RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
     def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge[Any]:
-        _check_running(row, row.agreement_id)
+        check_running(row, row.agreement_id)
         self._make_room(row.peer)
         edge = _KINDS[agreement.edge(row.edge).disclosure](
             self._node,
@@ -325,10 +330,11 @@ class Sending:
             raise PeerError(PeerCode.WRONG_AGENCY, f"this round is not {caller.agency}'s")
         if closed:
             held = book.find(self._node, row.agreement_id)
-            _check_pin(caller, held.agreement)
+            check_pin(caller, held.agreement)
 
 
-def _check_running(row: EdgeRow, agreement_id: bytes) -> None:
+def check_running(row: EdgeRow, agreement_id: bytes) -> None:
+    """PeerError: UNKNOWN_ROUND for a round of another agreement, WRONG_STATE for one that has ended."""
     if row.agreement_id != agreement_id:
         raise PeerError(PeerCode.UNKNOWN_ROUND, "this round runs under another agreement")
     if not row.running:
@@ -339,7 +345,8 @@ def _check_running(row: EdgeRow, agreement_id: bytes) -> None:
         )
 
 
-def _check_pin(caller: Caller, agreement: Agreement) -> None:
+def check_pin(caller: Caller, agreement: Agreement) -> None:
+    """PeerError: WRONG_CERTIFICATE, when the caller's certificate has another key than the agreement names."""
     if agreement.party(caller.agency).certificate_key != caller.certificate_key:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,

@@ -80,17 +80,28 @@ def member_learns(threshold: Threshold) -> str:
         f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key with records of at "
         f"least {threshold.at_least - 1} of the others, not of which; when fewer than {threshold.minimum_count:,} keys "
         "are shared so widely, nobody learns any. It sees how many records each of the others compared, their rates, "
-        "and when."
+        "and when. Nobody can try a guess: only the keys of the records that a member brings are compared, and each of "
+        "the others must take part."
     )
 
 
 def collector_learns(threshold: Threshold, collector: str) -> str:
     """What the collector gets to know."""
-    return (
+    told = (
         f"{collector} collects: its node learns, for every match key that at least {threshold.at_least} of them hold, "
         "which of them hold it, and not whose it is; its officers are told how many there are"
         + ("" if threshold.band == 1 else f", to the nearest {threshold.band:,} below")
-        + ". Of what fewer of them hold it learns nothing."
+        + f", or that there are fewer than {threshold.minimum_count:,}. Of a match key that fewer of them hold it learns "
+        "neither the key nor who holds it; it can estimate how many different keys those who share one hold together."
+    )
+    if collector in threshold.agencies:
+        return (
+            f"{told} Being one of them, its node could also work out which of the others hold a match key of its own "
+            "records, however few they are."
+        )
+    return (
+        f"{told} This holds as long as none of them helps it: together with one of them it could work out which of the "
+        "others hold a match key of that one's records, however few they are."
     )
 
 

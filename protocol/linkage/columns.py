@@ -17,6 +17,7 @@ from blindmatch.protocol.limits import LEVEL_BYTES
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS, view
 from blindmatch.protocol.linkage.schema import Level, Schema
 
+Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
 
 ABSENT = bytes(LEVEL_BYTES)
@@ -82,6 +83,12 @@ class _Field:
         self._of_view = lru_cache(maxsize=_CACHED_VALUES)(self._digests)
         self.digests = lru_cache(maxsize=_CACHED_TEXTS)(self._read)
         """Text to digests, one after the other."""
+
+    def column(self, texts: Sequence[str]) -> Bytes2D:
+        """(n, bytes of a row's levels): `digests` of every text, distinct ones read once; a blank says nothing."""
+        known = {text: self.digests(text) if text else self.blank for text in set(texts)}
+        said = b"".join([known[text] for text in texts])
+        return np.frombuffer(said, dtype=np.uint8).reshape(len(texts), -1)
 
     def _read(self, text: str) -> bytes:
         canonical = self.canonical(text)
@@ -154,6 +161,36 @@ class RecordBuilder:
                 else:
                     out.append(ABSENT)
         return b"".join(out)
+
+    def columns(self, values: Mapping[str, Sequence[str]], count: int) -> bytes:
+        """`rows` for many records of one row each, given column by column.
+
+        Args:
+            values: by field, a text per record; blank says nothing. Fields that the schema has not are passed over.
+            count: records.
+
+        Raises:
+            ValueError: a value that its field's kind refuses.
+        """
+        out = np.zeros((count, self.row_bytes), dtype=np.uint8)
+        start = 0
+        for name, each in self._fields.items():
+            end = start + len(each.blank)
+            if name in values:
+                out[:, start:end] = each.column(values[name])
+            start = end
+        for one, other, canonical, other_canonical, test, digest in self._paired:
+            end = start + LEVEL_BYTES
+            if one in values and other in values:
+                said = [
+                    digest(test(f"{left}{GAP}{right}"))
+                    if first and second and (left := canonical(first)) and (right := other_canonical(second))
+                    else ABSENT
+                    for first, second in zip(values[one], values[other], strict=True)
+                ]
+                out[:, start:end] = np.frombuffer(b"".join(said), dtype=np.uint8).reshape(count, -1)
+            start = end
+        return out.tobytes()
 
     def array(self, rows: bytes | bytearray) -> Bytes3D:
         """Bytes of `rows` as (rows, levels, 16) uint8 in the schema's order of levels."""

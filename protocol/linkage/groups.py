@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from blindmatch.protocol.limits import TOKEN_BYTES
 from blindmatch.protocol.linkage.keys import FILLER
-from blindmatch.protocol.linkage.tokens import AllocateRows, Rows, Tokens, in_memory
+from blindmatch.protocol.linkage.sharing import Rows
+from blindmatch.protocol.linkage.tokens import AllocateRows, Tokens, in_memory
 from blindmatch.protocol.sorting import order_of
 
 Bytes2D = npt.NDArray[np.uint8]

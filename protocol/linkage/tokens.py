@@ -6,7 +6,7 @@ list is. Where the tokens themselves lie is the caller's choice: in memory, or i
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,19 @@ from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
 from blindmatch.protocol.linkage.keys import (
     FILLER,
-    GUARD,
     KEY_ID_BYTES,
     CompiledKey,
     CompiledKeys,
     token_rows,
 )
-from blindmatch.protocol.sorting import either, order_of
+from blindmatch.protocol.linkage.sharing import (
+    Rows,
+    crowded,
+    same_as_previous,
+    shared,
+    token_words,
+)
+from blindmatch.protocol.sorting import either
 
 Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
@@ -31,23 +37,6 @@ Words = npt.NDArray[np.uint64]
 
 ELEMENT_BYTES: Final = 2 + DIGEST_BYTES + 2 + KEY_ID_BYTES + 2 + TOKEN_BYTES
 _WORD_BYTES: Final = 8
-_BUCKET: Final = 1 << 21
-"""Tokens that are sorted at a time: about 150 MB at the worst, when every one of them is shared."""
-_SCAN: Final = 1 << 19
-"""Tokens that are looked through at a time."""
-
-
-class Rows(Protocol):
-    """Rows of bytes (n, width): a numpy array, or something that keeps them elsewhere."""
-
-    def __len__(self) -> int:
-        """How many rows."""
-
-    def __getitem__(self, at: Any, /) -> Any:
-        """The rows of a slice, or at indices (m,): (m, width) uint8."""
-
-    def __setitem__(self, at: Any, rows: Any, /) -> None:
-        """Put rows (m, width) there."""
 
 
 AllocateRows = Callable[[str, tuple[int, int]], Rows]
@@ -117,6 +106,7 @@ class TokenBuilder:
         filler: random bytes; `filler(n)` gives n of them, others at every call.
         role: whose side this is; needed where keys ask for fields that are missing on one side.
         distinct: keep a token that several records share once (the sender's table must not repeat a tag).
+        raw: leave every token where it is, also one that the own-list guard would hold back; not with `distinct`.
         entities: (records,) equal for records of one person or company, whom the own-list guard counts once.
         allocate: where the tokens are kept.
 
@@ -132,12 +122,15 @@ class TokenBuilder:
         filler: Callable[[int], bytes],
         *,
         distinct: bool,
+        raw: bool = False,
         role: Literal["receiver", "sender"] | None = None,
         entities: Indices | None = None,
         allocate: AllocateRows = in_memory,
     ) -> None:
         if role is None and any(key.absent_receiver or key.absent_sender for key in compiled.keys):
             raise SequenceError("keys that ask for missing fields need to know whose side this is")
+        if raw and distinct:
+            raise SequenceError("raw tokens are not made distinct")
         if not 0 <= records <= LIMITS.records or not 1 <= tokens_per_record <= LIMITS.tokens_per_record:
             raise SequenceError("the number of records or of tokens per record is out of bounds")
         self._compiled = compiled
@@ -152,7 +145,7 @@ class TokenBuilder:
         self._per_record = tokens_per_record
         count = records * tokens_per_record
         self._tokens = allocate("tokens", (count, TOKEN_BYTES))
-        self._compares = distinct or bool(self._guarded.any())
+        self._compares = not raw and (distinct or bool(self._guarded.any()))
         # The first word of each token once more: what looks for equal tokens reads these only.
         self._words = allocate("words", (count if self._compares else 0, _WORD_BYTES))
         self._key_index = np.full(count, FILLER, dtype=np.uint8)
@@ -189,7 +182,7 @@ class TokenBuilder:
         if self._done != self._records:
             raise SequenceError(f"{self._done} of {self._records} records came")
         holders = _Collected()
-        for order, starts in self._shared() if self._compares else ():
+        for order, starts in shared(self._tokens, self._words, self._key_index) if self._compares else ():
             self._settle(order, starts, holders)
         del self._words
         return Tokens(
@@ -199,62 +192,13 @@ class TokenBuilder:
     def _fill(self, count: int) -> Bytes2D:
         return np.frombuffer(self._filler(count * TOKEN_BYTES), dtype=np.uint8).reshape(count, TOKEN_BYTES)
 
-    def _shared(self) -> Iterator[tuple[Indices, Indices]]:
-        """Elements that have one token with others, token by token, each token's in order; where each token begins.
-
-        A bucket of tokens at a time, by their last bits: each bucket goes through all the first words again, which is
-        cheaper than to sort into files up to a hundred million tokens.
-        """
-        buckets = 1
-        while len(self._key_index) > buckets * _BUCKET:
-            buckets *= 2
-        for bucket in range(buckets):
-            places, words = self._bucket(bucket, buckets)
-            order, repeated = order_of(words)
-            if not repeated.any():
-                continue
-            # Only tokens whose first words are equal can be: few, as a rule.
-            order = order[either(repeated[1:])]
-            suspects, words = places[order], words[order]
-            del order, places
-            tokens = self._tokens[suspects]
-            same = _same_as_previous(tokens)
-            if (same[1:] != (words[1:] == words[:-1])).any():
-                # Different tokens with one first word, which chance does not make.
-                order = np.lexsort((suspects, *_token_words(tokens)))
-                suspects = suspects[order]
-                same = _same_as_previous(tokens[order])
-                alone = ~either(same[1:])
-                suspects, same = suspects[~alone], same[~alone]
-            yield suspects, np.flatnonzero(~same)
-
-    def _bucket(self, bucket: int, buckets: int) -> tuple[Indices, Words]:
-        """The places and first words of the bucket's tokens that are no fillers."""
-        places, kept = [], []
-        for start in range(0, len(self._key_index), _SCAN):
-            words = np.ascontiguousarray(self._words[start : start + _SCAN]).view(np.uint64).ravel()
-            wanted = self._key_index[start : start + _SCAN] != FILLER
-            if buckets > 1:
-                wanted &= words & np.uint64(buckets - 1) == bucket
-            inside = np.flatnonzero(wanted)
-            kept.append(words[inside])
-            places.append(inside + start)
-        if not places:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
-        return np.concatenate(places), np.concatenate(kept)
-
     def _settle(self, order: Indices, starts: Indices, holders: "_Collected") -> None:
         """Withhold what more than `GUARD` of our own people or companies share; merge the rest when `distinct`."""
         sizes = np.diff(starts, append=len(order))
-        group = np.repeat(np.arange(len(starts)), sizes)
         records = order // self._per_record
         entities = records if self._entities is None else self._entities[records]
-        by_entity = np.lexsort((entities, group))
-        first = np.ones(len(order), dtype=np.bool_)
-        first[1:] = (np.diff(entities[by_entity]) != 0) | (np.diff(group) != 0)
-        counts = np.add.reduceat(first.astype(np.int64), starts)
-        common = (counts > GUARD) & self._guarded[self._key_index[order[starts]]]
-        emptied = common[group]
+        common = crowded(order, starts, entities) & self._guarded[self._key_index[order[starts]]]
+        emptied = np.repeat(common, sizes)
         self.withheld += int(np.count_nonzero(emptied))
         if self._distinct:
             holders.add(order[starts[~common]], sizes[~common], records[~emptied])
@@ -347,26 +291,14 @@ class _Collected:
         return Holders(elements[order], starts, records[source])
 
 
-def _same_as_previous(tokens: Bytes2D) -> Flags:
-    same = np.zeros(len(tokens), dtype=np.bool_)
-    words = np.ascontiguousarray(tokens).view(np.uint64)
-    same[1:] = np.logical_and.reduce([words[1:, i] == words[:-1, i] for i in range(words.shape[1])])
-    return same
-
-
-def _token_words(tokens: Bytes2D) -> tuple[Words, ...]:
-    words = np.ascontiguousarray(tokens).view(np.uint64)
-    return tuple(words[:, place] for place in (3, 2, 1, 0))
-
-
 def _first_of_record(tokens: Bytes2D, owners: Indices) -> Indices:
     """Places of one key's tokens (m, 32) without the repeats within a record, in order."""
     several = either(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
     if not several.any():
         return np.arange(len(owners))
     suspects = np.flatnonzero(several)
-    suspects = suspects[np.lexsort((*_token_words(tokens[suspects]), owners[suspects]))]
-    repeat = _same_as_previous(tokens[suspects])
+    suspects = suspects[np.lexsort((*token_words(tokens[suspects]), owners[suspects]))]
+    repeat = same_as_previous(tokens[suspects])
     repeat[1:] &= np.diff(owners[suspects]) == 0
     kept = np.ones(len(owners), dtype=np.bool_)
     kept[suspects[repeat]] = False

@@ -4,14 +4,14 @@ Constructors raise `PeerError`; whether a message fits *this* round and its mome
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.agreement.edges import LISTING, NUMBERS
-from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
     DIGEST_BYTES,
@@ -132,12 +132,43 @@ class EdgeContext:
 
     def tag_rows(self, limits: Limits) -> int:
         """Rows of a full tag chunk: bounded in elements and in bytes."""
-        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.row_bytes))
+        return Section("table", 0, self.row_bytes).chunk_rows(limits)
 
 
 def chunks_of(count: int, size: int) -> int:
     """How many chunks of at most `size` hold `count` things."""
     return -(-count // size)
+
+
+class Section(NamedTuple):
+    """Rows of one kind among those that the sender releases: sorted, and cut into chunks of their own."""
+
+    name: str
+    """Of the array that holds them."""
+    rows: int
+    width: int
+
+    def chunk_rows(self, limits: Limits) -> int:
+        """Rows of a full chunk: bounded in elements and in bytes."""
+        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.width))
+
+    def chunks(self, limits: Limits) -> int:
+        """How many chunks."""
+        return chunks_of(self.rows, self.chunk_rows(limits))
+
+
+Sections = tuple[Section, ...]
+
+
+def locate(sections: Sections, index: int, limits: Limits) -> tuple[Section, int, int]:
+    """Where chunk `index` of all sections lies: its section, and its first and last (excluded) row there."""
+    for section in sections:
+        chunks = section.chunks(limits)
+        if index < chunks:
+            start = index * section.chunk_rows(limits)
+            return section, start, min(start + section.chunk_rows(limits), section.rows)
+        index -= chunks
+    raise SequenceError("no section has such a chunk")
 
 
 def _require(good: bool, code: PeerCode, message: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import TAG_BYTES
+from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.match import lookup, tags
 from blindmatch.protocol.match.computing import chunk_digest, outputs
 from blindmatch.protocol.match.messages import (
@@ -19,7 +19,7 @@ from blindmatch.protocol.match.messages import (
     Indices,
     Receipt,
     TagChunk,
-    chunks_of,
+    locate,
 )
 from blindmatch.protocol.match.session import (
     NONE,
@@ -31,7 +31,7 @@ from blindmatch.protocol.match.session import (
     damaged,
     leading,
 )
-from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
+from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.match.table import Event, Role, State
 from blindmatch.protocol.match.workspace import receiver_shapes, table_shapes
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
@@ -59,11 +59,6 @@ class Receiver(Session):
     def unblinded(self) -> int:
         """Leading chunks that are unblinded."""
         return leading(self._unblinded)
-
-    @property
-    def tag_chunks(self) -> int:
-        """Chunks of the sender's tag table; 0 before its commitment."""
-        return chunks_of(self._at.peer_elements, self._context.tag_rows(self._limits))
 
     @property
     def next_tag_chunk(self) -> int:
@@ -149,17 +144,15 @@ class Receiver(Session):
                 increase, BAD_COMMITMENT when the whole table is not the one that the sender committed to.
         """
         with self._step(Event.RECEIVE_TAGS):
-            index, size = chunk.header.sequence, self._context.tag_rows(self._limits)
+            index = chunk.header.sequence
             self._check_header(chunk.header)
             check_order(index, self.next_tag_chunk, self.tag_chunks)
-            start = index * size
-            check_size(chunk.rows, min(size, self._at.peer_elements - start))
-            if chunk.rows.shape[1] != self._context.row_bytes:
-                raise PeerError(
-                    PeerCode.BAD_MESSAGE, f"tag rows have {self._context.row_bytes} bytes in this edge"
-                )
+            section, start, stop = locate(self._sections(), index, self._limits)
+            check_size(chunk.rows, stop - start)
+            if chunk.rows.shape[1] != section.width:
+                raise PeerError(PeerCode.BAD_MESSAGE, f"these rows have {section.width} bytes in this edge")
             seen = chunk_digest("tags", index, chunk.rows)
-            kept, table = self._array("table_digests")[index], self._array("table")
+            kept, table = self._array("table_digests")[index], self._array(section.name)
             if index < self.next_tag_chunk:
                 check_repeat(kept, seen)
                 return
@@ -171,7 +164,55 @@ class Receiver(Session):
             if self._at.tag_chunks == self.tag_chunks:
                 if self._contents("table_digests") != self._at.peer_contents:
                     raise PeerError(PeerCode.BAD_COMMITMENT, "the tag table is not the one committed to")
+                self._check_released()
                 self._machine.fire(Event.TAGS_COMPLETE)
+
+    def _check_released(self) -> None:
+        """Whether what came as committed to can be: a tag table always can. PeerError otherwise."""
+
+    def _check_kept(self) -> None:
+        """What came is still what the workspace holds.
+
+        Raises:
+            StoreError: it is not.
+        """
+        for index, kept in enumerate(self._array("table_digests")):
+            section, start, stop = locate(self._sections(), index, self._limits)
+            if chunk_digest("tags", index, self._array(section.name)[start:stop]) != kept.tobytes():
+                raise damaged()
+
+    def released(self, name: str = "table") -> Bytes2D:
+        """A section of what the sender released, whole and as committed to, (m, width).
+
+        Raises:
+            StoreError: the workspace no longer holds what came.
+            SequenceError: it has not all come.
+        """
+        if self.state not in {State.COLLECTED, State.MATCHED, State.SIGNED}:
+            raise SequenceError("the sender's table has not come")
+        self._check_kept()
+        return self._array(name)
+
+    def own_tags(self) -> Bytes2D:
+        """The tag of each own element, (n, 16), once every chunk is unblinded.
+
+        Raises:
+            SequenceError: a chunk is not.
+        """
+        if not self._unblinded.all():
+            raise SequenceError(f"chunk {self.unblinded} of {self._chunks} is not unblinded")
+        made = np.empty((self._at.elements, TAG_BYTES), dtype=np.uint8)
+        made[self._order] = self._array("tags")
+        return made
+
+    def own_outputs(self) -> Bytes2D:
+        """The OPRF output of each own element, (n, 64): what opens facts. Unblinds everything once more."""
+        made = np.empty((self._at.elements, OUTPUT_BYTES), dtype=np.uint8)
+        for index in range(self._chunks):
+            (inputs,) = self._take(index)
+            evaluated = self._array("evaluated")[self._span(index)].copy()
+            made[self._indices(index)] = outputs(self._expander, index, inputs, evaluated, slice(None))
+        return made
 
     def find_hits(self) -> Hits:
         """Look every tag up; open the facts of hits where they travel. Gives the same hits after a restart.
@@ -186,10 +227,8 @@ class Receiver(Session):
         with self._step(Event.FIND_HITS):
             if not self._unblinded.all():
                 raise SequenceError(f"chunk {self.unblinded} of {self._chunks} is not unblinded")
-            table, size = self._array("table"), self._context.tag_rows(self._limits)
-            for index, kept in enumerate(self._array("table_digests")):
-                if chunk_digest("tags", index, table[index * size : (index + 1) * size]) != kept.tobytes():
-                    raise damaged()
+            self._check_kept()
+            table = self._array("table")
             positions, rows = lookup.find(self._array("tags"), table)
             elements = self._order[positions].astype(np.int64)
             sequence = np.argsort(elements, kind="stable")
@@ -217,7 +256,7 @@ class Receiver(Session):
                 self._at.opened_at, self._at.closed_at = opened_at, closed_at
             payload = self._receipt_payload()
             self._at.receipt = digest(payload)
-            return sign(self._signer, RECEIPT_TYPE, payload)
+            return sign(self._signer, self._receipt(0, 0).TYPE, payload)
 
     def receive_receipt_signature(self, signature: bytes) -> Receipt:
         """Check the sender's signature and close; everything secret is wiped.
@@ -226,9 +265,9 @@ class Receiver(Session):
             PeerError: BAD_SIGNATURE.
         """
         with self._step(Event.RECEIVE_SIGNATURE):
-            payload = self._receipt_payload()
-            verify(self._peer_key, RECEIPT_TYPE, payload, signature)
-            receipt = Receipt(payload, sign(self._signer, RECEIPT_TYPE, payload).signature, signature)
+            payload, kind = self._receipt_payload(), self._receipt(0, 0).TYPE
+            verify(self._peer_key, kind, payload, signature)
+            receipt = Receipt(payload, sign(self._signer, kind, payload).signature, signature)
             self._wipe()
             return receipt
 
@@ -269,13 +308,7 @@ class Receiver(Session):
         return facts, opened
 
     def _receipt_payload(self) -> bytes:
-        payload = ReceiptTerms(
-            receiver_elements=self._at.elements,
-            sender_elements=self._at.peer_elements,
-            transcript=self._exchange.value,
-            opened_at=self._at.opened_at,
-            closed_at=self._at.closed_at,
-        ).payload(self._context)
+        payload = self._receipt(self._at.opened_at, self._at.closed_at).payload(self._context)
         if self._at.receipt not in (NONE, digest(payload)):
             raise damaged()
         return payload

@@ -21,6 +21,7 @@ from blindmatch.protocol.match.messages import (
     Receipt,
     TagChunk,
     chunks_of,
+    locate,
 )
 from blindmatch.protocol.match.session import (
     Session,
@@ -30,9 +31,10 @@ from blindmatch.protocol.match.session import (
     check_size,
     damaged,
 )
-from blindmatch.protocol.match.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
+from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.match.table import Event, Role, State
 from blindmatch.protocol.match.workspace import exchange_shapes, sender_shapes
+from blindmatch.protocol.oprf import KeyPair
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
@@ -56,20 +58,19 @@ class Sender(Session):
         super().__init__(Role.SENDER, context, **terms)
         self._facts = facts
         self._shapes |= sender_shapes(context, self._at.elements, self._limits)
-        key = sender_key(self._expander, context)
+        key = self._key_pair()
         self._public = key.public.tobytes()
         key.wipe()
         self._check_restored()
+
+    def _key_pair(self) -> KeyPair:
+        """The OPRF key; to be wiped by who asks."""
+        return sender_key(self._expander, self._context)
 
     @property
     def blinded_chunks(self) -> int:
         """Chunks that the receiver will send; 0 before its commitment."""
         return chunks_of(self._at.peer_elements, self._limits.chunk_elements)
-
-    @property
-    def tag_chunks(self) -> int:
-        """Chunks of the own tag table."""
-        return chunks_of(self._at.elements, self._context.tag_rows(self._limits))
 
     def evaluate(self, chunk: BlindedChunk) -> EvaluatedChunk:
         """Evaluate the next blinded chunk; an earlier one with the same bytes gets the same answer again. Heavy.
@@ -126,8 +127,8 @@ class Sender(Session):
         """
         with self._step(Event.SEND_TAGS):
             check_order(index, index, self.tag_chunks)
-            size = self._context.tag_rows(self._limits)
-            rows = self._array("table")[index * size : (index + 1) * size].copy()
+            section, start, stop = locate(self._sections(), index, self._limits)
+            rows = self._array(section.name)[start:stop].copy()
             if chunk_digest("tags", index, rows) != self._array("table_digests")[index].tobytes():
                 raise damaged()
             return TagChunk(Header(self._context.round_id, self._context.edge, index), rows)
@@ -145,13 +146,13 @@ class Sender(Session):
             PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, and those of another edge.
         """
         with self._step(Event.COUNTERSIGN):
-            expected = ReceiptTerms(self._at.peer_elements, self._at.elements, self._exchange.value, 0, 0)
-            ReceiptTerms.check(receipt, self._peer_key, expected, self._context, now=now)
+            expected = self._receipt(0, 0)
+            expected.check(receipt, self._peer_key, expected, self._context, now=now)
             seen = digest(receipt.payload)
             if self.state is State.CLOSED and seen != self._at.receipt:
                 raise PeerError(PeerCode.BAD_RECEIPT, "another receipt was signed for this edge")
             self._at.receipt = seen
-            own = sign(self._signer, RECEIPT_TYPE, receipt.payload).signature
+            own = sign(self._signer, expected.TYPE, receipt.payload).signature
             self._wipe()
             return Receipt(receipt.payload, receipt.signature, own)
 
@@ -171,9 +172,14 @@ class Sender(Session):
                 block = np.take(rows, order[start : start + size], axis=0)
                 table[placed : placed + len(block)] = block
                 placed += len(block)
+        self._digest_sections()
+
+    def _digest_sections(self) -> None:
+        """Digest each chunk of what is released; it must be in order."""
         for index in range(self.tag_chunks):
-            start = index * size
-            block = table[start : start + size]
+            section, start, stop = locate(self._sections(), index, self._limits)
+            table = self._array(section.name)
+            block = table[start:stop]
             if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
                 raise LocalError(
                     "two elements of the collection are equal", hint="Import the collection again."

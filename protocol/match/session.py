@@ -7,9 +7,7 @@ chunks that are finished.
 """
 
 import hmac
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import abstractmethod
 from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
@@ -21,8 +19,18 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
 from blindmatch.protocol.match.computing import Computer, LocalComputing
-from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, ElementSource, Header, Indices, chunks_of
-from blindmatch.protocol.match.statements import Commitment, check_count
+from blindmatch.protocol.match.machine import Steps
+from blindmatch.protocol.match.messages import (
+    Bytes2D,
+    EdgeContext,
+    ElementSource,
+    Header,
+    Indices,
+    Section,
+    Sections,
+    chunks_of,
+)
+from blindmatch.protocol.match.statements import Commitment, ReceiptTerms, check_count
 from blindmatch.protocol.match.table import TRANSITIONS, Event, Machine, Role, State, Transitions
 from blindmatch.protocol.match.workspace import Shapes, Workspace
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
@@ -44,6 +52,17 @@ def damaged() -> StoreError:
     return StoreError(
         "a round's working files were altered or lost", hint="Start a new round; check the disk of this node."
     )
+
+
+def input_mac(expander: Expander, index: int, *parts: Bytes2D) -> bytes:
+    """Poly1305 (RFC 8439 2.5) of chunk `index` under a key that serves it only: 16 bytes that tell nothing without the seed.
+
+    Parts have the sizes that the edge gives them, so that no two lists of parts are one message.
+    """
+    authenticator = Poly1305(expander.stream("inputs", index, _MAC_KEY_BYTES))
+    for part in parts:
+        authenticator.update(np.ascontiguousarray(part).reshape(-1).data)
+    return authenticator.finalize()
 
 
 class Terms(TypedDict):
@@ -69,7 +88,7 @@ class Terms(TypedDict):
     computer: NotRequired[Computer]
 
 
-class Session(ABC):
+class Session(Steps[State, Event]):
     """One side of one edge. Use `Receiver` or `Sender`, or those of another disclosure."""
 
     transitions: Transitions = TRANSITIONS
@@ -112,16 +131,6 @@ class Session(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(edge={self._context.edge!r}, state={self.state.value!r})"
-
-    @property
-    def state(self) -> State:
-        """Where this side stands."""
-        return self._machine.state
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What made the session fail, if it did."""
-        return self._machine.failure
 
     @property
     def context(self) -> EdgeContext:
@@ -184,7 +193,7 @@ class Session(ABC):
                 raise changed()
             self._at.own = digest(payload)
             self._open_exchange()
-            return sign(self._signer, said.kind, payload)
+            return sign(self._signer, said.TYPE, payload)
 
     def receive_commitment(self, signed: Signed) -> None:
         """Take the peer's commitment; the same one again is accepted.
@@ -210,16 +219,11 @@ class Session(ABC):
         self._at.exchange = self._exchange.value
         return self._at.pack(self._role, self._binding)
 
-    def abort(self, reason: BaseException) -> None:
-        """Give up: FAILED, with everything secret wiped."""
-        self._machine.fail(reason)
-        self._wipe()
-
     @abstractmethod
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         """Turn what `_gather` gave for one chunk into what the workspace keeps."""
 
-    def _build(self) -> None:  # noqa: B027 - a receiver has nothing to do here
+    def _build(self) -> None:
         """Whatever is left to do once every chunk is prepared, before the first commitment."""
 
     @abstractmethod
@@ -227,13 +231,34 @@ class Session(ABC):
         """What to commit to, from the workspace's digests."""
 
     def _read_commitment(self, signed: Signed) -> Commitment:
-        """Verify and parse the peer's commitment. PeerError: see `Commitment.check`."""
-        theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
-        return Commitment.check(signed, self._peer_key, theirs, self._context)
+        """Verify and check the peer's commitment. PeerError: see `Commitment.check`."""
+        return Commitment.check(signed, self._peer_key, self._role.other, self._context)
 
     def _chunk_rows(self) -> int:
         """Own elements in a full chunk."""
         return self._limits.chunk_elements
+
+    def _sections(self) -> Sections:
+        """What the sender releases: its tag table."""
+        rows = self._at.elements if self._role is Role.SENDER else self._at.peer_elements
+        return (Section("table", rows, self._context.row_bytes),)
+
+    def _receipt(self, opened_at: int, closed_at: int) -> ReceiptTerms:
+        """What the receipt says, as this side saw it."""
+        ours, theirs = self._at.elements, self._at.peer_elements
+        receiving = self._role is Role.RECEIVER
+        return ReceiptTerms(
+            receiver_elements=ours if receiving else theirs,
+            sender_elements=theirs if receiving else ours,
+            transcript=self._exchange.value,
+            opened_at=opened_at,
+            closed_at=closed_at,
+        )
+
+    @property
+    def tag_chunks(self) -> int:
+        """Chunks of the sender's tag table; on the receiver's side 0 before its commitment."""
+        return sum(section.chunks(self._limits) for section in self._sections())
 
     @abstractmethod
     def _open_peer(self) -> None:
@@ -246,17 +271,6 @@ class Session(ABC):
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
         """Everything that a chunk is prepared from; the elements come first."""
         return (np.ascontiguousarray(self._elements.take(indices)),)
-
-    @contextmanager
-    def _step(self, event: Event) -> Iterator[None]:
-        """One event: refused by the table, or done and fired. Any exception is final."""
-        try:
-            self._machine.check(event)
-            yield
-            self._machine.fire(event)
-        except BaseException as failure:
-            self.abort(failure)
-            raise
 
     def _span(self, index: int) -> slice:
         size = self._chunk_rows()
@@ -280,21 +294,7 @@ class Session(ABC):
         return parts
 
     def _keyed(self, index: int, parts: tuple[Bytes2D, ...]) -> bytes:
-        """Poly1305 (RFC 8439 2.5) under a key that serves this chunk only: 16 bytes that tell nothing without the seed.
-
-        Parts have the sizes that the edge gives them, so that no two lists of parts are one message.
-        """
-        authenticator = Poly1305(self._expander.stream("inputs", index, _MAC_KEY_BYTES))
-        for part in parts:
-            authenticator.update(np.ascontiguousarray(part).reshape(-1).data)
-        return authenticator.finalize()
-
-    def _array(self, name: str) -> Bytes2D:
-        return self._workspace.array(name, self._shapes[name])
-
-    def _contents(self, name: str) -> bytes:
-        """One digest over an array of chunk digests."""
-        return digest(name.encode(), self._array(name).tobytes())
+        return input_mac(self._expander, index, *parts)
 
     def _check_header(self, header: Header) -> None:
         if (header.round_id, header.edge) != (self._context.round_id, self._context.edge):

@@ -1,7 +1,7 @@
 """The signed statements: both commitments and the receipt. Exact bytes; verify, then parse, then compare."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, POINT_BYTES, PROTOCOL_VERSION
@@ -28,7 +28,7 @@ def edge_fields(context: EdgeContext) -> tuple[int | bytes | str, ...]:
     )
 
 
-def _same(said: object, expected: object, code: PeerCode, what: str) -> None:
+def same(said: object, expected: object, code: PeerCode, what: str) -> None:
     if said != expected:
         raise PeerError(code, f"the statement is about another {what}")
 
@@ -40,14 +40,14 @@ def check_edge(fields: Fields, context: EdgeContext) -> None:
         raise PeerError(
             PeerCode.WRONG_VERSION, f"protocol version {version}; this node speaks {PROTOCOL_VERSION}"
         )
-    _same(fields.data(DIGEST_BYTES), context.agreement, PeerCode.UNKNOWN_AGREEMENT, "agreement")
-    _same(fields.data(ROUND_BYTES), context.round_id, PeerCode.UNKNOWN_ROUND, "round")
-    _same(fields.text(), context.edge, PeerCode.UNKNOWN_ROUND, "edge")
-    _same(fields.text(), context.receiver, PeerCode.WRONG_AGENCY, "receiver")
-    _same(fields.text(), context.sender, PeerCode.WRONG_AGENCY, "sender")
-    _same(fields.text(), context.disclosure.value, PeerCode.BAD_COMMITMENT, "disclosure")
-    _same(fields.integer(), int(context.verified), PeerCode.BAD_COMMITMENT, "verification")
-    _same(fields.integer(), context.fact_bytes, PeerCode.BAD_COMMITMENT, "size of facts")
+    same(fields.data(DIGEST_BYTES), context.agreement, PeerCode.UNKNOWN_AGREEMENT, "agreement")
+    same(fields.data(ROUND_BYTES), context.round_id, PeerCode.UNKNOWN_ROUND, "round")
+    same(fields.text(), context.edge, PeerCode.UNKNOWN_ROUND, "edge")
+    same(fields.text(), context.receiver, PeerCode.WRONG_AGENCY, "receiver")
+    same(fields.text(), context.sender, PeerCode.WRONG_AGENCY, "sender")
+    same(fields.text(), context.disclosure.value, PeerCode.BAD_COMMITMENT, "disclosure")
+    same(fields.integer(), int(context.verified), PeerCode.BAD_COMMITMENT, "verification")
+    same(fields.integer(), context.fact_bytes, PeerCode.BAD_COMMITMENT, "size of facts")
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ class Commitment:
         public_key: the sender's OPRF public key when evaluation is verified, otherwise 32 zeros.
     """
 
+    TYPE: ClassVar[str] = COMMITMENT_TYPE
+
     role: Role
     elements: int
     contents: bytes
     public_key: bytes = bytes(POINT_BYTES)
-
-    kind: ClassVar[str] = COMMITMENT_TYPE
 
     def payload(self, context: EdgeContext) -> bytes:
         """The bytes to sign, with type `COMMITMENT_TYPE`."""
@@ -91,7 +91,7 @@ class Commitment:
         verify(peer_key, COMMITMENT_TYPE, signed.payload, signed.signature)
         fields = decode(COMMITMENT_TYPE, signed.payload)
         check_edge(fields, context)
-        _same(fields.text(), role.value, PeerCode.BAD_COMMITMENT, "role")
+        same(fields.text(), role.value, PeerCode.BAD_COMMITMENT, "role")
         if fields.data(DIGEST_BYTES) != context.keys_digest:
             raise PeerError(
                 PeerCode.SCHEMA_MISMATCH,
@@ -136,6 +136,8 @@ class ReceiptTerms:
         closed_at: the same.
     """
 
+    TYPE: ClassVar[str] = RECEIPT_TYPE
+
     receiver_elements: int
     sender_elements: int
     transcript: bytes
@@ -156,22 +158,24 @@ class ReceiptTerms:
 
     @classmethod
     def check(
-        cls, signed: Signed, peer_key: bytes, expected: "ReceiptTerms", context: EdgeContext, *, now: int
+        cls, signed: Signed, peer_key: bytes, expected: Self, context: EdgeContext, *, now: int
     ) -> None:
         """Verify and compare a receipt with what this side saw; its times need only be possible.
 
         Raises:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, BAD_RECEIPT, and those of another edge.
         """
-        verify(peer_key, RECEIPT_TYPE, signed.payload, signed.signature)
+        verify(peer_key, cls.TYPE, signed.payload, signed.signature)
         said = cls.parse(signed.payload, context)
-        _same(
+        same(
             (said.receiver_elements, said.sender_elements),
             (expected.receiver_elements, expected.sender_elements),
             PeerCode.BAD_RECEIPT,
             "number of elements",
         )
-        _same(said.transcript, expected.transcript, PeerCode.BAD_RECEIPT, "exchange of bytes")
+        same(said.transcript, expected.transcript, PeerCode.BAD_RECEIPT, "exchange of bytes")
+        timed = replace(expected, opened_at=said.opened_at, closed_at=said.closed_at)
+        same(said, timed, PeerCode.BAD_RECEIPT, "state of the list")
         if not said.opened_at <= said.closed_at <= now + LIMITS.clock_skew_seconds:
             raise PeerError(
                 PeerCode.BAD_RECEIPT,
@@ -180,7 +184,7 @@ class ReceiptTerms:
             )
 
     @classmethod
-    def parse(cls, payload: bytes, context: EdgeContext) -> "ReceiptTerms":
+    def parse(cls, payload: bytes, context: EdgeContext) -> Self:
         """Read a receipt of this edge. PeerError: BAD_MESSAGE, and those of another edge."""
         fields = decode(RECEIPT_TYPE, payload)
         check_edge(fields, context)

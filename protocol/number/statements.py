@@ -39,7 +39,7 @@ class NumberCommitment(Commitment):
     copies: int = 1
     proof: bytes = NO_PROOF
 
-    kind: ClassVar[str] = COMMITMENT_TYPE
+    TYPE: ClassVar[str] = COMMITMENT_TYPE
 
     def payload(self, context: EdgeContext) -> bytes:
         """The bytes to sign, with type `COMMITMENT_TYPE`."""

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -68,35 +67,40 @@ from blindmatch.node.cli import main
 sys.argv[0] = "blindmatch"
 main()
 """
+"""`blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks and store every step, so that a
+small round has many, and kill the process right before or right after its n-th write to the store."""
 
 
-def start(town, agency, *words, kill_at=0, when="after"):
-    environment = {
-        **os.environ,
-        "BLINDMATCH_HOME": str(town.folder / agency),
-        "BLINDMATCH_PASSPHRASE": PASSPHRASE,
-        "TRIAL_KILL_AT": str(kill_at),
-        "TRIAL_KILL_WHEN": when,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+class Programs:
+    """Real processes of the program above."""
 
+    def start(self, town, agency, *words, kill_at=0, when="after"):
+        """A command of one agency; it kills itself at its `kill_at`-th write, or never at 0."""
+        environment = {
+            **os.environ,
+            "BLINDMATCH_HOME": str(town.folder / agency),
+            "BLINDMATCH_PASSPHRASE": PASSPHRASE,
+            "TRIAL_KILL_AT": str(kill_at),
+            "TRIAL_KILL_WHEN": when,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
-def serve(town, agency, **crash):
-    """A serving process, once it answers."""
-    process = start(town, agency, "node", "serve", **crash)
-    for line in process.stderr:
-        if '"serving"' in line:
-            break
-    return process
+    def serve(self, town, agency, **crash):
+        """A serving process, once it answers."""
+        process = self.start(town, agency, "node", "serve", **crash)
+        for line in process.stderr:
+            if '"serving"' in line:
+                break
+        return process
 
 
 @pytest.fixture
 def programs():
-    """`start` and `serve`: the real programs, killed right before or after their n-th write to the store."""
-    return SimpleNamespace(start=start, serve=serve)
+    """How to start real processes."""
+    return Programs()

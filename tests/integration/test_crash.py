@@ -1,8 +1,7 @@
 """kill -9 at many steps of a round, of the real programs: the round ends with the result of one that was not disturbed.
 
-Both processes are `blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks and
-store every step, so that a small round has many, and kill the process right before or right after its n-th write to the store. `n`
-grows by one with every start, so each run gets further than the one before it.
+Both processes are `programs` (see conftest), killed right before or right after their n-th write to the store. `n` grows by
+one with every start, so each run gets further than the one before it.
 """
 
 import json

@@ -1,4 +1,3 @@
-import importlib
 import random
 from dataclasses import replace
 
@@ -12,11 +11,11 @@ from blindmatch.protocol.linkage import (
     Elements,
     TokenBuilder,
     level_digests,
+    sharing,
     tokens,
 )
 from blindmatch.simulations.exact_keys import exact_keys
 
-tokens_module = importlib.import_module("blindmatch.protocol.linkage.tokens")
 KEYS = exact_keys()
 SCHEMA = KEYS.schema
 NAMES = [key.name for key in KEYS.keys]
@@ -171,8 +170,8 @@ def test_buckets_never_change_what_is_shared(monkeypatch, bucket, distinct):
         return builder.finish(), builder.withheld
 
     whole, withheld = build()
-    monkeypatch.setattr(tokens_module, "_BUCKET", bucket)
-    monkeypatch.setattr(tokens_module, "_SCAN", 7)
+    monkeypatch.setattr(sharing, "BUCKET", bucket)
+    monkeypatch.setattr(sharing, "SCAN", 7)
     pieces, again = build()
     assert withheld == again > 0
     assert np.array_equal(whole.key_index, pieces.key_index)
