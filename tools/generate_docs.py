@@ -1,4 +1,4 @@
-"""Draw the state diagram out of the transition tables, and who learns what out of the agreement's words: `make docs`.
+"""Draw the state diagrams out of the transition tables, and who learns what out of the agreement's words: `make docs`.
 
 `render()` gives the text of docs/state-diagram.md and `leakage()` a section of docs/agreement.md, so that tests can compare
 them with what is committed.
@@ -10,6 +10,8 @@ from blindmatch.node.agreements.groups import alike
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
 from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Event, Role, State
+from blindmatch.protocol.match.table import Transitions
+from blindmatch.protocol.number import TRANSITIONS as OF_NUMBERS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
@@ -20,7 +22,8 @@ SIZE = 1_000
 
 HEAD = """# The states of one edge
 
-Drawn from `TRANSITIONS` in `protocol/match/table.py` by `make docs`; a test compares this page with the table.
+Drawn from `TRANSITIONS` in `protocol/match/table.py` and `protocol/number/table.py` by `make docs`; a test compares this page with the
+tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -28,28 +31,51 @@ before and comes again after a crash. Everything else is refused: with the code 
 *italics*), and as a defect of our own where not.
 """
 
-PARTS = {
-    Role.RECEIVER: "The receiver learns which of its own elements the sender holds.",
-    Role.SENDER: "The sender learns the receiver's number of elements, and nothing about any of them.",
-}
+Part = tuple[str, Role, Transitions, str]
+PARTS: tuple[Part, ...] = (
+    (
+        "Receiver",
+        Role.RECEIVER,
+        TRANSITIONS,
+        "The receiver learns which of its own elements the sender holds.",
+    ),
+    (
+        "Sender",
+        Role.SENDER,
+        TRANSITIONS,
+        "The sender learns the receiver's number of elements, and nothing about any of them.",
+    ),
+    (
+        "Receiver of a count or a sum",
+        Role.RECEIVER,
+        OF_NUMBERS,
+        "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
+    ),
+    (
+        "Sender of a count or a sum",
+        Role.SENDER,
+        OF_NUMBERS,
+        "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+    ),
+)
 
 
 def _words(event: Event) -> str:
     return f"*{event}*" if event in FROM_PEER else str(event)
 
 
-def _diagram(role: Role) -> list[str]:
+def _diagram(role: Role, table: Transitions) -> list[str]:
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.PREPARING}"]
-    for state, events in TRANSITIONS[role].items():
+    for state, events in table[role].items():
         lines += [
             f"    {state} --> {after}: {event}" for event, after in events.items() if after is not state
         ]
     return [*lines, f"    {State.CLOSED} --> [*]", "```"]
 
 
-def _staying(role: Role) -> list[str]:
+def _staying(role: Role, table: Transitions) -> list[str]:
     lines = ["| state | stays there on |", "|---|---|"]
-    for state, events in TRANSITIONS[role].items():
+    for state, events in table[role].items():
         words = [_words(event) for event, after in events.items() if after is state]
         lines.append(f"| {state} | {', '.join(words) or 'nothing'} |")
     return lines
@@ -58,8 +84,8 @@ def _staying(role: Role) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for role, sentence in PARTS.items():
-        lines += [f"## {role.capitalize()}", "", sentence, "", *_diagram(role), "", *_staying(role), ""]
+    for title, role, table, sentence in PARTS:
+        lines += [f"## {title}", "", sentence, "", *_diagram(role, table), "", *_staying(role, table), ""]
     return "\n".join(lines)
 
 
