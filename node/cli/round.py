@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
@@ -20,29 +18,26 @@ from blindmatch.node.cli.common import (
     HomeOption,
     JsonOption,
     PassphraseOption,
-    console,
     emit,
     moment,
     note,
     open_node,
     table,
-    watched,
 )
+from blindmatch.node.cli.round_progress import drawn_edges
 from blindmatch.node.cli.round_status import SHORT_ROUND
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 
 if TYPE_CHECKING:
-    from rich import progress as bars
-
     from blindmatch.node import logs, outlook, overview, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
+    from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.home import Node
     from blindmatch.node.outlook import Outlook
-    from blindmatch.node.receiving import Progress
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome, Waiting
+    from blindmatch.node.runner import RoundOutcome
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
@@ -51,7 +46,7 @@ else:
         Later(f"blindmatch.node.{name}")
         for name in ("logs", "outlook", "overview", "results", "runner", "wire")
     )
-    book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
+    book = Later("blindmatch.node.agreements.book")
     match, threshold, transcript = (
         Later(f"blindmatch.protocol.{name}") for name in ("match", "threshold", "transcript")
     )
@@ -117,7 +112,7 @@ def run(
         else:
             round_id, agreement_id = None, book.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
-        with _bars() as (progress, waiting):
+        with drawn_edges() as (progress, waiting):
             outcome = asyncio.run(
                 runner.run_round(
                     node,
@@ -456,61 +451,3 @@ def _signers(node: Node, agreement: Agreement, row: EdgeRow) -> set[str]:
     if row.role == "collector":
         return {node.agency, *agreement.threshold(row.edge).agencies}
     return {node.agency, row.peer}
-
-
-_STEPS = {
-    "prepare": "blinding our elements",
-    "wait": "the sender prepares",
-    "exchange": "exchanging",
-    "tags": "fetching tags",
-    "search": "searching",
-    "close": "closed",
-}
-
-_BARS = 20
-"""Edges with a bar each; of more, those that are closed leave the screen."""
-
-
-@contextmanager
-def _bars() -> Iterator[tuple[Progress, Waiting]]:
-    """One bar per edge on stderr; without a terminal, one line per step. Edges that wait say for whom and why."""
-    last: dict[str, str] = {}
-    if not watched():
-
-        def say(edge: str, text: str) -> None:
-            if last.get(edge) != text:
-                last[edge] = text
-                note(f"{edge}: {text}")
-
-        def lines(edge: str, step: str, _done: int, _total: int) -> None:
-            say(edge, _STEPS[step])
-
-        yield lines, lambda edge, peer, reason: say(edge, f"waiting for {peer}: {reason}")
-        return
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-    )
-    with bars.Progress(*columns, console=console(err=True)) as drawn:
-        tasks: dict[str, Any] = {}
-
-        def task(edge: str) -> Any:
-            if edge not in tasks:
-                tasks[edge] = drawn.add_task(edge, total=None)
-            return tasks[edge]
-
-        def update(edge: str, step: str, done: int, total: int) -> None:
-            drawn.update(
-                task(edge),
-                description=f"{edge}: {_STEPS[step]}",
-                completed=done,
-                total=total or None,
-                visible=step != "close" or len(tasks) <= _BARS,
-            )
-
-        def waits(edge: str, peer: str, reason: str) -> None:
-            drawn.update(task(edge), description=f"{edge}: waiting for {peer}: {reason}", total=None)
-
-        yield update, waits
