@@ -209,15 +209,16 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
     held = book.find(node, agreement_id)
     if not _runs(node, held.agreement):
         agreement = held.agreement
-        receivers = {edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency}
+        receivers = [edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency]
         if any(node.agency in threshold.agencies for threshold in agreement.thresholds):
-            receivers.add(agreement.collector)
+            receivers.append(agreement.collector)
         if not receivers:
             raise LocalError(
                 f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
             )
         raise LocalError(
-            f"{node.agency} only sends under this agreement: its rounds are run by {', '.join(sorted(receivers))}",
+            f"{node.agency} only sends under this agreement: its rounds are run by "
+            + ", ".join(dict.fromkeys(receivers)),
             hint="This node takes part as long as it serves: `blindmatch node serve`. "
             "`blindmatch round status` shows what it is asked for.",
         )
