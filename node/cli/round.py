@@ -25,7 +25,7 @@ from blindmatch.node.cli.common import (
     table,
 )
 from blindmatch.node.cli.round_numbers import reports, show_numbers
-from blindmatch.node.cli.round_progress import bars
+from blindmatch.node.cli.round_progress import drawn_edges
 from blindmatch.node.cli.round_status import SHORT_ROUND
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from blindmatch.node import logs, numbers, outlook, overview, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
+    from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.home import Node
     from blindmatch.node.outlook import Outlook
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome
+    from blindmatch.node.runner import RoundOutcome
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
@@ -114,7 +115,7 @@ def run(
         else:
             round_id, agreement_id = None, book.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
-        with bars() as (progress, waiting):
+        with drawn_edges() as (progress, waiting):
             outcome = asyncio.run(
                 runner.run_round(
                     node,
