@@ -249,15 +249,15 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
     held = book.find(node, agreement_id)
     if not _runs(node, held.agreement):
         agreement = held.agreement
-        receivers = {edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency}
+        receivers = [edge.receiver.agency for edge in agreement.edges if edge.sender.agency == node.agency]
         if any(node.agency in threshold.agencies for threshold in agreement.thresholds):
-            receivers.add(agreement.collector)
+            receivers.append(agreement.collector)
         if not receivers:
             raise LocalError(
                 f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
             )
         raise LocalError(
-            f"{node.agency} only sends under this agreement: {', '.join(sorted(receivers))} runs the rounds",
+            f"{node.agency} only sends under this agreement: {', '.join(dict.fromkeys(receivers))} runs the rounds",
             hint="This node takes part as long as it serves: `blindmatch node serve`. "
             "`blindmatch round status` shows what it is asked for.",
         )
@@ -357,26 +357,13 @@ def _again(
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
-                if (left := _left(node, agreement_id)) is not None:
+                if (left := book.ended(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
                 begun.append(_outcome(row.edge, row.peer, row.state, error))
         else:
             begun.append(_ended(node, row))
     return begun
-
-
-def _left(node: Node, agreement_id: bytes) -> PeerError | None:
-    """Why nothing goes on under an agreement that a party has left, in that party's words."""
-    held = book.find(node, agreement_id)
-    if not held.left:
-        return None
-    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
-    return PeerError(
-        PeerCode.EXPIRED_AGREEMENT,
-        book.departures(held) + (f" ({said})" if said else ""),
-        hint="No round can run under it any more. Draft and sign a new agreement.",
-    )
 
 
 def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
@@ -497,7 +484,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if row.state not in _ANSWERED and (left := await asyncio.to_thread(_left, node, row.agreement_id)):
+    if row.state not in _ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -507,7 +494,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
         held = await asyncio.to_thread(book.find, node, row.agreement_id)
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
         await push(node, held, connector(node), [row.peer])
-        if left := await asyncio.to_thread(_left, node, row.agreement_id):
+        if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
             raise

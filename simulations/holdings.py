@@ -14,7 +14,8 @@ from blindmatch.node.store.schema import metadata
 from blindmatch.simulations.sightings import Secrets, search_files
 
 EXPLAINED = frozenset(
-    {"schema_version", "collections", "agreements", "signatures", "withdrawals", "bindings", "audit"}
+    {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
+    | {"proposals", "contacts", "bindings", "statements", "audit"}
 )
 """Tables that no match can alter, and the audit log, which is looked at entry by entry."""
 

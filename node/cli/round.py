@@ -83,7 +83,12 @@ def run(
     ] = "",
     resume: Annotated[str, typer.Option(metavar="ROUND", help="Go on with a round that was cut off.")] = "",
     edge: EdgeOption = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a node that cannot be reached.")] = 30.0,
+    wait: Annotated[
+        float,
+        typer.Option(
+            help="Seconds that each edge waits for a node that cannot be reached, since it last got further."
+        ),
+    ] = 30.0,
     new: Annotated[
         bool, typer.Option("--new", help="Start a round although another one is unfinished.")
     ] = False,

@@ -223,18 +223,18 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
 
 
 @pytest.mark.parametrize("step", ["prepare", "exchange"])
-async def test_every_next_step_is_refused_once_the_sender_knows(town, step):
+@pytest.mark.parametrize("knows", [WEST, SOUND])
+async def test_every_next_step_is_refused_once_either_side_knows(town, step, knows):
     """Before the commitments and before the tags; what a withdrawal can still stop, it stops."""
     held = agree(town, [(WEST, SOUND), (EAST, LEAVING)])
-    west, sound = town.nodes[WEST], town.nodes[SOUND]
-    leaving = town.nodes[LEAVING]
+    west, leaving = town.nodes[WEST], town.nodes[LEAVING]
     signed = book.withdraw(leaving, book.find(leaving, held.id), "Over.")
 
     def watch(_edge, at, done, total):
         if (at, done) == (step, total):
-            book.note_withdrawal(sound, signed)
+            book.note_withdrawal(town.nodes[knows], signed)
 
-    async with running(sound, limits=SMALL):
+    async with running(town.nodes[SOUND], limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL, progress=watch)
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
