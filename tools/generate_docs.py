@@ -4,12 +4,15 @@
 them with what is committed.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 from blindmatch.node.agreements.groups import alike
 from blindmatch.protocol import agreement as terms
+from blindmatch.protocol import threshold as circle
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
-from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Event, Role, State
+from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
@@ -18,9 +21,10 @@ BEGIN, END = "<!-- made by `make docs`: begin -->", "<!-- made by `make docs`: e
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
 
-HEAD = """# The states of one edge
+HEAD = """# The states of one edge, and of one threshold
 
-Drawn from `TRANSITIONS` in `protocol/match/table.py` by `make docs`; a test compares this page with the table.
+Drawn from `TRANSITIONS` in `protocol/match/table.py` and `protocol/threshold/states.py` by `make docs`; a test compares this page with
+the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -34,23 +38,28 @@ PARTS = {
 }
 
 
-def _words(event: Event) -> str:
-    return f"*{event}*" if event in FROM_PEER else str(event)
+CIRCLE = {
+    circle.Role.MEMBER: "A threshold's member learns which of its own elements enough members hold.",
+    circle.Role.COLLECTOR: "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
+}
+
+States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
 
 
-def _diagram(role: Role) -> list[str]:
+def _diagram(states: States) -> list[str]:
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.PREPARING}"]
-    for state, events in TRANSITIONS[role].items():
+    for state, events in states.items():
         lines += [
             f"    {state} --> {after}: {event}" for event, after in events.items() if after is not state
         ]
     return [*lines, f"    {State.CLOSED} --> [*]", "```"]
 
 
-def _staying(role: Role) -> list[str]:
+def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
     lines = ["| state | stays there on |", "|---|---|"]
-    for state, events in TRANSITIONS[role].items():
-        words = [_words(event) for event, after in events.items() if after is state]
+    for state, events in states.items():
+        staying = [event for event, after in events.items() if after is state]
+        words = [f"*{event}*" if event in from_peer else str(event) for event in staying]
         lines.append(f"| {state} | {', '.join(words) or 'nothing'} |")
     return lines
 
@@ -58,8 +67,13 @@ def _staying(role: Role) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for role, sentence in PARTS.items():
-        lines += [f"## {role.capitalize()}", "", sentence, "", *_diagram(role), "", *_staying(role), ""]
+    parts: list[tuple[StrEnum, str, States, frozenset[StrEnum]]] = [
+        *((role, words, TRANSITIONS[role], FROM_PEER) for role, words in PARTS.items()),
+        *((role, words, circle.TRANSITIONS[role], circle.FROM_PEER) for role, words in CIRCLE.items()),
+    ]
+    for role, sentence, states, from_peer in parts:
+        lines += [f"## {role.capitalize()}", "", sentence, ""]
+        lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
 
 
@@ -78,10 +92,16 @@ def leakage() -> str:
     lines += [
         f"| `threshold` | member | {_general(terms.member_learns(threshold))} |",
         f"| `threshold` | collector | {_general(terms.collector_learns(threshold, 'the collector'))} |",
+        f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
         f"| every one | both sides | {terms.both_learn()} |",
         f"| standing | both sides | {terms.standing_learn()} |",
     ]
     return "\n".join(lines)
+
+
+def _as_member(threshold: Threshold) -> str:
+    """The collector's sentence when it is one of the members."""
+    return terms.collector_learns(threshold, "a").replace("a collects", "The collector collects", 1)
 
 
 def _example(disclosure: Disclosure) -> Edge:
