@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from blindmatch.simulations.declared import Told
 from blindmatch.simulations.mistakes import CLEAN, WORDS, Mistake
 from blindmatch.simulations.truth import Pair
 from blindmatch.simulations.verdict import Verdict, Violation
@@ -100,6 +101,50 @@ class Comparison:
         """Subjects found per subject with a supplier; 1 when there is none."""
         wanted = len(self.found) + len(self.missed)
         return len(self.found) / wanted if wanted else 1.0
+
+
+@dataclass(frozen=True)
+class Number:
+    """One edge of one round that told a count or a sum, beside what it is in the clear and in truth."""
+
+    receiver: str
+    sender: str
+    disclosure: str
+    value: str
+    """Of a sum: the fact that was added up."""
+    minimum: int
+    band: int
+    told: Told
+    clear: int | None
+    """By the same match keys in the clear; None where a node is on another machine."""
+    truth: int
+    reported_to: tuple[str, ...]
+    receiver_records: int
+    sender_records: int
+    receiver_elements: int
+    sender_elements: int
+    keys: int
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What the collector of a threshold was told, beside what it is in the clear."""
+
+    threshold: str
+    collector: str
+    members: tuple[str, ...]
+    at_least: int
+    minimum: int
+    band: int
+    told: Told
+    """How many match keys so many members hold."""
+    clear: int | None
+    keys: int
+    expected_true: float
+    expected_false: float
+    """Over all pairs of members."""
+    traffic: Traffic
 
 
 def kinds_by_record(truth: Iterable[Pair]) -> dict[str, str]:
@@ -223,6 +268,8 @@ class AreaOutcome:
     """Receipts signed by both sides and verified."""
     seconds: Mapping[str, float]
     """Wall-clock seconds by step."""
+    numbers: tuple[Number, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     """What every node learned, held against its declaration."""
 
@@ -244,6 +291,16 @@ class Outcome:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every edge of every area."""
         return tuple(comparison for area in self.areas for comparison in area.comparisons)
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """Every count and sum of every area."""
+        return tuple(number for area in self.areas for number in area.numbers)
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """Every threshold of every area."""
+        return tuple(tally for area in self.areas for tally in area.tallies)
 
     @property
     def violations(self) -> tuple[Violation, ...]:

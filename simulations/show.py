@@ -11,6 +11,7 @@ from blindmatch.simulations.outcome import (
     LINKS,
     AreaOutcome,
     Comparison,
+    Number,
     Outcome,
     Score,
     by_kind,
@@ -22,6 +23,9 @@ from blindmatch.simulations.report.summary import traffic_total
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
 """Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
+
+NUMBER_COLUMNS = ("about", "what", "told", "exactly", "in truth", "passed on to")
+"""`exactly`: by the same match keys in the clear, which nobody is told."""
 
 _SHOWN = 20
 """Violations that the terminal lists; `summary.json` has all."""
@@ -39,6 +43,17 @@ def _row(comparison: Comparison) -> tuple[object, ...]:
     )
 
 
+def _number(number: Number) -> tuple[object, ...]:
+    return (
+        number.sender,
+        number.disclosure,
+        number.told.words.partition(":")[0],
+        "unknown" if number.clear is None else f"{number.clear:,}",
+        f"{number.truth:,}",
+        ", ".join(number.reported_to),
+    )
+
+
 def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
     typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
@@ -48,6 +63,15 @@ def show_area(area: AreaOutcome) -> None:
         how = disclosure + (", verified" if verified else "")
         typer.echo(f"{receiver} asks with {records:,} records ({how})")
         table(COLUMNS, [_row(comparison) for comparison in group])
+    if area.numbers:
+        typer.echo("Counts and sums")
+        table(NUMBER_COLUMNS, [_number(number) for number in area.numbers])
+    for tally in area.tallies:
+        exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
+        typer.echo(
+            f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
+            f"{tally.at_least} of {len(tally.members)} (exactly {exactly})"
+        )
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:

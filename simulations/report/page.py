@@ -20,6 +20,7 @@ from blindmatch.simulations.outcome import (
     kind_words,
 )
 from blindmatch.simulations.report.learned import learned
+from blindmatch.simulations.report.numbers import numbers, tallies
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 
@@ -108,7 +109,7 @@ def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
 def _area(area: AreaOutcome) -> str:
     groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
-    return f"<h3>{escape(area.name)}</h3>{asked}"
+    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:

@@ -76,7 +76,7 @@ def outcome(world):
         (comparison,),
         1,
         {"round": 1.5},
-        Verdict(findings, nodes=2),
+        verdict=Verdict(findings, nodes=2),
     )
     return Outcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
 
