@@ -193,7 +193,8 @@ def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[st
         ),
         numbers=tuple(_numbered(world, result) for result in exchange.edges if result.edge.group.number),
         tallies=tuple(_tally(result) for result in exchange.thresholds),
-        receipts=sum(result.receipt for result in (*exchange.edges, *exchange.thresholds)),
+        receipts=sum(result.receipt for result in exchange.edges)
+        + sum(result.receipt for result in exchange.thresholds),
         seconds=seconds,
         verdict=verdict,
     )

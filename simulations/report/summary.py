@@ -72,7 +72,8 @@ def _score(score: Score) -> dict[str, Any]:
 def traffic_total(outcome: Outcome) -> Traffic:
     """What all receivers' nodes sent and received."""
     total = Traffic()
-    for each in (*outcome.comparisons, *outcome.numbers, *outcome.tallies):
+    every: list[Comparison | Number | Tally] = [*outcome.comparisons, *outcome.numbers, *outcome.tallies]
+    for each in every:
         total += each.traffic
     return total
 
@@ -84,6 +85,19 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
         "bytes_sent": traffic.total("sent"),
         "bytes_received": traffic.total("received"),
     }
+
+
+def _wire(area: AreaOutcome) -> list[dict[str, Any]]:
+    every: list[Comparison | Number] = [*area.comparisons, *area.numbers]
+    return [
+        {
+            "receiver": each.receiver,
+            "sender": each.sender,
+            "disclosure": each.disclosure,
+            **_traffic(each.traffic),
+        }
+        for each in every
+    ]
 
 
 def _area(area: AreaOutcome) -> dict[str, Any]:
@@ -176,15 +190,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
                     "id": area.id,
                     "agreements": dict(area.agreements),
                     "seconds": {step: round(seconds, 2) for step, seconds in area.seconds.items()},
-                    "wire": [
-                        {
-                            "receiver": each.receiver,
-                            "sender": each.sender,
-                            "disclosure": each.disclosure,
-                            **_traffic(each.traffic),
-                        }
-                        for each in (*area.comparisons, *area.numbers)
-                    ],
+                    "wire": _wire(area),
                     "thresholds": {tally.threshold: _traffic(tally.traffic) for tally in area.tallies},
                 }
                 for area in outcome.areas
