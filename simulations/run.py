@@ -13,18 +13,17 @@ from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC
 from blindmatch.node.engine import check_installed
 from blindmatch.node.engine.connection import connected
 from blindmatch.node.logs import configure
-from blindmatch.protocol.errors import ConfigError, LocalError
+from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
-from blindmatch.simulations.examination import examine, in_the_clear
-from blindmatch.simulations.exchange import EdgeResult, Exchange, Setup, ThresholdResult
+from blindmatch.simulations.examination import examine
+from blindmatch.simulations.exchange import Setup
 from blindmatch.simulations.inside import Inside
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Outcome, Tally, judge
+from blindmatch.simulations.judging import area_outcome
+from blindmatch.simulations.outcome import AreaOutcome, Outcome
 from blindmatch.simulations.outside import Outside
 from blindmatch.simulations.placed import Machines
 from blindmatch.simulations.scenario import Area, Scenario
-from blindmatch.simulations.truth import held_by, true_count, true_sum
-from blindmatch.simulations.verdict import Verdict
-from blindmatch.simulations.world import World, build_world
+from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
 
@@ -178,110 +177,4 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
     verdict = await asyncio.to_thread(examine, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
     seconds = {"invent": invented, **exchange.seconds, "examine": spent}
-    return _judged(setup, exchange, verdict, seconds)
-
-
-def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[str, float]) -> AreaOutcome:
-    world = setup.world
-    return AreaOutcome(
-        id=world.area.id,
-        name=world.area.name,
-        agreements=exchange.agreements,
-        comparisons=(
-            *(_listed(world, result) for result in exchange.edges if not result.edge.group.number),
-            *(each for result in exchange.thresholds for each in _members(world, result)),
-        ),
-        numbers=tuple(_numbered(world, result) for result in exchange.edges if result.edge.group.number),
-        tallies=tuple(_tally(result) for result in exchange.thresholds),
-        receipts=sum(result.receipt for result in exchange.edges)
-        + sum(result.receipt for result in exchange.thresholds),
-        seconds=seconds,
-        verdict=verdict,
-    )
-
-
-def _listed(world: World, result: EdgeResult) -> Comparison:
-    edge = result.edge
-    return judge(
-        world.truth(edge.receiver.list, edge.sender.list),
-        result.leads,
-        receiver=edge.receiver.agency,
-        sender=edge.sender.agency,
-        disclosure=edge.group.disclosure,
-        verified=edge.group.verified,
-        receiver_records=result.receiver_records,
-        sender_records=result.sender_records,
-        receiver_elements=result.receiver_elements,
-        sender_elements=result.sender_elements,
-        traffic=result.traffic,
-        keys=result.keys,
-        expected_true=result.expected_true,
-        expected_false=result.expected_false,
-    )
-
-
-def _numbered(world: World, result: EdgeResult) -> Number:
-    edge, group = result.edge, result.edge.group
-    if result.number is None:
-        raise LocalError(f"{edge.id} told no number")
-    adds = group.disclosure == "sum"
-    matching, total = in_the_clear(world, result)
-    bonds = (world.bonds[edge.receiver.list], world.bonds[edge.sender.list])
-    return Number(
-        receiver=edge.receiver.agency,
-        sender=edge.sender.agency,
-        disclosure=group.disclosure,
-        value=group.value,
-        minimum=group.minimum,
-        band=group.band,
-        told=result.number,
-        clear=None if result.clear is None else total if adds else matching,
-        truth=true_sum(*bonds) if adds else true_count(*bonds),
-        reported_to=edge.told,
-        receiver_records=result.receiver_records,
-        sender_records=result.sender_records,
-        receiver_elements=result.receiver_elements,
-        sender_elements=result.sender_elements,
-        keys=result.keys,
-        traffic=result.traffic,
-    )
-
-
-def _members(world: World, result: ThresholdResult) -> Iterator[Comparison]:
-    """A threshold as each member sees it: its own records against what enough of the others hold."""
-    planned = result.threshold
-    bonds = {end.agency: world.bonds[end.list] for end in planned.members}
-    held = held_by(bonds, planned.joint.at_least)
-    records = {agency: len(each.records) - len(each.withheld) for agency, each in bonds.items()}
-    for agency in planned.agencies:
-        yield judge(
-            held[agency],
-            result.leads[agency],
-            receiver=agency,
-            sender=f"{planned.joint.at_least} of {len(planned.members)}",
-            disclosure="threshold",
-            verified=False,
-            receiver_records=records[agency],
-            sender_records=sum(records.values()) - records[agency],
-            receiver_elements=0,
-            sender_elements=0,
-            keys=result.keys,
-        )
-
-
-def _tally(result: ThresholdResult) -> Tally:
-    planned, joint = result.threshold, result.threshold.joint
-    return Tally(
-        threshold=planned.id,
-        collector=planned.collector,
-        members=planned.agencies,
-        at_least=joint.at_least,
-        minimum=joint.minimum,
-        band=joint.band,
-        told=result.tally,
-        clear=None if result.clear is None else result.clear.shared,
-        keys=result.keys,
-        expected_true=result.expected_true,
-        expected_false=result.expected_false,
-        traffic=result.traffic,
-    )
+    return area_outcome(setup.world, exchange, verdict, seconds)

@@ -6,18 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from blindmatch.simulations.outcome import (
-    AreaOutcome,
-    Comparison,
-    FoundLead,
-    Number,
-    Outcome,
-    Score,
-    Tally,
-    Traffic,
-    by_kind,
-    by_link,
-)
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Number, Outcome, Tally, Traffic
+from blindmatch.simulations.score import Score, by_kind, by_link
 
 FORMAT = 1
 DIGITS = 4

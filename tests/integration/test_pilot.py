@@ -14,10 +14,10 @@ from blindmatch.node.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import MARK, prepare_folder
 from blindmatch.simulations.exchange import ROUND_SERVICES
-from blindmatch.simulations.outcome import by_kind
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario import load_scenario, scenario_names
+from blindmatch.simulations.score import by_kind
 from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
