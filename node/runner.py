@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle
+from blindmatch.node import circle, numbers
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather, push
@@ -74,6 +74,8 @@ class EdgeOutcome:
     state: str
     """`closed`, `failed`, or the state from which it can be resumed."""
     leads: int = 0
+    number: str = ""
+    """What a count or a sum says, in words."""
     keys: int = 0
     """Match keys that both sides compiled; 0 before."""
     expected_true: float = 0.0
@@ -113,6 +115,11 @@ class RoundOutcome:
     def leads(self) -> int:
         """Leads over all edges."""
         return sum(edge.leads for edge in self.edges)
+
+    @property
+    def numbers(self) -> int:
+        """Edges that told a number, or that there is too little to tell."""
+        return sum(bool(edge.number) for edge in self.edges)
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -394,11 +401,17 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
         row.peer,
         row.state,
         leads=len(node.store.leads(row.round_id, row.edge)),
+        number=_words(node, row),
         receiver_elements=ours,
         sender_elements=theirs,
         code=row.code,
         reason=row.reason,
     )
+
+
+def _words(node: Node, row: EdgeRow) -> str:
+    """What a count or a sum says; empty where there is none."""
+    return "".join(each.words for each in numbers.load(node, row.round_id, row.edge))
 
 
 async def _run_edge(
@@ -462,6 +475,7 @@ async def _run_edge(
         state,
         failure,
         leads=edge.leads,
+        number=_words(node, row),
         **edge.expected,
         receiver_elements=ours,
         sender_elements=theirs,
@@ -510,7 +524,7 @@ def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
 
 
 def _outcome(
-    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float
+    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float | str
 ) -> EdgeOutcome:
     code, reason, hint = "", "", ""
     if error is not None:

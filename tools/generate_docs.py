@@ -1,4 +1,4 @@
-"""Draw the state diagram out of the transition tables, and who learns what out of the agreement's words: `make docs`.
+"""Draw the state diagrams out of the transition tables, and who learns what out of the agreement's words: `make docs`.
 
 `render()` gives the text of docs/state-diagram.md and `leakage()` a section of docs/agreement.md, so that tests can compare
 them with what is committed.
@@ -13,6 +13,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import threshold as circle
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
 from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Role, State
+from blindmatch.protocol.number import TRANSITIONS as OF_NUMBERS
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
@@ -23,8 +24,8 @@ SIZE = 1_000
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn from `TRANSITIONS` in `protocol/match/table.py` and `protocol/threshold/states.py` by `make docs`; a test compares this page with
-the tables.
+Drawn from `TRANSITIONS` in `protocol/match/table.py`, `protocol/number/table.py` and `protocol/threshold/states.py` by `make docs`; a
+test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -32,18 +33,44 @@ before and comes again after a crash. Everything else is refused: with the code 
 *italics*), and as a defect of our own where not.
 """
 
-PARTS = {
-    Role.RECEIVER: "The receiver learns which of its own elements the sender holds.",
-    Role.SENDER: "The sender learns the receiver's number of elements, and nothing about any of them.",
-}
-
-
-CIRCLE = {
-    circle.Role.MEMBER: "A threshold's member learns which of its own elements enough members hold.",
-    circle.Role.COLLECTOR: "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
-}
-
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
+Part = tuple[str, States, str]
+PARTS: tuple[Part, ...] = (
+    (
+        "Receiver",
+        TRANSITIONS[Role.RECEIVER],
+        "The receiver learns which of its own elements the sender holds.",
+    ),
+    (
+        "Sender",
+        TRANSITIONS[Role.SENDER],
+        "The sender learns the receiver's number of elements, and nothing about any of them.",
+    ),
+    (
+        "Receiver of a count or a sum",
+        OF_NUMBERS[Role.RECEIVER],
+        "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
+    ),
+    (
+        "Sender of a count or a sum",
+        OF_NUMBERS[Role.SENDER],
+        "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+    ),
+    (
+        "Member of a threshold",
+        circle.TRANSITIONS[circle.Role.MEMBER],
+        "A member learns which of its own elements enough members hold.",
+    ),
+    (
+        "Collector of a threshold",
+        circle.TRANSITIONS[circle.Role.COLLECTOR],
+        "The collector carries messages, and learns which members hold what enough of them hold.",
+    ),
+)
+
+
+def _words(event: StrEnum) -> str:
+    return f"*{event}*" if event in FROM_PEER | circle.FROM_PEER else str(event)
 
 
 def _diagram(states: States) -> list[str]:
@@ -55,11 +82,10 @@ def _diagram(states: States) -> list[str]:
     return [*lines, f"    {State.CLOSED} --> [*]", "```"]
 
 
-def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
+def _staying(states: States) -> list[str]:
     lines = ["| state | stays there on |", "|---|---|"]
     for state, events in states.items():
-        staying = [event for event, after in events.items() if after is state]
-        words = [f"*{event}*" if event in from_peer else str(event) for event in staying]
+        words = [_words(event) for event, after in events.items() if after is state]
         lines.append(f"| {state} | {', '.join(words) or 'nothing'} |")
     return lines
 
@@ -67,13 +93,8 @@ def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    parts: list[tuple[StrEnum, str, States, frozenset[StrEnum]]] = [
-        *((role, words, TRANSITIONS[role], FROM_PEER) for role, words in PARTS.items()),
-        *((role, words, circle.TRANSITIONS[role], circle.FROM_PEER) for role, words in CIRCLE.items()),
-    ]
-    for role, sentence, states, from_peer in parts:
-        lines += [f"## {role.capitalize()}", "", sentence, ""]
-        lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
+    for title, states, sentence in PARTS:
+        lines += [f"## {title}", "", sentence, "", *_diagram(states), "", *_staying(states), ""]
     return "\n".join(lines)
 
 
