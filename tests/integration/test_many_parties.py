@@ -331,7 +331,7 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
 
 async def test_who_only_sends_is_told_what_to_do(town):
     held = agree(town, [(WEST, SOUND), (EAST, SOUND)])
-    with pytest.raises(LocalError, match=f"only sends.* run by {EAST}, {WEST}") as caught:
+    with pytest.raises(LocalError, match=f"only sends.* run by {WEST}, {EAST}") as caught:
         await run_round(town.nodes[SOUND], held.id)
     assert "blindmatch node serve" in caught.value.hint
 
