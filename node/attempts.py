@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from blindmatch.node import numbers
 from blindmatch.node.agreements import book
 from blindmatch.node.agreements.exchange import push
 from blindmatch.node.client import connector, patiently
@@ -46,6 +47,8 @@ class EdgeOutcome:
     state: str
     """`closed`, `failed`, or the state from which it can be resumed."""
     leads: int = 0
+    number: str = ""
+    """What a count or a sum says, in words."""
     keys: int = 0
     """Match keys that both sides compiled; 0 before."""
     expected_true: float = 0.0
@@ -131,6 +134,7 @@ async def run_edge(
         state,
         failure,
         leads=edge.leads,
+        number=numbers.words(node, row.round_id, row.edge),
         **edge.expected,
         receiver_elements=ours,
         sender_elements=theirs,
@@ -180,7 +184,7 @@ def _final(edge: Work, error: PeerError) -> bool:
 
 
 def outcome_of(
-    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float
+    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float | str
 ) -> EdgeOutcome:
     """How an edge ended, with the code and the words of what stopped it."""
     code, reason, hint = "", "", ""

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle
+from blindmatch.node import circle, numbers
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
@@ -73,6 +73,11 @@ class RoundOutcome:
     def leads(self) -> int:
         """Leads over all edges."""
         return sum(edge.leads for edge in self.edges)
+
+    @property
+    def numbers(self) -> int:
+        """Edges that told a number, or that there is too little to tell."""
+        return sum(bool(edge.number) for edge in self.edges)
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -355,6 +360,7 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
         row.peer,
         row.state,
         leads=len(node.store.leads(row.round_id, row.edge)),
+        number=numbers.words(node, row.round_id, row.edge),
         receiver_elements=ours,
         sender_elements=theirs,
         code=row.code,
