@@ -34,7 +34,7 @@ _UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
 
-ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
+ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
 """States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
 
 
