@@ -202,7 +202,9 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
             )
         terms["elements"] = brought.elements
         made_of = CountReceiver if self._edge.disclosure is Disclosure.COUNT else SumReceiver
-        return made_of(self.agreed.context, NumberTerms.of(self._edge), brought, **terms)
+        return made_of(
+            self.agreed.context, NumberTerms.of(self._edge, self.agreed.receiver_tokens), brought, **terms
+        )
 
     @property
     def _found(self) -> Mapping[str, str | int]:
