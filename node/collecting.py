@@ -30,7 +30,7 @@ from blindmatch.node.results import Tally
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerError, SequenceError
-from blindmatch.protocol.match import BlindedChunk, Workspace
+from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Workspace
 from blindmatch.protocol.threshold import Collector, Committed, Rows, Shared, State
 from blindmatch.protocol.transcript import Signed
 
@@ -231,17 +231,29 @@ class CollectingWork(Work[Collector]):
                 if waiting:
                     chunk = await door.blinded(index)
                     await self._alone(partial(_check, member=door.agency, chunk=chunk))
-                    await _together(_carry(door, other, chunk) for other in waiting)
+                    await _together(self._carry(door, other, chunk) for other in waiting)
                 self._carried += 1
                 self._report("exchange", min(self._carried, total), total)
             for other, (_, attested) in has.items():
                 if not attested:
                     with naming(other):
                         signed = await doors[other].attest(door.agency)
+                        await self._alone(
+                            partial(_check_attestation, evaluator=other, member=door.agency, signed=signed)
+                        )
                     await door.deliver(other, signed)
 
         self._carried = 0
         await self._each(doors, carry)
+
+    async def _carry(self, mine: Door, other: Door, chunk: BlindedChunk) -> None:
+        """One chunk to a member that evaluates it, and back; what is wrong with it is the evaluator's fault."""
+        with naming(other.agency):
+            answer = await other.evaluate(mine.agency, chunk)
+            await self._alone(
+                partial(_check_evaluated, evaluator=other.agency, member=mine.agency, chunk=answer)
+            )
+        await mine.deliver(other.agency, answer)
 
     async def _collect(self, door: Door) -> None:
         """One member's tables, from where they stand."""
@@ -363,18 +375,20 @@ def _check(session: Collector, member: str, chunk: BlindedChunk) -> None:
     session.check_blinded(member, chunk)
 
 
+def _check_evaluated(session: Collector, evaluator: str, member: str, chunk: EvaluatedChunk) -> None:
+    session.check_evaluated(evaluator, member, chunk)
+
+
+def _check_attestation(session: Collector, evaluator: str, member: str, signed: Signed) -> None:
+    session.check_attestation(evaluator, member, signed)
+
+
 def _take_cells(session: Collector, member: str, rows: Rows) -> None:
     session.receive_table_chunk(member, rows)
 
 
 def _outcome_chunk(session: Collector, member: str, index: int) -> Rows:
     return session.outcome_chunk(member, index)
-
-
-async def _carry(mine: Door, other: Door, chunk: BlindedChunk) -> None:
-    with naming(other.agency):
-        answer = await other.evaluate(mine.agency, chunk)
-    await mine.deliver(other.agency, answer)
 
 
 async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:

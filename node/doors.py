@@ -8,6 +8,7 @@ from blindmatch.node.client import Peer
 from blindmatch.node.convert import match as match_convert
 from blindmatch.node.convert import threshold as convert
 from blindmatch.node.convert.match import Progress as Done
+from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
@@ -174,10 +175,12 @@ class FarDoor:
 
 @contextmanager
 def naming(member: str) -> Iterator[None]:
-    """A peer's failure says whose it is."""
+    """A peer's failure says whose it is: of several members around a step, the innermost."""
     try:
         yield
     except PeerError as error:
-        if not any(name in error.message for name in (member, "refused (")):
-            error.message = f"{member}: {error.message}"
+        if not getattr(error, "__notes__", ()):
+            error.add_note(f"while {member} was asked")
+            if member not in error.message and not isinstance(error, RefusalError):
+                error.message = f"{member}: {error.message}"
         raise

@@ -11,15 +11,18 @@ from pathlib import Path
 
 from blindmatch.node.wire import Direction, WireRecorder
 from blindmatch.simulations.clear import Clear
+from blindmatch.simulations.declared import Told
 from blindmatch.simulations.deploy import Site
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.pacts import Step
-from blindmatch.simulations.plan import Plan, PlannedEdge, plans, steps
+from blindmatch.simulations.plan import Plan, PlannedEdge, PlannedThreshold, plans, steps
 from blindmatch.simulations.scenario import Scenario
 from blindmatch.simulations.world import World
 
-ROUND_SERVICE = "/blindmatch.v1.Match/"
-"""Methods of a round; the others belong to agreements and health."""
+ROUND_SERVICES = tuple(
+    f"/blindmatch.v1.{name}/" for name in ("Match", "Number", "Thresholds", "StandingRounds")
+)
+"""Services of a round; the others belong to agreements and health."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,35 @@ class EdgeResult:
     """Signed by both sides, and both signatures verify."""
     clear: Clear | None
     """The result as both files give it in the clear; None where a node is on another machine."""
+    number: Told | None = None
+    """What a count or a sum told."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0
     """Leads that the model expected, by the agreed overlap; `expected_false`: pairs of two people among them."""
     expected_false: float = 0.0
+
+
+@dataclass(frozen=True)
+class ThresholdResult:
+    """One threshold of one round: every member's leads, and what the collector was told."""
+
+    threshold: PlannedThreshold
+    agreement: str
+    round_id: str
+    leads: Mapping[str, tuple[FoundLead, ...]]
+    """By member."""
+    tally: Told
+    traffic: Traffic
+    """Between the collector and all members."""
+    receipt: bool
+    clear: Clear | None
+    keys: int
+    sender_records: int
+    """Of all members together."""
+    expected_true: float
+    expected_false: float
+    """Over all pairs of members."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +111,7 @@ class Exchange:
     agreements: Mapping[str, str]
     """Ids by pact."""
     edges: tuple[EdgeResult, ...]
+    thresholds: tuple[ThresholdResult, ...]
     seconds: Mapping[str, float]
 
 
@@ -117,7 +145,7 @@ class Meter:
 
     def record(self, direction: Direction, peer: str, method: str, kind: str, message: bytes) -> None:
         """Count one message; arguments as for `WireRecorder.record`."""
-        if method.startswith(ROUND_SERVICE):
+        if method.startswith(ROUND_SERVICES):
             name = f"{direction} {kind.rpartition('.')[2]}"
             with self._lock:
                 self._messages[peer][name] += 1
@@ -139,7 +167,7 @@ def recorded_traffic(folder: Path, peer: str) -> Traffic:
     index = folder / "index.jsonl"
     for line in index.read_text(encoding="ascii").splitlines() if index.exists() else ():
         entry = json.loads(line)
-        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICE):
+        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICES):
             name = f"{entry['direction']} {entry['type'].rpartition('.')[2]}"
             traffic += Traffic({name: 1}, {name: entry["bytes"]})
     return traffic

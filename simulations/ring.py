@@ -212,11 +212,15 @@ class Ring:
                 self.collector.collector.check_blinded(mine.member.agency, chunk)
             answer = other.member.evaluate(mine.member.agency, chunk)
             other.save()
+            if self.collector.session.state is State.EXCHANGING:
+                self.collector.collector.check_evaluated(evaluator, mine.member.agency, answer)
             mine.member.receive_evaluated(evaluator, answer)
             mine.save()
         if not attested:
             signed = other.member.attest(mine.member.agency)
             other.save()
+            if self.collector.session.state is State.EXCHANGING:
+                self.collector.collector.check_attestation(evaluator, mine.member.agency, signed)
             mine.member.receive_attestation(evaluator, signed)
             mine.save()
 

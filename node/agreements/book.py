@@ -29,8 +29,8 @@ PROPOSALS = 20
 """Proposals of one agency's node that wait for our signature; more are refused, so that none fills our disk, nor keeps
 the others from proposing."""
 
-PROPOSALS_IN_ALL = 1_000
-"""The same over all agencies: at most 1 GiB."""
+PROPOSALS_IN_ALL = 200
+"""The same over all agencies: at most 200 MiB."""
 
 SHORT = 12
 """Hexadecimal digits of an id that people see."""
@@ -291,6 +291,19 @@ def departures(held: Held) -> str:
     )
 
 
+def ended(node: Node, agreement_id: bytes) -> PeerError | None:
+    """Why nothing goes on under an agreement that a party has left, in that party's words; None when nobody has."""
+    held = find(node, agreement_id)
+    if not held.left:
+        return None
+    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
+    return PeerError(
+        PeerCode.EXPIRED_AGREEMENT,
+        departures(held) + (f" ({said})" if said else ""),
+        hint="No round can run under it any more. Draft and sign a new agreement.",
+    )
+
+
 def withdraw(
     node: Node, held: Held, reason: str, *, justification: str = "", kind: Leaving = Leaving.WITHDRAWN
 ) -> SignedWithdrawal:
@@ -387,17 +400,12 @@ def ready(
 
 
 def _check_room(node: Node, proposer: str) -> None:
-    agency = node.settings.agency
-    waiting = [
-        row.proposed_by
-        for row in node.store.agreements()
-        if row.proposed_by and agency not in row.signatures and agency not in row.withdrawn_by
-    ]
-    if waiting.count(proposer) >= PROPOSALS or len(waiting) >= PROPOSALS_IN_ALL:
+    waiting = node.store.waiting_proposals(node.settings.agency)
+    own, every = waiting.get(proposer, 0), sum(waiting.values())
+    if own >= PROPOSALS or every >= PROPOSALS_IN_ALL:
         raise PeerError(
             PeerCode.OVER_LIMIT,
-            f"{waiting.count(proposer)} proposals of {proposer}, of {len(waiting)} in all, wait for this agency's "
-            "signature already",
+            f"{own} proposals of {proposer}, of {every} in all, wait for this agency's signature already",
             hint="Its officers sign or decline those that wait.",
         )
 

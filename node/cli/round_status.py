@@ -25,6 +25,12 @@ SHORT_ROUND = 12
 
 REDRAW_SECONDS = 1.0
 
+_OTHERS = 20
+"""Edges between others that are named; more are only counted."""
+
+_AROUND = 6
+"""Lines of a terminal that a live table leaves free: its heading, its frame, the counts."""
+
 COLUMNS = ("round", "edge", "we are", "other side", "state", "chunks", "last change")
 
 Views = Callable[[], "list[EdgeView]"]
@@ -32,7 +38,7 @@ Views = Callable[[], "list[EdgeView]"]
 
 def show(views: Sequence[EdgeView]) -> None:
     """One table, and a line for every edge that has a reason to stand where it does."""
-    table(COLUMNS, [_cells(view) for view in views], empty="No rounds.")
+    table(COLUMNS, [_cells(view) for view in _named(views)], empty="No rounds." if not views else "")
     for line in _reasons(views):
         typer.echo(line)
     if views:
@@ -41,12 +47,15 @@ def show(views: Sequence[EdgeView]) -> None:
 
 def watch(views: Views, *, pause: Callable[[float], None] = time.sleep) -> None:
     """The table again and again until every edge is over; where nobody watches a terminal, a line per change."""
-    if console().is_terminal:
-        with live.Live(console=console(), auto_refresh=False) as drawn:
+    screen = console()
+    if screen.is_terminal:
+        with live.Live(console=screen, auto_refresh=False) as drawn:
             while True:
                 now = views()
-                made = make_table(COLUMNS, [_cells(view) for view in now])
-                drawn.update(consoles.Group(made, *_reasons(now)), refresh=True)
+                shown = _fitting(now, screen.height - _AROUND)
+                made = make_table(COLUMNS, [_cells(view) for view in shown])
+                reasons = _reasons(shown) if 2 * len(shown) + _AROUND <= screen.height else ()
+                drawn.update(consoles.Group(counts(now), made, *reasons), refresh=True)
                 if all(view.over for view in now):
                     break
                 pause(REDRAW_SECONDS)
@@ -64,6 +73,19 @@ def watch(views: Views, *, pause: Callable[[float], None] = time.sleep) -> None:
             break
         pause(REDRAW_SECONDS)
     typer.echo(counts(now))
+
+
+def _named(views: Sequence[EdgeView]) -> Sequence[EdgeView]:
+    """Without the edges between others, where they are many."""
+    own = [view for view in views if view.role]
+    return views if len(views) - len(own) <= _OTHERS else own
+
+
+def _fitting(views: Sequence[EdgeView], lines: int) -> Sequence[EdgeView]:
+    """What a terminal of so many lines can show: of more edges, those that are not over."""
+    if len(views) <= lines:
+        return views
+    return [view for view in views if not view.over][: max(lines, 1)]
 
 
 def counts(views: Sequence[EdgeView]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import AgreementRow, Contact, Withdrawal
@@ -97,6 +97,16 @@ class Agreements(Database):
             connection.execute(contacts.delete().filter_by(**key))
             reached = before if error else now
             connection.execute(contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error))
+
+    def waiting_proposals(self, agency: str) -> Mapping[str, int]:
+        """By proposing agency, the agreements that `agency` has neither signed nor left."""
+        query = select(proposals.c.agency, func.count().label("waiting"))
+        for table in (signatures, withdrawals):
+            answered = select(table.c.agreement).where(table.c.agency == agency)
+            query = query.where(proposals.c.agreement.not_in(answered))
+        with self.read() as connection:
+            rows = connection.execute(query.group_by(proposals.c.agency))
+            return {row.agency: row.waiting for row in rows}
 
     def contacts(self, agreement_id: bytes) -> Mapping[str, Contact]:
         """When each other party was last asked or told about an agreement; those that never were are left out."""

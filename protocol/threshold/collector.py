@@ -7,7 +7,7 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
 from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.messages import BlindedChunk
+from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, EvaluatedChunk
 from blindmatch.protocol.match.session import check_order, check_repeat, check_size, damaged
 from blindmatch.protocol.threshold import reconstruct
 from blindmatch.protocol.threshold.checkpoint import NONE
@@ -17,6 +17,7 @@ from blindmatch.protocol.threshold.session import Session, Terms, keep
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RECEIPT_TYPE,
+    Attestation,
     Outcome,
     ReceiptTerms,
     TablesStatement,
@@ -125,6 +126,36 @@ class Collector(Session):
         """
         with self._step(Event.RELAY):
             self._check_blinded(member, chunk)
+
+    def check_evaluated(self, evaluator: str, member: str, chunk: EvaluatedChunk) -> None:
+        """Whether a chunk that is to be carried back has the right form: the evaluator is to blame otherwise.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is one.
+        """
+        with self._step(Event.RELAY):
+            self._check_header(chunk.header)
+            index, total = chunk.header.sequence, self._context.chunks(member, self._limits)
+            check_order(index, total - 1, total)
+            check_size(chunk.points, self._context.chunk_size(member, index, self._limits))
+            if chunk.proof:
+                raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+            keep(self._answers(evaluator, member)[index], chunk_digest("evaluated", index, chunk.points))
+
+    def check_attestation(self, evaluator: str, member: str, signed: Signed) -> None:
+        """Whether an evaluator has signed for what was carried back; the member itself checks it again.
+
+        Raises:
+            PeerError: see `Attestation.check`.
+        """
+        with self._step(Event.RELAY):
+            answers, place = self._answers(evaluator, member), self._context.place(member)
+            if not answers.any(axis=1).all():  # a crash lost what only the member still knows
+                return
+            commitment = digest(self._every("commitments")[place].payload)
+            contents = digest(f"answers-{place}".encode(), answers.tobytes())
+            expected = Attestation(evaluator, member, commitment, contents)
+            Attestation.check(signed, self._key(evaluator), expected, self._context)
 
     def receive_tables(self, member: str, signed: Signed) -> None:
         """Take a member's commitment to its tables; the same again is accepted.
@@ -313,6 +344,12 @@ class Collector(Session):
         for index, kept in enumerate(self._array(f"outcome_digests-{place}")):
             rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size]
             keep(kept, chunk_digest("outcome", index, rows))
+
+    def _answers(self, evaluator: str, member: str) -> Bytes2D:
+        """Digests of what an evaluator made of a member's chunks, (chunks, 32)."""
+        name = f"answers-{self._context.place(evaluator)}-{self._context.place(member)}"
+        self._shapes[name] = (self._context.chunks(member, self._limits), DIGEST_BYTES)
+        return self._array(name)
 
     def _outcome_contents(self, place: int) -> bytes:
         return digest(b"outcome_digests", self._array(f"outcome_digests-{place}").tobytes())

@@ -276,13 +276,13 @@ async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
 class Liar:
     """A peer's node that answers every proposal and fetch with an envelope of its own choice."""
 
-    def __init__(self, answer: Envelope) -> None:
-        self._answer = answer
+    def __init__(self, answer: Envelope, *left) -> None:
+        self._answer = answer, left
         self.agreements = SimpleNamespace(Propose="Propose", Fetch="Fetch")
 
     async def call(self, method, _request):
         make = convert.propose_reply if method == "Propose" else convert.fetch_reply
-        return make(self._answer)
+        return make(*self._answer)
 
 
 @pytest.mark.parametrize("act", [agreements.push, agreements.gather])
@@ -300,6 +300,28 @@ async def test_a_peer_that_answers_with_something_else(town, proposal, act):
         assert {outcome.error.code for outcome in outcomes} == {PeerCode.ALTERED_AGREEMENT}
         assert after.missing == (WEST, SOUTH)
     assert len(town.nodes[WEST].store.agreements()) == 1
+
+
+@pytest.mark.parametrize("act", [agreements.push, agreements.fetch])
+async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
+    """Of another party, of a stranger, from another agreement, or with nothing in it: none is kept, nor what came with it."""
+    held = agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    payload = proposal.payload
+    more = proposal.with_signatures({SOUTH: terms.sign(payload, town.nodes[SOUTH].keys.identity)})
+    for forged, code in (
+        (left(town, proposal.id, SOUTH, by=EAST), PeerCode.BAD_SIGNATURE),
+        (left(town, proposal.id, NORTH), PeerCode.WRONG_AGENCY),
+        (left(town, b"\x05" * 32, SOUTH), PeerCode.BAD_MESSAGE),
+        (replace(left(town, proposal.id, SOUTH), payload=b""), PeerCode.BAD_SIGNATURE),
+    ):
+
+        @asynccontextmanager
+        async def lying(_agency, _key, forged=forged):
+            yield Liar(more, forged)
+
+        after, outcomes = await act(town.nodes[WEST], held, lying)
+        assert {outcome.error.code for outcome in outcomes} == {code}
+        assert (after.left, after.missing) == ({}, (WEST, SOUTH))
 
 
 def kept(town, agreement, *signers):

@@ -257,6 +257,35 @@ def test_evaluated_chunks(ring, change, code):
     refused(code, lambda: session.receive_evaluated(whose, first), session)
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("shorter", PeerCode.BAD_COUNT),
+        ("proof", PeerCode.BAD_PROOF),
+        ("round", PeerCode.UNKNOWN_ROUND),
+        ("beyond", PeerCode.BAD_SEQUENCE),
+        ("altered", PeerCode.BAD_COMMITMENT),
+    ],
+)
+def test_the_collector_finds_out_who_evaluated_wrongly(ring, change, code):
+    (first, second), signed = _answered(ring)
+    collector = ring.collector.collector
+    if change == "shorter":
+        first = EvaluatedChunk(first.header, first.points[:-1])
+    elif change == "proof":
+        first = EvaluatedChunk(first.header, first.points, bytes(64))
+    elif change == "round":
+        first = EvaluatedChunk(replace(first.header, round_id=b"x" * 16), first.points)
+    elif change == "beyond":
+        first = EvaluatedChunk(replace(first.header, sequence=9), first.points)
+    else:
+        collector.check_evaluated(B, A, second)
+        collector.check_evaluated(B, A, EvaluatedChunk(first.header, first.points[::-1].copy()))
+        refused(code, lambda: collector.check_attestation(B, A, signed), collector)
+        return
+    refused(code, lambda: collector.check_evaluated(B, A, first), collector)
+
+
 def test_answers_that_the_collector_altered_are_found_before_they_are_used(ring):
     """Points of a key of the collector's own would let it read what is shared between no t members."""
     answers, signed = _answered(ring)

@@ -184,6 +184,17 @@ class TestAgreements:
         with pytest.raises(StoreError, match="not kept"):
             store.note_contact(b"\x01" * 32, "north-council")
 
+    def test_proposals_wait_until_they_are_answered_either_way(self, store: Store) -> None:
+        ids = [bytes([number]) * 32 for number in range(4)]
+        for agreement, proposer in zip(ids, ("east", "east", "east", ""), strict=True):
+            store.put_agreement(agreement, b"payload", proposed_by=proposer)
+        store.add_signature(ids[0], "east", b"e" * 64)  # theirs is no answer of ours
+        assert store.waiting_proposals("west") == {"east": 3}
+        store.add_signature(ids[0], "west", b"w" * 64)
+        store.withdraw(ids[1], "west", b"statement", b"s" * 64)
+        assert store.waiting_proposals("west") == {"east": 1}
+        assert store.waiting_proposals("east") == {"east": 2}
+
     def test_other_bytes_under_the_same_id(self, store: Store) -> None:
         store.put_agreement(AGREEMENT, b"payload")
         with pytest.raises(StoreError, match="other bytes"):

@@ -13,11 +13,11 @@ from blindmatch.node.home import Node
 from blindmatch.node.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import MARK, prepare_folder
-from blindmatch.simulations.exchange import ROUND_SERVICE
-from blindmatch.simulations.outcome import by_kind
+from blindmatch.simulations.exchange import ROUND_SERVICES
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario import load_scenario, scenario_names
+from blindmatch.simulations.score import by_kind
 from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
@@ -179,7 +179,7 @@ def test_the_recording_is_complete(pilot):
                 other = Counter(e["sha256"] for e in theirs if (e["peer"], e["direction"]) == (police, there))
                 assert mine == other
             rounds = [
-                e for e in own if e["peer"] == comparison.sender and e["method"].startswith(ROUND_SERVICE)
+                e for e in own if e["peer"] == comparison.sender and e["method"].startswith(ROUND_SERVICES)
             ]
             assert sum(comparison.traffic.messages.values()) == len(rounds) > 6
             for direction in ("sent", "received"):

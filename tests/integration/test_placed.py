@@ -100,11 +100,11 @@ def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkey
     servers: list[int] = []
     agree = Outside._agree
 
-    def agreed(area, *given):
+    def agreed(*given):
         server, actor = server_of(home)
         servers.append(server)
         os.kill(actor if which == "actor" else server, signal.SIGKILL)
-        return agree(area, *given)
+        return agree(*given)
 
     monkeypatch.setattr(Outside, "_agree", agreed)
     options = Options(tmp_path / "out", SEED, SCALE, on="ray", cluster=ray_address)

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from blindmatch.node import agreements, overview
 from blindmatch.node.agreements import book
-from blindmatch.node.cli import app, round_status
+from blindmatch.node.cli import app, round_progress, round_status
+from blindmatch.node.overview import EdgeView
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.simulations.agencies import agreement_between, edge_between
@@ -50,9 +51,8 @@ def cli(town):
 async def test_every_edge_of_the_agreement_is_shown(town, held, cli):
     short = held.id.hex()[:10]
     async with running(town.nodes[NORTH]):
-        ran = await cli(WEST, "run", short, "--wait", "0.1")
+        ran = await cli(WEST, "run", short, "--wait", "0")
     assert ran.exit_code == 1
-    assert f"{AWAY}: waiting for {SOUTH}: nobody answers" in ran.stderr
     assert re.search(rf"{AWAY} .* waiting ", ran.stdout)
     again = f"Go on with it when {SOUTH} can be reached: blindmatch round run --home {town.folder / WEST} --resume "
     assert again in ran.stderr
@@ -138,6 +138,51 @@ async def test_a_terminal_shows_one_table_that_is_drawn_again(town, held, capsys
     assert pauses == [round_status.REDRAW_SECONDS]
     assert out.index("exchanging") < out.index("closed")
     assert "1 closed, 1 between others" in out
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "200")
+    with round_progress.drawn_edges() as (progress, waiting):
+        progress(MINE, "prepare", 1, 2)
+        for _ in range(3):
+            waiting(AWAY, SOUTH, "nobody answers")
+        progress(MINE, "close", 1, 1)
+    err = capsys.readouterr().err
+    assert f"{AWAY}: waiting for {SOUTH}: nobody answers" in err
+    assert f"{MINE}: closed" in err
+    if not terminal:
+        assert len(err.splitlines()) == 3  # a line per change, not per attempt
+
+
+def view(number, state, role="receiver"):
+    return EdgeView(f"edge-{number}", bytes(32), role, "peer", state)
+
+
+def test_a_small_terminal_shows_what_is_not_over(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("LINES", "16")
+    many = [view(number, "closed") for number in range(30)]
+    shown, pauses = [[*many, view(99, "exchanging")], [*many, view(99, "closed")]], []
+    round_status.watch(lambda: shown[len(pauses)], pause=pauses.append)
+    out = capsys.readouterr().out
+    assert "edge-99" in out
+    assert "edge-7" not in out
+    assert "30 closed, 1 exchanging" in out
+    assert out.rstrip().endswith("31 closed")
+
+
+@pytest.mark.parametrize("others", [3, 300])
+def test_many_edges_between_others_are_only_counted(capsys, others):
+    views = [view(999, "closed"), *(view(number, "between others", "") for number in range(others))]
+    round_status.show(views)
+    out = capsys.readouterr().out
+    assert "edge-999" in out
+    assert ("edge-1 " in out) == (others == 3)
+    assert f"1 closed, {others} between others" in out
 
 
 async def test_watching_a_round_that_is_over_shows_it_once(town, cli):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node.agreements import keys, summary
+from blindmatch.node.agreements import book, keys, summary
 from blindmatch.node.audit import check, read_head
 from blindmatch.node.cli import app, common, load
 from blindmatch.node.collections import import_collection
@@ -399,6 +399,18 @@ def test_declining_is_for_good_and_says_why(west, east, agreed):
     with east.open() as node:
         (entry,) = [row for row in node.store.audit_rows() if '"declined"' in row.detail]
         assert entry.event == "alteration"
+
+
+def test_who_was_not_reached_is_said_until_it_is(west, agreed):
+    assert "not reached" not in west.run("show", agreed).stdout  # nobody has tried
+    west.run("sign", agreed, "--yes")
+    assert "NOT SIGNED; not reached yet: " in west.run("show", agreed).stdout
+    assert west.json("list")[0]["not_reached"] == ["east-council"]
+    with west.open() as node:
+        node.store.note_contact(book.find(node, agreed).id, "east-council")
+    assert west.json("list")[0]["not_reached"] == []
+    west.run("show", agreed, "--fetch")
+    assert "not reached since 20" in west.run("show", agreed).stdout
 
 
 def test_declining_after_signing_is_withdrawing(west, agreed):
