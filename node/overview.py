@@ -13,11 +13,15 @@ from blindmatch.node.home import Node
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.match import Role, State
+from blindmatch.protocol.threshold import Role as Circle
 
 WAITING = "waiting"
 STOPPED = "stopped"
 NOT_BEGUN = "not begun"
 BETWEEN_OTHERS = "between others"
+
+_RUN = frozenset({Role.RECEIVER.value, Circle.COLLECTOR.value})
+"""Roles in which a node numbers the round."""
 
 OUR_FAULT = "local"
 """The code of what this node's own officers must put right; nobody is waited for."""
@@ -80,13 +84,15 @@ def _whole(node: Node, held: Held, rows: Iterable[EdgeRow]) -> list[EdgeView]:
     inside = {row.edge: row for row in rows}
     newest: dict[str, EdgeRow] = {}
     for row in node.store.edges(agreement_id=held.id):  # oldest first
-        if not inside or row.role != Role.RECEIVER.value:
+        if not inside or row.role not in _RUN:
             newest[row.edge] = row
+    rows_by_name = {**newest, **inside}
     views = []
     for each in held.agreement.comparisons:
-        found = inside.get(each.id) or newest.get(each.id)
+        found = rows_by_name.pop(each.id, None)
         views.append(_without_row(node.agency, held, each) if found is None else _view(found, held))
-    return views
+    # A collector that is a member, too, keeps a second row of one threshold.
+    return views + [_view(row, held) for row in rows_by_name.values()]
 
 
 def _view(row: EdgeRow, held: Held) -> EdgeView:

@@ -204,27 +204,41 @@ def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLea
     return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
 
 
-def note_consultation(node: Node, round_id: bytes, count: int, *, justification: str = "") -> None:
-    """Somebody looked at a round's leads."""
+def note_consultation(
+    node: Node, round_id: bytes, count: int, *, numbers: int = 0, justification: str = ""
+) -> None:
+    """Somebody looked at a round's leads and numbers."""
     node.audit.append(
         AuditEvent.CONSULTATION,
         subject=f"round {round_id.hex()}",
         recipient=node.agency,
         justification=justification,
-        detail={"leads": count},
+        detail={"leads": count, **({"numbers": numbers} if numbers else {})},
     )
 
 
 def note_export(
-    node: Node, round_id: bytes, count: int, *, form: str, recipient: str, justification: str = ""
+    node: Node,
+    round_id: bytes,
+    count: int,
+    *,
+    form: str,
+    recipient: str,
+    numbers: int = 0,
+    justification: str = "",
 ) -> None:
-    """A round's leads went to a file."""
+    """A round's leads and numbers went to a file."""
     node.audit.append(
         AuditEvent.DISCLOSURE,
         subject=f"round {round_id.hex()}",
         recipient=recipient,
         justification=justification,
-        detail={"action": "export", "format": form, "leads": count},
+        detail={
+            "action": "export",
+            "format": form,
+            "leads": count,
+            **({"numbers": numbers} if numbers else {}),
+        },
     )
 
 

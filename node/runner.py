@@ -5,29 +5,28 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle
+from blindmatch.node import circle, numbers
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.exchange import gather, push
+from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.attempts import ANSWERED, EdgeOutcome, Waiting, outcome_of, run_edge
 from blindmatch.node.audit import AuditEvent
-from blindmatch.node.client import connector, patiently
+from blindmatch.node.client import connector
 from blindmatch.node.collecting import CollectingWork
-from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.doors import Door
 from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
-from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.services.member import NearDoor
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
-from blindmatch.node.turns import Turn, Turns
+from blindmatch.node.turns import Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement, Edge, Threshold
@@ -36,7 +35,6 @@ from blindmatch.protocol.errors import (
     BlindmatchError,
     ConfigError,
     LocalError,
-    PeerCode,
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
@@ -51,44 +49,6 @@ _RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
 amount of memory and five bytes per element. See `turns` for who does not count."""
-
-Waiting = Callable[[str, str, str], None]
-"""Told the edge, the peer that cannot be reached, and the reason; again with every attempt."""
-
-_UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
-"""Refusals by a sender that has not heard who signed: we tell it, and try once more."""
-
-_LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
-"""Failures after which the same round can still be finished, once somebody has put right what was wrong."""
-
-_ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
-"""States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
-
-
-@dataclass(frozen=True)
-class EdgeOutcome:
-    """How one edge ended this time."""
-
-    edge: str
-    peer: str
-    state: str
-    """`closed`, `failed`, or the state from which it can be resumed."""
-    leads: int = 0
-    keys: int = 0
-    """Match keys that both sides compiled; 0 before."""
-    expected_true: float = 0.0
-    """Leads to expect by the model, under the agreed overlap; 0 for a schema that lists its keys."""
-    expected_false: float = 0.0
-    receiver_records: int = 0
-    sender_records: int = 0
-    receiver_elements: int = 0
-    sender_elements: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    seconds: float = 0.0
-    code: str = ""
-    reason: str = ""
-    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +73,11 @@ class RoundOutcome:
     def leads(self) -> int:
         """Leads over all edges."""
         return sum(edge.leads for edge in self.edges)
+
+    @property
+    def numbers(self) -> int:
+        """Edges that told a number, or that there is too little to tell."""
+        return sum(bool(edge.number) for edge in self.edges)
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -188,7 +153,7 @@ async def run_round(
                     silent=turn.give,
                     means=Means(pool=pool, engine=engine, limits=limits),
                 )
-                return await _run_edge(node, edge, turn, wait_seconds, waiting)
+                return await run_edge(node, edge, turn, wait_seconds, waiting)
             finally:
                 turn.give()
 
@@ -257,7 +222,8 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
                 f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
             )
         raise LocalError(
-            f"{node.agency} only sends under this agreement: {', '.join(dict.fromkeys(receivers))} runs the rounds",
+            f"{node.agency} only sends under this agreement: its rounds are run by "
+            + ", ".join(dict.fromkeys(receivers)),
             hint="This node takes part as long as it serves: `blindmatch node serve`. "
             "`blindmatch round status` shows what it is asked for.",
         )
@@ -308,7 +274,7 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
-            begun.append(_outcome(name, peer, FAILED, error))
+            begun.append(outcome_of(name, peer, FAILED, error))
             continue
         begun.append(node.store.edge(round_id, name))
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
@@ -353,14 +319,14 @@ def _again(
             continue
         if row.running:
             try:
-                if row.state not in _ANSWERED:
+                if row.state not in ANSWERED:
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
                 if (left := book.ended(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
-                begun.append(_outcome(row.edge, row.peer, row.state, error))
+                begun.append(outcome_of(row.edge, row.peer, row.state, error))
         else:
             begun.append(_ended(node, row))
     return begun
@@ -376,7 +342,7 @@ def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
     )
     node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message[:400])
     RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
-    return _outcome(row.edge, row.peer, FAILED, left)
+    return outcome_of(row.edge, row.peer, FAILED, left)
 
 
 def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
@@ -394,131 +360,9 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
         row.peer,
         row.state,
         leads=len(node.store.leads(row.round_id, row.edge)),
+        number=numbers.words(node, row.round_id, row.edge),
         receiver_elements=ours,
         sender_elements=theirs,
         code=row.code,
         reason=row.reason,
     )
-
-
-async def _run_edge(
-    node: Node,
-    edge: ReceivingEdge[Any] | CollectingWork,
-    turn: Turn,
-    wait_seconds: float,
-    told: Waiting | None,
-) -> EdgeOutcome:
-    row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    failure: BlindmatchError | None = None
-
-    noted: list[object] = []
-
-    def waits(error: PeerError) -> None:
-        turn.give()
-        log.info("waiting for the peer", peer=row.peer, reason=error.message)
-        if noted != (
-            now := [error.message, edge.progress]
-        ):  # every attempt tells the same, and is written once
-            noted[:] = now
-            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
-        if told is not None:
-            told(row.edge, row.peer, error.message)
-
-    async def patient(step: Callable[[], Awaitable[None]]) -> None:
-        async def attempt() -> None:
-            await turn.take()
-            await _informed(node, row, step)
-
-        await patiently(attempt, wait_seconds=wait_seconds, progress=lambda: edge.progress, waiting=waits)
-
-    try:
-        await patient(edge.introduce)
-        await turn.take()
-        await edge.build()
-        await patient(edge.drive)
-    except BlindmatchError as error:
-        failure = error
-        log.warning("edge stopped", peer=row.peer, reason=error.message)
-        try:
-            await edge.salvage()
-        except BlindmatchError as unsaved:
-            log.warning("leads cannot be kept", reason=unsaved.message)
-        if isinstance(error, AgreementError) or (isinstance(error, PeerError) and _final(edge, error)):
-            try:
-                await asyncio.to_thread(edge.give_up, error)
-            except LocalError as unwritten:  # the other edges go on; this one can be given up later
-                log.warning("the edge's failure cannot be written", reason=unwritten.message)
-        else:
-            await asyncio.to_thread(_stopped, node, edge, error)
-    finally:
-        await edge.release()
-    ours, theirs = edge.elements
-    state = (await asyncio.to_thread(node.store.edge, *edge.key)).state
-    return _outcome(
-        row.edge,
-        row.peer,
-        state,
-        failure,
-        leads=edge.leads,
-        **edge.expected,
-        receiver_elements=ours,
-        sender_elements=theirs,
-        sent_bytes=edge.sent,
-        received_bytes=edge.received,
-        seconds=loop.time() - started,
-    )
-
-
-def _stopped(node: Node, edge: ReceivingEdge[Any] | CollectingWork, error: BlindmatchError) -> None:
-    """Why an edge that can go on later does not now: for who looks at its status."""
-    code = error.code.value if isinstance(error, PeerError) else "local"
-    with suppress(LocalError):  # another process has ended it
-        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
-
-
-async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:
-    """One step under an agreement that still stands; a sender that knows less of it, or more, is talked to.
-
-    Raises:
-        PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
-    """
-    if row.state not in _ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
-        raise left
-    try:
-        await step()
-    except RefusalError as refusal:
-        if refusal.reason is not PeerCode.EXPIRED_AGREEMENT and refusal.reason not in _UNTOLD:
-            raise
-        held = await asyncio.to_thread(book.find, node, row.agreement_id)
-        # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
-        await push(node, held, connector(node), [row.peer])
-        if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
-            raise left from None
-        if refusal.reason not in _UNTOLD:
-            raise
-        await step()
-
-
-def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
-    """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
-    if edge.built and edge.session.state.value == FAILED:
-        return True
-    reason = error.reason if isinstance(error, RefusalError) else error.code
-    return reason not in _LATER
-
-
-def _outcome(
-    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float
-) -> EdgeOutcome:
-    code, reason, hint = "", "", ""
-    if error is not None:
-        if isinstance(error, RefusalError):
-            code = error.reason.value
-        elif isinstance(error, PeerError):
-            code = error.code.value
-        else:
-            code = "agreement" if not isinstance(error, LocalError) else "local"
-        reason, hint = error.message, error.hint
-    return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts

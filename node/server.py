@@ -30,12 +30,14 @@ from blindmatch.node.services.gate import Gate, Surroundings
 from blindmatch.node.services.health import SERVICES, HealthService
 from blindmatch.node.services.match import MatchService
 from blindmatch.node.services.membership import Membership
+from blindmatch.node.services.number import NumberService
 from blindmatch.node.services.refusals import Refusal, Refusals
+from blindmatch.node.services.reports import ReportsService
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.services.threshold import ThresholdsService
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.wire import WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, threshold_pb2_grpc
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, number_pb2_grpc, threshold_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -191,6 +193,8 @@ def _register(
 ) -> None:
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
+    number_pb2_grpc.add_NumberServicer_to_server(NumberService(sending), server)  # type: ignore[no-untyped-call]
+    number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
     threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)

@@ -1,8 +1,8 @@
 """What a node clears away by itself: results past their retention, and what crashes and vanished peers left behind."""
 
+from blindmatch.node import numbers, results
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.home import Node
-from blindmatch.node.results import erase_expired
 from blindmatch.node.workspace import RoundFiles, leftovers
 
 STALE_SECONDS = 14 * 86_400
@@ -10,12 +10,13 @@ STALE_SECONDS = 14 * 86_400
 
 
 def sweep(node: Node) -> None:
-    """Erase expired leads, working files of edges that have ended, and edges whose receiver has vanished.
+    """Erase expired leads and numbers, working files of edges that have ended, and edges whose receiver has vanished.
 
     Raises:
         StoreError: the store cannot be written.
     """
-    erase_expired(node)
+    results.erase_expired(node)
+    numbers.erase_expired(node)
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):
         if row.role in {"sender", "member"} and row.updated_at < stale:

@@ -17,6 +17,7 @@ app = typer.Typer(
 
 MOST_ELEMENTS = 20_000_000
 PAIR_SIZES = (2_000, 20_000)
+NUMBER_SIZES = (2_000, 20_000)
 IMPORT_SIZES = (2_000, 20_000)
 THRESHOLD_SIZES = (1_000, 10_000)
 PEERS_SIZES = (1_000, 10_000)
@@ -103,6 +104,28 @@ def pair(
     from blindmatch.simulations.benchmarks.pair import measure_all  # noqa: PLC0415 - slow to import
 
     _finish(measure_all(_sizes(n, PAIR_SIZES), note=note), out, as_json)
+
+
+@app.command()
+def number(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a count and a sum of n by n elements between two node processes, beside a round of hits over the same lists.
+
+    For example:
+
+        blindmatch bench number --n 10000
+        blindmatch bench number --n 10000 --n 100000 --out figures
+    """
+    from blindmatch.simulations.benchmarks.number import measure_all  # noqa: PLC0415 - slow to import
+
+    _finish(measure_all(_sizes(n, NUMBER_SIZES), note=note), out, as_json)
 
 
 @app.command()

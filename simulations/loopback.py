@@ -139,8 +139,9 @@ class Town:
         return agreements.find(self.nodes[agreement.agencies[0]], envelope.id)
 
     def agreement(self, receiver: str, *senders: str, facts: Sequence[str] = (), **edge: Any) -> Agreement:
-        """An agreement in which `receiver` learns from each sender."""
-        disclosure = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
+        """An agreement in which `receiver` learns from each sender; `edge` goes to `edge_between`."""
+        usual = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
+        disclosure = edge.pop("disclosure", usual)
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
         return agreement_between(parties, edges, start=int(self.now) - 60, schema=self.schema)

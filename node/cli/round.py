@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
@@ -20,43 +18,43 @@ from blindmatch.node.cli.common import (
     HomeOption,
     JsonOption,
     PassphraseOption,
-    console,
     emit,
     moment,
     note,
     open_node,
     table,
-    watched,
 )
+from blindmatch.node.cli.round_numbers import reports, show_numbers
+from blindmatch.node.cli.round_progress import drawn_edges
 from blindmatch.node.cli.round_status import SHORT_ROUND
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 
 if TYPE_CHECKING:
-    from rich import progress as bars
-
-    from blindmatch.node import logs, outlook, overview, results, runner
+    from blindmatch.node import logs, numbers, outlook, overview, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
+    from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.home import Node
     from blindmatch.node.outlook import Outlook
-    from blindmatch.node.receiving import Progress
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome, Waiting
+    from blindmatch.node.runner import RoundOutcome
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
 else:
-    logs, outlook, overview, results, runner, wire_module = (
+    logs, numbers, outlook, overview, results, runner, wire_module = (
         Later(f"blindmatch.node.{name}")
-        for name in ("logs", "outlook", "overview", "results", "runner", "wire")
+        for name in ("logs", "numbers", "outlook", "overview", "results", "runner", "wire")
     )
-    book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
+    book = Later("blindmatch.node.agreements.book")
     match, threshold, transcript = (
         Later(f"blindmatch.protocol.{name}") for name in ("match", "threshold", "transcript")
     )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
+
+app.command()(reports)
 
 RoundArgument = Annotated[
     str,
@@ -117,7 +115,7 @@ def run(
         else:
             round_id, agreement_id = None, book.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
-        with _bars() as (progress, waiting):
+        with drawn_edges() as (progress, waiting):
             outcome = asyncio.run(
                 runner.run_round(
                     node,
@@ -180,22 +178,23 @@ def results_(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a round's leads. Looking is written to the audit log.
+    """Show a round's leads, counts and sums. Looking is written to the audit log.
 
-    A lead is an entry in both files that agrees on the keys shown. It is not an identification.
+    A lead is an entry in both files that agrees on the keys shown. It is not an identification. A count or a sum is about a
+    list as a whole, and says nothing about anybody in it.
     """
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         rows = _received(node, chosen)
-        results.note_consultation(node, chosen, len(leads), justification=justification)
-        data = results.to_json(leads, rows)
+        results.note_consultation(node, chosen, len(leads), numbers=len(told), justification=justification)
+        data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
         ahead = {row.edge: outlook.outlook(node, row) for row in rows}
         tallies = {row.edge: results.tally(node, chosen, row.edge) for row in rows if row.role == "collector"}
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
-            if told := tallies.get(item["edge"]):
-                item["collected"] = asdict(told)
+            if tally := tallies.get(item["edge"]):
+                item["collected"] = asdict(tally)
 
     def render() -> None:
         names = results.fact_names(leads)
@@ -210,12 +209,17 @@ def results_(
             )
             for lead in leads
         ]
-        table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
-        for name, told in tallies.items():
-            if told:
-                typer.echo(f"{name}: {told.words}")
+        if leads or not (told or tallies):
+            table(
+                ("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads."
+            )
+        show_numbers(told)
+        for name, tally in tallies.items():
+            if tally:
+                typer.echo(f"{name}: {tally.words}")
+        counted = {each.edge for each in told}
         for row in rows:
-            if row.role == "receiver" and (found := ahead[row.edge]):
+            if row.role == "receiver" and row.edge not in counted and (found := ahead[row.edge]):
                 count = sum(lead.edge == row.edge for lead in leads)
                 note(
                     f"edge {row.edge}: {count} leads, of which the model expected {found.expected_false:.1f} false"
@@ -249,14 +253,16 @@ def export(
     form = form or _form(out)
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         if form is Form.CSV:
-            content = results.to_csv(leads)
+            # A round of both: the leads, and below them the numbers.
+            parts = [results.to_csv(leads)] if leads or not told else []
+            content = "\n".join(parts + ([numbers.to_csv(told)] if told else []))
         elif form is Form.FTM:
             content = results.to_ftm(leads, _received(node, chosen))
         else:
             rows = _received(node, chosen)
-            data = results.to_json(leads, rows)
+            data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
             for item, row in zip(data["edges"], rows, strict=True):
                 item.update(_expected(outlook.outlook(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
@@ -265,6 +271,7 @@ def export(
             node,
             chosen,
             len(leads),
+            numbers=0 if form is Form.FTM else len(told),
             form=form.value,
             recipient=recipient or out.name,
             justification=justification,
@@ -273,8 +280,9 @@ def export(
             write_atomically(out, content.encode())
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    told = {"round": chosen, "leads": len(leads), "format": form, "file": out}
-    emit(told, as_json, lambda: note(f"{len(leads)} leads written to {out}"))
+    written = {"round": chosen, "leads": len(leads), "numbers": len(told), "format": form, "file": out}
+    count = f"{len(leads)} leads" + (f" and {len(told)} numbers" if told and form is not Form.FTM else "")
+    emit(written, as_json, lambda: note(f"{count} written to {out}"))
 
 
 def _form(out: Path) -> Form:
@@ -371,21 +379,29 @@ def _outcome_data(outcome: RoundOutcome) -> dict[str, Any]:
         "agreement": outcome.agreement_id.hex(),
         "complete": outcome.complete,
         "leads": outcome.leads,
+        "numbers": outcome.numbers,
         "edges": [asdict(edge) for edge in outcome.edges],
     }
 
 
 def _show(outcome: RoundOutcome) -> None:
     cells = [
-        (edge.edge, edge.peer, _state(edge), edge.receiver_elements, edge.sender_elements, edge.leads)
+        (
+            edge.edge,
+            edge.peer,
+            _state(edge),
+            edge.receiver_elements,
+            edge.sender_elements,
+            edge.number or edge.leads,
+        )
         for edge in outcome.edges
     ]
     typer.echo(
         f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {book.short(outcome.agreement_id)}"
     )
-    table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
+    table(("edge", "sender", "state", "our elements", "their elements", "result"), cells)
     for edge in outcome.edges:
-        if edge.expected_true:
+        if edge.expected_true and not edge.number:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
                 f"at the agreed overlap, and {edge.expected_false:.1f} false ones"
@@ -395,8 +411,8 @@ def _show(outcome: RoundOutcome) -> None:
         peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == overview.WAITING})
         when = f"Go on with it when {', '.join(peers)} can be reached" if peers else "Go on with it"
         note(f"{when}: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
-    elif outcome.leads:
-        note(f"Read them: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
+    elif outcome.leads or outcome.numbers:
+        note(f"Read the results: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
 
 
 def _state(edge: EdgeOutcome) -> str:
@@ -456,61 +472,3 @@ def _signers(node: Node, agreement: Agreement, row: EdgeRow) -> set[str]:
     if row.role == "collector":
         return {node.agency, *agreement.threshold(row.edge).agencies}
     return {node.agency, row.peer}
-
-
-_STEPS = {
-    "prepare": "blinding our elements",
-    "wait": "the sender prepares",
-    "exchange": "exchanging",
-    "tags": "fetching tags",
-    "search": "searching",
-    "close": "closed",
-}
-
-_BARS = 20
-"""Edges with a bar each; of more, those that are closed leave the screen."""
-
-
-@contextmanager
-def _bars() -> Iterator[tuple[Progress, Waiting]]:
-    """One bar per edge on stderr; without a terminal, one line per step. Edges that wait say for whom and why."""
-    last: dict[str, str] = {}
-    if not watched():
-
-        def say(edge: str, text: str) -> None:
-            if last.get(edge) != text:
-                last[edge] = text
-                note(f"{edge}: {text}")
-
-        def lines(edge: str, step: str, _done: int, _total: int) -> None:
-            say(edge, _STEPS[step])
-
-        yield lines, lambda edge, peer, reason: say(edge, f"waiting for {peer}: {reason}")
-        return
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-    )
-    with bars.Progress(*columns, console=console(err=True)) as drawn:
-        tasks: dict[str, Any] = {}
-
-        def task(edge: str) -> Any:
-            if edge not in tasks:
-                tasks[edge] = drawn.add_task(edge, total=None)
-            return tasks[edge]
-
-        def update(edge: str, step: str, done: int, total: int) -> None:
-            drawn.update(
-                task(edge),
-                description=f"{edge}: {_STEPS[step]}",
-                completed=done,
-                total=total or None,
-                visible=step != "close" or len(tasks) <= _BARS,
-            )
-
-        def waits(edge: str, peer: str, reason: str) -> None:
-            drawn.update(task(edge), description=f"{edge}: waiting for {peer}: {reason}", total=None)
-
-        yield update, waits

@@ -69,14 +69,11 @@ def prepare(
     Raises:
         ValueError: a value that the schema refuses.
     """
-    unnumbered = suppliers * sum(
-        not (company or role)
-        for company, role in zip(
-            plain.values.get("company_number") or repeat(""),
-            plain.facts.get("role") or repeat("", len(plain)),
-            strict=False,
-        )
-    )
+    companies = plain.values.get("company_number") or [""] * len(plain)
+    roles = plain.facts.get("role") or repeat("", len(plain))
+    unnumbered = 0
+    if suppliers and not all(companies):
+        unnumbered = sum(not (company or role) for company, role in zip(companies, roles, strict=True))
     kept = _kept(plain, enough)
     places = np.concatenate([[0], np.cumsum(kept)])
     if places[-1] < len(plain):

@@ -170,8 +170,7 @@ def _objects(columns: Mapping[str, Sequence[str]], count: int) -> Iterable[str]:
     members = []
     for name, texts in columns.items():
         start = f"{_QUOTED(name)}:"
-        known = {text: start + _QUOTED(text) if text else "" for text in set(texts)}
-        members.append([known[text] for text in texts])
+        members.append([start + _QUOTED(text) if text else "" for text in texts])
     if len(members) == 1:
         return members[0]
     if all(map(all, members)):

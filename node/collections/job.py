@@ -7,9 +7,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from blindmatch.node import garbage
 from blindmatch.node.collections.batch import Batch, prepare
-from blindmatch.node.collections.blocks import BLOCK_RECORDS, PURPOSE, BlockWriter, StoredRecord
+from blindmatch.node.collections.blocks import BLOCK_RECORDS, ENTITY_BYTES, PURPOSE, BlockWriter, StoredRecord
 from blindmatch.node.collections.host import Host
 from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
 from blindmatch.node.importers import (
@@ -31,6 +33,7 @@ from blindmatch.node.importers.lines import Progress
 from blindmatch.node.importers.plain import PlainReader, Sorted
 from blindmatch.node.importers.table import Row
 from blindmatch.node.store import CollectionRow
+from blindmatch.protocol import hashing
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage import RecordBuilder, Schema, load_schema
@@ -266,7 +269,7 @@ class Job:
         """What `_take` counts, of a batch."""
         self._report.rows_read += batch.rows_read
         self._report.good_rows += batch.rows_read
-        for text, count in ((TOO_LITTLE, batch.left_out), (UNNUMBERED, batch.unnumbered)):
+        for text, count in ((UNNUMBERED, batch.unnumbered), (TOO_LITTLE, batch.left_out)):
             if count:
                 self._warn(text, count)
 
@@ -366,14 +369,22 @@ class Job:
             raise InputError(f"more than {LIMITS.records} records", hint="Split the collection.")
 
     def _entities(self, texts: Sequence[str]) -> bytes:
-        return b"".join([self._entity(text) for text in texts])
+        out = np.zeros((len(texts), ENTITY_BYTES), dtype=np.uint8)
+        said = np.fromiter(map(bool, texts), dtype=np.bool_, count=len(texts))
+        named = [text for text in texts if text]
+        out[said] = hashing.blake2b_texts(named, size=ENTITY_BYTES, key=self._entity_key)
+        return out.tobytes()
 
     def _entity(self, text: str) -> bytes:
         """8 bytes, equal for records of one person or company; zeros for a record that stands alone."""
-        return blake2b(text.encode(), digest_size=8, key=self._entity_key).digest() if text else bytes(8)
+        return (
+            blake2b(text.encode(), digest_size=ENTITY_BYTES, key=self._entity_key).digest()
+            if text
+            else bytes(ENTITY_BYTES)
+        )
 
     def _flush(self, writer: BlockWriter) -> None:
-        writer.flush(self._builder.array(bytes(self._rows)))
+        writer.flush(self._builder.array(self._rows))
         self._rows.clear()
         garbage.look_at_recent()
 

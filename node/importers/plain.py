@@ -18,7 +18,8 @@ from blindmatch.node.importers.records import (
     Handling,
 )
 from blindmatch.node.importers.table import Chunk, Row
-from blindmatch.node.importers.values import canonical, person_name, plain_company_numbers
+from blindmatch.node.importers.values import canonical, person_name
+from blindmatch.protocol.linkage.normalise import plain_company_numbers
 
 Texts = list[str]
 
@@ -111,9 +112,8 @@ class PlainReader:
         if odd:
             plain = plain.only([place not in odd for place in range(len(chunk))])
         drafter.seen.update(plain.references)
-        # The other rows are counted by the drafter.
-        assumed = sum(each.assumed for place, each in enumerate(handling) if place not in odd)
-        if assumed:
+        if "C" in codes:  # the other rows are counted by the drafter
+            assumed = sum(each.assumed for place, each in enumerate(handling) if place not in odd)
             drafter.warn(ASSUMED, assumed)
         return Sorted(plain, _order(chunk, odd))
 
@@ -139,6 +139,8 @@ class PlainReader:
         return [i for i, text in enumerate(references) if count[text] > 1 or drafter.reference_fault(text)]
 
     def _handling(self, chunk: Chunk, odd: set[int]) -> list[Handling]:
+        if not {"handling_code", "grading"} & self._places.keys():
+            return [self._drafter.handling("", "")] * len(chunk)
         written = list(zip(self._texts(chunk, "handling_code"), self._texts(chunk, "grading"), strict=True))
         known = {each: self._drafter.handling(*each) for each in set(written)}
         if any(read.bad_code or read.bad_grading for read in known.values()):

@@ -298,7 +298,8 @@ class Drafter:
 
     def warn(self, text: str, count: int = 1) -> None:
         """Count a warning."""
-        self.warnings[text] = self.warnings.get(text, 0) + count
+        if count:
+            self.warnings[text] = self.warnings.get(text, 0) + count
 
 
 def said(parts: Sequence[Part]) -> frozenset[str]:

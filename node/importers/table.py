@@ -5,7 +5,6 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -150,7 +149,7 @@ class _Csv:
         return Table(self._path, header, self._parts(text, delimiter, len(header)))
 
     def _parts(self, text: Iterator[str], delimiter: str, width: int) -> Iterator[Chunk | Row]:
-        while lines := list(islice(self._lines, _CHUNK_ROWS)):
+        while lines := self._lines.several(_CHUNK_ROWS):
             columns = self._columns(lines, delimiter, width)
             if columns is not None:
                 yield Chunk(self._number + 1, columns)

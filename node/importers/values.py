@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-
 from blindmatch.protocol.linkage import normalise
 from blindmatch.protocol.linkage.normalise import (
     company_number,
@@ -70,18 +68,6 @@ def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[
     if value and name not in _CANONICAL:
         reason = check(name, value)
     return ("", reason) if reason else (value, "")
-
-
-def plain_company_numbers(texts: Sequence[str]) -> bool:
-    """Whether all texts are company numbers of eight figures, the usual ones, which stay as they are.
-
-    A short way: False says nothing.
-    """
-    joined = "".join(texts)
-    if len(joined) != 8 * len(texts) or not joined.isascii() or not joined.isdecimal():
-        return False
-    figures = np.frombuffer(joined.encode("ascii"), dtype=np.uint8).reshape(-1, 8)
-    return set(map(len, texts)) == {8} and bool((figures[:, 2:] != ord("0")).any(axis=1).all())
 
 
 def salvage(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:

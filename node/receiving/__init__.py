@@ -5,13 +5,16 @@ from typing import Any
 
 from blindmatch.node.receiving.edge import Progress, ReceivingEdge
 from blindmatch.node.receiving.hits import HitsEdge
+from blindmatch.node.receiving.number import NumberEdge
 from blindmatch.protocol.agreement import Disclosure
 
-__all__ = ["HitsEdge", "Progress", "ReceivingEdge", "kind_of"]
+__all__ = ["HitsEdge", "NumberEdge", "Progress", "ReceivingEdge", "kind_of"]
 
 _KINDS: Mapping[Disclosure, Callable[..., ReceivingEdge[Any]]] = {
     Disclosure.HITS: HitsEdge,
     Disclosure.HITS_FACTS: HitsEdge,
+    Disclosure.COUNT: NumberEdge,
+    Disclosure.SUM: NumberEdge,
 }
 
 

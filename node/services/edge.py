@@ -9,6 +9,7 @@ from blindmatch.node.preparation import Exchanged, exchanged
 from blindmatch.node.services.served import Served
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.match import Receipt
+from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
 
@@ -24,6 +25,9 @@ Live = TypeVar("Live", bound=SendingSession)
 
 class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
     """One edge of one round, held by the server while a receiver works on it. What a disclosure adds: `_start`, and its steps."""
+
+    commitment_kind: type[Commitment] = Commitment
+    """What both sides commit to."""
 
     def prepare(self, commitment: Signed | None) -> None:
         """Begin the preparation in the background, once; `commitment` is the receiver's, when it just came."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.collections import open_collection
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
 from blindmatch.node.edgework import Key, Means, threads
 from blindmatch.node.engine import open_engine
@@ -20,13 +21,14 @@ from blindmatch.node.preparation import check_rates, edge_context, exchanged, st
 from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.identity import Caller
+from blindmatch.node.services.numbering import NumberSending
 from blindmatch.node.store import CLOSED, EdgeRow
+from blindmatch.node.values import read_values
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement, Disclosure
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Header, Role, State
-from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
 IDLE_SECONDS = 600.0
@@ -43,6 +45,8 @@ UNFINISHED = 16
 _KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
     Disclosure.HITS: HitsSending,
     Disclosure.HITS_FACTS: HitsSending,
+    Disclosure.COUNT: NumberSending,
+    Disclosure.SUM: NumberSending,
 }
 """The kind of edge that a disclosure needs."""
 
@@ -200,7 +204,8 @@ class Sending:
         if row.sender_rates is None:
             raise PeerError(PeerCode.WRONG_STATE, "the rates of this edge were not exchanged to the end")
         key = agreement.party(caller.agency).identity_key
-        Commitment.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
+        kind = _KINDS[agreement.edge(row.edge).disclosure]
+        kind.commitment_kind.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
 
     def _answer(self, agreement: Agreement, row: EdgeRow) -> Signed:
         """Our statement, kept before it is sent."""
@@ -222,6 +227,9 @@ class Sending:
         check_rates(agreement, context, Role.RECEIVER, request.rates, None)
         try:
             collection = bindings.collection_for(node, book.find(node, request.agreement), edge.id)
+            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+                opened = open_collection(node, collection.id)
+                read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:
             # Our own collection's troubles are for our own log.
             self._log.warning("a round cannot begin", edge=edge.id, peer=caller.agency, reason=error.message)

@@ -9,6 +9,7 @@ from blindmatch.node.store.audit import Audit
 from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
 from blindmatch.node.store.leads import Leads
+from blindmatch.node.store.numbers import Numbers
 from blindmatch.node.store.rows import (
     AgreementRow,
     AuditRow,
@@ -16,6 +17,7 @@ from blindmatch.node.store.rows import (
     Contact,
     EdgeRow,
     LeadRow,
+    NumberRow,
     Withdrawal,
 )
 
@@ -28,10 +30,11 @@ __all__ = [
     "Contact",
     "EdgeRow",
     "LeadRow",
+    "NumberRow",
     "Store",
     "Withdrawal",
 ]
 
 
-class Store(Collections, Agreements, Edges, Leads, Audit):
+class Store(Collections, Agreements, Edges, Leads, Numbers, Audit):
     """All tables of one node behind one object."""

@@ -114,6 +114,17 @@ class LeadRow:
 
 
 @dataclass(frozen=True)
+class NumberRow:
+    """The count or sum of one edge of one round: the bytes that were put in, opened again."""
+
+    round_id: bytes
+    edge: str
+    agreement_id: bytes
+    payload: bytes = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True)
 class AuditRow:
     """One audit entry as stored; `blindmatch.node.audit` gives it meaning."""
 

@@ -149,6 +149,18 @@ leads = Table(
     ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
 )
 
+# Counts and sums: our own, and those that other agencies report to us, whose rounds are not ours.
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # sealed
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Index("numbers_by_agreement", "agreement"),
+)
+
 audit = Table(
     "audit",
     metadata,

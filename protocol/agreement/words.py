@@ -35,8 +35,13 @@ def receiver_learns(edge: Edge) -> str:
         learns = f"{receiver.agency} learns which of its own {matching}, and which of the match keys agreed"
     if edge.disclosure is Disclosure.HITS_FACTS:
         learns += f"; for each match it also receives these facts: {', '.join(edge.facts)}"
+    padded = (
+        ", to how many match keys each was padded, how often one occurs among them at most (to a power of two),"
+        if edge.disclosure is Disclosure.SUM
+        else ""
+    )
     seen = (
-        f"It sees how many {sender.collection_kind} {sender.agency} compared ({_most(sender)}) and their rates, "
+        f"It sees how many {sender.collection_kind} {sender.agency} compared ({_most(sender)}){padded} and their rates, "
         "and nothing of those that do not match."
     )
     passed = f" It passes the result on to {', '.join(edge.report_to)}." if edge.report_to else ""
@@ -46,9 +51,14 @@ def receiver_learns(edge: Edge) -> str:
 def sender_learns(edge: Edge) -> str:
     """What the sender gets to know, in a few sentences."""
     sender, receiver = edge.sender, edge.receiver
+    often = (
+        "how often a match key occurs among them at most (to a power of two), "
+        if edge.disclosure is Disclosure.COUNT
+        else ""
+    )
     seen = (
         f"{sender.agency} sees how many {receiver.collection_kind} {receiver.agency} compared ({_most(receiver)}), "
-        "their rates, and when."
+        f"{often}their rates, and when."
     )
     if edge.listing:
         return f"{seen} It does not learn who they are, which of its own records matched, or whether any did."
@@ -60,18 +70,23 @@ def sender_learns(edge: Edge) -> str:
     return (
         f"{seen} Its node counts the matches, so that it can hold a result below the minimum back: it learns how many "
         f"{counted} match and how many match keys agreed in each, but neither who they are nor which of its own "
-        "records matched."
+        "records matched, beyond what these numbers of keys suggest."
     )
 
 
 def member_learns(threshold: Threshold) -> str:
     """What each member of a threshold gets to know."""
+    others = len(threshold.members) - 1
+    who = (
+        "with records of all the others"
+        if threshold.at_least > others
+        else f"with records of at least {threshold.at_least - 1} of the others, not of which"
+    )
     return (
-        f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key with records of at "
-        f"least {threshold.at_least - 1} of the others, not of which; when fewer than {threshold.minimum_count:,} keys "
-        "are shared so widely, nobody learns any. It sees how many records each of the others compared, their rates, "
-        "and when. Nobody can try a guess: only the keys of the records that a member brings are compared, and each of "
-        "the others must take part."
+        f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key {who}; when fewer "
+        f"than {threshold.minimum_count:,} keys are shared so widely, nobody learns any. It sees how many records each "
+        "of the others compared, their rates, and when. A key can be tried only as that of a record that a member "
+        "brings, fixed before it learns anything, and only while all the others take part."
     )
 
 

@@ -34,10 +34,10 @@ from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 32)
 from blindmatch.node import edgework
-from blindmatch.node.services import match
+from blindmatch.node.services import match, number
 
 edgework.CHUNKS_PER_CHECKPOINT = 2
-match._BATCH = 1
+match._BATCH = number._BATCH = 1
 from blindmatch.node.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])
@@ -59,7 +59,7 @@ def watch(name):
 
     setattr(Store, name, step)
 
-for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "finish", "append_audit"):
+for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit"):
     watch(name)
 
 from blindmatch.node.cli import main

@@ -22,6 +22,7 @@ from blindmatch.node.services.sending import Sending
 from blindmatch.node.store import CLOSED, FAILED
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
+from blindmatch.simulations import circle
 from blindmatch.simulations.agencies import agreement_between, edge_between
 from blindmatch.simulations.loopback import Town, people, subjects
 
@@ -330,6 +331,28 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
 
 async def test_who_only_sends_is_told_what_to_do(town):
     held = agree(town, [(WEST, SOUND), (EAST, SOUND)])
-    with pytest.raises(LocalError, match=f"only sends.*{WEST}, {EAST} runs") as caught:
+    with pytest.raises(LocalError, match=f"only sends.* run by {EAST}, {WEST}") as caught:
         await run_round(town.nodes[SOUND], held.id)
     assert "blindmatch node serve" in caught.value.hint
+
+
+async def test_a_collector_learns_of_a_withdrawal_from_a_member(tmp_path):
+    made = circle.circle_town(tmp_path, time.time())
+    try:
+        held = circle.agree(made, at_least=2)
+        first, *others = circle.MEMBERS
+        leaving, national = made.nodes[first], made.nodes["national"]
+        signed = book.withdraw(leaving, book.find(leaving, held.id), "Enough.")
+        for other in others:
+            book.note_withdrawal(made.nodes[other], signed)
+        async with AsyncExitStack() as stack:
+            await serving(stack, made, *circle.MEMBERS)
+            outcome = await run_round(national, held.id, limits=SMALL)
+        (edge,) = outcome.edges
+        assert (edge.state, edge.code) == (FAILED, "expired-agreement")
+        assert f"withdrawn by {first}" in edge.reason
+        assert book.find(national, held.id).withdrawn[first].reason == "Enough."
+        (view,) = overview.of_round(national, outcome.round_id)
+        assert (view.role, view.state, view.reason) == ("collector", "failed", edge.reason)
+    finally:
+        made.close()

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import agreements, overview
 from blindmatch.node.agreements import book
-from blindmatch.node.cli import app, round_status
-from blindmatch.node.cli import round as round_module
+from blindmatch.node.cli import app, round_progress, round_status
 from blindmatch.node.overview import EdgeView
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
@@ -146,7 +145,7 @@ def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "200")
-    with round_module._bars() as (progress, waiting):
+    with round_progress.drawn_edges() as (progress, waiting):
         progress(MINE, "prepare", 1, 2)
         for _ in range(3):
             waiting(AWAY, SOUTH, "nobody answers")
