@@ -11,7 +11,6 @@ from blindmatch.simulations.holdings import look_into
 from blindmatch.simulations.sightings import Secrets
 from blindmatch.simulations.truth import held_by, true_count, true_sum
 from blindmatch.simulations.verdict import Case, Verdict, judge_nodes
-from blindmatch.simulations.world import World
 
 
 def examine(setup: Setup, exchange: Exchange) -> Verdict:
@@ -34,8 +33,8 @@ def examine(setup: Setup, exchange: Exchange) -> Verdict:
             if party in nodes
         ]
         declared = [each for held in signed for each in declarations(held.agreement, held.id.hex())]
-        cases = [_case(setup, result) for result in exchange.edges]
-        cases += [_shared_case(setup, result) for result in exchange.thresholds]
+        cases = [_case(result) for result in exchange.edges]
+        cases += [_shared_case(result) for result in exchange.thresholds]
         holdings = [look_into(node, secrets, _wire(setup, agency)) for agency, node in nodes.items()]
     return judge_nodes(holdings, declared, cases)
 
@@ -44,10 +43,10 @@ def _wire(setup: Setup, agency: str) -> Path | None:
     return None if setup.record_wire is None else setup.record_wire / agency
 
 
-def _case(setup: Setup, result: EdgeResult) -> Case:
+def _case(result: EdgeResult) -> Case:
     receiver, sender = result.edge.ends
-    bonds = setup.world.bonds
-    matching, total = in_the_clear(setup.world, result)
+    bonds = result.world.bonds
+    matching, total = in_the_clear(result)
     truth = f"{true_count(bonds[receiver.list], bonds[sender.list]):,} of {receiver.agency}'s records match"
     if result.edge.group.disclosure == "sum":
         truth = f"{true_sum(bonds[receiver.list], bonds[sender.list]):,} in all"
@@ -62,8 +61,8 @@ def _case(setup: Setup, result: EdgeResult) -> Case:
     )
 
 
-def _shared_case(setup: Setup, result: ThresholdResult) -> Case:
-    planned, bonds = result.threshold, setup.world.bonds
+def _shared_case(result: ThresholdResult) -> Case:
+    planned, bonds = result.threshold, result.world.bonds
     lists = {end.agency: bonds[end.list] for end in planned.members}
     held = held_by(lists, planned.joint.at_least)
     counts = ", ".join(f"{len(found)} of {agency}'s" for agency, found in held.items())
@@ -77,7 +76,7 @@ def _shared_case(setup: Setup, result: ThresholdResult) -> Case:
     )
 
 
-def in_the_clear(world: World, result: EdgeResult) -> tuple[int, int]:
+def in_the_clear(result: EdgeResult) -> tuple[int, int]:
     """How many records match by the same keys in the clear, and what their values add up to, each rounded to the band.
 
     A count is of the receiver's records, a sum is over the sender's. Both are 0 for hits, and where nothing was compared
@@ -90,5 +89,5 @@ def in_the_clear(world: World, result: EdgeResult) -> tuple[int, int]:
     if group.disclosure == "count":
         return len(clear.matching[receiver.agency]), 0
     matched, band = clear.matching[sender.agency], group.band
-    values = world.bonds[sender.list].values
+    values = result.world.bonds[sender.list].values
     return len(matched), sum((2 * values[each] + band) // (2 * band) * band for each in matched)

@@ -12,7 +12,7 @@ from pathlib import Path
 from blindmatch.node.wire import Direction, WireRecorder
 from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.declared import Told
-from blindmatch.simulations.deploy import Site
+from blindmatch.simulations.deploy import REGISTER, Input, Site, write_list
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.plan import Plan, PlannedEdge, PlannedThreshold, plans, steps
@@ -31,6 +31,7 @@ class Setup:
 
     scenario: Scenario
     world: World
+    """As it begins."""
     sites: tuple[Site, ...]
     authority: Path
     """The authority's folder."""
@@ -50,6 +51,14 @@ class Setup:
         """What is done once all have signed."""
         return steps(self.world.area, self.plans)
 
+    def change(self, world: World, step: Step) -> tuple[World, Input]:
+        """Write a list's file again as a step has changed it; the world after that, and what is to be imported."""
+        agency = world.area.agency(step.agency)
+        collection = agency.collection(step.collection)
+        after = world.changed(agency.key(collection))
+        register = next(path for site in self.sites for given in site.inputs for path in given.files).parent
+        return after, write_list(after, agency, collection, register / REGISTER)
+
     def site(self, agency: str) -> Site:
         """One agency's node and input."""
         return next(site for site in self.sites if site.agency == agency)
@@ -60,6 +69,8 @@ class EdgeResult:
     """One edge of one round as the receiver's node reports it."""
 
     edge: PlannedEdge
+    world: World = field(repr=False)
+    """With the lists as they were then."""
     agreement: str
     """Its id, hexadecimal; so `round_id`."""
     round_id: str
@@ -87,6 +98,7 @@ class ThresholdResult:
     """One threshold of one round: every member's leads, and what the collector was told."""
 
     threshold: PlannedThreshold
+    world: World = field(repr=False)
     agreement: str
     round_id: str
     leads: Mapping[str, tuple[FoundLead, ...]]

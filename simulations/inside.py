@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 import tomllib
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
 from blindmatch.node import agreements, runner, server
@@ -11,7 +12,7 @@ from blindmatch.node.agreements import Held, book
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.authority import Authority
 from blindmatch.node.client import connector
-from blindmatch.node.collections import ImportReport, import_collection
+from blindmatch.node.collections import ImportReport, delete_collection, import_collection
 from blindmatch.node.config import Peer
 from blindmatch.node.config_template import add_peer
 from blindmatch.node.convert.agreement import encode_agreement
@@ -30,6 +31,7 @@ from blindmatch.simulations.exchange import (
     recorder_for,
 )
 from blindmatch.simulations.outcome import Traffic
+from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.plan import Plan
 from blindmatch.simulations.readings import Reading
 
@@ -55,6 +57,7 @@ class Inside:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._world = setup.world
         self._clock = Clock()
         self._nodes: dict[str, Node] = {}
         self._meters: dict[str, Meter] = {}
@@ -77,8 +80,10 @@ class Inside:
                     held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
                 for step, plan in self._setup.steps:
                     if plan is None:
-                        continue
-                    await self._compare(plan, held[plan.pact.id], step.agency)
+                        with self._clock.step("change"):
+                            await asyncio.to_thread(self._change, step, held.values())
+                    else:
+                        await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
                 return Exchange(ids, tuple(self._edges), tuple(self._thresholds), self._clock.seconds)
 
@@ -148,6 +153,17 @@ class Inside:
             agreements.bind(node, held, comparison, collection)
         return agreements.sign(node, held)
 
+    def _change(self, step: Step, agreed: Iterable[Held]) -> None:
+        """An agency's list is deleted and imported anew under its name, and brought to the same comparisons."""
+        node = self._nodes[step.agency]
+        self._world, given = self._setup.change(self._world, step)
+        delete_collection(node, given.collection)
+        import_list(node, given, self._setup)
+        for plan, held in zip(self._setup.plans, agreed, strict=True):
+            for comparison, name in plan.bindings(node.agency).items():
+                if name == given.collection:
+                    agreements.bind(node, held, comparison, name)
+
     async def _compare(self, plan: Plan, held: Held, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
         node, meter = self._nodes[agency], self._meters[agency]
@@ -155,7 +171,7 @@ class Inside:
         with self._clock.step("compare"):
             outcome = await runner.run_round(node, held.id)
         said = {other: meter.traffic(other) - before[other] for other in self._nodes}
-        reading = Reading(self._nodes, held, outcome)
+        reading = Reading(self._nodes, self._world, held, outcome)
         # Now, while the keys are still compiled and the lists what they were.
         with self._clock.step("examine"):
             for edge in plan.received_by(agency):

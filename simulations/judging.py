@@ -6,14 +6,14 @@ from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.examination import in_the_clear
 from blindmatch.simulations.exchange import EdgeResult, Exchange, ThresholdResult
 from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Tally
+from blindmatch.simulations.scenario import Area
 from blindmatch.simulations.score import judge
 from blindmatch.simulations.truth import held_by, true_count, true_sum
 from blindmatch.simulations.verdict import Verdict
-from blindmatch.simulations.world import World
 
 
 def area_outcome(
-    world: World, exchange: Exchange, verdict: Verdict, seconds: Mapping[str, float]
+    area: Area, exchange: Exchange, verdict: Verdict, seconds: Mapping[str, float]
 ) -> AreaOutcome:
     """Everything that came of one area, beside the truth.
 
@@ -21,14 +21,14 @@ def area_outcome(
         LocalError: a count or a sum has no result.
     """
     return AreaOutcome(
-        id=world.area.id,
-        name=world.area.name,
+        id=area.id,
+        name=area.name,
         agreements=exchange.agreements,
         comparisons=(
-            *(_listed(world, result) for result in exchange.edges if not result.edge.group.number),
-            *(each for result in exchange.thresholds for each in _members(world, result)),
+            *(_listed(result) for result in exchange.edges if not result.edge.group.number),
+            *(each for result in exchange.thresholds for each in _members(result)),
         ),
-        numbers=tuple(_numbered(world, result) for result in exchange.edges if result.edge.group.number),
+        numbers=tuple(_numbered(result) for result in exchange.edges if result.edge.group.number),
         tallies=tuple(_tally(result) for result in exchange.thresholds),
         receipts=sum(result.receipt for result in exchange.edges)
         + sum(result.receipt for result in exchange.thresholds),
@@ -37,8 +37,8 @@ def area_outcome(
     )
 
 
-def _listed(world: World, result: EdgeResult) -> Comparison:
-    edge = result.edge
+def _listed(result: EdgeResult) -> Comparison:
+    edge, world = result.edge, result.world
     return judge(
         world.truth(edge.receiver.list, edge.sender.list),
         result.leads,
@@ -57,12 +57,12 @@ def _listed(world: World, result: EdgeResult) -> Comparison:
     )
 
 
-def _numbered(world: World, result: EdgeResult) -> Number:
-    edge, group = result.edge, result.edge.group
+def _numbered(result: EdgeResult) -> Number:
+    edge, group, world = result.edge, result.edge.group, result.world
     if result.number is None:
         raise LocalError(f"{edge.id} told no number")
     adds = group.disclosure == "sum"
-    matching, total = in_the_clear(world, result)
+    matching, total = in_the_clear(result)
     bonds = (world.bonds[edge.receiver.list], world.bonds[edge.sender.list])
     return Number(
         receiver=edge.receiver.agency,
@@ -84,9 +84,9 @@ def _numbered(world: World, result: EdgeResult) -> Number:
     )
 
 
-def _members(world: World, result: ThresholdResult) -> Iterator[Comparison]:
+def _members(result: ThresholdResult) -> Iterator[Comparison]:
     """A threshold as each member sees it: its own records against what enough of the others hold."""
-    planned = result.threshold
+    planned, world = result.threshold, result.world
     bonds = {end.agency: world.bonds[end.list] for end in planned.members}
     held = held_by(bonds, planned.joint.at_least)
     records = {agency: len(each.records) - len(each.withheld) for agency, each in bonds.items()}

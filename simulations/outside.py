@@ -65,15 +65,21 @@ class Outside:
                 agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
             edges: list[EdgeResult] = []
             thresholds: list[ThresholdResult] = []
+            world = setup.world
             for turn, (step, plan) in enumerate(setup.steps):
                 if plan is None:
+                    with self._clock.step("change"):
+                        world, given = setup.change(world, step)
+                        self._at[step.agency].run("collection", "delete", given.collection, "--yes")
+                        self._at[step.agency].keep(given.source, given.source.read_bytes())
+                        self._at[step.agency].run(*self._import_words(given))
                     continue
                 if step.do == "fetch":
                     self._at[step.agency].run("round", "reports", agreed[plan.pact.id])
                     continue
                 with self._clock.step("compare"):
                     outcome = self._at[step.agency].run_round(agreed[plan.pact.id], turn)
-                told = Telling(setup, self._at, agreed[plan.pact.id], outcome, turn)
+                told = Telling(setup, world, self._at, agreed[plan.pact.id], outcome, turn)
                 with self._clock.step("examine"):
                     edges += told.edges(plan.received_by(step.agency))
                     thresholds += [told.threshold(each) for each in plan.collected_by(step.agency)]

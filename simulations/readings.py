@@ -18,6 +18,7 @@ from blindmatch.simulations.exchange import EdgeResult, ThresholdResult
 from blindmatch.simulations.holdings import told_tally
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.plan import PlannedEdge, PlannedThreshold
+from blindmatch.simulations.world import World
 
 
 def receipt_is_good(row: EdgeRow, keys: Mapping[str, bytes], kind: str) -> bool:
@@ -50,6 +51,7 @@ class Reading:
     """One round that one of the nodes has run."""
 
     nodes: Mapping[str, Node]
+    world: World
     held: Held
     outcome: RoundOutcome
 
@@ -73,6 +75,7 @@ class Reading:
         keys = self._keys(*(end.agency for end in planned.ends))
         return EdgeResult(
             edge=planned,
+            world=self.world,
             agreement=self.held.id.hex(),
             round_id=round_id.hex(),
             receiver_records=edge.receiver_records,
@@ -100,6 +103,7 @@ class Reading:
         tally = results.tally(collector, round_id, planned.id)
         return ThresholdResult(
             threshold=planned,
+            world=self.world,
             agreement=self.held.id.hex(),
             round_id=round_id.hex(),
             leads={

@@ -177,4 +177,4 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
     verdict = await asyncio.to_thread(examine, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
     seconds = {"invent": invented, **exchange.seconds, "examine": spent}
-    return area_outcome(setup.world, exchange, verdict, seconds)
+    return area_outcome(area, exchange, verdict, seconds)

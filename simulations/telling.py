@@ -14,6 +14,7 @@ from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.placed import Placed
 from blindmatch.simulations.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.station import Station
+from blindmatch.simulations.world import World
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Telling:
     """One round that one of the nodes has run."""
 
     setup: Setup
+    world: World
     at: Mapping[str, Station | Placed]
     agreement: str
     outcome: Mapping[str, Any]
@@ -58,6 +60,7 @@ class Telling:
             done.append(
                 EdgeResult(
                     edge=each,
+                    world=self.world,
                     agreement=self.agreement,
                     round_id=self.outcome["round"],
                     receiver_records=edge["receiver_records"],
@@ -88,6 +91,7 @@ class Telling:
         count = said["collected"]["count"]
         return ThresholdResult(
             threshold=planned,
+            world=self.world,
             agreement=self.agreement,
             round_id=self.outcome["round"],
             leads={agency: _leads(self._shown(agency), planned.id) for agency in planned.agencies},
