@@ -9,7 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypedDict, TypeVar, Unpack
+from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.config import Settings
@@ -22,14 +22,52 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Receiver, Sender, Terms, Workspace
+from blindmatch.protocol.match import State, Terms, Workspace
+from blindmatch.protocol.transcript import Signed
 
 Key = tuple[bytes, str]
 Result = TypeVar("Result")
-AnySession = TypeVar("AnySession", Receiver, Sender)
 
 CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
+
+
+class Session(Protocol):
+    """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks to prepare."""
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are prepared."""
+
+    @property
+    def next_chunk(self) -> int:
+        """How far the exchange is, in chunks."""
+
+    def prepare_chunk(self, index: int) -> None:
+        """Prepare a chunk. Heavy; several threads may do several."""
+
+    def commit(self) -> Signed:
+        """Our signed commitment, always the same."""
+
+    def receive_commitment(self, signed: Signed) -> None:
+        """Take the peer's."""
+
+    def snapshot(self) -> bytes:
+        """The checkpoint."""
+
+    def abort(self, reason: BaseException) -> None:
+        """Give up and wipe."""
+
+
+AnySession = TypeVar("AnySession", bound=Session)
 
 
 class Means(TypedDict):

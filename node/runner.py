@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
@@ -20,7 +21,7 @@ from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
-from blindmatch.node.receiving import Progress, ReceivingEdge
+from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
@@ -160,7 +161,7 @@ async def run_round(
                     place.pop().release()
 
             try:
-                edge = ReceivingEdge(
+                edge = kind_of(agreement.edge(start.edge).disclosure)(
                     node,
                     start,
                     agreement,
@@ -306,7 +307,7 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     )
 
 
-async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> EdgeOutcome:
+async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -> EdgeOutcome:
     row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -355,7 +356,7 @@ async def _run_edge(node: Node, edge: ReceivingEdge, wait_seconds: float) -> Edg
     )
 
 
-def _final(edge: ReceivingEdge, error: PeerError) -> bool:
+def _final(edge: ReceivingEdge[Any], error: PeerError) -> bool:
     """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
     if edge.built and edge.session.state is State.FAILED:
         return True

@@ -71,6 +71,9 @@ class Limits:
     elements: int = 200_000_000
     """Elements per side of one edge: 6 GiB of points on disk."""
 
+    threshold_bins: int = 1 << 22
+    """Bins of one of a threshold's 54 tables: 3.4 GiB of cells per member, for 8 million elements of t members."""
+
     tokens_per_record: int = 512
     """Match keys of a record times its alternative names and dates, at most."""
 

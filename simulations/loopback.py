@@ -64,6 +64,8 @@ class Town:
     now: float
     schema: str = SCHEMA
     """The linkage schema of every collection and agreement."""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Further settings of an agency's node, as in `node.toml`."""
     nodes: dict[str, Node] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     authority: Authority = field(init=False)
@@ -74,7 +76,7 @@ class Town:
         )
         self.ports = {agency: free_port() for agency in self.roles}
         for agency in self.roles:
-            self.nodes[agency] = self._node(agency)
+            self.nodes[agency] = self._node(agency, **self.settings.get(agency, {}))
 
     def _node(self, agency: str, **changes: Any) -> Node:
         settings = make_settings(

@@ -1,40 +1,42 @@
-"""One edge on the sender's side: the session, its files and its row in the store, one step at a time.
+"""One edge on the sender's side, whatever it discloses: the session, its files and its row in the store, one step at a time.
 
 Every step that changes the session ends with its files flushed and a checkpoint stored; only then is anything sent.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Unpack
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
-from blindmatch.node.edgework import EdgeWork, Means, Result, retrieve
+from blindmatch.node.edgework import EdgeWork, Means, Result, Session, retrieve
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
-from blindmatch.node.preparation import exchanged
+from blindmatch.node.preparation import Exchanged, exchanged
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
-from blindmatch.protocol.match import (
-    BlindedChunk,
-    EvaluatedChunk,
-    Sender,
-    State,
-    TagChunk,
-)
+from blindmatch.protocol.match import Receipt, State
 from blindmatch.protocol.transcript import Signed
 
 _HEARTBEAT_SECONDS = 5.0
 """Progress is sent at least this often, so that the receiver can tell slow from gone."""
 
-_STEP_SECONDS = 0.25
-"""Chunks that wait are evaluated together for so long, and stored with one checkpoint, before any of them is answered."""
+
+class SendingSession(Session, Protocol):
+    """What every sender's session can do, besides what both roles can."""
+
+    def countersign(self, receipt: Signed, now: int) -> Receipt:
+        """Sign the receiver's receipt, and close."""
 
 
-class SendingEdge(EdgeWork[Sender]):
-    """One edge of one round, held by the server while a receiver works on it."""
+Live = TypeVar("Live", bound=SendingSession)
+
+
+class SendingEdge(EdgeWork[Live], Generic[Live]):
+    """One edge of one round, held by the server while a receiver works on it. What a disclosure adds: `_start`, and its steps."""
 
     event = AuditEvent.DISCLOSURE
 
@@ -45,7 +47,7 @@ class SendingEdge(EdgeWork[Sender]):
         agreement: Agreement,
         *,
         metrics: Metrics,
-        gone: Callable[["SendingEdge"], None],
+        gone: Callable[["SendingEdge[Any]"], None],
         **means: Unpack[Means],
     ) -> None:
         super().__init__(node, row, agreement, **means)
@@ -91,47 +93,11 @@ class SendingEdge(EdgeWork[Sender]):
             LocalError: the preparation failed.
         """
 
-        def work(session: Sender) -> Signed:
+        def work(session: Live) -> Signed:
             session.receive_commitment(receivers)
             return session.commit()
 
         return await self._asked(work)
-
-    async def evaluate(self, chunks: Sequence[BlindedChunk]) -> list[EvaluatedChunk]:
-        """Evaluate the first of some chunks, as many as a step has time for; their checkpoint is stored on return.
-
-        Raises:
-            PeerError: a chunk is not what the receiver committed to, or out of order.
-        """
-
-        def work(session: Sender) -> list[EvaluatedChunk]:
-            ends, answers = time.monotonic() + _STEP_SECONDS, []
-            session.foresee(chunks)
-            for chunk in chunks:
-                answers.append(session.evaluate(chunk))
-                if time.monotonic() > ends:
-                    break
-            return answers
-
-        answers = await self._asked(work)
-        self._metrics.elements.labels("evaluated").inc(sum(len(answer.points) for answer in answers))
-        return answers
-
-    async def tags(self, first: int) -> AsyncIterator[TagChunk]:
-        """The tag table's chunks from `first` on.
-
-        Raises:
-            PeerError: WRONG_STATE, before every blinded chunk has come.
-        """
-        following, total = first, first + 1
-        while following < total:
-
-            def work(session: Sender, at: int = following) -> tuple[TagChunk, int]:
-                return session.tag_chunk(at), session.tag_chunks
-
-            chunk, total = await self._asked(work, save=False)
-            yield chunk
-            following += 1
 
     async def countersign(self, receipt: Signed) -> bytes:
         """Sign the receiver's receipt, store it and wipe what is secret. 64 bytes.
@@ -140,7 +106,7 @@ class SendingEdge(EdgeWork[Sender]):
             PeerError: BAD_RECEIPT, BAD_SIGNATURE or WRONG_STATE.
         """
 
-        def work(session: Sender) -> bytes:
+        def work(session: Live) -> bytes:
             signed = session.countersign(receipt, int(self._node.clock()))
             node, row = self._node, self.row
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
@@ -183,7 +149,7 @@ class SendingEdge(EdgeWork[Sender]):
             session = self.session
             await self._prepare_chunks(self._move)
             self._metrics.elements.labels("prepared").inc(session.chunks)
-            await self._alone(Sender.commit)
+            await self._alone(lambda session: session.commit())
             await self._alone(self._save)
         except Exception as error:
             async with self._one_at_a_time:
@@ -210,25 +176,23 @@ class SendingEdge(EdgeWork[Sender]):
 
     def _build(self) -> None:
         """The session from seed, rates, snapshot and collection; the same after a crash as before."""
-        node = self._node
         self._files.hold()
-        row = node.store.edge(*self.key)
+        row = self._node.store.edge(*self.key)
         if not row.running:
             raise SequenceError("the edge has ended meanwhile")
-        agreed = exchanged(self._agreement, row)
-        made, terms = self._terms(row, agreed)
-        self._session = Sender(agreed.context, facts=made.facts, **terms)
+        self._session = self._start(row, exchanged(self._agreement, row))
 
-    def _total(self, session: Sender) -> int:
-        return session.blinded_chunks
+    @abstractmethod
+    def _start(self, row: EdgeRow, agreed: Exchanged) -> Live:
+        """The session, new or restored."""
 
-    async def _asked(self, work: Callable[[Sender], Result], *, save: bool = True) -> Result:
+    async def _asked(self, work: Callable[[Live], Result], *, save: bool = True) -> Result:
         """One step that the receiver asked for, once the preparation has ended, then its checkpoint."""
         await asyncio.shield(self._task())
         self._used = time.monotonic()
         return await self._alone(work, save=save)
 
-    async def _step(self, work: Callable[[Sender], Result]) -> Result:
+    async def _step(self, work: Callable[[Live], Result]) -> Result:
         """One step; a session whose step or checkpoint failed is never used again, whoever waits for it.
 
         What it did may not be in the store, and a second one made from there must be the only one.

@@ -5,6 +5,7 @@ from typing import Any
 
 from blindmatch.node.convert import match as convert
 from blindmatch.node.services.ahead import batches
+from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.sending import Sending
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -48,7 +49,7 @@ class MatchService:
             chunks = [convert.read_blinded_chunk(request) for request in waiting]
             for chunk in chunks:
                 if edge is None:
-                    edge = await self._sending.edge(context.caller, chunk.header, disclosing=True)
+                    edge = await self._sending.edge(context.caller, chunk.header, HitsSending)
                 elif (chunk.header.round_id, chunk.header.edge) != edge.key:
                     raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
             while edge is not None and chunks:
@@ -62,7 +63,7 @@ class MatchService:
     ) -> AsyncIterator[match_pb2.TagChunk]:
         """The tag table from the wanted chunk on, once every blinded chunk has come."""
         header = convert.read_tags_request(request)
-        edge = await self._sending.edge(context.caller, header, disclosing=True)
+        edge = await self._sending.edge(context.caller, header, HitsSending)
         async for chunk in edge.tags(header.sequence):
             yield convert.tag_chunk(chunk)
 

@@ -5,6 +5,8 @@ Nothing here depends on which elements match: the sender never learns it.
 
 import asyncio
 import os
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.audit import AuditEvent
@@ -16,11 +18,12 @@ from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.node.preparation import check_rates, edge_context, exchanged, state_rates
 from blindmatch.node.services.edge import SendingEdge
+from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.store import CLOSED, EdgeRow
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
+from blindmatch.protocol.agreement import Agreement, Disclosure
+from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Header, Role, State
 from blindmatch.protocol.match.statements import Commitment
@@ -37,6 +40,15 @@ UNFINISHED = 16
 """Rounds of one edge that may wait for their receiver to come back; beyond it the oldest is given up."""
 
 
+_KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
+    Disclosure.HITS: HitsSending,
+    Disclosure.HITS_FACTS: HitsSending,
+}
+"""The kind of edge that a disclosure needs."""
+
+Kind = TypeVar("Kind", bound=SendingEdge[Any])
+
+
 class Sending:
     """All edges on which this node is the sender and somebody is at work."""
 
@@ -46,11 +58,11 @@ class Sending:
         self._limits = limits
         self._engine = open_engine(node.settings)
         self._pool = threads(node.settings, self._engine)
-        self._edges: dict[Key, SendingEdge] = {}
+        self._edges: dict[Key, SendingEdge[Any]] = {}
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
 
-    async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge:
+    async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
         """Go on with an edge whose rates were exchanged; its table is being prepared when this returns.
 
         Raises:
@@ -88,12 +100,15 @@ class Sending:
             return row.sender_rates
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer, agreement, row)
 
-    async def edge(self, caller: Caller, header: Header, *, disclosing: bool) -> SendingEdge:
+    async def edge(
+        self, caller: Caller, header: Header, kind: type[Kind], *, disclosing: bool = True
+    ) -> Kind:
         """An edge that was opened before, perhaps by an earlier process.
 
         Args:
             caller: must be the edge's receiver.
             header: names round and edge.
+            kind: what the caller takes it for; `SendingEdge` for steps that all kinds have.
             disclosing: the agreement must still allow a round now.
 
         Raises:
@@ -111,9 +126,16 @@ class Sending:
             else:
                 agreement = (await asyncio.to_thread(book.find, self._node, row.agreement_id)).agreement
                 _check_pin(caller, agreement)
+            disclosure = agreement.edge(row.edge).disclosure
+            if not issubclass(_KINDS[disclosure], kind):
+                raise PeerError(
+                    PeerCode.WRONG_STATE, f"this edge discloses {disclosure.value}, by other steps"
+                )
             if edge is None:
                 edge = self._enter(row, agreement)
         edge.prepare(None)
+        if not isinstance(edge, kind):
+            raise SequenceError(f"an edge that discloses {disclosure.value} is a {type(edge).__name__}")
         return edge
 
     async def close_edge(self, caller: Caller, header: Header, receipt: Signed) -> bytes:
@@ -128,7 +150,7 @@ class Sending:
             if (row.receipt, row.signatures.get(row.peer)) != (receipt.payload, receipt.signature):
                 raise PeerError(PeerCode.BAD_RECEIPT, "this edge was closed with another receipt")
             return row.signatures[self._node.agency]
-        edge = await self.edge(caller, header, disclosing=False)
+        edge = await self.edge(caller, header, SendingEdge, disclosing=False)  # type: ignore[type-abstract] # only looked up
         return await edge.countersign(receipt)
 
     async def stop(self) -> None:
@@ -253,10 +275,10 @@ class Sending:
             node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
             RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
-    def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge:
+    def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge[Any]:
         _check_running(row, row.agreement_id)
         self._make_room(row.peer)
-        edge = SendingEdge(
+        edge = _KINDS[agreement.edge(row.edge).disclosure](
             self._node,
             row,
             agreement,
@@ -270,7 +292,7 @@ class Sending:
         self._metrics.rounds.set(len(self._edges))
         return edge
 
-    def _leave(self, edge: SendingEdge) -> None:
+    def _leave(self, edge: SendingEdge[Any]) -> None:
         if self._edges.get(edge.key) is edge:
             del self._edges[edge.key]
         self._metrics.rounds.set(len(self._edges))

@@ -7,9 +7,7 @@ chunks that are finished.
 """
 
 import hmac
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import abstractmethod
 from typing import NotRequired, TypedDict, Unpack
 
 import numpy as np
@@ -21,6 +19,7 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.match.checkpoint import Checkpoint
 from blindmatch.protocol.match.computing import Computer, LocalComputing
+from blindmatch.protocol.match.machine import Steps
 from blindmatch.protocol.match.messages import (
     Bytes2D,
     EdgeContext,
@@ -55,6 +54,17 @@ def damaged() -> StoreError:
     )
 
 
+def input_mac(expander: Expander, index: int, *parts: Bytes2D) -> bytes:
+    """Poly1305 (RFC 8439 2.5) of chunk `index` under a key that serves it only: 16 bytes that tell nothing without the seed.
+
+    Parts have the sizes that the edge gives them, so that no two lists of parts are one message.
+    """
+    authenticator = Poly1305(expander.stream("inputs", index, _MAC_KEY_BYTES))
+    for part in parts:
+        authenticator.update(np.ascontiguousarray(part).reshape(-1).data)
+    return authenticator.finalize()
+
+
 class Terms(TypedDict):
     """What a session of either role is made of, beside the edge.
 
@@ -78,7 +88,7 @@ class Terms(TypedDict):
     computer: NotRequired[Computer]
 
 
-class Session(ABC):
+class Session(Steps[State, Event]):
     """One side of one edge. Use `Receiver` or `Sender`."""
 
     def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[Terms]) -> None:
@@ -118,16 +128,6 @@ class Session(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(edge={self._context.edge!r}, state={self.state.value!r})"
-
-    @property
-    def state(self) -> State:
-        """Where this side stands."""
-        return self._machine.state
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What made the session fail, if it did."""
-        return self._machine.failure
 
     @property
     def context(self) -> EdgeContext:
@@ -216,16 +216,11 @@ class Session(ABC):
         self._at.exchange = self._exchange.value
         return self._at.pack(self._role, self._binding)
 
-    def abort(self, reason: BaseException) -> None:
-        """Give up: FAILED, with everything secret wiped."""
-        self._machine.fail(reason)
-        self._wipe()
-
     @abstractmethod
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         """Turn what `_gather` gave for one chunk into what the workspace keeps."""
 
-    def _build(self) -> None:  # noqa: B027 - a receiver has nothing to do here
+    def _build(self) -> None:
         """Whatever is left to do once every chunk is prepared, before the first commitment."""
 
     @abstractmethod
@@ -268,17 +263,6 @@ class Session(ABC):
         """Everything that a chunk is prepared from; the elements come first."""
         return (np.ascontiguousarray(self._elements.take(indices)),)
 
-    @contextmanager
-    def _step(self, event: Event) -> Iterator[None]:
-        """One event: refused by the table, or done and fired. Any exception is final."""
-        try:
-            self._machine.check(event)
-            yield
-            self._machine.fire(event)
-        except BaseException as failure:
-            self.abort(failure)
-            raise
-
     def _span(self, index: int) -> slice:
         size = self._limits.chunk_elements
         if not 0 <= index < self._chunks:
@@ -301,21 +285,7 @@ class Session(ABC):
         return parts
 
     def _keyed(self, index: int, parts: tuple[Bytes2D, ...]) -> bytes:
-        """Poly1305 (RFC 8439 2.5) under a key that serves this chunk only: 16 bytes that tell nothing without the seed.
-
-        Parts have the sizes that the edge gives them, so that no two lists of parts are one message.
-        """
-        authenticator = Poly1305(self._expander.stream("inputs", index, _MAC_KEY_BYTES))
-        for part in parts:
-            authenticator.update(np.ascontiguousarray(part).reshape(-1).data)
-        return authenticator.finalize()
-
-    def _array(self, name: str) -> Bytes2D:
-        return self._workspace.array(name, self._shapes[name])
-
-    def _contents(self, name: str) -> bytes:
-        """One digest over an array of chunk digests."""
-        return digest(name.encode(), self._array(name).tobytes())
+        return input_mac(self._expander, index, *parts)
 
     def _check_header(self, header: Header) -> None:
         if (header.round_id, header.edge) != (self._context.round_id, self._context.edge):

@@ -8,7 +8,7 @@ again, unaltered, until the edge closes.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from blindmatch.protocol.errors import BlindmatchError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.match.machine import Rules, StateMachine
 
 
 class Role(StrEnum):
@@ -145,55 +145,9 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
 }
 
 
-class Machine:
-    """One side's state. FAILED is kept apart from the rest, so that no other thread's step can undo it."""
+class Machine(StateMachine[State, Event]):
+    """One side's state on an edge."""
 
     def __init__(self, role: Role, state: State) -> None:
-        self.role = role
-        self._state = state
-        self._failure: BaseException | None = None
-
-    @property
-    def state(self) -> State:
-        """The state now."""
-        return self._state if self._failure is None else State.FAILED
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What made the session fail, if it did."""
-        return self._failure
-
-    def fail(self, failure: BaseException) -> None:
-        """Enter FAILED for good; the first failure is kept. A closed edge has its receipt and stays closed."""
-        if self._failure is None and self._state is not State.CLOSED:
-            self._failure = failure
-
-    def check(self, event: Event) -> None:
-        """Refuse an event that the table does not allow now.
-
-        Raises:
-            PeerError: WRONG_STATE, when the peer causes this event.
-            SequenceError: when it is our own.
-        """
-        self._following(self.state, event)
-
-    def fire(self, event: Event) -> None:
-        """Go where the event leads; raises as `check`.
-
-        An event that leads back to its state writes nothing: a worker's step cannot undo what came in meanwhile.
-        """
-        before = self.state
-        following = self._following(before, event)
-        if following is not before:
-            self._state = following
-
-    def _following(self, state: State, event: Event) -> State:
-        following = TRANSITIONS[self.role][state].get(event)
-        if following is not None:
-            return following
-        message = f"the {self.role} cannot {event} when {state}"
-        if isinstance(self._failure, BlindmatchError):
-            message += f" (it was: {self._failure})"
-        if event in FROM_PEER:
-            raise PeerError(PeerCode.WRONG_STATE, message, hint="Ask for the round's status on both nodes.")
-        raise SequenceError(message)
+        rules = Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
+        super().__init__(role, state, rules)

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Final
+
+from blindmatch.node import svg
 
 WIDTH: Final = 980
 HEIGHT: Final = 480
@@ -74,29 +75,18 @@ def label(value: float) -> str:
 def draw(axes: Axes, series: Sequence[Series]) -> str:
     """An SVG document. Points at zero or below are left out; without any point it says so."""
     kept = _shown(series)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" role="img">',
-        f"<title>{escape(axes.title)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
-        _text(24, 28, axes.title, size=16, weight="bold"),
-    ]
     if not kept:
-        return "\n".join([*parts, _text(_LEFT, _TOP + 40, "Nothing was measured."), "</svg>"]) + "\n"
+        nothing = svg.text((_LEFT, _TOP + 40), "Nothing was measured.")
+        return svg.document(axes.title, WIDTH, HEIGHT, [nothing])
     frame = _frame(kept)
-    parts += _grid(frame, axes)
+    parts = _grid(frame, axes)
     for index, each in enumerate(kept):
         colour, dash = _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)]
-        places = [_across(frame, point) for point in sorted(each.points)]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        style = f' stroke-dasharray="{dash}"' if dash else ""
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{style}/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in places]
+        parts += svg.curve([_across(frame, point) for point in sorted(each.points)], colour, dash=dash)
         left, y = _LEFT + _PLOT_WIDTH + 24, _TOP + 14 + 22 * index
-        parts.append(
-            f'<line x1="{left}" y1="{y}" x2="{left + 30}" y2="{y}" stroke="{colour}" stroke-width="2"{style}/>'
-        )
-        parts.append(_text(left + 38, y + 4, each.name))
-    return "\n".join([*parts, "</svg>"]) + "\n"
+        parts.append(svg.line((left, y), (left + 30, y), colour, dash=dash, width=2))
+        parts.append(svg.text((left + 38, y + 4), each.name))
+    return svg.document(axes.title, WIDTH, HEIGHT, parts)
 
 
 def _across(frame: _Frame, point: tuple[float, float]) -> tuple[float, float]:
@@ -109,24 +99,15 @@ def _grid(frame: _Frame, axes: Axes) -> list[str]:
     bottom, right = _TOP + _PLOT_HEIGHT, _LEFT + _PLOT_WIDTH
     for decade in range(frame.low[0], frame.high[0] + 1):
         x, _ = _across(frame, (10.0**decade, 10.0 ** frame.low[1]))
-        parts.append(f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#dddddd"/>')
-        parts.append(_text(x, bottom + 18, label(10.0**decade), anchor="middle"))
+        parts.append(svg.line((x, _TOP), (x, bottom), svg.FAINT))
+        parts.append(svg.text((x, bottom + 18), label(10.0**decade), anchor="middle"))
     for decade in range(frame.low[1], frame.high[1] + 1):
         _, y = _across(frame, (10.0 ** frame.low[0], 10.0**decade))
-        parts.append(f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>')
-        parts.append(_text(_LEFT - 8, y + 4, label(10.0**decade), anchor="end"))
-    parts.append(_text(_LEFT + _PLOT_WIDTH / 2, bottom + 40, axes.x, anchor="middle"))
-    parts.append(_text(24, _TOP - 8, axes.y))
+        parts.append(svg.line((_LEFT, y), (right, y), svg.FAINT))
+        parts.append(svg.text((_LEFT - 8, y + 4), label(10.0**decade), anchor="end"))
+    parts.append(svg.text((_LEFT + _PLOT_WIDTH / 2, bottom + 40), axes.x, anchor="middle"))
+    parts.append(svg.text((24, _TOP - 8), axes.y))
     return parts
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "normal"
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
-        f'fill="#222222">{escape(text)}</text>'
-    )
 
 
 def sketch(axes: Axes, series: Sequence[Series], *, width: int = 60, height: int = 14) -> list[str]:

@@ -15,6 +15,7 @@ from blindmatch.node.runner import run_round, unfinished
 from blindmatch.node.server import running
 from blindmatch.node.services import match, sending
 from blindmatch.node.services.edge import SendingEdge
+from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.store import CLOSED, Store
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
@@ -342,13 +343,13 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
 async def test_a_sender_that_repeats_an_answer_is_at_fault_and_not_we(town, monkeypatch):
     held = town.agree(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    evaluate, answers = SendingEdge.evaluate, []
+    evaluate, answers = HitsSending.evaluate, []
 
     async def repeating(edge, chunks):
         answers.extend(await evaluate(edge, chunks))
         return answers[:1]
 
-    monkeypatch.setattr(SendingEdge, "evaluate", repeating)
+    monkeypatch.setattr(HitsSending, "evaluate", repeating)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == ("failed", "bad-sequence")

@@ -1,20 +1,20 @@
-"""One edge on the receiver's side: drives a session against the sender's node, from wherever it stands.
+"""One edge on the receiver's side, whatever it discloses: rates, the session, commitments, the receipt, giving up.
 
 Checkpoint, then send: every step that a later message depends on is in the files and in the store first. `drive` can be
 called again after any failure of the network, and by a new process after a crash.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Unpack
+from typing import Generic, Protocol, TypeVar, Unpack
 
-from blindmatch.node import edgework
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import Peer, connect
 from blindmatch.node.convert import match as convert
-from blindmatch.node.edgework import EdgeWork, Means
+from blindmatch.node.edgework import EdgeWork, Means, Session
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import (
     Exchanged,
@@ -24,7 +24,6 @@ from blindmatch.node.preparation import (
     exchanged,
     state_rates,
 )
-from blindmatch.node.results import assemble
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import (
@@ -35,28 +34,45 @@ from blindmatch.protocol.errors import (
     PeerError,
     SequenceError,
 )
-from blindmatch.protocol.match import Header, Receiver, Role, State
+from blindmatch.protocol.match import Header, Receipt, Role, State, Terms
 from blindmatch.protocol.transcript import Signed
 
 Progress = Callable[[str, str, int, int], None]
 """Told the edge, the step (`prepare`, `wait`, `exchange`, `tags`, `close`), and how many of how many chunks."""
 
-_IN_FLIGHT = 16
-"""Blinded chunks sent ahead of their answers: the sender stores one checkpoint for all that it finds waiting."""
+IN_FLIGHT = 16
+"""Chunks sent ahead of their answers: the sender stores one checkpoint for all that it finds waiting."""
 
 _SECONDS_PER_ELEMENT = 0.005
 """Of a stream's deadline: far slower than any backend, so that only a stuck peer meets it."""
 
 
-class ReceivingEdge(EdgeWork[Receiver]):
-    """One edge on which this node is the receiver.
+class ReceivingSession(Session, Protocol):
+    """What every receiver's session can do, besides what both roles can."""
+
+    @property
+    def peer_elements(self) -> int:
+        """Elements that the sender committed to; 0 before."""
+
+    def receipt(self, opened_at: int, closed_at: int) -> Signed:
+        """The receipt with our signature."""
+
+    def receive_receipt_signature(self, signature: bytes) -> Receipt:
+        """Check the sender's signature over it, and close."""
+
+
+Live = TypeVar("Live", bound=ReceivingSession)
+
+
+class ReceivingEdge(EdgeWork[Live], Generic[Live]):
+    """One edge on which this node is the receiver. What a disclosure adds: `_start`, `drive`, `progress`, `salvage`.
 
     Args:
         node: this node, the receiver.
         row: the edge as stored, with seed and snapshot.
         agreement: checked.
         progress: told about every chunk.
-        silent: called when nothing more will be sent, before the lookup; perhaps more than once.
+        silent: called when nothing more will be sent, before what takes as long as it finds; perhaps more than once.
         means: see `Means`.
     """
 
@@ -76,8 +92,6 @@ class ReceivingEdge(EdgeWork[Receiver]):
         self.sent = 0
         self.received = 0
         self.leads = 0
-        self.hits = 0
-        self._matched = False
         self._edge = agreement.edge(row.edge)
         self._progress = progress
         self._silent = silent
@@ -97,12 +111,24 @@ class ReceivingEdge(EdgeWork[Receiver]):
         return len(self._made.elements), self._session.peer_elements
 
     @property
-    def progress(self) -> tuple[State, int, int]:
+    @abstractmethod
+    def progress(self) -> object:
         """Another value whenever the edge gets further."""
-        if self._session is None:
-            return State.PREPARING, 0, 0
-        session = self._session
-        return session.state, session.next_chunk, session.next_tag_chunk
+
+    @abstractmethod
+    def _start(self, terms: Terms) -> Live:
+        """The session, new or restored."""
+
+    @abstractmethod
+    async def drive(self) -> None:
+        """Everything that is left to do with the sender, from the state that the session is in.
+
+        Raises:
+            PeerError: UNAVAILABLE, after which this may be called again; or the edge has failed.
+        """
+
+    async def salvage(self) -> None:
+        """Keep what is ours when the sender does not sign."""
 
     async def introduce(self) -> None:
         """Exchange rates with the sender, unless that was done before, and compile the round's keys.
@@ -179,44 +205,13 @@ class ReceivingEdge(EdgeWork[Receiver]):
                     f"this edge of the round is {row.state}", hint="See `blindmatch round status`."
                 )
             self._made, terms = self._terms(row, self.agreed)
-            self._session = Receiver(self.agreed.context, **terms)
+            self._session = self._start(terms)
 
         await self._in_pool(make)
         session = self.session
         if session.state is State.PREPARING:
             await self._prepare_chunks(lambda: self._report("prepare", session.prepared, session.chunks))
-            await self._alone(Receiver.commit, save=True)
-
-    async def drive(self) -> None:
-        """Everything that is left to do with the sender, from the state that the session is in.
-
-        Raises:
-            PeerError: UNAVAILABLE, after which this may be called again; or the edge has failed.
-        """
-        session = self.session
-        async with self._one_at_a_time:
-            pass  # a step that an earlier, broken attempt left behind ends first
-        async with self._connected() as peer:
-            if session.state in {State.COMMITTED, State.EXCHANGING, State.COLLECTING}:
-                await self._open(peer)
-            if session.state is State.EXCHANGING:
-                await self._exchange(peer)
-            if session.state is State.COLLECTING:
-                await self._tags(peer)
-            if session.state is State.COLLECTED:
-                await self._unblind_rest()
-                await self._alone(self._sign)
-            signature = await self._close(peer)
-        # Only now, when the channel is closed too: how long the lookup takes tells how many hits there are.
-        self._silent()
-        await self._alone(self._match)
-        await self._alone(lambda session: self._finish(session, signature))
-        self._report("close", 1, 1)
-
-    async def salvage(self) -> None:
-        """When the sender does not sign: it has all that it will get, and what we hold is ours to look at."""
-        if self._session is not None and self._session.state is State.SIGNED and not self._matched:
-            await self._alone(self._match)
+            await self._alone(lambda live: live.commit(), save=True)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Peer]:
@@ -232,7 +227,7 @@ class ReceivingEdge(EdgeWork[Receiver]):
 
     async def _open(self, peer: Peer) -> None:
         """Give our commitment, wait for the sender's: both are compared with what came before a crash."""
-        commitment = await self._alone(Receiver.commit)
+        commitment = await self._alone(lambda live: live.commit())
         request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
         call = peer.match.Open(
             convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
@@ -244,101 +239,12 @@ class ReceivingEdge(EdgeWork[Receiver]):
                 if isinstance(body, convert.Progress):
                     self._report("wait", body.done, body.total)
                     continue
-                await self._alone(partial(Receiver.receive_commitment, signed=body), save=True)
+                await self._alone(partial(_take_commitment, signed=body), save=True)
                 return await peer.end(call)
         finally:
             call.cancel()
 
-    async def _exchange(self, peer: Peer) -> None:
-        """Blinded chunks out, evaluated chunks in; each is unblinded while the sender works on the next."""
-        session = self.session
-        call = peer.match.Evaluate(timeout=self._stream_seconds(peer, self.elements[0]))
-        ahead, backlog = asyncio.Semaphore(_IN_FLIGHT), asyncio.Semaphore(self._engine.backlog)
-
-        async def unblind(index: int) -> None:
-            try:
-                await self._in_pool(session.unblind_chunk, index)
-            finally:
-                backlog.release()
-
-        async def feed(first: int) -> None:
-            for index in range(first, session.chunks):
-                await ahead.acquire()
-                chunk = await self._alone(partial(Receiver.blinded_chunk, index=index))
-                await call.write(convert.blinded_chunk(chunk))
-            await call.done_writing()
-
-        async def drain(first: int, tasks: asyncio.TaskGroup) -> None:
-            for index in range(first, session.chunks):
-                chunk = convert.read_evaluated_chunk(await peer.next(call))
-                if chunk.header.sequence != index:
-                    raise PeerError(
-                        PeerCode.BAD_SEQUENCE, f"chunk {chunk.header.sequence} came where {index} was due"
-                    )
-                # Nothing follows from it that the sender would not do again: the sender's own checkpoint came first.
-                due = (
-                    index in (first, session.chunks - 1) or (index + 1) % edgework.CHUNKS_PER_CHECKPOINT == 0
-                )
-                await self._alone(partial(Receiver.receive_evaluated, chunk=chunk), save=due)
-                ahead.release()
-                self._report("exchange", session.next_chunk, session.chunks)
-                await backlog.acquire()
-                tasks.create_task(unblind(index))
-            await peer.end(call)
-
-        start = session.next_chunk
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for index in range(session.unblinded, start):  # received before a crash, not yet unblinded
-                    await backlog.acquire()
-                    tasks.create_task(unblind(index))
-                tasks.create_task(feed(start))
-                tasks.create_task(drain(start, tasks))
-        except ExceptionGroup as group:
-            raise _worst(group) from None
-        finally:
-            call.cancel()
-
-    async def _tags(self, peer: Peer) -> None:
-        session = self.session
-        call = peer.match.Tags(
-            convert.tags_request(self._header(session.next_tag_chunk)),
-            timeout=self._stream_seconds(peer, session.peer_elements),
-        )
-        try:
-            while session.state is State.COLLECTING:
-                chunk = convert.read_tag_chunk(await peer.next(call), self.agreed.context)
-
-                due = (session.next_tag_chunk + 1) % edgework.CHUNKS_PER_CHECKPOINT == 0
-                await self._alone(partial(Receiver.receive_tags, chunk=chunk), save=due)
-                self._report("tags", session.next_tag_chunk, session.tag_chunks)
-            await peer.end(call)
-            await self._alone(self._save)
-        finally:
-            call.cancel()
-
-    async def _unblind_rest(self) -> None:
-        session = self.session
-        for index in range(session.unblinded, session.chunks):
-            await self._in_pool(session.unblind_chunk, index)
-
-    def _match(self, session: Receiver) -> None:
-        """Find the hits, keep the leads, then remember that it was done; a repeat replaces them."""
-        node, made = self._node, self._made
-        if made is None:
-            raise SequenceError("the edge's elements were not prepared")
-        hits = session.find_hits()
-        found = assemble(made, hits, agency=self.row.peer, edge=self.row.edge)
-        expires = int(node.clock()) + self._agreement.retention_days * 86_400
-        node.store.put_leads(*self.key, [lead.to_json() for lead in found], expires)
-        self.hits, self.leads = len(hits), len(found)
-        self._matched = True
-        damaged = sum(lead.damaged for lead in found)
-        if damaged:
-            self._note("damaged facts", recipient=node.agency, sender=self.row.peer, count=damaged)
-        self._save(session)
-
-    def _sign(self, session: Receiver) -> None:
+    def _sign(self, session: Live) -> None:
         session.receipt(self.row.started_at, int(self._node.clock()))
         self._save(session)
 
@@ -351,14 +257,19 @@ class ReceivingEdge(EdgeWork[Receiver]):
         self._check(header)
         return signature
 
-    def _finish(self, session: Receiver, signature: bytes) -> None:
+    def _finish(self, session: Live, signature: bytes) -> None:
         node = self._node
         signed = session.receive_receipt_signature(signature)
         signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
         # The log first: a crash in between makes it say something twice, never leave something out.
-        self._note("closed", recipient=node.agency, sender=self.row.peer, leads=self.leads)
+        self._note("closed", recipient=node.agency, sender=self.row.peer, **self._found)
         node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
         self._files.erase()
+
+    @property
+    def _found(self) -> Mapping[str, str | int]:
+        """What the audit log says of the result when the edge closes."""
+        return {}
 
     async def release(self) -> None:
         """Nobody works on the edge any more: its secrets leave memory, another process may go on with it."""
@@ -374,9 +285,6 @@ class ReceivingEdge(EdgeWork[Receiver]):
         self._node.store.fail(*self.key, code=code, reason=error.message[:400])
         self._files.erase()
 
-    def _total(self, session: Receiver) -> int:
-        return session.chunks
-
     def _check(self, header: Header) -> None:
         if (header.round_id, header.edge) != self.key:
             raise PeerError(PeerCode.UNKNOWN_ROUND, "the answer belongs to another round or edge")
@@ -391,9 +299,13 @@ class ReceivingEdge(EdgeWork[Receiver]):
         self._progress(self.row.edge, step, done, total)
 
 
-def _worst(group: ExceptionGroup) -> Exception:
+def _take_commitment(session: ReceivingSession, signed: Signed) -> None:
+    session.receive_commitment(signed)
+
+
+def worst(group: ExceptionGroup) -> Exception:
     """What to report of several failures at once: a broken stream is often only the consequence of another."""
-    flat = [_worst(error) if isinstance(error, ExceptionGroup) else error for error in group.exceptions]
+    flat = [worst(error) if isinstance(error, ExceptionGroup) else error for error in group.exceptions]
     return min(flat, key=_rank)
 
 

@@ -1,0 +1,183 @@
+"""What a threshold is, and what travels besides the points of `match`. Holding a message means that its form was valid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from blindmatch.protocol.agreement import Threshold
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
+from blindmatch.protocol.match.messages import ROUND_BYTES, Bytes2D, Header, chunks_of
+from blindmatch.protocol.threshold.tables import CELL_BYTES, TABLES, Shape
+from blindmatch.protocol.transcript import Signed, digest, encode
+
+
+@dataclass(frozen=True)
+class ThresholdContext:
+    """What everybody knows of one threshold of one round.
+
+    Args:
+        agreement: the agreement's id, 32 bytes.
+        round_id: 16 random bytes chosen by the collector.
+        threshold: its id in the agreement.
+        members: their agency ids, in the agreement's order; the first stands at the point 1.
+        collector: agency id.
+        at_least: how many members must hold an element.
+        minimum_count: fewer shared elements than this, and nobody is told anything.
+        keys_digest: over the compiled match keys and every statement of rates, 32 bytes.
+        elements: how many elements each member brings; empty before the rates are exchanged.
+
+    Raises:
+        LocalError: a value that no checked agreement can hold.
+        PeerError: OVER_LIMIT when the tables would be too large.
+    """
+
+    agreement: bytes
+    round_id: bytes
+    threshold: str
+    members: tuple[str, ...]
+    collector: str
+    at_least: int
+    minimum_count: int
+    keys_digest: bytes = bytes(DIGEST_BYTES)
+    elements: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, agreement_id: bytes, terms: Threshold, collector: str, round_id: bytes) -> "ThresholdContext":
+        """Before the rates are exchanged: no keys, no elements yet."""
+        return cls(
+            agreement_id, round_id, terms.id, terms.agencies, collector, terms.at_least, terms.minimum_count
+        )
+
+    def agreed(self, keys_digest: bytes, elements: Sequence[int]) -> "ThresholdContext":
+        """With what the rates led to."""
+        return replace(self, keys_digest=keys_digest, elements=tuple(elements))
+
+    def __post_init__(self) -> None:
+        checks = {
+            "agreement": len(self.agreement) == DIGEST_BYTES,
+            "round_id": len(self.round_id) == ROUND_BYTES,
+            "threshold": bool(self.threshold),
+            "members": 2 <= len(self.members) <= 10 and len(set(self.members)) == len(self.members),
+            "collector": bool(self.collector),
+            "at_least": 2 <= self.at_least <= len(self.members),
+            "minimum_count": self.minimum_count > 0,
+            "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
+            "elements": len(self.elements) in (0, len(self.members))
+            and all(count > 0 for count in self.elements),
+        }
+        for name, good in checks.items():
+            if not good:
+                raise LocalError(
+                    f"the threshold cannot run: {name} is wrong", hint="Check the agreement's threshold."
+                )
+        if self.elements and self.shape.bins > LIMITS.threshold_bins:
+            raise PeerError(
+                PeerCode.OVER_LIMIT,
+                f"the members' lists need {self.shape.bins} bins; {LIMITS.threshold_bins} are allowed",
+                hint="Agree on fewer records or tokens per record.",
+            )
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Of everybody's tables."""
+        return Shape.of(self.at_least, self.elements)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """32 bytes over every field: what secrets and checkpoints are bound to."""
+        return digest(encode("blindmatch/threshold/v1", *self.fields, self.keys_digest, *self.elements))
+
+    @property
+    def fields(self) -> tuple[int | bytes | str, ...]:
+        """What every statement begins with, after the protocol's version."""
+        return (
+            self.agreement,
+            self.round_id,
+            self.threshold,
+            self.collector,
+            self.at_least,
+            self.minimum_count,
+            len(self.members),
+            *self.members,
+        )
+
+    def place(self, member: str) -> int:
+        """A member's place among the members.
+
+        Raises:
+            PeerError: WRONG_AGENCY, when it is none.
+        """
+        if member not in self.members:
+            raise PeerError(PeerCode.WRONG_AGENCY, f"{member} is not a member of this threshold")
+        return self.members.index(member)
+
+    def chunks(self, member: str, limits: Limits) -> int:
+        """Chunks of a member's elements."""
+        return chunks_of(self.elements[self.place(member)], limits.chunk_elements)
+
+    def chunk_size(self, member: str, index: int, limits: Limits) -> int:
+        """Elements in one of them."""
+        return min(limits.chunk_elements, self.elements[self.place(member)] - index * limits.chunk_elements)
+
+    def table_rows(self, limits: Limits) -> int:
+        """Cells in a full chunk of tables."""
+        return max(1, limits.chunk_tag_bytes // CELL_BYTES)
+
+    def table_chunks(self, limits: Limits) -> int:
+        """Chunks of one member's tables."""
+        return chunks_of(self.shape.cells, self.table_rows(limits))
+
+    @property
+    def outcome_bytes(self) -> int:
+        """Bytes that say of each bin of one table whether it is shared."""
+        return chunks_of(self.shape.bins, 8)
+
+    def outcome_rows(self, limits: Limits) -> int:
+        """Tables in a full chunk of an outcome."""
+        return max(1, limits.chunk_tag_bytes // self.outcome_bytes)
+
+    def outcome_chunks(self, limits: Limits) -> int:
+        """Chunks of one member's outcome: the same for all, whatever was found."""
+        return chunks_of(TABLES, self.outcome_rows(limits))
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A member's signed commitment, and the digest of each of its blinded chunks (chunks x 32 bytes)."""
+
+    statement: Signed
+    digests: bytes
+
+    def __post_init__(self) -> None:
+        if not self.digests or len(self.digests) % DIGEST_BYTES:
+            raise PeerError(PeerCode.BAD_MESSAGE, "chunk digests have 32 bytes each")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A chunk of a member's tables, cells (n, 16), or of an outcome, tables (n, outcome_bytes)."""
+
+    header: Header
+    rows: Bytes2D
+
+    @classmethod
+    def parse(cls, header: Header, data: bytes, width: int) -> "Rows":
+        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
+        if not data or len(data) % width:
+            raise PeerError(PeerCode.BAD_MESSAGE, f"{len(data)} bytes, not rows of {width}")
+        return cls(header, np.frombuffer(data, dtype=np.uint8).reshape(-1, width))
+
+    def __post_init__(self) -> None:
+        if self.rows.dtype != np.uint8 or self.rows.ndim != 2 or not len(self.rows):
+            raise PeerError(PeerCode.BAD_MESSAGE, "a chunk holds rows of bytes")
+        if self.rows.nbytes > LIMITS.chunk_tag_bytes:
+            raise PeerError(
+                PeerCode.OVERSIZE,
+                f"a chunk of {self.rows.nbytes} bytes; the limit is {LIMITS.chunk_tag_bytes}",
+            )
+        view = np.ascontiguousarray(self.rows).view()
+        view.flags.writeable = False
+        object.__setattr__(self, "rows", view)
