@@ -22,7 +22,7 @@ from blindmatch.node.convert.status import error_from_status
 from blindmatch.node.home import Node
 from blindmatch.node.pki import CertificateInfo
 from blindmatch.node.wire import UNREADABLE, Direction, WatchedChannel, WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, standing_pb2_grpc
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -46,6 +46,7 @@ class Peer:
     agency: str
     agreements: agreement_pb2_grpc.AgreementsStub
     match: match_pb2_grpc.MatchStub
+    standing: standing_pb2_grpc.StandingRoundsStub
     call_seconds: float
     traffic: Traffic
 
@@ -172,6 +173,7 @@ async def connect(
             agency,
             agreement_pb2_grpc.AgreementsStub(watched),  # type: ignore[no-untyped-call]
             match_pb2_grpc.MatchStub(watched),  # type: ignore[no-untyped-call]
+            standing_pb2_grpc.StandingRoundsStub(watched),  # type: ignore[no-untyped-call]
             settings.service.call_seconds,
             traffic,
         )

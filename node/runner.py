@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node.agreements import bindings, book
+from blindmatch.node import standing
+from blindmatch.node.agreements import book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.audit import AuditEvent
@@ -22,10 +23,10 @@ from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import (
     AgreementError,
     BlindmatchError,
@@ -35,8 +36,9 @@ from blindmatch.protocol.errors import (
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.match import ReceiptTerms, Role, State
+from blindmatch.protocol.match import Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
+from blindmatch.protocol.standing import read_receipt
 
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
@@ -70,6 +72,12 @@ class EdgeOutcome:
     sent_bytes: int = 0
     received_bytes: int = 0
     seconds: float = 0.0
+    delta: int = 0
+    """The delta round's number in its epoch; 0 for a full round."""
+    added: int = 0
+    """Of a delta round: our records that are new or changed."""
+    removed: int = 0
+    """Likewise: gone or changed."""
     code: str = ""
     reason: str = ""
     hint: str = ""
@@ -111,6 +119,7 @@ async def run_round(
     *,
     edges: Sequence[str] | None = None,
     resume_round: bytes | None = None,
+    full: bool = False,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
     limits: Limits = LIMITS,
@@ -122,6 +131,7 @@ async def run_round(
         agreement_id: 32 bytes.
         edges: only these of the edges that we receive; None for all.
         resume_round: go on with this round, 16 bytes, instead of starting one.
+        full: end the epochs that are open, and compare everything anew.
         wait_seconds: how long to wait for a peer that cannot be reached.
         progress: told the edge, the step, and how many of how many chunks; called in the event loop.
         limits: must be the same on every node of the agreement; tests shrink them.
@@ -140,7 +150,7 @@ async def run_round(
     await asyncio.to_thread(sweep, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
-        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted)
+        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted, full=full)
     else:
         round_id, begun = (
             resume_round,
@@ -161,7 +171,7 @@ async def run_round(
                     place.pop().release()
 
             try:
-                edge = kind_of(agreement.edge(start.edge).disclosure)(
+                edge = kind_of(node, agreement, start)(
                     node,
                     start,
                     agreement,
@@ -221,7 +231,9 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
     return [edge for edge in received if edges is None or edge in edges]
 
 
-def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> list[EdgeRow | EdgeOutcome]:
+def _begin(
+    node: Node, held: Held, round_id: bytes, wanted: Sequence[str], *, full: bool
+) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
@@ -229,13 +241,14 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
         edge = held.agreement.edge(name)
         try:
             book.ready(node, held.id, node.clock(), edge=name)
+            epoch = _epoch(node, held, edge, full=full)
             row = EdgeRow(
                 round_id=round_id,
                 edge=name,
                 agreement_id=held.id,
                 role=Role.RECEIVER.value,
                 peer=edge.sender.agency,
-                collection_id=bindings.collection_for(node, held, name).id,
+                collection_id=standing.collection_for(node, held, name).id,
                 state=State.PREPARING.value,
                 started_at=int(node.clock()),
             )
@@ -253,6 +266,8 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
             )
             budget = held.agreement.rounds_budget
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
+            if epoch is not None:
+                node.store.mark_delta(DeltaRow(round_id, name, epoch.epoch, epoch.number + 1))
         except BlindmatchError as error:
             first = first or error
             begun.append(_outcome(name, edge.sender.agency, FAILED, error))
@@ -261,6 +276,17 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
         raise first
     return begun
+
+
+def _epoch(node: Node, held: Held, edge: Edge, *, full: bool) -> EpochRow | None:
+    """The epoch that a new round goes on with, or None for one that compares everything."""
+    if not standing.stands(held.agreement, edge):
+        return None
+    epoch = standing.current(node, held.id, edge.id, Role.RECEIVER)
+    if epoch is not None and full:
+        standing.end(node, epoch, "an officer began anew")
+        return None
+    return epoch
 
 
 def _again(
@@ -293,7 +319,7 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
     ours = theirs = 0
     if row.receipt:
         context = context_of(book.find(node, row.agreement_id).agreement, row)
-        said = ReceiptTerms.parse(row.receipt, context)
+        said = read_receipt(row.receipt, context)
         ours, theirs = said.receiver_elements, said.sender_elements
     return EdgeOutcome(
         row.edge,
@@ -348,6 +374,7 @@ async def _run_edge(node: Node, edge: ReceivingEdge[Any], wait_seconds: float) -
         failure,
         leads=edge.leads,
         **edge.expected,
+        **edge.delta,
         receiver_elements=ours,
         sender_elements=theirs,
         sent_bytes=edge.sent,

@@ -26,14 +26,16 @@ from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics, MetricsListener
 from blindmatch.node.services.agreements import AgreementsService
+from blindmatch.node.services.checking import Checking
 from blindmatch.node.services.gate import Gate, Surroundings
 from blindmatch.node.services.health import SERVICES, HealthService
 from blindmatch.node.services.match import MatchService
 from blindmatch.node.services.refusals import Refusal, Refusals
+from blindmatch.node.services.rounds import StandingRoundsService
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.wire import WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc
+from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, standing_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -114,6 +116,7 @@ async def running(
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
     sending = Sending(node, metrics=metrics, limits=limits)
+    checking = Checking(node)
     gate = Gate(
         Surroundings(
             agency=settings.agency,
@@ -131,7 +134,7 @@ async def running(
         options=_options(limits),
         maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
-    _register(server, node, health, sending)
+    _register(server, node, health, sending, checking)
     address = listen or settings.listen
     with ExitStack() as stack:
         stack.callback(sending.close)
@@ -160,6 +163,7 @@ async def running(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await sending.stop()
+            await checking.settle()
             with suppress(LocalError):
                 await refusals.flush(everything=True)
             log.info("stopped")
@@ -182,9 +186,11 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
     ]
 
 
-def _register(server: Any, node: Node, health: HealthService, sending: Sending) -> None:
+def _register(server: Any, node: Node, health: HealthService, sending: Sending, checking: Checking) -> None:
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
+    rounds = StandingRoundsService(sending, checking)
+    standing_pb2_grpc.add_StandingRoundsServicer_to_server(rounds, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -1,5 +1,6 @@
 """What a node clears away by itself: results past their retention, and what crashes and vanished peers left behind."""
 
+from blindmatch.node import standing
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.home import Node
 from blindmatch.node.results import erase_expired
@@ -16,6 +17,8 @@ def sweep(node: Node) -> None:
         StoreError: the store cannot be written.
     """
     erase_expired(node)
+    node.store.erase_checks(int(node.clock()))
+    standing.retire(node)
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):
         if row.role == "sender" and row.updated_at < stale:

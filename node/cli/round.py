@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from blindmatch.node.receiving import Progress
     from blindmatch.node.runner import EdgeOutcome, RoundOutcome
     from blindmatch.node.store import EdgeRow
-    from blindmatch.protocol import match, transcript
+    from blindmatch.protocol import standing as receipts_of
+    from blindmatch.protocol import transcript
 else:
     logs, outlook, results, runner, wire_module = (
         Later(f"blindmatch.node.{name}") for name in ("logs", "outlook", "results", "runner", "wire")
     )
     book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
-    match, transcript = Later("blindmatch.protocol.match"), Later("blindmatch.protocol.transcript")
+    receipts_of, transcript = Later("blindmatch.protocol.standing"), Later("blindmatch.protocol.transcript")
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
 
@@ -84,6 +85,12 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Start a round although another one is unfinished.")
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Under a standing agreement: end the open epochs and compare everything."
+        ),
+    ] = False,
     wire: Annotated[
         Path | None,
         typer.Option("--record-wire", help="Keep every decrypted message in this folder; for trials."),
@@ -93,6 +100,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a round: compare this node's collections with every sender's, and keep the leads.
+
+    Under a standing agreement the first round is a full one and opens an epoch; in later ones only changes travel.
 
     Edges do not depend on each other: when one fails, the others go on. A round that was cut off by a crash or by the
     network goes on where it stopped, with --resume. Ends with status 1 unless every edge is closed.
@@ -116,6 +125,7 @@ def run(
                     agreement_id,
                     edges=edge,
                     resume_round=round_id,
+                    full=full,
                     wait_seconds=wait,
                     progress=progress,
                 )
@@ -136,7 +146,7 @@ def status(
     """Show where each edge of a round stands, or every round that this node has taken part in."""
     with open_node(home, passphrase_file) as node:
         rows = node.store.edges(_resolve(node, round_id) if round_id else None)
-        data = [_row_data(row) for row in rows]
+        data = [_row_data(row) | _standing_data(node, row) for row in rows]
 
     def render() -> None:
         cells = [
@@ -147,13 +157,14 @@ def status(
                 row.peer,
                 row.state,
                 f"{row.done}/{row.total}" if row.total else "",
+                _standing_words(told),
                 moment(row.started_at),
                 f"{row.code}: {row.reason}" if row.code else "",
             )
-            for row in rows
+            for row, told in zip(rows, data, strict=True)
         ]
         table(
-            ("round", "edge", "we are", "other side", "state", "chunks", "started", "why"),
+            ("round", "edge", "we are", "other side", "state", "chunks", "kind", "started", "why"),
             cells,
             empty="No rounds.",
         )
@@ -356,6 +367,11 @@ def _show(outcome: RoundOutcome) -> None:
     )
     table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
     for edge in outcome.edges:
+        if edge.delta:
+            typer.echo(
+                f"{edge.edge}: delta round {edge.delta} of its epoch; of our records {edge.added} are new or changed, "
+                f"{edge.removed} gone or changed"
+            )
         if edge.expected_true:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
@@ -405,13 +421,50 @@ def _row_data(row: EdgeRow) -> dict[str, Any]:
     }
 
 
+def _standing_data(node: Node, row: EdgeRow) -> dict[str, Any]:
+    """Of a round under a standing agreement: its epoch, its number there, and what changed."""
+    delta = node.store.find_delta(row.round_id, row.edge)
+    epoch = node.store.find_epoch(row.round_id if delta is None else delta.epoch, row.edge)
+    if delta is None and epoch is None:
+        return {}
+    told: dict[str, Any] = {
+        "epoch": (row.round_id if delta is None else delta.epoch).hex(),
+        "delta": 0 if delta is None else delta.number,
+    }
+    if epoch is not None:
+        told["epoch_ends"] = datetime.fromtimestamp(epoch.ends_at, UTC).isoformat()
+        told["epoch_ended"] = epoch.reason if not epoch.open else ""
+    if delta is not None and delta.counts is not None:
+        names = ("receiver_added", "receiver_removed", "sender_added", "sender_removed")
+        told |= dict(zip(names, delta.counts, strict=True))
+    return told
+
+
+def _standing_words(told: dict[str, Any]) -> str:
+    if "epoch" not in told:
+        return "full"
+    ended = " (ended)" if told.get("epoch_ended") else ""
+    if not told["delta"]:
+        return f"full, opened epoch {told['epoch'][:SHORT_ROUND]}{ended}"
+    words = f"delta {told['delta']} of epoch {told['epoch'][:SHORT_ROUND]}{ended}"
+    if "receiver_added" in told:
+        words += (
+            f": receiver +{told['receiver_added']} -{told['receiver_removed']}, "
+            f"sender +{told['sender_added']} -{told['sender_removed']}"
+        )
+    return words
+
+
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     agreement = book.find(node, row.agreement_id).agreement
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:
             transcript.verify(
-                agreement.party(agency).identity_key, match.RECEIPT_TYPE, row.receipt, signature
+                agreement.party(agency).identity_key,
+                receipts_of.receipt_type(row.receipt),
+                row.receipt,
+                signature,
             )
             verdicts[agency] = "valid"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid

@@ -1,6 +1,6 @@
 """The messages of one edge of one round: the Match service."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from blindmatch.node.convert import strict
 from blindmatch.proto.v1 import common_pb2, match_pb2
@@ -41,7 +41,7 @@ class Progress(NamedTuple):
 def prepare_request(request: PrepareRequest) -> match_pb2.PrepareRequest:
     """The receiver's rates."""
     return match_pb2.PrepareRequest(
-        header=_header_out(request.header), agreement=request.agreement, rates=_signed_out(request.rates)
+        header=header_out(request.header), agreement=request.agreement, rates=signed_out(request.rates)
     )
 
 
@@ -51,30 +51,30 @@ def read_prepare_request(message: match_pb2.PrepareRequest) -> PrepareRequest:
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE or BAD_SIGNATURE, as from every `read_` function here.
     """
-    header = _read_header(message, "the preparation")
+    header = read_header(message, "the preparation")
     strict.present(message, "rates", "the preparation")
     agreement = strict.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return PrepareRequest(header, agreement, _read_signed(message.rates, "statement of rates"))
+    return PrepareRequest(header, agreement, read_signed(message.rates, "statement of rates"))
 
 
 def prepare_reply(header: Header, rates: Signed) -> match_pb2.PrepareReply:
     """The sender's rates."""
-    return match_pb2.PrepareReply(header=_header_out(header), rates=_signed_out(rates))
+    return match_pb2.PrepareReply(header=header_out(header), rates=signed_out(rates))
 
 
 def read_prepare_reply(message: match_pb2.PrepareReply) -> tuple[Header, Signed]:
     """Read the sender's rates; the signature is not verified yet."""
-    header = _read_header(message, "the answer to the preparation")
+    header = read_header(message, "the answer to the preparation")
     strict.present(message, "rates", "the answer to the preparation")
-    return header, _read_signed(message.rates, "statement of rates")
+    return header, read_signed(message.rates, "statement of rates")
 
 
 def open_request(request: OpenRequest) -> match_pb2.OpenRequest:
     """The receiver's opening message."""
     return match_pb2.OpenRequest(
-        header=_header_out(request.header),
+        header=header_out(request.header),
         agreement=request.agreement,
-        commitment=_signed_out(request.commitment),
+        commitment=signed_out(request.commitment),
     )
 
 
@@ -84,23 +84,23 @@ def read_open_request(message: match_pb2.OpenRequest) -> OpenRequest:
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE or BAD_SIGNATURE, as from every `read_` function here.
     """
-    header = _read_header(message, "the opening")
+    header = read_header(message, "the opening")
     strict.present(message, "commitment", "the opening")
     agreement = strict.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return OpenRequest(header, agreement, _read_signed(message.commitment, "commitment"))
+    return OpenRequest(header, agreement, read_signed(message.commitment, "commitment"))
 
 
 def open_reply(header: Header, body: Progress | Signed) -> match_pb2.OpenReply:
     """The sender's answer: how far it is, or at last its commitment."""
     if isinstance(body, Progress):
         progress = match_pb2.Progress(done=body.done, total=body.total)
-        return match_pb2.OpenReply(header=_header_out(header), progress=progress)
-    return match_pb2.OpenReply(header=_header_out(header), commitment=_signed_out(body))
+        return match_pb2.OpenReply(header=header_out(header), progress=progress)
+    return match_pb2.OpenReply(header=header_out(header), commitment=signed_out(body))
 
 
 def read_open_reply(message: match_pb2.OpenReply) -> tuple[Header, Progress | Signed]:
     """Read the sender's answer to the opening."""
-    header = _read_header(message, "the answer")
+    header = read_header(message, "the answer")
     match message.WhichOneof("body"):
         case "progress":
             progress = Progress(message.progress.done, message.progress.total)
@@ -108,102 +108,90 @@ def read_open_reply(message: match_pb2.OpenReply) -> tuple[Header, Progress | Si
                 raise PeerError(PeerCode.BAD_MESSAGE, "the answer's progress is not possible")
             return header, progress
         case "commitment":
-            return header, _read_signed(message.commitment, "commitment")
+            return header, read_signed(message.commitment, "commitment")
         case _:
             raise PeerError(PeerCode.BAD_MESSAGE, "the answer holds neither progress nor a commitment")
 
 
 def blinded_chunk(chunk: BlindedChunk) -> match_pb2.BlindedChunk:
     """One chunk of blinded elements."""
-    return match_pb2.BlindedChunk(header=_header_out(chunk.header), points=chunk.points.tobytes())
+    return match_pb2.BlindedChunk(header=header_out(chunk.header), points=chunk.points.tobytes())
 
 
 def read_blinded_chunk(message: match_pb2.BlindedChunk) -> BlindedChunk:
     """Read one chunk of blinded elements; the points are not decoded yet."""
-    header = _read_header(message, "the blinded chunk")
+    header = read_header(message, "the blinded chunk")
     return BlindedChunk.parse(header, message.points)
 
 
 def evaluated_chunk(chunk: EvaluatedChunk) -> match_pb2.EvaluatedChunk:
     """One chunk of evaluated elements."""
     return match_pb2.EvaluatedChunk(
-        header=_header_out(chunk.header), points=chunk.points.tobytes(), proof=chunk.proof
+        header=header_out(chunk.header), points=chunk.points.tobytes(), proof=chunk.proof
     )
 
 
 def read_evaluated_chunk(message: match_pb2.EvaluatedChunk) -> EvaluatedChunk:
     """Read one chunk of evaluated elements; neither points nor proof are checked yet."""
-    header = _read_header(message, "the evaluated chunk")
+    header = read_header(message, "the evaluated chunk")
     return EvaluatedChunk.parse(header, message.points, message.proof)
 
 
 def tags_request(header: Header) -> match_pb2.TagsRequest:
     """Ask for the tag table from chunk `header.sequence` on."""
-    return match_pb2.TagsRequest(header=_header_out(header))
+    return match_pb2.TagsRequest(header=header_out(header))
 
 
 def read_tags_request(message: match_pb2.TagsRequest) -> Header:
     """Read a request for the tag table; `sequence` is the first chunk wanted."""
-    return _read_header(message, "the request for tags")
+    return read_header(message, "the request for tags")
 
 
 def tag_chunk(chunk: TagChunk) -> match_pb2.TagChunk:
     """One chunk of the tag table."""
-    return match_pb2.TagChunk(header=_header_out(chunk.header), rows=chunk.rows.tobytes())
+    return match_pb2.TagChunk(header=header_out(chunk.header), rows=chunk.rows.tobytes())
 
 
 def read_tag_chunk(message: match_pb2.TagChunk, context: EdgeContext) -> TagChunk:
     """Read one chunk of the tag table; the edge says how wide its rows are."""
-    header = _read_header(message, "the tag chunk")
+    header = read_header(message, "the tag chunk")
     return TagChunk.parse(header, message.rows, context)
 
 
 def close_request(header: Header, receipt: Signed) -> match_pb2.CloseRequest:
     """The receiver's signed receipt."""
-    return match_pb2.CloseRequest(header=_header_out(header), receipt=_signed_out(receipt))
+    return match_pb2.CloseRequest(header=header_out(header), receipt=signed_out(receipt))
 
 
 def read_close_request(message: match_pb2.CloseRequest) -> tuple[Header, Signed]:
     """Read the receiver's receipt; its signature is not verified yet."""
-    header = _read_header(message, "the closing")
+    header = read_header(message, "the closing")
     strict.present(message, "receipt", "the closing")
-    return header, _read_signed(message.receipt, "receipt")
+    return header, read_signed(message.receipt, "receipt")
 
 
 def close_reply(header: Header, signature: bytes) -> match_pb2.CloseReply:
     """The sender's signature over the same receipt, 64 bytes."""
-    return match_pb2.CloseReply(header=_header_out(header), signature=signature)
+    return match_pb2.CloseReply(header=header_out(header), signature=signature)
 
 
 def read_close_reply(message: match_pb2.CloseReply) -> tuple[Header, bytes]:
     """Read the sender's signature over the receipt, 64 bytes; not verified yet."""
-    header = _read_header(message, "the answer to the closing")
+    header = read_header(message, "the answer to the closing")
     if len(message.signature) != SIGNATURE_BYTES:
         raise PeerError(PeerCode.BAD_SIGNATURE, f"a signature of {len(message.signature)} bytes, not 64")
     return header, message.signature
 
 
-_Headed = (
-    match_pb2.PrepareRequest
-    | match_pb2.PrepareReply
-    | match_pb2.OpenRequest
-    | match_pb2.OpenReply
-    | match_pb2.BlindedChunk
-    | match_pb2.EvaluatedChunk
-    | match_pb2.TagsRequest
-    | match_pb2.TagChunk
-    | match_pb2.CloseRequest
-    | match_pb2.CloseReply
-)
-
-
-def _header_out(header: Header) -> common_pb2.Header:
+def header_out(header: Header) -> common_pb2.Header:
+    """A header's message."""
     return common_pb2.Header(
         version=header.version, round=header.round_id, edge=header.edge, sequence=header.sequence
     )
 
 
-def _read_header(message: _Headed, what: str) -> Header:
+def read_header(message: Any, what: str) -> Header:
+    """Read a message's header, and refuse fields that are unknown. PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE."""
     # The version first: what another version added shall not look like damage.
     strict.present(message, "header", what)
     strict.version(message.header.version, what)
@@ -212,11 +200,13 @@ def _read_header(message: _Headed, what: str) -> Header:
     return Header(header.round, header.edge, header.sequence, header.version)
 
 
-def _signed_out(signed: Signed) -> common_pb2.SignedStatement:
+def signed_out(signed: Signed) -> common_pb2.SignedStatement:
+    """A statement's message."""
     return common_pb2.SignedStatement(payload=signed.payload, signature=signed.signature)
 
 
-def _read_signed(message: common_pb2.SignedStatement, what: str) -> Signed:
+def read_signed(message: common_pb2.SignedStatement, what: str) -> Signed:
+    """Read a statement; its signature is not verified. PeerError: OVERSIZE, BAD_SIGNATURE."""
     if len(message.payload) > STATEMENT_BYTES:
         raise PeerError(PeerCode.OVERSIZE, f"the {what} has more than {STATEMENT_BYTES} bytes")
     return Signed(message.payload, message.signature)

@@ -15,7 +15,7 @@ from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.node.preparation import Exchanged, exchanged
-from blindmatch.node.store import EdgeRow
+from blindmatch.node.store import Also, EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
 from blindmatch.protocol.match import Receipt, State
@@ -112,11 +112,23 @@ class SendingEdge(EdgeWork[Live], Generic[Live]):
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
             # The log first: a crash in between makes it say something twice, never leave something out.
             self._note("closed", recipient=row.peer)
-            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+            also = self._closing(session, signed)
+            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, also=also)
             self._files.erase()
+            self._closed()
             return signed.sender_signature
 
         return await self._asked(work, save=False)
+
+    def _ready(self, _session: Live) -> None:
+        """What is left to prepare once we can commit."""
+
+    def _closing(self, _session: Live, _receipt: Receipt) -> Also | None:
+        """What is stored together with the receipt."""
+        return None
+
+    def _closed(self) -> None:
+        """The round has closed."""
 
     async def stop(self) -> None:
         """Stop preparing and wait for the step under way."""
@@ -150,6 +162,7 @@ class SendingEdge(EdgeWork[Live], Generic[Live]):
             await self._prepare_chunks(self._move)
             self._metrics.elements.labels("prepared").inc(session.chunks)
             await self._alone(lambda session: session.commit())
+            await self._alone(self._ready)
             await self._alone(self._save)
         except Exception as error:
             async with self._one_at_a_time:

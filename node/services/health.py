@@ -14,7 +14,7 @@ from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.protocol.errors import BlindmatchError
 
-SERVICES = ("", "blindmatch.v1.Agreements", "blindmatch.v1.Match")
+SERVICES = ("", "blindmatch.v1.Agreements", "blindmatch.v1.Match", "blindmatch.v1.StandingRounds")
 PERIOD_SECONDS = 15.0
 
 

@@ -6,23 +6,39 @@ Safe for threads, and for several processes on one database: the server and the 
 
 from blindmatch.node.store.agreements import Agreements
 from blindmatch.node.store.audit import Audit
+from blindmatch.node.store.checks import Checks
 from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
+from blindmatch.node.store.epochs import Also, Epochs
 from blindmatch.node.store.leads import Leads
-from blindmatch.node.store.rows import AgreementRow, AuditRow, CollectionRow, EdgeRow, LeadRow, Withdrawal
+from blindmatch.node.store.rows import (
+    AgreementRow,
+    AuditRow,
+    CheckRow,
+    CollectionRow,
+    DeltaRow,
+    EdgeRow,
+    EpochRow,
+    LeadRow,
+    Withdrawal,
+)
 
 __all__ = [
     "CLOSED",
     "FAILED",
     "AgreementRow",
+    "Also",
     "AuditRow",
+    "CheckRow",
     "CollectionRow",
+    "DeltaRow",
     "EdgeRow",
+    "EpochRow",
     "LeadRow",
     "Store",
     "Withdrawal",
 ]
 
 
-class Store(Collections, Agreements, Edges, Leads, Audit):
+class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Audit):
     """All tables of one node behind one object."""

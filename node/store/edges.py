@@ -1,7 +1,7 @@
 """Edges: one row per edge and round, its sealed seed and snapshot while it runs, its receipt afterwards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -160,14 +160,22 @@ class Edges(Database):
         values = {"state": state, "snapshot": sealed, "done": done, "total": total}
         self._update(round_id, edge, values)
 
-    def finish(self, round_id: bytes, edge: str, *, receipt: bytes, signatures: Mapping[str, bytes]) -> None:
-        """Close an edge with its receipt, and wipe its seed and snapshot.
+    def finish(
+        self,
+        round_id: bytes,
+        edge: str,
+        *,
+        receipt: bytes,
+        signatures: Mapping[str, bytes],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Close an edge with its receipt, and wipe its seed and snapshot; `also` happens with it or not at all.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
         """
         signed = json.dumps({agency: signature.hex() for agency, signature in sorted(signatures.items())})
-        self._end(round_id, edge, {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed})
+        self._end(round_id, edge, {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed}, also)
 
     def fail(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
         """Give an edge up, and wipe its seed and snapshot. `reason` holds no value out of a record.
@@ -186,15 +194,30 @@ class Edges(Database):
         with self.read() as connection:
             return _used(connection, agreement_id, edge, but)
 
-    def _end(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
-        self._update(round_id, edge, {**values, "seed": None, "snapshot": None, "finished_at": self.now()})
+    def _end(
+        self,
+        round_id: bytes,
+        edge: str,
+        values: dict[str, Any],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        ended = {**values, "seed": None, "snapshot": None, "finished_at": self.now()}
+        self._update(round_id, edge, ended, also)
         self._forget()
 
-    def _update(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
+    def _update(
+        self,
+        round_id: bytes,
+        edge: str,
+        values: dict[str, Any],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
         with self.write("edges") as connection:
             running = table.update().filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
             if connection.execute(running.values(**values, updated_at=self.now())).rowcount != 1:
                 raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            if also is not None:
+                also(connection)
 
 
 def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:

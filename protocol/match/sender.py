@@ -171,8 +171,9 @@ class Releasing(Session):
             kept = chunk_digest("tags", index, block)
             self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
 
-    def _shown_key(self) -> bytes:
-        """The public key for the commitment: zeros where nobody verifies."""
+    @property
+    def shown_key(self) -> bytes:
+        """The public key as the commitment shows it: zeros where nobody verifies."""
         return self._public if self._context.verified else bytes(POINT_BYTES)
 
     def _open_peer(self) -> None:
@@ -232,7 +233,7 @@ class Sender(Releasing):
         self._digest_sections()
 
     def _commitment(self) -> Commitment:
-        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), self._shown_key())
+        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), self.shown_key)
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
         if self._facts is None:

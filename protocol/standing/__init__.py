@@ -11,11 +11,13 @@ steps from one to the next, `delta` the sessions, `statements` what both sign, `
 
 from blindmatch.protocol.standing.changes import Sent
 from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
-from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state
+from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, opening_secret
 from blindmatch.protocol.standing.lists import (
     News,
     Received,
     Records,
+    SenderChange,
+    Taken,
     change_receiver,
     change_sender,
     found,
@@ -30,6 +32,8 @@ from blindmatch.protocol.standing.statements import (
     Counts,
     DeltaReceipt,
     ListSize,
+    read_receipt,
+    receipt_type,
 )
 from blindmatch.protocol.standing.table import Table
 
@@ -48,8 +52,10 @@ __all__ = [
     "Own",
     "Received",
     "Records",
+    "SenderChange",
     "Sent",
     "Table",
+    "Taken",
     "change_receiver",
     "change_sender",
     "compare",
@@ -58,4 +64,7 @@ __all__ = [
     "next_state",
     "open_receiver",
     "open_sender",
+    "opening_secret",
+    "read_receipt",
+    "receipt_type",
 ]

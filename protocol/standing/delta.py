@@ -193,12 +193,17 @@ class DeltaSender(_Delta, Releasing):
         chunks = -(-self._at.elements // self._limits.chunk_elements)
         return {"inputs": (chunks, 16), **_shapes(self._sections(), self._limits)}
 
+    @property
+    def going(self) -> int:
+        """How many of `tag_chunks` are of tags that go; these come first."""
+        return self._sections()[0].chunks(self._limits)
+
     def _key_pair(self) -> KeyPair:
         return self._epoch.key_pair()
 
     def _commitment(self) -> Commitment:
         contents = self._contents("table_digests")
-        return self._commit_to(self._at.elements, contents, self._shown_key(), len(self._removed))
+        return self._commit_to(self._at.elements, contents, self.shown_key, len(self._removed))
 
     def _open_peer(self) -> None:
         self._restore_peer()

@@ -11,9 +11,10 @@ import numpy as np
 
 from blindmatch.protocol import hashing, oprf
 from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.match import tags
-from blindmatch.protocol.match.computing import LocalComputing, key_of, mode_of
+from blindmatch.protocol.match.computing import LocalComputing, key_of, key_seed, mode_of, outputs
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext
 from blindmatch.protocol.oprf import KeyPair
 from blindmatch.protocol.transcript import digest, encode
@@ -83,6 +84,10 @@ class EpochComputing(LocalComputing):
         super().__init__(seed, epoch.context)
         self._epoch = epoch
 
+    def outputs(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
+        """Receiver: chunk `index` as evaluated, unblinded, finalised: (n, 64). PeerError: BAD_POINT."""
+        return outputs(self._expander, index, inputs, evaluated, slice(None))
+
     def _key(self) -> KeyPair:
         if self._kept is None:
             self._kept = self._epoch.key_pair()
@@ -107,6 +112,15 @@ def next_state(state: bytes, number: int, transcript: bytes) -> bytes:
 def bound_seed(seed: bytes, context: EdgeContext) -> bytes:
     """A seed for one session: one used twice by mistake still gives other bytes in another round."""
     return hmac.digest(seed, context.digest, "sha256")
+
+
+def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
+    """What the epoch's key comes from, out of the seed of the sender's opening round, whose session may be gone."""
+    expander = Expander(bound_seed(seed, context))
+    try:
+        return key_seed(expander)
+    finally:
+        expander.wipe()
 
 
 def empty(width: int) -> Bytes2D:

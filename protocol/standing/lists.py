@@ -64,6 +64,20 @@ def rules(records: Records, *, merging: bool) -> Rules:
     return Rules(merging, records.guarded, records.entities)
 
 
+class Taken:
+    """Rows (n, L) as an `ElementSource`."""
+
+    def __init__(self, rows: Bytes2D) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, indices: Indices) -> Bytes2D:
+        """See `match.ElementSource`."""
+        return self._rows[indices]
+
+
 class SenderChange(NamedTuple):
     """What a sender brings to a delta round."""
 

@@ -6,7 +6,14 @@ from typing import ClassVar, Self
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES
 from blindmatch.protocol.match.messages import ROUND_BYTES, EdgeContext
-from blindmatch.protocol.match.statements import Commitment, ReceiptTerms, check_edge, edge_fields, same
+from blindmatch.protocol.match.statements import (
+    RECEIPT_TYPE,
+    Commitment,
+    ReceiptTerms,
+    check_edge,
+    edge_fields,
+    same,
+)
 from blindmatch.protocol.match.table import Role
 from blindmatch.protocol.transcript import Fields, Signed, decode, encode, verify
 
@@ -165,6 +172,17 @@ class DeltaCommitment(Commitment):
                 PeerCode.OVER_LIMIT,
                 f"the {self.role} brings {self.records} records; the agreement allows {size.most}",
             )
+
+
+def read_receipt(payload: bytes, context: EdgeContext) -> ReceiptTerms:
+    """A receipt of this edge and round, of whichever kind. PeerError: BAD_MESSAGE, and those of another edge."""
+    kind = DeltaReceipt if receipt_type(payload) == DELTA_RECEIPT_TYPE else ReceiptTerms
+    return kind.parse(payload, context)
+
+
+def receipt_type(payload: bytes) -> str:
+    """The type that a receipt was signed with, as its bytes say."""
+    return DELTA_RECEIPT_TYPE if payload.startswith(encode(DELTA_RECEIPT_TYPE)) else RECEIPT_TYPE
 
 
 def _counts(fields: Fields) -> Counts:
