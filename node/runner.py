@@ -47,6 +47,8 @@ amount of memory and five bytes per element."""
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
 
+_DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
+
 _ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
 """States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
 
@@ -398,9 +400,11 @@ def _outcome(
     if error is not None:
         if isinstance(error, RefusalError):
             code = error.reason.value
+            if error.reason is PeerCode.DIVERGED:
+                hint = _DIVERGED
         elif isinstance(error, PeerError):
             code = error.code.value
         else:
             code = "agreement" if not isinstance(error, LocalError) else "local"
-        reason, hint = error.message, error.hint
+        reason, hint = error.message, error.hint or hint
     return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts

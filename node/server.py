@@ -55,6 +55,7 @@ class Serving:
     health: HealthService
     metrics: Metrics
     sending: Sending
+    checking: Checking
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -154,7 +155,7 @@ async def running(
             await health.refresh()
             tasks = [asyncio.create_task(c) for c in (health.watch(), _housekeeping(node, refusals))]
             log.info("serving", address=address, port=port)
-            yield Serving(port, health, metrics, sending, server)
+            yield Serving(port, health, metrics, sending, checking, server)
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)

@@ -5,6 +5,7 @@ from typing import Any
 from blindmatch.node import collections, standing
 from blindmatch.node.client import Peer
 from blindmatch.node.convert import standing as convert
+from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.preparation import Exchanged, Prepared, prepare
 from blindmatch.node.receiving.hits import HitsEdge
 from blindmatch.node.standing import CollectionRecords, Kept
@@ -213,7 +214,8 @@ class DeltaEdge(_Standing):
     def give_up(self, error: PeerError | AgreementError) -> None:
         """See `ReceivingEdge.give_up`; when the sides do not hold the same, the epoch has ended too."""
         super().give_up(error)
-        if self._kept is not None and isinstance(error, PeerError) and error.code in ENDING:
+        code = error.reason if isinstance(error, RefusalError) else getattr(error, "code", None)
+        if self._kept is not None and code in ENDING:
             standing.end(self._node, self._kept.row, error.message)
 
 
