@@ -50,6 +50,11 @@ class Sender:
     kept: Kept
     withholding: Withholding
 
+    @classmethod
+    def of(cls, kept: Kept, records: CollectionRecords) -> "Sender":
+        """With this node's list as its last round left it, read from the disk."""
+        return cls(kept, Withholding(kept.sent().own, records.guarded))
+
 
 @dataclass(frozen=True)
 class Found:

@@ -267,9 +267,8 @@ def _begin(
                 },
             )
             budget = held.agreement.rounds_budget
-            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
-            if epoch is not None:
-                node.store.mark_delta(DeltaRow(round_id, name, epoch.epoch, epoch.number + 1))
+            delta = None if epoch is None else DeltaRow(round_id, name, epoch.epoch, epoch.number + 1)
+            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=delta)
         except BlindmatchError as error:
             first = first or error
             begun.append(_outcome(name, edge.sender.agency, FAILED, error))

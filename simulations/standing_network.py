@@ -3,7 +3,7 @@
 Collections are lists of `Person`s: numbers for tokens, a number for whose record it is, a number that is released.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -117,7 +117,7 @@ class _Facts:
 class StandingNetwork(Network):
     """A line between the sides of a round under a standing agreement: the receiver keeps what came, and looks it up later."""
 
-    keeping = staticmethod(lambda _session: None)
+    keeping: Callable[[Any], None] = staticmethod(lambda _session: None)
     """What a node does once the channel is closed, before the receiver's secrets are wiped; perhaps twice."""
 
     def _look(self, side: Side[Receiver]) -> None:
@@ -219,7 +219,7 @@ class World:
             self.received = standing.open_receiver(ours, fresh, session.released())
             tags[:] = [spaces[1].array("rows", (len(elements), self.ours.context.row_bytes))[:, :16].copy()]
 
-        network.keeping = keep  # type: ignore[method-assign]
+        network.keeping = keep
         network.finish(crash)
         self.theirs = Epoch(self.theirs.context, self.theirs.local, seed)
         self.sent = standing.open_sender(self.theirs, theirs, tags[0], released)
@@ -300,7 +300,7 @@ class World:
         def keep(session: DeltaReceiver) -> None:
             after[:] = [self.taken(session, mine)]
 
-        network.keeping = keep  # type: ignore[method-assign]
+        network.keeping = keep
         network.finish(crash)
         states = {side.session.state_after() for side in (mine.side, yours.side)}
         if len(states) != 1:

@@ -103,7 +103,7 @@ async def _submit(node: Node, held: Held, edge: str, fields: Mapping[str, str], 
     kept = checks.epoch_of(node, held, edge)
     with checks.records_of(node, held, kept, fields, **how) as records:
         singles = checks.singles(records)
-        sender = checks.Sender(kept, checks.Withholding(kept.sent().own, records.guarded))
+        sender = checks.Sender.of(kept, records)
     async with _peer(node, held, kept.row.peer) as peer:
         made = [await checks.submit(node, peer, sender, single) for single in singles]
     return {"submitted": [check.hex() for check in made]}

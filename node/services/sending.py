@@ -59,6 +59,7 @@ class _Begun(NamedTuple):
     header: Header
     collection: CollectionRow
     rates: Signed | None = None
+    delta: DeltaRow | None = None
 
 
 class Sending:
@@ -277,9 +278,9 @@ class Sending:
                 hint="The epoch has ended. The next round compares everything anew.",
             )
         collection = self._collection(caller, agreement_id, edge.id)
-        row = self._store_edge(caller, agreement, _Begun(agreement_id, opening.header, collection))
-        node.store.mark_delta(DeltaRow(row.round_id, row.edge, epoch.epoch, opening.number))
-        return row
+        delta = DeltaRow(opening.header.round_id, edge.id, epoch.epoch, opening.number)
+        begun = _Begun(agreement_id, opening.header, collection, delta=delta)
+        return self._store_edge(caller, agreement, begun)
 
     def _collection(self, caller: Caller, agreement_id: bytes, edge_id: str) -> CollectionRow:
         """What this node brings; its own troubles are for its own log."""
@@ -322,7 +323,8 @@ class Sending:
                 "disclosure": edge.disclosure.value,
             },
         )
-        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
+        budget = agreement.rounds_budget
+        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=begun.delta)
         return node.store.edge(row.round_id, row.edge)
 
     def _thin_out(self, agreement_id: bytes, edge_id: str) -> None:

@@ -95,7 +95,11 @@ class DeltaSending(HitsSending):
 
     async def going(self) -> int:
         """How many of the chunks that `tags` gives are of what goes; the rest are of what comes."""
-        return int(await self._asked(lambda session: session.going, save=False))
+
+        def work(session: Any) -> int:
+            return int(session.going)
+
+        return await self._asked(work, save=False)
 
     def _ready(self, _session: Any) -> None:
         if self._change is None:

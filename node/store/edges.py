@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from blindmatch.node.store.engine import Database
-from blindmatch.node.store.rows import EdgeRow
+from blindmatch.node.store.rows import DeltaRow, EdgeRow
+from blindmatch.node.store.schema import deltas
 from blindmatch.node.store.schema import edges as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import SIGNATURE_BYTES
@@ -27,7 +28,14 @@ _PUBLIC_COLUMNS = [column for column in table.c if column.name not in _SEALED]
 class Edges(Database):
     """The store's methods on edges."""
 
-    def start_edge(self, row: EdgeRow, seed: bytes, *, rounds_budget: int | None = None) -> None:
+    def start_edge(
+        self,
+        row: EdgeRow,
+        seed: bytes,
+        *,
+        rounds_budget: int | None = None,
+        delta: DeltaRow | None = None,
+    ) -> None:
         """Keep a new edge and its seed, before anything of it is sent.
 
         Args:
@@ -36,6 +44,7 @@ class Edges(Database):
             seed: 32 secret bytes, sealed here and wiped by `finish` and `fail`.
             rounds_budget: refuse when this many other rounds have used the edge; checked in the same
                 transaction, so that two rounds that start at once cannot both take the last one.
+            delta: what makes it a delta round.
 
         Raises:
             PeerError: BUDGET_SPENT.
@@ -81,6 +90,9 @@ class Edges(Database):
                     receiver_rates=self._statement(row.round_id, row.edge, Role.RECEIVER, row.receiver_rates),
                 )
             )
+            if delta is not None:
+                made = {"epoch": delta.epoch.hex(), "number": delta.number, "counts": ""}
+                connection.execute(deltas.insert().values(**key, **made))
 
     def keep_rates(self, round_id: bytes, edge: str, role: Role, signed: Signed) -> None:
         """Keep one side's signed statement of rates; it can be kept once, and again only unaltered.

@@ -117,22 +117,6 @@ class Epochs(Database):
         with self.read() as connection:
             return [self._epoch(row, secrets=False) for row in connection.execute(query)]
 
-    def mark_delta(self, row: DeltaRow) -> None:
-        """Say that a round is a delta round; once, and the same again.
-
-        Raises:
-            StoreError: it is another epoch's.
-        """
-        key = {"round": row.round_id.hex(), "edge": row.edge}
-        with self.write("edges") as connection:
-            kept = connection.execute(select(deltas).filter_by(**key)).first()
-            if kept is None:
-                connection.execute(
-                    deltas.insert().values(**key, epoch=row.epoch.hex(), number=row.number, counts="")
-                )
-            elif (kept.epoch, kept.number) != (row.epoch.hex(), row.number):
-                raise StoreError("this round belongs to another epoch")
-
     def find_delta(self, round_id: bytes, edge: str) -> DeltaRow | None:
         """What makes a round a delta round, or None for a full one."""
         with self.read() as connection:

@@ -243,9 +243,10 @@ class Session(Steps[State, Event]):
 
     def _receipt(self, opened_at: int, closed_at: int) -> ReceiptTerms:
         """What the receipt says, as this side saw it."""
-        counts = (self._at.elements, self._at.peer_elements)
+        receives = self._role is Role.RECEIVER
         return ReceiptTerms(
-            *(counts if self._role is Role.RECEIVER else reversed(counts)),
+            receiver_elements=self._at.elements if receives else self._at.peer_elements,
+            sender_elements=self._at.peer_elements if receives else self._at.elements,
             transcript=self._exchange.value,
             opened_at=opened_at,
             closed_at=closed_at,

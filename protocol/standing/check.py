@@ -162,7 +162,8 @@ def matches(own: Own, rows: Bytes2D) -> Indices:
     if not lookup.strictly_increasing(rows):
         raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
     found = among(own.tags, np.ascontiguousarray(rows[:, :TAG_BYTES]))
-    return found[(own.flags[found] & LIVE) != 0]
+    live: Indices = found[(own.flags[found] & LIVE) != 0]
+    return live
 
 
 def submitted_facts(

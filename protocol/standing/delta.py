@@ -136,7 +136,8 @@ class DeltaReceiver(_Delta, Receiver):
         **terms: Unpack[Terms],
     ) -> None:
         self._epoch, self._base, self._counts, self._held = epoch, base, counts, table
-        super().__init__(context, **{**terms, "computer": epoch.computer})
+        terms["computer"] = epoch.computer
+        super().__init__(context, **terms)
 
     def _sections(self) -> Sections:
         if self._said is None:
@@ -184,7 +185,8 @@ class DeltaSender(_Delta, Releasing):
         **terms: Unpack[Terms],
     ) -> None:
         self._epoch, self._base, self._counts, self._removed = epoch, base, counts, removed
-        super().__init__(context, **{**terms, "computer": epoch.computer})
+        terms["computer"] = epoch.computer
+        super().__init__(context, **terms)
 
     def _sections(self) -> Sections:
         return _sections(len(self._removed), self._at.elements, self._context)

@@ -228,7 +228,7 @@ def _moved(base: Own, change: Change, fresh: Fresh, digests: Bytes2D) -> Own:
 
     def gather(rows: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         wide = rows.reshape(len(base), -1)
-        made = np.ascontiguousarray(np.take(wide, source, axis=0)).reshape(-1, *rows.shape[1:])
+        made: npt.NDArray[np.uint8] = np.take(wide, source, axis=0).reshape((-1, *rows.shape[1:]))
         made[into] = new
         return made
 

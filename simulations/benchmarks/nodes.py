@@ -45,11 +45,17 @@ class Pair:
         add_peer(self.police.home / "node.toml", COUNCIL, address)
         add_peer(self.council.home / "node.toml", POLICE, self.police.address)
 
-    def agree(self, records: int) -> str:
-        """Draft, and sign on both sides; both servers must be running. Returns the agreement's id."""
+    def agree(self, records: int, *, more: str = "") -> str:
+        """Draft, and sign on both sides; both servers must be running. Returns the agreement's id.
+
+        Args:
+            records: on each side.
+            more: further lines of the draft.
+        """
         draft = self.folder / "agreement.toml"
         sizes = {POLICE: records, COUNCIL: records}
-        draft.write_text(draft_text(self.scenario, self.area, sizes, time.time()), encoding="utf-8")
+        text = draft_text(self.scenario, self.area, sizes, time.time())
+        draft.write_text(text + more, encoding="utf-8")
         agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
         for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
             node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")

@@ -6,86 +6,17 @@ grows by one with every start, so each run gets further than the one before it.
 """
 
 import json
-import os
 import signal
 import subprocess
-import sys
 
 import pytest
 
 from blindmatch.node import results, runner
 from blindmatch.node.store import CLOSED
-from blindmatch.simulations.loopback import PASSPHRASE
+from blindmatch.simulations.killing import serve, start
 
 WEST, NORTH = "west-force", "north-council"
 EXPECTED = {f"P-{index:05d}": str(1_000 + index) for index in range(20, 40)}
-
-PROGRAM = """
-import os, signal, sys
-from blindmatch.node import tls
-from blindmatch.protocol import limits
-
-object.__setattr__(limits.LIMITS, "chunk_elements", 32)
-from blindmatch.node import edgework
-from blindmatch.node.services import match
-
-edgework.CHUNKS_PER_CHECKPOINT = 2
-match._BATCH = 1
-from blindmatch.node.store import Store
-
-left = int(os.environ["TRIAL_KILL_AT"])
-after = os.environ["TRIAL_KILL_WHEN"] == "after"
-
-def watch(name):
-    original = getattr(Store, name)
-
-    def step(*arguments, **more):
-        global left
-        left -= 1
-        mine = left == 0
-        if mine and not after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = original(*arguments, **more)
-        if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(Store, name, step)
-
-for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "finish", "append_audit"):
-    watch(name)
-
-from blindmatch.node.cli import main
-
-sys.argv[0] = "blindmatch"
-main()
-"""
-
-
-def start(town, agency, *words, kill_at=0, when="after"):
-    environment = {
-        **os.environ,
-        "BLINDMATCH_HOME": str(town.folder / agency),
-        "BLINDMATCH_PASSPHRASE": PASSPHRASE,
-        "TRIAL_KILL_AT": str(kill_at),
-        "TRIAL_KILL_WHEN": when,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def serve(town, agency, **crash):
-    """A serving process, once it answers."""
-    process = start(town, agency, "node", "serve", **crash)
-    for line in process.stderr:
-        if '"serving"' in line:
-            break
-    return process
 
 
 def check_result(town, held):

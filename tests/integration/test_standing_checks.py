@@ -56,7 +56,7 @@ async def submit(town, held, fields):
     council = town.nodes[NORTH]
     kept = checks.epoch_of(council, held, held.agreement.edges[0].id)
     with checks.records_of(council, held, kept, fields) as records:
-        sender = checks.Sender(kept, checks.Withholding(kept.sent().own, records.guarded))
+        sender = checks.Sender.of(kept, records)
         (single,) = checks.singles(records)
         async with connect(council, WEST, certificate_key=town.nodes[WEST].keys.certificate_key) as peer:
             return await checks.submit(council, peer, sender, single)
