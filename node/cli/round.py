@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blindmatch.node.cli import epochs
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -146,7 +147,7 @@ def status(
     """Show where each edge of a round stands, or every round that this node has taken part in."""
     with open_node(home, passphrase_file) as node:
         rows = node.store.edges(_resolve(node, round_id) if round_id else None)
-        data = [_row_data(row) | _standing_data(node, row) for row in rows]
+        data = [_row_data(row) | epochs.told(node, row) for row in rows]
 
     def render() -> None:
         cells = [
@@ -157,7 +158,7 @@ def status(
                 row.peer,
                 row.state,
                 f"{row.done}/{row.total}" if row.total else "",
-                _standing_words(told),
+                epochs.words(told),
                 moment(row.started_at),
                 f"{row.code}: {row.reason}" if row.code else "",
             )
@@ -368,10 +369,7 @@ def _show(outcome: RoundOutcome) -> None:
     table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
     for edge in outcome.edges:
         if edge.delta:
-            typer.echo(
-                f"{edge.edge}: delta round {edge.delta} of its epoch; of our records {edge.added} are new or changed, "
-                f"{edge.removed} gone or changed"
-            )
+            typer.echo(epochs.changed(edge))
         if edge.expected_true:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
@@ -419,40 +417,6 @@ def _row_data(row: EdgeRow) -> dict[str, Any]:
         "code": row.code,
         "reason": row.reason,
     }
-
-
-def _standing_data(node: Node, row: EdgeRow) -> dict[str, Any]:
-    """Of a round under a standing agreement: its epoch, its number there, and what changed."""
-    delta = node.store.find_delta(row.round_id, row.edge)
-    epoch = node.store.find_epoch(row.round_id if delta is None else delta.epoch, row.edge)
-    if delta is None and epoch is None:
-        return {}
-    told: dict[str, Any] = {
-        "epoch": (row.round_id if delta is None else delta.epoch).hex(),
-        "delta": 0 if delta is None else delta.number,
-    }
-    if epoch is not None:
-        told["epoch_ends"] = datetime.fromtimestamp(epoch.ends_at, UTC).isoformat()
-        told["epoch_ended"] = epoch.reason if not epoch.open else ""
-    if delta is not None and delta.counts is not None:
-        names = ("receiver_added", "receiver_removed", "sender_added", "sender_removed")
-        told |= dict(zip(names, delta.counts, strict=True))
-    return told
-
-
-def _standing_words(told: dict[str, Any]) -> str:
-    if "epoch" not in told:
-        return "full"
-    ended = " (ended)" if told.get("epoch_ended") else ""
-    if not told["delta"]:
-        return f"full, opened epoch {told['epoch'][:SHORT_ROUND]}{ended}"
-    words = f"delta {told['delta']} of epoch {told['epoch'][:SHORT_ROUND]}{ended}"
-    if "receiver_added" in told:
-        words += (
-            f": receiver +{told['receiver_added']} -{told['receiver_removed']}, "
-            f"sender +{told['sender_added']} -{told['sender_removed']}"
-        )
-    return words
 
 
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
