@@ -87,9 +87,15 @@ def assemble(
     """
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
-    for lead in linkage.leads(made.compiled, made.tokens, hits.elements):
+    told = linkage.leads(made.compiled, made.tokens, hits.elements)
+    # In the order in which they lie on the disk: a block is opened once.
+    infos = {
+        record: made.collection.record(int(made.selected[record]))
+        for record in sorted({x.record for x in told})
+    }
+    for lead in told:
         strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
-        info = made.collection.record(int(made.selected[lead.record]))
+        info = infos[lead.record]
         facts: list[dict[str, str]] = []
         more = damaged = 0
         if hits.facts is not None:

@@ -325,7 +325,8 @@ class World:
         count = mine.counts.added * self.slots[0]
         fresh = Fresh(session.own_tags()[:count], mine.keys[:count], outputs[:count])
         removed, rows = session.released("removed").copy(), session.released("table").copy()
-        news = standing.News(self.base.number + 1, fresh, removed, rows)
+        change = standing.compare(self.received.own.digests, mine.listed.digests)
+        news = standing.News(self.base.number + 1, change, fresh, removed, rows)
         return standing.change_receiver(self.received, mine.listed, news)
 
     def hits(self) -> Hits:

@@ -17,6 +17,7 @@ from blindmatch.protocol.linkage import Elements, Tokens
 from blindmatch.protocol.match import Receipt, Receiver, Role, TagChunk, Terms
 from blindmatch.protocol.standing import Counts, DeltaReceiver, Epoch, Fresh, Received, Taken
 from blindmatch.protocol.standing.epoch import empty
+from blindmatch.protocol.standing.own import Change
 from blindmatch.protocol.transcript import Signed
 
 
@@ -115,6 +116,7 @@ class DeltaEdge(_Standing):
         self._kept: Kept | None = None
         self._before: Received | None = None
         self._list: CollectionRecords | None = None
+        self._change: Change | None = None
         self.counts = Counts()
 
     @property
@@ -151,7 +153,7 @@ class DeltaEdge(_Standing):
         kept = self.kept
         records = self._list = self._records(row, agreed, kept.epoch)
         before = self._before = kept.received()
-        change = protocol.compare(before.own.digests, records.digests)
+        change = self._change = protocol.compare(before.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
         self.counts = Counts(len(change.fresh), len(change.gone))
         tokens = Tokens(empty(32), keys, len(records), records.slots, 0, {})
@@ -192,14 +194,14 @@ class DeltaEdge(_Standing):
         return convert.read_changes_chunk(message, self.agreed.context)
 
     def _match(self, session: Receiver) -> None:
-        kept, records, before = self.kept, self._list, self._before
-        if records is None or before is None:
+        kept, records, before, change = self.kept, self._list, self._before, self._change
+        if records is None or before is None or change is None:
             raise SequenceError("the epoch's lists were not read")
         count = self.counts.added * records.slots
         outputs = self._outputs(session)
         fresh = Fresh(session.own_tags()[:count], self.made.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
-        news = protocol.News(kept.row.number + 1, fresh, removed, rows)
+        news = protocol.News(kept.row.number + 1, change, fresh, removed, rows)
         held = protocol.change_receiver(before, records, news)
         standing.keep_received(kept.vault, self.row.round_id, held)
         self._tell(kept.epoch, held, records, (*kept.row.rounds, self.row.round_id))

@@ -26,7 +26,7 @@ class Sent:
 
     own: Own
     fillers: Bytes2D
-    """Tags (f, 16), in order."""
+    """Tags (f, 16), in no order."""
 
     @property
     def table_rows(self) -> int:
@@ -124,14 +124,14 @@ def plan(before: Sent, change: Change, settled: Settled, expander: Expander, *, 
     fresh = into - len(comes) - len(again)
     if fresh < 0:
         raise SequenceError("a change of the table does not add up")
-    order = expander.permutation("fillers", len(before.fillers))[:fillers_out]
+    order = some_of(expander, "fillers", len(before.fillers), fillers_out)
     kept = np.delete(before.fillers, order, axis=0)
     new_fillers = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
         -1, TAG_BYTES
     )
     given = np.concatenate((comes, again))
     return Plan(
-        after=Sent(own, in_order(np.concatenate((kept, new_fillers)))),
+        after=Sent(own, np.concatenate((kept, new_fillers))),
         removed=in_order(np.concatenate((base.tags[goes], before.fillers[order], own.tags[again]))),
         given=given,
         holders=holders_of(settled, given) if with_facts else [],
@@ -202,4 +202,22 @@ def _again(own: Own, comes: Indices, count: int, expander: Expander) -> Indices:
     if count <= 0:
         return np.empty(0, dtype=np.int64)
     others = np.setdiff1d(own.having(LIVE), comes, assume_unique=True)
-    return others[expander.permutation("again", len(others))[:count]]
+    return others[some_of(expander, "again", len(others), count)]
+
+
+def some_of(expander: Expander, label: str, total: int, count: int) -> Indices:
+    """`count` different numbers below `total`, each choice as likely as any other; ascending."""
+    if count * 4 > total:
+        return np.sort(expander.permutation(label, total)[:count].astype(np.int64))
+    chosen: Indices = np.empty(0, dtype=np.int64)
+    index = 0
+    while len(chosen) < count:
+        # Modulo of 64 bits: no number is likelier than another by more than 2^-36.
+        drawn = np.frombuffer(expander.stream(label, index, 8 * count), dtype="<u8") % np.uint64(
+            max(total, 1)
+        )
+        chosen = np.concatenate((chosen, drawn.astype(np.int64)))
+        _, first = np.unique(chosen, return_index=True)
+        chosen = chosen[np.sort(first)]
+        index += 1
+    return np.sort(chosen[:count])

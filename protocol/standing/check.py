@@ -262,7 +262,7 @@ def asked(
         rounds: the ids of the epoch's rounds by number.
     """
     made = epoch.tags(outputs)
-    elements = np.sort(lookup.find(made, held.table.rows)[0])
+    elements, _ = held.table.find(made)
     common = _withheld(held.own, made) & guarded[record.key_index]
     elements = elements[(record.key_index[elements] != FILLER) & ~common[elements]]
     if not epoch.context.with_facts:

@@ -9,7 +9,7 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.keys import FILLER
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, Hits, Indices
-from blindmatch.protocol.standing.changes import Plan, Sent, in_order, plan
+from blindmatch.protocol.standing.changes import Plan, Sent, plan
 from blindmatch.protocol.standing.epoch import Epoch, bound_seed, empty
 from blindmatch.protocol.standing.own import (
     Bytes1D,
@@ -106,7 +106,7 @@ def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1
         left = np.flatnonzero((own != FILLER) & (key_index[slots] == FILLER))
         if len(left):
             made[slots[left]] = epoch.tags(epoch.evaluate(np.ascontiguousarray(inputs[left])))
-    fillers = in_order(np.ascontiguousarray(tags[key_index == FILLER]))
+    fillers = np.ascontiguousarray(tags[key_index == FILLER])
     made[keys == FILLER] = 0
     settled = opened(
         records.slots, records.digests, Fresh(made, keys, empty(OUTPUT_BYTES)), rules(records, merging=True)
@@ -203,6 +203,8 @@ class News(NamedTuple):
 
     number: int
     """Which delta round of the epoch it was."""
+    change: Change
+    """Of its own list."""
     fresh: Fresh
     """Of its own new and changed records, the guard not applied yet."""
     removed: Bytes2D
@@ -217,7 +219,7 @@ def change_receiver(before: Received, records: Records, news: News) -> Received:
     Raises:
         PeerError: BAD_TAGS.
     """
-    change = compare(before.own.digests, records.digests)
+    change = news.change
     settled = renewed(
         before.own, change, _without_fillers(news.fresh), records.digests, rules(records, merging=False)
     )
