@@ -149,6 +149,7 @@ class Town:
         """An agreement in which `receiver` learns from each sender."""
         disclosure = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
+        edges = [terms.describe(each, standing=standing is not None) for each in edges]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
         return agreement_between(
             parties, edges, start=int(self.now) - 60, schema=self.schema, standing=standing

@@ -149,7 +149,8 @@ class Made:
 
     listed: Listed
     counts: Counts
-    side: Side[Any]
+    side: Any
+    """A `Side`."""
     keys: npt.NDArray[np.uint8] | None = None
     """The receiver's, by slot."""
     after: Any = None
@@ -268,24 +269,38 @@ class World:
 
         def sender(snapshot: bytes | None) -> DeltaSender:
             again = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
-            return DeltaSender(
-                context,
-                epoch=self.theirs,
-                base=self.base,
-                counts=again.counts,
-                removed=again.plan.removed,
-                seed=b"S" * 32,
-                signer=COUNCIL,
-                peer_key=POLICE.public,
-                elements=Rows(again.rows),
-                workspace=other,
-                limits=self.limits,
-                snapshot=snapshot,
-            )
+            made = Made(yours, again.counts, None)
+            return self.sender_of(made, again.plan.removed, again.rows, other, snapshot, round_id=round_id)
 
         return (
             Made(mine, counts, Side(receiver), keys=keys),
             Made(yours, changed.counts, Side(sender), after=changed.plan.after),
+        )
+
+    def sender_of(
+        self,
+        made: "Made",
+        removed: Bytes2D,
+        rows: Bytes2D,
+        workspace: Workspace | None = None,
+        snapshot: bytes | None = None,
+        *,
+        round_id: bytes = b"delta-0123456789",
+    ) -> DeltaSender:
+        """A sender that says that these tags go and these rows come."""
+        return DeltaSender(
+            self.theirs.within(round_id),
+            epoch=self.theirs,
+            base=self.base,
+            counts=made.counts,
+            removed=removed,
+            seed=b"S" * 32,
+            signer=COUNCIL,
+            peer_key=POLICE.public,
+            elements=Rows(rows),
+            workspace=workspace or Workspace.in_memory(),
+            limits=self.limits,
+            snapshot=snapshot,
         )
 
     def delta(

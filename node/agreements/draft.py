@@ -178,7 +178,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     edges = []
     for index, edge in enumerate(values.get("edges", ())):
         with checks.at(f"edges[{index}]"):
-            edges.append(_edge(edge))
+            edges.append(_edge(edge, standing="standing" in values))
     collector = values.get("collector", "")
     thresholds = []
     for index, threshold in enumerate(values.get("thresholds", ())):
@@ -229,7 +229,7 @@ def _party(given: Mapping[str, Any], entry: Party | None) -> Party:
     return Party(**merged)
 
 
-def _edge(given: Mapping[str, Any]) -> Edge:
+def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
     checks.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
     disclosure = Disclosure(given["disclosure"])
     facts = _list(given.get("facts", []), "facts")
@@ -255,7 +255,7 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         leakage=words or _UNSAID,
         linkage=_linkage(given),
     )
-    return edge if words else terms.describe(edge)
+    return edge if words else terms.describe(edge, standing=standing)
 
 
 def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:
