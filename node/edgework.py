@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.audit import AuditEvent
@@ -32,7 +33,21 @@ CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
 
 
-class Session(Protocol):
+class Kept(Protocol):
+    """What every session can do that outlives a crash."""
+
+    @property
+    def state(self) -> StrEnum:
+        """Where it stands."""
+
+    def snapshot(self) -> bytes:
+        """The checkpoint."""
+
+    def abort(self, reason: BaseException) -> None:
+        """Give up and wipe."""
+
+
+class Session(Kept, Protocol):
     """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
 
     @property
@@ -60,13 +75,23 @@ class Session(Protocol):
     def receive_commitment(self, signed: Signed) -> None:
         """Take the peer's."""
 
-    def snapshot(self) -> bytes:
-        """The checkpoint."""
 
-    def abort(self, reason: BaseException) -> None:
-        """Give up and wipe."""
+class Chunked(Kept, Protocol):
+    """A session whose own elements are prepared chunk by chunk."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks to prepare."""
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are prepared."""
+
+    def prepare_chunk(self, index: int) -> None:
+        """Prepare a chunk. Heavy; several threads may do several."""
 
 
+AnyKept = TypeVar("AnyKept", bound=Kept)
 AnySession = TypeVar("AnySession", bound=Session)
 
 
@@ -94,12 +119,12 @@ def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(engine.threads or wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
-class EdgeWork(ABC, Generic[AnySession]):
-    """One edge of one round, worked on by this process.
+class Work(ABC, Generic[AnyKept]):
+    """One comparison of one round, worked on by this process.
 
     Args:
         node: this node.
-        row: the edge as stored.
+        row: the comparison as stored.
         agreement: checked.
         means: see `Means`.
     """
@@ -112,16 +137,15 @@ class EdgeWork(ABC, Generic[AnySession]):
         self.key: Key = (row.round_id, row.edge)
         self._node = node
         self._agreement = agreement
-        self._party = agreement.party(row.peer)
         self._pool = means["pool"]
         self._engine = means["engine"]
         self._limits = means["limits"]
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
-        self._session: AnySession | None = None
+        self._session: AnyKept | None = None
         self._one_at_a_time = asyncio.Lock()
 
     @property
-    def session(self) -> AnySession:
+    def session(self) -> AnyKept:
         """The session.
 
         Raises:
@@ -132,46 +156,11 @@ class EdgeWork(ABC, Generic[AnySession]):
         return self._session
 
     @abstractmethod
-    def _total(self, session: AnySession) -> int:
-        """Chunks of the exchange."""
-
-    def _prepared(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
-        """This side's tokens, elements and facts."""
-        return prepare(self._node, self._agreement, row, agreed, self._files.scratch)
-
-    def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
-        """What a session is made of, the same after a crash as before."""
-        made = self._prepared(row, agreed)
-        return made, self._session_terms(row, made.elements)
-
-    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> Terms:
-        """The same for elements that are there."""
-        return Terms(
-            seed=row.seed,
-            signer=self._node.keys.identity,
-            peer_key=self._party.identity_key,
-            elements=elements,
-            workspace=Workspace(self._files.allocate),
-            limits=self._limits,
-            snapshot=row.snapshot or None,
-            computer=self._engine.computing,
-        )
-
-    def _save(self, session: AnySession) -> None:
+    def _save(self, session: AnyKept) -> None:
         """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
-        snapshot = session.snapshot()
-        self._files.flush()
-        self._node.store.checkpoint(
-            *self.key,
-            state=session.state.value,
-            snapshot=snapshot,
-            done=session.next_chunk,
-            total=self._total(session),
-        )
 
-    async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
-        """Prepare what is left, several chunks at once; checkpoints on the way."""
-        session = self.session
+    async def _lanes(self, session: Chunked, moved: Callable[[], None]) -> None:
+        """Prepare what is left of a session's chunks, several at once; checkpoints on the way."""
         left = iter(range(session.prepared, session.chunks))
 
         async def lane() -> None:
@@ -188,10 +177,10 @@ class EdgeWork(ABC, Generic[AnySession]):
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 
-    async def _alone(self, work: Callable[[AnySession], Result], *, save: bool = False) -> Result:
+    async def _alone(self, work: Callable[[AnyKept], Result], *, save: bool = False) -> Result:
         """Run a step in a thread, never beside another, and to its end even when the call that asked is cancelled."""
 
-        def whole(session: AnySession) -> Result:
+        def whole(session: AnyKept) -> Result:
             result = work(session)
             if save:
                 self._save(session)
@@ -205,7 +194,7 @@ class EdgeWork(ABC, Generic[AnySession]):
         task.add_done_callback(retrieve)
         return await asyncio.shield(task)
 
-    async def _step(self, work: Callable[[AnySession], Result]) -> Result:
+    async def _step(self, work: Callable[[AnyKept], Result]) -> Result:
         """One step, with `_one_at_a_time` held."""
         return await self._in_pool(work, self.session)
 
@@ -219,6 +208,55 @@ class EdgeWork(ABC, Generic[AnySession]):
             recipient=recipient,
             detail={"action": action, **detail},
         )
+
+
+class EdgeWork(Work[AnySession], Generic[AnySession]):
+    """One edge of one round; `row.peer` is the other side. See `Work`."""
+
+    def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[Means]) -> None:
+        super().__init__(node, row, agreement, **means)
+        self._party = agreement.party(row.peer)
+
+    @abstractmethod
+    def _total(self, session: AnySession) -> int:
+        """Chunks of the exchange."""
+
+    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+        """This side's tokens, elements and facts."""
+        return prepare(self._node, self._agreement, row, agreed, self._files.scratch)
+
+    def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
+        """What a session is made of, the same after a crash as before."""
+        made = self._bring(row, agreed)
+        return made, self._session_terms(row, made.elements)
+
+    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> Terms:
+        """The same for elements that are there."""
+        return Terms(
+            seed=row.seed,
+            signer=self._node.keys.identity,
+            peer_key=self._party.identity_key,
+            elements=elements,
+            workspace=Workspace(self._files.allocate),
+            limits=self._limits,
+            snapshot=row.snapshot or None,
+            computer=self._engine.computing,
+        )
+
+    def _save(self, session: AnySession) -> None:
+        snapshot = session.snapshot()
+        self._files.flush()
+        self._node.store.checkpoint(
+            *self.key,
+            state=session.state.value,
+            snapshot=snapshot,
+            done=session.next_chunk,
+            total=self._total(session),
+        )
+
+    async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
+        """Prepare what is left, several chunks at once; checkpoints on the way."""
+        await self._lanes(self.session, moved)
 
 
 def retrieve(task: "asyncio.Task[Result]") -> None:

@@ -6,12 +6,14 @@ hold the other to what it said of its list.
 
 from dataclasses import dataclass
 
+from blindmatch.node import circle
 from blindmatch.node.agreements import book
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import Exchanged, exchanged
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.linkage import Rates, Schema
 from blindmatch.protocol.linkage.rates import PRESENT
+from blindmatch.protocol.threshold import Role as Circle
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,29 @@ class Outlook:
 
 
 def outlook(node: Node, row: EdgeRow) -> Outlook | None:
-    """What was to be expected of an edge; None before the rates were exchanged.
+    """What was to be expected of an edge; None before the rates were exchanged. For a threshold, over all pairs of members.
 
     Raises:
         BlindmatchError: the agreement is gone, or a statement is not what it allows.
     """
+    if row.role in {Circle.MEMBER.value, Circle.COLLECTOR.value}:
+        return _of_many(node, row)
     full = node.store.edge(row.round_id, row.edge)
     if full.receiver_rates is None or full.sender_rates is None:
         return None
     agreed = exchanged(book.find(node, row.agreement_id).agreement, full)
     compiled = agreed.compiled
     return Outlook(len(compiled.keys), compiled.expected_true, compiled.expected_false, _lacking(agreed))
+
+
+def _of_many(node: Node, row: EdgeRow) -> Outlook | None:
+    agreement = book.find(node, row.agreement_id).agreement
+    kept = node.store.statements(row.round_id, row.edge)
+    members = circle.terms_of(agreement, row).agencies
+    if any(member not in kept for member in members):
+        return None
+    made = circle.agreed(agreement, row, tuple(kept[member] for member in members)).compiled
+    return Outlook(len(made.keys), made.expected_true, made.expected_false, ())
 
 
 def _lacking(agreed: Exchanged) -> tuple[Lacking, ...]:

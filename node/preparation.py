@@ -18,7 +18,7 @@ from blindmatch.node.collections import Collection
 from blindmatch.node.facts import Facts
 from blindmatch.node.home import Node
 from blindmatch.node.store import EdgeRow
-from blindmatch.protocol.agreement import Agreement, Edge
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
@@ -179,7 +179,10 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
         context,
         keys_digest=keys_digest,
         receiver_elements=ours.records * receiver_tokens,
-        sender_elements=theirs.records * sender_tokens,
+        # The entries of a sum have a size of their own.
+        sender_elements=edge.sender.max_elements
+        if edge.disclosure is Disclosure.SUM
+        else theirs.records * sender_tokens,
     )
     return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates)
 
@@ -218,6 +221,8 @@ def prepare(
     """
     role, edge = Role(row.role), agreement.edge(row.edge)
     sending = role is Role.SENDER
+    # Whose tokens come in groups, of a record or of an entry, has a token in each group that holds it.
+    distinct = sending != (edge.disclosure is Disclosure.SUM)
     collection = collections.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
     expander = Expander(row.seed)
@@ -227,7 +232,7 @@ def prepare(
         selected,
         agreed.tokens_of(role),
         lambda size: expander.stream("fillers", next(calls), size),
-        distinct=sending,
+        distinct=distinct,
         raw=raw and not sending,
         role="sender" if sending else "receiver",
         allocate=allocate,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.circle import Brought
 from blindmatch.node.facts import unpack
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import Prepared
@@ -132,9 +133,89 @@ def assemble(
     return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))
 
 
+def assemble_shared(
+    brought: Brought, elements: Sequence[int], *, held_by: str, edge: str
+) -> list[ResultLead]:
+    """The leads of a threshold, best score first: our records whose keys are among those that enough members hold.
+
+    Args:
+        brought: our side.
+        elements: indices of our elements that are shared.
+        held_by: in words, by how many; which others they are, nobody told us.
+        edge: the threshold's id.
+    """
+    by_record: dict[int, set[int]] = {}
+    for element in elements:
+        rank = int(brought.tokens.key_index[element])
+        if rank != linkage.FILLER:
+            for record in brought.tokens.holders_of(element).tolist():
+                by_record.setdefault(record, set()).add(rank)
+    found = []
+    for record, ranks in by_record.items():
+        keys = [brought.compiled.keys[rank] for rank in ranks]
+        strongest = sorted(keys, key=lambda key: (-key.posterior, -key.weight, key.name))
+        info = brought.collection.record(int(brought.selected[record]))
+        found.append(
+            ResultLead(
+                reference=info.reference,
+                agency=held_by,
+                edge=edge,
+                keys=tuple(key.words for key in strongest[:_KEYS_TOLD]),
+                key_names=tuple(key.name for key in strongest),
+                score=max(key.weight for key in keys),
+                posterior=max(key.posterior for key in keys),
+                handling=info.handling,
+            )
+        )
+    return sorted(found, key=lambda lead: (-lead.posterior, -lead.score, lead.reference))
+
+
 def _line(text: str) -> str:
     """Another agency's words, for an officer's terminal and spreadsheet: nothing in them may steer either."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a collector's officers are told: how many keys enough members hold, in the agreement's steps."""
+
+    count: int | None
+    """Rounded down; None: fewer than the minimum."""
+    minimum: int
+    band: int
+    at_least: int
+    members: int
+
+    def to_json(self) -> bytes:
+        """For the store."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> "Tally":
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: it is something else.
+        """
+        try:
+            return cls(**json.loads(payload))
+        except (ValueError, TypeError):
+            raise StoreError("a stored number is damaged", hint="Run the round again.") from None
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        by = f"by at least {self.at_least} of {self.members} agencies"
+        if self.count is None:
+            return f"fewer than {self.minimum:,} match keys are held {by}"
+        steps = "" if self.band == 1 else f", to the nearest {self.band:,} below"
+        return f"{self.count:,} match keys are held {by}{steps}"
+
+
+def tally(node: Node, round_id: bytes, edge: str) -> Tally | None:
+    """The number of a threshold that this node collected, unless it has expired."""
+    kept = node.store.tally(round_id, edge)
+    return None if kept is None else Tally.from_json(kept)
 
 
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
@@ -142,27 +223,41 @@ def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLea
     return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
 
 
-def note_consultation(node: Node, round_id: bytes, count: int, *, justification: str = "") -> None:
-    """Somebody looked at a round's leads."""
+def note_consultation(
+    node: Node, round_id: bytes, count: int, *, numbers: int = 0, justification: str = ""
+) -> None:
+    """Somebody looked at a round's leads and numbers."""
     node.audit.append(
         AuditEvent.CONSULTATION,
         subject=f"round {round_id.hex()}",
         recipient=node.agency,
         justification=justification,
-        detail={"leads": count},
+        detail={"leads": count, **({"numbers": numbers} if numbers else {})},
     )
 
 
 def note_export(
-    node: Node, round_id: bytes, count: int, *, form: str, recipient: str, justification: str = ""
+    node: Node,
+    round_id: bytes,
+    count: int,
+    *,
+    form: str,
+    recipient: str,
+    numbers: int = 0,
+    justification: str = "",
 ) -> None:
-    """A round's leads went to a file."""
+    """A round's leads and numbers went to a file."""
     node.audit.append(
         AuditEvent.DISCLOSURE,
         subject=f"round {round_id.hex()}",
         recipient=recipient,
         justification=justification,
-        detail={"action": "export", "format": form, "leads": count},
+        detail={
+            "action": "export",
+            "format": form,
+            "leads": count,
+            **({"numbers": numbers} if numbers else {}),
+        },
     )
 
 

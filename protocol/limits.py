@@ -56,14 +56,18 @@ class Limits:
     message_bytes: int = 2 << 20
     """Largest message on the wire; half of gRPC's default, twice the largest chunk."""
 
-    agreement_bytes: int = 256 << 10
-    """An agreement of 64 parties with long texts is about 100 KiB."""
+    agreement_bytes: int = 1 << 20
+    """Every edge carries its own words: 64 parties with 800 edges are about 1 MiB. Half a message, since what parties
+    said when they left travels with it."""
 
     parties: int = 64
     edges: int = 1_024
     thresholds: int = 16
     text_characters: int = 4_000
     """Longest free text in an agreement (purpose, leakage)."""
+
+    reason_characters: int = 1_000
+    """Why a party declines or withdraws: those of 64 parties fit into one message beside the agreement."""
 
     records: int = 20_000_000
     """Records per side of one edge."""

@@ -40,6 +40,7 @@ __all__ = [
     "derive_key_pair",
     "evaluate",
     "evaluate_directly",
+    "evaluate_elements",
     "evaluate_inputs",
     "finalize",
     "hash_to_group",
@@ -182,15 +183,24 @@ def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
     Raises:
         ValueError: as `hash_to_group`.
     """
-    uniform = _expand_inputs(inputs, mode)
-    try:
-        elements = group.multiply_uniform(uniform, secret)
-    finally:
-        wipe(uniform)
+    elements = evaluate_elements(secret, inputs, mode)
     try:
         return finalize(inputs, elements)
     finally:
         wipe(elements)
+
+
+def evaluate_elements(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
+    """The first half of `evaluate_inputs`: inputs (n, width) hashed to the group, by the secret key: points (n, 32).
+
+    Raises:
+        ValueError: as `hash_to_group`.
+    """
+    uniform = _expand_inputs(inputs, mode)
+    try:
+        return group.multiply_uniform(uniform, secret)
+    finally:
+        wipe(uniform)
 
 
 def prove(

@@ -19,7 +19,9 @@ MOST_ELEMENTS = 20_000_000
 PAIR_SIZES = (2_000, 20_000)
 DELTA_SIZES = (1_000, 10_000)
 SINGLE_SIZES = (1_000,)
+NUMBER_SIZES = (2_000, 20_000)
 IMPORT_SIZES = (2_000, 20_000)
+THRESHOLD_SIZES = (1_000, 10_000)
 PEERS_SIZES = (1_000, 10_000)
 SCALE_SIZES = (20_000, 200_000)
 SCALE_WORKERS = (1, 2)
@@ -104,6 +106,54 @@ def pair(
     from blindmatch.simulations.benchmarks.pair import measure_all  # noqa: PLC0415 - slow to import
 
     _finish(measure_all(_sizes(n, PAIR_SIZES), note=note), out, as_json)
+
+
+@app.command()
+def number(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
+    ] = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a count and a sum of n by n elements between two node processes, beside a round of hits over the same lists.
+
+    For example:
+
+        blindmatch bench number --n 10000
+        blindmatch bench number --n 10000 --n 100000 --out figures
+    """
+    from blindmatch.simulations.benchmarks.number import measure_all  # noqa: PLC0415 - slow to import
+
+    _finish(measure_all(_sizes(n, NUMBER_SIZES), note=note), out, as_json)
+
+
+@app.command()
+def threshold(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=8, max=1_000_000, help="Elements of each member; several are possible."),
+    ] = None,
+    members: Annotated[int, typer.Option(min=2, max=10, help="Agencies that bring a list.")] = 5,
+    at_least: Annotated[int, typer.Option(min=2, max=10, help="How many of them must hold an element.")] = 3,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure one threshold: what at least so many of several node processes hold, found by one more, the collector.
+
+    For example:
+
+        blindmatch bench threshold
+        blindmatch bench threshold --n 10000 --n 40000 --members 8 --at-least 4
+    """
+    from blindmatch.simulations.benchmarks.threshold import measure_all  # noqa: PLC0415 - slow to import
+
+    if at_least > members:
+        raise typer.BadParameter("--at-least is more than --members")
+    _finish(measure_all(_sizes(n, THRESHOLD_SIZES), members, at_least, note=note), out, as_json)
 
 
 @app.command()

@@ -40,7 +40,7 @@ class Officer:
         self._dice = dice
         self._population = population
         self._rates = rates
-        self._letters = letters
+        self._letters = letters  # they begin references
         self._names = load_names()
 
     def write(self, serial: int, person: Person, company_numbers: Sequence[str]) -> Subject:

@@ -2,10 +2,11 @@
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography import x509
@@ -17,18 +18,36 @@ from blindmatch.node.config import make_settings
 from blindmatch.node.home import Node
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations import files
-from blindmatch.simulations.scenario import Area, Council, Scenario
+from blindmatch.simulations.plan import collection_name
+from blindmatch.simulations.scenario import Agency, Collection, Scenario
 from blindmatch.simulations.world import World
 
 MARK = ".blindmatch-simulation"
 """A folder with this file was made by a simulation and may be emptied by the next one."""
 
 UNLOCK_FILE = "passphrase.txt"
-ROOM = 2
-"""An agreement allows this many times the records that a side has: sizes change between signing and the round."""
-
 SIMULATION_SCRYPT_N = 2**13
 """Nodes of invented data open with a cheaper key derivation: 23 nodes are opened several times each."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One list of an agency, written to a file."""
+
+    list: str
+    """Its key in the world."""
+    collection: str
+    """What it is called in the node."""
+    kind: str
+    """`subjects` or `suppliers`."""
+    source: Path
+    register: Path | None = None
+    mapping: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that the import reads."""
+        return tuple(path for path in (self.source, self.register, self.mapping) if path is not None)
 
 
 @dataclass(frozen=True)
@@ -40,16 +59,7 @@ class Site:
     role: str
     legal_basis: str
     home: Path
-    kind: str
-    """`subjects` or `suppliers`."""
-    source: Path
-    register: Path | None = None
-    mapping: Path | None = None
-
-    @property
-    def collection(self) -> str:
-        """What the collection is called in the node."""
-        return f"{self.agency}-{self.kind}"
+    inputs: tuple[Input, ...] = ()
 
 
 def prepare_folder(out: Path) -> str:
@@ -64,13 +74,53 @@ def prepare_folder(out: Path) -> str:
                 f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
             )
         _empty(out)
+    return _claim(out)
+
+
+def share_folder(out: Path, home: Path) -> str:
+    """Make one node's place in the simulation's folder, perhaps on another machine than the one that prepared it.
+
+    The first node on a machine makes the folder and its passphrase there; the others find both.
+
+    Args:
+        out: the simulation's folder.
+        home: the node's, below it; emptied when an earlier run left something.
+
+    Returns:
+        The passphrase of this machine's nodes.
+
+    Raises:
+        ConfigError: the folder holds something that no simulation made, or cannot be written.
+    """
+    try:
+        # The mark is always the first file.
+        if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+            raise ConfigError(
+                f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
+            )
+        passphrase = _claim(out)
+        if home.exists():
+            _empty(home)
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename}: {error.strerror}",
+            hint="Name a folder with --out that can be written on every machine of the cluster.",
+        ) from None
+    return passphrase
+
+
+def _claim(out: Path) -> str:
+    """Mark a folder and give it a passphrase, unless it has one; several may do it at once."""
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text("Made by `blindmatch simulate`; emptied by the next run with this --out.\n")
-    passphrase = secrets.token_hex(16)
-    descriptor = os.open(out / UNLOCK_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    own = out / f".{secrets.token_hex(8)}"
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(passphrase + "\n")
-    return passphrase
+        file.write(secrets.token_hex(16) + "\n")
+    with suppress(FileExistsError):
+        os.link(own, out / UNLOCK_FILE)
+    own.unlink()
+    return (out / UNLOCK_FILE).read_text(encoding="ascii").strip()
 
 
 def _empty(folder: Path) -> None:
@@ -83,46 +133,39 @@ def _empty(folder: Path) -> None:
 
 
 def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, ...]:
-    """Write an area's input files and say which agency reads which: the police first, then the councils."""
+    """Write an area's input files and say which agency reads which."""
     inputs = folder / "input"
     inputs.mkdir(parents=True, exist_ok=True)
-    area, terms = world.area, scenario.terms
-    suffix = area.police.format if area.police.format == "csv" or files.parquet_available() else "csv"
-    extract = inputs / f"{area.police.id}.{suffix}"
-    files.write_police(extract, world.subjects)
     register = inputs / "psc-snapshot.txt"
-    files.write_register(register, world.companies, world.population)
-    police = Site(
-        area.police.id,
-        area.police.name,
-        "police",
-        terms.police_basis,
-        folder / area.police.id,
-        "subjects",
-        extract,
+    files.write_register(register, world.companies, world.towns)
+    return tuple(
+        Site(
+            agency.id,
+            agency.name,
+            agency.role,
+            scenario.terms.bases[agency.role],
+            folder / agency.id,
+            tuple(_write_list(world, agency, each, register) for each in agency.collections),
+        )
+        for agency in world.area.agencies
     )
 
-    def council_site(council: Council) -> Site:
-        source = inputs / f"{council.id}.csv"
-        finance = council.headings == "finance"
-        files.write_suppliers(source, world.suppliers[council.id], finance_headings=finance)
-        mapping = None
-        if finance:
-            mapping = inputs / f"{council.id}.mapping.toml"
-            mapping.write_text(files.FINANCE_MAPPING, encoding="utf-8")
-        return Site(
-            council.id,
-            council.name,
-            "council",
-            terms.council_basis,
-            folder / council.id,
-            "suppliers",
-            source,
-            register,
-            mapping,
-        )
 
-    return (police, *(council_site(council) for council in area.councils))
+def _write_list(world: World, agency: Agency, collection: Collection, register: Path) -> Input:
+    key, inputs = agency.key(collection), register.parent
+    stem, name = key.replace("/", "-"), collection_name(agency, collection.name)
+    if collection.kind == "subjects":
+        suffix = collection.format if files.parquet_available() else "csv"
+        extract = inputs / f"{stem}.{suffix}"
+        files.write_police(extract, world.subjects[key])
+        return Input(key, name, collection.kind, extract)
+    source, mapping = inputs / f"{stem}.csv", None
+    finance = collection.headings == "finance"
+    files.write_suppliers(source, world.suppliers[key], finance_headings=finance)
+    if finance:
+        mapping = inputs / f"{stem}.mapping.toml"
+        mapping.write_text(files.FINANCE_MAPPING, encoding="utf-8")
+    return Input(key, name, collection.kind, source, register, mapping)
 
 
 def make_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
@@ -140,7 +183,21 @@ def make_node(
     sessions: int = 32,
     cluster: Mapping[str, Any] | None = None,
 ) -> Node:
-    """Create a node, have its certificate issued, install it; returns the node, open.
+    """Create a node, have its certificate issued, install it; returns the node, open."""
+    node = create_node(site, passphrase, listen=listen, sessions=sessions, cluster=cluster)
+    install(node, issue(authority, pki.make_request(node.keys), now), now)
+    return node
+
+
+def create_node(
+    site: Site,
+    passphrase: str,
+    *,
+    listen: str,
+    sessions: int = 32,
+    cluster: Mapping[str, Any] | None = None,
+) -> Node:
+    """Create a node without a certificate; returns it, open.
 
     With `cluster`, as in `node.toml`, a Ray cluster does its heavy arithmetic.
     """
@@ -155,89 +212,32 @@ def make_node(
         "service": {"sessions": sessions, "drain_seconds": 2},
         **({} if cluster is None else {"engine": "ray", "cluster": dict(cluster)}),
     }
-    node = Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
-    request = x509.load_pem_x509_csr(pki.make_request(node.keys))
-    certificate = site.home / "issued.pem"
-    certificate.write_bytes(authority.issue(request, now=now, days=30).public_bytes(Encoding.PEM))
-    pki.install(
-        site.home,
-        node.settings,
-        node.keys.public,
-        certificate=certificate,
-        authority=authority.folder / "authority.pem",
-        revoked=authority.folder / "revoked.pem",
-        now=now,
+    return Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
+
+
+@dataclass(frozen=True)
+class Papers:
+    """What an authority gives out: PEM, nothing secret."""
+
+    certificate: bytes
+    authority: bytes
+    revoked: bytes
+
+
+def issue(authority: Authority, request: bytes, now: float) -> Papers:
+    """Have a request (PEM) answered."""
+    certificate = authority.issue(x509.load_pem_x509_csr(request), now=now, days=30)
+    return Papers(
+        certificate.public_bytes(Encoding.PEM),
+        (authority.folder / "authority.pem").read_bytes(),
+        (authority.folder / "revoked.pem").read_bytes(),
     )
-    certificate.unlink()
-    return node
 
 
-def _quoted(text: str) -> str:
-    escaped = " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def _listed(values: Sequence[str]) -> str:
-    return f"[{', '.join(_quoted(value) for value in values)}]"
-
-
-def draft_text(scenario: Scenario, area: Area, records: Mapping[str, int], now: float) -> str:
-    """The area's agreement as the TOML draft that an officer would write.
-
-    Args:
-        scenario: its terms.
-        area: one edge from each council to the police.
-        records: records by agency, for the sizes.
-        now: seconds since 1970; the agreement begins a day before, so that clocks need not agree.
-    """
-    terms = scenario.terms
-    today = datetime.fromtimestamp(now, UTC).date()
-    lines = [
-        f"title = {_quoted(terms.title.format(area=area.name))}",
-        f"purpose = {_quoted(terms.purpose.format(area=area.name))}",
-        f"schema = {_quoted(terms.linkage_schema)}",
-        f"marking = {_quoted(terms.marking)}",
-        f"handling_codes = {_listed(terms.handling_codes)}",
-        f"not_before = {today - timedelta(days=1)}",
-        f"expires = {today + timedelta(days=terms.days)}",
-        f"rounds_budget = {terms.rounds_budget}",
-        'calendar = "on-demand"',
-        f"retention_days = {terms.retention_days}",
-    ]
-    facts = area.disclosure == "hits+facts"
-    for council in area.councils:
-        lines += [
-            "",
-            "[[edges]]",
-            f"id = {_quoted(edge_id(area, council.id))}",
-            f"disclosure = {_quoted(area.disclosure)}",
-            f"verified = {str(area.verified).lower()}",
-            *([f"facts = {_listed(terms.facts)}", f"fact_bytes = {FACT_BYTES}"] if facts else []),
-        ]
-        lines += [
-            "[edges.linkage]",
-            f"overlap = {terms.overlap}",
-            f"false_leads = {terms.false_leads}",
-            f"budget = {terms.budget}",
-        ]
-        for side, agency, kind, tokens in (
-            ("receiver", area.police.id, "subjects", terms.receiver_tokens),
-            ("sender", council.id, "suppliers", terms.sender_tokens),
-        ):
-            lines += [
-                f"[edges.{side}]",
-                f"agency = {_quoted(agency)}",
-                f"kind = {_quoted(kind)}",
-                f"max_records = {ROOM * records[agency]}",
-                f"tokens_per_record = {tokens}",
-            ]
-    return "\n".join(lines) + "\n"
-
-
-FACT_BYTES = 192
-"""Room for the facts of two contracts."""
-
-
-def edge_id(area: Area, council: str) -> str:
-    """The edge from a council to the area's police."""
-    return f"{area.police.id}-from-{council}"[:63].rstrip("-")
+def install(node: Node, papers: Papers, now: float) -> None:
+    """Install what the authority gave out, through the node's own checks."""
+    with TemporaryDirectory(prefix="blindmatch-papers-") as folder:
+        paths = {name: Path(folder) / f"{name}.pem" for name in ("certificate", "authority", "revoked")}
+        for name, path in paths.items():
+            path.write_bytes(getattr(papers, name))
+        pki.install(node.home, node.settings, node.keys.public, **paths, now=now)

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blindmatch.node.wire import Direction, WireRecorder
+from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.deploy import Site
 from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.pacts import Step
+from blindmatch.simulations.plan import Plan, PlannedEdge, plans, steps
 from blindmatch.simulations.scenario import Scenario
 from blindmatch.simulations.world import World
 
@@ -35,21 +38,28 @@ class Setup:
     """The Ray cluster that does every node's heavy arithmetic, as in `node.toml`; None: each node does its own."""
 
     @property
-    def police(self) -> Site:
-        """The receiver of every edge."""
-        return self.sites[0]
+    def plans(self) -> tuple[Plan, ...]:
+        """The area's agreements."""
+        return plans(self.world.area)
 
     @property
-    def councils(self) -> tuple[Site, ...]:
-        """The senders."""
-        return self.sites[1:]
+    def steps(self) -> tuple[tuple[Step, Plan | None], ...]:
+        """What is done once all have signed."""
+        return steps(self.world.area, self.plans)
+
+    def site(self, agency: str) -> Site:
+        """One agency's node and input."""
+        return next(site for site in self.sites if site.agency == agency)
 
 
 @dataclass(frozen=True)
 class EdgeResult:
-    """One edge as the receiver's node reports it."""
+    """One edge of one round as the receiver's node reports it."""
 
-    sender: str
+    edge: PlannedEdge
+    agreement: str
+    """Its id, hexadecimal; so `round_id`."""
+    round_id: str
     receiver_records: int
     sender_records: int
     receiver_elements: int
@@ -58,6 +68,8 @@ class EdgeResult:
     traffic: Traffic
     receipt: bool
     """Signed by both sides, and both signatures verify."""
+    clear: Clear | None
+    """The result as both files give it in the clear; None where a node is on another machine."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0
@@ -67,9 +79,10 @@ class EdgeResult:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A finished round of one area."""
+    """Everything that an area's agencies did."""
 
-    agreement: str
+    agreements: Mapping[str, str]
+    """Ids by pact."""
     edges: tuple[EdgeResult, ...]
     seconds: Mapping[str, float]
 

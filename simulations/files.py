@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.simulations.caseload import Subject
+from blindmatch.simulations.ledger import Supplier
 from blindmatch.simulations.population import Company, Control, Population
-from blindmatch.simulations.world import Supplier
 
 SEPARATOR = ";"
 """Between several values in one cell."""
@@ -137,8 +137,9 @@ def _identifier(*parts: str | int) -> str:
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()
 
 
-def _person_entry(company: Company, control: Control, population: Population) -> dict[str, Any]:
-    person = population.people[control.person]
+def _person_entry(company: Company, control: Control, towns: Sequence[Population]) -> dict[str, Any]:
+    home = next(town for town in reversed(towns) if town.first <= control.person)
+    person = home.person(control.person)
     title = "Mr" if person.sex == "male" else "Mrs" if person.former else "Ms"
     elements = {"title": title, "forename": control.forename, "surname": control.surname}
     if control.middle:
@@ -148,7 +149,7 @@ def _person_entry(company: Company, control: Control, population: Population) ->
         "address": {
             "address_line_1": control.address,
             "country": "England",
-            "locality": population.town,
+            "locality": home.town,
             "postal_code": control.postcode,
             "premises": control.address.split()[0].strip(","),
         },
@@ -191,8 +192,13 @@ def _corporate_entry(company: Company, names: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def write_register(path: Path, companies: Iterable[Company], population: Population) -> int:
+def write_register(path: Path, companies: Iterable[Company], towns: Sequence[Population]) -> int:
     """The register of people with significant control: one JSON object a line, as in the daily snapshot.
+
+    Args:
+        path: the file.
+        companies: whose controllers it lists.
+        towns: where these live, in the order of people's ids.
 
     Dates of birth have month and year only. Returns the number of lines.
     """
@@ -201,7 +207,7 @@ def write_register(path: Path, companies: Iterable[Company], population: Populat
     lines = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for company in companies:
-            entries = [_person_entry(company, control, population) for control in company.controls]
+            entries = [_person_entry(company, control, towns) for control in company.controls]
             if company.parent:
                 entries.append(_corporate_entry(company, names))
             for data in entries:

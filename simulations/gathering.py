@@ -149,10 +149,13 @@ class Gathering:
 
     def receiver_works(self, line: Line) -> None:
         """One step of the receiver, if it still may take one."""
+        if line.broken:
+            return
         state = line.network.receiver.session.state
         answered = state in {State.COLLECTED, State.MATCHED, State.SIGNED}
         if answered or self.parties[line.between[0]].may(self.now):
-            line.network.receiver_step()
+            # What came is looked at when it is used: that, too, may be where a session fails.
+            self._guarded(line, line.network.receiver_step)
 
     def sender_works(self, line: Line) -> None:
         """One step of the sender's own preparation: it has begun only when it was asked to."""
@@ -184,12 +187,13 @@ class Gathering:
                 line.network.sender.restart()
 
     def _guarded(self, line: Line, step: Callable[[], None]) -> None:
-        if line.broken:
-            return
         try:
             step()
         except PeerError:
+            # Nobody listens on a line whose session has failed.
             line.broken = True
+            line.network.requests.clear()
+            line.network.replies.clear()
 
 
 def sent_by(line: Line, message: Message) -> str:

@@ -22,22 +22,25 @@ from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.match import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_node
+from blindmatch.simulations.clear import compare
+from blindmatch.simulations.deploy import Input, make_node
+from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Meter, Setup, recorder_for
-from blindmatch.simulations.outcome import FoundLead
+from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.plan import Plan
 
 
-def import_site(node: Node, site: Site, setup: Setup) -> ImportReport:
-    """Import a site's file through the node's own importer."""
-    facts = () if site.kind == "subjects" else setup.scenario.terms.facts
+def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
+    """Import one list of a site through the node's own importer."""
+    facts = () if given.kind == "subjects" else setup.scenario.terms.facts
     return import_collection(
         node,
-        site.collection,
-        site.kind,
-        site.source,
-        mapping=load_mapping(site.mapping, facts) if site.mapping else None,
-        facts=() if site.mapping else facts,
-        register=site.register,
+        given.collection,
+        given.kind,
+        given.source,
+        mapping=load_mapping(given.mapping, facts) if given.mapping else None,
+        facts=() if given.mapping else facts,
+        register=given.register,
         marking=setup.scenario.terms.marking,
         schema=setup.scenario.terms.linkage_schema,
     )
@@ -89,9 +92,13 @@ class Inside:
                 with self._clock.step("serve"):
                     await self._serve(servers)
                 with self._clock.step("agree"):
-                    held = await self._agree()
-                with self._clock.step("compare"):
-                    return await self._compare(held)
+                    held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
+                edges: list[EdgeResult] = []
+                for step, plan in self._setup.steps:
+                    if plan is not None:
+                        edges += await self._compare(plan, held[plan.pact.id], step.agency)
+                ids = {pact: each.id.hex() for pact, each in held.items()}
+                return Exchange(ids, tuple(edges), self._clock.seconds)
 
     def _deploy(self, files: ExitStack) -> None:
         setup = self._setup
@@ -108,20 +115,18 @@ class Inside:
             files.callback(node.close)
             self._meters[site.agency] = node.wire = Meter(recorder_for(setup, site))
             self._nodes[site.agency] = node
-            import_site(node, site, setup)
+            for given in site.inputs:
+                import_list(node, given, setup)
 
     async def _serve(self, servers: AsyncExitStack) -> None:
         ports = {
             agency: (await servers.enter_async_context(server.running(node, grace=1.0))).port
             for agency, node in self._nodes.items()
         }
-        police = self._setup.police.agency
-        for council in self._setup.councils:
-            self._introduce(police, council.agency, ports[council.agency])
-            self._introduce(council.agency, police, ports[police])
-            for other in self._setup.councils:
-                if other is not council:
-                    self._introduce(council.agency, other.agency, ports[other.agency])
+        for agency in ports:
+            for other, port in ports.items():
+                if other != agency:
+                    self._introduce(agency, other, port)
 
     def _introduce(self, agency: str, other: str, port: int) -> None:
         node, address = self._nodes[agency], f"127.0.0.1:{port}"
@@ -129,60 +134,75 @@ class Inside:
         peers = {**node.settings.peers, other: Peer(address=address)}
         node.settings = node.settings.model_copy(update={"peers": peers})
 
-    async def _agree(self) -> Held:
-        """The police draft and propose; every party reads, binds its collection, signs, and sends its signature."""
-        setup, police = self._setup, self._nodes[self._setup.police.agency]
-        records = {agency: node.store.collections()[0].records for agency, node in self._nodes.items()}
-        text = draft_text(setup.scenario, setup.world.area, records, time.time())
-        draft, channel = parse_draft(tomllib.loads(text)), connector(police)
-        entries = {police.agency: book.own_party(police)}
-        for council in setup.councils:
-            entries[council.agency] = await agreements.describe(channel, council.agency)
+    async def _agree(self, plan: Plan) -> Held:
+        """The first party drafts and proposes; every party reads, binds its lists, signs, and sends its signature."""
+        setup, first = self._setup, self._nodes[plan.parties[0]]
+        records = {
+            given.list: self._nodes[site.agency].store.collection(given.collection).records
+            for site in setup.sites
+            for given in site.inputs
+        }
+        text = draft_text(setup.scenario.terms, setup.world.area, plan, records, time.time())
+        draft, channel = parse_draft(tomllib.loads(text)), connector(first)
+        entries = {first.agency: book.own_party(first)}
+        for other in plan.parties[1:]:
+            entries[other] = await agreements.describe(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
-        held = await asyncio.to_thread(
-            book.adopt, police, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"
-        )
-        await agreements.push(police, held, channel)
-        for site in setup.sites:
-            node = self._nodes[site.agency]
-            own = await asyncio.to_thread(self._sign, node, site, held.id)
+        held = await asyncio.to_thread(book.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft")
+        await agreements.push(first, held, channel)
+        for agency in plan.parties:
+            node = self._nodes[agency]
+            own = await asyncio.to_thread(self._sign, node, plan, held.id)
             own, reached = await agreements.push(node, own, connector(node))
             for outcome in reached:
                 if outcome.error is not None:
                     raise outcome.error
-        return await asyncio.to_thread(agreements.find, police, held.id)
+        return await asyncio.to_thread(agreements.find, first, held.id)
 
-    def _sign(self, node: Node, site: Site, agreement: bytes) -> Held:
+    @staticmethod
+    def _sign(node: Node, plan: Plan, agreement: bytes) -> Held:
         held = agreements.find(node, agreement)
-        for edge in agreements.own_edges(node, held.agreement):
-            agreements.bind(node, held, edge.id, site.collection)
+        for comparison, collection in plan.bindings(node.agency).items():
+            agreements.bind(node, held, comparison, collection)
         return agreements.sign(node, held)
 
-    async def _compare(self, held: Held) -> Exchange:
-        police = self._nodes[self._setup.police.agency]
-        outcome = await runner.run_round(police, held.id)
+    async def _compare(self, plan: Plan, held: Held, agency: str) -> list[EdgeResult]:
+        """One round, pulled by one receiver."""
+        node, meter = self._nodes[agency], self._meters[agency]
+        wanted = plan.received_by(agency)
+        before = {edge.sender.agency: meter.traffic(edge.sender.agency) for edge in wanted}
+        with self._clock.step("compare"):
+            outcome = await runner.run_round(node, held.id)
         keys = {party.agency: party.identity_key for party in held.agreement.parties}
         by_edge = {edge.edge: edge for edge in outcome.edges}
         done = []
-        for council in self._setup.councils:
-            edge = by_edge[edge_id(self._setup.world.area, council.agency)]
+        for planned in wanted:
+            edge, sender = by_edge[planned.id], planned.sender.agency
             if edge.code or edge.state != "closed":
                 raise LocalError(f"{edge.edge} ended as {edge.state}: {edge.reason}", hint=edge.hint)
-            row = police.store.edge(outcome.round_id, edge.edge)
-            leads = results.load(police, outcome.round_id, edge.edge)
+            row = node.store.edge(outcome.round_id, edge.edge)
+            leads = results.load(node, outcome.round_id, edge.edge)
+            with self._clock.step("examine"):
+                # Now, while both nodes' keys are still compiled and their lists what they were.
+                both = (node, self._nodes[sender])
+                clear = await asyncio.to_thread(compare, both, outcome.round_id, edge.edge)
             done.append(
                 EdgeResult(
-                    sender=council.agency,
+                    edge=planned,
+                    agreement=held.id.hex(),
+                    round_id=outcome.round_id.hex(),
                     receiver_records=edge.receiver_records,
                     sender_records=edge.sender_records,
                     receiver_elements=edge.receiver_elements,
                     sender_elements=edge.sender_elements,
                     leads=found(leads),
-                    traffic=self._meters[police.agency].traffic(council.agency),
+                    # Of several edges with one agency, the first stands for all that the two said to each other.
+                    traffic=meter.traffic(sender) - before.pop(sender) if sender in before else Traffic(),
                     receipt=receipt_is_good(row, keys),
+                    clear=clear,
                     keys=edge.keys,
                     expected_true=edge.expected_true,
                     expected_false=edge.expected_false,
                 )
             )
-        return Exchange(held.id.hex(), tuple(done), self._clock.seconds)
+        return done

@@ -146,8 +146,9 @@ class Town:
         standing: Standing | None = None,
         **edge: Any,
     ) -> Agreement:
-        """An agreement in which `receiver` learns from each sender."""
-        disclosure = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
+        """An agreement in which `receiver` learns from each sender; `edge` goes to `edge_between`."""
+        usual = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
+        disclosure = edge.pop("disclosure", usual)
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
         edges = [terms.describe(each, standing=standing is not None) for each in edges]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]

@@ -8,7 +8,7 @@ reorders; like a node, the receiver asks for one thing at a time and asks again 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,15 @@ from blindmatch.protocol.match import (
 )
 from blindmatch.protocol.transcript import Ed25519Signer, Signed
 
-Session = TypeVar("Session", Receiver, Sender)
+
+class Live(Protocol):
+    """What a `Side` needs of a session."""
+
+    def snapshot(self) -> bytes:
+        """The checkpoint."""
+
+
+Session = TypeVar("Session", bound=Live)
 Value = TypeVar("Value")
 Body = Signed | BlindedChunk | EvaluatedChunk | TagChunk | int | bytes
 

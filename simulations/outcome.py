@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blindmatch.simulations.mistakes import CLEAN, WORDS, Mistake
-from blindmatch.simulations.world import Truth, World
+from blindmatch.simulations.truth import Pair
+from blindmatch.simulations.verdict import Verdict, Violation
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Traffic:
     def __add__(self, other: "Traffic") -> "Traffic":
         return Traffic(_sum(self.messages, other.messages), _sum(self.octets, other.octets))
 
+    def __sub__(self, other: "Traffic") -> "Traffic":
+        return Traffic(_less(self.messages, other.messages), _less(self.octets, other.octets))
+
     def total(self, direction: str) -> int:
         """All bytes `sent` or `received`."""
         return sum(count for name, count in self.octets.items() if name.startswith(direction))
@@ -42,6 +46,10 @@ class Traffic:
 
 def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
     return {name: one.get(name, 0) + two.get(name, 0) for name in sorted({*one, *two})}
+
+
+def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - two.get(name, 0) for name, count in one.items() if count > two.get(name, 0)}
 
 
 @dataclass(frozen=True)
@@ -94,40 +102,37 @@ class Comparison:
         return len(self.found) / wanted if wanted else 1.0
 
 
-def kinds_by_subject(truth: Iterable[Truth], council: str) -> dict[str, str]:
-    """For each subject linked to this council, the kind of its easiest pair."""
+def kinds_by_record(truth: Iterable[Pair]) -> dict[str, str]:
+    """For each of the receiver's records that belongs to one of the sender's, the kind of its easiest pair."""
     ranks = {mistake.value: rank for rank, mistake in enumerate(Mistake)} | {CLEAN: len(Mistake)}
     best: dict[str, str] = {}
     for pair in truth:
-        if pair.council == council and ranks[pair.kind] > ranks.get(best.get(pair.subject, ""), -1):
-            best[pair.subject] = pair.kind
+        if ranks[pair.kind] > ranks.get(best.get(pair.receiver, ""), -1):
+            best[pair.receiver] = pair.kind
     return best
 
 
-def links_by_subject(truth: Iterable[Truth], council: str) -> dict[str, str]:
-    """For each subject linked to this council, all that links them: "person", "company", or both with "+"."""
+def links_by_record(truth: Iterable[Pair]) -> dict[str, str]:
+    """For each such record, all that links it: "person", "company", or both with "+"."""
     links: dict[str, set[str]] = {}
     for pair in truth:
-        if pair.council == council:
-            links.setdefault(pair.subject, set()).update(pair.via.split("+"))
-    return {subject: "+".join(sorted(ways, reverse=True)) for subject, ways in links.items()}
+        links.setdefault(pair.receiver, set()).update(pair.via.split("+"))
+    return {reference: "+".join(sorted(ways, reverse=True)) for reference, ways in links.items()}
 
 
-def judge(world: World, council: str, leads: Sequence[FoundLead], **rest: Any) -> Comparison:
-    """Set leads beside the truth. `rest` are the remaining fields of the comparison."""
-    kinds = kinds_by_subject(world.truth, council)
-    by_subject = {lead.subject: lead for lead in sorted(leads, key=lambda lead: lead.subject)}
-    links = links_by_subject(world.truth, council)
-    open_kinds = {subject: kind for subject, kind in kinds.items() if kind != Mistake.WITHHELD}
+def judge(truth: Sequence[Pair], leads: Sequence[FoundLead], **rest: Any) -> Comparison:
+    """Set leads beside the truth of both lists. `rest` are the remaining fields of the comparison."""
+    kinds = kinds_by_record(truth)
+    by_record = {lead.subject: lead for lead in sorted(leads, key=lambda lead: lead.subject)}
+    links = links_by_record(truth)
+    open_kinds = {record: kind for record, kind in kinds.items() if kind != Mistake.WITHHELD}
     return Comparison(
-        receiver=world.area.police.id,
-        sender=council,
-        found={subject: lead for subject, lead in by_subject.items() if subject in open_kinds},
-        false={subject: lead for subject, lead in by_subject.items() if subject not in open_kinds},
-        missed={subject: kind for subject, kind in sorted(open_kinds.items()) if subject not in by_subject},
-        found_kinds={subject: kind for subject, kind in sorted(open_kinds.items()) if subject in by_subject},
-        found_links={subject: links[subject] for subject in sorted(open_kinds) if subject in by_subject},
-        missed_links={subject: links[subject] for subject in sorted(open_kinds) if subject not in by_subject},
+        found={record: lead for record, lead in by_record.items() if record in open_kinds},
+        false={record: lead for record, lead in by_record.items() if record not in open_kinds},
+        missed={record: kind for record, kind in sorted(open_kinds.items()) if record not in by_record},
+        found_kinds={record: kind for record, kind in sorted(open_kinds.items()) if record in by_record},
+        found_links={record: links[record] for record in sorted(open_kinds) if record in by_record},
+        missed_links={record: links[record] for record in sorted(open_kinds) if record not in by_record},
         withheld=len(kinds) - len(open_kinds),
         **rest,
     )
@@ -193,11 +198,11 @@ def _counted(
 
 
 LINKS = {
-    "person": "register only: the subject stands behind the supplier",
-    "person+company": "register, and the company's number in the police file",
-    "company": "company's number in the police file only",
+    "person": "the person only: on both lists, or behind the company by the register",
+    "person+company": "the person, and the company's number on record",
+    "company": "a company's number on record only",
 }
-"""Ways in which a subject is linked to a supplier, in words."""
+"""Ways in which two records belong together, in words."""
 
 
 def kind_words(kind: str) -> str:
@@ -207,16 +212,19 @@ def kind_words(kind: str) -> str:
 
 @dataclass(frozen=True)
 class AreaOutcome:
-    """One area's round."""
+    """What came of one area."""
 
     id: str
     name: str
-    agreement: str
+    agreements: Mapping[str, str]
+    """Ids by pact."""
     comparisons: tuple[Comparison, ...]
     receipts: int
     """Receipts signed by both sides and verified."""
     seconds: Mapping[str, float]
     """Wall-clock seconds by step."""
+    verdict: Verdict = field(default_factory=Verdict)
+    """What every node learned, held against its declaration."""
 
 
 @dataclass(frozen=True)
@@ -236,3 +244,8 @@ class Outcome:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every edge of every area."""
         return tuple(comparison for area in self.areas for comparison in area.comparisons)
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """Everything that a node holds and may not."""
+        return tuple(violation for area in self.areas for violation in area.verdict.violations)

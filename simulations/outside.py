@@ -1,149 +1,186 @@
-"""One area with each node its own process, every step of agreement and round through the command line."""
+"""One area with each node its own process, every step of agreement and round through the command line.
+
+The processes run on this machine, or on the machines of a Ray cluster.
+"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.authority import Authority
-from blindmatch.node.config_template import add_peer
+from blindmatch.node.home import Node
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_node
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, recorded_traffic
-from blindmatch.simulations.outcome import FoundLead
-from blindmatch.simulations.processes import NodeProcess, free_ports, serving
+from blindmatch.simulations.clear import Clear, compare
+from blindmatch.simulations.deploy import Input, Site, issue
+from blindmatch.simulations.drafts import draft_text
+from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup
+from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
+from blindmatch.simulations.plan import Plan, PlannedEdge
+from blindmatch.simulations.station import Station
 
-COMMANDS_AT_ONCE = 2
+
+@contextmanager
+def _on_this_machine(setup: Setup) -> Iterator[list[Station]]:
+    with ExitStack() as stack:
+        stations = []
+        for site in setup.sites:
+            wire = None if setup.record_wire is None else setup.record_wire / site.agency
+            stations.append(Station(site, setup.passphrase, wire=wire))
+            stack.callback(stations[-1].close)
+        yield stations
 
 
 class Outside:
-    """An area's nodes, each served by a process of its own."""
+    """An area's nodes, each served by a process of its own.
 
-    def __init__(self, setup: Setup) -> None:
+    Args:
+        setup: the area.
+        machines: of a Ray cluster, where the nodes go; None: all stay on this one.
+    """
+
+    def __init__(self, setup: Setup, machines: Machines | None = None) -> None:
         self._setup = setup
+        self._machines = machines
         self._clock = Clock()
-        self._nodes: dict[str, NodeProcess] = {}
+        self._at: dict[str, Station | Placed] = {}
 
     def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
 
         Raises:
-            LocalError: a command failed; its own words are in the message.
+            LocalError: a command failed, its own words are in the message; or a node's process or actor died.
         """
+        setup = self._setup
         with ExitStack() as stack:
-            wire = self._setup.record_wire or Path(
-                stack.enter_context(TemporaryDirectory(prefix="blindmatch-wire-"))
-            )
             with self._clock.step("set up"):
+                stations: Sequence[Station | Placed] = stack.enter_context(
+                    self._machines.stations(setup) if self._machines else _on_this_machine(setup)
+                )
+                self._at = {site.agency: each for site, each in zip(setup.sites, stations, strict=True)}
                 self._deploy()
                 records = self._import()
             with self._clock.step("serve"):
-                stack.enter_context(serving(list(self._nodes.values()), records=wire))
+                self._each(lambda _site, node: node.serve())
             with self._clock.step("agree"):
-                agreement = self._agree(records)
-            with self._clock.step("compare"):
-                return self._compare(agreement, wire)
+                agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
+            edges: list[EdgeResult] = []
+            for turn, (step, plan) in enumerate(setup.steps):
+                if plan is not None:
+                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, turn)
+            return Exchange(agreed, tuple(edges), self._clock.seconds)
 
     def _deploy(self) -> None:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
-        ports = free_ports(len(setup.sites))
-        for site, port in zip(setup.sites, ports, strict=True):
-            node = NodeProcess(site.agency, site.home, port, setup.passphrase)
-            make_node(
-                site,
-                authority,
-                setup.passphrase,
-                listen=node.address,
-                now=time.time(),
-                cluster=setup.cluster,
-            ).close()
-            self._nodes[site.agency] = node
-        for one in self._nodes.values():
-            for other in self._nodes.values():
-                if one is not other:
-                    add_peer(one.home / "node.toml", other.agency, other.address)
+        requests = self._each(lambda _site, node: node.create(setup.cluster))
+        now = time.time()
+        papers = {agency: issue(authority, request, now) for agency, request in requests.items()}
+        addresses = {agency: node.address() for agency, node in self._at.items()}
 
-    def _each(self, sites: Sequence[Site], words: Any) -> list[Any]:
-        """Run one command for every site, a few at a time, and return the JSON that they print."""
-        with ThreadPoolExecutor(COMMANDS_AT_ONCE) as pool:
-            return list(
-                pool.map(lambda site: self._nodes[site.agency].run(*words(site), "--json").data, sites)
-            )
+        def settle(site: Site, node: Station | Placed) -> None:
+            node.certify(papers[site.agency], now)
+            node.introduce(addresses)
+
+        self._each(settle)
+
+    def _each(self, step: Callable[[Site, Station | Placed], Any]) -> dict[str, Any]:
+        """Do one step for every site, some at a time; returns what each gave, by agency."""
+        with ThreadPoolExecutor(self._machines.at_once if self._machines else LOCAL_AT_ONCE) as pool:
+            sites = self._setup.sites
+            done = pool.map(lambda site: step(site, self._at[site.agency]), sites)
+            return dict(zip([site.agency for site in sites], done, strict=True))
 
     def _import(self) -> dict[str, int]:
-        """Import every file; returns the records by agency."""
+        """Import every file, one after another on each node; returns the records by list."""
+
+        def all_of(site: Site, node: Station | Placed) -> dict[str, int]:
+            return {each.list: int(node.run(*self._import_words(each))["records"]) for each in site.inputs}
+
+        found = self._each(all_of).values()
+        return {name: records for each in found for name, records in each.items()}
+
+    def _import_words(self, given: Input) -> list[str]:
         terms = self._setup.scenario.terms
+        words = ["collection", "import", str(given.source), "--kind", given.kind, "--name", given.collection]
+        words += ["--marking", terms.marking]
+        if given.mapping:
+            words += ["--mapping", str(given.mapping)]
+        if given.register:
+            words += ["--register", str(given.register)]
+        if given.kind == "suppliers":
+            words += [word for name in terms.facts for word in ("--fact", name)]
+        return words
 
-        def words(site: Site) -> list[str]:
-            given = ["collection", "import", str(site.source), "--kind", site.kind, "--name", site.collection]
-            given += ["--marking", terms.marking]
-            if site.mapping:
-                given += ["--mapping", str(site.mapping)]
-            if site.register:
-                given += ["--register", str(site.register)]
-            if site.kind == "suppliers":
-                given += [word for name in terms.facts for word in ("--fact", name)]
-            return given
+    def _agree(self, plan: Plan, records: dict[str, int]) -> str:
+        """The first party drafts and proposes; every party binds its lists and signs."""
+        setup, first = self._setup, self._at[plan.parties[0]]
+        draft = setup.site(plan.parties[0]).home.parent / f"{plan.pact.id}.toml"
+        terms, area = setup.scenario.terms, setup.world.area
+        first.keep(draft, draft_text(terms, area, plan, records, time.time()).encode())
+        agreement = str(first.run("agreement", "draft", str(draft))["id"])
 
-        reports = self._each(self._setup.sites, words)
-        return {
-            site.agency: int(report["records"])
-            for site, report in zip(self._setup.sites, reports, strict=True)
-        }
+        def sign(site: Site, node: Station | Placed) -> None:
+            if site.agency in plan.parties:
+                bindings = plan.bindings(site.agency).items()
+                bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]
+                node.run("agreement", "sign", agreement, "--yes", *bound)
 
-    def _agree(self, records: dict[str, int]) -> str:
-        """The police draft and propose; every party binds its collection and signs."""
-        setup, area = self._setup, self._setup.world.area
-        draft = setup.police.home.parent / "agreement.toml"
-        draft.write_text(draft_text(setup.scenario, area, records, time.time()), encoding="utf-8")
-        police = self._nodes[setup.police.agency]
-        agreement = str(police.run("agreement", "draft", str(draft), "--json").data["id"])
-
-        def words(site: Site) -> list[str]:
-            councils = setup.councils if site is setup.police else (site,)
-            edges = [edge_id(area, council.agency) for council in councils]
-            bound = [word for edge in edges for word in ("--collection", f"{edge}={site.collection}")]
-            return ["agreement", "sign", agreement, "--yes", *bound]
-
-        self._each(setup.sites, words)
-        police.run("agreement", "verify", agreement)
+        self._each(sign)
+        first.run("agreement", "verify", agreement)
         return agreement
 
-    def _compare(self, agreement: str, wire: Path) -> Exchange:
-        setup = self._setup
-        police = self._nodes[setup.police.agency]
-        mine = wire / police.agency / "round"
-        outcome = police.run("round", "run", agreement, "--record-wire", str(mine), "--json").data
-        shown = police.run("round", "results", outcome["round"], "--json").data
-        receipts = police.run("round", "receipts", outcome["round"], "--json").data
+    def _compare(self, plan: Plan, agreement: str, agency: str, turn: int) -> list[EdgeResult]:
+        """One round, pulled by one receiver."""
+        node = self._at[agency]
+        with self._clock.step("compare"):
+            outcome = node.run_round(agreement, turn)
+        shown = node.run("round", "results", outcome["round"])
+        receipts = node.run("round", "receipts", outcome["round"])
         by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
         good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
         done = []
-        for council in setup.councils:
-            edge = by_edge[edge_id(setup.world.area, council.agency)]
+        met: set[str] = set()  # of several edges with one agency, the first stands for all messages
+        for planned in plan.received_by(agency):
+            sender = planned.sender.agency
+            edge = by_edge[planned.id]
             if edge["state"] != "closed":
                 raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
             leads = [lead for lead in shown["leads"] if lead["edge"] == edge["edge"]]
+            with self._clock.step("examine"):
+                clear = self._in_the_clear(planned, bytes.fromhex(outcome["round"]))
             done.append(
                 EdgeResult(
-                    sender=council.agency,
+                    edge=planned,
+                    agreement=agreement,
+                    round_id=outcome["round"],
                     receiver_records=edge["receiver_records"],
                     sender_records=edge["sender_records"],
                     receiver_elements=edge["receiver_elements"],
                     sender_elements=edge["sender_elements"],
                     leads=tuple(_lead(lead) for lead in leads),
-                    traffic=recorded_traffic(mine, council.agency),
+                    traffic=node.traffic(sender, turn) if sender not in met else Traffic(),
                     receipt=edge["edge"] in good,
+                    clear=clear,
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],
                 )
             )
-        return Exchange(agreement, tuple(done), self._clock.seconds)
+            met.add(sender)
+        return done
+
+    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear | None:
+        """None where a node's folder is on another machine."""
+        setup = self._setup
+        homes = [setup.site(end.agency).home for end in edge.ends]
+        if not all(home.exists() for home in homes):
+            return None
+        with ExitStack() as stack:
+            both = [stack.enter_context(Node.open(home, setup.passphrase)) for home in homes]
+            return compare(both, round_id, edge.id)
 
 
 def _lead(lead: dict[str, Any]) -> FoundLead:

@@ -1,6 +1,6 @@
 """Synthetic people in households, and companies with the people who control them. Nobody here is real."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -63,17 +63,23 @@ class Company:
 
 @dataclass(frozen=True)
 class Population:
-    """Everybody in one area; `people[i].id == i`."""
+    """Everybody in one town, or in several together; `people[i].id == first + i`."""
 
     town: str
+    """Of several towns: empty."""
     people: tuple[Person, ...]
     postcodes: tuple[str, ...]
+    first: int = 0
+
+    def person(self, number: int) -> Person:
+        """One of these people, by id."""
+        return self.people[number - self.first]
 
     def household(self, person: Person) -> tuple[Person, ...]:
         """The people at this person's address, himself included. Ids of a household are consecutive."""
         found = []
         for step in (-1, 1):
-            place = person.id + max(0, step)
+            place = person.id - self.first + max(0, step)
             while 0 <= place < len(self.people) and self.people[place].household == person.household:
                 found.append(self.people[place])
                 place += step
@@ -106,10 +112,13 @@ def company_number(dice: Dice) -> str:
 class _Builder:
     """Makes households one after another until there are enough people."""
 
-    def __init__(self, dice: Dice, names: Names, *, letters: str, count: int, today: date) -> None:
+    def __init__(
+        self, dice: Dice, names: Names, *, letters: str, count: int, today: date, first: int
+    ) -> None:
         self.dice = dice
         self.names = names
         self.year = today.year
+        self.first = first
         self.people: list[Person] = []
         self.postcodes = tuple(
             dict.fromkeys(
@@ -177,7 +186,7 @@ class _Builder:
         forename = forename or table.forename(dice, sex, year)
         middle = table.forename(dice, sex, year) if dice.chance(0.62) else ""
         person = Person(
-            id=len(self.people),
+            id=self.first + len(self.people),
             forename=forename,
             middle="" if middle == forename else middle,
             surname=surname,
@@ -192,7 +201,9 @@ class _Builder:
         return person
 
 
-def build_population(dice: Dice, *, count: int, letters: str, town: str, today: date) -> Population:
+def build_population(
+    dice: Dice, *, count: int, letters: str, town: str, today: date, first: int = 0
+) -> Population:
     """At least `count` adults in households.
 
     Args:
@@ -201,11 +212,20 @@ def build_population(dice: Dice, *, count: int, letters: str, town: str, today: 
         letters: the two letters that begin the area's postcodes.
         town: the area's name, for addresses.
         today: the day on which the files are cut.
+        first: the first person's id.
     """
-    builder = _Builder(dice, load_names(), letters=letters, count=count, today=today)
+    builder = _Builder(dice, load_names(), letters=letters, count=count, today=today, first=first)
     while len(builder.people) < count:
         builder.household()
-    return Population(town=town, people=tuple(builder.people), postcodes=builder.postcodes)
+    return Population(town=town, people=tuple(builder.people), postcodes=builder.postcodes, first=first)
+
+
+def together(towns: Sequence[Population]) -> Population:
+    """Several towns as one population; a single one stays as it is. Ids must run on from town to town."""
+    if len(towns) == 1:
+        return towns[0]
+    people = tuple(person for town in towns for person in town.people)
+    return Population("", people, tuple(code for town in towns for code in town.postcodes), towns[0].first)
 
 
 def build_companies(dice: Dice, population: Population, *, count: int, taken: set[str]) -> list[Company]:

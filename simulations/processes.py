@@ -1,6 +1,7 @@
 """Nodes as processes of their own: every step through the program's own command line, as an officer would."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -17,10 +18,27 @@ from typing import Any
 from blindmatch.protocol.errors import BlindmatchError, LocalError
 
 PROGRAM = (sys.executable, "-c", "from blindmatch.node.cli import main; main()")
+_LEASHED = """
+import os, signal, threading
+
+def watch():
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=watch, daemon=True).start()
+from blindmatch.node.cli import main
+main()
+"""
+LEASHED_PROGRAM = (sys.executable, "-c", _LEASHED)
+"""The program, which ends as if told to when its standard input does: when whoever started it is gone, however it went."""
+
+LOOPBACK = "127.0.0.1"
 PORTS = range(20_000, 32_000)
 LOG_NAME = "serve.log"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+_TRIES = 1_000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -56,16 +74,32 @@ def environment(passphrase: str) -> dict[str, str]:
     }
 
 
+def reserve_port(host: str = LOOPBACK) -> socket.socket:
+    """A socket bound to a port of `host` that was free, which nobody else gets before it is closed.
+
+    The port lies below those that the system gives to outgoing connections.
+
+    Raises:
+        LocalError: the host is none of this machine's addresses, or has no free port.
+    """
+    for _ in range(_TRIES):
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        try:
+            listener.bind((host, PORTS.start + secrets.randbelow(len(PORTS))))
+        except OSError as error:
+            listener.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise LocalError(f"nothing can listen at {host}: {error.strerror}") from None
+        else:
+            return listener
+    raise LocalError(f"no free port at {host}")
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now, below those that the system gives to outgoing connections."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = PORTS.start + secrets.randbelow(len(PORTS))
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            if port not in ports:
-                ports.append(port)
-    return ports
+    """Different ports of 127.0.0.1 that are free now."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(reserve_port()) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in held]
 
 
 def peak_bytes(process: int) -> int:
@@ -94,11 +128,12 @@ class NodeProcess:
     port: int
     passphrase: str = field(repr=False)
     server: subprocess.Popen[bytes] | None = None
+    host: str = LOOPBACK
 
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"127.0.0.1:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def run(self, *words: str, sample_seconds: float = 0.02) -> Finished:
         """Run one command of the program on this node.
@@ -106,11 +141,18 @@ class NodeProcess:
         Raises:
             LocalError: it failed; the message is the command's own.
         """
-        command = [*PROGRAM, *words, "--home", str(self.home)]
+        command = [*LEASHED_PROGRAM, *words, "--home", str(self.home)]
         started = time.perf_counter()
-        with subprocess.Popen(  # noqa: S603 -- our own program
-            command, env=environment(self.passphrase), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+        with (
+            _leash() as held,
+            subprocess.Popen(  # noqa: S603 -- our own program
+                command,
+                env=environment(self.passphrase),
+                stdin=held,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process,
+        ):
             peak, cpu = 0, 0.0
             out = err = b""
             while True:
@@ -128,8 +170,9 @@ class NodeProcess:
         """Start `node serve`; its log goes to `serve.log` in the node's folder. `wait` until it answers."""
         with (self.home / LOG_NAME).open("ab") as err:
             self.server = subprocess.Popen(  # noqa: S603 -- our own program
-                [*PROGRAM, "node", "serve", *words, "--home", str(self.home)],
+                [*LEASHED_PROGRAM, "node", "serve", *words, "--home", str(self.home)],
                 env=environment(self.passphrase),
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=err,
             )
@@ -142,25 +185,46 @@ class NodeProcess:
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self.server is None or self.server.poll() is not None:
-                log = (self.home / LOG_NAME).read_text(encoding="utf-8", errors="replace")
-                raise LocalError(f"{self.agency}: the server ended: {' '.join(log.splitlines()[-2:])}")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            if self.server is None or (reason := self.ended()):
+                raise LocalError(reason if self.server else f"{self.agency}: no server was started")
+            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1):
                 return
             time.sleep(0.05)
         raise LocalError(f"{self.agency}: the server does not answer at {self.address}")
 
+    def ended(self) -> str:
+        """Why a server that nobody stopped has ended, in words; blank while it runs."""
+        server = self.server
+        if server is None or server.poll() is None:
+            return ""
+        log = (self.home / LOG_NAME).read_text(encoding="utf-8", errors="replace")
+        said = " ".join(log.splitlines()[-2:]) or f"status {server.returncode}"
+        return f"{self.agency}: the server ended: {said}"
+
     def stop(self) -> None:
         """Ask the server to end, and wait; kill it when it does not."""
-        if self.server is None:
+        server, self.server = self.server, None
+        if server is None:
             return
-        self.server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGTERM)
         try:
-            self.server.wait(STOP_SECONDS)
+            server.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait()
-        self.server = None
+            server.kill()
+            server.wait()
+        if server.stdin is not None:
+            server.stdin.close()
+
+
+@contextlib.contextmanager
+def _leash() -> Iterator[int]:
+    """The reading end of a pipe that nobody writes to; it ends when the context or this process does."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 @contextlib.contextmanager

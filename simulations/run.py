@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +15,28 @@ from blindmatch.node.engine.connection import connected
 from blindmatch.node.logs import configure
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.examination import examine
 from blindmatch.simulations.exchange import Exchange, Setup
 from blindmatch.simulations.inside import Inside
 from blindmatch.simulations.outcome import AreaOutcome, Outcome, judge
 from blindmatch.simulations.outside import Outside
+from blindmatch.simulations.placed import Machines
 from blindmatch.simulations.scenario import Area, Scenario
+from blindmatch.simulations.verdict import Verdict
 from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
 
-Given = tuple[str, Mapping[str, str | int] | None]
-"""The nodes' passphrase and their cluster."""
+
+@dataclass(frozen=True)
+class _Given:
+    """What all areas share."""
+
+    passphrase: str = field(repr=False)
+    cluster: Mapping[str, str | int] | None = None
+    """For every node's heavy arithmetic."""
+    machines: Machines | None = None
+    """Where the nodes go."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Options:
     record_wire: Path | None = None
     engine: Literal["local", "ray"] = "local"
     """Who does the nodes' heavy arithmetic: each its own, or a Ray cluster."""
+    on: Literal["here", "ray"] = "here"
+    """Where the nodes are: on this machine, or on the machines of a Ray cluster, each its own processes there."""
     cluster: str = ""
     """The Ray cluster's address; empty: one is started on this machine, for all nodes."""
 
@@ -79,8 +92,8 @@ def run(
     passphrase = prepare_folder(options.out)
     make_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
     try:
-        with _cluster(options) as cluster:
-            areas = asyncio.run(_areas(scenario, options, (passphrase, cluster), note, finished))
+        with _shared(options, passphrase, note) as given:
+            areas = asyncio.run(_areas(scenario, options, given, note, finished))
     except ExceptionGroup as group:
         raise _first(group) from None
     return Outcome(
@@ -89,21 +102,25 @@ def run(
         notice=scenario.notice,
         seed=options.seed,
         scale=options.scale,
-        processes=options.processes,
+        processes=options.processes or options.on == "ray",
         areas=tuple(areas),
         seconds=time.perf_counter() - started,
     )
 
 
 @contextmanager
-def _cluster(options: Options) -> Iterator[Mapping[str, str | int] | None]:
-    """The cluster's settings for every node: one worker each, which carries all of the node's heavy arithmetic."""
-    if options.engine == "local":
-        yield None
+def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> Iterator[_Given]:
+    """The cluster as a node's settings name it, one worker for each node, and as machines that nodes are put on."""
+    if options.engine == "local" and options.on == "here":
+        yield _Given(passphrase)
         return
     check_installed()
     with connected(options.cluster) as address:
-        yield {"address": address, "workers": 1}
+        yield _Given(
+            passphrase,
+            {"address": address, "workers": 1} if options.engine == "ray" else None,
+            Machines(options.out.absolute(), note) if options.on == "ray" else None,
+        )
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
@@ -115,15 +132,15 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 async def _areas(
     scenario: Scenario,
     options: Options,
-    given: Given,
+    given: _Given,
     note: Callable[[str], None],
     finished: Callable[[AreaOutcome], None] | None,
 ) -> list[AreaOutcome]:
-    at_once = asyncio.Semaphore(AREAS_AT_ONCE)
+    at_once = asyncio.Semaphore(max(AREAS_AT_ONCE, len(given.machines or ())))
 
     async def one(area: Area) -> AreaOutcome:
         async with at_once:
-            note(f"{area.name}: {area.police.name} and {len(area.councils)} councils …")
+            note(f"{area.name}: {', '.join(agency.name for agency in area.agencies)} …")
             return await _area(scenario, area, options, given)
 
     async with asyncio.TaskGroup() as tasks:
@@ -136,50 +153,59 @@ async def _areas(
     return done
 
 
-async def _area(scenario: Scenario, area: Area, options: Options, given: Given) -> AreaOutcome:
+async def _area(scenario: Scenario, area: Area, options: Options, given: _Given) -> AreaOutcome:
     begun = time.perf_counter()
-    passphrase, cluster = given
     world = await asyncio.to_thread(build_world, scenario, area, seed=options.seed, scale=options.scale)
-    folder = options.out / area.id
+    # On every machine the same: a node's place has no other name.
+    folder = options.out.absolute() / area.id
     sites = await asyncio.to_thread(write_inputs, scenario, world, folder)
     setup = Setup(
         scenario=scenario,
         world=world,
         sites=sites,
         authority=options.out / "authority",
-        passphrase=passphrase,
-        cluster=cluster,
+        passphrase=given.passphrase,
+        cluster=given.cluster,
         record_wire=None if options.record_wire is None else options.record_wire / area.id,
     )
     invented = time.perf_counter() - begun
-    exchange = await (asyncio.to_thread(Outside(setup).run) if options.processes else Inside(setup).run())
-    return _judged(setup, exchange, {"invent": invented, **exchange.seconds})
+    if options.processes or given.machines:
+        exchange = await asyncio.to_thread(Outside(setup, given.machines).run)
+    else:
+        exchange = await Inside(setup).run()
+    begun = time.perf_counter()
+    verdict = await asyncio.to_thread(examine, setup, exchange)
+    spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
+    seconds = {"invent": invented, **exchange.seconds, "examine": spent}
+    return _judged(setup, exchange, verdict, seconds)
 
 
-def _judged(setup: Setup, exchange: Exchange, seconds: dict[str, float]) -> AreaOutcome:
+def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[str, float]) -> AreaOutcome:
     world = setup.world
     return AreaOutcome(
         id=world.area.id,
         name=world.area.name,
-        agreement=exchange.agreement,
+        agreements=exchange.agreements,
         comparisons=tuple(
             judge(
-                world,
-                edge.sender,
-                edge.leads,
-                disclosure=world.area.disclosure,
-                verified=world.area.verified,
-                receiver_records=edge.receiver_records,
-                sender_records=edge.sender_records,
-                receiver_elements=edge.receiver_elements,
-                sender_elements=edge.sender_elements,
-                traffic=edge.traffic,
-                keys=edge.keys,
-                expected_true=edge.expected_true,
-                expected_false=edge.expected_false,
+                world.truth(result.edge.receiver.list, result.edge.sender.list),
+                result.leads,
+                receiver=result.edge.receiver.agency,
+                sender=result.edge.sender.agency,
+                disclosure=result.edge.group.disclosure,
+                verified=result.edge.group.verified,
+                receiver_records=result.receiver_records,
+                sender_records=result.sender_records,
+                receiver_elements=result.receiver_elements,
+                sender_elements=result.sender_elements,
+                traffic=result.traffic,
+                keys=result.keys,
+                expected_true=result.expected_true,
+                expected_false=result.expected_false,
             )
-            for edge in exchange.edges
+            for result in exchange.edges
         ),
-        receipts=sum(edge.receipt for edge in exchange.edges),
+        receipts=sum(result.receipt for result in exchange.edges),
         seconds=seconds,
+        verdict=verdict,
     )

@@ -1,11 +1,12 @@
-"""A simulation's outcome on the terminal: a table per area, the totals at the end."""
+"""A simulation's outcome on the terminal: tables per area, the totals at the end."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import typer
 
-from blindmatch.node.cli.common import facts, table
+from blindmatch.node.cli.common import facts, note, table
 from blindmatch.simulations.outcome import (
     LINKS,
     AreaOutcome,
@@ -16,11 +17,14 @@ from blindmatch.simulations.outcome import (
     by_link,
     kind_words,
 )
-from blindmatch.simulations.report.page import octets, percent
+from blindmatch.simulations.report.parts import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
 """Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
+
+_SHOWN = 20
+"""Violations that the terminal lists; `summary.json` has all."""
 
 
 def _row(comparison: Comparison) -> tuple[object, ...]:
@@ -37,13 +41,13 @@ def _row(comparison: Comparison) -> tuple[object, ...]:
 
 def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
-    seconds = sum(area.seconds.values())
-    first = area.comparisons[0]
-    how = first.disclosure + (", verified" if first.verified else "")
-    typer.echo(
-        f"\n{area.name}: {first.receiver} asks with {first.receiver_records:,} records ({how}; {seconds:.1f} s)"
-    )
-    table(COLUMNS, [_row(comparison) for comparison in area.comparisons])
+    typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
+    for (receiver, records, disclosure, verified), group in groupby(
+        area.comparisons, lambda c: (c.receiver, c.receiver_records, c.disclosure, c.verified)
+    ):
+        how = disclosure + (", verified" if verified else "")
+        typer.echo(f"{receiver} asks with {records:,} records ({how})")
+        table(COLUMNS, [_row(comparison) for comparison in group])
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:
@@ -57,7 +61,7 @@ def show_totals(outcome: Outcome, report: Path) -> None:
     """All areas together, found and missed by kind, and where the report is."""
     score = Score.of(outcome.comparisons)
     traffic = traffic_total(outcome)
-    typer.echo("Subjects with a supplier, by what stands in the way")
+    typer.echo("Records with a counterpart, by what stands in the way")
     table(("what stands in the way", "found", "of", "share"), _kinds(outcome.comparisons))
     typer.echo("The same, by what links them")
     links = by_link(outcome.comparisons)
@@ -65,6 +69,7 @@ def show_totals(outcome: Outcome, report: Path) -> None:
     table(("what links them", "found", "of", "share"), rows)
     leads = score.true + score.false
     messages = sum(traffic.messages.values())
+    nodes = sum(area.verdict.nodes for area in outcome.areas)
     facts(
         [
             (
@@ -80,6 +85,10 @@ def show_totals(outcome: Outcome, report: Path) -> None:
             ("recall", percent(score.recall)),
             ("receipts", f"{sum(area.receipts for area in outcome.areas)} signed by both sides"),
             (
+                "learned",
+                f"{nodes} nodes looked into: {len(outcome.violations) or 'nothing'} beyond what is declared",
+            ),
+            (
                 "on the wire",
                 f"{octets(traffic.total('sent'))} sent, {octets(traffic.total('received'))} received, {messages:,} messages",
             ),
@@ -87,3 +96,12 @@ def show_totals(outcome: Outcome, report: Path) -> None:
             ("report", report),
         ]
     )
+
+
+def show_violations(outcome: Outcome) -> None:
+    """What nodes hold and may not, on standard error."""
+    for each in outcome.violations[:_SHOWN]:
+        where = f", {each.comparison}" if each.comparison else ""
+        note(f"violation: {each.agency}{where}: {each.what}")
+    if len(outcome.violations) > _SHOWN:
+        note(f"and {len(outcome.violations) - _SHOWN} more in summary.json")

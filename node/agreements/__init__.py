@@ -1,12 +1,23 @@
 """Agreements on this node: drafted, exchanged, signed, kept, and asked before every round."""
 
 from blindmatch.node.agreements.bindings import bind, check_fit, collection_for, own_edges
-from blindmatch.node.agreements.book import Held, adopt, everything, find, own_party, ready, sign, withdraw
+from blindmatch.node.agreements.book import (
+    Held,
+    adopt,
+    decline,
+    everything,
+    find,
+    own_party,
+    ready,
+    sign,
+    withdraw,
+)
 from blindmatch.node.agreements.exchange import (
     Connect,
     Link,
     Outcome,
     describe,
+    fetch,
     gather,
     push,
     push_withdrawal,
@@ -21,8 +32,10 @@ __all__ = [
     "bind",
     "check_fit",
     "collection_for",
+    "decline",
     "describe",
     "everything",
+    "fetch",
     "find",
     "gather",
     "own_edges",

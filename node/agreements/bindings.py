@@ -5,25 +5,36 @@ from blindmatch.node.audit import AuditEvent
 from blindmatch.node.collections import open_collection
 from blindmatch.node.home import Node
 from blindmatch.node.store import CollectionRow
-from blindmatch.protocol.agreement import Agreement, Edge, within_marking
+from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, within_marking
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError
 
 
-def own_edges(node: Node, agreement: Agreement) -> tuple[Edge, ...]:
-    """The edges on which this node is receiver or sender."""
+def own_edges(node: Node, agreement: Agreement) -> tuple[Edge | Threshold, ...]:
+    """The edges on which this node is receiver or sender, and the thresholds of which it is a member."""
     agency = node.settings.agency
-    return tuple(edge for edge in agreement.edges if agency in (edge.receiver.agency, edge.sender.agency))
+    return (
+        *(edge for edge in agreement.edges if agency in (edge.receiver.agency, edge.sender.agency)),
+        *(threshold for threshold in agreement.thresholds if agency in threshold.agencies),
+    )
 
 
-def check_fit(node: Node, agreement: Agreement, edge: Edge, collection: CollectionRow) -> None:
+def _path(agreement: Agreement, comparison: Edge | Threshold, side: Side) -> str:
+    """Where a side stands in the agreement."""
+    if isinstance(comparison, Threshold):
+        place = comparison.members.index(side)
+        return f"thresholds[{agreement.thresholds.index(comparison)}].members[{place}]"
+    role = "receiver" if side is comparison.receiver else "sender"
+    return f"edges[{agreement.edges.index(comparison)}].{role}"
+
+
+def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collection: CollectionRow) -> None:
     """Whether a collection may enter an edge: kind, marking, schema, and how many records its codes let in.
 
     Raises:
         AgreementError: it may not; says why.
     """
     side = edge.side(node.settings.agency)
-    role = "receiver" if side is edge.receiver else "sender"
-    field = f"edges[{agreement.edges.index(edge)}].{role}"
+    field = _path(agreement, edge, side)
     name = collection.name
     if collection.kind != side.collection_kind:
         raise AgreementError(
@@ -63,7 +74,7 @@ def bind(node: Node, held: Held, edge_id: str, name: str) -> CollectionRow:
         AgreementError: no such edge, not an edge of this node, or the collection does not fit.
         StoreError: no such collection.
     """
-    edge = held.agreement.edge(edge_id)
+    edge = held.agreement.comparison(edge_id)
     edge.side(node.settings.agency)
     collection = node.store.collection(name)
     check_fit(node, held.agreement, edge, collection)
@@ -99,7 +110,7 @@ def collection_for(node: Node, held: Held, edge_id: str) -> CollectionRow:
         AgreementError: it does not fit, or the edge is none of ours.
         ConfigError: none is bound, and there is none or more than one to choose from.
     """
-    edge = held.agreement.edge(edge_id)
+    edge = held.agreement.comparison(edge_id)
     side = edge.side(node.settings.agency)
     every = node.store.collections()
     bound = node.store.binding(held.id, edge_id)

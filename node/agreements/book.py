@@ -1,24 +1,36 @@
-"""This node's agreements: kept, checked, signed, withdrawn; and whether a round may start under one.
+"""This node's agreements: kept, checked, signed, declined, withdrawn; and whether a round may start under one.
 
 Every envelope is verified before it is kept, and parsed only then. What happens to agreements is written to the
 audit log as `alteration`: the node's own rules change. No personal data is in an agreement but the names of those
 who answer for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.convert.agreement import parse_agreement
 from blindmatch.node.home import Node
 from blindmatch.node.store import AgreementRow
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Envelope, Party, SignedWithdrawal, Withdrawal
+from blindmatch.protocol.agreement import (
+    Agreement,
+    Envelope,
+    Leaving,
+    Party,
+    SignedWithdrawal,
+    Withdrawal,
+)
 from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 
-PROPOSALS = 200
-"""Proposals that wait for our signature; more are refused, so that no party can fill our disk."""
+PROPOSALS = 20
+"""Proposals of one agency's node that wait for our signature; more are refused, so that none fills our disk, nor keeps
+the others from proposing."""
+
+PROPOSALS_IN_ALL = 200
+"""The same over all agencies: at most 200 MiB."""
 
 SHORT = 12
 """Hexadecimal digits of an id that people see."""
@@ -31,7 +43,20 @@ class Held:
     agreement: Agreement
     envelope: Envelope
     received_at: int
-    withdrawn: Mapping[str, Withdrawal]
+    left: Mapping[str, Withdrawal]
+    """What the parties said that declined or withdrew, each verified."""
+    leaving: tuple[SignedWithdrawal, ...] = ()
+    """The same as it was signed, to be passed on."""
+
+    @property
+    def withdrawn(self) -> Mapping[str, Withdrawal]:
+        """The parties that had signed and withdrew."""
+        return {agency: word for agency, word in self.left.items() if word.kind is Leaving.WITHDRAWN}
+
+    @property
+    def declined(self) -> Mapping[str, Withdrawal]:
+        """The parties that declined to sign."""
+        return {agency: word for agency, word in self.left.items() if word.kind is Leaving.DECLINED}
 
     @property
     def id(self) -> bytes:
@@ -93,13 +118,12 @@ def _hold(row: AgreementRow) -> Held:
     if envelope.id != row.id:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, "its bytes are not those of its id")
     agreement = open_envelope(envelope)
-    withdrawn = {
-        agency: terms.read_withdrawal(
-            SignedWithdrawal(row.id, agency, kept.payload, kept.signature), agreement
-        )
-        for agency, kept in row.withdrawn_by.items()
-    }
-    return Held(agreement, envelope, row.received_at, withdrawn)
+    leaving = tuple(
+        SignedWithdrawal(row.id, agency, kept.payload, kept.signature)
+        for agency, kept in sorted(row.withdrawn_by.items())
+    )
+    left = {signed.agency: terms.read_withdrawal(signed, agreement) for signed in leaving}
+    return Held(agreement, envelope, row.received_at, left, leaving)
 
 
 def find(node: Node, agreement_id: bytes | str) -> Held:
@@ -123,38 +147,60 @@ def open_envelope(envelope: Envelope) -> Agreement:
         PeerError: ALTERED_AGREEMENT, or what `parse_agreement` raises.
         AgreementError: a field is wrong.
     """
-    agreement = parse_agreement(envelope.payload)
-    terms.check_signatures(agreement, envelope)
+    return _opened(envelope.payload, tuple(sorted(envelope.signatures.items())))
+
+
+@lru_cache(maxsize=16)
+def _opened(payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> Agreement:
+    """The same bytes are verified and parsed once: with fifty parties that takes longer than what they allow."""
+    agreement = parse_agreement(payload)
+    terms.check_signatures(agreement, Envelope(terms.PAYLOAD_TYPE, payload, dict(signatures)))
     return agreement
 
 
-def adopt(node: Node, envelope: Envelope, *, source: str) -> Held:
-    """Keep an agreement and the new signatures in an envelope, after checking all of it.
+def adopt(
+    node: Node,
+    envelope: Envelope,
+    *,
+    source: str,
+    left: Iterable[SignedWithdrawal] = (),
+    peer: bool = False,
+) -> Held:
+    """Keep an agreement, the new signatures in an envelope and new withdrawals, after checking all of it.
 
     Args:
         node: this node; it must be a party, with its own keys in the entry.
         envelope: from a peer, a file, or just drafted.
         source: where it came from, for the audit log: an agency, or a word such as `file` or `draft`.
+        left: who declined or withdrew, as whoever gave us the envelope holds it.
+        peer: `source` is the agency whose node brought it.
 
     Raises:
-        PeerError: WRONG_AGENCY when this node is no party; ALTERED_AGREEMENT; EXPIRED_AGREEMENT; OVER_LIMIT when too
-            many proposals wait already.
+        PeerError: WRONG_AGENCY when this node is no party; ALTERED_AGREEMENT; EXPIRED_AGREEMENT; BAD_SIGNATURE or
+            BAD_MESSAGE for a withdrawal; OVER_LIMIT when too many proposals of this agency wait already.
         AgreementError: a field is wrong, or our own entry is not ours.
     """
     agreement = open_envelope(envelope)
     check_own_entry(node, agreement)
+    left = tuple(left)
+    for signed in left:
+        terms.read_withdrawal(signed, agreement)
     kept = node.store.find_agreement(envelope.id)
     if kept is None:
         if node.clock() >= agreement.expires:
             raise PeerError(
                 PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.when(agreement.expires)}"
             )
-        _check_room(node)
-        if node.store.put_agreement(envelope.id, envelope.payload):
+        proposer = source if peer else ""
+        if proposer:
+            _check_room(node, proposer)
+        if node.store.put_agreement(envelope.id, envelope.payload, proposed_by=proposer):
             _note(node, envelope.id, "received" if source != "draft" else "drafted", source=source)
     for agency in sorted(envelope.signatures):
         if node.store.add_signature(envelope.id, agency, envelope.signatures[agency]):
             _note(node, envelope.id, "signature received", source=source, signed_by=agency)
+    for signed in left:
+        note_withdrawal(node, signed, source=source)
     return find(node, envelope.id)
 
 
@@ -218,7 +264,7 @@ def sign(node: Node, held: Held) -> Held:
 
 
 def check_signable(node: Node, held: Held) -> None:
-    """Whether this node may sign: the entry is ours, the schema is known, in time, nobody withdrew.
+    """Whether this node may sign: the entry is ours, the schema is known, in time, nobody declined or withdrew.
 
     Raises:
         PeerError: WRONG_AGENCY, SCHEMA_MISMATCH or EXPIRED_AGREEMENT.
@@ -226,37 +272,73 @@ def check_signable(node: Node, held: Held) -> None:
     """
     check_own_entry(node, held.agreement)
     check_schema(held.agreement)
-    if held.withdrawn:
-        raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {', '.join(sorted(held.withdrawn))}")
+    if held.left:
+        raise PeerError(
+            PeerCode.EXPIRED_AGREEMENT, departures(held), hint="Draft a new agreement without what was wrong."
+        )
     if node.clock() >= held.agreement.expires:
         raise PeerError(
             PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.when(held.agreement.expires)}"
         )
 
 
-def withdraw(node: Node, held: Held, reason: str, *, justification: str = "") -> SignedWithdrawal:
-    """Withdraw this node's agency: no further round runs under the agreement.
+def departures(held: Held) -> str:
+    """Who declined or withdrew, in a few words; empty when nobody did."""
+    return "; ".join(
+        f"{kind.value} by {', '.join(agencies)}"
+        for kind in Leaving
+        if (agencies := sorted(agency for agency, word in held.left.items() if word.kind is kind))
+    )
+
+
+def ended(node: Node, agreement_id: bytes) -> PeerError | None:
+    """Why nothing goes on under an agreement that a party has left, in that party's words; None when nobody has."""
+    held = find(node, agreement_id)
+    if not held.left:
+        return None
+    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
+    return PeerError(
+        PeerCode.EXPIRED_AGREEMENT,
+        departures(held) + (f" ({said})" if said else ""),
+        hint="No round can run under it any more. Draft and sign a new agreement.",
+    )
+
+
+def withdraw(
+    node: Node, held: Held, reason: str, *, justification: str = "", kind: Leaving = Leaving.WITHDRAWN
+) -> SignedWithdrawal:
+    """Withdraw this node's agency, or decline to sign: no further round runs under the agreement.
 
     Returns:
-        The signed withdrawal; the first one, when this node had withdrawn before.
+        The signed word; the first one, when this node had said it before.
 
     Raises:
-        PeerError: WRONG_AGENCY, when this node is no party.
-        AgreementError: the reason is too long or unprintable.
+        AgreementError: the reason is too long or unprintable, or a decline has none.
     """
     check_own_entry(node, held.agreement)
     agency = node.settings.agency
-    word = Withdrawal(held.id, agency, int(node.clock()), reason)
+    word = Withdrawal(held.id, agency, int(node.clock()), reason, kind)
     signed = terms.sign_withdrawal(word, node.keys.identity)
     if agency not in node.store.agreement(held.id).withdrawn_by:
-        _note(node, held.id, "withdrawn", justification=justification)
+        _note(node, held.id, kind.value, justification=justification)
         node.store.withdraw(held.id, agency, signed.payload, signed.signature)
     kept = node.store.agreement(held.id).withdrawn_by[agency]
     return SignedWithdrawal(held.id, agency, kept.payload, kept.signature)
 
 
-def note_withdrawal(node: Node, signed: SignedWithdrawal) -> Withdrawal:
-    """Verify and keep another party's withdrawal.
+def decline(node: Node, held: Held, reason: str, *, justification: str = "") -> SignedWithdrawal:
+    """Decline to sign: the agreement can never start. After signing this is a withdrawal.
+
+    Raises:
+        AgreementError: the reason is missing, too long or unprintable.
+    """
+    signed = node.settings.agency in held.envelope.signatures
+    kind = Leaving.WITHDRAWN if signed else Leaving.DECLINED
+    return withdraw(node, held, reason, justification=justification, kind=kind)
+
+
+def note_withdrawal(node: Node, signed: SignedWithdrawal, *, source: str = "") -> Withdrawal:
+    """Verify and keep another party's decline or withdrawal, whoever brought it (`source`, an agency).
 
     Raises:
         PeerError: UNKNOWN_AGREEMENT, WRONG_AGENCY, BAD_SIGNATURE or BAD_MESSAGE.
@@ -266,7 +348,9 @@ def note_withdrawal(node: Node, signed: SignedWithdrawal) -> Withdrawal:
         raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node does not hold the agreement")
     read = terms.read_withdrawal(signed, hold(row).agreement)
     if node.store.withdraw(signed.agreement, signed.agency, signed.payload, signed.signature):
-        _note(node, signed.agreement, "withdrawn", source=signed.agency)
+        _note(
+            node, signed.agreement, read.kind.value, source=source or signed.agency, signed_by=signed.agency
+        )
     return read
 
 
@@ -302,24 +386,27 @@ def ready(
     agreement = held.agreement
     counted = agreement.comparisons if edge is None else (agreement.comparison(edge),)
     used = max(node.store.rounds_used(agreement_id, each.id, but=resuming) for each in counted)
-    terms.check_usable(
-        agreement, held.envelope, now=int(now), rounds_used=used, withdrawn=tuple(held.withdrawn)
+    terms.check_allowed(  # `hold` verified every signature
+        agreement,
+        held.envelope,
+        now=int(now),
+        rounds_used=used,
+        withdrawn=tuple(held.withdrawn),
+        declined=tuple(held.declined),
     )
     check_own_entry(node, agreement)
     check_schema(agreement)
     return agreement, held.envelope
 
 
-def _check_room(node: Node) -> None:
-    agency = node.settings.agency
-    waiting = sum(
-        agency not in row.signatures and agency not in row.withdrawn_by for row in node.store.agreements()
-    )
-    if waiting >= PROPOSALS:
+def _check_room(node: Node, proposer: str) -> None:
+    waiting = node.store.waiting_proposals(node.settings.agency)
+    own, every = waiting.get(proposer, 0), sum(waiting.values())
+    if own >= PROPOSALS or every >= PROPOSALS_IN_ALL:
         raise PeerError(
             PeerCode.OVER_LIMIT,
-            f"{waiting} proposals wait for this agency's signature already",
-            hint="Sign or withdraw from those that wait.",
+            f"{own} proposals of {proposer}, of {every} in all, wait for this agency's signature already",
+            hint="Its officers sign or decline those that wait.",
         )
 
 

@@ -1,11 +1,13 @@
 """From an officer's TOML file to an agreement: read strictly, fill in what peers say of themselves, validate.
 
+One `[[edges]]` table may stand for many edges: where `agency` is a list, every receiver learns from every sender but itself.
+
 The file holds the terms in people's units: dates, lists, names. Whatever is wrong is an `AgreementError` with the
 path of the field as the officer wrote it, or an `InputError` when the file is no TOML at all.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -27,6 +29,7 @@ from blindmatch.protocol.agreement import (
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
+from blindmatch.protocol.transcript import digest
 
 DEFAULT_FACT_BYTES = 256
 DEFAULT_MINIMUM = 5
@@ -139,18 +142,32 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
         _check_linkage(threshold, f"thresholds[{index}]")
     if "standing" in values:
         _table(values, "standing", "standing", _STANDING)
+    return Draft(values, _everybody(values, edges, sides))
+
+
+def _everybody(
+    values: Mapping[str, Any],
+    edges: Sequence[Mapping[str, Any]],
+    sides: Sequence[tuple[str, Mapping[str, Any]]],
+) -> tuple[Mapping[str, Any], ...]:
+    """The parties that are written out, then those that only stand somewhere else."""
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
         checks.identifier(f"parties[{index}].agency", party.get("agency"))
     named = {party["agency"] for party in parties}
     for field, side in sides:
-        agency = side.get("agency")
-        checks.identifier(f"{field}.agency", agency)
+        for place, agency in _agencies(side, field):
+            checks.identifier(place, agency)
+            if agency not in named:
+                named.add(agency)
+                parties.append({"agency": agency})
+    for path, agency in _others(values, edges):
+        checks.identifier(path, agency)
         if agency not in named:
             named.add(agency)
             parties.append({"agency": agency})
-    return Draft(values, tuple(parties))
+    return tuple(parties)
 
 
 def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:
@@ -168,7 +185,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     values = draft.values
     schema = _given(values, "schema", "schema")
     try:
-        digest = load_schema(schema).digest
+        schema_digest = load_schema(schema).digest
     except SchemaError as error:
         raise AgreementError("schema", error.message, hint=error.hint) from None
     parties = []
@@ -178,7 +195,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     edges = []
     for index, edge in enumerate(values.get("edges", ())):
         with checks.at(f"edges[{index}]"):
-            edges.append(_edge(edge, standing="standing" in values))
+            edges += [_edge(each, standing="standing" in values) for each in _pairs(edge)]
     collector = values.get("collector", "")
     thresholds = []
     for index, threshold in enumerate(values.get("thresholds", ())):
@@ -191,7 +208,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         purpose=_text(_given(values, "purpose", "purpose")),
         parties=tuple(parties),
         schema=schema,
-        schema_digest=digest,
+        schema_digest=schema_digest,
         edges=tuple(edges),
         marking=_given(values, "marking", "marking"),
         handling_codes=_list(values.get("handling_codes", ["P"]), "handling_codes"),
@@ -227,6 +244,48 @@ def _party(given: Mapping[str, Any], entry: Party | None) -> Party:
                 hint=f"Add {given['agency']} to the peers in node.toml and reach its node, or write the entry out.",
             )
     return Party(**merged)
+
+
+def _agencies(side: Mapping[str, Any], field: str) -> list[tuple[str, Any]]:
+    """The agencies that one table names, each with its path; edges may name several."""
+    agency = side.get("agency")
+    if not isinstance(agency, list) or ".members[" in field:
+        return [(f"{field}.agency", agency)]
+    if not 0 < len(agency) <= LIMITS.parties:
+        raise AgreementError(
+            f"{field}.agency",
+            f"has {len(agency)} entries; between 1 and {LIMITS.parties} are allowed",
+        )
+    return [(f"{field}.agency[{place}]", each) for place, each in enumerate(agency)]
+
+
+def _others(values: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Who is a party without bringing a collection: the collector, and those that results are passed on to."""
+    if values.get("collector"):
+        yield "collector", values["collector"]
+    for index, edge in enumerate(edges):
+        field = f"edges[{index}].report_to"
+        for place, agency in enumerate(_list(edge.get("report_to", []), field)):
+            yield f"{field}[{place}]", agency
+
+
+def _pairs(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """One table per edge: every receiver with every sender but itself."""
+    sides = [_agencies(given[role], role) for role in ("receiver", "sender")]
+    pairs = [(r, s) for _, r in sides[0] for _, s in sides[1]]
+    if len(pairs) == 1:
+        return [_pair(given, *pairs[0])]
+    for name in ("id", "leakage"):
+        if name in given:
+            raise AgreementError(
+                name, "is for one edge, and this table stands for several", hint="Leave it out."
+            )
+    return [_pair(given, receiver, sender) for receiver, sender in pairs if receiver != sender]
+
+
+def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, Any]:
+    ends = {"receiver": receiver, "sender": sender}
+    return {**given, **{role: {**given[role], "agency": agency} for role, agency in ends.items()}}
 
 
 def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
@@ -292,8 +351,11 @@ def _words(given: Mapping[str, Any]) -> str:
 
 
 def edge_id(receiver: str, sender: str) -> str:
-    """An edge's usual name."""
-    return f"{receiver}-from-{sender}"[: terms.EDGE_CHARACTERS].rstrip("-")
+    """An edge's usual name; what would be too long ends in eight digits of its digest, so that names differ."""
+    name = f"{receiver}-from-{sender}"
+    if len(name) <= terms.EDGE_CHARACTERS:
+        return name
+    return f"{name[: terms.EDGE_CHARACTERS - 9]}-{digest(name.encode()).hex()[:8]}"
 
 
 def _side(given: Mapping[str, Any]) -> Side:

@@ -1,7 +1,8 @@
-"""Agreements between nodes: ask for party entries, push proposals and signatures, fetch what is missing.
+"""Agreements between nodes: ask for party entries, push proposals and signatures, fetch what is new.
 
-Pushing is best effort, party by party: one that is not reached fetches later, or gets a file. The channel comes in as
-a `Connect`, so that this module knows neither addresses nor TLS.
+Pushing is best effort, party by party: one that is not reached fetches later, or gets a file. Both ways carry all
+signatures, declines and withdrawals that the other side holds, so that news spreads through whoever is up. The channel
+comes in as a `Connect`, so that this module knows neither addresses nor TLS.
 """
 
 import asyncio
@@ -13,8 +14,11 @@ from typing import Any, Protocol, TypeVar
 from blindmatch.node.agreements import book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.convert import agreement as convert
+from blindmatch.node.convert.agreement import Copy
+from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.home import Node
-from blindmatch.protocol.agreement import Envelope, Party, SignedWithdrawal
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.agreement import Party, SignedWithdrawal
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
 
 Result = TypeVar("Result")
@@ -66,48 +70,66 @@ async def describe(connect: Connect, agency: str) -> Party:
     return party
 
 
-async def push(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
-    """Give every other party the agreement with all signatures we hold, and take in theirs.
+async def push(
+    node: Node, held: Held, connect: Connect, agencies: Iterable[str] | None = None
+) -> tuple[Held, list[Outcome]]:
+    """Give every other party, or some, the agreement with all that we hold of it, and take in what they hold.
 
     Returns:
         The agreement with what came back, and per party how it went.
     """
 
-    async def one(link: Link) -> Envelope:
-        request = convert.propose_request(held.envelope)
+    async def one(link: Link) -> Copy:
+        request = convert.propose_request(held.envelope, held.leaving)
         return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
 
-    return await _with_each(node, held, held.agreement.agencies, connect, one)
+    told = held.agreement.agencies if agencies is None else agencies
+    return await _with_each(node, held, told, connect, one)
 
 
 async def gather(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
     """Fetch missing signatures: from each party that lacks one itself, then from the others while some are missing."""
+    own = node.settings.agency
+    missing = [agency for agency in held.missing if agency != own]
+    if not missing or held.left:
+        return held, []
+    fresh, outcomes = await fetch(node, held, connect, missing)
+    still = [agency for agency in fresh.missing if agency != own]
+    if still and not fresh.left:
+        others = [agency for agency in held.agreement.agencies if agency not in missing]
+        fresh, more = await fetch(node, fresh, connect, others)
+        outcomes += more
+    return fresh, outcomes
 
-    async def one(link: Link) -> Envelope:
+
+async def fetch(
+    node: Node, held: Held, connect: Connect, agencies: Iterable[str] | None = None
+) -> tuple[Held, list[Outcome]]:
+    """Ask parties, or all of them, for all that they hold: signatures, declines, withdrawals."""
+
+    async def one(link: Link) -> Copy:
         reply = await link.call(link.agreements.Fetch, convert.fetch_request(held.id))
         return convert.read_fetch_reply(reply)
 
-    own = node.settings.agency
-    missing = [agency for agency in held.missing if agency != own]
-    if not missing:
-        return held, []
-    fresh, outcomes = await _with_each(node, held, missing, connect, one)
-    still = [agency for agency in fresh.missing if agency != own]
-    if still:
-        others = [agency for agency in held.agreement.agencies if agency not in missing]
-        fresh, more = await _with_each(node, fresh, others, connect, one)
-        outcomes += more
-    return fresh, outcomes
+    asked = held.agreement.agencies if agencies is None else agencies
+    return await _with_each(node, held, asked, connect, one)
 
 
 async def push_withdrawal(
     node: Node, held: Held, signed: SignedWithdrawal, connect: Connect
 ) -> list[Outcome]:
-    """Tell every other party that we withdraw."""
+    """Tell every other party that we decline or withdraw. Who never heard of the agreement is told of both."""
 
     async def one(link: Link) -> None:
-        reply = await link.call(link.agreements.Withdraw, convert.withdraw_request(signed))
-        convert.read_withdraw_reply(reply)
+        try:
+            reply = await link.call(link.agreements.Withdraw, convert.withdraw_request(signed))
+        except RefusalError as refusal:
+            if refusal.reason is not PeerCode.UNKNOWN_AGREEMENT:
+                raise
+            request = convert.propose_request(held.envelope, (signed,))
+            convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+        else:
+            convert.read_withdraw_reply(reply)
 
     return [outcome for outcome, _ in await _each(node, held, held.agreement.agencies, connect, one)]
 
@@ -117,15 +139,16 @@ async def _with_each(
     held: Held,
     agencies: Iterable[str],
     connect: Connect,
-    ask: Callable[[Link], Awaitable[Envelope]],
+    ask: Callable[[Link], Awaitable[Copy]],
 ) -> tuple[Held, list[Outcome]]:
     outcomes = []
-    for outcome, envelope in await _each(node, held, agencies, connect, ask):
+    for outcome, copy in await _each(node, held, agencies, connect, ask):
         error = outcome.error
-        if envelope is not None:
+        if copy is not None:
+            envelope, left = copy
             try:
                 _same(held, envelope, outcome.agency)
-                await asyncio.to_thread(book.adopt, node, envelope, source=outcome.agency)
+                await asyncio.to_thread(book.adopt, node, envelope, source=outcome.agency, left=left)
             except (PeerError, AgreementError) as wrong:
                 error = wrong
         outcomes.append(Outcome(outcome.agency, error))
@@ -139,7 +162,7 @@ async def _each(
     connect: Connect,
     ask: Callable[[Link], Awaitable[Result]],
 ) -> list[tuple[Outcome, Result | None]]:
-    """Ask every party but ourselves, at once; an error of one is its outcome and nothing more."""
+    """Ask every party but ourselves, at once; an error of one is its outcome, is remembered, and nothing more."""
 
     async def one(agency: str) -> tuple[Outcome, Result | None]:
         try:
@@ -148,9 +171,14 @@ async def _each(
         except BlindmatchError as error:
             return Outcome(agency, error), None
 
-    return list(await asyncio.gather(*(one(agency) for agency in agencies if agency != node.settings.agency)))
+    others = (agency for agency in agencies if agency != node.settings.agency)
+    results = list(await asyncio.gather(*map(one, others)))
+    for outcome, _ in results:
+        error = "" if outcome.error is None else outcome.error.message
+        await asyncio.to_thread(node.store.note_contact, held.id, outcome.agency, error)
+    return results
 
 
-def _same(held: Held, envelope: Envelope, agency: str) -> None:
+def _same(held: Held, envelope: terms.Envelope, agency: str) -> None:
     if envelope.payload != held.envelope.payload:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, f"{agency} answered with another agreement")

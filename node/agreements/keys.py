@@ -6,8 +6,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.node.agreements.groups import nameless
 from blindmatch.node.collections import Collection
-from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side
+from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side, Threshold
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -19,6 +20,8 @@ from blindmatch.protocol.linkage import (
     default_rates,
     load_schema,
     measure,
+    pooled_rates,
+    pooled_sizes,
 )
 from blindmatch.protocol.transcript import digest
 
@@ -68,6 +71,24 @@ def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: St
         raise AgreementError(field, error.message, hint=error.hint) from None
 
 
+def compile_threshold(agreement: Agreement, threshold: Threshold, stated: tuple[Stated, ...]) -> CompiledKeys:
+    """The keys of a round over a threshold, from each member's rates and number of records; see `linkage.pooled`.
+
+    No key is for records that lack a field: there are no two sides to lack it on. The expected leads are those over all pairs.
+
+    Raises:
+        AgreementError: no key is specific enough for these lists under the threshold's terms.
+    """
+    rates = pooled_rates(stated)
+    longer, shorter = pooled_sizes([records for _, records in stated])
+    linkage = replace(threshold.linkage, missing=False)
+    try:
+        return _compile(load_schema(agreement.schema), (rates, longer), (rates, shorter), linkage)
+    except SchemaError as error:
+        field = f"thresholds[{agreement.thresholds.index(threshold)}].linkage"
+        raise AgreementError(field, error.message, hint=error.hint) from None
+
+
 def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
     """To how many tokens a side's records are padded: room for two rows each, but never more than agreed."""
     return min(side.tokens_per_record, compiled.tokens_per_record(ROWS))
@@ -82,15 +103,19 @@ def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement
     )
 
 
-@lru_cache(maxsize=64)
 def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> Forecast:
-    """What to expect of an edge.
+    """What to expect of an edge; edges that differ in their agencies only share one reckoning.
 
     Args:
         schema_name: of the agreement.
         edge: lists are taken as full, and their values as common as the schema assumes.
         own: what is known better of this node's side.
     """
+    return _forecast(schema_name, nameless(edge), own)
+
+
+@lru_cache(maxsize=64)
+def _forecast(schema_name: str, edge: Edge, own: Own | None) -> Forecast:
     schema = load_schema(schema_name)
     stated = {
         "receiver": (default_rates(schema), edge.receiver.max_records),

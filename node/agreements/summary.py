@@ -7,32 +7,41 @@ from typing import Any
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.commonness import common_names
+from blindmatch.node.agreements.groups import Alike, alike
 from blindmatch.node.agreements.keys import Forecast, Own, forecast, own_rates
 from blindmatch.node.collections import open_collection
 from blindmatch.node.home import Node
+from blindmatch.node.store import Contact
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold
+from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
 Data = dict[str, Any]
+Shared = dict[int, tuple[Forecast, Data]]
 
 
 def summarise(node: Node, held: Held) -> Data:
     """Everything about an agreement that this node holds."""
     data = describe(held.agreement, held.envelope)
+    contacts = node.store.contacts(held.id)
     for party in data["parties"]:
-        word = held.withdrawn.get(party["agency"])
-        party["own"] = party["agency"] == node.settings.agency
-        party["withdrawn"] = None if word is None else {"at": iso(word.at), "reason": word.reason}
+        agency = party["agency"]
+        party["own"] = agency == node.settings.agency
+        party["withdrawn"] = _word(held.withdrawn.get(agency))
+        party["declined"] = _word(held.declined.get(agency))
+        party["reached"] = None if party["own"] else _contact(contacts.get(agency))
     schema = _schema(held.agreement)
+    known: dict[tuple[str, str], Own] = {}
+    shared: Shared = {}
+    used = node.store.rounds_used_by_edge(held.id)
     for edge, item in zip(held.agreement.edges, data["edges"], strict=True):
-        item["rounds_used"] = node.store.rounds_used(held.id, edge.id)
+        item["rounds_used"] = used.get(edge.id, 0)
         item["collection"] = _collection(node, held, edge)
         if schema and item["collection"] and item["collection"]["name"]:
-            own = _own(node, held, edge)
+            own = _own(node, held, edge, known)
             ahead = forecast(schema.name, edge, own)
-            item["forecast"] = _forecast(ahead)
+            item["forecast"] = _shared(ahead, shared)
             item["warnings"] = [*_warnings(edge, ahead), *common_names(schema, own.rates)]
     data["received_at"] = iso(held.received_at)
     data["state"] = state(node, held)
@@ -42,12 +51,19 @@ def summarise(node: Node, held: Held) -> Data:
 
 def brief(node: Node, held: Held) -> Data:
     """One line's worth of an agreement."""
+    contacts = node.store.contacts(held.id)
+    others = [agency for agency in held.agreement.agencies if agency != node.settings.agency]
     return {
         "id": held.id.hex(),
         "title": held.agreement.title,
         "parties": list(held.agreement.agencies),
+        "edges": len(held.agreement.edges),
         "expires": iso(held.agreement.expires),
+        "signed": [agency for agency in held.agreement.agencies if agency not in held.missing],
         "missing": list(held.missing),
+        "declined": sorted(held.declined),
+        "withdrawn": sorted(held.withdrawn),
+        "not_reached": [agency for agency in others if agency in contacts and contacts[agency].error],
         "state": state(node, held),
     }
 
@@ -55,6 +71,7 @@ def brief(node: Node, held: Held) -> Data:
 def describe(agreement: Agreement, envelope: Envelope) -> Data:
     """All terms of an agreement, without a node."""
     schema = _schema(agreement)
+    shared: Shared = {}
     return {
         "id": envelope.id.hex(),
         "title": agreement.title,
@@ -70,7 +87,10 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
             "known": schema is not None,
             "compared": _compared(schema),
         },
-        "edges": [_edge(edge, schema, standing=agreement.standing is not None) for edge in agreement.edges],
+        "edges": [
+            _edge(edge, schema, shared, standing=agreement.standing is not None) for edge in agreement.edges
+        ],
+        "alike": [_alike(each) for each in alike(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
         "marking": agreement.marking,
         "handling_codes": list(agreement.handling_codes),
@@ -88,16 +108,17 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
 def state(node: Node, held: Held) -> str:
     """How an agreement stands, in a few words."""
     agreement, now = held.agreement, node.clock()
-    if held.withdrawn:
-        return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
+    if held.left:
+        return book.departures(held)
     if now >= agreement.expires:
         return "expired"
     if held.missing:
         return f"waits for {', '.join(held.missing)}"
     if now < agreement.not_before:
         return "signed, not valid yet"
-    used = [node.store.rounds_used(held.id, each.id) for each in agreement.comparisons]
-    return "rounds used up" if min(used) >= agreement.rounds_budget else "in force"
+    used = node.store.rounds_used_by_edge(held.id)
+    least = min(used.get(each.id, 0) for each in agreement.comparisons)
+    return "rounds used up" if least >= agreement.rounds_budget else "in force"
 
 
 def iso(seconds: int) -> str:
@@ -128,12 +149,39 @@ def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
-def _own(node: Node, held: Held, edge: Edge) -> Own:
-    """What this node's list says of itself."""
-    collection = open_collection(node, bindings.collection_for(node, held, edge.id).id)
-    selected = collection.select(held.agreement.handling_codes)
+def _own(node: Node, held: Held, edge: Edge, known: dict[tuple[str, str], Own]) -> Own:
+    """What this node's list says of itself; measured once for all edges that it enters."""
+    row = bindings.collection_for(node, held, edge.id)
     role = "receiver" if edge.receiver.agency == node.agency else "sender"
-    return Own(role, own_rates(collection, selected, held.id), len(selected))
+    if (row.id, role) not in known:
+        collection = open_collection(node, row.id)
+        selected = collection.select(held.agreement.handling_codes)
+        known[row.id, role] = Own(role, own_rates(collection, selected, held.id), len(selected))
+    return known[row.id, role]
+
+
+def _word(left: Withdrawal | None) -> Data | None:
+    """What a party said when it declined or withdrew."""
+    return None if left is None else {"at": iso(left.at), "reason": left.reason}
+
+
+def _contact(contact: Contact | None) -> Data | None:
+    """When a party was last reached; None when nobody has tried."""
+    if contact is None:
+        return None
+    reached = None if contact.reached_at is None else iso(contact.reached_at)
+    return {"at": reached, "tried": iso(contact.tried_at), "error": contact.error or None}
+
+
+def _alike(group: Alike) -> Data:
+    return {
+        "edges": [edge.id for edge in group.edges],
+        "receivers": list(group.receivers),
+        "senders": list(group.senders),
+        "whole": group.whole,
+        "senders_of": {} if group.whole else {r: list(group.senders_of(r)) for r in group.receivers},
+        **group.words(),
+    }
 
 
 def _schema(agreement: Agreement) -> Schema | None:
@@ -150,7 +198,7 @@ def _compared(schema: Schema | None) -> list[str]:
     return [] if schema is None else [field.title for field in schema.fields]
 
 
-def _edge(edge: Edge, schema: Schema | None, *, standing: bool) -> Data:
+def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
         "id": edge.id,
@@ -171,7 +219,7 @@ def _edge(edge: Edge, schema: Schema | None, *, standing: bool) -> Data:
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
         "linkage": vars(edge.linkage),
-        "forecast": None if ahead is None else _forecast(ahead),
+        "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
 
@@ -190,6 +238,13 @@ def _threshold(threshold: Threshold, collector: str) -> Data:
         "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
         "linkage": vars(threshold.linkage),
     }
+
+
+def _shared(ahead: Forecast, shared: Shared) -> Data:
+    """The forecast's data, made once for all edges that share it."""
+    if id(ahead) not in shared:
+        shared[id(ahead)] = ahead, _forecast(ahead)
+    return shared[id(ahead)][1]
 
 
 def _forecast(ahead: Forecast) -> Data:

@@ -14,7 +14,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from blindmatch.node import garbage
-from blindmatch.node.cli.common import debugging, no_core_files, report, report_unexpected
+from blindmatch.node.cli.common import (
+    debugging,
+    forget_home,
+    no_core_files,
+    report,
+    report_unexpected,
+)
 from blindmatch.node.cli.startup import settle
 from blindmatch.protocol.errors import BlindmatchError
 
@@ -33,7 +39,9 @@ NOUNS = {
     "collection": Noun(
         "blindmatch.node.cli.collection", "app", "Import, list and delete collections of records."
     ),
-    "agreement": Noun("blindmatch.node.cli.agreement", "app", "Draft, show, sign and verify agreements."),
+    "agreement": Noun(
+        "blindmatch.node.cli.agreement", "app", "Draft, show, sign, decline and verify agreements."
+    ),
     "round": Noun("blindmatch.node.cli.round", "app", "Run a round of an agreement, and read its results."),
     "check": Noun("blindmatch.node.cli.check", "app", "Compare one record now, under a standing agreement."),
     "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
@@ -158,6 +166,7 @@ def root(
     on stderr; the exit status is 0 done, 1 failed, 2 wrong words.
     """
     debugging(debug)
+    forget_home()
 
 
 def main() -> None:

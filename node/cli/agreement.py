@@ -1,7 +1,8 @@
-"""`blindmatch agreement`: draft, read, sign, verify and withdraw from agreements."""
+"""`blindmatch agreement`: draft, read, sign, decline, verify and withdraw from agreements."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,8 @@ from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings, book, files, summary
 from blindmatch.node.agreements.book import Held, short
 from blindmatch.node.agreements.draft import complete, read_draft
-from blindmatch.node.agreements.template import Choices, template
+from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
+from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
@@ -31,13 +33,22 @@ from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
 from blindmatch.node.files import write_atomically
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, checks
-from blindmatch.protocol.errors import InputError, PeerError
+from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, SignedWithdrawal
+from blindmatch.protocol.errors import ConfigError, InputError, PeerError
 
-app = typer.Typer(help="Draft, show, sign and verify agreements.", no_args_is_help=True)
+app = typer.Typer(help="Draft, show, sign, decline and verify agreements.", no_args_is_help=True)
+
+_NAMED = 4
+"""Agencies that a table's cell names."""
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Contact no other node.")]
+FullOption = Annotated[
+    bool,
+    typer.Option(
+        "--full", "--edges", help="Print every edge, also those that differ in their agencies only."
+    ),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
@@ -45,16 +56,51 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for con
 def draft(
     *,
     file: Annotated[Path | None, typer.Argument(help="A draft file, edited: becomes an agreement.")] = None,
-    receiver: Annotated[str, typer.Option(help="Write a draft file: the agency that learns.")] = "",
+    pattern: Annotated[
+        Pattern | None,
+        typer.Option(help="Write a draft file: who compares with whom. bipartite when left out."),
+    ] = None,
+    receiver: Annotated[
+        list[str] | None, typer.Option(help="An agency that learns: the hub of a star, who asks; repeatable.")
+    ] = None,
     sender: Annotated[
         list[str] | None, typer.Option(help="An agency that it learns from; repeatable.")
     ] = None,
+    member: Annotated[
+        list[str] | None, typer.Option(help="A member of all-pairs, or of a threshold; repeatable.")
+    ] = None,
+    both: Annotated[
+        bool, typer.Option("--both", help="Of a star: each of the others learns from the hub, too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write the draft file; else stdout.")] = None,
     disclosure: Annotated[Disclosure, typer.Option(help="What every edge reveals.")] = Disclosure.HITS,
-    receiver_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "subjects",
-    sender_kind: Annotated[str, typer.Option(help="subjects, suppliers or bidders.")] = "suppliers",
+    count: Annotated[bool, typer.Option("--count", help="Short for --disclosure count.")] = False,
+    total: Annotated[
+        str, typer.Option("--sum", metavar="FIELD", help="--disclosure sum, of this fact of the sender's.")
+    ] = "",
+    decimals: Annotated[int, typer.Option(help="Of a sum: digits after the point that count.")] = 0,
+    minimum: Annotated[int, typer.Option(help="Of counts, sums, thresholds: fewer give no result.")] = 5,
+    band: Annotated[int, typer.Option(help="Of counts, sums, thresholds: results in steps of this.")] = 1,
+    report_to: Annotated[
+        list[str] | None, typer.Option(help="Of counts and sums: an agency that is told, too; repeatable.")
+    ] = None,
+    threshold: Annotated[
+        int, typer.Option(metavar="T", help="Also what at least T of the members hold.")
+    ] = 0,
+    collector: Annotated[str, typer.Option(help="Of a threshold: the agency that collects.")] = "",
+    standing: Annotated[
+        int, typer.Option(metavar="DAYS", help="A standing agreement, whose keys serve so many days.")
+    ] = 0,
+    checks_per_day: Annotated[
+        int, typer.Option(help="Of a standing agreement: single records per edge and day.")
+    ] = 0,
+    receiver_kind: Annotated[
+        str, typer.Option(help="subjects, suppliers or bidders; usual for the pattern when left out.")
+    ] = "",
+    sender_kind: Annotated[str, typer.Option(help="The same for who sends.")] = "",
     max_records: Annotated[int, typer.Option(help="Largest collection on either side.")] = 20_000,
-    tokens: Annotated[int, typer.Option(help="Tokens that every record is padded to.")] = 8,
+    asked_records: Annotated[int, typer.Option(help="Of a request: the most that one may ask for.")] = ASKED,
+    tokens: Annotated[int, typer.Option(help="The most tokens that a record is padded to.")] = 160,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Take in an agreement that another party exported.")
     ] = None,
@@ -71,20 +117,42 @@ def draft(
     For example:
 
         blindmatch agreement draft --receiver west-force --sender east-council --out draft.toml
+        blindmatch agreement draft --pattern all-pairs --member a --member b --member c --count --out draft.toml
         blindmatch agreement draft draft.toml
     """
-    chosen = [
-        name for name, given in (("FILE", file), ("--receiver", receiver), ("--import", imported)) if given
-    ]
-    if len(chosen) != 1:
-        raise typer.BadParameter("give either a draft FILE, or --receiver and --sender, or --import FILE")
-    if receiver:
-        if not sender:
-            raise typer.BadParameter("--receiver needs at least one --sender")
-        for agency in (receiver, *sender):
-            checks.identifier("agency", agency)
-        choices = Choices(receiver, sender, receiver_kind, sender_kind, disclosure, max_records, tokens)
-        _write_template(template(choices, time.time()), out)
+    written = bool(pattern or receiver or sender or member)
+    if sum((file is not None, written, imported is not None)) != 1:
+        raise typer.BadParameter("give a draft FILE, or a pattern's agencies, or --import FILE")
+    if written:
+        if count or total:
+            disclosure = Disclosure.SUM if total else Disclosure.COUNT
+        choices = Choices(
+            receivers=receiver or (),
+            senders=sender or (),
+            pattern=pattern or Pattern.BIPARTITE,
+            members=member or (),
+            both=both,
+            receiver_kind=receiver_kind,
+            sender_kind=sender_kind,
+            disclosure=disclosure,
+            value=total,
+            decimals=decimals,
+            minimum=minimum,
+            band=band,
+            report_to=report_to or (),
+            max_records=max_records,
+            asked_records=asked_records,
+            tokens_per_record=tokens,
+            at_least=threshold,
+            collector=collector,
+            epoch_days=standing,
+            checks_per_day=checks_per_day,
+        )
+        try:
+            text = template(choices, time.time())
+        except ConfigError as error:
+            raise typer.BadParameter(f"{error.message}. {error.hint}") from None
+        _write_template(text, out)
         return
     with open_node(home, passphrase_file) as node:
         if imported is not None:
@@ -134,8 +202,9 @@ def show(
     *,
     agreement: IdArgument,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Ask the parties for missing signatures first.")
+        bool, typer.Option("--fetch", help="Ask the parties first who has signed, declined or withdrawn.")
     ] = False,
+    full: FullOption = False,
     export: Annotated[Path | None, typer.Option(help="Also write it to a file, with all signatures.")] = None,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
@@ -149,18 +218,19 @@ def show(
         held = book.find(node, agreement)
         reached: list[agreements.Outcome] = []
         if fetch:
-            held, reached = asyncio.run(agreements.gather(node, held, connector(node)))
+            held, reached = asyncio.run(agreements.fetch(node, held, connector(node)))
         if export is not None:
             files.write(export, held.envelope)
         data = summary.summarise(node, held)
     screen.outcomes(reached, "asked")
-    emit(data, as_json, lambda: screen.show(data))
+    emit(data, as_json, lambda: screen.show(data, full=full))
 
 
 @app.command()
 def sign(
     *,
     agreement: IdArgument,
+    full: FullOption = False,
     collection: Annotated[
         list[str] | None,
         typer.Option(metavar="EDGE=NAME", help="The collection that we bring to an edge; repeatable."),
@@ -181,9 +251,11 @@ def sign(
         held = book.find(node, agreement)
         book.check_signable(node, held)
         for edge, name in chosen:  # checked before the question is asked, bound after the answer
-            bindings.check_fit(node, held.agreement, held.agreement.edge(edge), node.store.collection(name))
+            bindings.check_fit(
+                node, held.agreement, held.agreement.comparison(edge), node.store.collection(name)
+            )
         if node.settings.agency in held.missing and not yes:
-            _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json)
+            _ask(node, held, f"Sign for {node.settings.name}?", as_json=as_json, full=full)
         for edge, name in chosen:
             bindings.bind(node, held, edge, name)
         problems = bindings.bind_defaults(node, held)
@@ -258,12 +330,17 @@ def _verdicts(agreement: Agreement, envelope: Envelope) -> dict[str, str]:
 @app.command("list")
 def list_(
     *,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Ask the parties first who has signed, declined or withdrawn.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the agreements that this node holds, and how each stands."""
+    """List the agreements that this node holds, how each stands, and who was not reached about it."""
     with open_node(home, passphrase_file) as node:
+        if fetch:
+            asyncio.run(_fetch_all(node))
         data = [summary.brief(node, held) for held in book.everything(node)]
 
     def render() -> None:
@@ -271,15 +348,55 @@ def list_(
             (
                 item["id"][: book.SHORT],
                 item["title"],
-                ", ".join(item["parties"]),
+                _named(item["parties"]),
+                item["edges"],
+                f"{len(item['signed'])} of {len(item['parties'])}",
+                _named(item["not_reached"]),
                 item["expires"][:10],
                 item["state"],
             )
             for item in data
         ]
-        table(("id", "title", "parties", "expires", "state"), rows, empty="No agreements.")
+        columns = ("id", "title", "parties", "edges", "signed", "not reached", "expires", "state")
+        table(columns, rows, empty="No agreements.")
 
     emit(data, as_json, render)
+
+
+async def _fetch_all(node: Node) -> None:
+    """Ask the parties of every agreement that may still change."""
+    held = [each for each in book.everything(node) if not each.left]
+    await asyncio.gather(*(agreements.fetch(node, each, connector(node)) for each in held))
+
+
+def _named(agencies: Sequence[str]) -> str:
+    """Agencies in one cell of a table."""
+    shown = ", ".join(agencies[:_NAMED])
+    return shown if len(agencies) <= _NAMED else f"{shown} and {len(agencies) - _NAMED} more"
+
+
+@app.command()
+def decline(
+    *,
+    agreement: IdArgument,
+    reason: Annotated[str, typer.Option(help="Why; every party reads it.")],
+    justification: Annotated[str, typer.Option(help="Why, for this node's audit log only.")] = "",
+    yes: YesOption = False,
+    offline: OfflineOption = False,
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decline to sign an agreement, with a reason that is signed: it can never start, and every party sees who and why.
+
+    After signing this is a withdrawal. Declining again tells those parties that were not reached.
+    """
+    with open_node(home, passphrase_file) as node:
+        held = book.find(node, agreement)
+        if not yes and node.settings.agency not in held.left:
+            _ask(node, held, f"Decline for {node.settings.name}, for good?", as_json=as_json)
+        signed = book.decline(node, held, reason, justification=justification)
+        _leave(node, held, signed, offline=offline, as_json=as_json)
 
 
 @app.command()
@@ -300,17 +417,17 @@ def withdraw(
     """
     with open_node(home, passphrase_file) as node:
         held = book.find(node, agreement)
-        if not yes and node.settings.agency not in held.withdrawn:
+        if not yes and node.settings.agency not in held.left:
             _ask(node, held, f"Withdraw {node.settings.name} for good?", as_json=as_json)
         signed = book.withdraw(node, held, reason, justification=justification)
-        reached = (
-            [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
-        )
-        held = book.find(node, held.id)
-        data: dict[str, Any] = {
-            **summary.brief(node, held),
-            "reached": screen.outcome_data(reached),
-        }
+        _leave(node, held, signed, offline=offline, as_json=as_json)
+
+
+def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, as_json: bool) -> None:
+    """Tell the parties that we declined or withdrew, and say who heard it."""
+    reached = [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
+    held = book.find(node, held.id)
+    data: dict[str, Any] = {**summary.brief(node, held), "reached": screen.outcome_data(reached)}
 
     def render() -> None:
         typer.echo(f"{short(held.id)}: {data['state']}.")
@@ -319,10 +436,10 @@ def withdraw(
     emit(data, as_json, render)
 
 
-def _ask(node: Node, held: Held, question: str, *, as_json: bool) -> None:
+def _ask(node: Node, held: Held, question: str, *, as_json: bool, full: bool = False) -> None:
     """Show what it is about and ask; end with status 1 unless the answer is yes."""
     if not as_json:
-        screen.show(summary.summarise(node, held))
+        screen.show(summary.summarise(node, held), full=full)
         typer.echo()
     if not typer.confirm(question, err=True):
         note("Nothing was changed.")

@@ -1,5 +1,6 @@
 """An agreement on an officer's terminal: every term in words, from the data of `agreements.summary`."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ Data = dict[str, Any]
 _KEYS_SHOWN = 12
 
 
-def show(data: Data) -> None:
-    """Print everything."""
+def show(data: Data, *, full: bool = False) -> None:
+    """Print everything; edges that differ in their agencies only once, unless `full`."""
     title(data["title"])
     facts(list(_head(data)))
     section("Purpose", data["purpose"])
@@ -23,8 +24,7 @@ def show(data: Data) -> None:
         _party(party)
     _schema(data["schema"])
     typer.echo("\nEdges: who learns what from whom")
-    for edge in data["edges"]:
-        _edge(edge, data["rounds_budget"])
+    _edges(data, full=full)
     for threshold in data["thresholds"]:
         _threshold(threshold)
     if data["standing"]:
@@ -95,18 +95,26 @@ def _head(data: Data) -> Iterator[tuple[str, object]]:
 
 def _party(party: Data) -> None:
     mark = "signed" if party["signed"] else "NOT SIGNED"
-    withdrawn = party.get("withdrawn")
-    if withdrawn:
-        mark = f"WITHDRAWN on {_time(withdrawn['at'])}" + (
-            f": {withdrawn['reason']}" if withdrawn["reason"] else ""
-        )
+    for how in ("declined", "withdrawn"):
+        if word := party.get(how):
+            reason = f": {_indented(word['reason'], 4)}" if word["reason"] else ""
+            mark = f"{how.upper()} on {_time(word['at'])}{reason}"
     own = " (this node)" if party.get("own") else ""
-    typer.echo(f"  {party['agency']}{own}: {party['name']}, {party['role']} - {mark}")
+    typer.echo(f"  {party['agency']}{own}: {party['name']}, {party['role']} - {mark}{_reached(party)}")
     typer.echo(f"    legal basis      {_indented(party['legal_basis'], 21)}")
     if party["contact"]:
         typer.echo(f"    contact          {_indented(party['contact'], 21)}")
     typer.echo(f"    identity key     {grouped(party['identity_key'])}")
     typer.echo(f"    certificate key  {grouped(party['certificate_key'])}")
+
+
+def _reached(party: Data) -> str:
+    """What a reader should know of the way to a party: nothing, when it was reached the last time."""
+    reached = party.get("reached")
+    if reached is None or not reached["error"]:
+        return ""
+    since = f"since {_time(reached['at'])}" if reached["at"] else "yet"
+    return f"; not reached {since}: {reached['error']}"
 
 
 def _schema(schema: Data) -> None:
@@ -117,14 +125,99 @@ def _schema(schema: Data) -> None:
         typer.echo(f"  compares {', '.join(schema['compared'])}")
 
 
+def _edges(data: Data, *, full: bool) -> None:
+    """Each kind of edge once, and what this node brings to its own; or every edge."""
+    by_id = {edge["id"]: edge for edge in data["edges"]}
+    for group in data["alike"]:
+        edges = [by_id[name] for name in group["edges"]]
+        if full or len(edges) == 1:
+            for edge in edges:
+                _edge(edge, data["rounds_budget"])
+        else:
+            _group(group, edges, data["rounds_budget"])
+
+
+def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
+    receivers, senders, first = group["receivers"], group["senders"], edges[0]
+    if set(receivers) == set(senders) and group["whole"]:
+        typer.echo(
+            f"  Every one of {len(receivers)} agencies from every other: {len(edges)} edges, all alike"
+        )
+        _names("agencies", receivers)
+    elif group["whole"]:
+        typer.echo(
+            f"  {_counted(receivers, 'receiver')}, each from {_counted(senders, 'sender')}: {len(edges)} edges, all alike"
+        )
+        _names("receiver", receivers)
+        _names("sender", senders)
+    else:
+        typer.echo(f"  {len(edges)} edges, all alike")
+        for receiver, named in group["senders_of"].items():
+            _names("", [f"{receiver} from {', '.join(named)}"])
+    for role in ("receiver", "sender"):
+        _side(f"each {role}", first[role])
+    _terms(first)
+    _learns({**group, "leakage_is_usual": first["leakage_is_usual"], "leakage": first["leakage"]})
+    own = [edge for edge in edges if edge.get("collection") is not None]
+    for part in _by_own_side(own) or [list(edges)]:
+        shown = part[0]
+        if len(part) < len(edges):
+            _names("ours", [edge["id"] for edge in part])
+        if shown["forecast"] is not None:
+            _forecast(shown["forecast"])
+        for warning in shown["warnings"]:
+            typer.echo(f"    WARNING  {warning}")
+        if "rounds_used" in shown:
+            used = sorted({edge["rounds_used"] for edge in part})
+            typer.echo(
+                f"    used     {'-'.join(map(str, used[:: len(used) - 1 or 1]))} of {budget} rounds each"
+            )
+        _brought(shown)
+
+
+def _by_own_side(edges: Sequence[Data]) -> list[list[Data]]:
+    """This node's edges by what it brings to them, as receiver or as sender."""
+    found: dict[str, list[Data]] = {}
+    for edge in edges:
+        own = (edge["forecast"] or {}).get("own", "")
+        collection = {name: value for name, value in edge["collection"].items() if name != "hint"}
+        found.setdefault(f"{own} {collection} {edge['warnings']}", []).append(edge)
+    return list(found.values())
+
+
+def _counted(names: Sequence[str], what: str) -> str:
+    return f"1 {what}" if len(names) == 1 else f"{len(names)} {what}s"
+
+
+def _names(label: str, names: Sequence[str]) -> None:
+    lines = textwrap.wrap(", ".join(names), 100, break_long_words=False, break_on_hyphens=False)
+    for index, line in enumerate(lines):
+        typer.echo(f"    {label if index == 0 else '':<8} {line}")
+
+
 def _edge(edge: Data, budget: int) -> None:
     typer.echo(f"  {edge['id']}")
     for role in ("receiver", "sender"):
-        side = edge[role]
-        typer.echo(
-            f"    {role:<9}{side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
-            f"padded to one number of tokens, at most {side['tokens_per_record']}"
-        )
+        _side(f"{role:<8} {edge[role]['agency']}", edge[role])
+    _terms(edge)
+    _learns(edge)
+    if edge["forecast"] is not None:
+        _forecast(edge["forecast"])
+    for warning in edge["warnings"]:
+        typer.echo(f"    WARNING  {warning}")
+    if "rounds_used" in edge:
+        typer.echo(f"    used     {edge['rounds_used']} of {budget} rounds")
+    _brought(edge)
+
+
+def _side(label: str, side: Data) -> None:
+    typer.echo(
+        f"    {label}: at most {side['max_records']:,} {side['collection_kind']}, "
+        f"padded to one number of tokens, at most {side['tokens_per_record']}"
+    )
+
+
+def _terms(edge: Data) -> None:
     number = (
         f"; nothing below {edge['minimum_count']:,} matches, in steps of {edge['band']:,}"
         if edge["band"]
@@ -135,45 +228,44 @@ def _edge(edge: Data, budget: int) -> None:
     if edge["facts"]:
         typer.echo(f"    facts    {', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
     typer.echo(f"    keys     {_linkage(edge['linkage'])}")
+
+
+def _learns(edge: Data) -> None:
     typer.echo(f"    learns   {edge['receiver_learns']}")
     typer.echo(f"             {edge['sender_learns']}")
     typer.echo(f"             {edge['both_learn']}")
     if not edge["leakage_is_usual"]:
         typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
-    if edge["forecast"] is not None:
-        _forecast(edge["forecast"])
-    for warning in edge["warnings"]:
-        typer.echo(f"    WARNING  {warning}")
-    if "rounds_used" in edge:
-        typer.echo(f"    used     {edge['rounds_used']} of {budget} rounds")
+
+
+def _brought(edge: Data) -> None:
+    """What this node brings to an edge."""
     collection = edge.get("collection")
-    if collection is not None:
-        name = collection["name"]
-        text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
-        typer.echo(f"    we bring {text}")
-        if lacking := collection.get("facts_missing"):
-            typer.echo(
-                f"    WARNING  {name} has no fact {', '.join(lacking)}; nothing goes out under that name"
-            )
+    if collection is None:
+        return
+    name = collection["name"]
+    text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
+    typer.echo(f"    we bring {text}")
+    if lacking := collection.get("facts_missing"):
+        typer.echo(f"    WARNING  {name} has no fact {', '.join(lacking)}; nothing goes out under that name")
 
 
 def _threshold(threshold: Data) -> None:
     typer.echo(f"  {threshold['id']}")
     for side in threshold["members"]:
-        typer.echo(
-            f"    member   {side['agency']}: at most {side['max_records']:,} {side['collection_kind']}, "
-            f"padded to one number of tokens, at most {side['tokens_per_record']}"
-        )
+        _side(f"member   {side['agency']}", side)
     typer.echo(
         f"    reveals  what at least {threshold['at_least']} of them share; nothing below "
         f"{threshold['minimum_count']:,} shared keys"
     )
     typer.echo(f"    keys     {_linkage(threshold['linkage'])}")
-    typer.echo(f"    learns   {threshold['member_learns']}")
-    typer.echo(f"             {threshold['collector_learns']}")
-    typer.echo(f"             {threshold['both_learn']}")
-    if not threshold["leakage_is_usual"]:
-        typer.echo(f"    signed   {_indented(threshold['leakage'], 13)}")
+    _learns(
+        {
+            **threshold,
+            "receiver_learns": threshold["member_learns"],
+            "sender_learns": threshold["collector_learns"],
+        }
+    )
 
 
 def _forecast(ahead: Data) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,9 +36,51 @@ else:
 
 DEFAULT_HOME = Path("node")
 
+_home: str = ""
+
+
+def _remember_home(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
+    """A folder that stands on the command line must stand in the commands of hints, too."""
+    global _home  # noqa: PLW0603 - one folder per process, as the command names it
+    source = context.get_parameter_source(parameter.name or "")
+    _home = str(value) if source is not None and source.name == "COMMANDLINE" else ""
+    return value
+
+
+def forget_home() -> None:
+    """At the start of a command: none was named yet."""
+    global _home  # noqa: PLW0603 - see above
+    _home = ""
+
+
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="BLINDMATCH_HOME", help="The node's data folder.", show_default=True)
+    Path,
+    typer.Option(
+        "--home",
+        envvar="BLINDMATCH_HOME",
+        help="The node's data folder.",
+        show_default=True,
+        callback=_remember_home,
+    ),
 ]
+
+HOMELESS = frozenset({"pki init", "pki issue", "pki revoke", "pki show", "collection map"})
+"""Commands that know no node's folder."""
+
+_COMMAND = re.compile(
+    r"\bblindmatch ((?:node|pki|collection|agreement|round|audit|keys) [a-z]+)\b(?! --home)(?![^`\n]* --home )"
+)
+
+
+def with_home(text: str) -> str:
+    """A hint whose every command names the node's folder, when this command had to: it can be copied as it is."""
+
+    def named(found: re.Match[str]) -> str:
+        return found[0] if found[1] in HOMELESS else f"{found[0]} --home {shlex.quote(_home)}"
+
+    return _COMMAND.sub(named, text) if _home and _home != str(DEFAULT_HOME) else text
+
+
 PassphraseOption = Annotated[
     Path | None,
     typer.Option(
@@ -125,13 +169,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
     if not rows:
         typer.echo(empty)
         return
+    console().print(make_table(columns, rows))
+
+
+def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "tables.Table":
+    """The table that `table` prints."""
     made = tables.Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
         made.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         made.add_row(*(text.Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    console().print(made)
+    return made
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
@@ -169,14 +218,14 @@ def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def note(text: str) -> None:
     """One line for the operator on stderr: not a result."""
-    typer.echo(text, err=True)
+    typer.echo(with_home(text), err=True)
 
 
 def report(error: BlindmatchError) -> None:
     """An error and what to do about it, on stderr."""
     typer.echo(f"error: {error}", err=True)
     if error.hint:
-        typer.echo(f"hint: {error.hint}", err=True)
+        typer.echo(f"hint: {with_home(error.hint)}", err=True)
 
 
 def report_unexpected(error: Exception) -> None:

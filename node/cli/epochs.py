@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blindmatch.node.home import Node
-    from blindmatch.node.runner import EdgeOutcome
+    from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.store import EdgeRow
 
 SHORT = 12

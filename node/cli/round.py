@@ -4,58 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from blindmatch.node.cli import epochs
+from blindmatch.node.cli import round_status as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
     PassphraseOption,
-    console,
     emit,
     moment,
     note,
     open_node,
     table,
-    watched,
 )
+from blindmatch.node.cli.round_numbers import reports, show_numbers
+from blindmatch.node.cli.round_progress import drawn_edges
+from blindmatch.node.cli.round_status import SHORT_ROUND
 from blindmatch.node.cli.startup import Later
 from blindmatch.node.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 
 if TYPE_CHECKING:
-    from rich import progress as bars
-
-    from blindmatch.node import logs, outlook, results, runner
+    from blindmatch.node import logs, numbers, outlook, overview, results, runner
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
+    from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.home import Node
     from blindmatch.node.outlook import Outlook
-    from blindmatch.node.receiving import Progress
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome
+    from blindmatch.node.runner import RoundOutcome
     from blindmatch.node.store import EdgeRow
-    from blindmatch.protocol import standing as receipts_of
-    from blindmatch.protocol import transcript
+    from blindmatch.protocol import standing, threshold, transcript
+    from blindmatch.protocol.agreement import Agreement
 else:
-    logs, outlook, results, runner, wire_module = (
-        Later(f"blindmatch.node.{name}") for name in ("logs", "outlook", "results", "runner", "wire")
+    logs, numbers, outlook, overview, results, runner, wire_module = (
+        Later(f"blindmatch.node.{name}")
+        for name in ("logs", "numbers", "outlook", "overview", "results", "runner", "wire")
     )
-    book, bars = Later("blindmatch.node.agreements.book"), Later("rich.progress")
-    receipts_of, transcript = Later("blindmatch.protocol.standing"), Later("blindmatch.protocol.transcript")
+    book = Later("blindmatch.node.agreements.book")
+    standing, threshold, transcript = (
+        Later(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
+    )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
 
-SHORT_ROUND = 12
-"""Hexadecimal digits of a round's id that people see."""
+app.command()(reports)
 
 RoundArgument = Annotated[
     str,
@@ -82,7 +82,12 @@ def run(
     ] = "",
     resume: Annotated[str, typer.Option(metavar="ROUND", help="Go on with a round that was cut off.")] = "",
     edge: EdgeOption = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a node that cannot be reached.")] = 30.0,
+    wait: Annotated[
+        float,
+        typer.Option(
+            help="Seconds that each edge waits for a node that cannot be reached, since it last got further."
+        ),
+    ] = 30.0,
     new: Annotated[
         bool, typer.Option("--new", help="Start a round although another one is unfinished.")
     ] = False,
@@ -100,7 +105,7 @@ def run(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a round: compare this node's collections with every sender's, and keep the leads.
+    """Run a round: compare this node's collections with every sender's, collect for thresholds, and keep what comes of it.
 
     Under a standing agreement the first round is a full one and opens an epoch; in later ones only changes travel.
 
@@ -119,7 +124,7 @@ def run(
         else:
             round_id, agreement_id = None, book.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
-        with _bars() as progress:
+        with drawn_edges() as (progress, waiting):
             outcome = asyncio.run(
                 runner.run_round(
                     node,
@@ -129,6 +134,7 @@ def run(
                     full=full,
                     wait_seconds=wait,
                     progress=progress,
+                    waiting=waiting,
                 )
             )
     emit(_outcome_data(outcome), as_json, lambda: _show(outcome))
@@ -140,37 +146,36 @@ def run(
 def status(
     *,
     round_id: RoundArgument = "",
+    agreement: Annotated[
+        str, typer.Option(metavar="ID", help="Every edge of this agreement, each in its newest round.")
+    ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again until every edge is over.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where each edge of a round stands, or every round that this node has taken part in."""
+    """Show where each edge stands: of a round, of an agreement, or of every round that this node has taken part in.
+
+    Of a round or an agreement all edges are shown: our own, as receiver and as sender, with those that have not begun,
+    and those between others, of which this node knows nothing. An edge that waits says for whom and why.
+    """
+    if round_id and agreement:
+        raise typer.BadParameter("give a round or an --agreement, not both")
     with open_node(home, passphrase_file) as node:
-        rows = node.store.edges(_resolve(node, round_id) if round_id else None)
-        data = [_row_data(row) | epochs.told(node, row) for row in rows]
-
-    def render() -> None:
-        cells = [
-            (
-                row.round_id.hex()[:SHORT_ROUND],
-                row.edge,
-                row.role,
-                row.peer,
-                row.state,
-                f"{row.done}/{row.total}" if row.total else "",
-                epochs.words(told),
-                moment(row.started_at),
-                f"{row.code}: {row.reason}" if row.code else "",
-            )
-            for row, told in zip(rows, data, strict=True)
-        ]
-        table(
-            ("round", "edge", "we are", "other side", "state", "chunks", "kind", "started", "why"),
-            cells,
-            empty="No rounds.",
-        )
-
-    emit(data, as_json, render)
+        if agreement:
+            chosen = book.find(node, agreement).id
+            views = partial(overview.of_agreement, node, chosen)
+        elif round_id or watch:
+            views = partial(overview.of_round, node, _resolve(node, round_id))
+        else:
+            views = partial(overview.of_everything, node)
+        if watch and not as_json:
+            screen.watch(views)
+            return
+        now = views()
+    emit([screen.to_json(view) for view in now], as_json, lambda: screen.show(now))
 
 
 @app.command("results")
@@ -183,19 +188,23 @@ def results_(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a round's leads. Looking is written to the audit log.
+    """Show a round's leads, counts and sums. Looking is written to the audit log.
 
-    A lead is an entry in both files that agrees on the keys shown. It is not an identification.
+    A lead is an entry in both files that agrees on the keys shown. It is not an identification. A count or a sum is about a
+    list as a whole, and says nothing about anybody in it.
     """
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         rows = _received(node, chosen)
-        results.note_consultation(node, chosen, len(leads), justification=justification)
-        data = results.to_json(leads, rows)
+        results.note_consultation(node, chosen, len(leads), numbers=len(told), justification=justification)
+        data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
         ahead = {row.edge: outlook.outlook(node, row) for row in rows}
+        tallies = {row.edge: results.tally(node, chosen, row.edge) for row in rows if row.role == "collector"}
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
+            if tally := tallies.get(item["edge"]):
+                item["collected"] = asdict(tally)
 
     def render() -> None:
         names = results.fact_names(leads)
@@ -210,9 +219,17 @@ def results_(
             )
             for lead in leads
         ]
-        table(("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads.")
+        if leads or not (told or tallies):
+            table(
+                ("reference", "also held by", "likely", "bits", "agreeing", *names), cells, empty="No leads."
+            )
+        show_numbers(told)
+        for name, tally in tallies.items():
+            if tally:
+                typer.echo(f"{name}: {tally.words}")
+        counted = {each.edge for each in told}
         for row in rows:
-            if found := ahead[row.edge]:
+            if row.role == "receiver" and row.edge not in counted and (found := ahead[row.edge]):
                 count = sum(lead.edge == row.edge for lead in leads)
                 note(
                     f"edge {row.edge}: {count} leads, of which the model expected {found.expected_false:.1f} false"
@@ -229,9 +246,12 @@ def export(
     round_id: RoundArgument = "",
     out: Annotated[Path, typer.Option(help="The file to write.")],
     form: Annotated[
-        Form,
-        typer.Option("--format", help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney."),
-    ] = Form.CSV,
+        Form | None,
+        typer.Option(
+            "--format",
+            help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney; the file's suffix says it, too.",
+        ),
+    ] = None,
     edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
     justification: JustificationOption = "",
@@ -240,16 +260,19 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a round's leads to a file that only this user can read. The file is not erased when retention ends."""
+    form = form or _form(out)
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads = results.load(node, chosen, edge or None)
+        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
         if form is Form.CSV:
-            content = results.to_csv(leads)
+            # A round of both: the leads, and below them the numbers.
+            parts = [results.to_csv(leads)] if leads or not told else []
+            content = "\n".join(parts + ([numbers.to_csv(told)] if told else []))
         elif form is Form.FTM:
             content = results.to_ftm(leads, _received(node, chosen))
         else:
             rows = _received(node, chosen)
-            data = results.to_json(leads, rows)
+            data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
             for item, row in zip(data["edges"], rows, strict=True):
                 item.update(_expected(outlook.outlook(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
@@ -258,6 +281,7 @@ def export(
             node,
             chosen,
             len(leads),
+            numbers=0 if form is Form.FTM else len(told),
             form=form.value,
             recipient=recipient or out.name,
             justification=justification,
@@ -266,8 +290,19 @@ def export(
             write_atomically(out, content.encode())
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    told = {"round": chosen, "leads": len(leads), "format": form, "file": out}
-    emit(told, as_json, lambda: note(f"{len(leads)} leads written to {out}"))
+    written = {"round": chosen, "leads": len(leads), "numbers": len(told), "format": form, "file": out}
+    count = f"{len(leads)} leads" + (f" and {len(told)} numbers" if told and form is not Form.FTM else "")
+    emit(written, as_json, lambda: note(f"{count} written to {out}"))
+
+
+def _form(out: Path) -> Form:
+    """The format that the file's name ends in."""
+    suffix = out.suffix.lower().removeprefix(".")
+    if suffix not in {each.value for each in Form}:
+        raise typer.BadParameter(
+            f"{out} does not end in .csv, .json or .ftm: say with --format how the leads are to be written"
+        )
+    return Form(suffix)
 
 
 @app.command()
@@ -335,7 +370,7 @@ def _resolve(node: Node, text: str) -> bytes:
 
 
 def _received(node: Node, round_id: bytes) -> list[EdgeRow]:
-    return [row for row in node.store.edges(round_id) if row.role == "receiver"]
+    return [row for row in node.store.edges(round_id) if row.role in {"receiver", "member", "collector"}]
 
 
 def _check_unfinished(node: Node, agreement_id: bytes, *, new: bool) -> None:
@@ -354,32 +389,48 @@ def _outcome_data(outcome: RoundOutcome) -> dict[str, Any]:
         "agreement": outcome.agreement_id.hex(),
         "complete": outcome.complete,
         "leads": outcome.leads,
+        "numbers": outcome.numbers,
         "edges": [asdict(edge) for edge in outcome.edges],
     }
 
 
 def _show(outcome: RoundOutcome) -> None:
     cells = [
-        (edge.edge, edge.peer, edge.state, edge.receiver_elements, edge.sender_elements, edge.leads)
+        (
+            edge.edge,
+            edge.peer,
+            _state(edge),
+            edge.receiver_elements,
+            edge.sender_elements,
+            edge.number or edge.leads,
+        )
         for edge in outcome.edges
     ]
     typer.echo(
         f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {book.short(outcome.agreement_id)}"
     )
-    table(("edge", "sender", "state", "our elements", "their elements", "leads"), cells)
+    table(("edge", "sender", "state", "our elements", "their elements", "result"), cells)
     for edge in outcome.edges:
         if edge.delta:
             typer.echo(epochs.changed(edge))
-        if edge.expected_true:
+        if edge.expected_true and not edge.number:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
                 f"at the agreed overlap, and {edge.expected_false:.1f} false ones"
             )
         _explain(edge)
     if outcome.resumable:
-        note(f"Go on with it: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
-    elif outcome.leads:
-        note(f"Read them: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
+        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == overview.WAITING})
+        when = f"Go on with it when {', '.join(peers)} can be reached" if peers else "Go on with it"
+        note(f"{when}: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
+    elif outcome.leads or outcome.numbers:
+        note(f"Read the results: blindmatch round results {outcome.round_id.hex()[:SHORT_ROUND]}")
+
+
+def _state(edge: EdgeOutcome) -> str:
+    """`waiting` for one that goes on when its peer is back; otherwise as it stands."""
+    resumable = edge.state not in {"closed", "failed"}
+    return overview.WAITING if resumable and edge.code not in {"", overview.OUR_FAULT} else edge.state
 
 
 def _expected(ahead: Outlook | None) -> dict[str, Any]:
@@ -400,36 +451,14 @@ def _explain(edge: EdgeOutcome) -> None:
             note(f"  {edge.hint}")
 
 
-def _row_data(row: EdgeRow) -> dict[str, Any]:
-    return {
-        "round": row.round_id.hex(),
-        "edge": row.edge,
-        "agreement": row.agreement_id.hex(),
-        "role": row.role,
-        "peer": row.peer,
-        "state": row.state,
-        "chunks_done": row.done,
-        "chunks": row.total,
-        "started": datetime.fromtimestamp(row.started_at, UTC).isoformat(),
-        "finished": None
-        if row.finished_at is None
-        else datetime.fromtimestamp(row.finished_at, UTC).isoformat(),
-        "code": row.code,
-        "reason": row.reason,
-    }
-
-
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     agreement = book.find(node, row.agreement_id).agreement
+    many = row.role in {"member", "collector"}
+    kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:
-            transcript.verify(
-                agreement.party(agency).identity_key,
-                receipts_of.receipt_type(row.receipt),
-                row.receipt,
-                signature,
-            )
+            transcript.verify(agreement.party(agency).identity_key, kind, row.receipt, signature)
             verdicts[agency] = "valid"
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
@@ -442,7 +471,7 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
         "signatures": {agency: signature.hex() for agency, signature in row.signatures.items()},
         "keys": ahead.keys if ahead else 0,
         "lacking": [asdict(told) for told in ahead.lacking] if ahead else [],
-        "valid": len(verdicts) == 2 and set(verdicts.values()) == {"valid"},
+        "valid": _signers(node, agreement, row) <= set(verdicts) and set(verdicts.values()) == {"valid"},
         "lines": [
             {"round": row.round_id.hex(), "edge": row.edge, "agency": a, "signature": v, "closed": closed}
             for a, v in verdicts.items()
@@ -450,42 +479,8 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     }
 
 
-_STEPS = {
-    "prepare": "blinding our elements",
-    "wait": "the sender prepares",
-    "exchange": "exchanging",
-    "tags": "fetching tags",
-    "close": "closed",
-}
-
-
-@contextmanager
-def _bars() -> Iterator[Progress]:
-    """One bar per edge on stderr; without a terminal, one line per step."""
-    last: dict[str, str] = {}
-    if not watched():
-
-        def lines(edge: str, step: str, _done: int, _total: int) -> None:
-            if last.get(edge) != step:
-                last[edge] = step
-                note(f"{edge}: {_STEPS[step]}")
-
-        yield lines
-        return
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-    )
-    with bars.Progress(*columns, console=console(err=True)) as drawn:
-        tasks: dict[str, Any] = {}
-
-        def update(edge: str, step: str, done: int, total: int) -> None:
-            if edge not in tasks:
-                tasks[edge] = drawn.add_task(edge, total=None)
-            drawn.update(
-                tasks[edge], description=f"{edge}: {_STEPS[step]}", completed=done, total=total or None
-            )
-
-        yield update
+def _signers(node: Node, agreement: Agreement, row: EdgeRow) -> set[str]:
+    """Whose signatures a receipt must bear here: a collector keeps everybody's, all others both sides'."""
+    if row.role == "collector":
+        return {node.agency, *agreement.threshold(row.edge).agencies}
+    return {node.agency, row.peer}

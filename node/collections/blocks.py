@@ -13,8 +13,9 @@ the index holds every block's place, so that none can be cut off.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO, Final, overload
 
@@ -33,6 +34,8 @@ BLOCK_RECORDS: Final = 4_096
 PURPOSE: Final = "collections"
 
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_QUOTED: Final = json.encoder.encode_basestring_ascii
+"""A text as `_JSON` writes it."""
 
 Bytes3D = npt.NDArray[np.uint8]
 
@@ -95,6 +98,13 @@ class BlockWriter:
         self._handling += handling.encode("ascii")
         self._lines.append(_JSON.encode([record.reference, record.facts, record.provenance]))
 
+    def add_lines(self, lines: Sequence[str], handling: str, entities: bytes) -> None:
+        """Records of one row each, their sealed parts as `json_lines` writes them, within the block's room."""
+        self._counts += b"\1" * len(lines)
+        self._entities += entities
+        self._handling += handling.encode("ascii")
+        self._lines += lines
+
     def flush(self, digests: Bytes3D) -> None:
         """Seal the records added so far as one block, with their rows' level digests in order."""
         if not self._counts:
@@ -142,6 +152,30 @@ class BlockWriter:
         """Close the files, finished or not."""
         self._columns.close()
         self._details.close()
+
+
+def json_lines(
+    references: Sequence[str], facts: Mapping[str, Sequence[str]], provenance: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Many records' sealed parts as `BlockWriter.add` writes them, from columns of texts; a blank text is left out."""
+    count = len(references)
+    said = zip(map(_QUOTED, references), _objects(facts, count), _objects(provenance, count), strict=True)
+    return [f"[{reference},{{{fact}}},{{{origin}}}]" for reference, fact, origin in said]
+
+
+def _objects(columns: Mapping[str, Sequence[str]], count: int) -> Iterable[str]:
+    """The insides of JSON objects."""
+    if not columns:
+        return repeat("", count)
+    members = []
+    for name, texts in columns.items():
+        start = f"{_QUOTED(name)}:"
+        members.append([start + _QUOTED(text) if text else "" for text in texts])
+    if len(members) == 1:
+        return members[0]
+    if all(map(all, members)):
+        return map(",".join, zip(*members, strict=True))
+    return [",".join(filter(None, each)) for each in zip(*members, strict=True)]
 
 
 def _sync(file: BinaryIO) -> None:

@@ -76,7 +76,7 @@ def import_collection(
         )
     registers = [register] if isinstance(register, Path) else list(register or ())
     report = ImportReport(name, kind)
-    job = Job(node, report, schema, on_bad, progress, include_ceased=include_ceased)
+    job = Job(node, report, schema, on_bad, progress, include_ceased=include_ceased, follow=bool(registers))
     try:
         with garbage.paused(), _folder(node, job.id) as partial:
             try:

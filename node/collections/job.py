@@ -7,8 +7,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from blindmatch.node import garbage
-from blindmatch.node.collections.blocks import BLOCK_RECORDS, PURPOSE, BlockWriter, StoredRecord
+from blindmatch.node.collections.batch import Batch, prepare
+from blindmatch.node.collections.blocks import BLOCK_RECORDS, ENTITY_BYTES, PURPOSE, BlockWriter, StoredRecord
 from blindmatch.node.collections.host import Host
 from blindmatch.node.collections.report import ImportRefusedError, ImportReport, OnBad
 from blindmatch.node.importers import (
@@ -27,7 +30,10 @@ from blindmatch.node.importers import (
 )
 from blindmatch.node.importers import mapping as mappings
 from blindmatch.node.importers.lines import Progress
+from blindmatch.node.importers.plain import PlainReader, Sorted
+from blindmatch.node.importers.table import Row
 from blindmatch.node.store import CollectionRow
+from blindmatch.protocol import hashing
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage import RecordBuilder, Schema, load_schema
@@ -37,6 +43,9 @@ MAX_FAULTS: Final = 100_000
 COMPANY_FACTS: Final = ("company_number", "role")
 """What the agency itself may tell about a company's record, if an agreement asks for it."""
 PERSON_FACTS: Final = (*COMPANY_FACTS, "appointed_on", "resigned_on", "active", "via_company")
+
+TOO_LITTLE: Final = "rows that say too little for any match key, and were left out"
+UNNUMBERED: Final = "suppliers without a company number"
 
 Wanted = dict[str, list[Holding]]
 
@@ -62,6 +71,7 @@ class Job:
         on_bad: what bad rows mean.
         progress: called now and then.
         include_ceased: also people whose appointment or control has ended.
+        follow: whether registers are to be read for the companies that the file names.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class Job:
         progress: Progress | None = None,
         *,
         include_ceased: bool = False,
+        follow: bool = True,
     ) -> None:
         self.id = os.urandom(16).hex()
         self.schema = load_schema(schema)
@@ -82,6 +93,7 @@ class Job:
         self._on_bad = on_bad
         self._progress = progress
         self._include_ceased = include_ceased
+        self._follow = follow
         self._builder = RecordBuilder(self.schema)
         self._fields = {item.name for item in self.schema.fields}
         self._rows = bytearray()
@@ -139,8 +151,15 @@ class Job:
                 )
             if self._report.kind == "subjects" and not {"handling_code", "grading"} & set(used.columns):
                 self._warn(f"no column of handling codes: every record was taken as {used.handling_code}", 0)
-            for row in table:
-                self._take(writer, drafter.draft(row), wanted)
+            reader = PlainReader(drafter)
+            for part in table.parts:
+                if isinstance(part, Row):
+                    self._take(writer, drafter.draft(part), wanted)
+                elif reader.serves:
+                    self._take_chunk(writer, drafter, reader.read(part), wanted)
+                else:
+                    for place in range(len(part)):
+                        self._take(writer, drafter.draft(part.row(place)), wanted)
             for text, count in drafter.warnings.items():
                 self._warn(text, count)
         if not self._report.rows_read:
@@ -202,18 +221,67 @@ class Job:
             if draft.companies:
                 draft.facts = {"company_number": draft.companies[0], "role": "company", **draft.facts}
             elif "role" not in draft.facts:
-                self._warn("suppliers without a company number")
+                self._warn(UNNUMBERED)
         if draft.companies and not draft.entity and self._report.kind != "subjects":
             # A subject's linked companies are not the subject.
             draft.entity = f"company/{draft.companies[0]}"
         self._store(writer, draft)
-        if not draft.companies:
+        self._want(draft, wanted)
+
+    def _want(self, draft: Draft, wanted: Wanted) -> None:
+        """Note a record's companies, if a register is to be asked for them."""
+        if not self._follow or not draft.companies:
             return
         inherited = {name: value for name, value in draft.facts.items() if name not in COMPANY_FACTS}
         for company in draft.companies:
             wanted.setdefault(company, []).append(
                 Holding(draft.reference, draft.handling, inherited, draft.row, Period(*draft.contract))
             )
+
+    def _take_chunk(self, writer: BlockWriter, drafter: Drafter, chunk: Sorted, wanted: Wanted) -> None:
+        """`_take` for a chunk of rows, the plain ones among them together."""
+        plain = chunk.plain
+        try:
+            batch = prepare(
+                plain,
+                self._builder,
+                self._enough,
+                self._entities,
+                suppliers=self._report.kind == "suppliers",
+                own_companies=self._report.kind != "subjects",
+            )
+        except ValueError:
+            batch = None  # one by one it shows which
+        for part in chunk.order:
+            if isinstance(part, Row):
+                self._take(writer, drafter.draft(part), wanted)
+            elif batch is None:
+                for place in range(*part):
+                    self._take(writer, plain.draft(place), wanted)
+            else:
+                self._add(writer, batch, *part)
+                for place in range(*part) if self._follow else ():
+                    self._want(plain.draft(place), wanted)
+        if batch is not None:
+            self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        """What `_take` counts, of a batch."""
+        self._report.rows_read += batch.rows_read
+        self._report.good_rows += batch.rows_read
+        for text, count in ((UNNUMBERED, batch.unnumbered), (TOO_LITTLE, batch.left_out)):
+            if count:
+                self._warn(text, count)
+
+    def _add(self, writer: BlockWriter, batch: Batch, start: int, stop: int) -> None:
+        """Plain records of a batch, into as many blocks as they need."""
+        first, last = (int(batch.places[place]) for place in (start, stop))
+        while first < last:
+            end = min(last, first + BLOCK_RECORDS - writer.pending)
+            self._rows += batch.rows(first, end)
+            writer.add_lines(batch.lines[first:end], batch.handling[first:end], batch.entity(first, end))
+            first = end
+            self._after(writer)
 
     def read_registers(self, writer: BlockWriter, paths: Sequence[Path], wanted: Wanted) -> None:
         """The people of the companies that the file named, and of those companies' corporate officers."""
@@ -270,7 +338,7 @@ class Job:
 
     def _store(self, writer: BlockWriter, draft: Draft) -> None:
         if not self._enough(records.said(draft.parts)):
-            self._warn("rows that say too little for any match key, and were left out")
+            self._warn(TOO_LITTLE)
             return
         combined, dropped = self._builder.combine(draft.parts)
         try:
@@ -291,17 +359,32 @@ class Job:
             len(combined),
             self._entity(draft.entity),
         )
+        self._after(writer)
+
+    def _after(self, writer: BlockWriter) -> None:
+        """A full block is sealed; there are not too many."""
         if writer.pending >= BLOCK_RECORDS:
             self._flush(writer)
         if writer.records + writer.pending > LIMITS.records:
             raise InputError(f"more than {LIMITS.records} records", hint="Split the collection.")
 
+    def _entities(self, texts: Sequence[str]) -> bytes:
+        out = np.zeros((len(texts), ENTITY_BYTES), dtype=np.uint8)
+        said = np.fromiter(map(bool, texts), dtype=np.bool_, count=len(texts))
+        named = [text for text in texts if text]
+        out[said] = hashing.blake2b_texts(named, size=ENTITY_BYTES, key=self._entity_key)
+        return out.tobytes()
+
     def _entity(self, text: str) -> bytes:
         """8 bytes, equal for records of one person or company; zeros for a record that stands alone."""
-        return blake2b(text.encode(), digest_size=8, key=self._entity_key).digest() if text else bytes(8)
+        return (
+            blake2b(text.encode(), digest_size=ENTITY_BYTES, key=self._entity_key).digest()
+            if text
+            else bytes(ENTITY_BYTES)
+        )
 
     def _flush(self, writer: BlockWriter) -> None:
-        writer.flush(self._builder.array(bytes(self._rows)))
+        writer.flush(self._builder.array(self._rows))
         self._rows.clear()
         garbage.look_at_recent()
 

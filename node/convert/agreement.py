@@ -1,5 +1,7 @@
 """Agreements: payload bytes, envelopes and the messages of the Agreements service."""
 
+from collections.abc import Iterable
+
 from google.protobuf.message import DecodeError
 
 from blindmatch.node.convert import strict
@@ -21,6 +23,9 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
+
+Copy = tuple[Envelope, tuple[SignedWithdrawal, ...]]
+"""What one party holds of an agreement: its bytes with the signatures, and who declined or withdrew."""
 
 
 def encode_agreement(agreement: Agreement) -> bytes:
@@ -119,33 +124,35 @@ def read_describe_reply(message: pb.DescribeReply) -> Party:
         raise PeerError(PeerCode.BAD_MESSAGE, error.message, hint=error.hint) from None
 
 
-def propose_request(envelope: Envelope) -> pb.ProposeRequest:
-    """Give a peer an agreement with the signatures that we hold."""
-    return pb.ProposeRequest(version=PROTOCOL_VERSION, envelope=_envelope_out(envelope))
+def propose_request(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeRequest:
+    """Give a peer an agreement with the signatures and withdrawals that we hold."""
+    return pb.ProposeRequest(
+        version=PROTOCOL_VERSION, envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left)
+    )
 
 
-def read_propose_request(message: pb.ProposeRequest) -> Envelope:
-    """The envelope that a peer proposes; its signatures are not verified yet.
+def read_propose_request(message: pb.ProposeRequest) -> Copy:
+    """What a peer proposes; signatures and withdrawals are not verified yet.
 
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
     """
     strict.version(message.version, "the proposal")
-    return _envelope_of(message, "the proposal")
+    return _copy_of(message, "the proposal")
 
 
-def propose_reply(envelope: Envelope) -> pb.ProposeReply:
+def propose_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeReply:
     """All that we hold of the proposed agreement."""
-    return pb.ProposeReply(envelope=_envelope_out(envelope))
+    return pb.ProposeReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
 
 
-def read_propose_reply(message: pb.ProposeReply) -> Envelope:
+def read_propose_reply(message: pb.ProposeReply) -> Copy:
     """What the peer holds of the agreement; not verified yet.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
     """
-    return _envelope_of(message, "the answer to the proposal")
+    return _copy_of(message, "the answer to the proposal")
 
 
 def fetch_request(agreement: bytes) -> pb.FetchRequest:
@@ -164,31 +171,23 @@ def read_fetch_request(message: pb.FetchRequest) -> bytes:
     return strict.sized(message.agreement, DIGEST_BYTES, "agreement")
 
 
-def fetch_reply(envelope: Envelope) -> pb.FetchReply:
-    """The agreement with all signatures that we hold."""
-    return pb.FetchReply(envelope=_envelope_out(envelope))
+def fetch_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.FetchReply:
+    """The agreement with all signatures and withdrawals that we hold."""
+    return pb.FetchReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
 
 
-def read_fetch_reply(message: pb.FetchReply) -> Envelope:
+def read_fetch_reply(message: pb.FetchReply) -> Copy:
     """The peer's copy; not verified yet.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
     """
-    return _envelope_of(message, "the fetched agreement")
+    return _copy_of(message, "the fetched agreement")
 
 
 def withdraw_request(signed: SignedWithdrawal) -> pb.WithdrawRequest:
-    """Tell a party that we withdraw."""
-    return pb.WithdrawRequest(
-        version=PROTOCOL_VERSION,
-        withdrawal=pb.SignedWithdrawal(
-            agreement=signed.agreement,
-            agency=signed.agency,
-            payload=signed.payload,
-            signature=signed.signature,
-        ),
-    )
+    """Tell a party that we decline or withdraw."""
+    return pb.WithdrawRequest(version=PROTOCOL_VERSION, withdrawal=_withdrawal_out(signed))
 
 
 def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
@@ -200,8 +199,7 @@ def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
     strict.version(message.version, "the withdrawal")
     strict.known(message, "the withdrawal")
     strict.present(message, "withdrawal", "the withdrawal")
-    inner = message.withdrawal
-    return SignedWithdrawal(inner.agreement, inner.agency, inner.payload, inner.signature)
+    return _withdrawal_in(message.withdrawal)
 
 
 def withdraw_reply() -> pb.WithdrawReply:
@@ -227,6 +225,31 @@ def _envelope_out(envelope: Envelope) -> pb.Envelope:
             for agency, signature in sorted(envelope.signatures.items())
         ],
     )
+
+
+def _withdrawal_out(signed: SignedWithdrawal) -> pb.SignedWithdrawal:
+    return pb.SignedWithdrawal(
+        agreement=signed.agreement,
+        agency=signed.agency,
+        payload=signed.payload,
+        signature=signed.signature,
+    )
+
+
+def _withdrawal_in(message: pb.SignedWithdrawal) -> SignedWithdrawal:
+    return SignedWithdrawal(message.agreement, message.agency, message.payload, message.signature)
+
+
+def _copy_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Copy:
+    envelope = _envelope_of(message, what)
+    if len(message.withdrawals) > LIMITS.parties:
+        raise PeerError(PeerCode.OVERSIZE, f"{what} has more than {LIMITS.parties} withdrawals")
+    left = tuple(map(_withdrawal_in, message.withdrawals))
+    if len({word.agency for word in left}) != len(left):
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has two withdrawals of one agency")
+    if any(word.agreement != envelope.id for word in left):
+        raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has a withdrawal from another agreement")
+    return envelope, left
 
 
 def _envelope_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Envelope:

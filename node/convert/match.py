@@ -1,16 +1,14 @@
 """The messages of one edge of one round: the Match service."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from blindmatch.node.convert import strict
-from blindmatch.proto.v1 import common_pb2, match_pb2
+from blindmatch.node.convert.parts import header_out, read_header, read_signed, signed_out
+from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
 from blindmatch.protocol.match.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.transcript import Signed
-
-STATEMENT_BYTES = 16 << 10
-"""The longest statement; real ones have a few hundred bytes."""
 
 
 class OpenRequest(NamedTuple):
@@ -181,32 +179,3 @@ def read_close_reply(message: match_pb2.CloseReply) -> tuple[Header, bytes]:
     if len(message.signature) != SIGNATURE_BYTES:
         raise PeerError(PeerCode.BAD_SIGNATURE, f"a signature of {len(message.signature)} bytes, not 64")
     return header, message.signature
-
-
-def header_out(header: Header) -> common_pb2.Header:
-    """A header's message."""
-    return common_pb2.Header(
-        version=header.version, round=header.round_id, edge=header.edge, sequence=header.sequence
-    )
-
-
-def read_header(message: Any, what: str) -> Header:
-    """Read a message's header, and refuse fields that are unknown. PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE."""
-    # The version first: what another version added shall not look like damage.
-    strict.present(message, "header", what)
-    strict.version(message.header.version, what)
-    strict.known(message, what)
-    header = message.header
-    return Header(header.round, header.edge, header.sequence, header.version)
-
-
-def signed_out(signed: Signed) -> common_pb2.SignedStatement:
-    """A statement's message."""
-    return common_pb2.SignedStatement(payload=signed.payload, signature=signed.signature)
-
-
-def read_signed(message: common_pb2.SignedStatement, what: str) -> Signed:
-    """Read a statement; its signature is not verified. PeerError: OVERSIZE, BAD_SIGNATURE."""
-    if len(message.payload) > STATEMENT_BYTES:
-        raise PeerError(PeerCode.OVERSIZE, f"the {what} has more than {STATEMENT_BYTES} bytes")
-    return Signed(message.payload, message.signature)

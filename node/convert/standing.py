@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from blindmatch.node.convert import strict
-from blindmatch.node.convert.match import header_out, read_header, read_signed, signed_out
+from blindmatch.node.convert.parts import header_out, read_header, read_signed, signed_out
 from blindmatch.proto.v1 import standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROOF_BYTES, TAG_BYTES

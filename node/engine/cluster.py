@@ -124,7 +124,7 @@ class RayEngine:
             with self._changed:
                 leaving, self._workers = self._workers, []
             for worker in leaving:
-                _dismiss(worker.handle)
+                dismiss(worker.handle)
             self._stack.close()
 
     def submit(self, job: _Job) -> None:
@@ -133,7 +133,7 @@ class RayEngine:
         where = bound(job.context, job.step, job.index)
         sealed = worker.channel.seal(job.seed, job.parts, where)
         request = Request(job.context, job.step, job.index, shapes_of(job.parts), sealed)
-        with _reaching():
+        with reaching():
             job.worker, job.answer = worker, worker.handle.compute.remote(request)
 
     def forget(self, job: _Job) -> None:
@@ -200,7 +200,7 @@ class RayEngine:
             self._workers.remove(worker)
             self._hiring += 1
         self._log.warning("a worker was lost; its chunks are computed again", reason=reason)
-        _dismiss(worker.handle)
+        dismiss(worker.handle)
         hired: list[_Hired] = []
         try:
             hired = self._hire([worker.place])
@@ -211,12 +211,12 @@ class RayEngine:
                 self._changed.notify_all()
 
     def _hire_all(self) -> None:
-        with _reaching():
-            places = _places(load_ray().nodes())
-        wanted = self._settings.workers or len(places)
-        if places:
-            places = (places * (-(-wanted // len(places))))[:wanted]
-        self._workers = self._hire(places)
+        with reaching():
+            found = places(load_ray().nodes())
+        wanted = self._settings.workers or len(found)
+        if found:
+            found = (found * (-(-wanted // len(found))))[:wanted]
+        self._workers = self._hire(found)
         if not self._workers:
             raise LocalError(
                 "the Ray cluster has no worker for this node", hint="See `ray status` on the cluster."
@@ -224,7 +224,7 @@ class RayEngine:
         backends = sorted({worker.greeting.backend for worker in self._workers})
         self._log.info("workers hired", workers=len(self._workers), curve=", ".join(backends))
 
-    def _hire(self, places: Sequence[str]) -> list[_Hired]:
+    def _hire(self, where: Sequence[str]) -> list[_Hired]:
         """Start workers, all at once; those that do not answer in time are left out.
 
         Raises:
@@ -233,13 +233,13 @@ class RayEngine:
         ray = load_ray()
         pin = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         begun = []
-        for place in places:
+        for place in where:
             # No processor is reserved: nodes that share a cluster would wait for each other's workers for ever.
             hire = ray.remote(Worker).options(
                 num_cpus=0, max_restarts=0, scheduling_strategy=pin(place, soft=True)
             )
             handshake = Handshake()
-            with _reaching():
+            with reaching():
                 handle = hire.remote()
                 begun.append((place, handshake, handle, handle.greet.remote(handshake.public)))
         hired = []
@@ -248,7 +248,7 @@ class RayEngine:
                 greeting: Greeting = ray.get(answer, timeout=GREET_SECONDS)
             except (ray.exceptions.RayError, ConnectionError, TimeoutError) as error:
                 self._log.warning("a worker does not start", reason=type(error).__name__)
-                _dismiss(handle)
+                dismiss(handle)
                 continue
             if greeting.version != version("blindmatch"):
                 raise LocalError(
@@ -332,7 +332,7 @@ class RemoteComputing:
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
+def reaching() -> Iterator[None]:
     """What a cluster that has gone raises, as one error of ours."""
     ray = load_ray()
     try:
@@ -348,14 +348,15 @@ def _row(text: bytes) -> Bytes2D:
     return np.frombuffer(text, dtype=np.uint8).reshape(1, -1)
 
 
-def _places(nodes: Sequence[dict[str, Any]]) -> list[str]:
+def places(nodes: Sequence[dict[str, Any]]) -> list[str]:
     """The id of each machine of the cluster, once for each of its processors, machines taking turns."""
     alive = [node for node in nodes if node["Alive"]]
     each = [[str(node["NodeID"])] * int(node["Resources"].get("CPU", 0)) for node in alive]
     return [place for place in chain.from_iterable(zip_longest(*each)) if place is not None]
 
 
-def _dismiss(handle: Any) -> None:
+def dismiss(handle: Any) -> None:
+    """End an actor, dead or alive."""
     ray = load_ray()
     try:
         ray.kill(handle)

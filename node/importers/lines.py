@@ -1,6 +1,7 @@
 """Lines of a file in bounded memory, whatever is between them."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,6 +84,12 @@ class Lines:
         line = next(self._lines)
         self.number += 1
         return line
+
+    def several(self, count: int) -> list[bytes | None]:
+        """The next lines, so many at most."""
+        lines = list(islice(self._lines, count))
+        self.number += len(lines)
+        return lines
 
     def _split(self) -> Iterator[bytes | None]:
         rest, overlong, first = b"", False, True

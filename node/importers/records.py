@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from blindmatch.node.importers import values
@@ -19,7 +20,10 @@ _ALONE: Final = tuple(
 )
 """Fields whose values stand each for itself; an address, its town and its postcode belong together."""
 
-_CONTRACT_DATES: Final = ("contract_start", "contract_end")
+CONTRACT_DATES: Final = ("contract_start", "contract_end")
+
+ASSUMED: Final = "rows without a handling code were taken as C (with conditions)"
+_CACHED_HANDLING: Final = 1 << 10
 
 Part = list[dict[str, str]]
 """The alternatives for one thing that a record says: its names, its dates, its addresses."""
@@ -94,6 +98,17 @@ class Draft:
     """When the contract began and ends, where the row says it."""
 
 
+class Handling(NamedTuple):
+    """What a row says of its handling."""
+
+    code: str
+    """P or C; C, the careful one, where it says nothing that counts."""
+    grading: str
+    assumed: bool
+    bad_grading: bool
+    bad_code: bool
+
+
 def faulty(file: str, row: int, reason: str, name: str = "") -> Draft:
     """A draft that is nothing but a fault."""
     return Draft(row, faults=[RowFault(file, row, name, reason)], unusable=True)
@@ -129,25 +144,29 @@ class Drafter:
         self.warnings: dict[str, int] = {}
         """Things worth knowing that are no faults, and how often."""
         self._header = table.header
-        self._mapping = mapping
-        self._check = check
-        self._places = mapping.places(table.header, str(table.path))
-        self._facts = mapping.fact_places(table.header, self._places)
-        self._seen: set[str] = set()
+        self.mapping = mapping
+        self.check = check
+        self.places = mapping.places(table.header, str(table.path))
+        """Fields to the places of their columns."""
+        self.fact_places = mapping.fact_places(table.header, self.places)
+        self.seen: set[str] = set()
+        """References of the rows so far."""
+        self.handling = lru_cache(maxsize=_CACHED_HANDLING)(self._handling)
+        """(handling code, grading), as they are written, to what they mean."""
         # Most files have few of the fields: what no column gives is not asked for row by row.
-        self._named = self._has("forenames", "surname", "full_name", "aliases")
-        self._placed = self._has("address", "house_number", "street", "town", "postcode")
-        self._alone = tuple(name for name in _ALONE if self._has(name))
-        self._dated = self._has(*_CONTRACT_DATES)
-        self._contract = tuple(name for name in CONTRACT if self._has(name))
+        self.named = self._has("forenames", "surname", "full_name", "aliases")
+        self.placed = self._has("address", "house_number", "street", "town", "postcode")
+        self.alone = tuple(name for name in _ALONE if self._has(name))
+        self.dated = self._has(*CONTRACT_DATES)
+        self.contract = tuple(name for name in CONTRACT if self._has(name))
 
     def _has(self, *names: str) -> bool:
-        return any(name in self._places for name in names)
+        return any(name in self.places for name in names)
 
     @property
     def facts(self) -> dict[str, str]:
         """Names of facts, and the heading of the column that each comes from."""
-        return {name: self._header[place] for name, place in self._facts.items()}
+        return {name: self._header[place] for name, place in self.fact_places.items()}
 
     def draft(self, row: Row) -> Draft:
         """One row as a draft, with its faults."""
@@ -156,12 +175,14 @@ class Drafter:
             return self._unusable(made, "", row.fault)
         cells = row.cells
         made.reference = self._cell(cells, "reference")
-        if fault := self._reference_fault(made.reference):
+        if fault := self.reference_fault(made.reference):
             return self._unusable(made, "reference", fault)
-        self._seen.add(made.reference)
+        self.seen.add(made.reference)
         self._read_handling(made, cells)
         self._read_values(made, cells)
-        made.facts = {name: value for name, place in self._facts.items() if (value := cells[place].strip())}
+        made.facts = {
+            name: value for name, place in self.fact_places.items() if (value := cells[place].strip())
+        }
         made.provenance["row"] = str(row.number)
         if group := self._cell(cells, "group"):
             made.provenance["group"] = group
@@ -169,21 +190,21 @@ class Drafter:
 
     def _read_values(self, made: Draft, cells: Sequence[str]) -> None:
         parts = []
-        if self._named:
+        if self.named:
             name = person_name(*(self._cell(cells, each) for each in ("forenames", "surname", "full_name")))
             parts.append(names_part(name, self._values(cells, "aliases")))
         parts.append(self._checked(made, cells, "date_of_birth"))
-        if self._placed:
+        if self.placed:
             parts.append(self._places_part(made, cells))
-        parts += [self._checked(made, cells, name) for name in self._alone]
+        parts += [self._checked(made, cells, name) for name in self.alone]
         made.parts = [part for part in parts if part]
         made.companies = tuple(
             item["company_number"] for part in parts for item in part if "company_number" in item
         )
-        if self._dated:
-            start, end = (self._one(made, cells, name) for name in _CONTRACT_DATES)
+        if self.dated:
+            start, end = (self._one(made, cells, name) for name in CONTRACT_DATES)
             made.contract = (start, end)
-        for field_name in self._contract:
+        for field_name in self.contract:
             if value := self._cell(cells, field_name):
                 made.provenance[field_name] = value
 
@@ -199,7 +220,7 @@ class Drafter:
 
     def _one(self, made: Draft, cells: Sequence[str], name: str) -> str:
         """A date that is no date of birth."""
-        value, reason = canonical("date_of_birth", self._cell(cells, name), self._mapping.day_first)
+        value, reason = canonical("date_of_birth", self._cell(cells, name), self.mapping.day_first)
         if reason:
             made.faults.append(RowFault(self.file, made.row, name, reason))
         return value
@@ -209,32 +230,33 @@ class Drafter:
         made.faults.append(RowFault(self.file, made.row, name, reason))
         return made
 
-    def _reference_fault(self, reference: str) -> str:
+    def reference_fault(self, reference: str) -> str:
+        """Why a reference cannot be used, or blank."""
         if not reference:
             return "is missing"
         if len(reference) > MAX_REFERENCE_CHARACTERS:
             return f"is longer than {MAX_REFERENCE_CHARACTERS} characters"
         if not reference.isprintable():
             return "holds a control character"
-        return "stands in an earlier row too" if reference in self._seen else ""
+        return "stands in an earlier row too" if reference in self.seen else ""
 
     def _cell(self, cells: Sequence[str], name: str) -> str:
-        return cells[self._places[name][0]].strip() if name in self._places else ""
+        return cells[self.places[name][0]].strip() if name in self.places else ""
 
     def _values(self, cells: Sequence[str], name: str) -> list[str]:
-        separator = self._mapping.separator
-        texts = [cells[place] for place in self._places.get(name, ())]
+        separator = self.mapping.separator
+        texts = [cells[place] for place in self.places.get(name, ())]
         return [value for text in texts if text for item in text.split(separator) if (value := item.strip())]
 
     def _checked(self, made: Draft, cells: Sequence[str], name: str) -> Part:
-        if name not in self._places:
+        if name not in self.places:
             return []
         found: dict[str, None] = {}
         slipped: dict[str, None] = {}
         for text in self._values(cells, name):
-            value, reason = values.usable(name, text, self._check, self._mapping.day_first)
+            value, reason = values.usable(name, text, self.check, self.mapping.day_first)
             if reason:
-                value, kept = values.salvage(name, text, self._check, self._mapping.day_first)
+                value, kept = values.salvage(name, text, self.check, self.mapping.day_first)
                 made.faults.append(RowFault(self.file, made.row, name, reason, kept))
                 if value:
                     slipped[value] = None
@@ -245,30 +267,39 @@ class Drafter:
         return [{name: value} for value in found]
 
     def _read_handling(self, made: Draft, cells: Sequence[str]) -> None:
-        code, grading = self._cell(cells, "handling_code").upper(), self._cell(cells, "grading").upper()
+        read = self.handling(self._cell(cells, "handling_code"), self._cell(cells, "grading"))
+        if read.bad_grading:
+            made.faults.append(RowFault(self.file, made.row, "grading", "not a grading such as 2B or 2BP"))
+        if read.grading:
+            made.provenance["grading"] = read.grading
+        if read.assumed:
+            self.warn(ASSUMED)
+        if read.bad_code:
+            made.faults.append(RowFault(self.file, made.row, "handling_code", "not P or C"))
+        made.handling = read.code
+
+    def _handling(self, code: str, grading: str) -> Handling:
+        code, grading, bad_grading, kept = code.upper(), grading.upper(), False, ""
         if grading:
             match = _GRADING.fullmatch(grading)
             if match is None:
-                made.faults.append(
-                    RowFault(self.file, made.row, "grading", "not a grading such as 2B or 2BP")
-                )
+                bad_grading = True
             else:
-                made.provenance["grading"] = match[1] + match[2]
+                kept = match[1] + match[2]
                 code = code or match[3] or ""
-        has_column = "handling_code" in self._places or "grading" in self._places
+        has_column = "handling_code" in self.places or "grading" in self.places
+        assumed = False
         if not code:
             # Nothing said where something should be: the careful reading.
-            code = "C" if "handling_code" in self._places else self._mapping.handling_code
-            if has_column and code == "C":
-                self.warn("rows without a handling code were taken as C (with conditions)")
-        if code not in _HANDLING:
-            made.faults.append(RowFault(self.file, made.row, "handling_code", "not P or C"))
-            code = "C"
-        made.handling = code
+            code = "C" if "handling_code" in self.places else self.mapping.handling_code
+            assumed = has_column and code == "C"
+        bad_code = code not in _HANDLING
+        return Handling("C" if bad_code else code, kept, assumed, bad_grading, bad_code)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, count: int = 1) -> None:
         """Count a warning."""
-        self.warnings[text] = self.warnings.get(text, 0) + 1
+        if count:
+            self.warnings[text] = self.warnings.get(text, 0) + count
 
 
 def said(parts: Sequence[Part]) -> frozenset[str]:

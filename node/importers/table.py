@@ -1,10 +1,10 @@
-"""Tables: CSV with comma, semicolon or tab, and Parquet; rows come one at a time, faults by row."""
+"""Tables: CSV with comma, semicolon or tab, and Parquet; rows come by the chunk where they are sound, faults by row."""
 
 import contextlib
 import csv
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -18,7 +18,8 @@ ENCODINGS: Final = ("utf-8", "cp1252", "iso-8859-1", "iso-8859-15")
 _DELIMITERS: Final = ",;\t"
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _PARQUET_MAGIC: Final = b"PAR1"
-_PARQUET_ROWS: Final = 4_096
+_CHUNK_ROWS: Final = 4_096
+_END: Final = object()
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,37 @@ class Row:
     fault: str = ""
 
 
-class Table:
-    """A file with a header and rows. Iterate once."""
+@dataclass(frozen=True)
+class Chunk:
+    """Rows that follow each other, none of them faulty: the first one's number, and the cells column by column."""
 
-    def __init__(self, path: Path, header: tuple[str, ...], rows: Iterator[Row]) -> None:
+    first: int
+    columns: Sequence[Sequence[str]] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def row(self, place: int) -> Row:
+        """The row at a place, counted from 0."""
+        return Row(self.first + place, [column[place] for column in self.columns])
+
+
+class Table:
+    """A file with a header and rows. Iterate once, or take its `parts` once."""
+
+    def __init__(self, path: Path, header: tuple[str, ...], parts: Iterator[Chunk | Row]) -> None:
         self.path = path
         self.header = header
-        self._rows = rows
+        self.parts = parts
+        """All rows in order: by the chunk, or alone where something is unusual."""
 
     def __iter__(self) -> Iterator[Row]:
-        return self._rows
+        for part in self.parts:
+            if isinstance(part, Row):
+                yield part
+            else:
+                for number, cells in enumerate(zip(*part.columns, strict=True), part.first):
+                    yield Row(number, list(cells))
 
 
 @contextlib.contextmanager
@@ -99,6 +121,9 @@ class _Csv:
         self._encoding = encoding
         self._limit = limit
         self._lines = Lines(path, file, limit, progress)
+        self._again: Iterator[bytes | None] = iter(())
+        """Lines that were looked at as a chunk, and are read again one by one."""
+        self._number = 0
         self._begun = 1
         self._bytes = 0
         self._fault = ""
@@ -121,12 +146,38 @@ class _Csv:
                 f"{self._path}: the first line is no header", hint="The first line must name the columns."
             ) from None
         header = _checked_header(self._path, names)
-        return Table(self._path, header, self._rows(text, delimiter, len(header)))
+        return Table(self._path, header, self._parts(text, delimiter, len(header)))
 
-    def _rows(self, text: Iterator[str], delimiter: str, width: int) -> Iterator[Row]:
+    def _parts(self, text: Iterator[str], delimiter: str, width: int) -> Iterator[Chunk | Row]:
+        while lines := self._lines.several(_CHUNK_ROWS):
+            columns = self._columns(lines, delimiter, width)
+            if columns is not None:
+                yield Chunk(self._number + 1, columns)
+                self._number += len(lines)
+                continue
+            last = self._number + len(lines)
+            self._again = iter(lines)
+            # Its last row may go on beyond these lines.
+            yield from self._rows(text, delimiter, width, last)
+
+    def _columns(self, lines: list[bytes | None], delimiter: str, width: int) -> list[tuple[str, ...]] | None:
+        """The cells column by column, where every line is a sound row; None where any is not."""
+        try:
+            text = b"".join(lines).decode(self._encoding)  # type: ignore[arg-type] # a None is a TypeError
+            if "\0" in text:
+                return None
+            # What else Python takes for the end of a line is none in a table.
+            rows = list(csv.reader(_ended_by_lf(text), delimiter=delimiter, strict=True))
+        except (TypeError, UnicodeDecodeError, csv.Error):
+            return None
+        if len(rows) != len(lines) or set(map(len, rows)) != {width}:
+            return None
+        return list(zip(*rows, strict=True))
+
+    def _rows(self, text: Iterator[str], delimiter: str, width: int, last: int) -> Iterator[Row]:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
-        while True:
-            self._begun, self._bytes, self._fault = self._lines.number + 1, 0, ""
+        while self._number < last:
+            self._begun, self._bytes, self._fault = self._number + 1, 0, ""
             try:
                 cells = next(reader)
             except StopIteration:
@@ -146,9 +197,16 @@ class _Csv:
             return Row(self._begun, cells[:width])
         return Row(self._begun, [], f"has {len(cells)} cells where the header has {width}")
 
+    def _line(self) -> Any:
+        line = next(self._again, _END)
+        if line is _END:
+            line = next(self._lines, _END)
+        self._number += line is not _END
+        return line
+
     def _text(self) -> Iterator[str]:
         """Decoded lines. A line that cannot be used becomes an empty one with `_fault` set."""
-        for line in self._lines:
+        while (line := self._line()) is not _END:
             if line is None or b"\0" in line:
                 if self._bytes:
                     raise InputError(
@@ -172,11 +230,27 @@ class _Csv:
                 yield line.decode(self._encoding)
             except UnicodeDecodeError:
                 raise InputError(
-                    f"{self._path}: line {self._lines.number} is not {self._encoding.upper()}",
+                    f"{self._path}: line {self._number} is not {self._encoding.upper()}",
                     hint="A file saved on Windows is often in another encoding: try --encoding cp1252."
                     if self._encoding == "utf-8"
                     else "Ask how the file was exported, or save it as CSV UTF-8.",
                 ) from None
+
+
+def _ended_by_lf(text: str) -> list[str]:
+    """Lines that LF or CR LF ends, without their ends.
+
+    Raises:
+        csv.Error: a CR stands alone.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+        if "\r" in text:
+            raise csv.Error
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def _parquet(path: Path, file: BinaryIO, separator: str, progress: Progress | None, limit: int) -> Table:
@@ -197,25 +271,34 @@ def _parquet(path: Path, file: BinaryIO, separator: str, progress: Progress | No
     if not total:
         raise InputError(f"{path}: the table has no rows", hint="Check the export that made it.")
 
-    def rows() -> Iterator[Row]:
+    def parts() -> Iterator[Chunk | Row]:
         number = 0
         try:
-            for batch in source.iter_batches(batch_size=_PARQUET_ROWS):
-                columns = [column.to_pylist() for column in batch.columns]
-                for values in zip(*columns, strict=True):
-                    number += 1
-                    cells = [_cell(value, separator) for value in values]
-                    # Four bytes is the longest character: the exact size matters to no one.
-                    if sum(map(len, cells)) * 4 > limit and sum(len(cell.encode()) for cell in cells) > limit:
-                        yield Row(number, [], f"the row is longer than {limit} bytes")
-                    else:
-                        yield Row(number, cells)
+            for batch in source.iter_batches(batch_size=_CHUNK_ROWS):
+                if not batch.num_rows:
+                    continue
+                columns = [
+                    [_cell(value, separator) for value in column.to_pylist()] for column in batch.columns
+                ]
+                chunk = Chunk(number + 1, columns)
+                # Four bytes is the longest character: the exact size matters to no one.
+                if sum(max(map(len, column)) for column in columns) * 4 <= limit:
+                    yield chunk
+                else:
+                    yield from (_bounded(chunk.row(place), limit) for place in range(len(chunk)))
+                number += len(chunk)
                 if progress is not None:
                     progress(number, total)
         except (pa.ArrowException, OSError, ValueError):
             raise InputError(f"{path}: the Parquet file is damaged after row {number}") from None
 
-    return Table(path, header, rows())
+    return Table(path, header, parts())
+
+
+def _bounded(row: Row, limit: int) -> Row:
+    if sum(len(cell.encode()) for cell in row.cells) > limit:
+        return Row(row.number, [], f"the row is longer than {limit} bytes")
+    return row
 
 
 def _cell(value: Any, separator: str) -> str:

@@ -6,16 +6,19 @@ from typing import Any
 from blindmatch.node.home import Node
 from blindmatch.node.receiving.edge import Progress, ReceivingEdge
 from blindmatch.node.receiving.hits import HitsEdge
+from blindmatch.node.receiving.number import NumberEdge
 from blindmatch.node.receiving.standing import DeltaEdge, OpeningEdge
 from blindmatch.node.standing import stands
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Disclosure
 
-__all__ = ["DeltaEdge", "HitsEdge", "OpeningEdge", "Progress", "ReceivingEdge", "kind_of"]
+__all__ = ["DeltaEdge", "HitsEdge", "NumberEdge", "OpeningEdge", "Progress", "ReceivingEdge", "kind_of"]
 
 _KINDS: Mapping[Disclosure, Callable[..., ReceivingEdge[Any]]] = {
     Disclosure.HITS: HitsEdge,
     Disclosure.HITS_FACTS: HitsEdge,
+    Disclosure.COUNT: NumberEdge,
+    Disclosure.SUM: NumberEdge,
 }
 
 

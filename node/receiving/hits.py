@@ -47,8 +47,10 @@ class HitsEdge(ReceivingEdge[Receiver]):
             if session.state in {State.COMMITTED, State.EXCHANGING, State.COLLECTING}:
                 await self._open(peer)
             if session.state is State.EXCHANGING:
+                await self._still()
                 await self._exchange(peer)
             if session.state is State.COLLECTING:
+                await self._still()
                 await self._tags(peer)
             if session.state is State.COLLECTED:
                 await self._unblind_rest()

@@ -76,7 +76,7 @@ def prepared(held: Received, records: CollectionRecords, agreed: Exchanged) -> P
 class OpeningEdge(_Standing):
     """A full round whose lists are kept: it opens an epoch."""
 
-    def _prepared(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
         return prepare(self._node, self._agreement, row, agreed, self._files.scratch, raw=True)
 
     def _match(self, session: Receiver) -> None:

@@ -36,19 +36,22 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
 
     async def Propose(self, request: pb.ProposeRequest, context: Any) -> pb.ProposeReply:  # noqa: N802 - gRPC's name
         """Keep a proposal and its signatures, for the parties of the enclosed agreement; answer with all we hold."""
-        envelope = convert.read_propose_request(request)
+        envelope, left = convert.read_propose_request(request)
         caller: Caller = context.caller
         try:
             check_party(await asyncio.to_thread(book.open_envelope, envelope), caller)
-            held = await asyncio.to_thread(book.adopt, self._node, envelope, source=caller.agency)
+            held = await asyncio.to_thread(
+                book.adopt, self._node, envelope, source=caller.agency, left=left, peer=True
+            )
         except AgreementError as error:
             raise PeerError(
                 PeerCode.BAD_MESSAGE, f"the agreement cannot be accepted: {error.message}"
             ) from None
-        return convert.propose_reply(held.envelope)
+        await asyncio.to_thread(self._node.store.note_contact, held.id, caller.agency)
+        return convert.propose_reply(held.envelope, held.leaving)
 
     async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:  # noqa: N802 - gRPC's name
-        """An agreement with all signatures that we hold, for its parties; others cannot tell whether it exists."""
+        """An agreement with all that was signed about it, for its parties; others cannot tell whether it exists."""
         agreement_id = convert.read_fetch_request(request)
         row = await asyncio.to_thread(self._node.store.find_agreement, agreement_id)
         caller: Caller = context.caller
@@ -56,15 +59,16 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
         if held is None or caller.agency not in held.agreement.agencies:
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         check_party(held.agreement, caller)
-        return convert.fetch_reply(held.envelope)
+        return convert.fetch_reply(held.envelope, held.leaving)
 
     async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawReply:  # noqa: N802 - gRPC's name
-        """Note a withdrawal, from the party that withdraws."""
+        """Note a decline or withdrawal, from the party itself; others' travel with `Propose` and `Fetch`."""
         signed = convert.read_withdraw_request(request)
         caller: Caller = context.caller
         if signed.agency != caller.agency:
             raise PeerError(PeerCode.WRONG_AGENCY, f"{caller.agency} cannot withdraw for {signed.agency}")
         await asyncio.to_thread(book.note_withdrawal, self._node, signed)
+        await asyncio.to_thread(self._node.store.note_contact, signed.agreement, caller.agency)
         return convert.withdraw_reply()
 
 

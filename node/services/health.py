@@ -14,7 +14,15 @@ from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics
 from blindmatch.protocol.errors import BlindmatchError
 
-SERVICES = ("", "blindmatch.v1.Agreements", "blindmatch.v1.Match", "blindmatch.v1.StandingRounds")
+SERVICES = (
+    "",
+    "blindmatch.v1.Agreements",
+    "blindmatch.v1.Match",
+    "blindmatch.v1.Number",
+    "blindmatch.v1.Reports",
+    "blindmatch.v1.StandingRounds",
+    "blindmatch.v1.Thresholds",
+)
 PERIOD_SECONDS = 15.0
 
 

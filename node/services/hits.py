@@ -8,7 +8,7 @@ from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Sender, TagChunk
 
-_STEP_SECONDS = 0.25
+STEP_SECONDS = 0.25
 """Chunks that wait are evaluated together for so long, and stored with one checkpoint, before any of them is answered."""
 
 
@@ -23,7 +23,7 @@ class HitsSending(SendingEdge[Sender]):
         """
 
         def work(session: Sender) -> list[EvaluatedChunk]:
-            ends, answers = time.monotonic() + _STEP_SECONDS, []
+            ends, answers = time.monotonic() + STEP_SECONDS, []
             session.foresee(chunks)
             for chunk in chunks:
                 answers.append(session.evaluate(chunk))

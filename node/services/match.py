@@ -1,4 +1,7 @@
-"""The sender's side of a round over gRPC: messages in, `Sending` asked, messages out. No state of its own."""
+"""The sender's side of a round over gRPC: messages in, `Sending` asked, messages out. No state of its own.
+
+`Prepare`, `Open` and `Close` serve every disclosure of an edge, `Evaluate` and `Tags` those that list hits.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

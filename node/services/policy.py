@@ -19,6 +19,8 @@ class Who(StrEnum):
     PARTY = "a party of the agreement that the message names"
     RECEIVER = "the receiver of the edge that the message names"
     SENDER = "the sender of the edge that the message names"
+    REPORTED = "a party to which an edge of the agreement that the message names reports"
+    COLLECTOR = "the collector of the agreement whose threshold the message names"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,22 @@ POLICY: Mapping[str, Rule] = MappingProxyType(
         "/blindmatch.v1.Match/Evaluate": Rule(Who.RECEIVER, _STREAM),
         "/blindmatch.v1.Match/Tags": Rule(Who.RECEIVER, _SHORT),
         "/blindmatch.v1.Match/Close": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Number/GivePoints": Rule(Who.RECEIVER, _STREAM),
+        "/blindmatch.v1.Number/FetchPoints": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Number/GiveMasked": Rule(Who.RECEIVER, _STREAM),
+        "/blindmatch.v1.Number/Outcome": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.Reports/Fetch": Rule(Who.REPORTED, _SHORT),
+        "/blindmatch.v1.Thresholds/Rates": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Join": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Meet": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Blind": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Evaluate": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Attest": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Deliver": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Build": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Collect": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Tell": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.Thresholds/Sign": Rule(Who.COLLECTOR, _SHORT),
         "/blindmatch.v1.StandingRounds/Open": Rule(Who.RECEIVER, _SHORT),
         "/blindmatch.v1.StandingRounds/Evaluate": Rule(Who.RECEIVER, _STREAM),
         "/blindmatch.v1.StandingRounds/Changes": Rule(Who.RECEIVER, _SHORT),

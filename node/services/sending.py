@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from blindmatch.node import standing
 from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditEvent
+from blindmatch.node.collections import open_collection
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
 from blindmatch.node.convert.standing import DeltaOpening
-from blindmatch.node.edgework import Key, threads
+from blindmatch.node.edgework import Key, Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
@@ -22,14 +23,15 @@ from blindmatch.node.preparation import check_rates, edge_context, exchanged, st
 from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.identity import Caller
+from blindmatch.node.services.numbering import NumberSending
 from blindmatch.node.services.standing import DeltaSending, OpeningSending
 from blindmatch.node.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
+from blindmatch.node.values import read_values
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement, Disclosure
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Header, Role, State
-from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
 IDLE_SECONDS = 600.0
@@ -46,6 +48,8 @@ UNFINISHED = 16
 _KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
     Disclosure.HITS: HitsSending,
     Disclosure.HITS_FACTS: HitsSending,
+    Disclosure.COUNT: NumberSending,
+    Disclosure.SUM: NumberSending,
 }
 """The kind of edge that a disclosure needs."""
 
@@ -74,6 +78,11 @@ class Sending:
         self._edges: dict[Key, SendingEdge[Any]] = {}
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
+
+    @property
+    def means(self) -> Means:
+        """What the work is done with: one pool of threads serves the whole server."""
+        return Means(pool=self._pool, engine=self._engine, limits=self._limits)
 
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
         """Go on with an edge whose rates were exchanged; its table is being prepared when this returns.
@@ -107,7 +116,7 @@ class Sending:
             if row is None:
                 row = await asyncio.to_thread(self._start_delta, caller, agreement, opening)
             self._still_ours(row, caller)
-            _check_running(row, opening.agreement)
+            check_running(row, opening.agreement)
             kind = await asyncio.to_thread(self._kind, row, agreement)
             if kind is not DeltaSending:
                 raise PeerError(PeerCode.WRONG_STATE, "this round of this edge goes by other steps")
@@ -131,7 +140,7 @@ class Sending:
             if row is None:
                 row = await asyncio.to_thread(self._start, caller, agreement, request)
         self._still_ours(row, caller)
-        _check_running(row, request.agreement)
+        check_running(row, request.agreement)
         if row.receiver_rates != request.rates:
             raise PeerError(PeerCode.BAD_COMMITMENT, "this round began with other rates of the receiver")
         if row.sender_rates is not None:
@@ -163,7 +172,7 @@ class Sending:
                 agreement = await asyncio.to_thread(self._allowed, caller, row.agreement_id, *key)
             else:
                 agreement = (await asyncio.to_thread(book.find, self._node, row.agreement_id)).agreement
-                _check_pin(caller, agreement)
+                check_pin(caller, agreement)
             needed = await asyncio.to_thread(self._kind, row, agreement)
             if not issubclass(needed, kind):
                 raise PeerError(PeerCode.WRONG_STATE, "this round of this edge goes by other steps")
@@ -216,7 +225,7 @@ class Sending:
             raise PeerError(PeerCode.WRONG_AGENCY, f"the receiver of this edge is not {caller.agency}")
         if edge.sender.agency != node.agency:
             raise PeerError(PeerCode.WRONG_AGENCY, f"the sender of this edge is not {node.agency}")
-        _check_pin(caller, agreement)
+        check_pin(caller, agreement)
         return agreement
 
     def _check_opening(self, caller: Caller, agreement: Agreement, opening: OpenRequest) -> None:
@@ -227,11 +236,12 @@ class Sending:
                 PeerCode.UNKNOWN_ROUND, "this node knows no such round and edge: rates come first"
             )
         self._still_ours(row, caller)
-        _check_running(row, opening.agreement)
+        check_running(row, opening.agreement)
         if row.sender_rates is None:
             raise PeerError(PeerCode.WRONG_STATE, "the rates of this edge were not exchanged to the end")
         key = agreement.party(caller.agency).identity_key
-        Commitment.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
+        kind = _KINDS[agreement.edge(row.edge).disclosure]
+        kind.commitment_kind.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
 
     def _answer(self, agreement: Agreement, row: EdgeRow) -> Signed:
         """Our statement, kept before it is sent."""
@@ -258,7 +268,7 @@ class Sending:
         edge = agreement.edge(request.header.edge)
         context = edge_context(request.agreement, edge, request.header.round_id)
         check_rates(agreement, context, Role.RECEIVER, request.rates, None)
-        collection = self._collection(caller, request.agreement, edge.id)
+        collection = self._collection(caller, request.agreement, agreement, edge)
         begun = _Begun(request.agreement, request.header, collection, request.rates)
         return self._store_edge(caller, agreement, begun)
 
@@ -277,24 +287,30 @@ class Sending:
                 f"{node.agency} holds no epoch that stands so",
                 hint="The epoch has ended. The next round compares everything anew.",
             )
-        collection = self._collection(caller, agreement_id, edge.id)
+        collection = self._collection(caller, agreement_id, agreement, edge)
         delta = DeltaRow(opening.header.round_id, edge.id, epoch.epoch, opening.number)
         begun = _Begun(agreement_id, opening.header, collection, delta=delta)
         return self._store_edge(caller, agreement, begun)
 
-    def _collection(self, caller: Caller, agreement_id: bytes, edge_id: str) -> CollectionRow:
+    def _collection(
+        self, caller: Caller, agreement_id: bytes, agreement: Agreement, edge: Edge
+    ) -> CollectionRow:
         """What this node brings; its own troubles are for its own log."""
         node = self._node
         try:
-            return standing.collection_for(node, book.find(node, agreement_id), edge_id)
+            collection = standing.collection_for(node, book.find(node, agreement_id), edge.id)
+            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+                opened = open_collection(node, collection.id)
+                read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:
             # Our own collection's troubles are for our own log.
-            self._log.warning("a round cannot begin", edge=edge_id, peer=caller.agency, reason=error.message)
+            self._log.warning("a round cannot begin", edge=edge.id, peer=caller.agency, reason=error.message)
             raise PeerError(
                 PeerCode.REFUSED,
                 f"{node.agency} has no collection ready for this edge",
                 hint="Its operator finds the reason in its log.",
             ) from None
+        return collection
 
     def _store_edge(self, caller: Caller, agreement: Agreement, begun: "_Begun") -> EdgeRow:
         node, edge, collection = self._node, agreement.edge(begun.header.edge), begun.collection
@@ -350,7 +366,7 @@ class Sending:
             RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
     def _enter(self, row: EdgeRow, agreement: Agreement, kind: type[SendingEdge[Any]]) -> SendingEdge[Any]:
-        _check_running(row, row.agreement_id)
+        check_running(row, row.agreement_id)
         self._make_room(row.peer)
         edge = kind(
             self._node,
@@ -391,10 +407,11 @@ class Sending:
             raise PeerError(PeerCode.WRONG_AGENCY, f"this round is not {caller.agency}'s")
         if closed:
             held = book.find(self._node, row.agreement_id)
-            _check_pin(caller, held.agreement)
+            check_pin(caller, held.agreement)
 
 
-def _check_running(row: EdgeRow, agreement_id: bytes) -> None:
+def check_running(row: EdgeRow, agreement_id: bytes) -> None:
+    """PeerError: UNKNOWN_ROUND for a round of another agreement, WRONG_STATE for one that has ended."""
     if row.agreement_id != agreement_id:
         raise PeerError(PeerCode.UNKNOWN_ROUND, "this round runs under another agreement")
     if not row.running:
@@ -405,7 +422,8 @@ def _check_running(row: EdgeRow, agreement_id: bytes) -> None:
         )
 
 
-def _check_pin(caller: Caller, agreement: Agreement) -> None:
+def check_pin(caller: Caller, agreement: Agreement) -> None:
+    """PeerError: WRONG_CERTIFICATE, when the caller's certificate has another key than the agreement names."""
     if agreement.party(caller.agency).certificate_key != caller.certificate_key:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,

@@ -16,7 +16,7 @@ from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
 class OpeningSending(HitsSending):
     """A full round whose lists are kept: it opens an epoch."""
 
-    _made: Prepared | None = None
+    _brought: Prepared | None = None
     _agreed: Exchanged | None = None
     _list: CollectionRecords | None = None
 
@@ -24,10 +24,10 @@ class OpeningSending(HitsSending):
         self._agreed = agreed
         epoch = Epoch(agreed.context, standing.local_secret(row.seed))
         self._list = _records(self, row, agreed, epoch)
-        self._made, terms = self._terms(row, agreed)
-        return Sender(agreed.context, facts=self._made.facts, **terms)
+        self._brought, terms = self._terms(row, agreed)
+        return Sender(agreed.context, facts=self._brought.facts, **terms)
 
-    def _prepared(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
         order = self._list.in_order if self._list is not None else None
         return prepare(self._node, self._agreement, row, agreed, self._files.scratch, order=order)
 
@@ -35,10 +35,10 @@ class OpeningSending(HitsSending):
         vault = standing.vault_of(self._node, *self.key)
         if vault.has(self.row.round_id):
             return
-        if self._made is None or self._list is None or self._agreed is None:
+        if self._brought is None or self._list is None or self._agreed is None:
             raise SequenceError("the edge's session was not built")
         epoch = Epoch(self._agreed.context, self._list.epoch.local, session.key_seed())
-        sent = protocol.open_sender(epoch, self._list, session.own_tags(), self._made.tokens.key_index)
+        sent = protocol.open_sender(epoch, self._list, session.own_tags(), self._brought.tokens.key_index)
         standing.keep_sent(vault, self.row.round_id, sent)
 
     def _closing(self, session: Sender, receipt: Receipt) -> Also:
@@ -74,16 +74,12 @@ class DeltaSending(HitsSending):
             raise SequenceError("the epoch was not read")
         return self._kept
 
-    def _build(self) -> None:
-        self._files.hold()
-        row = self._node.store.edge(*self.key)
-        if not row.running:
-            raise SequenceError("the edge has ended meanwhile")
+    def _made(self, row: EdgeRow) -> Any:
         kept = self._kept = standing.of_round(self._node, self._agreement, row)
         context = kept.epoch.within(row.round_id)
         records = _records(self, row, kept.agreed, kept.epoch)
         change = self._change = protocol.change_sender(kept.sent(), kept.epoch, records, context, row.seed)
-        session: Any = DeltaSender(
+        return DeltaSender(
             context,
             epoch=kept.epoch,
             base=kept.base,
@@ -91,7 +87,6 @@ class DeltaSending(HitsSending):
             removed=change.plan.removed,
             **self._session_terms(row, Taken(change.rows)),
         )
-        self._session = session
 
     async def going(self) -> int:
         """How many of the chunks that `tags` gives are of what goes; the rest are of what comes."""

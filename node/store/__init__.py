@@ -11,15 +11,18 @@ from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
 from blindmatch.node.store.epochs import Also, Epochs
 from blindmatch.node.store.leads import Leads
+from blindmatch.node.store.numbers import Numbers
 from blindmatch.node.store.rows import (
     AgreementRow,
     AuditRow,
     CheckRow,
     CollectionRow,
+    Contact,
     DeltaRow,
     EdgeRow,
     EpochRow,
     LeadRow,
+    NumberRow,
     Withdrawal,
 )
 
@@ -31,14 +34,16 @@ __all__ = [
     "AuditRow",
     "CheckRow",
     "CollectionRow",
+    "Contact",
     "DeltaRow",
     "EdgeRow",
     "EpochRow",
     "LeadRow",
+    "NumberRow",
     "Store",
     "Withdrawal",
 ]
 
 
-class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Audit):
+class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Numbers, Audit):
     """All tables of one node behind one object."""

@@ -1,12 +1,19 @@
-"""Agreements: exact bytes, signatures, withdrawals, and which collection each edge takes."""
+"""Agreements: exact bytes, signatures, withdrawals, who was reached, and which collection each edge takes."""
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from blindmatch.node.store.engine import Database
-from blindmatch.node.store.rows import AgreementRow, Withdrawal
-from blindmatch.node.store.schema import agreements, bindings, signatures, withdrawals
+from blindmatch.node.store.rows import AgreementRow, Contact, Withdrawal
+from blindmatch.node.store.schema import (
+    agreements,
+    bindings,
+    contacts,
+    proposals,
+    signatures,
+    withdrawals,
+)
 from blindmatch.protocol.errors import StoreError
 
 _HEX = frozenset("0123456789abcdef")
@@ -16,8 +23,8 @@ _SHORTEST_PREFIX = 4
 class Agreements(Database):
     """The store's methods on agreements. Nothing here verifies a signature: that was done before."""
 
-    def put_agreement(self, agreement_id: bytes, payload: bytes) -> bool:
-        """Keep an agreement's exact bytes; the same again changes nothing.
+    def put_agreement(self, agreement_id: bytes, payload: bytes, *, proposed_by: str = "") -> bool:
+        """Keep an agreement's exact bytes; the same again changes nothing. `proposed_by` is an agency, or empty.
 
         Returns:
             Whether it was new.
@@ -32,6 +39,10 @@ class Agreements(Database):
                 connection.execute(
                     agreements.insert().values(id=agreement_id.hex(), payload=payload, received_at=self.now())
                 )
+                if proposed_by:
+                    connection.execute(
+                        proposals.insert().values(agreement=agreement_id.hex(), agency=proposed_by)
+                    )
             elif kept != payload:
                 raise StoreError("an agreement with this id and other bytes is kept already")
             return kept is None
@@ -55,7 +66,7 @@ class Agreements(Database):
             return True
 
     def withdraw(self, agreement_id: bytes, agency: str, payload: bytes, signature: bytes) -> bool:
-        """Keep a verified withdrawal; a second one of the same agency changes nothing.
+        """Keep a verified decline or withdrawal; a second one of the same agency changes nothing.
 
         Returns:
             Whether it was new.
@@ -71,6 +82,40 @@ class Agreements(Database):
             values = {"payload": payload, "signature": signature, "withdrawn_at": self.now()}
             connection.execute(withdrawals.insert().values(**key, **values))
             return True
+
+    def note_contact(self, agreement_id: bytes, agency: str, error: str = "") -> None:
+        """Keep that an agency was just asked or told about an agreement, or called us about it; or why it could not be.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            before = connection.execute(select(contacts.c.reached_at).filter_by(**key)).scalar_one_or_none()
+            now = self.now()
+            connection.execute(contacts.delete().filter_by(**key))
+            reached = before if error else now
+            connection.execute(contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error))
+
+    def waiting_proposals(self, agency: str) -> Mapping[str, int]:
+        """By proposing agency, the agreements that `agency` has neither signed nor left."""
+        query = select(proposals.c.agency, func.count().label("waiting"))
+        for table in (signatures, withdrawals):
+            answered = select(table.c.agreement).where(table.c.agency == agency)
+            query = query.where(proposals.c.agreement.not_in(answered))
+        with self.read() as connection:
+            rows = connection.execute(query.group_by(proposals.c.agency))
+            return {row.agency: row.waiting for row in rows}
+
+    def contacts(self, agreement_id: bytes) -> Mapping[str, Contact]:
+        """When each other party was last asked or told about an agreement; those that never were are left out."""
+        query = select(contacts).where(contacts.c.agreement == agreement_id.hex())
+        with self.read() as connection:
+            return {
+                row.agency: Contact(row.tried_at, row.reached_at, row.error)
+                for row in connection.execute(query)
+            }
 
     def find_agreement(self, agreement_id: bytes) -> AgreementRow | None:
         """One agreement by its whole id, or None."""
@@ -133,6 +178,10 @@ class Agreements(Database):
             withdrawn = connection.execute(
                 select(withdrawals).where(withdrawals.c.agreement.startswith(prefix, autoescape=True))
             ).all()
+            proposed = connection.execute(
+                select(proposals).where(proposals.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+        proposers = {row.agreement: row.agency for row in proposed}
         return [
             AgreementRow(
                 id=bytes.fromhex(row.id),
@@ -144,6 +193,7 @@ class Agreements(Database):
                     for w in withdrawn
                     if w.agreement == row.id
                 },
+                proposed_by=proposers.get(row.id, ""),
             )
             for row in rows
         ]

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import DeltaRow, EdgeRow
-from blindmatch.node.store.schema import deltas
+from blindmatch.node.store.schema import deltas, statements
 from blindmatch.node.store.schema import edges as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import SIGNATURE_BYTES
@@ -113,12 +113,48 @@ class Edges(Database):
                 return
             kept = table.update().filter_by(**_key(round_id, edge))
             sealed = self._statement(round_id, edge, role, signed)
-            connection.execute(kept.values({name: sealed, "updated_at": self.now()}))
+            connection.execute(
+                kept.values({name: sealed, "updated_at": self.now(), "code": "", "reason": ""})
+            )
 
     def _statement(self, round_id: bytes, edge: str, role: Role, signed: Signed | None) -> bytes | None:
         if signed is None:
             return None
         return self._sealer.seal(_packed(signed), _context(round_id, edge, f"{role.value}_rates"))
+
+    def keep_statement(self, round_id: bytes, edge: str, name: str, signed: Signed) -> None:
+        """Keep a signed statement of one of many sides; it can be kept once, and again only unaltered.
+
+        Raises:
+            StoreError: another was kept under this name before, or the edge is not running.
+        """
+        key = {**_key(round_id, edge), "name": name}
+        context = _context(round_id, edge, f"statements/{name}")
+        with self.write("statements") as connection:
+            running = (
+                select(table.c.edge).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
+            )
+            if connection.execute(running).first() is None:
+                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            kept = connection.execute(select(statements.c.payload).filter_by(**key)).scalar()
+            if kept is None:
+                sealed = self._sealer.seal(_packed(signed), context)
+                connection.execute(statements.insert().values(**key, payload=sealed))
+            elif self._sealer.open(kept, context) != _packed(signed):
+                raise StoreError(
+                    f"edge {edge} of round {round_id.hex()} has another statement {name} already"
+                )
+
+    def statements(self, round_id: bytes, edge: str) -> dict[str, Signed]:
+        """The signed statements of an edge of many sides, by name."""
+        query = select(statements.c.name, statements.c.payload).filter_by(**_key(round_id, edge))
+        with self.read() as connection:
+            rows = connection.execute(query).all()
+        found = {}
+        for name, payload in rows:
+            data = self._sealer.open(payload, _context(round_id, edge, f"statements/{name}"))
+            found[name] = Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+        return found
 
     def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
         """One edge with its seed and snapshot opened, or None."""
@@ -169,8 +205,16 @@ class Edges(Database):
             StoreError: there is no such edge, or it has finished or failed.
         """
         sealed = self._sealer.seal(snapshot, _context(round_id, edge, "snapshot"))
-        values = {"state": state, "snapshot": sealed, "done": done, "total": total}
+        values = {"state": state, "snapshot": sealed, "done": done, "total": total, "code": "", "reason": ""}
         self._update(round_id, edge, values)
+
+    def note_waiting(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
+        """Keep why a running edge does not get further now; its next checkpoint clears it.
+
+        Raises:
+            StoreError: there is no such edge, or it has finished or failed.
+        """
+        self._update(round_id, edge, {"code": code, "reason": reason})
 
     def finish(
         self,
@@ -187,7 +231,8 @@ class Edges(Database):
             StoreError: there is no such edge, or it has finished or failed.
         """
         signed = json.dumps({agency: signature.hex() for agency, signature in sorted(signatures.items())})
-        self._end(round_id, edge, {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed}, also)
+        values = {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed, "code": "", "reason": ""}
+        self._end(round_id, edge, values, also)
 
     def fail(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
         """Give an edge up, and wipe its seed and snapshot. `reason` holds no value out of a record.
@@ -205,6 +250,16 @@ class Edges(Database):
         """
         with self.read() as connection:
             return _used(connection, agreement_id, edge, but)
+
+    def rounds_used_by_edge(self, agreement_id: bytes) -> Mapping[str, int]:
+        """`rounds_used` of every edge of an agreement that was used at all."""
+        query = (
+            select(table.c.edge, func.count().label("rounds"))
+            .where(table.c.agreement == agreement_id.hex(), _counted())
+            .group_by(table.c.edge)
+        )
+        with self.read() as connection:
+            return {row.edge: row.rounds for row in connection.execute(query)}
 
     def _end(
         self,
@@ -237,9 +292,14 @@ def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: by
         table.c.agreement == agreement_id.hex(),
         table.c.edge == edge,
         table.c.round != other_than.hex(),
-        or_(table.c.state != FAILED, table.c.done > 0),
+        _counted(),
     )
     return connection.execute(counts).scalar_one()
+
+
+def _counted() -> ColumnElement[bool]:
+    """Rounds against the budget: not one that failed before its first chunk."""
+    return or_(table.c.state != FAILED, table.c.done > 0)
 
 
 def _wasted(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:

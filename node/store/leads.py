@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import LeadRow
 from blindmatch.node.store.schema import leads as table
+from blindmatch.node.store.schema import tallies
 
 
 class Leads(Database):
@@ -53,10 +54,32 @@ class Leads(Database):
             for row in rows
         ]
 
+    def put_tally(self, round_id: bytes, edge: str, payload: bytes, expires_at: int) -> None:
+        """Keep the number that an edge gave; it replaces what an earlier, interrupted call kept.
+
+        Raises:
+            StoreError: there is no such edge.
+        """
+        key = {"round": round_id.hex(), "edge": edge}
+        sealed = self._sealer.seal(payload, _tally_context(round_id, edge, expires_at))
+        with self.write("tallies") as connection:
+            connection.execute(tallies.delete().filter_by(**key))
+            connection.execute(tallies.insert().values(**key, payload=sealed, expires_at=expires_at))
+
+    def tally(self, round_id: bytes, edge: str) -> bytes | None:
+        """The number that an edge gave, unless its retention has ended."""
+        query = select(tallies).filter_by(round=round_id.hex(), edge=edge)
+        with self.read() as connection:
+            row = connection.execute(query.where(tallies.c.expires_at > self.now())).first()
+        if row is None:
+            return None
+        return self._sealer.open(row.payload, _tally_context(round_id, edge, row.expires_at))
+
     def erase_expired(self, now: int) -> int:
-        """Erase the leads whose retention ended at or before `now`; return how many they were."""
+        """Erase the leads and numbers whose retention ended at or before `now`; return how many they were."""
         with self.write("leads") as connection:
             erased = connection.execute(table.delete().where(table.c.expires_at <= now)).rowcount
+            erased += connection.execute(tallies.delete().where(tallies.c.expires_at <= now)).rowcount
         if erased:
             self._forget()
         return erased
@@ -64,3 +87,7 @@ class Leads(Database):
 
 def _context(round_id: bytes, edge: str, position: int, expires_at: int) -> str:
     return f"leads/{round_id.hex()}/{edge}/{position}/{expires_at}"
+
+
+def _tally_context(round_id: bytes, edge: str, expires_at: int) -> str:
+    return f"tallies/{round_id.hex()}/{edge}/{expires_at}"

@@ -25,11 +25,22 @@ class CollectionRow:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """One party's signed withdrawal from an agreement."""
+    """One party's signed word that it declines, or withdraws from, an agreement."""
 
     payload: bytes
     signature: bytes
     withdrawn_at: int
+
+
+@dataclass(frozen=True)
+class Contact:
+    """When another party was last asked or told about an agreement. Times are seconds since 1970."""
+
+    tried_at: int
+    reached_at: int | None
+    """When its node last answered, or called us; None when it never did."""
+    error: str
+    """Why the last attempt failed, or empty."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,9 @@ class AgreementRow:
     signatures: Mapping[str, bytes]
     received_at: int
     withdrawn_by: Mapping[str, Withdrawal]
+    """Who declined or withdrew."""
+    proposed_by: str = ""
+    """The agency whose node brought it; empty when our own officer did."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +70,11 @@ class EdgeRow:
     edge: str
     agreement_id: bytes
     role: str
-    """`receiver` or `sender`."""
+    """`receiver` or `sender`; in a threshold `member` or `collector`."""
     peer: str
+    """The other side; for a threshold's member the collector, for its collector how many members there are."""
     collection_id: str
+    """What this node brings; empty for a collector."""
     state: str
     started_at: int
     updated_at: int = 0
@@ -67,7 +83,7 @@ class EdgeRow:
     done: int = 0
     total: int = 0
     code: str = ""
-    """Why it failed, or empty."""
+    """Why it failed, or why it does not get further now; or empty."""
     reason: str = ""
     receipt: bytes = b""
     """The receipt's signed payload, or empty."""
@@ -158,6 +174,17 @@ class LeadRow:
     round_id: bytes
     edge: str
     position: int
+    payload: bytes = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True)
+class NumberRow:
+    """The count or sum of one edge of one round: the bytes that were put in, opened again."""
+
+    round_id: bytes
+    edge: str
+    agreement_id: bytes
     payload: bytes = field(repr=False)
     expires_at: int
 

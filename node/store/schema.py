@@ -65,6 +65,23 @@ withdrawals = Table(
     Column("withdrawn_at", BigInteger, nullable=False),
 )
 
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
+    Column("agency", String(63), nullable=False),  # whose node brought it
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
+    Column("agency", String(63), primary_key=True),
+    Column("tried_at", BigInteger, nullable=False),
+    Column("reached_at", BigInteger),
+    Column("error", Text, nullable=False),  # of the last attempt, or empty
+)
+
 bindings = Table(
     "bindings",
     metadata,
@@ -161,6 +178,26 @@ check_counts = Table(
     Column("count", BigInteger, nullable=False),
 )
 
+statements = Table(
+    "statements",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("name", String(100), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),  # sealed
+    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("payload", LargeBinary, nullable=False),  # sealed JSON: a number, as officers are told it
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
 leads = Table(
     "leads",
     metadata,
@@ -170,6 +207,18 @@ leads = Table(
     Column("payload", LargeBinary, nullable=False),  # sealed
     Column("expires_at", BigInteger, nullable=False, index=True),
     ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
+# Counts and sums: our own, and those that other agencies report to us, whose rounds are not ours.
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # sealed
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Index("numbers_by_agreement", "agreement"),
 )
 
 audit = Table(

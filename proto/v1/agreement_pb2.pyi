@@ -179,18 +179,22 @@ class DescribeReply(_message.Message):
     def __init__(self, party: _Optional[_Union[Party, _Mapping]] = ...) -> None: ...
 
 class ProposeRequest(_message.Message):
-    __slots__ = ("version", "envelope")
+    __slots__ = ("version", "envelope", "withdrawals")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     version: int
     envelope: Envelope
-    def __init__(self, version: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, version: _Optional[int] = ..., envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class ProposeReply(_message.Message):
-    __slots__ = ("envelope",)
+    __slots__ = ("envelope", "withdrawals")
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     envelope: Envelope
-    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class FetchRequest(_message.Message):
     __slots__ = ("version", "agreement")
@@ -201,10 +205,12 @@ class FetchRequest(_message.Message):
     def __init__(self, version: _Optional[int] = ..., agreement: _Optional[bytes] = ...) -> None: ...
 
 class FetchReply(_message.Message):
-    __slots__ = ("envelope",)
+    __slots__ = ("envelope", "withdrawals")
     ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWALS_FIELD_NUMBER: _ClassVar[int]
     envelope: Envelope
-    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ...) -> None: ...
+    withdrawals: _containers.RepeatedCompositeFieldContainer[SignedWithdrawal]
+    def __init__(self, envelope: _Optional[_Union[Envelope, _Mapping]] = ..., withdrawals: _Optional[_Iterable[_Union[SignedWithdrawal, _Mapping]]] = ...) -> None: ...
 
 class WithdrawRequest(_message.Message):
     __slots__ = ("version", "withdrawal")

@@ -69,7 +69,7 @@ class AgreementsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Propose(self, request, context):
-        """Parties of the enclosed agreement. Adds the enclosed valid signatures; answers with all that we hold.
+        """Parties of the enclosed agreement. Adds the enclosed valid signatures and withdrawals; answers with all that we hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,7 +83,7 @@ class AgreementsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Withdraw(self, request, context):
-        """The party that withdraws.
+        """The party that declines or withdraws.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

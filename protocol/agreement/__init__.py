@@ -1,8 +1,9 @@
 """The agreement that the parties sign.
 
 `terms` holds what it says, `edges` who is compared with whom, `envelope` the exact bytes with their signatures,
-`words` what a comparison reveals, `checks` what makes a field wrong. What is signed is never a re-encoding of the terms
-but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing the bytes is `node/convert`.
+`leaving` who declined or withdrew, `words` what a comparison reveals, `checks` what makes a field wrong. What is signed
+is never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing
+the bytes is `node/convert`.
 """
 
 from blindmatch.protocol.agreement.edges import (
@@ -20,19 +21,22 @@ from blindmatch.protocol.agreement.edges import (
 )
 from blindmatch.protocol.agreement.envelope import (
     PAYLOAD_TYPE,
-    WITHDRAWAL_TYPE,
     Envelope,
-    SignedWithdrawal,
-    Withdrawal,
     agreement_id,
+    check_allowed,
     check_signatures,
     check_usable,
     missing_signatures,
-    read_withdrawal,
     sign,
-    sign_withdrawal,
     verify_signature,
     when,
+)
+from blindmatch.protocol.agreement.leaving import (
+    Leaving,
+    SignedWithdrawal,
+    Withdrawal,
+    read_withdrawal,
+    sign_withdrawal,
 )
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
@@ -71,11 +75,11 @@ __all__ = [
     "NUMBERS",
     "PAYLOAD_TYPE",
     "SUITE",
-    "WITHDRAWAL_TYPE",
     "Agreement",
     "Disclosure",
     "Edge",
     "Envelope",
+    "Leaving",
     "Linkage",
     "Party",
     "Side",
@@ -85,6 +89,7 @@ __all__ = [
     "Withdrawal",
     "agreement_id",
     "both_learn",
+    "check_allowed",
     "check_signatures",
     "check_usable",
     "collector_learns",

@@ -1,4 +1,4 @@
-"""The agreement's exact bytes, the signatures over them, withdrawals, and whether a round may start.
+"""The agreement's exact bytes, the signatures over them, and whether a round may start.
 
 In the manner of DSSE (github.com/secure-systems-lab/dsse): every party signs the payload's type and bytes. An
 `Envelope` claims nothing about its signatures; `check_signatures` and `check_usable` do.
@@ -13,13 +13,10 @@ from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import checks
 from blindmatch.protocol.agreement.terms import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
+from blindmatch.protocol.limits import LIMITS, SIGNATURE_BYTES
 from blindmatch.protocol.transcript import Signer
 
 PAYLOAD_TYPE = "application/vnd.blindmatch.agreement.v1+protobuf"
-WITHDRAWAL_TYPE = "application/vnd.blindmatch.withdrawal.v1"
-
-_WITHDRAWAL_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,8 @@ class Envelope:
         if len(self.signatures) > LIMITS.parties:
             raise PeerError(PeerCode.OVERSIZE, f"the envelope has more than {LIMITS.parties} signatures")
         for index, (agency, signature) in enumerate(self.signatures.items()):
-            _agency(agency, f"signatures[{index}]")
-            _size(signature, SIGNATURE_BYTES, f"signatures[{index}]")
+            named(agency, f"signatures[{index}]")
+            sized(signature, SIGNATURE_BYTES, f"signatures[{index}]")
         object.__setattr__(self, "signatures", MappingProxyType(dict(self.signatures)))
 
     @property
@@ -58,37 +55,6 @@ class Envelope:
     def with_signatures(self, more: Mapping[str, bytes]) -> "Envelope":
         """The same bytes with more signatures; those already there stay."""
         return Envelope(self.payload_type, self.payload, {**more, **self.signatures})
-
-
-@dataclass(frozen=True)
-class SignedWithdrawal:
-    """One party's signed word that it takes part no longer. Exact bytes, verified by `read_withdrawal`.
-
-    Raises:
-        PeerError: OVERSIZE or BAD_MESSAGE.
-    """
-
-    agreement: bytes
-    agency: str
-    payload: bytes
-    signature: bytes
-
-    def __post_init__(self) -> None:
-        _size(self.agreement, DIGEST_BYTES, "withdrawal.agreement")
-        _agency(self.agency, "withdrawal")
-        if len(self.payload) > _WITHDRAWAL_BYTES:
-            raise PeerError(PeerCode.OVERSIZE, f"the withdrawal has more than {_WITHDRAWAL_BYTES} bytes")
-        _size(self.signature, SIGNATURE_BYTES, "withdrawal.signature")
-
-
-@dataclass(frozen=True)
-class Withdrawal:
-    """What a withdrawal says: which agreement, who, when (seconds since 1970, UTC) and why, in words."""
-
-    agreement: bytes
-    agency: str
-    at: int
-    reason: str
 
 
 def agreement_id(payload: bytes) -> bytes:
@@ -137,7 +103,13 @@ def missing_signatures(agreement: Agreement, envelope: Envelope) -> tuple[str, .
 
 
 def check_usable(
-    agreement: Agreement, envelope: Envelope, *, now: int, rounds_used: int, withdrawn: Collection[str]
+    agreement: Agreement,
+    envelope: Envelope,
+    *,
+    now: int,
+    rounds_used: int,
+    withdrawn: Collection[str],
+    declined: Collection[str] = (),
 ) -> None:
     """Whether a round may start under this agreement now.
 
@@ -147,18 +119,35 @@ def check_usable(
         now: seconds since 1970, UTC.
         rounds_used: rounds started so far over the edge in question.
         withdrawn: the agencies that have withdrawn.
+        declined: the agencies that declined to sign.
 
     Raises:
-        PeerError: ALTERED_AGREEMENT, UNSIGNED_AGREEMENT, EXPIRED_AGREEMENT (also withdrawn, or too early),
+        PeerError: ALTERED_AGREEMENT, UNSIGNED_AGREEMENT, EXPIRED_AGREEMENT (also withdrawn, declined, or too early),
             BUDGET_SPENT.
     """
     check_signatures(agreement, envelope)
-    if withdrawn:  # before what is missing: nobody need sign any more
-        raise PeerError(
-            PeerCode.EXPIRED_AGREEMENT,
-            f"withdrawn by {', '.join(sorted(withdrawn))}",
-            hint="No further round can run under it. Draft and sign a new agreement.",
-        )
+    check_allowed(
+        agreement, envelope, now=now, rounds_used=rounds_used, withdrawn=withdrawn, declined=declined
+    )
+
+
+def check_allowed(
+    agreement: Agreement,
+    envelope: Envelope,
+    *,
+    now: int,
+    rounds_used: int,
+    withdrawn: Collection[str],
+    declined: Collection[str] = (),
+) -> None:
+    """`check_usable` without the signatures: for an envelope whose every signature was verified just now."""
+    for word, agencies in (("withdrawn", withdrawn), ("declined", declined)):
+        if agencies:  # before what is missing: nobody need sign any more
+            raise PeerError(
+                PeerCode.EXPIRED_AGREEMENT,
+                f"{word} by {', '.join(sorted(agencies))}",
+                hint="No round can run under it any more. Draft and sign a new agreement.",
+            )
     if missing := missing_signatures(agreement, envelope):
         raise PeerError(
             PeerCode.UNSIGNED_AGREEMENT,
@@ -185,56 +174,28 @@ def check_usable(
         )
 
 
-def sign_withdrawal(withdrawal: Withdrawal, signer: Signer) -> SignedWithdrawal:
-    """Sign a withdrawal.
-
-    Raises:
-        AgreementError: the reason is too long or holds invisible characters.
-    """
-    checks.text("reason", withdrawal.reason, optional=True)
-    payload = transcript.encode(
-        WITHDRAWAL_TYPE, withdrawal.agreement, withdrawal.agency, withdrawal.at, withdrawal.reason
-    )
-    signed = transcript.sign(signer, WITHDRAWAL_TYPE, payload)
-    return SignedWithdrawal(withdrawal.agreement, withdrawal.agency, payload, signed.signature)
-
-
-def read_withdrawal(signed: SignedWithdrawal, agreement: Agreement) -> Withdrawal:
-    """Verify, then parse a withdrawal from `agreement`.
-
-    Raises:
-        PeerError: WRONG_AGENCY when it is no party's; BAD_SIGNATURE; BAD_MESSAGE when its bytes say something
-            else than the message around them.
-    """
-    if signed.agency not in agreement.agencies:
-        raise PeerError(PeerCode.WRONG_AGENCY, f"{signed.agency} is not a party of the agreement")
-    transcript.verify(
-        agreement.party(signed.agency).identity_key, WITHDRAWAL_TYPE, signed.payload, signed.signature
-    )
-    fields = transcript.decode(WITHDRAWAL_TYPE, signed.payload)
-    read = Withdrawal(fields.data(DIGEST_BYTES), fields.text(), fields.integer(), fields.text())
-    fields.end()
-    if (read.agreement, read.agency) != (signed.agreement, signed.agency) or read.at > checks.LAST_SECOND:
-        raise PeerError(PeerCode.BAD_MESSAGE, "the withdrawal is for another agreement or agency")
-    try:
-        checks.text("reason", read.reason, optional=True)
-    except AgreementError as error:
-        raise PeerError(PeerCode.BAD_MESSAGE, f"withdrawal.{error.message}") from None
-    return read
-
-
 def when(seconds: int) -> str:
     """A time in words: `2026-03-01 09:00 UTC`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _agency(value: str, where: str) -> None:
+def named(value: str, where: str) -> None:
+    """An agency's id in a message from outside.
+
+    Raises:
+        PeerError: BAD_MESSAGE.
+    """
     try:
         checks.identifier("agency", value)
     except AgreementError as error:
         raise PeerError(PeerCode.BAD_MESSAGE, f"{where}.{error.message}") from None
 
 
-def _size(value: bytes, size: int, where: str) -> None:
+def sized(value: bytes, size: int, where: str) -> None:
+    """Exactly so many bytes in a message from outside.
+
+    Raises:
+        PeerError: BAD_MESSAGE.
+    """
     if len(value) != size:
         raise PeerError(PeerCode.BAD_MESSAGE, f"{where} has {len(value)} bytes instead of {size}")

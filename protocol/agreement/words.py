@@ -35,8 +35,13 @@ def receiver_learns(edge: Edge) -> str:
         learns = f"{receiver.agency} learns which of its own {matching}, and which of the match keys agreed"
     if edge.disclosure is Disclosure.HITS_FACTS:
         learns += f"; for each match it also receives these facts: {', '.join(edge.facts)}"
+    padded = (
+        ", to how many match keys each was padded, how often one occurs among them at most (to a power of two),"
+        if edge.disclosure is Disclosure.SUM
+        else ""
+    )
     seen = (
-        f"It sees how many {sender.collection_kind} {sender.agency} compared ({_most(sender)}) and their rates, "
+        f"It sees how many {sender.collection_kind} {sender.agency} compared ({_most(sender)}){padded} and their rates, "
         "and nothing of those that do not match."
     )
     passed = f" It passes the result on to {', '.join(edge.report_to)}." if edge.report_to else ""
@@ -46,9 +51,14 @@ def receiver_learns(edge: Edge) -> str:
 def sender_learns(edge: Edge) -> str:
     """What the sender gets to know, in a few sentences."""
     sender, receiver = edge.sender, edge.receiver
+    often = (
+        "how often a match key occurs among them at most (to a power of two), "
+        if edge.disclosure is Disclosure.COUNT
+        else ""
+    )
     seen = (
         f"{sender.agency} sees how many {receiver.collection_kind} {receiver.agency} compared ({_most(receiver)}), "
-        "their rates, and when."
+        f"{often}their rates, and when."
     )
     if edge.listing:
         return f"{seen} It does not learn who they are, which of its own records matched, or whether any did."
@@ -60,7 +70,7 @@ def sender_learns(edge: Edge) -> str:
     return (
         f"{seen} Its node counts the matches, so that it can hold a result below the minimum back: it learns how many "
         f"{counted} match and how many match keys agreed in each, but neither who they are nor which of its own "
-        "records matched."
+        "records matched, beyond what these numbers of keys suggest."
     )
 
 
@@ -70,17 +80,28 @@ def member_learns(threshold: Threshold) -> str:
         f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key with records of at "
         f"least {threshold.at_least - 1} of the others, not of which; when fewer than {threshold.minimum_count:,} keys "
         "are shared so widely, nobody learns any. It sees how many records each of the others compared, their rates, "
-        "and when."
+        "and when. Nobody can try a guess: only the keys of the records that a member brings are compared, and each of "
+        "the others must take part."
     )
 
 
 def collector_learns(threshold: Threshold, collector: str) -> str:
     """What the collector gets to know."""
-    return (
+    told = (
         f"{collector} collects: its node learns, for every match key that at least {threshold.at_least} of them hold, "
         "which of them hold it, and not whose it is; its officers are told how many there are"
         + ("" if threshold.band == 1 else f", to the nearest {threshold.band:,} below")
-        + ". Of what fewer of them hold it learns nothing."
+        + f", or that there are fewer than {threshold.minimum_count:,}. Of a match key that fewer of them hold it learns "
+        "neither the key nor who holds it; it can estimate how many different keys those who share one hold together."
+    )
+    if collector in threshold.agencies:
+        return (
+            f"{told} Being one of them, its node could also work out which of the others hold a match key of its own "
+            "records, however few they are."
+        )
+    return (
+        f"{told} This holds as long as none of them helps it: together with one of them it could work out which of the "
+        "others hold a match key of that one's records, however few they are."
     )
 
 

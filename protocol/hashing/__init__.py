@@ -8,7 +8,7 @@ and `hashlib` (where the extension was not built). Results are the same bytes wi
 depend on lengths alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,7 @@ __all__ = [
     "available",
     "backend_name",
     "blake2b",
+    "blake2b_texts",
     "expand_xmd",
     "hkdf_expand",
     "hmac_sha512",
@@ -144,17 +145,33 @@ def hkdf_expand(keys: Bytes2D, info: bytes, size: int) -> Bytes2D:
     return hmac_sha512(keys, info, b"\x01", size=size)
 
 
-def blake2b(*pieces: bytes | Bytes2D, size: int, person: bytes = b"") -> Bytes2D:
-    """BLAKE2b (RFC 7693) of every row's message, without a key: (n, size), size from 1 to 64.
+def blake2b(*pieces: bytes | Bytes2D, size: int, key: bytes = b"", person: bytes = b"") -> Bytes2D:
+    """BLAKE2b (RFC 7693) of every row's message: (n, size), size from 1 to 64.
 
     Args:
         pieces: the message.
         size: bytes of the digest; other sizes give other digests, not shorter ones.
+        key: up to 64 bytes, the same for every row.
         person: the personalisation, up to 16 bytes.
     """
     if len(person) > _MAX_PERSON_BYTES:
         raise ValueError(f"a personalisation has at most {_MAX_PERSON_BYTES} bytes")
-    return _run("blake2b", size, Frame.of(pieces), person=person)
+    if len(key) > DIGEST_BYTES:
+        raise ValueError(f"a key has at most {DIGEST_BYTES} bytes")
+    return _run("blake2b", size, Frame.of(pieces), key=key, person=person)
+
+
+def blake2b_texts(texts: Sequence[str], *, size: int, key: bytes = b"", person: bytes = b"") -> Bytes2D:
+    """`blake2b` of texts as UTF-8, which need not be of one length: (n, size)."""
+    encoded = [text.encode() for text in texts]
+    lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
+    out = np.empty((len(encoded), size), dtype=np.uint8)
+    for length in np.unique(lengths):
+        at = np.flatnonzero(lengths == length)
+        joined = b"".join(encoded if len(at) == len(encoded) else [encoded[place] for place in at])
+        rows = np.frombuffer(joined, dtype=np.uint8).reshape(len(at), length)
+        out[at] = blake2b(rows, size=size, key=key, person=person)
+    return out
 
 
 def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
@@ -175,11 +192,11 @@ def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
     return out
 
 
-def _run(algorithm: Algorithm, size: int, *frames: Frame, person: bytes = b"") -> Bytes2D:
+def _run(algorithm: Algorithm, size: int, *frames: Frame, key: bytes = b"", person: bytes = b"") -> Bytes2D:
     if not 1 <= size <= DIGEST_BYTES:
         raise ValueError(f"a digest has 1 to {DIGEST_BYTES} bytes, not {size}")
     if not frames[0].parts:
         raise ValueError("a message needs a batch among its pieces: it says how many rows there are")
     out = np.empty((len(frames[0].parts[0].rows), size), dtype=np.uint8)
-    _backend().run(algorithm, frames, out, person=person, threads=_threads or 0)
+    _backend().run(algorithm, frames, out, key=key, person=person, threads=_threads or 0)
     return out

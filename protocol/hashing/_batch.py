@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from blindmatch.protocol.hashing import _native
-from blindmatch.protocol.hashing.frames import DIGEST_BYTES, Algorithm, Bytes2D, Frame
+from blindmatch.protocol.hashing.frames import BLOCK_BYTES, DIGEST_BYTES, Algorithm, Bytes2D, Frame
 
 _PERSON_BYTES = 16
 
@@ -21,17 +21,29 @@ class NativeBackend:
         self.name = name
 
     def run(
-        self, algorithm: Algorithm, frames: Sequence[Frame], out: Bytes2D, *, person: bytes, threads: int
+        self,
+        algorithm: Algorithm,
+        frames: Sequence[Frame],
+        out: Bytes2D,
+        *,
+        person: bytes,
+        threads: int,
+        key: bytes = b"",
     ) -> None:
         """See `Backend.run`. The interpreter lock is released while it hashes."""
         rows, size = out.shape
-        # RFC 7693 2.5: digest length, no key, fanout 1, depth 1; personalisation at the end.
-        parameters = bytes([size, 0, 1, 1]).ljust(DIGEST_BYTES - _PERSON_BYTES, b"\0")
+        # RFC 7693 2.5: digest length, key length, fanout 1, depth 1; personalisation at the end.
+        parameters = bytes([size, len(key), 1, 1]).ljust(DIGEST_BYTES - _PERSON_BYTES, b"\0")
         parameters += person.ljust(_PERSON_BYTES, b"\0")
+        # RFC 7693 3.3: a key is a block in front of the message.
+        front = key.ljust(BLOCK_BYTES, b"\0") if key else b""
         native = tuple(
             (
-                frame.text,
-                tuple((part.offset, part.rows.shape[1], part.mask, part.rows) for part in frame.parts),
+                front + frame.text,
+                tuple(
+                    (len(front) + part.offset, part.rows.shape[1], part.mask, part.rows)
+                    for part in frame.parts
+                ),
                 frame.digest_at,
             )
             for frame in frames

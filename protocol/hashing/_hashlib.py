@@ -25,12 +25,19 @@ class HashlibBackend:
     name = "hashlib"
 
     def run(
-        self, algorithm: Algorithm, frames: Sequence[Frame], out: Bytes2D, *, person: bytes, threads: int
+        self,
+        algorithm: Algorithm,
+        frames: Sequence[Frame],
+        out: Bytes2D,
+        *,
+        person: bytes,
+        threads: int,
+        key: bytes = b"",
     ) -> None:
         """See `Backend.run`; `threads` is of no use here, where the interpreter is the bottleneck."""
         del threads
         size = out.shape[1]
-        start = hashlib.sha512 if algorithm == "sha512" else _blake2b(size, person)
+        start = hashlib.sha512 if algorithm == "sha512" else _blake2b(size, key, person)
         for first in range(0, len(out), _SLICE):
             part = slice(first, min(first + _SLICE, len(out)))
             digests = np.empty((part.stop - part.start, DIGEST_BYTES), dtype=np.uint8)
@@ -48,8 +55,8 @@ class HashlibBackend:
             out[row] = np.frombuffer(box, dtype=np.uint8)
 
 
-def _blake2b(size: int, person: bytes) -> Callable[[], _Hash]:
-    return lambda: hashlib.blake2b(digest_size=size, person=person)
+def _blake2b(size: int, key: bytes, person: bytes) -> Callable[[], _Hash]:
+    return lambda: hashlib.blake2b(digest_size=size, key=key, person=person)
 
 
 def _shared(frame: Frame, *, second: bool) -> int:

@@ -73,7 +73,14 @@ class Backend(Protocol):
     name: str
 
     def run(
-        self, algorithm: Algorithm, frames: Sequence[Frame], out: Bytes2D, *, person: bytes, threads: int
+        self,
+        algorithm: Algorithm,
+        frames: Sequence[Frame],
+        out: Bytes2D,
+        *,
+        person: bytes,
+        threads: int,
+        key: bytes = b"",
     ) -> None:
         """Hash one message per row.
 
@@ -83,6 +90,7 @@ class Backend(Protocol):
             out: written, (n, size). The first `size` bytes of SHA-512's digest; for BLAKE2b the digest's own size.
             person: BLAKE2b's personalisation, up to 16 bytes; of no use to SHA-512.
             threads: how many to use at most, 0 for one per processor.
+            key: BLAKE2b's, up to 64 bytes; empty for none.
         """
         ...
 

@@ -13,10 +13,14 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.protocol import hashing
 from blindmatch.protocol.limits import LEVEL_BYTES
+from blindmatch.protocol.linkage import normalise
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS, view
+from blindmatch.protocol.linkage.normalise import plain_company_numbers
 from blindmatch.protocol.linkage.schema import Level, Schema
 
+Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
 
 ABSENT = bytes(LEVEL_BYTES)
@@ -49,6 +53,16 @@ def level_digester(name: str, remembered: int) -> Callable[[str], bytes]:
     return lru_cache(maxsize=remembered)(digest) if remembered else digest
 
 
+def _hashed(texts: Sequence[str], level: str) -> Bytes2D:
+    """`digest_level` of many texts: (n, 16)."""
+    out = np.zeros((len(texts), LEVEL_BYTES), dtype=np.uint8)
+    said = np.fromiter(map(bool, texts), dtype=np.bool_, count=len(texts))
+    out[said] = hashing.blake2b_texts(
+        [text for text in texts if text], size=LEVEL_BYTES, key=level.encode(), person=_PERSON
+    )
+    return out
+
+
 def components(schema: Schema) -> tuple[tuple[str, ...], ...]:
     """Fields that some key asks for together, grouped; fields in different groups never meet in one key."""
     groups: list[set[str]] = [{item.name} for item in schema.fields]
@@ -78,10 +92,26 @@ class _Field:
             (LEVEL_TESTS[kind][x.test], level_digester(x.name, _CACHED_VALUES if place else 0))
             for place, x in enumerate(levels)
         ]
+        self._only = (levels[0].name, self._tests[0][0]) if len(levels) == 1 else None
         self._view = view(kind, [x.test for x in levels])
         self._of_view = lru_cache(maxsize=_CACHED_VALUES)(self._digests)
         self.digests = lru_cache(maxsize=_CACHED_TEXTS)(self._read)
         """Text to digests, one after the other."""
+
+    def column(self, texts: Sequence[str]) -> Bytes2D:
+        """(n, bytes of a row's levels): `digests` of every text, distinct ones read once; a blank says nothing."""
+        if self._only:
+            return self._of_one_level(texts, *self._only)
+        known = {text: self.digests(text) if text else self.blank for text in set(texts)}
+        said = b"".join([known[text] for text in texts])
+        return np.frombuffer(said, dtype=np.uint8).reshape(len(texts), len(self.blank))
+
+    def _of_one_level(self, texts: Sequence[str], level: str, test: Callable[[str], str]) -> Bytes2D:
+        """An identifier hardly repeats, so all are hashed together and none is remembered."""
+        canonical = self.canonical
+        if canonical is not normalise.company_number or not plain_company_numbers(texts):
+            texts = [canonical(text) if text else "" for text in texts]
+        return _hashed([test(text) if text else "" for text in texts], level)
 
     def _read(self, text: str) -> bytes:
         canonical = self.canonical(text)
@@ -110,6 +140,7 @@ class RecordBuilder:
                 self._fields[x.other].canonical,
                 LEVEL_TESTS[kinds[x.field]][x.test],
                 level_digester(x.name, 0),
+                x.name,
             )
             for x in schema.levels
             if x.other
@@ -147,7 +178,7 @@ class RecordBuilder:
                     place, digests = steps[name]
                     said[place] = digests(text)
             out += said
-            for one, other, canonical, other_canonical, test, digest in self._paired:
+            for one, other, canonical, other_canonical, test, digest, _level in self._paired:
                 first, second = row.get(one), row.get(other)
                 if first and second and (left := canonical(first)) and (right := other_canonical(second)):
                     out.append(digest(test(f"{left}{GAP}{right}")))
@@ -155,10 +186,40 @@ class RecordBuilder:
                     out.append(ABSENT)
         return b"".join(out)
 
+    def columns(self, values: Mapping[str, Sequence[str]], count: int) -> bytes:
+        """`rows` for many records of one row each, given column by column.
+
+        Args:
+            values: by field, a text per record; blank says nothing. Fields that the schema has not are passed over.
+            count: records.
+
+        Raises:
+            ValueError: a value that its field's kind refuses.
+        """
+        out = np.zeros((count, self.row_bytes), dtype=np.uint8)
+        start = 0
+        for name, each in self._fields.items():
+            end = start + len(each.blank)
+            if name in values:
+                out[:, start:end] = each.column(values[name])
+            start = end
+        for one, other, canonical, other_canonical, test, _digest, level in self._paired:
+            end = start + LEVEL_BYTES
+            if one in values and other in values:
+                texts = [
+                    test(f"{left}{GAP}{right}")
+                    if first and second and (left := canonical(first)) and (right := other_canonical(second))
+                    else ""
+                    for first, second in zip(values[one], values[other], strict=True)
+                ]
+                out[:, start:end] = _hashed(texts, level)
+            start = end
+        return out.tobytes()
+
     def array(self, rows: bytes | bytearray) -> Bytes3D:
         """Bytes of `rows` as (rows, levels, 16) uint8 in the schema's order of levels."""
         shaped = np.frombuffer(rows, dtype=np.uint8).reshape(-1, len(self.schema.levels), LEVEL_BYTES)
-        return np.ascontiguousarray(shaped[:, self._order])
+        return np.take(shaped, self._order, axis=1)
 
     @property
     def row_bytes(self) -> int:

@@ -4,14 +4,14 @@ No scalar, seed, key or element stands here. The binding ties a checkpoint to it
 is never restored into the other's session.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
 
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES
 from blindmatch.protocol.match.table import Role, State
-from blindmatch.protocol.transcript import decode, encode
+from blindmatch.protocol.transcript import Fields, decode, encode
 
-_LABEL = "blindmatch/checkpoint/v1"
 _STATE_BYTES = 16
 _NONE = bytes(DIGEST_BYTES)
 
@@ -51,58 +51,27 @@ class Checkpoint:
     closed_at: int = 0
     receipt: bytes = _NONE
 
+    label: ClassVar[str] = "blindmatch/checkpoint/v1"
+
     def pack(self, role: Role, binding: bytes) -> bytes:
         """Canonical bytes; `binding` is 32 bytes made from the edge and the seed."""
-        return encode(
-            _LABEL,
-            role.value.ljust(_STATE_BYTES),
-            binding,
-            self.state.value.ljust(_STATE_BYTES),
-            self.elements,
-            self.prepared,
-            self.exchanged,
-            self.unblinded,
-            self.tag_chunks,
-            self.own,
-            self.peer,
-            self.peer_elements,
-            self.peer_contents,
-            self.peer_key,
-            self.exchange,
-            self.opened_at,
-            self.closed_at,
-            self.receipt,
-        )
+        values = (getattr(self, field.name) for field in fields(self))
+        said = (value.value.ljust(_STATE_BYTES) if isinstance(value, State) else value for value in values)
+        return encode(self.label, role.value.ljust(_STATE_BYTES), binding, *said)
 
     @classmethod
-    def unpack(cls, data: bytes, role: Role, binding: bytes) -> "Checkpoint":
+    def unpack(cls, data: bytes, role: Role, binding: bytes) -> Self:
         """Read what `pack` made for the same role, edge and seed.
 
         Raises:
             StoreError: it belongs to another session, or is damaged.
         """
         try:
-            fields = decode(_LABEL, data)
-            same = fields.text().rstrip() == role.value
-            same &= fields.data(DIGEST_BYTES) == binding
-            made = cls(
-                state=State(fields.text().rstrip()),
-                elements=fields.integer(),
-                prepared=fields.integer(),
-                exchanged=fields.integer(),
-                unblinded=fields.integer(),
-                tag_chunks=fields.integer(),
-                own=fields.data(DIGEST_BYTES),
-                peer=fields.data(DIGEST_BYTES),
-                peer_elements=fields.integer(),
-                peer_contents=fields.data(DIGEST_BYTES),
-                peer_key=fields.data(POINT_BYTES),
-                exchange=fields.data(DIGEST_BYTES),
-                opened_at=fields.integer(),
-                closed_at=fields.integer(),
-                receipt=fields.data(DIGEST_BYTES),
-            )
-            fields.end()
+            kept = decode(cls.label, data)
+            same = kept.text().rstrip() == role.value
+            same &= kept.data(DIGEST_BYTES) == binding
+            made = cls(**{field.name: _read(kept, field.default) for field in fields(cls)})
+            kept.end()
         except (PeerError, ValueError):
             raise StoreError("a round's checkpoint is damaged", hint="Start a new round.") from None
         if not same:
@@ -110,3 +79,10 @@ class Checkpoint:
                 "a round's checkpoint belongs to another edge or seed", hint="Start a new round."
             )
         return made
+
+
+def _read(kept: Fields, like: object) -> Any:
+    """The next field, of the same kind and size as the one at the beginning of a session."""
+    if isinstance(like, State):
+        return State(kept.text().rstrip())
+    return kept.data(len(like)) if isinstance(like, bytes) else kept.integer()

@@ -77,7 +77,7 @@ class StateMachine(Generic[AnyState, AnyEvent]):
             self._state = following
 
     def _following(self, state: AnyState, event: AnyEvent) -> AnyState:
-        following = self._rules.transitions[state].get(event)
+        following = self._rules.transitions.get(state, {}).get(event)
         if following is not None:
             return following
         message = f"the {self.role} cannot {event} when {state}"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.agreement.edges import LISTING, NUMBERS
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
@@ -58,7 +59,7 @@ class EdgeContext:
         edge: the edge's id in the agreement.
         receiver: agency id of the side that learns the hits.
         sender: agency id of the other side.
-        disclosure: hits, or hits with facts.
+        disclosure: what the receiver learns.
         verified: whether each evaluated chunk carries a DLEQ proof (VOPRF).
         keys_digest: digest of the compiled match keys, 32 bytes.
         receiver_elements: the most elements that the receiver may bring; None: the product's limit.
@@ -88,7 +89,7 @@ class EdgeContext:
             "edge": 0 < len(self.edge) <= EDGE_CHARACTERS,
             "receiver": bool(self.receiver),
             "sender": bool(self.sender) and self.sender != self.receiver,
-            "disclosure": self.disclosure in (Disclosure.HITS, Disclosure.HITS_FACTS),
+            "disclosure": self.disclosure in (*LISTING, *NUMBERS),
             "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
             "receiver_elements": self.receiver_elements is None or self.receiver_elements > 0,
             "sender_elements": self.sender_elements is None or self.sender_elements > 0,

@@ -31,7 +31,7 @@ from blindmatch.protocol.match.messages import (
     chunks_of,
 )
 from blindmatch.protocol.match.statements import Commitment, ReceiptTerms, check_count
-from blindmatch.protocol.match.table import Event, Machine, Role, State
+from blindmatch.protocol.match.table import TRANSITIONS, Event, Machine, Role, State, Transitions
 from blindmatch.protocol.match.workspace import Shapes, Workspace
 from blindmatch.protocol.transcript import Signed, Signer, Transcript, digest, sign
 
@@ -89,7 +89,10 @@ class Terms(TypedDict):
 
 
 class Session(Steps[State, Event]):
-    """One side of one edge. Use `Receiver` or `Sender`."""
+    """One side of one edge. Use `Receiver` or `Sender`, or those of another disclosure."""
+
+    transitions: Transitions = TRANSITIONS
+    checkpoint: type[Checkpoint] = Checkpoint
 
     def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[Terms]) -> None:
         signer, snapshot = terms["signer"], terms.get("snapshot")
@@ -110,17 +113,17 @@ class Session(Steps[State, Event]):
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
         count = len(self._elements)
         if snapshot is None:
-            self._at = Checkpoint(elements=count)
+            self._at = self.checkpoint(elements=count)
         else:
-            self._at = Checkpoint.unpack(snapshot, role, self._binding)
+            self._at = self.checkpoint.unpack(snapshot, role, self._binding)
         if self._at.elements != count:
             raise changed()
         try:
             check_count(count, role, context)
         except PeerError as error:
             raise LocalError(error.message, hint="Select fewer records, or agree on larger limits.") from None
-        self._machine = Machine(role, self._at.state)
-        self._chunks = chunks_of(count, self._limits.chunk_elements)
+        self._machine = Machine(role, self._at.state, self.transitions)
+        self._chunks = chunks_of(count, self._chunk_rows())
         self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
         # Chunks whose elements this very session has compared with what was prepared: they cannot change under it.
         self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
@@ -236,6 +239,10 @@ class Session(Steps[State, Event]):
         """Verify and check the peer's commitment. PeerError: see `Commitment.check`."""
         return Commitment.check(signed, self._peer_key, self._role.other, self._context)
 
+    def _chunk_rows(self) -> int:
+        """Own elements in a full chunk."""
+        return self._limits.chunk_elements
+
     def _sections(self) -> Sections:
         """What the sender releases: its tag table."""
         rows = self._at.elements if self._role is Role.SENDER else self._at.peer_elements
@@ -243,10 +250,11 @@ class Session(Steps[State, Event]):
 
     def _receipt(self, opened_at: int, closed_at: int) -> ReceiptTerms:
         """What the receipt says, as this side saw it."""
-        receives = self._role is Role.RECEIVER
+        ours, theirs = self._at.elements, self._at.peer_elements
+        receiving = self._role is Role.RECEIVER
         return ReceiptTerms(
-            receiver_elements=self._at.elements if receives else self._at.peer_elements,
-            sender_elements=self._at.peer_elements if receives else self._at.elements,
+            receiver_elements=ours if receiving else theirs,
+            sender_elements=theirs if receiving else ours,
             transcript=self._exchange.value,
             opened_at=opened_at,
             closed_at=closed_at,
@@ -270,7 +278,7 @@ class Session(Steps[State, Event]):
         return (np.ascontiguousarray(self._elements.take(indices)),)
 
     def _span(self, index: int) -> slice:
-        size = self._limits.chunk_elements
+        size = self._chunk_rows()
         if not 0 <= index < self._chunks:
             raise SequenceError(f"chunk {index} of {self._chunks}")
         return slice(index * size, min((index + 1) * size, self._at.elements))
@@ -317,15 +325,19 @@ class Session(Steps[State, Event]):
             return
         if self._at.own != NONE and digest(self._commitment().payload(self._context)) != self._at.own:
             raise damaged()
-        reached, exchanged = self._at.exchange, self._at.exchanged
+        reached = self._at.exchange
+        self._retrace()
+        if self._exchange.value != reached:
+            raise damaged()
+
+    def _retrace(self) -> None:
+        """The running transcript once more, out of the workspace's digests."""
+        exchanged, self._at.exchanged = self._at.exchanged, 0
         if exchanged:
-            self._at.exchanged = 0
             self._open_exchange()
             blinded, evaluated = self._array("blinded_digests"), self._array("evaluated_digests")
             for index in range(exchanged):
                 self._add_exchanged(blinded[index].tobytes(), evaluated[index].tobytes())
-            if self._exchange.value != reached:
-                raise damaged()
 
     def _wipe(self) -> None:
         self._expander.wipe()

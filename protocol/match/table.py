@@ -34,6 +34,11 @@ class State(StrEnum):
     RELEASING = "releasing"  # sender: every blinded chunk came as committed to, tags may go out
     COLLECTED = "collected"  # receiver: the whole tag table is there, as committed to
     MATCHED = "matched"  # receiver: hits found
+    ANSWERING = "answering"  # receiver of a number: the masked tags go out
+    ASKING = "asking"  # receiver of a number: the sender has every masked tag, its outcome is awaited
+    INFORMED = "informed"  # receiver of a number: the outcome is there
+    TALLYING = "tallying"  # sender of a number: every masked tag is there, the outcome may be asked for
+    ANSWERED = "answered"  # sender of a number: the outcome has gone out
     SIGNED = "signed"  # receiver: its receipt is signed, the sender's signature awaited
     CLOSED = "closed"  # both signed; secrets wiped
     FAILED = "failed"  # secrets wiped
@@ -58,6 +63,21 @@ class Event(StrEnum):
     BLINDED_COMPLETE = "blinded chunks complete"
     SEND_TAGS = "send a tag chunk"
     COUNTERSIGN = "countersign the receipt"
+    SEND_POINTS = "send a chunk of points"
+    RELEASE_POINTS = "release a chunk of points"
+    POINTS_TAKEN = "hear that a chunk of points was taken"
+    ALL_POINTS_TAKEN = "points complete on the other side"
+    RECEIVE_POINTS = "receive a chunk of points"
+    POINTS_COMPLETE = "points complete"
+    MASK = "mask a chunk"
+    ANSWER = "put the masked tags in order"
+    SEND_MASKED = "send a chunk of masked tags"
+    MASKED_TAKEN = "hear that a chunk of masked tags was taken"
+    ALL_MASKED_TAKEN = "masked tags complete on the other side"
+    RECEIVE_MASKED = "receive a chunk of masked tags"
+    MASKED_COMPLETE = "masked tags complete"
+    SEND_OUTCOME = "send the outcome"
+    RECEIVE_OUTCOME = "receive the outcome"
 
 
 FROM_PEER = frozenset(
@@ -69,49 +89,59 @@ FROM_PEER = frozenset(
         Event.EVALUATE,
         Event.SEND_TAGS,
         Event.COUNTERSIGN,
+        Event.POINTS_TAKEN,
+        Event.RELEASE_POINTS,
+        Event.RECEIVE_POINTS,
+        Event.MASKED_TAKEN,
+        Event.RECEIVE_MASKED,
+        Event.SEND_OUTCOME,
+        Event.RECEIVE_OUTCOME,
     }
 )
 """Events that the peer causes: out of order they are its fault, `PeerError(WRONG_STATE)`."""
 
 
-def _stay(state: State, *events: Event) -> dict[Event, State]:
+def stay(state: State, *events: Event) -> dict[Event, State]:
+    """Events that leave a state as it is."""
     return dict.fromkeys(events, state)
 
 
 _OWN = (Event.PREPARE, Event.COMMIT)
 _REPEATS = (Event.RECEIVE_COMMITMENT, Event.RECEIVE_EVALUATED, Event.RECEIVE_TAGS)
 
-TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
+Transitions = Mapping[Role, Mapping[State, Mapping[Event, State]]]
+
+TRANSITIONS: Transitions = {
     Role.RECEIVER: {
         State.PREPARING: {
-            **_stay(State.PREPARING, Event.PREPARE),
+            **stay(State.PREPARING, Event.PREPARE),
             Event.COMMIT: State.COMMITTED,
         },
         State.COMMITTED: {
-            **_stay(State.COMMITTED, *_OWN),
+            **stay(State.COMMITTED, *_OWN),
             Event.RECEIVE_COMMITMENT: State.EXCHANGING,
         },
         State.EXCHANGING: {
-            **_stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.SEND_BLINDED),
-            **_stay(State.EXCHANGING, Event.RECEIVE_EVALUATED, Event.UNBLIND),
+            **stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.SEND_BLINDED),
+            **stay(State.EXCHANGING, Event.RECEIVE_EVALUATED, Event.UNBLIND),
             Event.EVALUATED_COMPLETE: State.COLLECTING,
         },
         State.COLLECTING: {
-            **_stay(State.COLLECTING, *_OWN, *_REPEATS, Event.SEND_BLINDED, Event.UNBLIND),
+            **stay(State.COLLECTING, *_OWN, *_REPEATS, Event.SEND_BLINDED, Event.UNBLIND),
             Event.TAGS_COMPLETE: State.COLLECTED,
         },
         State.COLLECTED: {
-            **_stay(State.COLLECTED, *_OWN, *_REPEATS, Event.UNBLIND),
+            **stay(State.COLLECTED, *_OWN, *_REPEATS, Event.UNBLIND),
             Event.FIND_HITS: State.MATCHED,
             # Before the lookup: then not even the moment of the receipt can depend on hits.
             Event.SIGN_RECEIPT: State.SIGNED,
         },
         State.MATCHED: {
-            **_stay(State.MATCHED, *_OWN, *_REPEATS, Event.FIND_HITS),
+            **stay(State.MATCHED, *_OWN, *_REPEATS, Event.FIND_HITS),
             Event.SIGN_RECEIPT: State.SIGNED,
         },
         State.SIGNED: {
-            **_stay(State.SIGNED, *_OWN, *_REPEATS, Event.FIND_HITS, Event.SIGN_RECEIPT),
+            **stay(State.SIGNED, *_OWN, *_REPEATS, Event.FIND_HITS, Event.SIGN_RECEIPT),
             Event.RECEIVE_SIGNATURE: State.CLOSED,
         },
         State.CLOSED: {},
@@ -119,27 +149,27 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
     },
     Role.SENDER: {
         State.PREPARING: {
-            **_stay(State.PREPARING, Event.PREPARE),
+            **stay(State.PREPARING, Event.PREPARE),
             Event.COMMIT: State.COMMITTED,
             Event.RECEIVE_COMMITMENT: State.OFFERED,
         },
         State.OFFERED: {
-            **_stay(State.OFFERED, Event.PREPARE, Event.RECEIVE_COMMITMENT),
+            **stay(State.OFFERED, Event.PREPARE, Event.RECEIVE_COMMITMENT),
             Event.COMMIT: State.EXCHANGING,
         },
         State.COMMITTED: {
-            **_stay(State.COMMITTED, *_OWN),
+            **stay(State.COMMITTED, *_OWN),
             Event.RECEIVE_COMMITMENT: State.EXCHANGING,
         },
         State.EXCHANGING: {
-            **_stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE),
+            **stay(State.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE),
             Event.BLINDED_COMPLETE: State.RELEASING,
         },
         State.RELEASING: {
-            **_stay(State.RELEASING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE, Event.SEND_TAGS),
+            **stay(State.RELEASING, *_OWN, Event.RECEIVE_COMMITMENT, Event.EVALUATE, Event.SEND_TAGS),
             Event.COUNTERSIGN: State.CLOSED,
         },
-        State.CLOSED: {**_stay(State.CLOSED, Event.COUNTERSIGN)},
+        State.CLOSED: {**stay(State.CLOSED, Event.COUNTERSIGN)},
         State.FAILED: {},
     },
 }
@@ -148,6 +178,6 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
 class Machine(StateMachine[State, Event]):
     """One side's state on an edge."""
 
-    def __init__(self, role: Role, state: State) -> None:
-        rules = Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
+    def __init__(self, role: Role, state: State, transitions: Transitions = TRANSITIONS) -> None:
+        rules = Rules(transitions[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
         super().__init__(role, state, rules)

@@ -227,8 +227,8 @@ def _moved(base: Own, change: Change, fresh: Fresh, digests: Bytes2D) -> Own:
     with_outputs = len(base.outputs) or len(fresh.outputs)
 
     def gather(rows: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        wide = rows.reshape(len(base), -1)
-        made: npt.NDArray[np.uint8] = np.take(wide, source, axis=0).reshape((-1, *rows.shape[1:]))
+        wide: npt.NDArray[np.uint8] = np.take(rows.reshape(len(base), -1), source, axis=0)
+        made: npt.NDArray[np.uint8] = wide.reshape((len(source) * base.slots, *rows.shape[1:]))
         made[into] = new
         return made
 

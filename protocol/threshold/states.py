@@ -141,7 +141,7 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
             **_stay(State.SIGNED, Event.SIGN_RECEIPT, Event.RECEIVE_SIGNATURE),
             Event.SIGNATURES_COMPLETE: State.CLOSED,
         },
-        State.CLOSED: {},
+        State.CLOSED: {**_stay(State.CLOSED, Event.RECEIVE_SIGNATURE)},
         State.FAILED: {},
     },
 }

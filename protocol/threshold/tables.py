@@ -126,7 +126,7 @@ class Derivation:
         words = np.concatenate(
             [self._words(outputs, _SHARES_LABEL, table, block) for block in range(blocks)], axis=1
         )
-        x = np.uint64(point)
+        x = np.full(1, point, dtype=np.uint64)
         cells = np.empty((len(outputs), 2), dtype=">u8")
         constants = (np.zeros(len(outputs), dtype=np.uint64), self.marks(outputs))
         for which, constant in enumerate(constants):
@@ -193,6 +193,7 @@ def fill(
     number: int,
     winners: Indices,
     outputs: Bytes2D,
+    *,
     derivation: Derivation,
     expander: Expander,
     point: int,

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blindmatch.node.config_template import add_peer
-from blindmatch.simulations.deploy import Site, draft_text, edge_id, make_authority, make_node
+from blindmatch.simulations.deploy import Site, make_authority, make_node
+from blindmatch.simulations.drafts import draft_text
+from blindmatch.simulations.plan import Plan, plans
 from blindmatch.simulations.processes import NodeProcess, free_ports
-from blindmatch.simulations.scenario import Area, Scenario
+from blindmatch.simulations.scenario import Scenario
 
 POLICE, COUNCIL = "bench-police", "bench-council"
 
@@ -30,14 +32,14 @@ class Pair:
     scenario: Scenario = field(repr=False)
 
     @property
-    def area(self) -> Area:
-        """The only area of the measurement."""
-        return self.scenario.areas[0]
+    def plan(self) -> Plan:
+        """The only agreement of the measurement."""
+        return plans(self.scenario.areas[0])[0]
 
     @property
     def edge(self) -> str:
         """The only edge."""
-        return edge_id(self.area, COUNCIL)
+        return self.plan.edges[0].id
 
     def introduce(self, council_port: int | None = None) -> None:
         """Write each other's addresses; the police may be given another port of the council's, such as a relay's."""
@@ -45,17 +47,19 @@ class Pair:
         add_peer(self.police.home / "node.toml", COUNCIL, address)
         add_peer(self.council.home / "node.toml", POLICE, self.police.address)
 
-    def agree(self, records: int, *, more: str = "") -> str:
+    def agree(self, records: int, disclosure: str = 'disclosure = "hits"', *, more: str = "") -> str:
         """Draft, and sign on both sides; both servers must be running. Returns the agreement's id.
 
         Args:
             records: on each side.
+            disclosure: what the edge discloses, in the draft's lines.
             more: further lines of the draft.
         """
         draft = self.folder / "agreement.toml"
         sizes = {POLICE: records, COUNCIL: records}
-        text = draft_text(self.scenario, self.area, sizes, time.time())
-        draft.write_text(text + more, encoding="utf-8")
+        terms, area = self.scenario.terms, self.scenario.areas[0]
+        text = draft_text(terms, area, self.plan, sizes, time.time())
+        draft.write_text(text.replace('disclosure = "hits"', disclosure) + more, encoding="utf-8")
         agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
         for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
             node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")
@@ -67,10 +71,8 @@ def deploy(folder: Path, terms: Terms) -> Pair:
     passphrase, now = "measurement of invented records", time.time()
     authority = make_authority(folder / "authority", passphrase, "bench", now)
     nodes = []
-    for agency, role, kind, port in zip(
-        (POLICE, COUNCIL), ("police", "council"), ("subjects", "suppliers"), free_ports(2), strict=True
-    ):
-        site = Site(agency, agency, role, "invented records", folder / agency, kind, folder)
+    for agency, role, port in zip((POLICE, COUNCIL), ("police", "council"), free_ports(2), strict=True):
+        site = Site(agency, agency, role, "invented records", folder / agency)
         node = NodeProcess(agency, site.home, port, passphrase)
         make_node(site, authority, passphrase, listen=node.address, now=now).close()
         nodes.append(node)
@@ -78,21 +80,27 @@ def deploy(folder: Path, terms: Terms) -> Pair:
 
 
 def _scenario(terms: Terms) -> Scenario:
+    agencies = [
+        {
+            "id": agency,
+            "name": agency,
+            "role": role,
+            "collections": [{"kind": kind, "records": 4}],
+        }
+        for agency, role, kind in ((POLICE, "police", "subjects"), (COUNCIL, "council", "suppliers"))
+    ]
     area = {
         "id": "bench",
         "name": "Bench",
         "postcodes": "AE",
-        "disclosure": "hits",
-        "police": {"id": POLICE, "name": "Bench Police", "subjects": 4},
-        "councils": [{"id": COUNCIL, "name": "Bench Council", "suppliers": 8}],
+        "agencies": agencies,
+        "pacts": [{"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}],
     }
     said = {
         "title": "Measurement",
         "purpose": "Measure this machine with invented records.",
-        "police_basis": "invented records",
-        "council_basis": "invented records",
-        "receiver_tokens": terms.tokens,
-        "sender_tokens": terms.tokens,
+        "bases": {"police": "invented records", "council": "invented records"},
+        "tokens": {"subjects": terms.tokens, "suppliers": terms.tokens},
         "budget": terms.budget,
     }
     return Scenario.model_validate(

@@ -18,9 +18,9 @@ from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
 from blindmatch.simulations.benchmarks.invented import People
-from blindmatch.simulations.benchmarks.nodes import Terms, deploy
+from blindmatch.simulations.benchmarks.nodes import Pair, Terms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import command, together
+from blindmatch.simulations.benchmarks.spent import Spent, command, together
 from blindmatch.simulations.processes import cpu_seconds, peak_bytes, serving
 
 TOKENS = 4
@@ -69,7 +69,40 @@ class PairCost:
         }
 
 
-def _write_inputs(folder: Path, records: int) -> tuple[Path, Path]:
+@dataclass(frozen=True)
+class RoundCost:
+    """What one round between the two nodes cost."""
+
+    receiver: Spent
+    sender_cpu: float
+    sender_peak: int
+    edge: dict[str, Any]
+    """What `round run --json` says of the only edge."""
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of both sides."""
+        return self.receiver.cpu + self.sender_cpu
+
+
+def run_round(pair: Pair, agreement: str) -> RoundCost:
+    """One round under an agreement; both servers are running.
+
+    Raises:
+        LocalError: the command failed.
+    """
+    server = pair.council.server
+    if server is None:  # pragma: no cover -- `serving` has started it
+        raise RuntimeError("the council's server is not running")
+    before = cpu_seconds(server.pid)
+    run = command(pair.police, "round", "run", agreement, "--json")
+    with together([run]):
+        spent = run.wait()
+    sender_cpu = cpu_seconds(server.pid) - before
+    return RoundCost(spent, sender_cpu, peak_bytes(server.pid), json.loads(run.output)["edges"][0])
+
+
+def write_inputs(folder: Path, records: int) -> tuple[Path, Path]:
     """People on both sides, sole traders on the council's; nobody is on both."""
     return _people(folder / "people.csv", records, "people"), _people(
         folder / "suppliers.csv", records, "traders"
@@ -80,12 +113,30 @@ def _people(path: Path, records: int, label: str) -> Path:
     people = People(label)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("reference", "forenames", "surname", "date_of_birth", "postcode", "handling_code"))
+        writer.writerow(
+            (
+                "reference",
+                "forenames",
+                "surname",
+                "date_of_birth",
+                "postcode",
+                "handling_code",
+                "contract_value",
+            )
+        )
         for serial in range(records):
             made = people.person()
             born = "{}-{:02d}-{:02d}".format(*made["born"])
             writer.writerow(
-                (f"N{serial:07d}", made["forenames"], made["surname"], born, made["postcode"], "P")
+                (
+                    f"N{serial:07d}",
+                    made["forenames"],
+                    made["surname"],
+                    born,
+                    made["postcode"],
+                    "P",
+                    1_000 + serial % 9_000,
+                )
             )
     return path
 
@@ -105,39 +156,31 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
     with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
         folder = Path(name)
         note(f"two nodes with {records:,} records each ...")
-        people, suppliers = _write_inputs(folder, records)
+        people, suppliers = write_inputs(folder, records)
         pair = deploy(folder, Terms(TOKENS, budget=TOKENS))
         pair.introduce()
         pair.police.run("collection", "import", str(people), "--kind", "subjects")
         pair.council.run("collection", "import", str(suppliers), "--kind", "suppliers")
         with serving([pair.police, pair.council]):
             agreement = pair.agree(records)
-            server = pair.council.server
-            if server is None:  # pragma: no cover -- `serving` has started it
-                raise RuntimeError("the council's server is not running")
             note("half of the bare loop ...")
             first = loop.measure(elements // 2)
             note("the round ...")
-            before = cpu_seconds(server.pid)
-            run = command(pair.police, "round", "run", agreement, "--json")
-            with together([run]):
-                spent = run.wait()
-            sender_cpu = cpu_seconds(server.pid) - before
-            sender_peak = peak_bytes(server.pid)
+            done = run_round(pair, agreement)
             note("the other half of the bare loop ...")
             second = loop.measure(elements - elements // 2)
-            edge = json.loads(run.output)["edges"][0]
+            edge = done.edge
             if {edge["receiver_elements"], edge["sender_elements"]} != {elements}:
                 raise LocalError(f"the round had {edge['receiver_elements']:,} elements, not {elements:,}")
     return PairCost(
         elements=elements,
         backend=group.backend_name(),
         cores=loop.cores(),
-        receiver_cpu=spent.cpu,
-        sender_cpu=sender_cpu,
-        wall=spent.wall,
-        receiver_peak=spent.peak,
-        sender_peak=sender_peak,
+        receiver_cpu=done.receiver.cpu,
+        sender_cpu=done.sender_cpu,
+        wall=done.receiver.wall,
+        receiver_peak=done.receiver.peak,
+        sender_peak=done.sender_peak,
         sent=int(edge["sent_bytes"]),
         received=int(edge["received_bytes"]),
         loop_cpu=first.cpu + second.cpu,

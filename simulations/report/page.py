@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -18,63 +19,33 @@ from blindmatch.simulations.outcome import (
     by_link,
     kind_words,
 )
+from blindmatch.simulations.report.learned import learned
+from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 
-BAR_WIDTH = 160
-BAR_HEIGHT = 12
 EXAMPLES = 12
 """Missed and false leads that the page lists one by one; `summary.json` has all."""
 
 WIRE_WORDS = {
-    "PrepareRequest": "how common values are in the police file, signed",
-    "PrepareReply": "how common values are in the council's file, signed",
+    "PrepareRequest": "how common values are in the asker's list, signed",
+    "PrepareReply": "how common values are in the other's list, signed",
     "OpenRequest": "open the comparison, with a signed commitment",
-    "OpenReply": "progress, then the council's signed commitment",
-    "BlindedChunk": "police elements, blinded",
-    "EvaluatedChunk": "the same points under the council's key",
+    "OpenReply": "progress, then the other's signed commitment",
+    "BlindedChunk": "the asker's elements, blinded",
+    "EvaluatedChunk": "the same points under the other's key",
     "TagsRequest": "ask for the tag table",
-    "TagChunk": "the council's tags, sorted, with any sealed facts",
-    "CloseRequest": "receipt, signed by the police",
-    "CloseReply": "receipt, signed by the council",
+    "TagChunk": "the other's tags, sorted, with any sealed facts",
+    "CloseRequest": "receipt, signed by the asker",
+    "CloseReply": "receipt, signed by the other",
 }
 
 
-def octets(count: int) -> str:
-    """Bytes in the unit that reads best."""
-    if count < 10_000:
-        return f"{count:,} B"
-    if count < 10_000_000:
-        return f"{count / 1_000:,.0f} kB"
-    return f"{count / 1_000_000:,.1f} MB"
-
-
-def percent(share: float) -> str:
-    """A share with one decimal place."""
-    return f"{100 * share:.1f} %"
-
-
-def _row(cells: Iterable[tuple[str, bool]], css: str = "") -> str:
-    """A table row from cells that are escaped already; True marks a number."""
-    inner = "".join(f'<td class="n">{text}</td>' if number else f"<td>{text}</td>" for text, number in cells)
-    return f'<tr class="{css}">{inner}</tr>' if css else f"<tr>{inner}</tr>"
-
-
-def bar(share: float, label: str) -> str:
-    """A horizontal bar as inline SVG, filled from the left."""
-    filled = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
-    return (
-        f'<svg class="bar" role="img" aria-label="{escape(label)}" width="{BAR_WIDTH}" height="{BAR_HEIGHT}" '
-        f'viewBox="0 0 {BAR_WIDTH} {BAR_HEIGHT}"><rect class="track" width="{BAR_WIDTH}" height="{BAR_HEIGHT}" rx="3"/>'
-        f'<rect class="fill" width="{filled}" height="{BAR_HEIGHT}" rx="3"/></svg>'
-    )
-
-
 def _tiles(outcome: Outcome, score: Score) -> str:
-    agencies = {agency for c in outcome.comparisons for agency in (c.receiver, c.sender)}
+    nodes = sum(area.verdict.nodes for area in outcome.areas)
     traffic = traffic_total(outcome)
     tiles = [
         ("Areas", f"{len(outcome.areas)}"),
-        ("Agencies, a node each", f"{len(agencies)}"),
+        ("Agencies, a node each", f"{nodes}"),
         ("Comparisons", f"{score.comparisons}"),
         ("Elements compared", f"{score.elements:,}"),
         ("Leads", f"{score.true + score.false}"),
@@ -82,35 +53,11 @@ def _tiles(outcome: Outcome, score: Score) -> str:
         ("False leads, found", f"{score.false}"),
         ("Precision", percent(score.precision)),
         ("Recall", percent(score.recall)),
+        ("Beyond what is declared", f"{len(outcome.violations)}"),
         ("Receipts signed by both", f"{sum(area.receipts for area in outcome.areas)}"),
         ("On the wire", octets(traffic.total("sent") + traffic.total("received"))),
     ]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
-
-
-def _learned(disclosures: set[str]) -> str:
-    police = "which of its own subjects match a supplier of the council, and by which keys"
-    if "hits+facts" in disclosures:
-        only = " (where the agreement says hits+facts)" if "hits" in disclosures else ""
-        police += f"; for these alone, the facts that the agreement releases{only}"
-    rows = [
-        (
-            "Police",
-            police + "; how many records the council's file has",
-            "any other supplier, director or contract; who nearly matched",
-        ),
-        (
-            "Council",
-            "how many records the police file has",
-            "any name or reference; whether there was any match at all; how many; which supplier",
-        ),
-        (
-            "Anybody on the network",
-            "that two nodes spoke, when, and how much",
-            "everything else: the link is encrypted and both ends are certified",
-        ),
-    ]
-    return "".join(_row((escape(cell), False) for cell in row) for row in rows)
 
 
 def _numbers(score: Score, traffic: str) -> list[tuple[str, bool]]:
@@ -146,56 +93,51 @@ def _comparison_row(comparison: Comparison) -> str:
     how = comparison.disclosure + (", verified" if comparison.verified else "")
     who = f"{escape(comparison.sender)} <span class='quiet'>({comparison.sender_records:,} records)</span>"
     size = octets(comparison.traffic.total("sent") + comparison.traffic.total("received"))
-    return _row([(who, False), (escape(how), False), *_numbers(Score.of([comparison]), size)])
+    return row([(who, False), (escape(how), False), *_numbers(Score.of([comparison]), size)])
+
+
+def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
+    headings = [("Asked", False), ("Disclosure", False), *((name, True) for name in _HEADINGS)]
+    rows = [_comparison_row(comparison) for comparison in comparisons]
+    size = sum(c.traffic.total("sent") + c.traffic.total("received") for c in comparisons)
+    rows.append(row([("All", False), ("", False), *_numbers(Score.of(comparisons), octets(size))], "sum"))
+    records = f"{comparisons[0].receiver_records:,} records that may enter the round"
+    return f'<p class="quiet">{escape(receiver)} asks; {records}.</p>' + table(headings, rows)
 
 
 def _area(area: AreaOutcome) -> str:
-    first = area.comparisons[0]
-    head = "".join(f'<th class="n">{name}</th>' for name in _HEADINGS)
-    rows = "".join(_comparison_row(comparison) for comparison in area.comparisons)
-    size = sum(c.traffic.total("sent") + c.traffic.total("received") for c in area.comparisons)
-    total = _row([("All", False), ("", False), *_numbers(Score.of(area.comparisons), octets(size))], "sum")
-    return (
-        f"<h3>{escape(area.name)}</h3>"
-        f'<p class="quiet">{escape(first.receiver)} asks; {first.receiver_records:,} records that may enter the round.</p>'
-        f'<div class="scroll"><table><thead><tr><th>Council asked</th><th>Disclosure</th>{head}</tr></thead>'
-        f"<tbody>{rows}{total}</tbody></table></div>"
-    )
+    groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
+    asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
+    return f"<h3>{escape(area.name)}</h3>{asked}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:
     rows = []
     for words, (found, of) in counts:
         picture = bar(found / of, f"{found} of {of}")
-        rows.append(_row([(escape(words), False), (str(found), True), (str(of), True), (picture, False)]))
+        rows.append(row([(escape(words), False), (str(found), True), (str(of), True), (picture, False)]))
     return "".join(rows)
 
 
-def _listed(title: str, words: str, headings: Sequence[str], rows: Sequence[str]) -> str:
+def _listed(title: str, words: str, headings: Sequence[tuple[str, bool]], rows: Sequence[str]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in headings)
     more = (
         f'<p class="quiet">and {len(rows) - EXAMPLES} more in summary.json</p>'
         if len(rows) > EXAMPLES
         else ""
     )
-    return (
-        f"<h3>{escape(title)}</h3><p>{escape(words)}</p>"
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows[:EXAMPLES])}</tbody></table></div>{more}'
-    )
+    return f"<h3>{escape(title)}</h3><p>{escape(words)}</p>{table(headings, rows[:EXAMPLES])}{more}"
 
 
 def _misses(outcome: Outcome) -> str:
     rows = [
-        _row(
-            [(escape(subject), False), (escape(comparison.sender), False), (escape(kind_words(kind)), False)]
-        )
+        row([(escape(subject), False), (escape(comparison.sender), False), (escape(kind_words(kind)), False)])
         for comparison in outcome.comparisons
         for subject, kind in comparison.missed.items()
     ]
-    words = "A missed subject is one whom the match keys could not reach. The police cannot know this from the round."
-    return _listed("Missed", words, ("Police reference", "Council", "Why"), rows)
+    words = "A missed record is one that the match keys could not reach. The asker cannot know this from the round."
+    return _listed("Missed", words, (("Asker's reference", False), ("Asked", False), ("Why", False)), rows)
 
 
 def _why(lead: FoundLead) -> str:
@@ -219,7 +161,7 @@ def _leads(outcome: Outcome) -> str:
     for lead, sender in every[:: max(1, len(every) // EXAMPLES)][:EXAMPLES]:
         released = "; ".join(" ".join(facts.values()) for facts in lead.facts[:2])
         rows.append(
-            _row(
+            row(
                 [
                     (escape(lead.subject), False),
                     (escape(sender), False),
@@ -234,7 +176,7 @@ def _leads(outcome: Outcome) -> str:
 
 def _false_leads(outcome: Outcome) -> str:
     rows = [
-        _row(
+        row(
             [
                 (escape(subject), False),
                 (escape(comparison.sender), False),
@@ -246,8 +188,8 @@ def _false_leads(outcome: Outcome) -> str:
         for subject, lead in comparison.false.items()
     ]
     words = (
-        "These keys agree, yet the supplier has nothing to do with the subject: somebody else has the same name and month "
-        "of birth, or a number was written down wrongly. It is why a lead goes to an officer first. The model expected "
+        "These keys agree, yet the two records have nothing to do with each other: somebody else has the same name and "
+        "month of birth, or a number was written down wrongly. It is why a lead goes to an officer first. The model expected "
         f"{Score.of(outcome.comparisons).expected_false:.1f} in this run."
     )
     if not rows:
@@ -255,7 +197,8 @@ def _false_leads(outcome: Outcome) -> str:
             "<h3>False leads</h3><p>None in this run. At these sizes two people with one name, born in one month, are "
             f"rare: the model expected {Score.of(outcome.comparisons).expected_false:.1f}.</p>"
         )
-    return _listed("False leads", words, ("Police reference", "Council", "Likely", "What agreed"), rows)
+    headings = (("Asker's reference", False), ("Asked", False), ("Likely", True), ("What agreed", False))
+    return _listed("False leads", words, headings, rows)
 
 
 def _wire(outcome: Outcome) -> str:
@@ -264,9 +207,9 @@ def _wire(outcome: Outcome) -> str:
     for name, count in traffic.messages.items():
         direction, _, kind = name.partition(" ")
         words = f"{kind}: {WIRE_WORDS[kind]}" if kind in WIRE_WORDS else kind
-        towards = "police to council" if direction == "sent" else "council to police"
+        towards = "asker to asked" if direction == "sent" else "asked to asker"
         rows.append(
-            _row(
+            row(
                 [
                     (escape(words), False),
                     (towards, False),
@@ -285,13 +228,14 @@ def render_page(outcome: Outcome, summary: dict[str, Any] | None = None) -> str:
         files("blindmatch.simulations.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     command = f"blindmatch simulate {outcome.scenario} --areas {len(outcome.areas)} --seed {outcome.seed} --scale {outcome.scale:g}"
+    areas = f"{len(outcome.areas)} area{'s' if len(outcome.areas) != 1 else ''}"
     where = "each node its own process" if outcome.processes else "all nodes in one process, over loopback"
     values = {
         "title": escape(outcome.title),
-        "subtitle": escape(f"{len(outcome.areas)} areas; real nodes, gRPC with mutual TLS; {where}."),
+        "subtitle": escape(f"{areas}; real nodes, gRPC with mutual TLS; {where}."),
         "notice": escape(outcome.notice),
         "tiles": _tiles(outcome, Score.of(outcome.comparisons)),
-        "learned": _learned({comparison.disclosure for comparison in outcome.comparisons}),
+        "learned": learned(outcome),
         "areas": "".join(_area(area) for area in outcome.areas),
         "kinds": _shares((kind_words(kind), n) for kind, n in by_kind(outcome.comparisons).items()),
         "links": _shares((LINKS[link], n) for link, n in by_link(outcome.comparisons).items()),

@@ -120,6 +120,13 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "scale": outcome.scale,
         "result": result,
         "result_sha256": hashlib.sha256(canonical).hexdigest(),
+        "declarations": {
+            "nodes": sum(area.verdict.nodes for area in outcome.areas),
+            "violations": [vars(each) for each in outcome.violations],
+            "findings": [
+                {"area": area.id, **vars(each)} for area in outcome.areas for each in area.verdict.findings
+            ],
+        },
         "measured": {
             "processes": outcome.processes,
             "python": platform.python_version(),
@@ -128,11 +135,16 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             "areas": [
                 {
                     "id": area.id,
-                    "agreement": area.agreement,
+                    "agreements": dict(area.agreements),
                     "seconds": {step: round(seconds, 2) for step, seconds in area.seconds.items()},
-                    "wire": {
-                        comparison.sender: _traffic(comparison.traffic) for comparison in area.comparisons
-                    },
+                    "wire": [
+                        {
+                            "receiver": comparison.receiver,
+                            "sender": comparison.sender,
+                            **_traffic(comparison.traffic),
+                        }
+                        for comparison in area.comparisons
+                    ],
                 }
                 for area in outcome.areas
             ],

@@ -21,7 +21,7 @@ from blindmatch.node.store import EdgeRow
 from blindmatch.node.store.schema import agreements as table
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Envelope, Withdrawal
+from blindmatch.protocol.agreement import Envelope, Leaving, Withdrawal
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.simulations.loopback import Town
@@ -163,15 +163,6 @@ async def test_another_version(town, method, request_of):
     assert await refusal(town, EAST, method, request_of()) is PeerCode.WRONG_VERSION
 
 
-async def test_too_many_proposals(town, monkeypatch):
-    monkeypatch.setattr(book, "PROPOSALS", 2)
-    for days in (1, 2):
-        agreement = replace(town.agreement(WEST, EAST), retention_days=days)
-        agreements.adopt(town.nodes[WEST], envelope_of(town, agreement, EAST), source=EAST)
-    one_more = envelope_of(town, town.agreement(WEST, EAST), EAST)
-    assert await proposed(town, EAST, one_more) is PeerCode.OVER_LIMIT
-
-
 async def test_strangers_cannot_tell_what_exists(town, proposal):
     agreements.adopt(town.nodes[WEST], proposal, source=EAST)
     for agreement_id in (proposal.id, b"\x05" * 32):
@@ -194,16 +185,104 @@ async def test_one_cannot_withdraw_for_another(town, proposal):
     assert book.find(town.nodes[WEST], proposal.id).withdrawn == {}
 
 
+def left(town, agreement_id, agency, *, by="", kind=Leaving.WITHDRAWN, reason="No."):
+    """What `agency` says when it leaves, signed by its own key or another's."""
+    word = Withdrawal(agreement_id, agency, int(town.now), reason, kind)
+    return terms.sign_withdrawal(word, town.nodes[by or agency].keys.identity)
+
+
+async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, proposal):
+    """Declines and withdrawals of others travel with a proposal; every wrong one is refused, and nothing is kept."""
+    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    genuine = left(town, proposal.id, SOUTH, kind=Leaving.DECLINED)
+    wrong = {
+        PeerCode.BAD_SIGNATURE: [left(town, proposal.id, SOUTH, by=EAST)],
+        PeerCode.WRONG_AGENCY: [left(town, proposal.id, NORTH)],
+        PeerCode.BAD_MESSAGE: [left(town, b"\x05" * 32, SOUTH)],
+    }
+    for code, words in wrong.items():
+        assert await refusal(town, EAST, "Propose", convert.propose_request(proposal, words)) is code
+    # One good word does not carry a bad one in: all are verified before any is kept.
+    both = [genuine, left(town, proposal.id, EAST, by=SOUTH)]
+    request = convert.propose_request(proposal, both)
+    assert await refusal(town, EAST, "Propose", request) is PeerCode.BAD_SIGNATURE
+    assert book.find(town.nodes[WEST], proposal.id).left == {}
+    async with caller(town, EAST) as peer:
+        await peer.call(peer.agreements.Propose, convert.propose_request(proposal, [genuine]))
+    held = book.find(town.nodes[WEST], proposal.id)
+    assert held.declined[SOUTH].reason == "No."
+    assert not_ready(town, proposal.id).message == f"declined by {SOUTH}"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda m: m.withdrawals.extend([m.withdrawals[0]]), PeerCode.BAD_MESSAGE),  # two of one agency
+        (lambda m: m.withdrawals.extend([m.withdrawals[0]] * LIMITS.parties), PeerCode.OVERSIZE),
+        (lambda m: setattr(m.withdrawals[0], "payload", bytes(1 << 16)), PeerCode.OVERSIZE),
+        (
+            lambda m: setattr(m.withdrawals[0], "payload", m.withdrawals[0].payload[:-1]),
+            PeerCode.BAD_SIGNATURE,
+        ),
+        (lambda m: setattr(m.withdrawals[0], "signature", b"short"), PeerCode.BAD_MESSAGE),
+        (lambda m: setattr(m.withdrawals[0], "agreement", bytes(32)), PeerCode.BAD_MESSAGE),
+        (lambda m: setattr(m.withdrawals[0], "agency", "x" * 64), PeerCode.BAD_MESSAGE),
+    ],
+)
+async def test_malformed_withdrawals_beside_a_proposal(town, proposal, spoil, code):
+    request = convert.propose_request(proposal, [left(town, proposal.id, SOUTH)])
+    spoil(request)
+    assert await refusal(town, EAST, "Propose", request) is code
+    assert town.nodes[WEST].store.find_agreement(proposal.id) is None
+
+
+async def test_a_second_word_changes_nothing(town, proposal):
+    """Replayed, or said again with another reason: the first stays, for everybody the same."""
+    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    first, second = (left(town, proposal.id, EAST, reason=reason) for reason in ("First.", "Second."))
+    async with caller(town, EAST) as peer:
+        for word in (first, first, second):
+            await peer.call(peer.agreements.Withdraw, convert.withdraw_request(word))
+    assert book.find(town.nodes[WEST], proposal.id).withdrawn[EAST].reason == "First."
+    noted = [row for row in town.nodes[WEST].store.audit_rows() if '"withdrawn"' in row.detail]
+    assert len(noted) == 1
+
+
+async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
+    monkeypatch.setattr(book, "PROPOSALS", 2)
+
+    def fresh(agency, days):
+        agreement = replace(town.agreement(WEST, agency), retention_days=days)
+        return envelope_of(town, agreement, agency)
+
+    async with caller(town, EAST) as peer:
+        for days in (1, 2):
+            await peer.call(peer.agreements.Propose, convert.propose_request(fresh(EAST, days)))
+    assert await proposed(town, EAST, fresh(EAST, 3)) is PeerCode.OVER_LIMIT
+    # The others still find room, and so do our own officers, whoever else is in the agreement.
+    async with caller(town, SOUTH) as peer:
+        await peer.call(peer.agreements.Propose, convert.propose_request(fresh(SOUTH, 1)))
+    for days in (10, 11, 12):
+        agreements.adopt(town.nodes[WEST], fresh(EAST, days), source="file")
+    # What we answered, either way, waits no more.
+    first = book.find(town.nodes[WEST], fresh(EAST, 1).id)
+    book.decline(town.nodes[WEST], first, "No.")
+    async with caller(town, EAST) as peer:
+        await peer.call(peer.agreements.Propose, convert.propose_request(fresh(EAST, 3)))
+    monkeypatch.setattr(book, "PROPOSALS_IN_ALL", 3)
+    assert await proposed(town, SOUTH, fresh(SOUTH, 2)) is PeerCode.OVER_LIMIT
+
+
 class Liar:
     """A peer's node that answers every proposal and fetch with an envelope of its own choice."""
 
-    def __init__(self, answer: Envelope) -> None:
-        self._answer = answer
+    def __init__(self, answer: Envelope, *left) -> None:
+        self._answer = answer, left
         self.agreements = SimpleNamespace(Propose="Propose", Fetch="Fetch")
 
     async def call(self, method, _request):
         make = convert.propose_reply if method == "Propose" else convert.fetch_reply
-        return make(self._answer)
+        return make(*self._answer)
 
 
 @pytest.mark.parametrize("act", [agreements.push, agreements.gather])
@@ -221,6 +300,28 @@ async def test_a_peer_that_answers_with_something_else(town, proposal, act):
         assert {outcome.error.code for outcome in outcomes} == {PeerCode.ALTERED_AGREEMENT}
         assert after.missing == (WEST, SOUTH)
     assert len(town.nodes[WEST].store.agreements()) == 1
+
+
+@pytest.mark.parametrize("act", [agreements.push, agreements.fetch])
+async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
+    """Of another party, of a stranger, from another agreement, or with nothing in it: none is kept, nor what came with it."""
+    held = agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    payload = proposal.payload
+    more = proposal.with_signatures({SOUTH: terms.sign(payload, town.nodes[SOUTH].keys.identity)})
+    for forged, code in (
+        (left(town, proposal.id, SOUTH, by=EAST), PeerCode.BAD_SIGNATURE),
+        (left(town, proposal.id, NORTH), PeerCode.WRONG_AGENCY),
+        (left(town, b"\x05" * 32, SOUTH), PeerCode.BAD_MESSAGE),
+        (replace(left(town, proposal.id, SOUTH), payload=b""), PeerCode.BAD_SIGNATURE),
+    ):
+
+        @asynccontextmanager
+        async def lying(_agency, _key, forged=forged):
+            yield Liar(more, forged)
+
+        after, outcomes = await act(town.nodes[WEST], held, lying)
+        assert {outcome.error.code for outcome in outcomes} == {code}
+        assert (after.left, after.missing) == ({}, (WEST, SOUTH))
 
 
 def kept(town, agreement, *signers):

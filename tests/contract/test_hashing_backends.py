@@ -81,6 +81,24 @@ def test_blake2b_at_block_boundaries(backend: str, width: int, size: int):
         )
 
 
+@pytest.mark.parametrize("key", [b"k", bytes(range(64))])
+def test_blake2b_with_a_key(backend: str, key: bytes):
+    for width in WIDTHS:
+        batch = rows(width)
+        assert found(hashing.blake2b(batch, size=16, key=key, person=b"p")) == expected(
+            batch, lambda row: hashlib.blake2b(row, digest_size=16, key=key, person=b"p").digest()
+        )
+
+
+def test_texts_of_any_length(backend: str):
+    texts = ["one", "two", "three", "drei und zwanzig", "ü", "x" * 300, "", "one"]
+    for key in (b"", b"key"):
+        assert found(hashing.blake2b_texts(texts, size=8, key=key)) == [
+            hashlib.blake2b(text.encode(), digest_size=8, key=key).digest() for text in texts
+        ]
+    assert hashing.blake2b_texts([], size=8).shape == (0, 8)
+
+
 @given(first=widths, second=widths, head=st.binary(max_size=150), tail=st.binary(max_size=150))
 def test_pieces_stand_side_by_side(first: int, second: int, head: bytes, tail: bytes):
     left, right = rows(first), rows(second, seed=6)
@@ -202,6 +220,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "no output": lambda: hashing.hkdf_expand(rows(64), b"info", 0),
     "more than one block": lambda: hashing.hkdf_expand(rows(64), b"info", 65),
     "long digest": lambda: hashing.blake2b(rows(5), size=65),
+    "long key": lambda: hashing.blake2b(rows(5), size=32, key=bytes(65)),
     "long personalisation": lambda: hashing.blake2b(rows(5), size=32, person=bytes(17)),
     "long tag": lambda: hashing.expand_xmd(rows(5), tag=bytes(256)),
     "sealing with other keys than rows": lambda: hashing.seal(rows(32, 3), rows(5, 2)),

@@ -18,7 +18,7 @@ from blindmatch.node.config import make_settings
 from blindmatch.node.home import Node
 from blindmatch.node.keys import KeyRing
 from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import CLOSED, FAILED, CollectionRow, EdgeRow, Store
+from blindmatch.node.store import CLOSED, FAILED, CollectionRow, Contact, EdgeRow, Store
 from blindmatch.node.store.schema import SCHEMA_VERSION, metadata
 from blindmatch.protocol.errors import KeysError, PeerCode, PeerError, StoreError
 
@@ -170,6 +170,31 @@ class TestAgreements:
         assert store.find_agreement(AGREEMENT) == row
         assert store.agreements() == [row]
 
+    def test_who_proposed_it_and_who_was_reached(self, store: Store) -> None:
+        store.put_agreement(AGREEMENT, b"payload", proposed_by="east-council")
+        store.put_agreement(AGREEMENT, b"payload", proposed_by="another")  # the first stays
+        assert store.agreement(AGREEMENT).proposed_by == "east-council"
+        assert store.contacts(AGREEMENT) == {}
+        store.note_contact(AGREEMENT, "north-council", "nobody answers")
+        assert store.contacts(AGREEMENT) == {"north-council": Contact(NOW, None, "nobody answers")}
+        store.note_contact(AGREEMENT, "north-council")
+        assert store.contacts(AGREEMENT) == {"north-council": Contact(NOW, NOW, "")}
+        store.note_contact(AGREEMENT, "north-council", "gone")
+        assert store.contacts(AGREEMENT) == {"north-council": Contact(NOW, NOW, "gone")}
+        with pytest.raises(StoreError, match="not kept"):
+            store.note_contact(b"\x01" * 32, "north-council")
+
+    def test_proposals_wait_until_they_are_answered_either_way(self, store: Store) -> None:
+        ids = [bytes([number]) * 32 for number in range(4)]
+        for agreement, proposer in zip(ids, ("east", "east", "east", ""), strict=True):
+            store.put_agreement(agreement, b"payload", proposed_by=proposer)
+        store.add_signature(ids[0], "east", b"e" * 64)  # theirs is no answer of ours
+        assert store.waiting_proposals("west") == {"east": 3}
+        store.add_signature(ids[0], "west", b"w" * 64)
+        store.withdraw(ids[1], "west", b"statement", b"s" * 64)
+        assert store.waiting_proposals("west") == {"east": 1}
+        assert store.waiting_proposals("east") == {"east": 2}
+
     def test_other_bytes_under_the_same_id(self, store: Store) -> None:
         store.put_agreement(AGREEMENT, b"payload")
         with pytest.raises(StoreError, match="other bytes"):
@@ -285,6 +310,8 @@ class TestEdges:
         running.start_edge(replace(EDGE, edge="west-south", round_id=ROUND_2), SEED, rounds_budget=1)
         assert running.rounds_used(AGREEMENT, "west-north") == 1
         assert running.rounds_used(AGREEMENT, "west-south") == 1
+        assert running.rounds_used_by_edge(AGREEMENT) == {"west-north": 1, "west-south": 1}
+        assert running.rounds_used_by_edge(b"\x01" * 32) == {}
         with pytest.raises(PeerError) as caught:
             running.start_edge(replace(EDGE, round_id=ROUND_2), SEED, rounds_budget=1)
         assert caught.value.code is PeerCode.BUDGET_SPENT
@@ -316,6 +343,19 @@ class TestEdges:
         for thread in threads:
             thread.join()
         assert len(taken) == 1
+
+    def test_why_an_edge_waits_is_kept_until_it_gets_further(self, running: Store) -> None:
+        key = (ROUND, "west-north")
+        running.note_waiting(*key, code="unavailable", reason="nobody answers")
+        row = running.edge(*key)
+        assert (row.running, row.code, row.reason) == (True, "unavailable", "nobody answers")
+        running.checkpoint(*key, state="exchanging", snapshot=b"s", done=1, total=2)
+        assert (running.edge(*key).code, running.edge(*key).reason) == ("", "")
+        running.note_waiting(*key, code="unavailable", reason="nobody answers")
+        running.finish(*key, receipt=b"r", signatures={})
+        assert (running.edge(*key).code, running.edge(*key).reason) == ("", "")
+        with pytest.raises(StoreError, match="not running"):
+            running.note_waiting(*key, code="unavailable", reason="nobody answers")
 
     def test_a_checkpoint_survives_kill_9(self, running: Store, database_url: str) -> None:
         program = """

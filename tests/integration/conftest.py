@@ -1,11 +1,14 @@
 """Real nodes for this level. `tls` comes first: it fixes the least TLS version before anything imports gRPC."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
 
 from blindmatch.node import tls
-from blindmatch.simulations.loopback import Town, people, subjects
+from blindmatch.simulations.loopback import PASSPHRASE, Town, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -22,3 +25,82 @@ def town(tmp_path):
     made.bring("north-council", "suppliers", "suppliers", people(50, first=20), facts=["contract_value"])
     yield made
     made.close()
+
+
+PROGRAM = """
+import os, signal, sys
+from blindmatch.node import tls
+from blindmatch.protocol import limits
+
+object.__setattr__(limits.LIMITS, "chunk_elements", 32)
+from blindmatch.node import edgework
+from blindmatch.node.services import match, number
+
+edgework.CHUNKS_PER_CHECKPOINT = 2
+match._BATCH = number._BATCH = 1
+from blindmatch.node.store import Store
+
+left = int(os.environ["TRIAL_KILL_AT"])
+after = os.environ["TRIAL_KILL_WHEN"] == "after"
+
+def watch(name):
+    original = getattr(Store, name)
+
+    def step(*arguments, **more):
+        global left
+        left -= 1
+        mine = left == 0
+        if mine and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*arguments, **more)
+        if mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Store, name, step)
+
+for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit"):
+    watch(name)
+
+from blindmatch.node.cli import main
+
+sys.argv[0] = "blindmatch"
+main()
+"""
+"""`blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks and store every step, so that a
+small round has many, and kill the process right before or right after its n-th write to the store."""
+
+
+class Programs:
+    """Real processes of the program above."""
+
+    def start(self, town, agency, *words, kill_at=0, when="after"):
+        """A command of one agency; it kills itself at its `kill_at`-th write, or never at 0."""
+        environment = {
+            **os.environ,
+            "BLINDMATCH_HOME": str(town.folder / agency),
+            "BLINDMATCH_PASSPHRASE": PASSPHRASE,
+            "TRIAL_KILL_AT": str(kill_at),
+            "TRIAL_KILL_WHEN": when,
+        }
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def serve(self, town, agency, **crash):
+        """A serving process, once it answers."""
+        process = self.start(town, agency, "node", "serve", **crash)
+        for line in process.stderr:
+            if '"serving"' in line:
+                break
+        return process
+
+
+@pytest.fixture
+def programs():
+    """How to start real processes."""
+    return Programs()

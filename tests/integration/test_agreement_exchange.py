@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 from blindmatch.node import server
 from blindmatch.node.agreements import book
 from blindmatch.node.cli import app
+from blindmatch.node.convert.agreement import encode_agreement
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.agreement import Envelope
 from blindmatch.simulations.loopback import PASSPHRASE, Town
 
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
@@ -90,6 +93,53 @@ async def test_a_withdrawal_reaches_the_others(town):
         assert {entry["agency"]: entry["error"] for entry in told["reached"]} == {WEST: None, SOUTH: None}
     for agency in (WEST, EAST, SOUTH):
         assert book.find(town.nodes[agency], held.id).withdrawn[EAST].reason == "Enough."
+
+
+async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_whoever_is_up(town):
+    town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
+    held = book.everything(town.nodes[WEST])[0]
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, WEST)  # south is down when east declines
+        told = await run(town, EAST, "decline", held.id.hex(), "--reason", "Too wide.", "--yes")
+        assert {entry["agency"]: entry["error"] is None for entry in told["reached"]} == {
+            WEST: True,
+            SOUTH: False,
+        }
+        assert told["not_reached"] == [SOUTH]
+        # East is down now: south learns it from west, with east's own signature.
+        shown = await run(town, SOUTH, "show", held.id.hex(), "--fetch")
+    assert shown["state"] == f"declined by {EAST}"
+    east = next(party for party in shown["parties"] if party["agency"] == EAST)
+    assert east["declined"]["reason"] == "Too wide."
+    assert east["reached"]["error"]
+    (entry,) = [row for row in town.nodes[SOUTH].store.audit_rows() if '"declined"' in row.detail]
+    assert json.loads(entry.detail) == {"action": "declined", "from": WEST, "signed_by": EAST}
+    assert await run(town, SOUTH, "sign", held.id.hex(), "--yes", status=1)
+
+
+async def test_who_never_saw_the_proposal_learns_of_it_with_the_decline(town):
+    envelope = town.agree(town.agreement(WEST, EAST)).envelope
+    agreement = town.agreement(EAST, SOUTH, WEST)
+    fresh = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
+    book.adopt(town.nodes[EAST], fresh, source="file")
+    assert fresh.id != envelope.id
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, WEST, SOUTH)
+        told = await run(town, EAST, "decline", fresh.id.hex(), "--reason", "No.", "--yes")
+    assert all(entry["error"] is None for entry in told["reached"])
+    assert book.find(town.nodes[SOUTH], fresh.id).declined[EAST].reason == "No."
+
+
+async def test_a_list_fetches_what_every_party_signed(town):
+    held = town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(SOUTH,))
+    book.sign(town.nodes[SOUTH], book.find(town.nodes[SOUTH], held.id))
+    async with AsyncExitStack() as stack:
+        await serving(stack, town, SOUTH)
+        (before,) = await run(town, WEST, "list")
+        (after,) = await run(town, WEST, "list", "--fetch")
+    assert (before["missing"], before["not_reached"]) == ([SOUTH], [])
+    assert (after["missing"], after["not_reached"], after["state"]) == ([], [EAST], "in force")
+    assert after["signed"] == [WEST, EAST, SOUTH]
 
 
 async def test_a_node_that_cannot_be_reached_ends_the_draft(town):

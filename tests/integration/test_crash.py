@@ -1,8 +1,7 @@
 """kill -9 at many steps of a round, of the real programs: the round ends with the result of one that was not disturbed.
 
-Both processes are `blindmatch` as users start it, but for a few lines before its `main`: they shrink the chunks and
-store every step, so that a small round has many, and kill the process right before or right after its n-th write to the store. `n`
-grows by one with every start, so each run gets further than the one before it.
+Both processes are `programs` (see conftest), killed right before or right after their n-th write to the store. `n` grows by
+one with every start, so each run gets further than the one before it.
 """
 
 import json
@@ -13,7 +12,6 @@ import pytest
 
 from blindmatch.node import results, runner
 from blindmatch.node.store import CLOSED
-from blindmatch.simulations.killing import serve, start
 
 WEST, NORTH = "west-force", "north-council"
 EXPECTED = {f"P-{index:05d}": str(1_000 + index) for index in range(20, 40)}
@@ -34,14 +32,14 @@ def check_result(town, held):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_receiver_killed_again_and_again(town, when):
+def test_the_receiver_killed_again_and_again(town, programs, when):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
-    server = serve(town, NORTH)
+    server = programs.serve(town, NORTH)
     kills = 0
     while True:
         (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
         words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-        process = start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
+        process = programs.start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
         out, err = process.communicate(timeout=120)
         if process.returncode != -signal.SIGKILL:
             break
@@ -56,11 +54,11 @@ def test_the_receiver_killed_again_and_again(town, when):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_sender_killed_again_and_again(town, when):
+def test_the_sender_killed_again_and_again(town, programs, when):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
     kills = 0
-    server = serve(town, NORTH, kill_at=1, when=when)
-    client = start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
+    server = programs.serve(town, NORTH, kill_at=1, when=when)
+    client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
     while client.poll() is None:
         try:
             server.wait(timeout=0.05)
@@ -69,7 +67,7 @@ def test_the_sender_killed_again_and_again(town, when):
         assert server.returncode == -signal.SIGKILL, server.stderr.read()
         server.communicate()
         kills += 1
-        server = serve(town, NORTH, kill_at=kills + 1, when=when)
+        server = programs.serve(town, NORTH, kill_at=kills + 1, when=when)
     out, err = client.communicate()
     assert client.returncode == 0, err
     assert json.loads(out)["complete"]

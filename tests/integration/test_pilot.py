@@ -17,7 +17,7 @@ from blindmatch.simulations.exchange import ROUND_SERVICE
 from blindmatch.simulations.outcome import by_kind
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.scenario import load_scenario, scenario_names
 from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
@@ -92,14 +92,13 @@ def test_facts_are_those_of_the_true_suppliers_and_only_where_agreed(pilot):
         world = pilot.worlds[area.id]
         for comparison in area.comparisons:
             rows = {row.reference: row for row in world.suppliers[comparison.sender]}
+            truth = world.truth(comparison.receiver, comparison.sender)
             for lead in comparison.found.values():
                 if comparison.disclosure == "hits":
                     assert lead.facts == ()
                     continue
                 wanted = {
-                    rows[pair.supplier].contract_reference
-                    for pair in world.truth
-                    if (pair.council, pair.subject) == (comparison.sender, lead.subject)
+                    rows[pair.sender].contract_reference for pair in truth if pair.receiver == lead.subject
                 }
                 got = {facts["contract_reference"] for facts in lead.facts}
                 assert got
@@ -110,7 +109,13 @@ def test_facts_are_those_of_the_true_suppliers_and_only_where_agreed(pilot):
 
 
 def test_withheld_subjects_enter_no_round(pilot):
-    withheld = {s.reference for world in pilot.worlds.values() for s in world.subjects if s.handling == "C"}
+    withheld = {
+        subject.reference
+        for world in pilot.worlds.values()
+        for subjects in world.subjects.values()
+        for subject in subjects
+        if subject.handling == "C"
+    }
     assert withheld
     for comparison in pilot.outcome.comparisons:
         assert not withheld & {*comparison.found, *comparison.false}
@@ -142,10 +147,11 @@ def test_nothing_of_a_record_is_in_any_message(pilot):
     assert len(messages) > 50
     everything = b"\n".join(messages.values())
     for world in pilot.worlds.values():
-        values = [subject.reference for subject in world.subjects]
-        values += [f"{subject.forenames} {subject.surname}" for subject in world.subjects]
-        values += [subject.date_of_birth for subject in world.subjects if len(subject.date_of_birth) == 10]
-        values += [code for subject in world.subjects for code in subject.postcodes]
+        (subjects,) = world.subjects.values()
+        values = [subject.reference for subject in subjects]
+        values += [f"{subject.forenames} {subject.surname}" for subject in subjects]
+        values += [subject.date_of_birth for subject in subjects if len(subject.date_of_birth) == 10]
+        values += [code for subject in subjects for code in subject.postcodes]
         values += [company.number for company in world.companies]
         values += [
             control.surname
@@ -213,12 +219,26 @@ def test_separate_processes_give_the_same_result(pilot, apart):
     assert apart.index("ashmoor", "ashmoor-city-council")
 
 
+def test_every_node_holds_what_is_declared_and_no_more(pilot, apart):
+    for outcome, nodes in ((pilot.outcome, 6), (apart.outcome, 3)):
+        assert outcome.violations == ()
+        assert sum(area.verdict.nodes for area in outcome.areas) == nodes
+        for area in outcome.areas:
+            assert [finding.role for finding in area.verdict.findings] == [
+                "receiver",
+                "receiver",
+                "sender",
+                "sender",
+            ]
+
+
 def test_the_report_tells_what_happened(pilot, tmp_path):
     write_page(tmp_path / "report.html", pilot.outcome)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     for comparison in pilot.outcome.comparisons:
         assert comparison.sender in text
     assert "all seven areas" in text.lower()
+    assert "Declarations are violated" not in text
 
 
 def test_a_folder_that_no_simulation_made_is_left_alone(tmp_path):
@@ -255,9 +275,12 @@ class TestCommand:
     def test_list(self):
         result = CliRunner().invoke(cli.app, ["simulate", "--list", "--json"])
         assert result.exit_code == 0, result.output
-        assert json.loads(result.stdout)[0] == {
+        listed = {each["name"]: each for each in json.loads(result.stdout)}
+        assert set(listed) == set(scenario_names())
+        assert listed["pilot"] == {
             "name": "pilot",
             "areas": 7,
+            "agencies": 22,
             "title": load_scenario("pilot").title,
         }
 

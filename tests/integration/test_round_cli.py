@@ -75,6 +75,29 @@ async def test_an_export_is_private_and_logged(town, cli, finished, form, tmp_pa
     assert detail == {"action": "export", "format": form, "leads": 20}
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "start"),
+    [
+        ("leads.csv", (), "reference,"),
+        ("leads.JSON", (), "{"),
+        ("leads.ftm", (), '{"id"'),
+        ("leads.txt", ("--format", "json"), "{"),
+        ("leads.csv", ("--format", "json"), "{"),
+    ],
+)
+async def test_the_file_s_suffix_says_the_format(cli, finished, name, words, start, tmp_path):
+    done = await asyncio.to_thread(cli, WEST, "export", finished, "--out", str(tmp_path / name), *words)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / name).read_text().startswith(start)
+
+
+async def test_a_suffix_that_says_nothing_needs_a_format(cli, finished, tmp_path):
+    done = await asyncio.to_thread(cli, WEST, "export", finished, "--out", str(tmp_path / "leads"))
+    assert done.exit_code == 2
+    assert "--format" in done.stderr
+    assert not (tmp_path / "leads").exists()
+
+
 async def test_both_sides_show_the_receipt_and_only_one_has_leads(cli, finished):
     receipts = []
     for agency in (WEST, NORTH):

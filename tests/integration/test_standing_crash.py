@@ -10,7 +10,6 @@ from blindmatch.node.server import running
 from blindmatch.node.store import CLOSED
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.killing import serve, start
 from blindmatch.simulations.loopback import people, subjects
 
 WEST, NORTH = "west-force", "north-council"
@@ -48,14 +47,14 @@ def check(town, held):
         assert list(node.rounds_dir.iterdir()) == []
 
 
-async def test_the_receiver_killed_again_and_again(town):
+async def test_the_receiver_killed_again_and_again(town, programs):
     held = await epoch(town)
-    server, kills = serve(town, NORTH), 0
+    server, kills = programs.serve(town, NORTH), 0
     while True:
         (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
         words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
         when = "before" if kills % 2 else "after"
-        process = start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
+        process = programs.start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
         out, err = process.communicate(timeout=120)
         if process.returncode != -signal.SIGKILL:
             break
@@ -68,11 +67,11 @@ async def test_the_receiver_killed_again_and_again(town):
     check(town, held)
 
 
-async def test_the_sender_killed_again_and_again(town):
+async def test_the_sender_killed_again_and_again(town, programs):
     held = await epoch(town)
     kills = 0
-    server = serve(town, NORTH, kill_at=1)
-    client = start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
+    server = programs.serve(town, NORTH, kill_at=1)
+    client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
     while client.poll() is None:
         try:
             server.wait(timeout=0.05)
@@ -81,7 +80,7 @@ async def test_the_sender_killed_again_and_again(town):
         assert server.returncode == -signal.SIGKILL, server.stderr.read()
         server.communicate()
         kills += 1
-        server = serve(town, NORTH, kill_at=kills + 1, when="before" if kills % 2 else "after")
+        server = programs.serve(town, NORTH, kill_at=kills + 1, when="before" if kills % 2 else "after")
     _, err = client.communicate()
     assert client.returncode == 0, err
     assert kills >= 4, "the round had fewer steps than this test is for"

@@ -5,11 +5,13 @@ from dataclasses import fields, replace
 import pytest
 
 from blindmatch.protocol import agreement as terms
+from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import (
     Agreement,
     Disclosure,
     Edge,
     Envelope,
+    Leaving,
     Linkage,
     Party,
     Side,
@@ -488,6 +490,11 @@ def test_everything_in_order_is_usable():
         (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
         (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
         (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
+        (PeerCode.EXPIRED_AGREEMENT, {"declined": ("east-council",)}),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"declined": ("east-council",), "envelope": signed(good(), (FORCE, SOUTH))},
+        ),
         (
             PeerCode.EXPIRED_AGREEMENT,
             {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
@@ -516,10 +523,46 @@ def test_a_withdrawal_is_read_back():
     assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
 
 
-@pytest.mark.parametrize("reason", [LONG, "a\x00b"])
-def test_a_reason_is_a_text(reason):
+@pytest.mark.parametrize("kind", Leaving)
+@pytest.mark.parametrize("reason", ["x" * (LIMITS.reason_characters + 1), "a\x00b"])
+def test_a_reason_is_a_text(reason, kind):
     with pytest.raises(AgreementError):
-        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason), EAST.signer)
+        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason, kind), EAST.signer)
+
+
+def test_a_decline_is_read_back_and_has_a_reason():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", Leaving.DECLINED)
+    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
+    with pytest.raises(AgreementError, match="reason"):
+        terms.sign_withdrawal(replace(word, reason=""), EAST.signer)
+
+
+def test_a_decline_cannot_pass_for_a_withdrawal():
+    """The kind stands in the signed type: with the other kind's bytes the signature does not verify."""
+    words = [
+        Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", kind)
+        for kind in (Leaving.DECLINED, Leaving.WITHDRAWN)
+    ]
+    declined, withdrawn = (terms.sign_withdrawal(word, EAST.signer) for word in words)
+    for payload, signature in (
+        (withdrawn.payload, declined.signature),
+        (declined.payload, withdrawn.signature),
+    ):
+        with pytest.raises(PeerError) as caught:
+            terms.read_withdrawal(replace(declined, payload=payload, signature=signature), good())
+        assert caught.value.code is PeerCode.BAD_SIGNATURE
+    # Signed under one type and written as the other: verified, then found to say something else.
+    mixed = transcript.sign(EAST.signer, Leaving.DECLINED.payload_type, withdrawn.payload)
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(replace(declined, payload=mixed.payload, signature=mixed.signature), good())
+    assert caught.value.code is PeerCode.BAD_MESSAGE
+
+
+def test_what_64_parties_say_fits_beside_the_largest_agreement():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "\U0001f600" * LIMITS.reason_characters)
+    largest = terms.sign_withdrawal(word, EAST.signer)
+    each = len(largest.payload) + 300  # agency, signature, id and framing
+    assert LIMITS.agreement_bytes + LIMITS.parties * each < LIMITS.message_bytes
 
 
 def test_a_withdrawal_for_another_party_is_refused():

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from blindmatch.node.agreements import book, keys, summary
 from blindmatch.node.audit import check, read_head
-from blindmatch.node.cli import app
+from blindmatch.node.cli import app, common, load
 from blindmatch.node.collections import import_collection
 from blindmatch.node.config import make_settings
 from blindmatch.node.home import Node
+from blindmatch.simulations.agencies import Agency
 
 PASSPHRASE = "correct horse battery"
 LEGAL = "Crime and Disorder Act 1998 s.115"
@@ -117,7 +119,7 @@ def test_the_template_is_what_an_officer_needs(west, tmp_path):
     words = ("draft", "--receiver", "west-force", "--sender", "east-council", "--sender", "south-council")
     west.run(*words, "--out", out)
     values = tomllib.loads(out.read_text())
-    assert [edge["sender"]["agency"] for edge in values["edges"]] == ["east-council", "south-council"]
+    assert [edge["sender"]["agency"] for edge in values["edges"]] == [["east-council", "south-council"]]
     assert [party["agency"] for party in values["parties"]] == ["west-force", "east-council", "south-council"]
     west.run(*words, "--out", out, status=1)  # never over a draft that somebody edited
     assert tomllib.loads(west.run(*words).stdout) == values
@@ -376,6 +378,141 @@ def test_withdrawal(west, east, agreed):
     assert "withdrawn by west-force" in west.run("sign", agreed, "--yes", "--offline", status=1).output
     west.run("withdraw", agreed, "--yes", "--offline")  # again: nothing changes
     assert west.json("show", agreed)["parties"][0]["withdrawn"]["reason"] == "The pilot has ended."
+
+
+def test_declining_is_for_good_and_says_why(west, east, agreed):
+    west.run("sign", agreed, "--yes", "--offline")
+    east.run("decline", agreed, "--offline", status=2)  # never without a reason
+    east.run("decline", agreed, "--reason", "Too wide.", "--offline", answer="n\n", status=1)
+    assert east.json("list")[0]["declined"] == []
+    data = east.json("decline", agreed, "--reason", "Too wide.", "--yes", "--offline")
+    assert (data["state"], data["declined"], data["withdrawn"]) == (
+        "declined by east-council",
+        ["east-council"],
+        [],
+    )
+    shown = east.run("show", agreed).stdout
+    assert "DECLINED on" in shown
+    assert "Too wide." in shown
+    assert "No round can start now: declined by east-council" in shown
+    assert "declined by east-council" in east.run("sign", agreed, "--yes", "--offline", status=1).output
+    with east.open() as node:
+        (entry,) = [row for row in node.store.audit_rows() if '"declined"' in row.detail]
+        assert entry.event == "alteration"
+
+
+def test_who_was_not_reached_is_said_until_it_is(west, agreed):
+    assert "not reached" not in west.run("show", agreed).stdout  # nobody has tried
+    west.run("sign", agreed, "--yes")
+    assert "NOT SIGNED; not reached yet: " in west.run("show", agreed).stdout
+    assert west.json("list")[0]["not_reached"] == ["east-council"]
+    with west.open() as node:
+        node.store.note_contact(book.find(node, agreed).id, "east-council")
+    assert west.json("list")[0]["not_reached"] == []
+    west.run("show", agreed, "--fetch")
+    assert "not reached since 20" in west.run("show", agreed).stdout
+
+
+def test_declining_after_signing_is_withdrawing(west, agreed):
+    west.run("sign", agreed, "--yes", "--offline")
+    data = west.json("decline", agreed, "--reason", "Enough.", "--yes", "--offline")
+    assert (data["state"], data["declined"]) == ("withdrawn by west-force", [])
+
+
+@pytest.fixture
+def wide(west, tmp_path):
+    """West learns from twelve councils on equal terms, and from a thirteenth on others. 13 edges."""
+    signers = [Agency(f"council-{number}").party() for number in range(13)]
+    entries = "".join(
+        f'[[parties]]\nagency = "{party.agency}"\nname = "X"\nrole = "council"\n'
+        f'identity_key = "{party.identity_key.hex()}"\ncertificate_key = "{party.certificate_key.hex()}"\n'
+        f'legal_basis = "{LEGAL}"\n'
+        for party in signers
+    )
+    several = ", ".join(f'"council-{number}"' for number in range(12))
+    edges = "".join(
+        f"""
+        [[edges]]
+        disclosure = "hits"
+        receiver = {{ agency = "west-force", kind = "subjects", max_records = 100, tokens_per_record = 8 }}
+        sender = {{ agency = {senders}, kind = "suppliers", max_records = {most}, tokens_per_record = 8 }}
+        """
+        for senders, most in ((f"[{several}]", 100), ('"council-12"', 200))
+    )
+    path = tmp_path / "wide.toml"
+    path.write_text(terms(west.entry(), entries, edges=edges))
+    return west.json("draft", path, "--offline")["id"]
+
+
+def test_edges_that_differ_in_their_agencies_are_shown_once(west, wide):
+    text = west.run("show", wide).stdout
+    assert "1 receiver, each from 12 senders: 12 edges, all alike" in text
+    assert text.count("The receiver learns which of its own subjects match") == 1
+    assert text.count("west-force learns which of its own subjects match") == 1  # the other kind
+    assert "council-11" in text
+    full = west.run("show", wide, "--full").stdout
+    assert full.count("west-force learns which of its own subjects match") == 13
+    data = west.json("show", wide)
+    assert len(data["edges"]) == 13
+    assert [len(group["edges"]) for group in data["alike"]] == [12, 1]
+    assert data["edges"][0]["forecast"] == data["edges"][11]["forecast"] != data["edges"][12]["forecast"]
+
+
+def test_edges_are_reckoned_with_once_for_all_that_are_alike(west, wide, monkeypatch):
+    west.collection("people")
+    measured, compiled = [], []
+    own_rates, compile_keys = summary.own_rates, keys.compile_keys
+    monkeypatch.setattr(summary, "own_rates", lambda *given: measured.append(given) or own_rates(*given))
+    monkeypatch.setattr(keys, "compile_keys", lambda *given: compiled.append(given) or compile_keys(*given))
+    keys._forecast.cache_clear()
+    keys._compile.cache_clear()
+    west.run("show", wide)
+    assert len(measured) == 1
+    assert len(compiled) == 4  # two kinds of edges, with typical lists and with our own
+
+
+def test_hints_name_the_folder_when_the_command_had_to(west, agreed, tmp_path):
+    hint = west.run("show", "beef", status=1).stderr
+    assert f"See `blindmatch agreement list --home {west.home}`." in hint
+    result = CliRunner().invoke(
+        app,
+        ["agreement", "show", "beef"],
+        env={"BLINDMATCH_PASSPHRASE": PASSPHRASE, "BLINDMATCH_HOME": str(west.home)},
+    )
+    assert "See `blindmatch agreement list`." in result.stderr  # the shell knows it already
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("blindmatch round run --resume abc", "blindmatch round run --home 'a b' --resume abc"),
+        ("See `blindmatch round status`.", "See `blindmatch round status --home 'a b'`."),
+        ("blindmatch pki issue x.csr --authority y", "blindmatch pki issue x.csr --authority y"),
+        ("blindmatch node serve --home x", "blindmatch node serve --home x"),
+        ("blindmatch pki request --out x --home y", "blindmatch pki request --out x --home y"),
+        ("`blindmatch --version`", "`blindmatch --version`"),
+        ("blindmatch linkage explain", "blindmatch linkage explain"),
+    ],
+)
+def test_the_folder_in_a_hint(text, told, monkeypatch):
+    monkeypatch.setattr(common, "_home", "a b")
+    assert common.with_home(text) == told
+    monkeypatch.setattr(common, "_home", str(common.DEFAULT_HOME))
+    assert common.with_home(text) == text
+
+
+def test_commands_without_a_folder_get_none_in_hints():
+    def leaves(here, words):
+        below = getattr(here, "commands", None)
+        if below:
+            for name, command in below.items():
+                yield from leaves(command, (*words, name))
+        else:
+            yield " ".join(words), {name for parameter in here.params for name in parameter.opts}
+
+    nouns = ("node", "pki", "collection", "agreement", "round", "audit", "keys")
+    every = [found for noun in nouns for found in leaves(load(noun), (noun,))]
+    assert {words for words, options in every if "--home" not in options} == common.HOMELESS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from blindmatch.node.convert import match, status
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.proto.v1 import common_pb2, match_pb2
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Disclosure, Withdrawal
+from blindmatch.protocol.agreement import KINDS, Disclosure, Leaving, Withdrawal
 from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.match.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
@@ -24,6 +24,10 @@ EDGE = edge_between("west-force", "east-council", disclosure=Disclosure.HITS_FAC
 AGREEMENT = agreement_between([FORCE.party(), EAST.party()], [EDGE], start=1_800_000_000)
 ENVELOPE = signed(AGREEMENT, [FORCE, EAST])
 WITHDRAWAL = terms.sign_withdrawal(Withdrawal(ENVELOPE.id, "east-council", 5, "over"), EAST.signer)
+DECLINE = terms.sign_withdrawal(
+    Withdrawal(ENVELOPE.id, "west-force", 6, "no", Leaving.DECLINED), FORCE.signer
+)
+LEFT = (WITHDRAWAL, DECLINE)
 
 HEADER = Header(b"r" * 16, "west-force-from-east-council", 3)
 STATEMENT = Signed(b"payload", b"s" * 64)
@@ -42,10 +46,10 @@ CONTEXT = EdgeContext(
 ROUND_TRIPS = {
     "describe request": (convert.describe_request(), convert.read_describe_request),
     "describe reply": (convert.describe_reply(EAST.party()), convert.read_describe_reply),
-    "propose request": (convert.propose_request(ENVELOPE), convert.read_propose_request),
-    "propose reply": (convert.propose_reply(ENVELOPE), convert.read_propose_reply),
+    "propose request": (convert.propose_request(ENVELOPE, LEFT), convert.read_propose_request),
+    "propose reply": (convert.propose_reply(ENVELOPE, LEFT), convert.read_propose_reply),
     "fetch request": (convert.fetch_request(ENVELOPE.id), convert.read_fetch_request),
-    "fetch reply": (convert.fetch_reply(ENVELOPE), convert.read_fetch_reply),
+    "fetch reply": (convert.fetch_reply(ENVELOPE, LEFT), convert.read_fetch_reply),
     "withdraw request": (convert.withdraw_request(WITHDRAWAL), convert.read_withdraw_request),
     "withdraw reply": (convert.withdraw_reply(), convert.read_withdraw_reply),
     "prepare request": (
@@ -80,6 +84,11 @@ def parts(message) -> list[str]:
     return [field.name for field, _ in message.ListFields() if field.message_type is not None]
 
 
+def needed(message) -> list[str]:
+    """Parts that stand there once; of the others there may be none."""
+    return [part for part in parts(message) if hasattr(getattr(message, part), "MergeFromString")]
+
+
 BY_NAME = pytest.mark.parametrize(("message", "read"), ROUND_TRIPS.values(), ids=ROUND_TRIPS.keys())
 
 
@@ -104,10 +113,10 @@ def test_every_message_of_both_services_is_tried():
     ("name", "value"),
     [
         ("describe reply", EAST.party()),
-        ("propose request", ENVELOPE),
-        ("propose reply", ENVELOPE),
+        ("propose request", (ENVELOPE, LEFT)),
+        ("propose reply", (ENVELOPE, LEFT)),
         ("fetch request", ENVELOPE.id),
-        ("fetch reply", ENVELOPE),
+        ("fetch reply", (ENVELOPE, LEFT)),
         ("withdraw request", WITHDRAWAL),
         ("prepare request", (HEADER, ENVELOPE.id, STATEMENT)),
         ("prepare reply", (HEADER, STATEMENT)),
@@ -146,7 +155,8 @@ def test_an_unknown_field_deep_inside_is_refused(name):
     message, read = ROUND_TRIPS[name]
     for part in parts(message):
         altered = fresh(message)
-        getattr(altered, part).MergeFromString(UNKNOWN)
+        inner = getattr(altered, part)
+        (inner if part in needed(message) else inner[0]).MergeFromString(UNKNOWN)
         assert code_of(read, altered) is PeerCode.BAD_MESSAGE
 
 
@@ -163,7 +173,7 @@ def test_another_version_is_refused_whatever_else_it_brings(name):
 @pytest.mark.parametrize("name", [name for name, (message, _) in ROUND_TRIPS.items() if parts(message)])
 def test_a_missing_part_is_refused(name):
     message, read = ROUND_TRIPS[name]
-    for part in parts(message):
+    for part in needed(message):
         altered = fresh(message)
         altered.ClearField(part)
         assert code_of(read, altered) is PeerCode.BAD_MESSAGE
@@ -243,6 +253,18 @@ def test_wrong_envelopes():
     assert code_of(convert.read_propose_request, large) is PeerCode.OVERSIZE
 
 
+def test_wrong_withdrawals_beside_an_envelope():
+    twice = fresh(ROUND_TRIPS["fetch reply"][0])
+    twice.withdrawals.append(twice.withdrawals[0])
+    assert code_of(convert.read_fetch_reply, twice) is PeerCode.BAD_MESSAGE
+    many = fresh(ROUND_TRIPS["fetch reply"][0])
+    many.withdrawals.extend([many.withdrawals[0]] * LIMITS.parties)
+    assert code_of(convert.read_fetch_reply, many) is PeerCode.OVERSIZE
+    other = fresh(ROUND_TRIPS["fetch reply"][0])
+    other.withdrawals[0].agreement = bytes(32)
+    assert code_of(convert.read_fetch_reply, other) is PeerCode.BAD_MESSAGE
+
+
 def test_an_agreement_survives():
     assert convert.parse_agreement(convert.encode_agreement(AGREEMENT)) == AGREEMENT
 
@@ -295,10 +317,23 @@ def test_an_agreement_of_too_many_words_is_not_made():
         replace(Agency(f"council-{n}").party(), legal_basis="x" * LIMITS.text_characters)
         for n in range(LIMITS.parties - 1)
     ]
-    edges = [
-        replace(edge_between("west-force", party.agency), leakage="x" * LIMITS.text_characters)
-        for party in wordy
-    ]
+    edges = []
+    for party in wordy:
+        for kinds in ((ours, theirs) for ours in KINDS for theirs in KINDS):
+            edge = edge_between("west-force", party.agency)
+            sides = [
+                replace(side, collection_kind=kind)
+                for side, kind in zip((edge.receiver, edge.sender), kinds, strict=True)
+            ]
+            edges.append(
+                replace(
+                    edge,
+                    id=f"{len(edges)}",
+                    receiver=sides[0],
+                    sender=sides[1],
+                    leakage="x" * LIMITS.text_characters,
+                )
+            )
     agreement = agreement_between([FORCE.party(), *wordy], edges, start=1)
     with pytest.raises(AgreementError, match="bytes"):
         convert.encode_agreement(agreement)

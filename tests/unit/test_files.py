@@ -10,6 +10,8 @@ from blindmatch.simulations import files
 from blindmatch.simulations.scenario import load_scenario
 from blindmatch.simulations.world import build_world
 
+POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
+
 
 @pytest.fixture(scope="module")
 def world():
@@ -23,26 +25,26 @@ def read(path):
 
 
 def test_police_csv(world, tmp_path):
-    files.write_police(tmp_path / "police.csv", world.subjects)
+    files.write_police(tmp_path / "police.csv", world.subjects[POLICE])
     rows = read(tmp_path / "police.csv")
     assert list(rows[0]) == list(files.POLICE_COLUMNS)
-    assert [row["reference"] for row in rows] == [subject.reference for subject in world.subjects]
+    assert [row["reference"] for row in rows] == [subject.reference for subject in world.subjects[POLICE]]
     assert [row["company_numbers"].split(";") if row["company_numbers"] else [] for row in rows] == [
-        list(subject.company_numbers) for subject in world.subjects
+        list(subject.company_numbers) for subject in world.subjects[POLICE]
     ]
     assert any(row["aliases"] for row in rows)
 
 
 def test_parquet_holds_the_same_as_csv(world, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    files.write_police(tmp_path / "police.csv", world.subjects)
-    files.write_police(tmp_path / "police.parquet", world.subjects)
+    files.write_police(tmp_path / "police.csv", world.subjects[POLICE])
+    files.write_police(tmp_path / "police.parquet", world.subjects[POLICE])
     table = parquet.read_table(tmp_path / "police.parquet").to_pylist()
     assert table == read(tmp_path / "police.csv")
 
 
 def test_suppliers_csv_with_either_headings(world, tmp_path):
-    suppliers = world.suppliers[world.area.councils[0].id]
+    suppliers = world.suppliers[COUNCIL]
     files.write_suppliers(tmp_path / "a.csv", suppliers)
     files.write_suppliers(tmp_path / "b.csv", suppliers, finance_headings=True)
     standard, finance = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")
@@ -57,7 +59,7 @@ def test_suppliers_csv_with_either_headings(world, tmp_path):
 
 
 def test_register_lines_follow_the_snapshot(world, tmp_path):
-    count = files.write_register(tmp_path / "psc.txt", world.companies, world.population)
+    count = files.write_register(tmp_path / "psc.txt", world.companies, world.towns)
     lines = [json.loads(line) for line in (tmp_path / "psc.txt").read_text(encoding="utf-8").splitlines()]
     assert len(lines) == count > len(world.companies) * 0.8
     kinds = {line["data"]["kind"] for line in lines}
@@ -77,7 +79,7 @@ def test_register_lines_follow_the_snapshot(world, tmp_path):
 
 
 def test_the_register_knows_every_controller(world, tmp_path):
-    files.write_register(tmp_path / "psc.txt", world.companies, world.population)
+    files.write_register(tmp_path / "psc.txt", world.companies, world.towns)
     individuals = [
         line
         for line in map(json.loads, (tmp_path / "psc.txt").read_text(encoding="utf-8").splitlines())
@@ -93,8 +95,8 @@ def test_same_seed_same_bytes(tmp_path):
         world = build_world(scenario, scenario.areas[2], seed=9, scale=0.1)
         folder = tmp_path / attempt
         folder.mkdir()
-        files.write_police(folder / "police.csv", world.subjects)
-        files.write_register(folder / "psc.txt", world.companies, world.population)
+        files.write_police(folder / "police.csv", world.subjects["dunmere-police"])
+        files.write_register(folder / "psc.txt", world.companies, world.towns)
         for council, suppliers in world.suppliers.items():
             files.write_suppliers(folder / f"{council}.csv", suppliers)
         digests.append(

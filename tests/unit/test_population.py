@@ -24,6 +24,7 @@ from blindmatch.simulations.scenario import load_scenario
 from blindmatch.simulations.world import World, build_world
 
 TODAY = date(2026, 1, 5)
+POLICE = "ashmoor-police"
 
 
 @pytest.fixture(scope="module")
@@ -182,21 +183,23 @@ class TestWorld:
         assert build_world(scenario, scenario.areas[0], seed=6).subjects != world.subjects
 
     def test_sizes_follow_the_scenario(self, world):
-        assert len(world.subjects) == world.area.police.subjects
-        for council in world.area.councils:
-            assert abs(len(world.suppliers[council.id]) / council.suppliers - 1) < 0.05
+        for agency in world.area.agencies:
+            (each,) = agency.collections
+            if each.kind == "subjects":
+                assert len(world.subjects[agency.id]) == each.records
+            else:
+                assert abs(len(world.suppliers[agency.id]) / each.records - 1) < 0.05
 
     def test_references_are_unique(self, world):
-        for rows in (world.subjects, *world.suppliers.values()):
+        for rows in (*world.subjects.values(), *world.suppliers.values()):
             assert len({row.reference for row in rows}) == len(rows)
 
     def test_truth_is_what_register_and_records_say(self, world):
-        subjects = {subject.reference: subject for subject in world.subjects}
+        subjects = {subject.reference: subject for subject in world.subjects[POLICE]}
         companies = {company.number: company for company in world.companies}
-        stated = {
-            (pair.council, pair.subject, pair.supplier): set(pair.via.split("+")) for pair in world.truth
-        }
-        assert len(stated) == len(world.truth)
+        pairs = [(council, pair) for council in world.suppliers for pair in world.truth(POLICE, council)]
+        stated = {(council, pair.receiver, pair.sender): set(pair.via.split("+")) for council, pair in pairs}
+        assert len(stated) == len(pairs)
         computed: dict[tuple[str, str, str], set[str]] = {}
         for council, suppliers in world.suppliers.items():
             for supplier in suppliers:
@@ -212,10 +215,12 @@ class TestWorld:
         assert computed == stated
 
     def test_both_ways_occur(self, world):
-        assert {"person", "company", "person+company"} <= {pair.via for pair in world.truth}
+        found = {pair.via for council in world.suppliers for pair in world.truth(POLICE, council)}
+        assert {"person", "company", "person+company"} <= found
 
     def test_most_subjects_supply_nobody(self, world):
-        assert len({pair.subject for pair in world.truth}) < len(world.subjects) / 2
+        linked = {pair.receiver for council in world.suppliers for pair in world.truth(POLICE, council)}
+        assert len(linked) < len(world.subjects[POLICE]) / 2
 
     def test_subjects_are_mostly_men_of_working_age(self, people):
         chosen = choose_subjects(Dice("choose"), people, 300)

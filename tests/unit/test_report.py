@@ -17,15 +17,20 @@ from blindmatch.simulations.outcome import (
     by_kind,
     by_link,
     judge,
-    kinds_by_subject,
-    links_by_subject,
+    kinds_by_record,
+    links_by_record,
 )
 from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
-from blindmatch.simulations.report.page import bar, octets
+from blindmatch.simulations.report.parts import bar, octets
 from blindmatch.simulations.scenario import load_scenario
-from blindmatch.simulations.world import Truth, build_world
+from blindmatch.simulations.truth import Pair
+from blindmatch.simulations.verdict import Finding, Verdict, Violation
+from blindmatch.simulations.world import build_world
 
+POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
 SIZES = {
+    "receiver": POLICE,
+    "sender": COUNCIL,
     "disclosure": "hits+facts",
     "verified": False,
     "receiver_records": 30,
@@ -46,11 +51,10 @@ def world():
 
 @pytest.fixture
 def outcome(world):
-    council = world.area.councils[0].id
-    linked = [s for s, kind in kinds_by_subject(world.truth, council).items() if kind != Mistake.WITHHELD]
-    stranger = next(
-        s.reference for s in world.subjects if s.reference not in kinds_by_subject(world.truth, council)
-    )
+    truth = world.truth(POLICE, COUNCIL)
+    kinds = kinds_by_record(truth)
+    linked = [s for s, kind in kinds.items() if kind != Mistake.WITHHELD]
+    stranger = next(s.reference for s in world.subjects[POLICE] if s.reference not in kinds)
     leads = [
         FoundLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},), 0.98765)
         for subject in linked[:-1]
@@ -59,19 +63,27 @@ def outcome(world):
         {"sent BlindedChunk": 2, "received TagChunk": 3}, {"sent BlindedChunk": 200, "received TagChunk": 90}
     )
     comparison = judge(
-        world,
-        council,
+        truth,
         [*leads, FoundLead(stranger, ("same name",), 25.0, (), 0.61)],
         traffic=traffic,
         **SIZES,
     )
-    area = AreaOutcome("ashmoor", "Ash & moor", "ab" * 32, (comparison,), 1, {"round": 1.5})
+    findings = (Finding(POLICE, "an <edge>", "receiver", "2 of its own", "which & why", "3 in truth"),)
+    area = AreaOutcome(
+        "ashmoor",
+        "Ash & moor",
+        {"agreement": "ab" * 32},
+        (comparison,),
+        1,
+        {"round": 1.5},
+        Verdict(findings, nodes=2),
+    )
     return Outcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
 
 
 def test_judge_counts_found_false_and_missed(outcome, world):
     (comparison,) = outcome.comparisons
-    kinds = kinds_by_subject(world.truth, comparison.sender)
+    kinds = kinds_by_record(world.truth(comparison.receiver, comparison.sender))
     assert comparison.leads == len(comparison.found) + 1
     assert len(comparison.missed) == 1
     assert len(comparison.found) + len(comparison.missed) + comparison.withheld == len(kinds)
@@ -79,33 +91,27 @@ def test_judge_counts_found_false_and_missed(outcome, world):
     assert comparison.recall == len(comparison.found) / (len(comparison.found) + 1) < 1
 
 
-def test_a_lead_on_a_withheld_subject_is_false(world):
-    council = world.area.councils[0].id
-    pair = world.truth[0]
-    changed = replace(
-        world, truth=(Truth(council, pair.subject, "V1", "person", frozenset({Mistake.WITHHELD})),)
-    )
-    comparison = judge(changed, council, [FoundLead(pair.subject, ("x",), 1.0)], **SIZES)
-    assert set(comparison.false) == {pair.subject}
+def test_a_lead_on_a_withheld_subject_is_false():
+    truth = [Pair("S1", "V1", "person", frozenset({Mistake.WITHHELD}))]
+    comparison = judge(truth, [FoundLead("S1", ("x",), 1.0)], **SIZES)
+    assert set(comparison.false) == {"S1"}
     assert comparison.withheld == 1
     assert comparison.recall == 1.0
 
 
-def test_the_easiest_pair_counts(world):
-    council = world.area.councils[0].id
+def test_the_easiest_pair_counts():
     pairs = [
-        Truth(council, "S1", "V1", "person", frozenset({Mistake.MISSING_BIRTH})),
-        Truth(council, "S1", "V2", "person", frozenset({Mistake.OLD_POSTCODE})),
-        Truth("elsewhere", "S1", "V3", "person", frozenset()),
+        Pair("S1", "V1", "person", frozenset({Mistake.MISSING_BIRTH})),
+        Pair("S1", "V2", "person", frozenset({Mistake.OLD_POSTCODE})),
+        Pair("S2", "V3", "person", frozenset()),
     ]
-    assert kinds_by_subject(pairs, council) == {"S1": "old-postcode"}
-    assert kinds_by_subject(pairs, "elsewhere") == {"S1": "clean"}
+    assert kinds_by_record(pairs) == {"S1": "old-postcode", "S2": "clean"}
 
 
-def test_nothing_to_find_is_not_a_failure(world):
+def test_nothing_to_find_is_not_a_failure():
     score = Score.of([])
     assert (score.precision, score.recall) == (1.0, 1.0)
-    empty = judge(replace(world, truth=()), world.area.councils[0].id, [], **SIZES)
+    empty = judge([], [], **SIZES)
     assert (empty.precision, empty.recall) == (1.0, 1.0)
 
 
@@ -124,12 +130,11 @@ def test_kinds_add_up(outcome):
 
 def test_all_that_links_a_subject_counts():
     pairs = [
-        Truth("c", "S1", "V1", "person", frozenset()),
-        Truth("c", "S1", "V2", "company", frozenset()),
-        Truth("c", "S2", "V1", "company", frozenset()),
-        Truth("d", "S2", "V1", "person", frozenset()),
+        Pair("S1", "V1", "person", frozenset()),
+        Pair("S1", "V2", "company", frozenset()),
+        Pair("S2", "V1", "company", frozenset()),
     ]
-    assert links_by_subject(pairs, "c") == {"S1": "person+company", "S2": "company"}
+    assert links_by_record(pairs) == {"S1": "person+company", "S2": "company"}
 
 
 def test_summary_is_json_and_its_result_does_not_depend_on_the_run(outcome, tmp_path):
@@ -213,6 +218,22 @@ def test_page_escapes_and_tells(outcome):
     for subject in (*comparison.missed, *comparison.false):
         assert subject in words
     assert "12 seconds" in words
+    assert "an <edge>" in words
+    assert "which & why" in words
+    assert "Declarations are violated" not in words
+
+
+def test_violations_stand_out(outcome, tmp_path):
+    (area,) = outcome.areas
+    verdict = replace(area.verdict, violations=(Violation(COUNCIL, "edge", "holds 3 <leads>"),))
+    changed = replace(outcome, areas=(replace(area, verdict=verdict),))
+    text = render_page(changed)
+    assert "Declarations are violated" in text
+    assert "holds 3 &lt;leads&gt;" in text
+    summary = summarise(changed)
+    assert summary["declarations"]["violations"] == [vars(verdict.violations[0])]
+    # What nodes hold says nothing about what was found: the fingerprint is of the result.
+    assert summary["result_sha256"] == summarise(outcome)["result_sha256"]
 
 
 def test_bars_stay_in_their_track():

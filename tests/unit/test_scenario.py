@@ -17,7 +17,9 @@ def pilot_text() -> str:
 def test_the_pilot_has_seven_areas_each_with_two_councils_or_more():
     scenario = load_scenario("pilot")
     assert len(scenario.areas) == 7
-    assert all(len(area.councils) >= 2 for area in scenario.areas)
+    for area in scenario.areas:
+        assert area.agencies[0].role == "police"
+        assert sum(agency.role == "council" for agency in area.agencies) >= 2
 
 
 def test_the_pilot_says_that_it_is_invented():
@@ -27,10 +29,12 @@ def test_the_pilot_says_that_it_is_invented():
 
 def test_the_pilot_has_every_disclosure_format_and_heading():
     areas = load_scenario("pilot").areas
-    assert {area.disclosure for area in areas} == {"hits", "hits+facts"}
-    assert {area.verified for area in areas} == {False, True}
-    assert {area.police.format for area in areas} == {"csv", "parquet"}
-    assert {council.headings for area in areas for council in area.councils} == {"standard", "finance"}
+    groups = [group for area in areas for pact in area.pacts for group in pact.groups]
+    lists = [each for area in areas for agency in area.agencies for each in agency.collections]
+    assert {group.disclosure for group in groups} == {"hits", "hits+facts"}
+    assert {group.verified for group in groups} == {False, True}
+    assert {each.format for each in lists} == {"csv", "parquet"}
+    assert {each.headings for each in lists} == {"standard", "finance"}
 
 
 def test_scenarios_are_listed():
@@ -79,7 +83,10 @@ def test_a_file_is_read(tmp_path):
     ("old", "new", "words"),
     [
         ("format = 1", "format = 2", "format"),
-        ("subjects = 320", "subjects = 0", "subjects"),
+        ("records = 320", "records = 0", "records"),
+        ('role = "council"', 'role = "clerk"', "no legal basis for the role clerk"),
+        ('senders = ["council"], disclosure', 'answers = ["council"], disclosure', "answers"),
+        ('postcodes = "AE"', "", "give postcodes, or places"),
         ("nickname = 0.08", "nickname = 1.5", "nickname"),
         ("nickname = 0.08", "nickname-typo = 0.08", "mistakes"),
         ('id = "brackenfell-police"', 'id = "ashmoor-police"', "ashmoor-police"),

@@ -23,6 +23,7 @@ from blindmatch.protocol.linkage.normalise.dates import PartialDate, date
 from blindmatch.protocol.linkage.normalise.identifiers import (
     bank_account,
     company_number,
+    plain_company_numbers,
     vat_number,
     vehicle,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "phone",
     "phonetics",
     "places",
+    "plain_company_numbers",
     "postcode",
     "split_full_name",
     "surname",

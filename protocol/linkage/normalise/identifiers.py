@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -68,6 +69,17 @@ def company_number(text: str) -> str:
     if len(digits) > width:
         raise ValueError("not a company number: too long")
     return prefix + digits.zfill(width) + suffix
+
+
+def plain_company_numbers(texts: Sequence[str]) -> bool:
+    """Whether all texts are company numbers of eight figures, the usual ones, which `company_number` leaves as they are.
+
+    A short way for a whole column: False says nothing.
+    """
+    joined = "".join(texts)
+    if set(map(len, texts)) != {8} or not joined.isascii() or not joined.isdecimal():
+        return False
+    return "000000" not in joined or all(text[2:] != "000000" for text in texts)
 
 
 @lru_cache(maxsize=CACHED)

@@ -1,0 +1,84 @@
+"""The logarithm of a point that is a small multiple of the generator: baby steps, giant steps (Shanks 1971), on batches.
+
+Both tables grow by doubling, with one addition per row, which costs a quarter of a multiplication.
+"""
+
+import numpy as np
+
+from blindmatch.protocol import group
+from blindmatch.protocol.group import Bytes2D, ElementError
+from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES
+
+_BABY = (1 << 10, 1 << 13, 1 << 16, 1 << 19)
+"""Baby steps kept in memory, try after try; each try but the last goes to the square of its own. The last takes 16 MiB of points
+and as much to find them, and a sum of 2^40 then takes 2^21 giant steps."""
+
+_GIANT = 1 << 13
+"""Giant steps taken at once."""
+
+
+def logarithm(point: Bytes2D, most: int) -> int | None:
+    """The n, 1 <= n <= `most`, for which n times the generator is this point (1, 32); None when there is none."""
+    for steps in _BABY:
+        reach = most if steps == _BABY[-1] else min(most, steps * steps)
+        found = _Baby(steps).search(point, reach)
+        if found is not None or reach == most:
+            return found
+    return None
+
+
+class _Baby:
+    """1 to `steps` times the generator, to be found by the first bytes."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._points = _multiples(_number(1), steps)
+        heads = np.ascontiguousarray(self._points[:, :8]).view(np.uint64).ravel()
+        self._order = np.argsort(heads)
+        self._heads = heads[self._order]
+
+    def search(self, point: Bytes2D, most: int) -> int | None:
+        """The logarithm of a point, if it is at most `most`."""
+        steps = self._steps
+        number = self._find(point)
+        minus = group.scalar_subtract(np.zeros((1, SCALAR_BYTES), dtype=np.uint8), _number(steps))
+        count = min(_GIANT, max(1, most // steps))
+        giant = _multiples(minus, count) if number is None else point
+        base, gone = point, 0
+        while number is None and gone <= most:
+            try:
+                rows = group.add(np.tile(base[0], (count, 1)), giant)
+            except ElementError as error:  # the identity: the point is just so many giant steps
+                number = gone + (error.index + 1) * steps
+            else:
+                found = self._find(rows)
+                number = None if found is None else gone + steps + found
+                base, gone = rows[-1:], gone + count * steps
+        return number if number is not None and number <= most else None
+
+    def _find(self, points: Bytes2D) -> int | None:
+        """The first point (n, 32) that is a baby step: its row times `steps`, and the baby step."""
+        wanted = np.ascontiguousarray(points[:, :8]).view(np.uint64).ravel()
+        at = np.minimum(np.searchsorted(self._heads, wanted), self._steps - 1)
+        # Two points share 64 bits about never, and then one of them is not found: 2^-25 at the largest sum.
+        for row in np.flatnonzero(self._heads[at] == wanted):
+            step = int(self._order[at[row]])
+            if self._points[step].tobytes() == points[row].tobytes():
+                return int(row) * self._steps + step + 1
+        return None
+
+
+def _number(value: int) -> Bytes2D:
+    return np.frombuffer(value.to_bytes(SCALAR_BYTES, "little"), dtype=np.uint8).reshape(1, SCALAR_BYTES)
+
+
+def _multiples(scalar: Bytes2D, count: int) -> Bytes2D:
+    """1 to `count` times a multiple of the generator (count, 32)."""
+    made = np.empty((count, POINT_BYTES), dtype=np.uint8)
+    made[:1] = group.multiply_base(scalar)
+    done = 1
+    while done < count:
+        more = min(done, count - done)
+        made[done : done + more] = group.add(made[:more], np.tile(made[done - 1], (more, 1)))
+        done += more
+    return made

@@ -1,0 +1,396 @@
+"""The collector's side: holds everybody's tables, finds what is shared, and tells each member about its own cells only."""
+
+from typing import Unpack
+
+import numpy as np
+
+from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
+from blindmatch.protocol.match.computing import chunk_digest
+from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, EvaluatedChunk
+from blindmatch.protocol.match.session import check_order, check_repeat, check_size, damaged
+from blindmatch.protocol.threshold import reconstruct
+from blindmatch.protocol.threshold.checkpoint import NONE
+from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
+from blindmatch.protocol.threshold.session import Session, Terms, keep
+from blindmatch.protocol.threshold.statements import (
+    OUTCOME_TYPE,
+    RECEIPT_TYPE,
+    Attestation,
+    Outcome,
+    ReceiptTerms,
+    TablesStatement,
+    together,
+)
+from blindmatch.protocol.threshold.states import Event, Role, State
+from blindmatch.protocol.threshold.tables import CELL_BYTES, TABLES
+from blindmatch.protocol.transcript import Signed, digest, sign, verify
+
+_STATEMENT_BYTES = 4 << 10
+_LENGTH_BYTES = 4
+
+
+class Collector(Session):
+    """The collector of one threshold.
+
+    Args:
+        context: the threshold, with keys and everybody's numbers of elements.
+        terms: see `Terms`.
+
+    Raises:
+        StoreError: the snapshot is another's, or the workspace was altered.
+    """
+
+    def __init__(self, context: ThresholdContext, **terms: Unpack[Terms]) -> None:
+        super().__init__(Role.COLLECTOR, context, **terms)
+        if self._signer.agency != context.collector:
+            raise SequenceError(f"{self._signer.agency} is not the collector of this threshold")
+        members = len(context.members)
+        # Statements are kept as they came: they go on to the other members, and into the receipt.
+        self._shapes |= {
+            "commitments": (members, _STATEMENT_BYTES),
+            "tables": (members, _STATEMENT_BYTES),
+        }
+        for place in range(members):
+            self._shapes |= {
+                f"cells-{place}": (context.shape.cells, CELL_BYTES),
+                f"cells_digests-{place}": (context.table_chunks(self._limits), DIGEST_BYTES),
+                f"outcome-{place}": (TABLES, context.outcome_bytes),
+                f"outcome_digests-{place}": (context.outcome_chunks(self._limits), DIGEST_BYTES),
+            }
+        self._choices = reconstruct.choices(members, context.at_least)
+        self._searched: dict[int, Sightings] = {}
+        self._signatures: dict[str, bytes] = {}
+        self._check_restored()
+
+    @property
+    def table_chunks(self) -> int:
+        """Chunks of one member's tables."""
+        return self._context.table_chunks(self._limits)
+
+    @property
+    def outcome_chunks(self) -> int:
+        """Chunks of one member's outcome."""
+        return self._context.outcome_chunks(self._limits)
+
+    def received(self, member: str) -> int:
+        """Leading chunks of a member's tables."""
+        return self._at.received[self._context.place(member)]
+
+    @property
+    def done(self) -> int:
+        """How far the exchange is: 0 until elements are carried, then that and the chunks of tables that are here."""
+        return self._at.prepared + sum(self._at.received)
+
+    def carrying(self) -> None:
+        """From now on elements are evaluated: the round counts."""
+        with self._step(Event.RELAY):
+            self._at.prepared = 1
+
+    def receive_commitment(self, member: str, committed: Committed) -> None:
+        """Take one member's commitment; the same again is accepted.
+
+        Raises:
+            PeerError: see `Commitment.check`; BAD_COMMITMENT when another came before.
+        """
+        with self._step(Event.RECEIVE_COMMITMENT):
+            place = self._context.place(member)
+            before = self._statement("commitments", place)
+            if before is not None and before.payload != committed.statement.payload:
+                raise PeerError(PeerCode.BAD_COMMITMENT, f"{member} committed to something else before")
+            self._check_committed(member, committed)
+            self._put("commitments", place, committed.statement)
+            kept = [self._statement("commitments", each) for each in range(len(self._context.members))]
+            every = [each.payload for each in kept if each is not None]
+            if self.state is State.PREPARING and len(every) == len(kept):
+                self._at.commitments = together("commitments", every)
+                self._machine.fire(Event.COMMITMENTS_COMPLETE)
+
+    def commitments(self) -> list[Committed]:
+        """Everybody's, to be given to every member.
+
+        Raises:
+            SequenceError: not all are there.
+        """
+        return [
+            Committed(statement, self._array(f"committed-{place}").tobytes())
+            for place, statement in enumerate(self._every("commitments"))
+        ]
+
+    def check_blinded(self, member: str, chunk: BlindedChunk) -> None:
+        """Whether a chunk that is to be carried is what its member committed to: the member is to blame then.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT.
+        """
+        with self._step(Event.RELAY):
+            self._check_blinded(member, chunk)
+
+    def check_evaluated(self, evaluator: str, member: str, chunk: EvaluatedChunk) -> None:
+        """Whether a chunk that is to be carried back has the right form: the evaluator is to blame otherwise.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is one.
+        """
+        with self._step(Event.RELAY):
+            self._check_header(chunk.header)
+            index, total = chunk.header.sequence, self._context.chunks(member, self._limits)
+            check_order(index, total - 1, total)
+            check_size(chunk.points, self._context.chunk_size(member, index, self._limits))
+            if chunk.proof:
+                raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+            keep(self._answers(evaluator, member)[index], chunk_digest("evaluated", index, chunk.points))
+
+    def check_attestation(self, evaluator: str, member: str, signed: Signed) -> None:
+        """Whether an evaluator has signed for what was carried back; the member itself checks it again.
+
+        Raises:
+            PeerError: see `Attestation.check`.
+        """
+        with self._step(Event.RELAY):
+            answers, place = self._answers(evaluator, member), self._context.place(member)
+            if not answers.any(axis=1).all():  # a crash lost what only the member still knows
+                return
+            commitment = digest(self._every("commitments")[place].payload)
+            contents = digest(f"answers-{place}".encode(), answers.tobytes())
+            expected = Attestation(evaluator, member, commitment, contents)
+            Attestation.check(signed, self._key(evaluator), expected, self._context)
+
+    def receive_tables(self, member: str, signed: Signed) -> None:
+        """Take a member's commitment to its tables; the same again is accepted.
+
+        Raises:
+            PeerError: see `TablesStatement.check`; BAD_COMMITMENT when another came before.
+        """
+        with self._step(Event.RECEIVE_TABLES):
+            place = self._context.place(member)
+            TablesStatement.check(signed, self._key(member), member, self._at.commitments, self._context)
+            before = self._statement("tables", place)
+            if before is not None and before.payload != signed.payload:
+                raise PeerError(PeerCode.BAD_COMMITMENT, f"{member} committed to other tables before")
+            self._put("tables", place, signed)
+
+    def receive_table_chunk(self, member: str, chunk: Rows) -> None:
+        """Store the next chunk of a member's tables; an earlier one with the same bytes is accepted.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, WRONG_STATE before the commitment, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
+                ALTERED_CHUNK, BAD_COMMITMENT when all chunks are not what the member committed to.
+        """
+        with self._step(Event.RECEIVE_TABLES):
+            place = self._context.place(member)
+            self._check_header(chunk.header)
+            statement = self._statement("tables", place)
+            if statement is None:
+                raise PeerError(PeerCode.WRONG_STATE, f"{member} has not committed to its tables")
+            index, size = chunk.header.sequence, self._context.table_rows(self._limits)
+            check_order(index, self._at.received[place], self.table_chunks)
+            check_size(chunk.rows, min(size, self._context.shape.cells - index * size))
+            if chunk.rows.shape[1] != CELL_BYTES:
+                raise PeerError(PeerCode.BAD_MESSAGE, f"cells have {CELL_BYTES} bytes")
+            seen = chunk_digest("tables", index, chunk.rows)
+            kept = self._array(f"cells_digests-{place}")[index]
+            if index < self._at.received[place]:
+                check_repeat(kept, seen)
+                return
+            self._array(f"cells-{place}")[index * size : index * size + len(chunk.rows)] = chunk.rows
+            keep(kept, seen)
+            self._at.received[place] += 1
+            if self._at.received[place] < self.table_chunks:
+                return
+            said = TablesStatement.check(
+                statement, self._key(member), member, self._at.commitments, self._context
+            )
+            if digest(b"table_digests", self._array(f"cells_digests-{place}").tobytes()) != said.contents:
+                raise PeerError(PeerCode.BAD_COMMITMENT, f"{member}'s tables are not those committed to")
+            members = range(len(self._context.members))
+            if all(self._at.received[each] == self.table_chunks for each in members):
+                self._at.tables = together("tables", [each.payload for each in self._every("tables")])
+                self._machine.fire(Event.TABLES_COMPLETE)
+
+    def search_chunk(self, index: int) -> None:
+        """Try every choice of members on one chunk of all tables. Heavy; may run in a worker thread.
+
+        Raises:
+            StoreError: the workspace no longer holds what came.
+            SequenceError: no such chunk.
+        """
+        with self._step(Event.SEARCH):
+            if not 0 <= index < self.table_chunks:
+                raise SequenceError(f"chunk {index} of {self.table_chunks}")
+            size = self._context.table_rows(self._limits)
+            cells = []
+            for place in range(len(self._context.members)):
+                rows = self._array(f"cells-{place}")[index * size : (index + 1) * size].copy()
+                if (
+                    chunk_digest("tables", index, rows)
+                    != self._array(f"cells_digests-{place}")[index].tobytes()
+                ):
+                    raise damaged()
+                cells.append(rows)
+            self._searched[index] = reconstruct.search(np.stack(cells), index * size, self._choices)
+
+    def find(self) -> Shared:
+        """What is shared, once every chunk was searched; the outcomes are made from it.
+
+        Under the minimum nothing is told, not even here: an empty result, and outcomes that say of every bin that it is not
+        shared, as they do to a member that holds nothing which is.
+
+        Raises:
+            SequenceError: a chunk was not searched.
+        """
+        with self._step(Event.FIND):
+            if len(self._searched) != self.table_chunks:
+                raise SequenceError(f"{len(self._searched)} of {self.table_chunks} chunks were searched")
+            found = Sightings.together([self._searched[index] for index in range(self.table_chunks)])
+            bins = self._context.shape.bins
+            draw = np.frombuffer(self._expander.stream("told", 0, TABLES * 8), dtype="<u8")
+            shared = reconstruct.shared(found, self._choices, bins, draw)
+            if len(shared) < self._context.minimum_count:
+                shared = Shared(shared.held[:0], shared.cells[:0])
+            for place in range(len(self._context.members)):
+                self._write_outcome(place, shared, bins)
+            self._searched.clear()
+            return shared
+
+    def outcome(self, member: str) -> Signed:
+        """Our signed word for one member's outcome; the same bytes again."""
+        with self._step(Event.SEND_OUTCOME):
+            contents = self._outcome_contents(self._context.place(member))
+            payload = Outcome(member, self._at.tables, contents).payload(self._context)
+            return sign(self._signer, OUTCOME_TYPE, payload)
+
+    def outcome_chunk(self, member: str, index: int) -> Rows:
+        """One chunk of a member's outcome.
+
+        Raises:
+            SequenceError: no such chunk.
+            StoreError: the workspace no longer holds it.
+        """
+        with self._step(Event.SEND_OUTCOME):
+            if not 0 <= index < self.outcome_chunks:
+                raise SequenceError(f"chunk {index} of {self.outcome_chunks}")
+            place, size = self._context.place(member), self._context.outcome_rows(self._limits)
+            rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size].copy()
+            if (
+                chunk_digest("outcome", index, rows)
+                != self._array(f"outcome_digests-{place}")[index].tobytes()
+            ):
+                raise damaged()
+            return Rows(self._header(index), rows)
+
+    def receipt(self, opened_at: int, closed_at: int) -> Signed:
+        """The receipt with our signature. Once signed it stays as it is: other times are ignored."""
+        with self._step(Event.SIGN_RECEIPT):
+            if self.state is State.MATCHED:
+                self._at.opened_at, self._at.closed_at = opened_at, closed_at
+            payload = self.receipt_payload
+            self._at.receipt = digest(payload)
+            return sign(self._signer, RECEIPT_TYPE, payload)
+
+    def table_statements(self) -> list[Signed]:
+        """Everybody's commitments to tables, which the receipt is over."""
+        return self._every("tables")
+
+    def receive_signature(self, member: str, signature: bytes) -> None:
+        """Check a member's signature under the receipt; with the last one everything secret is wiped.
+
+        After a restart every member is asked again, and gives the same.
+
+        Raises:
+            PeerError: BAD_SIGNATURE.
+        """
+        with self._step(Event.RECEIVE_SIGNATURE):
+            self._context.place(member)
+            payload = self.receipt_payload
+            verify(self._key(member), RECEIPT_TYPE, payload, signature)
+            self._signatures[member] = signature
+            if set(self._signatures) >= set(self._context.members):
+                own = sign(self._signer, RECEIPT_TYPE, payload).signature
+                self._signatures.setdefault(self._context.collector, own)
+                self._machine.fire(Event.SIGNATURES_COMPLETE)
+                self._wipe()
+
+    @property
+    def signatures(self) -> dict[str, bytes]:
+        """Signatures under the receipt by agency: the members', and with the last of them our own."""
+        return dict(self._signatures)
+
+    @property
+    def receipt_payload(self) -> bytes:
+        """The receipt's exact bytes.
+
+        Raises:
+            StoreError: they are not those that were signed before.
+        """
+        payload = ReceiptTerms(
+            elements=self._context.elements,
+            transcript=self._transcript(self._every("tables")),
+            opened_at=self._at.opened_at,
+            closed_at=self._at.closed_at,
+        ).payload(self._context)
+        if self._at.receipt not in (NONE, digest(payload)):
+            raise damaged()
+        return payload
+
+    def _write_outcome(self, place: int, shared: Shared, bins: int) -> None:
+        """One bit per bin, the same size whatever was found; and the digests of its chunks."""
+        told = np.zeros(TABLES * bins, dtype=np.uint8)
+        cells = shared.cells[:, place]
+        told[cells[cells >= 0]] = 1
+        self._array(f"outcome-{place}")[:] = np.packbits(told.reshape(TABLES, bins), axis=1)
+        size = self._context.outcome_rows(self._limits)
+        for index, kept in enumerate(self._array(f"outcome_digests-{place}")):
+            rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size]
+            keep(kept, chunk_digest("outcome", index, rows))
+
+    def _answers(self, evaluator: str, member: str) -> Bytes2D:
+        """Digests of what an evaluator made of a member's chunks, (chunks, 32)."""
+        name = f"answers-{self._context.place(evaluator)}-{self._context.place(member)}"
+        self._shapes[name] = (self._context.chunks(member, self._limits), DIGEST_BYTES)
+        return self._array(name)
+
+    def _outcome_contents(self, place: int) -> bytes:
+        return digest(b"outcome_digests", self._array(f"outcome_digests-{place}").tobytes())
+
+    def _put(self, name: str, place: int, signed: Signed) -> None:
+        """A statement into its row: length, signature, payload."""
+        data = signed.signature + signed.payload
+        row = np.zeros(_STATEMENT_BYTES, dtype=np.uint8)
+        if len(data) + _LENGTH_BYTES > _STATEMENT_BYTES:
+            raise PeerError(PeerCode.OVERSIZE, f"a statement of {len(signed.payload)} bytes")
+        framed = len(data).to_bytes(_LENGTH_BYTES, "big") + data
+        row[: len(framed)] = np.frombuffer(framed, dtype=np.uint8)
+        self._array(name)[place] = row
+
+    def _statement(self, name: str, place: int) -> Signed | None:
+        row = self._array(name)[place].tobytes()
+        size = int.from_bytes(row[:_LENGTH_BYTES], "big")
+        if not size:
+            return None
+        data = row[_LENGTH_BYTES : _LENGTH_BYTES + size]
+        if len(data) != size or size <= SIGNATURE_BYTES:
+            raise damaged()
+        return Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+
+    def _every(self, name: str) -> list[Signed]:
+        kept = [self._statement(name, place) for place in range(len(self._context.members))]
+        found = [each for each in kept if each is not None]
+        if len(found) != len(kept):
+            raise SequenceError(f"not every member's statement is here: {name}")
+        return found
+
+    def _check_restored(self) -> None:
+        """After a restart: does the workspace still say what the checkpoint says?"""
+        if self.state in {State.CLOSED, State.FAILED}:
+            self._wipe()
+            return
+        for kept, name in ((self._at.commitments, "commitments"), (self._at.tables, "tables")):
+            if kept == NONE:
+                continue
+            statements = [each.payload for each in self._every(name)]
+            if together(name, statements) != kept:
+                raise damaged()
+        if self._at.receipt != NONE:
+            self.receipt_payload  # noqa: B018 - compares

@@ -1,0 +1,471 @@
+"""A member's side: blinds its elements, evaluates the others', puts its shares into tables, learns which are shared."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol import group, oprf
+from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.group import ElementError, wipe
+from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES
+from blindmatch.protocol.match.computing import chunk_digest
+from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
+from blindmatch.protocol.match.session import (
+    changed,
+    check_order,
+    check_repeat,
+    check_size,
+    damaged,
+    input_mac,
+    leading,
+)
+from blindmatch.protocol.match.workspace import MAC_BYTES
+from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.threshold.checkpoint import NONE
+from blindmatch.protocol.threshold.evaluating import Evaluating
+from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
+from blindmatch.protocol.threshold.session import Terms, keep
+from blindmatch.protocol.threshold.statements import (
+    COMMITMENT_TYPE,
+    RECEIPT_TYPE,
+    TABLES_TYPE,
+    Attestation,
+    Commitment,
+    Outcome,
+    ReceiptTerms,
+    TablesStatement,
+    together,
+)
+from blindmatch.protocol.threshold.states import Event, State
+from blindmatch.protocol.threshold.tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
+from blindmatch.protocol.transcript import Signed, digest, sign
+
+
+class Member(Evaluating):
+    """One member of one threshold.
+
+    Args:
+        context: the threshold, with keys and everybody's numbers of elements.
+        elements: this member's elements, each of them once.
+        terms: see `Terms`.
+
+    Raises:
+        LocalError: the collection changed since the rates were stated.
+        StoreError: the snapshot is another's, or the workspace was altered.
+    """
+
+    def __init__(self, context: ThresholdContext, *, elements: ElementSource, **terms: Unpack[Terms]) -> None:
+        super().__init__(context, **terms)
+        self._elements = elements
+        count = len(elements)
+        if count != context.elements[self._place]:
+            raise changed()
+        self._chunks = context.chunks(self._agency, self._limits)
+        self._shapes |= {
+            "inputs": (self._chunks, MAC_BYTES),
+            "blinded": (count, POINT_BYTES),
+            "blinded_digests": (self._chunks, DIGEST_BYTES),
+            "outputs": (count, OUTPUT_BYTES),
+            "table": (context.shape.cells, CELL_BYTES),
+            "table_digests": (context.table_chunks(self._limits), DIGEST_BYTES),
+            "outcome_said": (2, DIGEST_BYTES),
+            "outcome": (TABLES, context.outcome_bytes),
+            "outcome_digests": (context.outcome_chunks(self._limits), DIGEST_BYTES),
+        }
+        for place in range(len(context.members)):
+            if place != self._place:
+                self._shapes |= {
+                    f"evaluated-{place}": (count, POINT_BYTES),
+                    f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
+                }
+        self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
+        self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
+        self._finished: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.finished
+        self._check_restored()
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of this member's own elements."""
+        return self._chunks
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are blinded: where to go on after a restart."""
+        return leading(self._prepared)
+
+    @property
+    def finished(self) -> int:
+        """Leading chunks that are unblinded."""
+        return leading(self._finished)
+
+    @property
+    def built(self) -> int:
+        """Leading pairs of tables that are built."""
+        return self._at.built
+
+    def received(self, member: str) -> tuple[int, bool]:
+        """Leading chunks that a member evaluated for us, and whether its signature for all of them is there."""
+        place = self._context.place(member)
+        return self._at.received[place], bool(self._at.attested[place])
+
+    @property
+    def outcome_chunks(self) -> int:
+        """Leading chunks of the outcome."""
+        return self._at.outcome_chunks
+
+    def snapshot(self) -> bytes:
+        """See `Session.snapshot`."""
+        self._at.prepared, self._at.finished = self.prepared, self.finished
+        return super().snapshot()
+
+    def prepare_chunk(self, index: int) -> None:
+        """Blind chunk `index` of the own elements; one that is blinded is only checked for change. For worker threads.
+
+        Raises:
+            LocalError: the elements are not those that this chunk was made from.
+            SequenceError: no such chunk, or not now.
+        """
+        with self._step(Event.PREPARE):
+            inputs = self._take(index)
+            if self._prepared[index]:
+                return
+            blinds = self._expander.scalars("blind", index, len(inputs))
+            blinded = oprf.blind_inputs(inputs, blinds, Mode.OPRF)
+            wipe(blinds)
+            self._array("blinded")[self._span(index)] = blinded
+            keep(self._array("blinded_digests")[index], chunk_digest("blinded", index, blinded))
+            keep(self._array("inputs")[index], input_mac(self._expander, index, inputs))
+            self._compared[index] = self._prepared[index] = True
+
+    def commit(self) -> Committed:
+        """This member's signed commitment and its chunks' digests; the same bytes however often it is asked for.
+
+        Raises:
+            SequenceError: a chunk is not prepared.
+            LocalError: what was prepared is not what was committed to before.
+        """
+        with self._step(Event.COMMIT):
+            if not self._prepared.all():
+                raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
+            payload = self._commitment()
+            if self._at.own not in (NONE, digest(payload)):
+                raise changed()
+            self._at.own = digest(payload)
+            digests = self._array("blinded_digests").tobytes()
+            return Committed(sign(self._signer, COMMITMENT_TYPE, payload), digests)
+
+    def receive_commitments(self, everybody: Sequence[Committed]) -> None:
+        """Take every member's commitment, our own among them; the same ones again are accepted.
+
+        Raises:
+            PeerError: see `Commitment.check`; BAD_COMMITMENT when ours is not among them, or others came before.
+        """
+        with self._step(Event.RECEIVE_COMMITMENTS):
+            members = self._context.members
+            if len(everybody) != len(members):
+                raise PeerError(PeerCode.BAD_COUNT, f"{len(everybody)} commitments of {len(members)} members")
+            seen = together("commitments", [each.statement.payload for each in everybody])
+            if self._at.commitments not in (NONE, seen):
+                raise PeerError(PeerCode.BAD_COMMITMENT, "the members committed to something else before")
+            if digest(everybody[self._place].statement.payload) != self._at.own:
+                raise PeerError(PeerCode.BAD_COMMITMENT, "our own commitment is not among the members'")
+            for member, committed in zip(members, everybody, strict=True):
+                self._check_committed(member, committed)
+            self._at.commitments = seen
+
+    def blinded_chunk(self, index: int) -> BlindedChunk:
+        """Chunk `index` as it was committed to.
+
+        Raises:
+            PeerError: BAD_SEQUENCE when there is no such chunk.
+            StoreError: the workspace no longer holds what was committed to.
+        """
+        with self._step(Event.SEND_BLINDED):
+            check_order(index, index, self._chunks)
+            points = self._array("blinded")[self._span(index)].copy()
+            if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
+                raise damaged()
+            return BlindedChunk(self._header(index), points)
+
+    def receive_evaluated(self, member: str, chunk: EvaluatedChunk) -> None:
+        """Store the next chunk that a member evaluated for us; an earlier one with the same bytes is accepted.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_PROOF when there is one.
+        """
+        with self._step(Event.RECEIVE_EVALUATED):
+            place, index = self._other(member), chunk.header.sequence
+            self._check_header(chunk.header)
+            following = self._at.received[place]
+            check_order(index, following, self._chunks)
+            span = self._span(index)
+            check_size(chunk.points, span.stop - span.start)
+            if chunk.proof:
+                raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+            seen = chunk_digest("evaluated", index, chunk.points)
+            kept = self._array(f"evaluated_digests-{place}")[index]
+            if index < following:
+                check_repeat(kept, seen)
+                return
+            self._array(f"evaluated-{place}")[span] = chunk.points
+            keep(kept, seen)
+            self._at.received[place] += 1
+
+    def receive_attestation(self, member: str, signed: Signed) -> None:
+        """Check the evaluator's signature over the chunks that came; only then are they used.
+
+        Raises:
+            PeerError: WRONG_AGENCY, WRONG_STATE before all chunks came, and those of `Attestation.check`.
+        """
+        with self._step(Event.RECEIVE_ATTESTATION):
+            place = self._other(member)
+            if self._at.received[place] < self._chunks:
+                raise PeerError(PeerCode.WRONG_STATE, f"not every chunk evaluated by {member} is here")
+            contents = digest(
+                f"answers-{self._place}".encode(), self._array(f"evaluated_digests-{place}").tobytes()
+            )
+            expected = Attestation(member, self._agency, self._at.own, contents)
+            Attestation.check(signed, self._key(member), expected, self._context)
+            self._at.attested[place] = 1
+            others = [self._context.place(other) for other in self.others]
+            if self.state is State.EXCHANGING and all(self._at.attested[other] for other in others):
+                self._machine.fire(Event.EVALUATED_COMPLETE)
+
+    def finish_chunk(self, index: int) -> None:
+        """Add up everybody's evaluations of one own chunk, take the blinds off, finalise. For worker threads.
+
+        Raises:
+            PeerError: BAD_POINT.
+            LocalError: the collection changed since the round began.
+            StoreError: the workspace no longer holds what came.
+        """
+        with self._step(Event.FINISH):
+            inputs, span = self._take(index), self._span(index)
+            total = group.multiply(self._array("blinded")[span].copy(), self._secret)
+            for member in self.others:
+                place = self._context.place(member)
+                evaluated = self._array(f"evaluated-{place}")[span].copy()
+                kept = self._array(f"evaluated_digests-{place}")[index].tobytes()
+                if chunk_digest("evaluated", index, evaluated) != kept:
+                    raise damaged()
+                try:
+                    total = group.add(total, evaluated)
+                except ElementError as error:
+                    raise PeerError(
+                        PeerCode.BAD_POINT, f"element {error.index} evaluated by {member} is not a valid one"
+                    ) from None
+            blinds = self._expander.scalars("blind", index, len(inputs))
+            outputs = oprf.finalize(inputs, oprf.unblind(total, blinds))
+            wipe(blinds)
+            self._array("outputs")[span] = outputs
+            self._finished[index] = True
+
+    def build_pair(self, pair: int) -> None:
+        """Build two of the tables. Heavy; pairs come in order.
+
+        Raises:
+            SequenceError: a chunk is not finished, or another pair is due.
+        """
+        with self._step(Event.BUILD):
+            if not self._finished.all() or pair > self._at.built or not 0 <= pair < PAIRS:
+                raise SequenceError(f"pair {pair} of tables cannot be built now")
+            shape, outputs = self._context.shape, self._array("outputs")
+            derivation = self._derivation()
+            for side, winners in enumerate(Placing(derivation, outputs, shape.bins).pair(pair)):
+                number = 2 * pair + side
+                table = self._array("table")[number * shape.bins : (number + 1) * shape.bins]
+                fill(
+                    table,
+                    number,
+                    winners,
+                    outputs,
+                    derivation=derivation,
+                    expander=self._expander,
+                    point=self._place + 1,
+                )
+            self._at.built = max(self._at.built, pair + 1)
+
+    def commit_tables(self) -> Signed:
+        """The signed commitment to the tables; the same bytes again.
+
+        Raises:
+            SequenceError: a pair is not built.
+            StoreError: the tables are not what was committed to before.
+        """
+        with self._step(Event.COMMIT_TABLES):
+            if self._at.built < PAIRS:
+                raise SequenceError(f"{self._at.built} of {PAIRS} pairs of tables are built")
+            if self._at.tables == NONE:
+                for index, kept in enumerate(self._array("table_digests")):
+                    keep(kept, chunk_digest("tables", index, self._table_rows(index)))
+            payload = self._tables_statement()
+            if self._at.tables not in (NONE, digest(payload)):
+                raise damaged()
+            self._at.tables = digest(payload)
+            return sign(self._signer, TABLES_TYPE, payload)
+
+    def table_chunk(self, index: int) -> Rows:
+        """One chunk of the tables.
+
+        Raises:
+            PeerError: WRONG_STATE before they are committed to; BAD_SEQUENCE when there is no such chunk.
+            StoreError: the workspace no longer holds what was committed to.
+        """
+        with self._step(Event.SEND_TABLES):
+            check_order(index, index, self._context.table_chunks(self._limits))
+            rows = self._table_rows(index).copy()
+            if chunk_digest("tables", index, rows) != self._array("table_digests")[index].tobytes():
+                raise damaged()
+            return Rows(self._header(index), rows)
+
+    def receive_outcome(self, signed: Signed) -> None:
+        """Take the collector's word for the outcome that follows; the same again is accepted.
+
+        Raises:
+            PeerError: see `Outcome.check`; BAD_COMMITMENT when another came before.
+        """
+        with self._step(Event.RECEIVE_OUTCOME):
+            said = Outcome.check(signed, self._key(self._context.collector), self._agency, self._context)
+            seen = digest(said.tables, said.contents)
+            if self._at.outcome not in (NONE, seen):
+                raise PeerError(PeerCode.BAD_COMMITMENT, "the collector told another outcome before")
+            self._at.outcome = seen
+            keep(self._array("outcome_said")[0], said.tables)
+            keep(self._array("outcome_said")[1], said.contents)
+
+    def receive_outcome_chunk(self, chunk: Rows) -> None:
+        """Store the next part of the outcome; an earlier one with the same bytes is accepted.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, WRONG_STATE before its statement, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
+                ALTERED_CHUNK, BAD_COMMITMENT when all of it is not what the collector signed.
+        """
+        with self._step(Event.RECEIVE_OUTCOME):
+            self._check_header(chunk.header)
+            if self._at.outcome == NONE:
+                raise PeerError(PeerCode.WRONG_STATE, "the collector's statement comes first")
+            index, size = chunk.header.sequence, self._context.outcome_rows(self._limits)
+            total = self._context.outcome_chunks(self._limits)
+            check_order(index, self._at.outcome_chunks, total)
+            check_size(chunk.rows, min(size, TABLES - index * size))
+            if chunk.rows.shape[1] != self._context.outcome_bytes:
+                raise PeerError(PeerCode.BAD_MESSAGE, "an outcome has one bit for each bin")
+            seen = chunk_digest("outcome", index, chunk.rows)
+            kept = self._array("outcome_digests")[index]
+            if index < self._at.outcome_chunks:
+                check_repeat(kept, seen)
+                return
+            self._array("outcome")[index * size : index * size + len(chunk.rows)] = chunk.rows
+            keep(kept, seen)
+            self._at.outcome_chunks += 1
+            if self._at.outcome_chunks == total:
+                said = self._array("outcome_said")
+                if self._at.outcome != digest(said[0].tobytes(), said[1].tobytes()):
+                    raise damaged()
+                if self._contents("outcome_digests") != said[1].tobytes():
+                    raise PeerError(PeerCode.BAD_COMMITMENT, "the outcome is not the one that was signed")
+                self._machine.fire(Event.OUTCOME_COMPLETE)
+
+    def find(self) -> Indices:
+        """The own elements that at least `at_least` members hold, increasing; the same after a restart. Heavy.
+
+        A bit for a bin without an element of ours means nothing and is passed over: that a round broke off there would
+        tell the collector which bins are empty.
+
+        Raises:
+            StoreError: the workspace no longer holds what came.
+        """
+        with self._step(Event.FIND):
+            outcome, size = self._array("outcome"), self._context.outcome_rows(self._limits)
+            for index, kept in enumerate(self._array("outcome_digests")):
+                if (
+                    chunk_digest("outcome", index, outcome[index * size : (index + 1) * size])
+                    != kept.tobytes()
+                ):
+                    raise damaged()
+            bins = self._context.shape.bins
+            placing = Placing(self._derivation(), self._array("outputs"), bins)
+            found = [np.empty(0, dtype=np.int64)]
+            # All pairs are gone through, whatever is told: how long it takes shall not depend on it.
+            for pair in range(PAIRS):
+                for side, winners in enumerate(placing.pair(pair)):
+                    told = np.unpackbits(outcome[2 * pair + side], count=bins).view(np.bool_)
+                    found.append(winners[told])
+            elements = np.unique(np.concatenate(found))
+            return elements[elements >= 0]
+
+    def countersign(self, receipt: Signed, tables: Sequence[Signed], now: int) -> bytes:
+        """Check the collector's receipt, sign it and close; everything secret is wiped. 64 bytes, the same again.
+
+        Args:
+            receipt: with the collector's signature.
+            tables: everybody's commitments to tables, which the receipt's transcript is over.
+            now: seconds since 1970, UTC.
+
+        Raises:
+            PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, BAD_COUNT, BAD_COMMITMENT, those of another threshold.
+        """
+        with self._step(Event.COUNTERSIGN):
+            payloads = self._check_tables(tables)
+            if digest(payloads[self._place]) != self._at.tables:
+                raise PeerError(PeerCode.BAD_RECEIPT, "the receipt is over other tables of ours")
+            key = self._key(self._context.collector)
+            ReceiptTerms.check(receipt, key, self._transcript(tables), self._context, now=now)
+            seen = digest(receipt.payload)
+            if self.state is State.CLOSED and seen != self._at.receipt:
+                raise PeerError(PeerCode.BAD_RECEIPT, "another receipt was signed for this threshold")
+            self._at.receipt = seen
+            own = sign(self._signer, RECEIPT_TYPE, receipt.payload).signature
+            self._wipe()
+            return own
+
+    def _derivation(self) -> Derivation:
+        return Derivation(self._context.digest, self._context.shape)
+
+    def _commitment(self) -> bytes:
+        contents = digest(b"blinded", self._array("blinded_digests").tobytes())
+        count = self._context.elements[self._place]
+        return Commitment(self._agency, count, contents).payload(self._context)
+
+    def _tables_statement(self) -> bytes:
+        contents = self._contents("table_digests")
+        return TablesStatement(self._agency, self._at.commitments, contents).payload(self._context)
+
+    def _table_rows(self, index: int) -> Bytes2D:
+        size = self._context.table_rows(self._limits)
+        return self._array("table")[index * size : (index + 1) * size]
+
+    def _span(self, index: int) -> slice:
+        size = self._limits.chunk_elements
+        if not 0 <= index < self._chunks:
+            raise SequenceError(f"chunk {index} of {self._chunks}")
+        return slice(index * size, min((index + 1) * size, len(self._elements)))
+
+    def _take(self, index: int) -> Bytes2D:
+        """The inputs that one chunk is, or was, prepared from. LocalError: it was prepared from others."""
+        span = self._span(index)
+        inputs = np.ascontiguousarray(self._elements.take(np.arange(span.start, span.stop, dtype=np.int64)))
+        if self._prepared[index] and not self._compared[index]:
+            kept = self._array("inputs")[index].tobytes()
+            if not hmac.compare_digest(kept, input_mac(self._expander, index, inputs)):
+                raise changed()
+            self._compared[index] = True
+        return inputs
+
+    def _check_restored(self) -> None:
+        """After a restart: does the workspace still say what the checkpoint says?"""
+        if self.state in {State.CLOSED, State.FAILED}:
+            self._wipe()
+            return
+        if self._at.own != NONE and digest(self._commitment()) != self._at.own:
+            raise damaged()
+        if self._at.commitments != NONE:
+            # Each member's commitment follows from its chunks' digests: nothing else needs to have been kept.
+            payloads = [self._commitment_of(place) for place in range(len(self._context.members))]
+            if together("commitments", payloads) != self._at.commitments:
+                raise damaged()
+        if self._at.tables != NONE and digest(self._tables_statement()) != self._at.tables:
+            raise damaged()

@@ -1,0 +1,60 @@
+"""The same comparison in the clear: what a party's result must be, from both agencies' own files and the signed terms.
+
+Only a simulation can do this, since it has both files. It uses the keys that both nodes compiled and none of the
+protocol: no blinding, no tags, no messages.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.node.agreements import book
+from blindmatch.node.home import Node
+from blindmatch.node.preparation import Prepared, exchanged, prepare
+from blindmatch.protocol.limits import SEED_BYTES
+from blindmatch.protocol.linkage.keys import FILLER
+
+Bytes2D = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
+
+    matching: Mapping[str, frozenset[str]]
+
+
+def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
+    """Compare receiver's and sender's lists in the clear, as one edge of one round did under the protocol."""
+    sides = [_prepared(node, round_id, edge) for node in nodes]
+    keyed = [_keyed(side) for side in sides]
+    matched = np.intersect1d(keyed[0][1], keyed[1][1])
+    return Clear(
+        {
+            node.agency: _references(side, elements[np.isin(values, matched)])
+            for node, side, (elements, values) in zip(nodes, sides, keyed, strict=True)
+        }
+    )
+
+
+def _prepared(node: Node, round_id: bytes, edge: str) -> Prepared:
+    row = node.store.edge(round_id, edge)
+    agreement = book.find(node, row.agreement_id).agreement
+    # The seed makes fillers only, and these are left out below.
+    blank = replace(row, seed=bytes(SEED_BYTES))
+    return prepare(node, agreement, blank, exchanged(agreement, row))
+
+
+def _keyed(side: Prepared) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+    """The elements that are no fillers, and for each its key and token as one value."""
+    elements = np.flatnonzero(side.tokens.key_index != FILLER)
+    key = side.tokens.key_index[elements].astype(np.uint8).reshape(-1, 1)
+    rows: Bytes2D = np.ascontiguousarray(np.concatenate([key, side.tokens.tokens[elements]], axis=1))
+    return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
+
+
+def _references(side: Prepared, elements: npt.NDArray[np.int64]) -> frozenset[str]:
+    records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
+    return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

@@ -1,0 +1,100 @@
+"""What every party of a comparison may know afterwards, from the signed agreement; the rest of the check holds nodes to it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
+
+
+class Knows(StrEnum):
+    """How much of a comparison's outcome a party may know."""
+
+    RECORDS = "records"  # which of its own records match
+    NUMBER = "number"  # one number, in bands, or that it is under the minimum
+    TALLY = "tally"  # its node counts, so that it can hold a small result back; it names nobody
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One party and one comparison: what the agreement lets it know of the outcome."""
+
+    agreement: str
+    """Its id, hexadecimal."""
+    comparison: str
+    agency: str
+    role: str
+    """`receiver`, `sender`, `told`, `member`, `collector`, or `party`: one with no part in the comparison."""
+    knows: Knows
+    words: str
+    facts: tuple[str, ...] = ()
+    minimum: int = 0
+    band: int = 1
+
+    def admits(self, number: int) -> bool:
+        """Whether a number of matches may be told as it stands: in whole bands, and not below the minimum's own."""
+        return number % self.band == 0 and number >= self.minimum // self.band * self.band
+
+
+def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, ...]:
+    """For every party and every comparison of an agreement."""
+    found: list[Declaration] = []
+    for comparison in agreement.comparisons:
+        said = {
+            each.agency: each
+            for each in (
+                _of_edge(comparison, agreement_id)
+                if isinstance(comparison, Edge)
+                else _of_threshold(comparison, agreement_id, agreement.collector)
+            )
+        }
+        for agency in agreement.agencies:
+            nothing = Declaration(
+                agreement_id, comparison.id, agency, "party", Knows.NOTHING, "that it is agreed; nothing else"
+            )
+            found.append(said.get(agency, nothing))
+    return tuple(found)
+
+
+def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
+    receiver, sender = edge.receiver, edge.sender
+    here = (agreement_id, edge.id)
+    least, band = edge.minimum_count, max(edge.band, 1)
+    if edge.listing:
+        words = f"which of its own {receiver.collection_kind} match"
+        if edge.facts:
+            words += f"; for these {', '.join(edge.facts)}"
+        yield Declaration(*here, receiver.agency, "receiver", Knows.RECORDS, words, edge.facts)
+        yield Declaration(*here, sender.agency, "sender", Knows.NOTHING, "nothing of matches")
+        return
+    what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
+    steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"
+    words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
+    yield Declaration(*here, receiver.agency, "receiver", Knows.NUMBER, words, minimum=least, band=band)
+    yield Declaration(
+        *here, sender.agency, "sender", Knows.TALLY, "how many match, and not which", minimum=least, band=band
+    )
+    for agency in edge.report_to:
+        yield Declaration(
+            *here, agency, "told", Knows.NUMBER, f"passed on: {words}", minimum=least, band=band
+        )
+
+
+def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> Iterator[Declaration]:
+    here = (agreement_id, threshold.id)
+    least, band = threshold.minimum_count, threshold.band
+    others = threshold.at_least - 1
+    words = f"which of its own records at least {others} other{'s' if others > 1 else ''} hold too"
+    # Later entries stand in front: a collector that is a member as well learns what a member does, and its node counts.
+    yield Declaration(
+        *here,
+        collector,
+        "collector",
+        Knows.TALLY,
+        "how many keys so many hold; its node: which hold them",
+        minimum=least,
+        band=band,
+    )
+    for member in threshold.agencies:
+        yield Declaration(*here, member, "member", Knows.RECORDS, words, minimum=least, band=band)

@@ -1,0 +1,125 @@
+"""What a node holds about comparisons when all is done: every table of its store, its audit log, what files are left."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Table, func, select
+
+from blindmatch.node import results
+from blindmatch.node.home import Node
+from blindmatch.node.results import ResultLead
+from blindmatch.node.store.schema import metadata
+from blindmatch.simulations.sightings import Secrets, search_files
+
+EXPLAINED = frozenset(
+    {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
+    | {"proposals", "contacts", "bindings", "statements", "audit"}
+)
+"""Tables that no match can alter, and the audit log, which is looked at entry by entry."""
+
+EDGE_COLUMNS = frozenset((
+    "round", "edge", "agreement", "role", "peer", "collection", "state", "done", "total", "started_at", "updated_at",
+    "finished_at", "code", "reason", "receiver_rates", "sender_rates", "receipt", "receipt_signatures",
+))  # fmt: skip
+"""What may stand in a finished edge's row whatever matched: sizes, times, both statements of rates, the receipt."""
+
+NEUTRAL_DETAILS = frozenset((
+    "action", "agreement", "collection", "disclosure", "edge", "from", "id", "kind", "marking", "bad_rows", "on_bad",
+    "records", "rows", "sender", "receiver", "signed_by", "code",
+))  # fmt: skip
+"""What may stand in an audit entry whatever matched."""
+
+Key = tuple[str, str]
+"""A round, hexadecimal, and a comparison."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Of one node, whatever could tell something about a comparison's outcome."""
+
+    agency: str
+    roles: Mapping[Key, str] = field(default_factory=dict)
+    """Every finished comparison, and the node's part in it."""
+    leads: Mapping[Key, tuple[ResultLead, ...]] = field(default_factory=dict)
+    numbers: Mapping[Key, int | None] = field(default_factory=dict)
+    """Results that are one number; None: below the minimum."""
+    counted: frozenset[Key] = frozenset()
+    """Comparisons of which the audit log tells a number that depends on matches."""
+    unexplained: tuple[str, ...] = ()
+    """Rows and columns that nothing here accounts for, secrets of finished edges, and files of rounds."""
+    in_the_clear: tuple[str, ...] = ()
+    """Files of the node, its log and its recorded messages among them, with something of a record in them."""
+
+
+def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holdings:
+    """Everything that a node holds.
+
+    Args:
+        node: open, and at rest.
+        secrets: what must stand nowhere in the clear.
+        wire: where its messages were kept, if they were.
+    """
+    rows = node.store.edges()
+    roles = {(row.round_id.hex(), row.edge): row.role for row in rows}
+    leads = {
+        (row.round_id.hex(), row.edge): tuple(results.load(node, row.round_id, row.edge)) for row in rows
+    }
+    folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
+    return Holdings(
+        agency=node.agency,
+        roles=roles,
+        leads={key: found for key, found in leads.items() if found},
+        counted=frozenset(_counted(node, [key for key, role in roles.items() if role != "sender"])),
+        unexplained=(*_unexplained(node, leads), *_left_files(node)),
+        in_the_clear=tuple(search_files(folders, secrets)),
+    )
+
+
+def _unexplained(node: Node, leads: Mapping[Key, tuple[ResultLead, ...]]) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        if table.name in EXPLAINED:
+            continue
+        if table.name == "edges":
+            yield from _edge_columns(node, table)
+            continue
+        with node.store.read() as connection:
+            count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        known = sum(len(each) for each in leads.values()) if table.name == "leads" else 0
+        if count > known:
+            yield f"{count - known} rows of table {table.name}"
+
+
+def _edge_columns(node: Node, table: Table) -> Iterator[str]:
+    others = [column for column in table.c if column.name not in EDGE_COLUMNS]
+    with node.store.read() as connection:
+        rows = connection.execute(select(table.c.edge, *others).where(table.c.finished_at.is_not(None)))
+        for row in rows:
+            yield from (
+                f"{column.name} of the finished edge {row.edge}"
+                for column in others
+                if getattr(row, column.name) not in (None, "", b"")
+            )
+
+
+def _left_files(node: Node) -> Iterator[str]:
+    if node.rounds_dir.exists():
+        for path in sorted(node.rounds_dir.rglob("*")):
+            if path.is_file():
+                yield f"file {path.relative_to(node.home)}"
+
+
+def _counted(node: Node, received: Collection[Key]) -> Iterator[Key]:
+    """Comparisons whose audit entries hold more than sizes and names."""
+    for row in node.store.audit_rows():
+        words = row.subject.split()
+        if set(json.loads(row.detail)) <= NEUTRAL_DETAILS:
+            continue
+        # "round ID edge NAME", "round ID threshold NAME"; "round ID" is about all of which the node got the result.
+        if len(words) == 4 and words[0] == "round":
+            yield words[1], words[3]
+        elif mine := [key for key in received if words == ["round", key[0]]]:
+            yield from mine
+        else:
+            yield "", row.subject

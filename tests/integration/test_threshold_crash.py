@@ -1,0 +1,164 @@
+"""kill -9 of a member and of the collector at many steps of a threshold, of the real programs; see `test_crash`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from blindmatch.node import results, runner
+from blindmatch.node.store import CLOSED
+from blindmatch.simulations.circle import COLLECTOR, MEMBERS, agree, circle_town, named
+from blindmatch.simulations.loopback import PASSPHRASE
+
+PROGRAM = """
+import os, signal, sys
+from blindmatch.node import tls
+from blindmatch.protocol import limits
+
+object.__setattr__(limits.LIMITS, "chunk_elements", 128)
+object.__setattr__(limits.LIMITS, "chunk_tag_bytes", 1 << 17)
+from blindmatch.node import collecting
+
+collecting.CHUNKS_PER_CHECKPOINT = 2
+from blindmatch.node.store import Store
+
+left = int(os.environ["TRIAL_KILL_AT"])
+
+def watch(name):
+    original = getattr(Store, name)
+
+    def step(*arguments, **more):
+        global left
+        left -= 1
+        if left == 0 and os.environ["TRIAL_KILL_WHEN"] == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*arguments, **more)
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Store, name, step)
+
+for name in (
+    "start_edge", "keep_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
+):
+    watch(name)
+
+from blindmatch.node.cli import main
+
+sys.argv[0] = "blindmatch"
+main()
+"""
+
+
+@pytest.fixture
+def town(tmp_path):
+    made = circle_town(tmp_path, time.time())
+    yield made
+    made.close()
+
+
+def start(town, agency, *words, kill_at=0, when="after"):
+    environment = {
+        **os.environ,
+        "BLINDMATCH_HOME": str(town.folder / agency),
+        "BLINDMATCH_PASSPHRASE": PASSPHRASE,
+        "TRIAL_KILL_AT": str(kill_at),
+        "TRIAL_KILL_WHEN": when,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def serve(town, agency, **crash):
+    """A serving process, once it answers."""
+    process = start(town, agency, "node", "serve", **crash)
+    for line in process.stderr:
+        if '"serving"' in line:
+            break
+    return process
+
+
+@contextmanager
+def serving(town, *agencies):
+    """Servers that nobody kills, and that end well."""
+    with ExitStack() as stack:
+        for process in [serve(town, agency) for agency in agencies]:
+
+            def end(process=process):
+                process.terminate()
+                process.communicate(timeout=60)
+                assert process.returncode == 0
+
+            stack.callback(end)
+        yield
+
+
+def check_result(town, held):
+    """One closed round with the right leads, one receipt everywhere, nothing secret left."""
+    (ours,) = [row for row in town.nodes[COLLECTOR].store.edges(agreement_id=held.id) if row.state == CLOSED]
+    assert set(ours.signatures) == {COLLECTOR, *MEMBERS}
+    for agency in (COLLECTOR, *MEMBERS):
+        node = town.nodes[agency]
+        (row,) = node.store.edges(ours.round_id)
+        assert (row.state, row.receipt) == (CLOSED, ours.receipt)
+        full = node.store.edge(ours.round_id, row.edge)
+        assert (full.seed, full.snapshot) == (b"", b"")
+        assert list(node.rounds_dir.iterdir()) == []
+        found = {lead.reference for lead in results.load(node, ours.round_id)}
+        assert found == (set() if agency == COLLECTOR else named(agency, range(20, 30)))
+    assert results.tally(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_collector_killed_again_and_again(town, when):
+    held = agree(town)
+    kills = 0
+    with serving(town, *MEMBERS):
+        while True:
+            (unfinished,) = runner.unfinished(town.nodes[COLLECTOR]) or (None,)
+            words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
+            at = 3 * kills + 1 + (when == "after")
+            process = start(town, COLLECTOR, "round", "run", "--json", *words, kill_at=at, when=when)
+            out, err = process.communicate(timeout=120)
+            if process.returncode != -signal.SIGKILL:
+                break
+            kills += 1
+    assert process.returncode == 0, err
+    assert json.loads(out)["complete"]
+    assert kills >= 4, "the round had fewer steps than this test is for"
+    check_result(town, held)
+
+
+def test_a_member_killed_again_and_again(town):
+    held = agree(town)
+    kills, target = 0, "south-council"
+    with serving(town, *(agency for agency in MEMBERS if agency != target)):
+        server = serve(town, target, kill_at=2)
+        client = start(town, COLLECTOR, "round", "run", "--json", "--wait", "90", held.id.hex())
+        while client.poll() is None:
+            try:
+                server.wait(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            assert server.returncode == -signal.SIGKILL, server.stderr.read()
+            server.communicate()
+            kills += 1
+            server = serve(town, target, kill_at=4 * kills + 2, when=("after", "before")[kills % 2])
+        out, err = client.communicate()
+        assert client.returncode == 0, err
+        assert json.loads(out)["complete"], out
+        server.terminate()
+        server.communicate(timeout=60)
+    assert kills >= 3, "the round had fewer steps than this test is for"
+    check_result(town, held)

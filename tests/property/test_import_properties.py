@@ -1,0 +1,241 @@
+"""Rows taken by the chunk give what they give one by one: the same records, digests, faults and warnings."""
+
+import csv
+import io
+import itertools
+import json
+import time
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blindmatch.node.collections import import_collection, job
+from blindmatch.node.collections.blocks import PURPOSE, BlockReader, json_lines
+from blindmatch.node.collections.report import ImportRefusedError, OnBad
+from blindmatch.node.importers import Drafter, table
+from blindmatch.node.importers.mapping import recognise
+from blindmatch.node.importers.plain import PlainReader
+from blindmatch.protocol.errors import InputError
+from blindmatch.protocol.linkage import RecordBuilder, load_schema
+from blindmatch.protocol.linkage.normalise import company_number, plain_company_numbers
+from blindmatch.simulations.loopback import Town
+
+NUMBERS = itertools.count()
+
+# Each column's usual texts first, then awkward ones: blank, several, faulty, of another form, far too long.
+COLUMNS = {
+    "reference": [
+        "A-1",
+        "A-2",
+        "A-3",
+        "A-4",
+        "A-5",
+        "A-6",
+        " A-7 ",
+        "A-8",
+        "A-9",
+        "",
+        "x" * 201,
+        "a\x01b",
+        'q"q',
+    ],
+    "forenames": ["Jane", "Jane Ann", "JOHN", "Zoë", "", "J.", "محمد"],
+    "surname": ["Smith", "O'Brien", "de la Cruz", "", "-", "Ng"],
+    "full_name": ["Jane Smith", "", "Smith, Jane", "Cher"],
+    "aliases": ["", "", "", "", "Jan Smit", "Nip;Tuck Smith"],
+    "date_of_birth": [
+        "1970-02-03",
+        "03/02/1970",
+        "1971",
+        "1980-12",
+        "",
+        "30/02/1970",
+        "no date",
+        "1970;1971",
+    ],
+    "postcode": ["NG9 8PY", "ng98py", "AB1 2CD", "", "QQ QQ", "NG9 8PY;AB1 2CD", "75008"],
+    "address": ["12 High Street", "Flat 2, 12 High St", "", "1 A St;2 B St", "The Barn"],
+    "house_number": ["", "", "7", "7a"],
+    "street": ["", "", "Low Lane"],
+    "town": ["Leeds", "", "leeds", "York;Hull"],
+    "company_number": [
+        "01234567",
+        "12345678",
+        "SC123456",
+        "1234567",
+        "",
+        "00000000",
+        "nonsense",
+        "01234567;SC1",
+    ],
+    "vat_number": ["GB123456782", "123 4567 82", "", "123"],
+    "phone": ["0113 496 0000", "", "999"],
+    "email": ["a@b.example", "", "not an address"],
+    "vehicle": ["AB12 CDE", "", "?"],
+    "company_name": ["Acme Ltd", "", "Acme Limited"],
+    "handling_code": ["P", "p", "C", "", "X"],
+    "grading": ["2B", "2bp", "", "9Z"],
+    "group": ["G1", ""],
+    "contract_reference": ["K-1", ""],
+    "contract_value": ["1000", ""],
+    "contract_start": ["2020-01-01", "", "2020-99-01"],
+    "role": ["plumber", ""],
+    "note": ["ünusual", "", "two\nlines", "a, b", " spaced "],
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    town = Town(tmp_path_factory.mktemp("town"), {"west-force": "police"}, time.time())
+    yield town.nodes["west-force"]
+    town.close()
+
+
+@st.composite
+def tables(draw):
+    telling = draw(
+        st.sampled_from(
+            [
+                ["company_number"],
+                ["forenames", "date_of_birth"],
+                ["full_name", "postcode", "handling_code"],
+                ["surname", "house_number", "street", "address"],
+                ["company_number", "note"],
+            ]
+        )
+    )
+    more = draw(st.lists(st.sampled_from(list(COLUMNS)[1:]), max_size=5, unique=True))
+    names = list(dict.fromkeys(["reference", *telling, *more]))
+    # Mostly the usual texts: a table of nothing but awkward ones would have no plain rows.
+    awkward = draw(st.sampled_from([0, 1, 8]))
+    rows = []
+    for number in range(draw(st.sampled_from([1, 3, 12, 24]))):
+        row = []
+        for name in names:
+            texts = COLUMNS[name]
+            usual = draw(st.integers(0, 9)) >= awkward
+            if name == "reference" and usual:
+                row.append(f"R-{number - (awkward and not draw(st.integers(0, 9)))}")
+            else:
+                row.append(draw(st.sampled_from(texts[:3] if usual else texts)))
+        if awkward and not draw(st.integers(0, 15)):
+            row = row[:-1]
+        rows.append(row)
+    return names, rows
+
+
+def told(report):
+    """Warnings stand in the order in which they were counted first, which a chunk does not keep."""
+    return asdict(report) | {"name": "", "collection": "", "warnings": sorted(report.warnings)}
+
+
+def said(node, path, kind, facts, on_bad):
+    """All that an import leaves, without what is random in it."""
+    name = f"c{next(NUMBERS)}"
+    try:
+        report = import_collection(node, name, kind, path, facts=facts, on_bad=on_bad)
+    except ImportRefusedError as error:
+        return told(error.report)
+    except InputError as error:
+        return error.message, error.hint
+    reader = BlockReader(
+        node.collections_dir / report.collection, node.keys.sealer.derive(PURPOSE), report.collection
+    )
+    blocks = [
+        (*(x.tobytes() for x in reader.columns(each)), reader.details(each)) for each in range(len(reader))
+    ]
+    entities = reader.entities.tolist()  # random but for which are equal, and which are none
+    whose = [entities.index(each) for each in entities]
+    alone = [each == 0 for each in entities]
+    return told(report), blocks, reader.handling.tobytes(), whose, alone
+
+
+@given(
+    made=tables(),
+    kind=st.sampled_from(["subjects", "suppliers", "bidders"]),
+    on_bad=st.sampled_from(list(OnBad)),
+    end=st.sampled_from(["\n", "\r\n"]),
+    form=st.sampled_from(["csv", "parquet"]),
+    chunk=st.sampled_from([1, 5, 4_096]),
+)
+def test_by_the_chunk_as_one_by_one(node, tmp_path_factory, made, kind, on_bad, end, form, chunk):
+    names, rows = made
+    path = tmp_path_factory.mktemp("file") / "table"
+    if form == "parquet":
+        arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        whole = [row + [""] * (len(names) - len(row)) for row in rows]
+        parquet.write_table(
+            arrow.table(dict(zip(names, map(list, zip(*whole, strict=True)), strict=True))), path
+        )
+    else:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator=end).writerows([names, *rows])
+        path.write_bytes(text.getvalue().encode())
+    facts = [name for name in ("role", "note") if name in names]
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_CHUNK_ROWS", chunk)
+        patch.setattr(job, "BLOCK_RECORDS", 7)
+        for serves in (True, False):
+            if not serves:
+                patch.setattr(PlainReader, "serves", False, raising=False)
+                patch.setattr(PlainReader, "__init__", lambda *_: None)
+                patch.setattr(table._Csv, "_columns", lambda *_: None)
+            found.append(said(node, path, kind, facts, on_bad))
+    assert found[0] == found[1]
+
+
+@given(
+    references=st.lists(st.text(), min_size=1, max_size=5),
+    texts=st.lists(st.text(max_size=5), min_size=5, max_size=5),
+    more=st.lists(st.sampled_from(["", "x"]), min_size=5, max_size=5),
+)
+def test_columns_are_written_as_records_are(references, texts, more):
+    facts = {'odd "name"': texts[: len(references)], "b": more[: len(references)]}
+    for chosen in (facts, {"b": facts["b"]}, {}):
+        lines = json_lines(references, chosen, {"row": list("12345")[: len(references)]})
+        for place, line in enumerate(lines):
+            kept = {name: column[place] for name, column in chosen.items() if column[place]}
+            record = [references[place], kept, {"row": str(place + 1)}]
+            assert line == json.dumps(record, separators=(",", ":"))
+
+
+@given(st.lists(st.sampled_from(["01234567", "12345678", "99000000", "1234567", "SC123456", "", "٠١٢٣٤٥٦٧"])))
+def test_the_short_way_for_company_numbers_leaves_them_as_they_are(texts):
+    if plain_company_numbers(texts):
+        assert [company_number(text) for text in texts] == texts
+
+
+@given(
+    st.lists(
+        st.tuples(*(st.sampled_from(COLUMNS[name][:4]) for name in ("forenames", "surname", "town"))),
+        max_size=6,
+    )
+)
+def test_columns_have_the_digests_of_rows(people):
+    schema = load_schema("uk-person-company-2")
+    names = ("forenames", "surname", "town")
+    rows = RecordBuilder(schema).rows([dict(zip(names, each, strict=True)) for each in people])
+    columns = {name: [each[place] for each in people] for place, name in enumerate(names)}
+    assert RecordBuilder(schema).columns(columns, len(people)) == rows
+
+
+def test_plain_rows_go_together_and_the_others_in_their_places(tmp_path):
+    path = tmp_path / "t.csv"
+    numbers = ["01234567", "SC123456", "nonsense", "1234567", "01234567;SC123456", "12345678"]
+    path.write_text("reference,company_number\n" + "".join(f"R-{i},{x}\n" for i, x in enumerate(numbers)))
+    with table.open_table(path) as opened:
+        (chunk,) = opened.parts
+    drafter = Drafter(opened, recognise(opened.header, "suppliers"))
+    found = PlainReader(drafter).read(chunk)
+    assert found.plain.values["company_number"] == ["01234567", "SC123456", "01234567", "12345678"]
+    assert [part if isinstance(part, tuple) else part.number for part in found.order] == [
+        (0, 2),
+        4,
+        (2, 3),
+        6,
+        (3, 4),
+    ]
+    assert drafter.seen == {"R-0", "R-1", "R-3", "R-5"}

@@ -1,0 +1,118 @@
+"""Whatever a node holds beyond its declaration is caught: each kind of violation is injected, and seen."""
+
+from dataclasses import replace
+
+import pytest
+
+from blindmatch.node.results import ResultLead
+from blindmatch.protocol.agreement import Disclosure
+from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
+from blindmatch.simulations.clear import Clear
+from blindmatch.simulations.declared import Knows, declarations
+from blindmatch.simulations.holdings import Holdings
+from blindmatch.simulations.sightings import Secrets, search_files
+from blindmatch.simulations.verdict import Case, judge_nodes
+
+POLICE, COUNCIL, BOARD = "west-force", "north-council", "board"
+ROUND, AGREEMENT = "ab" * 16, "cd" * 32
+EDGE = f"{POLICE}-from-{COUNCIL}"
+KEY = (ROUND, EDGE)
+
+
+def declared(*edges, thresholds=(), collector=""):
+    parties = [Agency(name).party() for name in (POLICE, COUNCIL, BOARD)]
+    made = agreement_between(parties, edges, start=1, thresholds=thresholds, collector=collector)
+    return declarations(made, AGREEMENT)
+
+
+def lead(reference, **facts):
+    return ResultLead(reference, COUNCIL, EDGE, ("name",), ("name",), 20.0, facts=(facts,) if facts else ())
+
+
+CASE = Case(
+    KEY,
+    AGREEMENT,
+    Clear({POLICE: frozenset({"P1"}), COUNCIL: frozenset({"V1"})}),
+    "1 in truth",
+    {POLICE: frozenset({"P1", "P2"}), COUNCIL: frozenset({"V1", "V2"})},
+)
+HITS = declared(edge_between(POLICE, COUNCIL))
+FACTS = declared(
+    edge_between(POLICE, COUNCIL, disclosure=Disclosure.HITS_FACTS, facts=["contract_reference"])
+)
+COUNT = declared(replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), report_to=(BOARD,)))
+
+HONEST = Holdings(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, counted=frozenset({KEY}))
+SENDER = Holdings(COUNCIL, {KEY: "sender"})
+
+
+def test_what_is_declared_is_no_violation():
+    verdict = judge_nodes([HONEST, SENDER, Holdings(BOARD)], HITS, [CASE])
+    assert verdict.violations == ()
+    assert verdict.nodes == 3
+    assert [(f.agency, f.role, f.learned, f.truth) for f in verdict.findings] == [
+        (POLICE, "receiver", "1 of its own record", "1 in truth"),
+        (COUNCIL, "sender", "nothing of matches", "1 in truth"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holdings", "words"),
+    [
+        (replace(SENDER, leads={KEY: (lead("V1"),)}), "holds 1 leads"),
+        (replace(SENDER, counted=frozenset({KEY})), "audit log"),
+        (replace(SENDER, numbers={KEY: 1}), "holds a result"),
+        (replace(SENDER, unexplained=("3 rows of table hints",)), "left behind: 3 rows of table hints"),
+        (replace(SENDER, in_the_clear=("serve.log: 1 values in the clear",)), "in the clear: serve.log"),
+        (replace(SENDER, leads={("ee" * 16, EDGE): (lead("V1"),)}), "none of this area's"),
+        (Holdings(BOARD, leads={KEY: (lead("P1"),)}), "holds 1 leads"),
+        (Holdings(BOARD, counted=frozenset({KEY})), "audit log"),
+        (replace(HONEST, leads={KEY: (lead("P1"), lead("V1"))}), "1 records that are not its own"),
+        (
+            replace(HONEST, leads={KEY: (lead("P1"), lead("P2"))}),
+            "1 leads that the files in the clear do not",
+        ),
+        (replace(HONEST, leads={}), "1 leads are missing"),
+        (replace(HONEST, leads={KEY: (lead("P1", contract_value="9"),)}), "not agreed: contract_value"),
+    ],
+)
+def test_each_violation_is_caught(holdings, words):
+    verdict = judge_nodes([holdings], HITS, [CASE])
+    (violation,) = verdict.violations
+    assert violation.agency == holdings.agency
+    assert words in violation.what
+
+
+def test_facts_are_those_that_are_agreed():
+    honest = replace(HONEST, leads={KEY: (lead("P1", contract_reference="C7"),)})
+    assert judge_nodes([honest], FACTS, [CASE]).violations == ()
+    more = replace(HONEST, leads={KEY: (lead("P1", contract_reference="C7", contract_value="9"),)})
+    assert judge_nodes([more], FACTS, [CASE]).violations
+
+
+def test_declarations_follow_the_agreement():
+    knows = {each.agency: each.knows for each in HITS}
+    assert knows == {POLICE: Knows.RECORDS, COUNCIL: Knows.NOTHING, BOARD: Knows.NOTHING}
+    assert {each.agency: each.knows for each in COUNT} == {
+        POLICE: Knows.NUMBER,
+        COUNCIL: Knows.TALLY,
+        BOARD: Knows.NUMBER,
+    }
+    threshold = declared(thresholds=[threshold_between([POLICE, COUNCIL], 2, BOARD)], collector=BOARD)
+    assert {each.agency: each.knows for each in threshold} == {
+        POLICE: Knows.RECORDS,
+        COUNCIL: Knows.RECORDS,
+        BOARD: Knows.TALLY,
+    }
+
+
+def test_a_secret_in_a_file_is_seen_wherever_it_stands(tmp_path):
+    secrets = Secrets(frozenset({b"AE-N-100001", b"12345678", b"AE1 2BC", b"Fitzwilliam", b"1980-02-03"}))
+    for number, word in enumerate(sorted(secrets.words)):
+        # Across the border of two pieces too.
+        (tmp_path / f"{number}.bin").write_bytes(bytes((1 << 22) - 4) + b" " + word + b"\0 more")
+    (tmp_path / "innocent.bin").write_bytes(
+        b"AE-N-100002 " + bytes(range(256)) * 50 + b" 123456789 12345678a"
+    )
+    found = list(search_files([tmp_path], secrets))
+    assert [each.partition("/")[2].partition(":")[0] for each in found] == [f"{n}.bin" for n in range(5)]
