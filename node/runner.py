@@ -7,10 +7,9 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle, numbers
+from blindmatch.node import circle
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather, push
@@ -23,10 +22,10 @@ from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
-from blindmatch.node.preparation import context_of
+from blindmatch.node.outcomes import EdgeOutcome, RoundOutcome, ended, outcome_of, words_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.services.member import NearDoor
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.store import FAILED, EdgeRow
 from blindmatch.node.turns import Turn, Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
@@ -40,9 +39,8 @@ from blindmatch.protocol.errors import (
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.match import ReceiptTerms, Role, State
+from blindmatch.protocol.match import Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
-from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
 from blindmatch.protocol.threshold import Role as Circle
 
 _RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
@@ -62,64 +60,7 @@ _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
 
 _ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
-"""States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
-
-
-@dataclass(frozen=True)
-class EdgeOutcome:
-    """How one edge ended this time."""
-
-    edge: str
-    peer: str
-    state: str
-    """`closed`, `failed`, or the state from which it can be resumed."""
-    leads: int = 0
-    number: str = ""
-    """What a count or a sum says, in words."""
-    keys: int = 0
-    """Match keys that both sides compiled; 0 before."""
-    expected_true: float = 0.0
-    """Leads to expect by the model, under the agreed overlap; 0 for a schema that lists its keys."""
-    expected_false: float = 0.0
-    receiver_records: int = 0
-    sender_records: int = 0
-    receiver_elements: int = 0
-    sender_elements: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    seconds: float = 0.0
-    code: str = ""
-    reason: str = ""
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class RoundOutcome:
-    """How a round ended this time."""
-
-    round_id: bytes
-    agreement_id: bytes
-    edges: tuple[EdgeOutcome, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Every edge is closed."""
-        return all(edge.state == CLOSED for edge in self.edges)
-
-    @property
-    def resumable(self) -> bool:
-        """Some edge can go on."""
-        return any(edge.state not in {CLOSED, FAILED} for edge in self.edges)
-
-    @property
-    def leads(self) -> int:
-        """Leads over all edges."""
-        return sum(edge.leads for edge in self.edges)
-
-    @property
-    def numbers(self) -> int:
-        """Edges that told a number, or that there is too little to tell."""
-        return sum(bool(edge.number) for edge in self.edges)
+"""Of an edge: states in which everything has been disclosed and only the receipt is left."""
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -315,7 +256,7 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
             node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
         except BlindmatchError as error:
             first = first or error
-            begun.append(_outcome(name, peer, FAILED, error))
+            begun.append(outcome_of(name, peer, FAILED, error))
             continue
         begun.append(node.store.edge(round_id, name))
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
@@ -327,6 +268,18 @@ def _other_side(comparison: Edge | Threshold) -> str:
     if isinstance(comparison, Edge):
         return comparison.sender.agency
     return f"{len(comparison.members)} members"
+
+
+def _others(agreement: Agreement, row: EdgeRow) -> list[str]:
+    """The agencies on the other side of a row."""
+    if row.role == Role.RECEIVER.value:
+        return [row.peer]
+    return [member for member in circle.terms_of(agreement, row).agencies if member != agreement.collector]
+
+
+def _answered(row: EdgeRow) -> bool:
+    """Whether everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
+    return row.state in (_ANSWERED if row.role == Role.RECEIVER.value else {State.SIGNED.value})
 
 
 def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
@@ -360,16 +313,16 @@ def _again(
             continue
         if row.running:
             try:
-                if row.state not in _ANSWERED:
+                if not _answered(row):
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
                 if (left := book.ended(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
-                begun.append(_outcome(row.edge, row.peer, row.state, error))
+                begun.append(outcome_of(row.edge, row.peer, row.state, error))
         else:
-            begun.append(_ended(node, row))
+            begun.append(ended(node, row))
     return begun
 
 
@@ -383,35 +336,7 @@ def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
     )
     node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message[:400])
     RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
-    return _outcome(row.edge, row.peer, FAILED, left)
-
-
-def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
-    """An edge that ended earlier, as its receipt and the store tell."""
-    ours = theirs = 0
-    if row.receipt and row.role == Circle.COLLECTOR.value:
-        circle_context = circle.context_of(book.find(node, row.agreement_id).agreement, row)
-        theirs = sum(CircleReceipt.parse(row.receipt, circle_context).elements)
-    elif row.receipt:
-        context = context_of(book.find(node, row.agreement_id).agreement, row)
-        said = ReceiptTerms.parse(row.receipt, context)
-        ours, theirs = said.receiver_elements, said.sender_elements
-    return EdgeOutcome(
-        row.edge,
-        row.peer,
-        row.state,
-        leads=len(node.store.leads(row.round_id, row.edge)),
-        number=_words(node, row),
-        receiver_elements=ours,
-        sender_elements=theirs,
-        code=row.code,
-        reason=row.reason,
-    )
-
-
-def _words(node: Node, row: EdgeRow) -> str:
-    """What a count or a sum says; empty where there is none."""
-    return "".join(each.words for each in numbers.load(node, row.round_id, row.edge))
+    return outcome_of(row.edge, row.peer, FAILED, left)
 
 
 async def _run_edge(
@@ -469,13 +394,13 @@ async def _run_edge(
         await edge.release()
     ours, theirs = edge.elements
     state = (await asyncio.to_thread(node.store.edge, *edge.key)).state
-    return _outcome(
+    return outcome_of(
         row.edge,
         row.peer,
         state,
         failure,
         leads=edge.leads,
-        number=_words(node, row),
+        number=words_of(node, row),
         **edge.expected,
         receiver_elements=ours,
         sender_elements=theirs,
@@ -498,7 +423,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if row.state not in _ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
+    if not _answered(row) and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -507,7 +432,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
             raise
         held = await asyncio.to_thread(book.find, node, row.agreement_id)
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
-        await push(node, held, connector(node), [row.peer])
+        await push(node, held, connector(node), _others(held.agreement, row))
         if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
@@ -521,18 +446,3 @@ def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
         return True
     reason = error.reason if isinstance(error, RefusalError) else error.code
     return reason not in _LATER
-
-
-def _outcome(
-    edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float | str
-) -> EdgeOutcome:
-    code, reason, hint = "", "", ""
-    if error is not None:
-        if isinstance(error, RefusalError):
-            code = error.reason.value
-        elif isinstance(error, PeerError):
-            code = error.code.value
-        else:
-            code = "agreement" if not isinstance(error, LocalError) else "local"
-        reason, hint = error.message, error.hint
-    return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from blindmatch.node import wire as wire_module
     from blindmatch.node.agreements import book
     from blindmatch.node.home import Node
+    from blindmatch.node.outcomes import EdgeOutcome, RoundOutcome
     from blindmatch.node.outlook import Outlook
-    from blindmatch.node.runner import EdgeOutcome, RoundOutcome
     from blindmatch.node.store import EdgeRow
     from blindmatch.protocol import match, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
