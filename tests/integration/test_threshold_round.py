@@ -65,6 +65,10 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
     assert tally.count >= 10
     assert tally.count % 5 == 0
     assert [event for event, _ in audit(national, "closed")] == ["combination"]
+    told = [
+        row.recipient for row in national.store.audit_rows() if json.loads(row.detail).get("action") == "told"
+    ]
+    assert sorted(told) == sorted(MEMBERS)
     rows = [town.nodes[agency].store.edges(outcome.round_id)[0] for agency in (*MEMBERS, "national")]
     assert len({row.receipt for row in rows}) == 1
     for agency in (*MEMBERS, "national"):
