@@ -145,6 +145,11 @@ def load(node: Node, round_id: bytes, edge: str | None = None) -> list[NumberRes
     return [each for each in found if edge in (None, each.edge)]
 
 
+def words(node: Node, round_id: bytes, edge: str) -> str:
+    """What an edge's count or sum says; empty where there is none."""
+    return "".join(each.words for each in load(node, round_id, edge))
+
+
 def report(node: Node, agreement: Agreement, row: NumberRow) -> tuple[Signed, Signed]:
     """The sender's outcome, and our report of it."""
     said = NumberResult.from_json(row.payload)

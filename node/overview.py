@@ -13,17 +13,23 @@ from blindmatch.node.home import Node
 from blindmatch.node.store import CLOSED, FAILED, EdgeRow
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.match import Role, State
+from blindmatch.protocol.threshold import Role as Circle
 
 WAITING = "waiting"
 STOPPED = "stopped"
 NOT_BEGUN = "not begun"
 BETWEEN_OTHERS = "between others"
 
+_RUN = frozenset({Role.RECEIVER.value, Circle.COLLECTOR.value})
+"""Roles in which a node numbers the round."""
+
 OUR_FAULT = "local"
 """The code of what this node's own officers must put right; nobody is waited for."""
 
-_ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value, State.RELEASING.value})
-"""States in which all has been disclosed, or may have been: a withdrawal stops nothing more."""
+_ANSWERED = frozenset(
+    state.value for state in (State.MATCHED, State.INFORMED, State.SIGNED, State.RELEASING, State.ANSWERED)
+)
+"""States in which all has been disclosed, or may have been: only a receipt is left, and a withdrawal does not stop it."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +86,22 @@ def _whole(node: Node, held: Held, rows: Iterable[EdgeRow]) -> list[EdgeView]:
     inside = {row.edge: row for row in rows}
     newest: dict[str, EdgeRow] = {}
     for row in node.store.edges(agreement_id=held.id):  # oldest first
-        if not inside or row.role != Role.RECEIVER.value:
+        if not inside or row.role not in _RUN:
             newest[row.edge] = row
+    rows_by_name = {**newest, **inside}
     views = []
     for each in held.agreement.comparisons:
-        found = inside.get(each.id) or newest.get(each.id)
+        found = rows_by_name.pop(each.id, None)
         views.append(_without_row(node.agency, held, each) if found is None else _view(found, held))
-    return views
+    # A collector that is a member, too, keeps a second row of one threshold.
+    return views + [_view(row, held) for row in rows_by_name.values()]
 
 
 def _view(row: EdgeRow, held: Held) -> EdgeView:
     state, code, reason = row.state, row.code, row.reason
-    if row.running and held.left and row.state not in _ANSWERED:
-        state, code, reason = STOPPED, "expired-agreement", book.departures(held)
+    if row.running and held.left:
+        state = row.state if row.state in _ANSWERED else STOPPED
+        code, reason = "expired-agreement", book.departures(held)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeView(

@@ -5,28 +5,28 @@ A round that was cut off goes on from its checkpoints: `run_round(..., resume_ro
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, closing
+from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle
-from blindmatch.node.agreements import bindings, book
+from blindmatch.node import circle, standing
+from blindmatch.node.agreements import book
 from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.exchange import gather, push
+from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.attempts import EdgeOutcome, Waiting, answered, outcome_of, run_edge, words_of
 from blindmatch.node.audit import AuditEvent
-from blindmatch.node.client import connector, patiently
+from blindmatch.node.client import connector
 from blindmatch.node.collecting import CollectingWork
-from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.doors import Door
 from blindmatch.node.edgework import Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
-from blindmatch.node.logs import logger
-from blindmatch.node.outcomes import EdgeOutcome, RoundOutcome, ended, outcome_of, words_of
+from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.services.member import NearDoor
-from blindmatch.node.store import FAILED, EdgeRow
-from blindmatch.node.turns import Turn, Turns
+from blindmatch.node.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
+from blindmatch.node.turns import Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement, Edge, Threshold
@@ -35,12 +35,13 @@ from blindmatch.protocol.errors import (
     BlindmatchError,
     ConfigError,
     LocalError,
-    PeerCode,
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
+from blindmatch.protocol.standing import read_receipt
+from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
 from blindmatch.protocol.threshold import Role as Circle
 
 _RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
@@ -50,17 +51,34 @@ EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each takes a fixed
 amount of memory and five bytes per element. See `turns` for who does not count."""
 
-Waiting = Callable[[str, str, str], None]
-"""Told the edge, the peer that cannot be reached, and the reason; again with every attempt."""
 
-_UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
-"""Refusals by a sender that has not heard who signed: we tell it, and try once more."""
+@dataclass(frozen=True)
+class RoundOutcome:
+    """How a round ended this time."""
 
-_LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
-"""Failures after which the same round can still be finished, once somebody has put right what was wrong."""
+    round_id: bytes
+    agreement_id: bytes
+    edges: tuple[EdgeOutcome, ...]
 
-_ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
-"""Of an edge: states in which everything has been disclosed and only the receipt is left."""
+    @property
+    def complete(self) -> bool:
+        """Every edge is closed."""
+        return all(edge.state == CLOSED for edge in self.edges)
+
+    @property
+    def resumable(self) -> bool:
+        """Some edge can go on."""
+        return any(edge.state not in {CLOSED, FAILED} for edge in self.edges)
+
+    @property
+    def leads(self) -> int:
+        """Leads over all edges."""
+        return sum(edge.leads for edge in self.edges)
+
+    @property
+    def numbers(self) -> int:
+        """Edges that told a number, or that there is too little to tell."""
+        return sum(bool(edge.number) for edge in self.edges)
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -75,6 +93,7 @@ async def run_round(
     *,
     edges: Sequence[str] | None = None,
     resume_round: bytes | None = None,
+    full: bool = False,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
     waiting: Waiting | None = None,
@@ -87,6 +106,7 @@ async def run_round(
         agreement_id: 32 bytes.
         edges: only these of the edges that we receive; None for all.
         resume_round: go on with this round, 16 bytes, instead of starting one.
+        full: end the epochs that are open, and compare everything anew.
         wait_seconds: how long each edge waits for a peer that cannot be reached, since it last got further.
         progress: told the edge, the step, and how many of how many chunks; called in the event loop.
         waiting: told about every edge that waits for its peer; called in the event loop.
@@ -106,7 +126,7 @@ async def run_round(
     await asyncio.to_thread(sweep, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
-        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted)
+        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted, full=full)
     else:
         round_id, begun = (
             resume_round,
@@ -136,7 +156,7 @@ async def run_round(
                     silent=turn.give,
                     means=Means(pool=pool, engine=engine, limits=limits),
                 )
-                return await _run_edge(node, edge, turn, wait_seconds, waiting)
+                return await run_edge(node, edge, turn, wait_seconds, waiting)
             finally:
                 turn.give()
 
@@ -155,7 +175,7 @@ def _work(
 ) -> ReceivingEdge[Any] | CollectingWork:
     """What works on one row."""
     if row.role == Role.RECEIVER.value:
-        kind = kind_of(agreement.edge(row.edge).disclosure)
+        kind = kind_of(node, agreement, row)
         return kind(node, row, agreement, progress=progress, silent=silent, **means)
 
     def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[Door] | None:
@@ -205,7 +225,8 @@ def _admit(node: Node, agreement_id: bytes) -> Held:
                 f"{node.agency} is on no edge of this agreement", hint="The other parties run its rounds."
             )
         raise LocalError(
-            f"{node.agency} only sends under this agreement: {', '.join(dict.fromkeys(receivers))} runs the rounds",
+            f"{node.agency} only sends under this agreement: its rounds are run by "
+            + ", ".join(dict.fromkeys(receivers)),
             hint="This node takes part as long as it serves: `blindmatch node serve`. "
             "`blindmatch round status` shows what it is asked for.",
         )
@@ -231,7 +252,9 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
     return [edge for edge in received if edges is None or edge in edges]
 
 
-def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> list[EdgeRow | EdgeOutcome]:
+def _begin(
+    node: Node, held: Held, round_id: bytes, wanted: Sequence[str], *, full: bool
+) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
@@ -239,6 +262,7 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
         peer = _other_side(held.agreement.comparison(name))
         try:
             book.ready(node, held.id, node.clock(), edge=name)
+            epoch = _epoch(node, held, name, full=full)
             row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
             detail = {"action": "opened", "agreement": held.id.hex()}
@@ -253,7 +277,8 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
                 detail=detail,
             )
             budget = held.agreement.rounds_budget
-            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
+            delta = None if epoch is None else DeltaRow(round_id, name, epoch.epoch, epoch.number + 1)
+            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=delta)
         except BlindmatchError as error:
             first = first or error
             begun.append(outcome_of(name, peer, FAILED, error))
@@ -264,22 +289,22 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     return begun
 
 
+def _epoch(node: Node, held: Held, name: str, *, full: bool) -> EpochRow | None:
+    """The epoch that a new round goes on with, or None for one that compares everything."""
+    edge = held.agreement.comparison(name)
+    if not isinstance(edge, Edge) or not standing.stands(held.agreement, edge):
+        return None
+    epoch = standing.current(node, held.id, edge.id, Role.RECEIVER)
+    if epoch is not None and full:
+        standing.end(node, epoch, "an officer began anew")
+        return None
+    return epoch
+
+
 def _other_side(comparison: Edge | Threshold) -> str:
     if isinstance(comparison, Edge):
         return comparison.sender.agency
     return f"{len(comparison.members)} members"
-
-
-def _others(agreement: Agreement, row: EdgeRow) -> list[str]:
-    """The agencies on the other side of a row."""
-    if row.role == Role.RECEIVER.value:
-        return [row.peer]
-    return [member for member in circle.terms_of(agreement, row).agencies if member != agreement.collector]
-
-
-def _answered(row: EdgeRow) -> bool:
-    """Whether everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
-    return row.state in (_ANSWERED if row.role == Role.RECEIVER.value else {State.SIGNED.value})
 
 
 def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
@@ -292,7 +317,7 @@ def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
         agreement_id=held.id,
         role=Circle.COLLECTOR.value if collecting else Role.RECEIVER.value,
         peer=_other_side(comparison),
-        collection_id="" if collecting else bindings.collection_for(node, held, name).id,
+        collection_id="" if collecting else standing.collection_for(node, held, name).id,
         state=State.PREPARING.value,
         started_at=int(node.clock()),
     )
@@ -313,7 +338,7 @@ def _again(
             continue
         if row.running:
             try:
-                if not _answered(row):
+                if not answered(row):
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
@@ -322,7 +347,7 @@ def _again(
                     continue
                 begun.append(outcome_of(row.edge, row.peer, row.state, error))
         else:
-            begun.append(ended(node, row))
+            begun.append(_ended(node, row))
     return begun
 
 
@@ -339,110 +364,24 @@ def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
     return outcome_of(row.edge, row.peer, FAILED, left)
 
 
-async def _run_edge(
-    node: Node,
-    edge: ReceivingEdge[Any] | CollectingWork,
-    turn: Turn,
-    wait_seconds: float,
-    told: Waiting | None,
-) -> EdgeOutcome:
-    row, log = edge.row, logger(agency=node.agency, round=edge.row.round_id.hex(), edge=edge.row.edge)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    failure: BlindmatchError | None = None
-
-    noted: list[object] = []
-
-    def waits(error: PeerError) -> None:
-        turn.give()
-        log.info("waiting for the peer", peer=row.peer, reason=error.message)
-        if noted != (
-            now := [error.message, edge.progress]
-        ):  # every attempt tells the same, and is written once
-            noted[:] = now
-            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
-        if told is not None:
-            told(row.edge, row.peer, error.message)
-
-    async def patient(step: Callable[[], Awaitable[None]]) -> None:
-        async def attempt() -> None:
-            await turn.take()
-            await _informed(node, row, step)
-
-        await patiently(attempt, wait_seconds=wait_seconds, progress=lambda: edge.progress, waiting=waits)
-
-    try:
-        await patient(edge.introduce)
-        await turn.take()
-        await edge.build()
-        await patient(edge.drive)
-    except BlindmatchError as error:
-        failure = error
-        log.warning("edge stopped", peer=row.peer, reason=error.message)
-        try:
-            await edge.salvage()
-        except BlindmatchError as unsaved:
-            log.warning("leads cannot be kept", reason=unsaved.message)
-        if isinstance(error, AgreementError) or (isinstance(error, PeerError) and _final(edge, error)):
-            try:
-                await asyncio.to_thread(edge.give_up, error)
-            except LocalError as unwritten:  # the other edges go on; this one can be given up later
-                log.warning("the edge's failure cannot be written", reason=unwritten.message)
-        else:
-            await asyncio.to_thread(_stopped, node, edge, error)
-    finally:
-        await edge.release()
-    ours, theirs = edge.elements
-    state = (await asyncio.to_thread(node.store.edge, *edge.key)).state
-    return outcome_of(
+def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
+    """An edge that ended earlier, as its receipt and the store tell."""
+    ours = theirs = 0
+    if row.receipt and row.role == Circle.COLLECTOR.value:
+        circle_context = circle.context_of(book.find(node, row.agreement_id).agreement, row)
+        theirs = sum(CircleReceipt.parse(row.receipt, circle_context).elements)
+    elif row.receipt:
+        context = context_of(book.find(node, row.agreement_id).agreement, row)
+        said = read_receipt(row.receipt, context)
+        ours, theirs = said.receiver_elements, said.sender_elements
+    return EdgeOutcome(
         row.edge,
         row.peer,
-        state,
-        failure,
-        leads=edge.leads,
+        row.state,
+        leads=len(node.store.leads(row.round_id, row.edge)),
         number=words_of(node, row),
-        **edge.expected,
         receiver_elements=ours,
         sender_elements=theirs,
-        sent_bytes=edge.sent,
-        received_bytes=edge.received,
-        seconds=loop.time() - started,
+        code=row.code,
+        reason=row.reason,
     )
-
-
-def _stopped(node: Node, edge: ReceivingEdge[Any] | CollectingWork, error: BlindmatchError) -> None:
-    """Why an edge that can go on later does not now: for who looks at its status."""
-    code = error.code.value if isinstance(error, PeerError) else "local"
-    with suppress(LocalError):  # another process has ended it
-        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
-
-
-async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:
-    """One step under an agreement that still stands; a sender that knows less of it, or more, is talked to.
-
-    Raises:
-        PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
-    """
-    if not _answered(row) and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
-        raise left
-    try:
-        await step()
-    except RefusalError as refusal:
-        if refusal.reason is not PeerCode.EXPIRED_AGREEMENT and refusal.reason not in _UNTOLD:
-            raise
-        held = await asyncio.to_thread(book.find, node, row.agreement_id)
-        # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
-        await push(node, held, connector(node), _others(held.agreement, row))
-        if left := await asyncio.to_thread(book.ended, node, row.agreement_id):
-            raise left from None
-        if refusal.reason not in _UNTOLD:
-            raise
-        await step()
-
-
-def _final(edge: ReceivingEdge[Any] | CollectingWork, error: PeerError) -> bool:
-    """Whether the round can never be finished on this edge. Our own faults are put right, the checkpoint waits."""
-    if edge.built and edge.session.state.value == FAILED:
-        return True
-    reason = error.reason if isinstance(error, RefusalError) else error.code
-    return reason not in _LATER

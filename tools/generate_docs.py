@@ -24,8 +24,8 @@ SIZE = 1_000
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn from `TRANSITIONS` in `protocol/match/table.py`, `protocol/number/table.py` and `protocol/threshold/states.py` by `make docs`; a
-test compares this page with the tables.
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/match/table.py`, `protocol/number/table.py` and
+`protocol/threshold/states.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -34,43 +34,45 @@ before and comes again after a crash. Everything else is refused: with the code 
 """
 
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
-Part = tuple[str, States, str]
+Part = tuple[str, States, frozenset[StrEnum], str]
 PARTS: tuple[Part, ...] = (
     (
         "Receiver",
         TRANSITIONS[Role.RECEIVER],
+        FROM_PEER,
         "The receiver learns which of its own elements the sender holds.",
     ),
     (
         "Sender",
         TRANSITIONS[Role.SENDER],
+        FROM_PEER,
         "The sender learns the receiver's number of elements, and nothing about any of them.",
     ),
     (
         "Receiver of a count or a sum",
         OF_NUMBERS[Role.RECEIVER],
+        FROM_PEER,
         "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
     ),
     (
         "Sender of a count or a sum",
         OF_NUMBERS[Role.SENDER],
+        FROM_PEER,
         "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
     ),
     (
         "Member of a threshold",
         circle.TRANSITIONS[circle.Role.MEMBER],
-        "A member learns which of its own elements enough members hold.",
+        circle.FROM_PEER,
+        "A threshold's member learns which of its own elements enough members hold.",
     ),
     (
         "Collector of a threshold",
         circle.TRANSITIONS[circle.Role.COLLECTOR],
-        "The collector carries messages, and learns which members hold what enough of them hold.",
+        circle.FROM_PEER,
+        "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
 )
-
-
-def _words(event: StrEnum) -> str:
-    return f"*{event}*" if event in FROM_PEER | circle.FROM_PEER else str(event)
 
 
 def _diagram(states: States) -> list[str]:
@@ -82,10 +84,11 @@ def _diagram(states: States) -> list[str]:
     return [*lines, f"    {State.CLOSED} --> [*]", "```"]
 
 
-def _staying(states: States) -> list[str]:
+def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
     lines = ["| state | stays there on |", "|---|---|"]
     for state, events in states.items():
-        words = [_words(event) for event, after in events.items() if after is state]
+        staying = [event for event, after in events.items() if after is state]
+        words = [f"*{event}*" if event in from_peer else str(event) for event in staying]
         lines.append(f"| {state} | {', '.join(words) or 'nothing'} |")
     return lines
 
@@ -93,8 +96,9 @@ def _staying(states: States) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for title, states, sentence in PARTS:
-        lines += [f"## {title}", "", sentence, "", *_diagram(states), "", *_staying(states), ""]
+    for title, states, from_peer, sentence in PARTS:
+        lines += [f"## {title}", "", sentence, ""]
+        lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""How far a round is, while it runs: a bar per edge, or a line per step."""
+"""How a round gets on, on stderr while it runs: a bar per edge, or a line per step where nobody watches a terminal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from blindmatch.node.cli.common import console, note, watched
 from blindmatch.node.cli.startup import Later
 
 if TYPE_CHECKING:
-    from rich import progress as drawing
+    from rich import progress as bars
 
+    from blindmatch.node.attempts import Waiting
     from blindmatch.node.receiving import Progress
-    from blindmatch.node.runner import Waiting
 else:
-    drawing = Later("rich.progress")
+    bars = Later("rich.progress")
 
 _STEPS = {
     "prepare": "blinding our elements",
@@ -31,7 +31,7 @@ _BARS = 20
 
 
 @contextmanager
-def bars() -> Iterator[tuple[Progress, Waiting]]:
+def drawn_edges() -> Iterator[tuple[Progress, Waiting]]:
     """One bar per edge on stderr; without a terminal, one line per step. Edges that wait say for whom and why."""
     last: dict[str, str] = {}
     if not watched():
@@ -47,12 +47,12 @@ def bars() -> Iterator[tuple[Progress, Waiting]]:
         yield lines, lambda edge, peer, reason: say(edge, f"waiting for {peer}: {reason}")
         return
     columns = (
-        drawing.TextColumn("{task.description}"),
-        drawing.BarColumn(),
-        drawing.MofNCompleteColumn(),
-        drawing.TimeElapsedColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
     )
-    with drawing.Progress(*columns, console=console(err=True)) as drawn:
+    with bars.Progress(*columns, console=console(err=True)) as drawn:
         tasks: dict[str, Any] = {}
 
         def task(edge: str) -> Any:

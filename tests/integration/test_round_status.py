@@ -145,7 +145,7 @@ def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "200")
-    with round_progress.bars() as (progress, waiting):
+    with round_progress.drawn_edges() as (progress, waiting):
         progress(MINE, "prepare", 1, 2)
         for _ in range(3):
             waiting(AWAY, SOUTH, "nobody answers")
