@@ -225,7 +225,7 @@ class Lists:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._held: dict[tuple[bytes, str], tuple[bytes, Kept, Received]] = {}
+        self._held: dict[tuple[bytes, str], tuple[Kept, Received]] = {}
 
     def of(self, epoch: bytes, edge: str) -> tuple[Kept, Received] | None:
         """An epoch's lists as its last round left them; None when it has ended."""
@@ -234,11 +234,11 @@ class Lists:
         if row is None or not row.open:
             self._held.pop((epoch, edge), None)
             return None
-        kept = standing.kept(node, book.find(node, row.agreement_id).agreement, row)
         known = self._held.get((epoch, edge))
-        if known is None or known[0] != kept.version:
-            known = self._held[epoch, edge] = (kept.version, kept, kept.received())
-        return kept, known[2]
+        if known is None or known[0].row != row:
+            kept = standing.kept(node, book.find(node, row.agreement_id).agreement, row)
+            known = self._held[epoch, edge] = (kept, kept.received())
+        return known
 
 
 def as_it_came(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
