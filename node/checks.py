@@ -113,7 +113,7 @@ def records_of(
     side = edge.side(node.agency)
     role = Role.RECEIVER if side is edge.receiver else Role.SENDER
     row = {"reference": "check", **fields}
-    with tempfile.TemporaryDirectory(dir=node.home, prefix=".check-") as folder:
+    with tempfile.TemporaryDirectory(dir=node.home, prefix=standing.ASIDE) as folder:
         host = _Aside(node, Path(folder))
         with _in_memory(row) as path:
             facts = [name for name in edge.facts if name in row]

@@ -218,7 +218,7 @@ def results_(
         names = results.fact_names(leads)
         cells = [
             (
-                lead.reference,
+                f"{lead.reference} (new)" if lead.new else lead.reference,
                 lead.agency,
                 f"{lead.posterior:.1%}",
                 f"{lead.score:.1f}",

@@ -1,6 +1,7 @@
 """An epoch on this node: its row and its vault together; how it begins, and the ways in which it ends."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,11 @@ from blindmatch.protocol.match import Role
 from blindmatch.protocol.standing import Base, Epoch, ListSize, Own, Received, Sent, Table
 
 DAY_SECONDS = 86_400
+
+ASIDE = ".check-"
+"""How the folders begin in which single records are read, sealed; one that is left behind by a crash is cleared away."""
+
+_ASIDE_SECONDS = 3_600
 
 
 def stands(agreement: Agreement, edge: Edge) -> bool:
@@ -236,9 +242,8 @@ def told(node: Node, row: EdgeRow) -> frozenset[str]:
 
 def clear_versions(node: Node, row: EpochRow) -> None:
     """Erase the versions that an epoch's last round made old."""
-    now = node.store.find_epoch(row.epoch, row.edge)
-    if now is not None and now.open:
-        vault_of(node, row.epoch, row.edge).keep_only(versions(node, now))
+    if needed := versions(node, row.epoch, row.edge):
+        vault_of(node, row.epoch, row.edge).keep_only(needed)
 
 
 def clear_others(node: Node, row: EdgeRow) -> None:
@@ -249,9 +254,12 @@ def clear_others(node: Node, row: EdgeRow) -> None:
             vault_of(node, other.epoch, other.edge).erase()
 
 
-def versions(node: Node, row: EpochRow) -> set[bytes]:
-    """The versions that an open epoch needs: that of its last round, and those of rounds under way."""
-    return {row.rounds[-1], *node.store.running_deltas(row.epoch, row.edge)}
+def versions(node: Node, epoch: bytes, edge: str) -> set[bytes]:
+    """The versions that an open epoch needs: that of its last round, and those of rounds under way. None, when it has ended."""
+    # In this order: a round that closes in between, in another process, is in one of both.
+    running = node.store.running_deltas(epoch, edge)
+    row = node.store.find_epoch(epoch, edge)
+    return {row.rounds[-1], *running} if row is not None and row.open else set()
 
 
 def retire(node: Node) -> None:
@@ -264,14 +272,18 @@ def retire(node: Node) -> None:
     for row in node.store.epochs(still_open=True):
         if why := _over(node, row, now):
             end(node, row, why)
-    still = {(row.epoch, row.edge): row for row in node.store.epochs(still_open=True)}
+    # The folders first, then rounds, then epochs: what begins or closes meanwhile, in another process, is kept.
+    folders = list(leftovers(node.epochs_dir))
     opening = {(row.round_id, row.edge) for row in node.store.edges(running=True)}
-    for key in leftovers(node.epochs_dir):
+    for key in folders:
         vault = vault_of(node, *key)
-        if key in still:
-            vault.keep_only(versions(node, still[key]))
+        if needed := versions(node, *key):
+            vault.keep_only(needed)
         elif key not in opening:
             vault.erase()
+    for left in node.home.glob(f"{ASIDE}*"):
+        if left.stat().st_mtime < now - _ASIDE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _over(node: Node, row: EpochRow, now: float) -> str:

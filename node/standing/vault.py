@@ -91,8 +91,8 @@ class Vault:
             ) from None
 
     def keep_only(self, versions: set[bytes]) -> None:
-        """Erase every other version, and what a crash left half written."""
-        names = {version.hex() for version in versions}
+        """Erase every other version, and what a crash left half written; one of these may be under way elsewhere."""
+        names = {f"{version.hex()}{end}" for version in versions for end in ("", ".new")}
         for each in self.folder.glob("*"):
             if each.name not in names:
                 shutil.rmtree(each, ignore_errors=True)

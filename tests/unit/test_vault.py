@@ -78,6 +78,9 @@ def test_other_versions_and_halves_are_cleared(vault, tmp_path):
     (vault.folder / f"{ONE.hex()}.new").mkdir()
     vault.keep_only({TWO})
     assert [path.name for path in vault.folder.iterdir()] == [TWO.hex()]
+    (vault.folder / f"{TWO.hex()}.new").mkdir()  # another process writes it
+    vault.keep_only({TWO})
+    assert len(list(vault.folder.iterdir())) == 2
     assert list(leftovers(tmp_path / "epochs")) == [(EPOCH, EDGE)]
     vault.erase()
     assert list((tmp_path / "epochs").iterdir()) == []
