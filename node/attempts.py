@@ -36,7 +36,7 @@ _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 
 _DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
 
-ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
+ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
 """States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
 
 

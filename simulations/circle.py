@@ -1,6 +1,7 @@
 """Four nodes for trials of a threshold: two councils and a police force with common people, and a collector without any."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +19,8 @@ RANGES: Final = {"north-council": range(30), "south-council": range(10, 40), "we
 THRESHOLD: Final = "seen-by-many"
 
 
-def circle_town(folder: Path, now: float) -> Town:
-    """The nodes, with their lists imported."""
+def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGES) -> Town:
+    """The nodes, with their lists imported; other people by `ranges`."""
     roles = {
         "north-council": "council",
         "south-council": "council",
@@ -28,7 +29,7 @@ def circle_town(folder: Path, now: float) -> Town:
     }
     made = Town(folder, roles, now)
     for agency in MEMBERS:
-        numbers = RANGES[agency]
+        numbers = ranges[agency]
         rows = subjects if agency == "west-force" else people
         made.bring(agency, "people", _kind(agency), rows(len(numbers), first=numbers.start))
     return made

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.node import circle
 from blindmatch.node.agreements import book
 from blindmatch.node.home import Node
 from blindmatch.node.preparation import Prepared, exchanged, prepare
@@ -24,6 +25,8 @@ class Clear:
     """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
 
     matching: Mapping[str, frozenset[str]]
+    shared: int = 0
+    """Of a threshold: the keys that enough members hold."""
 
 
 def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
@@ -39,6 +42,35 @@ def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
     )
 
 
+def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
+    """Compare all members' lists in the clear, as one threshold of one round did under the protocol."""
+    sides = [_brought(node, round_id, threshold) for node in nodes]
+    keyed = [_keyed(side) for side in sides]
+    values, holders = np.unique(np.concatenate([np.unique(each) for _, each in keyed]), return_counts=True)
+    terms = book.find(nodes[0], nodes[0].store.edge(round_id, threshold).agreement_id).agreement.threshold(
+        threshold
+    )
+    shared = values[holders >= terms.at_least]
+    # Below the minimum nobody is told of any.
+    told = shared if len(shared) >= terms.minimum_count else shared[:0]
+    return Clear(
+        {
+            node.agency: _references(side, elements[np.isin(own, told)])
+            for node, side, (elements, own) in zip(nodes, sides, keyed, strict=True)
+        },
+        len(shared),
+    )
+
+
+def _brought(node: Node, round_id: bytes, threshold: str) -> circle.Brought:
+    row = node.store.edge(round_id, threshold)
+    agreement = book.find(node, row.agreement_id).agreement
+    statements = node.store.statements(round_id, threshold)
+    members = agreement.threshold(threshold).agencies
+    agreed = circle.agreed(agreement, row, tuple(statements[agency] for agency in members))
+    return circle.bring(node, agreement, replace(row, seed=bytes(SEED_BYTES)), agreed)
+
+
 def _prepared(node: Node, round_id: bytes, edge: str) -> Prepared:
     row = node.store.edge(round_id, edge)
     agreement = book.find(node, row.agreement_id).agreement
@@ -47,7 +79,7 @@ def _prepared(node: Node, round_id: bytes, edge: str) -> Prepared:
     return prepare(node, agreement, blank, exchanged(agreement, row))
 
 
-def _keyed(side: Prepared) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
+def _keyed(side: Prepared | circle.Brought) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """The elements that are no fillers, and for each its key and token as one value."""
     elements = np.flatnonzero(side.tokens.key_index != FILLER)
     key = side.tokens.key_index[elements].astype(np.uint8).reshape(-1, 1)
@@ -55,6 +87,6 @@ def _keyed(side: Prepared) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]
     return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
 
 
-def _references(side: Prepared, elements: npt.NDArray[np.int64]) -> frozenset[str]:
+def _references(side: Prepared | circle.Brought, elements: npt.NDArray[np.int64]) -> frozenset[str]:
     records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

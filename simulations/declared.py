@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
 
@@ -14,6 +15,25 @@ class Knows(StrEnum):
     NUMBER = "number"  # one number, in bands, or that it is under the minimum
     TALLY = "tally"  # its node counts, so that it can hold a small result back; it names nobody
     NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A number as a party has it: from `low` to `high`, or that there are too few matches to say."""
+
+    told: bool
+    low: int = 0
+    high: int = 0
+
+    @property
+    def words(self) -> str:
+        """For a report."""
+        if not self.told:
+            return "withheld: under the minimum"
+        return f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
+
+
+WITHHELD = Told(False)
 
 
 @dataclass(frozen=True)
@@ -31,10 +51,24 @@ class Declaration:
     facts: tuple[str, ...] = ()
     minimum: int = 0
     band: int = 1
+    form: Literal["band", "sum", "step"] = "band"
+    """How a number is told: as a band; as a sum, its addends rounded; as the step below it."""
 
-    def admits(self, number: int) -> bool:
-        """Whether a number of matches may be told as it stands: in whole bands, and not below the minimum's own."""
-        return number % self.band == 0 and number >= self.minimum // self.band * self.band
+    def tell(self, matching: int, total: int) -> Told:
+        """What may be told of exact figures.
+
+        Args:
+            matching: records that match.
+            total: for a sum, the addends, rounded already.
+        """
+        if matching < self.minimum:
+            return WITHHELD
+        if self.form == "sum":
+            return Told(True, total, total)
+        low = matching // self.band * self.band
+        if self.form == "step":
+            return Told(True, low, low)
+        return Told(True, max(low, self.minimum), low + self.band - 1)
 
 
 def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, ...]:
@@ -70,14 +104,19 @@ def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
         return
     what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
     steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"
+    if edge.disclosure is Disclosure.SUM and edge.band > 1:
+        steps = f", each rounded to {edge.band:,}"
     words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
-    yield Declaration(*here, receiver.agency, "receiver", Knows.NUMBER, words, minimum=least, band=band)
+    form: Literal["sum", "band"] = "sum" if edge.disclosure is Disclosure.SUM else "band"
+    yield Declaration(
+        *here, receiver.agency, "receiver", Knows.NUMBER, words, minimum=least, band=band, form=form
+    )
     yield Declaration(
         *here, sender.agency, "sender", Knows.TALLY, "how many match, and not which", minimum=least, band=band
     )
     for agency in edge.report_to:
         yield Declaration(
-            *here, agency, "told", Knows.NUMBER, f"passed on: {words}", minimum=least, band=band
+            *here, agency, "told", Knows.NUMBER, f"passed on: {words}", minimum=least, band=band, form=form
         )
 
 
@@ -86,15 +125,11 @@ def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> It
     least, band = threshold.minimum_count, threshold.band
     others = threshold.at_least - 1
     words = f"which of its own records at least {others} other{'s' if others > 1 else ''} hold too"
-    # Later entries stand in front: a collector that is a member as well learns what a member does, and its node counts.
+    # Later entries stand in front: a collector that is a member as well learns what a member does.
+    steps = "" if band == 1 else f", in steps of {band:,}"
+    told = f"how many keys at least {threshold.at_least} hold{steps}; its node: which of them hold each"
     yield Declaration(
-        *here,
-        collector,
-        "collector",
-        Knows.TALLY,
-        "how many keys so many hold; its node: which hold them",
-        minimum=least,
-        band=band,
+        *here, collector, "collector", Knows.NUMBER, told, minimum=least, band=band, form="step"
     )
     for member in threshold.agencies:
         yield Declaration(*here, member, "member", Knows.RECORDS, words, minimum=least, band=band)

@@ -25,6 +25,9 @@ from blindmatch.simulations.world import World
 MARK = ".blindmatch-simulation"
 """A folder with this file was made by a simulation and may be emptied by the next one."""
 
+REGISTER = "psc-snapshot.txt"
+"""Every area's register, beside its agencies' files."""
+
 UNLOCK_FILE = "passphrase.txt"
 SIMULATION_SCRYPT_N = 2**13
 """Nodes of invented data open with a cheaper key derivation: 23 nodes are opened several times each."""
@@ -136,7 +139,7 @@ def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, 
     """Write an area's input files and say which agency reads which."""
     inputs = folder / "input"
     inputs.mkdir(parents=True, exist_ok=True)
-    register = inputs / "psc-snapshot.txt"
+    register = inputs / REGISTER
     files.write_register(register, world.companies, world.towns)
     return tuple(
         Site(
@@ -145,13 +148,14 @@ def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, 
             agency.role,
             scenario.terms.bases[agency.role],
             folder / agency.id,
-            tuple(_write_list(world, agency, each, register) for each in agency.collections),
+            tuple(write_list(world, agency, each, register) for each in agency.collections),
         )
         for agency in world.area.agencies
     )
 
 
-def _write_list(world: World, agency: Agency, collection: Collection, register: Path) -> Input:
+def write_list(world: World, agency: Agency, collection: Collection, register: Path) -> Input:
+    """Write one list's file, or write it again after it has changed."""
     key, inputs = agency.key(collection), register.parent
     stem, name = key.replace("/", "-"), collection_name(agency, collection.name)
     if collection.kind == "subjects":

@@ -60,7 +60,7 @@ def _edge(terms: Terms, edge: PlannedEdge, records: Mapping[str, int]) -> list[s
     if group.number:
         lines += [f"minimum_count = {group.minimum}", f"band = {group.band}"]
         lines += [f"value = {_quoted(group.value)}"] if group.value else []
-        lines += [f"report_to = {_listed(group.report_to)}"] if group.report_to else []
+        lines += [f"report_to = {_listed(edge.told)}"] if edge.told else []
     lines += _linkage("edges", terms, group.overlap)
     for role, end in (("receiver", edge.receiver), ("sender", edge.sender)):
         lines += [f"[edges.{role}]", *_side(terms, end, records)]

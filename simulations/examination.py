@@ -6,10 +6,10 @@ from pathlib import Path
 from blindmatch.node.agreements import book
 from blindmatch.node.home import Node
 from blindmatch.simulations.declared import declarations
-from blindmatch.simulations.exchange import EdgeResult, Exchange, Setup
+from blindmatch.simulations.exchange import EdgeResult, Exchange, Setup, ThresholdResult
 from blindmatch.simulations.holdings import look_into
 from blindmatch.simulations.sightings import Secrets
-from blindmatch.simulations.truth import true_count
+from blindmatch.simulations.truth import held_by, true_count, true_sum
 from blindmatch.simulations.verdict import Case, Verdict, judge_nodes
 
 
@@ -33,7 +33,8 @@ def examine(setup: Setup, exchange: Exchange) -> Verdict:
             if party in nodes
         ]
         declared = [each for held in signed for each in declarations(held.agreement, held.id.hex())]
-        cases = [_case(setup, result) for result in exchange.edges]
+        cases = [_case(result) for result in exchange.edges]
+        cases += [_shared_case(result) for result in exchange.thresholds]
         holdings = [look_into(node, secrets, _wire(setup, agency)) for agency, node in nodes.items()]
     return judge_nodes(holdings, declared, cases)
 
@@ -42,14 +43,51 @@ def _wire(setup: Setup, agency: str) -> Path | None:
     return None if setup.record_wire is None else setup.record_wire / agency
 
 
-def _case(setup: Setup, result: EdgeResult) -> Case:
+def _case(result: EdgeResult) -> Case:
     receiver, sender = result.edge.ends
-    bonds = setup.world.bonds
-    count = true_count(bonds[receiver.list], bonds[sender.list])
+    bonds = result.world.bonds
+    matching, total = in_the_clear(result)
+    truth = f"{true_count(bonds[receiver.list], bonds[sender.list]):,} of {receiver.agency}'s records match"
+    if result.edge.group.disclosure == "sum":
+        truth = f"{true_sum(bonds[receiver.list], bonds[sender.list]):,} in all"
     return Case(
         key=(result.round_id, result.edge.id),
         agreement=result.agreement,
         clear=result.clear,
-        truth=f"{count:,} of {receiver.agency}'s records belong to one of {sender.agency}'s",
+        truth=truth,
         own={end.agency: frozenset(bonds[end.list].records) for end in result.edge.ends},
+        matching=matching,
+        total=total,
     )
+
+
+def _shared_case(result: ThresholdResult) -> Case:
+    planned, bonds = result.threshold, result.world.bonds
+    lists = {end.agency: bonds[end.list] for end in planned.members}
+    held = held_by(lists, planned.joint.at_least)
+    counts = ", ".join(f"{len(found)} of {agency}'s" for agency, found in held.items())
+    return Case(
+        key=(result.round_id, planned.id),
+        agreement=result.agreement,
+        clear=result.clear,
+        truth=f"at least {planned.joint.at_least} hold {counts}",
+        own={agency: frozenset(each.records) for agency, each in lists.items()},
+        matching=0 if result.clear is None else result.clear.shared,
+    )
+
+
+def in_the_clear(result: EdgeResult) -> tuple[int, int]:
+    """How many records match by the same keys in the clear, and what their values add up to, each rounded to the band.
+
+    A count is of the receiver's records, a sum is over the sender's. Both are 0 for hits, and where nothing was compared
+    in the clear.
+    """
+    group, clear = result.edge.group, result.clear
+    if clear is None or not group.number:
+        return 0, 0
+    receiver, sender = result.edge.ends
+    if group.disclosure == "count":
+        return len(clear.matching[receiver.agency]), 0
+    matched, band = clear.matching[sender.agency], group.band
+    values = result.world.bonds[sender.list].values
+    return len(matched), sum((2 * values[each] + band) // (2 * band) * band for each in matched)

@@ -11,15 +11,18 @@ from pathlib import Path
 
 from blindmatch.node.wire import Direction, WireRecorder
 from blindmatch.simulations.clear import Clear
-from blindmatch.simulations.deploy import Site
+from blindmatch.simulations.declared import Told
+from blindmatch.simulations.deploy import REGISTER, Input, Site, write_list
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.pacts import Step
-from blindmatch.simulations.plan import Plan, PlannedEdge, plans, steps
+from blindmatch.simulations.plan import Plan, PlannedEdge, PlannedThreshold, plans, steps
 from blindmatch.simulations.scenario import Scenario
 from blindmatch.simulations.world import World
 
-ROUND_SERVICE = "/blindmatch.v1.Match/"
-"""Methods of a round; the others belong to agreements and health."""
+ROUND_SERVICES = tuple(
+    f"/blindmatch.v1.{name}/" for name in ("Match", "Number", "Thresholds", "StandingRounds")
+)
+"""Services of a round; the others belong to agreements and health."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Setup:
 
     scenario: Scenario
     world: World
+    """As it begins."""
     sites: tuple[Site, ...]
     authority: Path
     """The authority's folder."""
@@ -47,6 +51,14 @@ class Setup:
         """What is done once all have signed."""
         return steps(self.world.area, self.plans)
 
+    def change(self, world: World, step: Step) -> tuple[World, Input]:
+        """Write a list's file again as a step has changed it; the world after that, and what is to be imported."""
+        agency = world.area.agency(step.agency)
+        collection = agency.collection(step.collection)
+        after = world.changed(agency.key(collection))
+        register = next(path for site in self.sites for given in site.inputs for path in given.files).parent
+        return after, write_list(after, agency, collection, register / REGISTER)
+
     def site(self, agency: str) -> Site:
         """One agency's node and input."""
         return next(site for site in self.sites if site.agency == agency)
@@ -57,6 +69,8 @@ class EdgeResult:
     """One edge of one round as the receiver's node reports it."""
 
     edge: PlannedEdge
+    world: World = field(repr=False)
+    """With the lists as they were then."""
     agreement: str
     """Its id, hexadecimal; so `round_id`."""
     round_id: str
@@ -70,11 +84,36 @@ class EdgeResult:
     """Signed by both sides, and both signatures verify."""
     clear: Clear | None
     """The result as both files give it in the clear; None where a node is on another machine."""
+    number: Told | None = None
+    """What a count or a sum told."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0
     """Leads that the model expected, by the agreed overlap; `expected_false`: pairs of two people among them."""
     expected_false: float = 0.0
+
+
+@dataclass(frozen=True)
+class ThresholdResult:
+    """One threshold of one round: every member's leads, and what the collector was told."""
+
+    threshold: PlannedThreshold
+    world: World = field(repr=False)
+    agreement: str
+    round_id: str
+    leads: Mapping[str, tuple[FoundLead, ...]]
+    """By member."""
+    tally: Told
+    traffic: Traffic
+    """Between the collector and all members."""
+    receipt: bool
+    clear: Clear | None
+    keys: int
+    sender_records: int
+    """Of all members together."""
+    expected_true: float
+    expected_false: float
+    """Over all pairs of members."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +123,7 @@ class Exchange:
     agreements: Mapping[str, str]
     """Ids by pact."""
     edges: tuple[EdgeResult, ...]
+    thresholds: tuple[ThresholdResult, ...]
     seconds: Mapping[str, float]
 
 
@@ -117,7 +157,7 @@ class Meter:
 
     def record(self, direction: Direction, peer: str, method: str, kind: str, message: bytes) -> None:
         """Count one message; arguments as for `WireRecorder.record`."""
-        if method.startswith(ROUND_SERVICE):
+        if method.startswith(ROUND_SERVICES):
             name = f"{direction} {kind.rpartition('.')[2]}"
             with self._lock:
                 self._messages[peer][name] += 1
@@ -139,7 +179,7 @@ def recorded_traffic(folder: Path, peer: str) -> Traffic:
     index = folder / "index.jsonl"
     for line in index.read_text(encoding="ascii").splitlines() if index.exists() else ():
         entry = json.loads(line)
-        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICE):
+        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICES):
             name = f"{entry['direction']} {entry['type'].rpartition('.')[2]}"
             traffic += Traffic({name: 1}, {name: entry["bytes"]})
     return traffic

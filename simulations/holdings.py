@@ -1,7 +1,7 @@
 """What a node holds about comparisons when all is done: every table of its store, its audit log, what files are left."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from sqlalchemy import Table, func, select
 
 from blindmatch.node import results
 from blindmatch.node.home import Node
-from blindmatch.node.results import ResultLead
+from blindmatch.node.results import ResultLead, Tally
+from blindmatch.node.store import EdgeRow
 from blindmatch.node.store.schema import metadata
+from blindmatch.simulations.declared import WITHHELD, Told
 from blindmatch.simulations.sightings import Secrets, search_files
 
 EXPLAINED = frozenset(
@@ -27,7 +29,8 @@ EDGE_COLUMNS = frozenset((
 
 NEUTRAL_DETAILS = frozenset((
     "action", "agreement", "collection", "disclosure", "edge", "from", "id", "kind", "marking", "bad_rows", "on_bad",
-    "records", "rows", "sender", "receiver", "signed_by", "code",
+    "records", "rows", "sender", "receiver", "signed_by", "code", "value", "entries", "missing", "unreadable", "negative",
+    "left_out", "tokens", "collector", "members",
 ))  # fmt: skip
 """What may stand in an audit entry whatever matched."""
 
@@ -43,8 +46,8 @@ class Holdings:
     roles: Mapping[Key, str] = field(default_factory=dict)
     """Every finished comparison, and the node's part in it."""
     leads: Mapping[Key, tuple[ResultLead, ...]] = field(default_factory=dict)
-    numbers: Mapping[Key, int | None] = field(default_factory=dict)
-    """Results that are one number; None: below the minimum."""
+    numbers: Mapping[Key, Told] = field(default_factory=dict)
+    """Results that are one number."""
     counted: frozenset[Key] = frozenset()
     """Comparisons of which the audit log tells a number that depends on matches."""
     unexplained: tuple[str, ...] = ()
@@ -66,18 +69,35 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     leads = {
         (row.round_id.hex(), row.edge): tuple(results.load(node, row.round_id, row.edge)) for row in rows
     }
+    tallies = dict(_tallies(node, rows))
     folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
     return Holdings(
         agency=node.agency,
         roles=roles,
         leads={key: found for key, found in leads.items() if found},
+        numbers=tallies,
         counted=frozenset(_counted(node, [key for key, role in roles.items() if role != "sender"])),
-        unexplained=(*_unexplained(node, leads), *_left_files(node)),
+        unexplained=(
+            *_unexplained(node, {"leads": sum(map(len, leads.values())), "tallies": len(tallies)}),
+            *_left_files(node),
+        ),
         in_the_clear=tuple(search_files(folders, secrets)),
     )
 
 
-def _unexplained(node: Node, leads: Mapping[Key, tuple[ResultLead, ...]]) -> Iterator[str]:
+def told_tally(tally: Tally) -> Told:
+    """A collector's number as its officers are told it."""
+    return WITHHELD if tally.count is None else Told(True, tally.count, tally.count)
+
+
+def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[Key, Told]]:
+    """Of thresholds that the node collected."""
+    for row in rows:
+        if row.role == "collector" and (found := results.tally(node, row.round_id, row.edge)):
+            yield (row.round_id.hex(), row.edge), told_tally(found)
+
+
+def _unexplained(node: Node, known: Mapping[str, int]) -> Iterator[str]:
     for table in metadata.sorted_tables:
         if table.name in EXPLAINED:
             continue
@@ -86,9 +106,8 @@ def _unexplained(node: Node, leads: Mapping[Key, tuple[ResultLead, ...]]) -> Ite
             continue
         with node.store.read() as connection:
             count = connection.execute(select(func.count()).select_from(table)).scalar_one()
-        known = sum(len(each) for each in leads.values()) if table.name == "leads" else 0
-        if count > known:
-            yield f"{count - known} rows of table {table.name}"
+        if count > known.get(table.name, 0):
+            yield f"{count - known.get(table.name, 0)} rows of table {table.name}"
 
 
 def _edge_columns(node: Node, table: Table) -> Iterator[str]:

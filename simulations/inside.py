@@ -4,30 +4,36 @@ import asyncio
 import os
 import time
 import tomllib
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
-from blindmatch.node import agreements, results, runner, server
+from blindmatch.node import agreements, runner, server
 from blindmatch.node.agreements import Held, book
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.authority import Authority
 from blindmatch.node.client import connector
-from blindmatch.node.collections import ImportReport, import_collection
+from blindmatch.node.collections import ImportReport, delete_collection, import_collection
 from blindmatch.node.config import Peer
 from blindmatch.node.config_template import add_peer
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.node.home import Node
 from blindmatch.node.importers import load_mapping
-from blindmatch.node.store import EdgeRow
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
-from blindmatch.protocol.errors import LocalError, PeerError
-from blindmatch.protocol.match import RECEIPT_TYPE
-from blindmatch.protocol.transcript import verify
-from blindmatch.simulations.clear import compare
 from blindmatch.simulations.deploy import Input, make_node
 from blindmatch.simulations.drafts import draft_text
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Meter, Setup, recorder_for
-from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.exchange import (
+    Clock,
+    EdgeResult,
+    Exchange,
+    Meter,
+    Setup,
+    ThresholdResult,
+    recorder_for,
+)
+from blindmatch.simulations.outcome import Traffic
+from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.plan import Plan
+from blindmatch.simulations.readings import Reading
 
 
 def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
@@ -46,38 +52,17 @@ def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
     )
 
 
-def receipt_is_good(row: EdgeRow, keys: dict[str, bytes]) -> bool:
-    """Whether both sides signed an edge's receipt.
-
-    Args:
-        row: the edge as the receiver's store has it.
-        keys: the parties' identity keys by agency, from the agreement.
-    """
-    if not row.receipt or len(row.signatures) != 2:
-        return False
-    try:
-        for agency, signature in row.signatures.items():
-            verify(keys[agency], RECEIPT_TYPE, row.receipt, signature)
-    except PeerError:
-        return False
-    return True
-
-
-def found(leads: list[results.ResultLead]) -> tuple[FoundLead, ...]:
-    """Leads as the simulation counts them."""
-    return tuple(
-        FoundLead(lead.reference, lead.keys, lead.score, lead.facts, lead.posterior) for lead in leads
-    )
-
-
 class Inside:
     """An area's nodes, open in this process."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._world = setup.world
         self._clock = Clock()
         self._nodes: dict[str, Node] = {}
         self._meters: dict[str, Meter] = {}
+        self._edges: list[EdgeResult] = []
+        self._thresholds: list[ThresholdResult] = []
 
     async def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
@@ -93,12 +78,14 @@ class Inside:
                     await self._serve(servers)
                 with self._clock.step("agree"):
                     held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
-                edges: list[EdgeResult] = []
                 for step, plan in self._setup.steps:
-                    if plan is not None:
-                        edges += await self._compare(plan, held[plan.pact.id], step.agency)
+                    if plan is None:
+                        with self._clock.step("change"):
+                            await asyncio.to_thread(self._change, step, held.values())
+                    else:
+                        await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
-                return Exchange(ids, tuple(edges), self._clock.seconds)
+                return Exchange(ids, tuple(self._edges), tuple(self._thresholds), self._clock.seconds)
 
     def _deploy(self, files: ExitStack) -> None:
         setup = self._setup
@@ -166,43 +153,31 @@ class Inside:
             agreements.bind(node, held, comparison, collection)
         return agreements.sign(node, held)
 
-    async def _compare(self, plan: Plan, held: Held, agency: str) -> list[EdgeResult]:
-        """One round, pulled by one receiver."""
+    def _change(self, step: Step, agreed: Iterable[Held]) -> None:
+        """An agency's list is deleted and imported anew under its name, and brought to the same comparisons."""
+        node = self._nodes[step.agency]
+        self._world, given = self._setup.change(self._world, step)
+        delete_collection(node, given.collection)
+        import_list(node, given, self._setup)
+        for plan, held in zip(self._setup.plans, agreed, strict=True):
+            for comparison, name in plan.bindings(node.agency).items():
+                if name == given.collection:
+                    agreements.bind(node, held, comparison, name)
+
+    async def _compare(self, plan: Plan, held: Held, agency: str) -> None:
+        """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
         node, meter = self._nodes[agency], self._meters[agency]
-        wanted = plan.received_by(agency)
-        before = {edge.sender.agency: meter.traffic(edge.sender.agency) for edge in wanted}
+        before = {other: meter.traffic(other) for other in self._nodes}
         with self._clock.step("compare"):
             outcome = await runner.run_round(node, held.id)
-        keys = {party.agency: party.identity_key for party in held.agreement.parties}
-        by_edge = {edge.edge: edge for edge in outcome.edges}
-        done = []
-        for planned in wanted:
-            edge, sender = by_edge[planned.id], planned.sender.agency
-            if edge.code or edge.state != "closed":
-                raise LocalError(f"{edge.edge} ended as {edge.state}: {edge.reason}", hint=edge.hint)
-            row = node.store.edge(outcome.round_id, edge.edge)
-            leads = results.load(node, outcome.round_id, edge.edge)
-            with self._clock.step("examine"):
-                # Now, while both nodes' keys are still compiled and their lists what they were.
-                both = (node, self._nodes[sender])
-                clear = await asyncio.to_thread(compare, both, outcome.round_id, edge.edge)
-            done.append(
-                EdgeResult(
-                    edge=planned,
-                    agreement=held.id.hex(),
-                    round_id=outcome.round_id.hex(),
-                    receiver_records=edge.receiver_records,
-                    sender_records=edge.sender_records,
-                    receiver_elements=edge.receiver_elements,
-                    sender_elements=edge.sender_elements,
-                    leads=found(leads),
-                    # Of several edges with one agency, the first stands for all that the two said to each other.
-                    traffic=meter.traffic(sender) - before.pop(sender) if sender in before else Traffic(),
-                    receipt=receipt_is_good(row, keys),
-                    clear=clear,
-                    keys=edge.keys,
-                    expected_true=edge.expected_true,
-                    expected_false=edge.expected_false,
-                )
-            )
-        return done
+        said = {other: meter.traffic(other) - before[other] for other in self._nodes}
+        reading = Reading(self._nodes, self._world, held, outcome)
+        # Now, while the keys are still compiled and the lists what they were.
+        with self._clock.step("examine"):
+            for edge in plan.received_by(agency):
+                # Of several comparisons with one agency, the first stands for all that the two said to each other.
+                traffic = said.pop(edge.sender.agency, Traffic())
+                self._edges.append(await asyncio.to_thread(reading.edge, edge, traffic))
+            for threshold in plan.collected_by(agency):
+                traffic = sum((said.pop(each, Traffic()) for each in threshold.agencies), Traffic())
+                self._thresholds.append(await asyncio.to_thread(reading.threshold, threshold, traffic))

@@ -10,16 +10,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.authority import Authority
-from blindmatch.node.home import Node
-from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.clear import Clear, compare
 from blindmatch.simulations.deploy import Input, Site, issue
 from blindmatch.simulations.drafts import draft_text
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup
-from blindmatch.simulations.outcome import FoundLead, Traffic
+from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, ThresholdResult
 from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
-from blindmatch.simulations.plan import Plan, PlannedEdge
+from blindmatch.simulations.plan import Plan
 from blindmatch.simulations.station import Station
+from blindmatch.simulations.telling import Telling
 
 
 @contextmanager
@@ -67,10 +64,26 @@ class Outside:
             with self._clock.step("agree"):
                 agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
             edges: list[EdgeResult] = []
+            thresholds: list[ThresholdResult] = []
+            world = setup.world
             for turn, (step, plan) in enumerate(setup.steps):
-                if plan is not None:
-                    edges += self._compare(plan, agreed[plan.pact.id], step.agency, turn)
-            return Exchange(agreed, tuple(edges), self._clock.seconds)
+                if plan is None:
+                    with self._clock.step("change"):
+                        world, given = setup.change(world, step)
+                        self._at[step.agency].run("collection", "delete", given.collection, "--yes")
+                        self._at[step.agency].keep(given.source, given.source.read_bytes())
+                        self._at[step.agency].run(*self._import_words(given))
+                    continue
+                if step.do == "fetch":
+                    self._at[step.agency].run("round", "reports", agreed[plan.pact.id])
+                    continue
+                with self._clock.step("compare"):
+                    outcome = self._at[step.agency].run_round(agreed[plan.pact.id], turn)
+                told = Telling(setup, world, self._at, agreed[plan.pact.id], outcome, turn)
+                with self._clock.step("examine"):
+                    edges += told.edges(plan.received_by(step.agency))
+                    thresholds += [told.threshold(each) for each in plan.collected_by(step.agency)]
+            return Exchange(agreed, tuple(edges), tuple(thresholds), self._clock.seconds)
 
     def _deploy(self) -> None:
         setup = self._setup
@@ -131,63 +144,3 @@ class Outside:
         self._each(sign)
         first.run("agreement", "verify", agreement)
         return agreement
-
-    def _compare(self, plan: Plan, agreement: str, agency: str, turn: int) -> list[EdgeResult]:
-        """One round, pulled by one receiver."""
-        node = self._at[agency]
-        with self._clock.step("compare"):
-            outcome = node.run_round(agreement, turn)
-        shown = node.run("round", "results", outcome["round"])
-        receipts = node.run("round", "receipts", outcome["round"])
-        by_edge = {edge["edge"]: edge for edge in outcome["edges"]}
-        good = {receipt["edge"] for receipt in receipts if receipt["valid"]}
-        done = []
-        met: set[str] = set()  # of several edges with one agency, the first stands for all messages
-        for planned in plan.received_by(agency):
-            sender = planned.sender.agency
-            edge = by_edge[planned.id]
-            if edge["state"] != "closed":
-                raise LocalError(f"{edge['edge']} ended as {edge['state']}: {edge['reason']}")
-            leads = [lead for lead in shown["leads"] if lead["edge"] == edge["edge"]]
-            with self._clock.step("examine"):
-                clear = self._in_the_clear(planned, bytes.fromhex(outcome["round"]))
-            done.append(
-                EdgeResult(
-                    edge=planned,
-                    agreement=agreement,
-                    round_id=outcome["round"],
-                    receiver_records=edge["receiver_records"],
-                    sender_records=edge["sender_records"],
-                    receiver_elements=edge["receiver_elements"],
-                    sender_elements=edge["sender_elements"],
-                    leads=tuple(_lead(lead) for lead in leads),
-                    traffic=node.traffic(sender, turn) if sender not in met else Traffic(),
-                    receipt=edge["edge"] in good,
-                    clear=clear,
-                    keys=edge["keys"],
-                    expected_true=edge["expected_true"],
-                    expected_false=edge["expected_false"],
-                )
-            )
-            met.add(sender)
-        return done
-
-    def _in_the_clear(self, edge: PlannedEdge, round_id: bytes) -> Clear | None:
-        """None where a node's folder is on another machine."""
-        setup = self._setup
-        homes = [setup.site(end.agency).home for end in edge.ends]
-        if not all(home.exists() for home in homes):
-            return None
-        with ExitStack() as stack:
-            both = [stack.enter_context(Node.open(home, setup.passphrase)) for home in homes]
-            return compare(both, round_id, edge.id)
-
-
-def _lead(lead: dict[str, Any]) -> FoundLead:
-    return FoundLead(
-        lead["reference"],
-        tuple(lead["keys"]),
-        float(lead["score"]),
-        tuple(lead["facts"]),
-        float(lead["posterior"]),
-    )

@@ -96,10 +96,12 @@ class Pact(Part):
 class Step(Part):
     """One thing that an agency does, after every party has signed."""
 
-    do: Literal["run", "change", "check"]
+    do: Literal["run", "fetch", "change", "check"]
+    """fetch: get the counts and sums that are reported to the agency."""
+
     agency: Identifier
     pact: str = ""
-    """run, check: the agreement; empty: the only one."""
+    """All but change: the agreement; empty: the only one."""
 
     collection: str = ""
     """change: the list that is written and imported again; empty: the agency's first."""

@@ -29,6 +29,8 @@ class PlannedEdge:
     receiver: End
     sender: End
     group: Group
+    told: tuple[str, ...] = ()
+    """Agencies to which the receiver reports a number."""
 
     @property
     def ends(self) -> tuple[End, ...]:
@@ -44,6 +46,11 @@ class PlannedThreshold:
     members: tuple[End, ...]
     joint: Joint
     collector: str
+
+    @property
+    def agencies(self) -> tuple[str, ...]:
+        """The members' ids."""
+        return tuple(end.agency for end in self.members)
 
     @property
     def ends(self) -> tuple[End, ...]:
@@ -80,6 +87,10 @@ class Plan:
         """The edges of which an agency gets the result."""
         return tuple(edge for edge in self.edges if edge.receiver.agency == agency)
 
+    def collected_by(self, agency: str) -> tuple[PlannedThreshold, ...]:
+        """The thresholds that an agency collects."""
+        return tuple(each for each in self.thresholds if each.collector == agency)
+
 
 def collection_name(agency: Agency, name: str) -> str:
     """What a list is called in the agency's node."""
@@ -94,7 +105,9 @@ def plan(area: Area, pact: Pact) -> Plan:
         ConfigError: it names nobody, or two of its comparisons are the same.
     """
     edges = [
-        PlannedEdge(_edge_id(receiver, sender, group), receiver, sender, group)
+        PlannedEdge(
+            _edge_id(receiver, sender, group), receiver, sender, group, _agencies(area, group.report_to)
+        )
         for group in pact.groups
         for receiver in _ends(area, group.receivers, group.asking)
         for sender in _ends(area, group.senders, group.answering)
@@ -111,7 +124,7 @@ def plan(area: Area, pact: Pact) -> Plan:
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
         raise ConfigError(f"{area.id}, {pact.id}: compared twice: {', '.join(repeated)}")
     named = [end.agency for each in comparisons for end in each.ends]
-    told = [name for edge in edges for name in _agencies(area, edge.group.report_to)]
+    told = [name for edge in edges for name in edge.told]
     parties = dict.fromkeys([*named, *told, *([pact.collector] if pact.collector else [])])
     return Plan(pact, tuple(edges), tuple(thresholds), tuple(parties))
 
@@ -131,11 +144,7 @@ def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None],
         ConfigError: a step names an agreement that there is not.
     """
     if not area.steps:
-        return tuple(
-            (Step(do="run", agency=agency, pact=each.pact.id), each)
-            for each in agreed
-            for agency in dict.fromkeys(edge.receiver.agency for edge in each.edges)
-        )
+        return tuple((step, each) for each in agreed for step in _usual(each))
     done: list[tuple[Step, Plan | None]] = []
     for step in area.steps:
         area.agency(step.agency)
@@ -147,6 +156,21 @@ def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None],
             raise ConfigError(f"{area.id}: a step of {step.agency} needs one agreement; name its pact")
         done.append((step, found[0]))
     return tuple(done)
+
+
+def _usual(agreed: Plan) -> list[Step]:
+    """Every receiver asks, every collector collects, then everybody who is told of numbers fetches them."""
+    asking = dict.fromkeys(
+        [
+            *(edge.receiver.agency for edge in agreed.edges),
+            *(threshold.collector for threshold in agreed.thresholds),
+        ]
+    )
+    told = dict.fromkeys(name for edge in agreed.edges for name in edge.told)
+    return [
+        *(Step(do="run", agency=agency, pact=agreed.pact.id) for agency in asking),
+        *(Step(do="fetch", agency=agency, pact=agreed.pact.id) for agency in told),
+    ]
 
 
 def _edge_id(receiver: End, sender: End, group: Group) -> str:

@@ -16,13 +16,13 @@ from blindmatch.node.logs import configure
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
 from blindmatch.simulations.examination import examine
-from blindmatch.simulations.exchange import Exchange, Setup
+from blindmatch.simulations.exchange import Setup
 from blindmatch.simulations.inside import Inside
-from blindmatch.simulations.outcome import AreaOutcome, Outcome, judge
+from blindmatch.simulations.judging import area_outcome
+from blindmatch.simulations.outcome import AreaOutcome, Outcome
 from blindmatch.simulations.outside import Outside
 from blindmatch.simulations.placed import Machines
 from blindmatch.simulations.scenario import Area, Scenario
-from blindmatch.simulations.verdict import Verdict
 from blindmatch.simulations.world import build_world
 
 AREAS_AT_ONCE = 2
@@ -177,35 +177,4 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
     verdict = await asyncio.to_thread(examine, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
     seconds = {"invent": invented, **exchange.seconds, "examine": spent}
-    return _judged(setup, exchange, verdict, seconds)
-
-
-def _judged(setup: Setup, exchange: Exchange, verdict: Verdict, seconds: dict[str, float]) -> AreaOutcome:
-    world = setup.world
-    return AreaOutcome(
-        id=world.area.id,
-        name=world.area.name,
-        agreements=exchange.agreements,
-        comparisons=tuple(
-            judge(
-                world.truth(result.edge.receiver.list, result.edge.sender.list),
-                result.leads,
-                receiver=result.edge.receiver.agency,
-                sender=result.edge.sender.agency,
-                disclosure=result.edge.group.disclosure,
-                verified=result.edge.group.verified,
-                receiver_records=result.receiver_records,
-                sender_records=result.sender_records,
-                receiver_elements=result.receiver_elements,
-                sender_elements=result.sender_elements,
-                traffic=result.traffic,
-                keys=result.keys,
-                expected_true=result.expected_true,
-                expected_false=result.expected_false,
-            )
-            for result in exchange.edges
-        ),
-        receipts=sum(result.receipt for result in exchange.edges),
-        seconds=seconds,
-        verdict=verdict,
-    )
+    return area_outcome(area, exchange, verdict, seconds)

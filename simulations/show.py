@@ -7,21 +7,16 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
-from blindmatch.simulations.outcome import (
-    LINKS,
-    AreaOutcome,
-    Comparison,
-    Outcome,
-    Score,
-    by_kind,
-    by_link,
-    kind_words,
-)
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Outcome
 from blindmatch.simulations.report.parts import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
+from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
 """Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
+
+NUMBER_COLUMNS = ("about", "what", "told", "exactly", "in truth", "passed on to")
+"""`exactly`: by the same match keys in the clear, which nobody is told."""
 
 _SHOWN = 20
 """Violations that the terminal lists; `summary.json` has all."""
@@ -39,6 +34,17 @@ def _row(comparison: Comparison) -> tuple[object, ...]:
     )
 
 
+def _number(number: Number) -> tuple[object, ...]:
+    return (
+        number.sender,
+        number.disclosure,
+        number.told.words.partition(":")[0],
+        "unknown" if number.clear is None else f"{number.clear:,}",
+        f"{number.truth:,}",
+        ", ".join(number.reported_to),
+    )
+
+
 def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
     typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
@@ -48,6 +54,15 @@ def show_area(area: AreaOutcome) -> None:
         how = disclosure + (", verified" if verified else "")
         typer.echo(f"{receiver} asks with {records:,} records ({how})")
         table(COLUMNS, [_row(comparison) for comparison in group])
+    if area.numbers:
+        typer.echo("Counts and sums")
+        table(NUMBER_COLUMNS, [_number(number) for number in area.numbers])
+    for tally in area.tallies:
+        exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
+        typer.echo(
+            f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
+            f"{tally.at_least} of {len(tally.members)} (exactly {exactly})"
+        )
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:

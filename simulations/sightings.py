@@ -28,11 +28,12 @@ class Secrets:
     def of(cls, world: World) -> "Secrets":
         """Every reference, contract, company number, postcode, date of birth and long surname of an area's lists."""
         words: set[str] = set()
-        for subjects in world.subjects.values():
+        worlds = [world] if world.later is None else [world, world.later]
+        for subjects in (rows for each in worlds for rows in each.subjects.values()):
             for subject in subjects:
                 words |= {subject.reference, subject.date_of_birth, *subject.postcodes}
                 words |= {*subject.company_numbers, subject.surname}
-        for suppliers in world.suppliers.values():
+        for suppliers in (rows for each in worlds for rows in each.suppliers.values()):
             for supplier in suppliers:
                 words |= {supplier.reference, supplier.contract_reference, supplier.company_number}
         for company in world.companies:

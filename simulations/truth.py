@@ -105,15 +105,16 @@ def _hindrance(mistakes: Mistakes) -> int:
     return max((len(order) - order.index(mistake) for mistake in mistakes), default=0)
 
 
-def held_by(lists: Mapping[str, Bonds], at_least: int) -> dict[str, dict[str, Mistakes]]:
-    """For every agency, its records of which at least so many of them hold one person or company, and the hindrance.
+def held_by(lists: Mapping[str, Bonds], at_least: int) -> dict[str, tuple[Pair, ...]]:
+    """For every agency, its records of which at least so many of them hold one person or company.
 
     Args:
         lists: what each member brings, by agency.
         at_least: how many must hold it, the agency itself among them.
 
     Returns:
-        By agency and reference: the mistakes in its way that `at_least` of the holders' records have least of.
+        By agency: a pair per record, with nobody as its sender; its mistakes are those of the record and of the easiest
+        others that it takes.
     """
     holders: defaultdict[Bond, dict[str, Mistakes]] = defaultdict(dict)
     for agency, bonds in lists.items():
@@ -121,16 +122,20 @@ def held_by(lists: Mapping[str, Bonds], at_least: int) -> dict[str, dict[str, Mi
             for bond, mistakes in ties.items():
                 known = holders[bond].get(agency)
                 holders[bond][agency] = mistakes if known is None else min(known, mistakes, key=_hindrance)
-    result: dict[str, dict[str, Mistakes]] = {agency: {} for agency in lists}
+    result = {}
     for agency, bonds in lists.items():
-        for reference, ties in bonds.records.items():
+        found = []
+        for reference, ties in sorted(bonds.records.items()):
             ways = [
-                mistakes | _others(holders[bond], agency, at_least - 1)
+                (mistakes | _others(holders[bond], agency, at_least - 1), bond[0])
                 for bond, mistakes in ties.items()
                 if len(holders[bond]) >= at_least
             ]
             if ways:
-                result[agency][reference] = min(ways, key=_hindrance)
+                easiest = min((way for way, _ in ways), key=_hindrance)
+                via = "+".join(sorted({by for _, by in ways}, reverse=True))
+                found.append(Pair(reference, "", via, easiest))
+        result[agency] = tuple(found)
     return result
 
 

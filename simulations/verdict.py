@@ -20,6 +20,10 @@ class Case:
     """What there is to find, in words."""
     own: Mapping[str, frozenset[str]]
     """By agency, the references of the list that it brought; empty for those who brought none."""
+    matching: int = 0
+    """For a number: records that match in the clear, by which the minimum is judged."""
+    total: int = 0
+    """For a sum: its addends in the clear."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,7 @@ def _learned(held: Holdings, key: Key) -> str:
         count = len(held.leads[key])
         return f"{count:,} of its own record{'s' if count != 1 else ''}"
     if key in held.numbers:
-        number = held.numbers[key]
-        return "under the minimum" if number is None else f"{number:,}"
+        return held.numbers[key].words
     return "nothing of matches"
 
 
@@ -116,10 +119,24 @@ def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[st
         return
     if leads:
         yield f"holds {len(leads)} leads, and may know {declaration.words}"
-    if declaration.knows is not Knows.NUMBER and case.key in held.numbers:
+    if declaration.knows is Knows.NUMBER:
+        yield from _number(held, declaration, case)
+    elif case.key in held.numbers:
         yield f"holds a result, and may know {declaration.words}"
     if declaration.knows is Knows.NOTHING and case.key in held.counted:
         yield f"its audit log tells more than sizes, and it may know {declaration.words}"
+
+
+def _number(held: Holdings, declaration: Declaration, case: Case) -> Iterator[str]:
+    told = held.numbers.get(case.key)
+    if told is None:
+        yield "holds no result, and may know one"
+    elif case.clear is not None:
+        wanted = declaration.tell(case.matching, case.total)
+        if told.told and not wanted.told:
+            yield f"holds a result from {case.matching} matches, under the minimum of {declaration.minimum}"
+        elif told != wanted:
+            yield f"holds {told.words}, and the files in the clear give {wanted.words}"
 
 
 def _difference(named: Iterable[str], wanted: frozenset[str]) -> Iterator[str]:

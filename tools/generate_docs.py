@@ -4,13 +4,15 @@
 them with what is committed.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 from blindmatch.node.agreements.groups import alike
 from blindmatch.protocol import agreement as terms
+from blindmatch.protocol import threshold as circle
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
-from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Event, Role, State
-from blindmatch.protocol.match.table import Transitions
+from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Role, State
 from blindmatch.protocol.number import TRANSITIONS as OF_NUMBERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,10 +22,10 @@ BEGIN, END = "<!-- made by `make docs`: begin -->", "<!-- made by `make docs`: e
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
 
-HEAD = """# The states of one edge
+HEAD = """# The states of one edge, and of one threshold
 
-Drawn from `TRANSITIONS` in `protocol/match/table.py` and `protocol/number/table.py` by `make docs`; a test compares this page with the
-tables.
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/match/table.py`, `protocol/number/table.py` and
+`protocol/threshold/states.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -31,52 +33,62 @@ before and comes again after a crash. Everything else is refused: with the code 
 *italics*), and as a defect of our own where not.
 """
 
-Part = tuple[str, Role, Transitions, str]
+States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
+Part = tuple[str, States, frozenset[StrEnum], str]
 PARTS: tuple[Part, ...] = (
     (
         "Receiver",
-        Role.RECEIVER,
-        TRANSITIONS,
+        TRANSITIONS[Role.RECEIVER],
+        FROM_PEER,
         "The receiver learns which of its own elements the sender holds.",
     ),
     (
         "Sender",
-        Role.SENDER,
-        TRANSITIONS,
+        TRANSITIONS[Role.SENDER],
+        FROM_PEER,
         "The sender learns the receiver's number of elements, and nothing about any of them.",
     ),
     (
         "Receiver of a count or a sum",
-        Role.RECEIVER,
-        OF_NUMBERS,
+        OF_NUMBERS[Role.RECEIVER],
+        FROM_PEER,
         "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
     ),
     (
         "Sender of a count or a sum",
-        Role.SENDER,
-        OF_NUMBERS,
+        OF_NUMBERS[Role.SENDER],
+        FROM_PEER,
         "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+    ),
+    (
+        "Member of a threshold",
+        circle.TRANSITIONS[circle.Role.MEMBER],
+        circle.FROM_PEER,
+        "A threshold's member learns which of its own elements enough members hold.",
+    ),
+    (
+        "Collector of a threshold",
+        circle.TRANSITIONS[circle.Role.COLLECTOR],
+        circle.FROM_PEER,
+        "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
 )
 
 
-def _words(event: Event) -> str:
-    return f"*{event}*" if event in FROM_PEER else str(event)
-
-
-def _diagram(role: Role, table: Transitions) -> list[str]:
+def _diagram(states: States) -> list[str]:
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {State.PREPARING}"]
-    for state, events in table[role].items():
+    for state, events in states.items():
         lines += [
             f"    {state} --> {after}: {event}" for event, after in events.items() if after is not state
         ]
     return [*lines, f"    {State.CLOSED} --> [*]", "```"]
 
 
-def _staying(role: Role, table: Transitions) -> list[str]:
+def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
     lines = ["| state | stays there on |", "|---|---|"]
-    for state, events in table[role].items():
-        words = [_words(event) for event, after in events.items() if after is state]
+    for state, events in states.items():
+        staying = [event for event, after in events.items() if after is state]
+        words = [f"*{event}*" if event in from_peer else str(event) for event in staying]
         lines.append(f"| {state} | {', '.join(words) or 'nothing'} |")
     return lines
 
@@ -84,8 +96,9 @@ def _staying(role: Role, table: Transitions) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for title, role, table, sentence in PARTS:
-        lines += [f"## {title}", "", sentence, "", *_diagram(role, table), "", *_staying(role, table), ""]
+    for title, states, from_peer, sentence in PARTS:
+        lines += [f"## {title}", "", sentence, ""]
+        lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
 
 
@@ -104,10 +117,16 @@ def leakage() -> str:
     lines += [
         f"| `threshold` | member | {_general(terms.member_learns(threshold))} |",
         f"| `threshold` | collector | {_general(terms.collector_learns(threshold, 'the collector'))} |",
+        f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
         f"| every one | both sides | {terms.both_learn()} |",
         f"| standing | both sides | {terms.standing_learn()} |",
     ]
     return "\n".join(lines)
+
+
+def _as_member(threshold: Threshold) -> str:
+    """The collector's sentence when it is one of the members."""
+    return terms.collector_learns(threshold, "a").replace("a collects", "The collector collects", 1)
 
 
 def _example(disclosure: Disclosure) -> Edge:

@@ -76,12 +76,17 @@ def sender_learns(edge: Edge) -> str:
 
 def member_learns(threshold: Threshold) -> str:
     """What each member of a threshold gets to know."""
+    others = len(threshold.members) - 1
+    who = (
+        "with records of all the others"
+        if threshold.at_least > others
+        else f"with records of at least {threshold.at_least - 1} of the others, not of which"
+    )
     return (
-        f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key with records of at "
-        f"least {threshold.at_least - 1} of the others, not of which; when fewer than {threshold.minimum_count:,} keys "
-        "are shared so widely, nobody learns any. It sees how many records each of the others compared, their rates, "
-        "and when. Nobody can try a guess: only the keys of the records that a member brings are compared, and each of "
-        "the others must take part."
+        f"Each of {', '.join(threshold.agencies)} learns which of its own records share a match key {who}; when fewer "
+        f"than {threshold.minimum_count:,} keys are shared so widely, nobody learns any. It sees how many records each "
+        "of the others compared, their rates, and when. A key can be tried only as that of a record that a member "
+        "brings, fixed before it learns anything, and only while all the others take part."
     )
 
 

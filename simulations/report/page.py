@@ -8,20 +8,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from blindmatch.simulations.outcome import (
-    LINKS,
-    AreaOutcome,
-    Comparison,
-    FoundLead,
-    Outcome,
-    Score,
-    by_kind,
-    by_link,
-    kind_words,
-)
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Outcome
 from blindmatch.simulations.report.learned import learned
+from blindmatch.simulations.report.numbers import numbers, tallies
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
+from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
 
 EXAMPLES = 12
 """Missed and false leads that the page lists one by one; `summary.json` has all."""
@@ -108,7 +100,7 @@ def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
 def _area(area: AreaOutcome) -> str:
     groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
-    return f"<h3>{escape(area.name)}</h3>{asked}"
+    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:

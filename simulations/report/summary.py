@@ -6,16 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from blindmatch.simulations.outcome import (
-    AreaOutcome,
-    Comparison,
-    FoundLead,
-    Outcome,
-    Score,
-    Traffic,
-    by_kind,
-    by_link,
-)
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Number, Outcome, Tally, Traffic
+from blindmatch.simulations.score import Score, by_kind, by_link
 
 FORMAT = 1
 DIGITS = 4
@@ -70,8 +62,9 @@ def _score(score: Score) -> dict[str, Any]:
 def traffic_total(outcome: Outcome) -> Traffic:
     """What all receivers' nodes sent and received."""
     total = Traffic()
-    for comparison in outcome.comparisons:
-        total += comparison.traffic
+    every: list[Comparison | Number | Tally] = [*outcome.comparisons, *outcome.numbers, *outcome.tallies]
+    for each in every:
+        total += each.traffic
     return total
 
 
@@ -84,6 +77,19 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
     }
 
 
+def _wire(area: AreaOutcome) -> list[dict[str, Any]]:
+    every: list[Comparison | Number] = [*area.comparisons, *area.numbers]
+    return [
+        {
+            "receiver": each.receiver,
+            "sender": each.sender,
+            "disclosure": each.disclosure,
+            **_traffic(each.traffic),
+        }
+        for each in every
+    ]
+
+
 def _area(area: AreaOutcome) -> dict[str, Any]:
     return {
         "id": area.id,
@@ -91,6 +97,43 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
         "receipts": area.receipts,
         "comparisons": [_comparison(comparison) for comparison in area.comparisons],
         "totals": _score(Score.of(area.comparisons)),
+        # Only where there are any: a result without them reads as it always did.
+        **({"numbers": [_number(number) for number in area.numbers]} if area.numbers else {}),
+        **({"thresholds": [_tally(tally) for tally in area.tallies]} if area.tallies else {}),
+    }
+
+
+def _tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "threshold": tally.threshold,
+        "collector": tally.collector,
+        "members": list(tally.members),
+        "at_least": tally.at_least,
+        "minimum": tally.minimum,
+        "band": tally.band,
+        "told": tally.told.low if tally.told.told else None,
+        "clear": tally.clear,
+        "keys": tally.keys,
+        "expected": {"true": tally.expected_true, "false": tally.expected_false},
+    }
+
+
+def _number(number: Number) -> dict[str, Any]:
+    told = number.told
+    return {
+        "receiver": number.receiver,
+        "sender": number.sender,
+        "disclosure": number.disclosure,
+        "value": number.value,
+        "minimum": number.minimum,
+        "band": number.band,
+        "told": {"low": told.low, "high": told.high} if told.told else None,
+        "clear": number.clear,
+        "truth": number.truth,
+        "reported_to": list(number.reported_to),
+        "records": {"receiver": number.receiver_records, "sender": number.sender_records},
+        "elements": {"receiver": number.receiver_elements, "sender": number.sender_elements},
+        "keys": number.keys,
     }
 
 
@@ -137,14 +180,8 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
                     "id": area.id,
                     "agreements": dict(area.agreements),
                     "seconds": {step: round(seconds, 2) for step, seconds in area.seconds.items()},
-                    "wire": [
-                        {
-                            "receiver": comparison.receiver,
-                            "sender": comparison.sender,
-                            **_traffic(comparison.traffic),
-                        }
-                        for comparison in area.comparisons
-                    ],
+                    "wire": _wire(area),
+                    "thresholds": {tally.threshold: _traffic(tally.traffic) for tally in area.tallies},
                 }
                 for area in outcome.areas
             ],

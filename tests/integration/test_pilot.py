@@ -13,11 +13,12 @@ from blindmatch.node.home import Node
 from blindmatch.node.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.deploy import MARK, prepare_folder
-from blindmatch.simulations.exchange import ROUND_SERVICE
-from blindmatch.simulations.outcome import by_kind
+from blindmatch.simulations.exchange import ROUND_SERVICES
+from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario import load_scenario, scenario_names
+from blindmatch.simulations.score import by_kind
 from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
@@ -179,7 +180,7 @@ def test_the_recording_is_complete(pilot):
                 other = Counter(e["sha256"] for e in theirs if (e["peer"], e["direction"]) == (police, there))
                 assert mine == other
             rounds = [
-                e for e in own if e["peer"] == comparison.sender and e["method"].startswith(ROUND_SERVICE)
+                e for e in own if e["peer"] == comparison.sender and e["method"].startswith(ROUND_SERVICES)
             ]
             assert sum(comparison.traffic.messages.values()) == len(rounds) > 6
             for direction in ("sent", "received"):
@@ -239,6 +240,36 @@ def test_the_report_tells_what_happened(pilot, tmp_path):
         assert comparison.sender in text
     assert "all seven areas" in text.lower()
     assert "Declarations are violated" not in text
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_list_that_changes_between_two_rounds(tmp_path, processes):
+    """The council's file is imported anew: the second round is right by the new file, and nothing else is left."""
+    police, council = "ashmoor-police", "upper-ashmoor-council"
+    scenario = load_scenario("pilot")
+    area = scenario.areas[0]
+    (pact,) = area.pacts
+    group = pact.groups[0].model_copy(update={"senders": (council,)})
+    steps = (
+        Step(do="run", agency=police),
+        Step(do="change", agency=council, records=300),
+        Step(do="run", agency=police),
+    )
+    changes = {
+        "agencies": tuple(agency for agency in area.agencies if agency.id in {police, council}),
+        "pacts": (pact.model_copy(update={"groups": (group,)}),),
+        "steps": steps,
+    }
+    scenario = scenario.model_copy(update={"areas": (area.model_copy(update=changes),)})
+    outcome = run(scenario, Options(tmp_path / "out", SEED, SCALE, processes))
+    assert outcome.violations == ()
+    before, after = outcome.comparisons
+    world = build_world(scenario, scenario.areas[0], seed=SEED, scale=SCALE)
+    for comparison, then in ((before, world), (after, world.changed(council))):
+        assert comparison.sender_records > 0
+        wanted = {pair.receiver for pair in then.truth(police, council)}
+        assert set(comparison.found) <= wanted
+    assert set(before.found) != set(after.found)
 
 
 def test_a_folder_that_no_simulation_made_is_left_alone(tmp_path):

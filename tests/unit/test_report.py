@@ -7,22 +7,19 @@ from html.parser import HTMLParser
 import pytest
 
 from blindmatch.simulations.mistakes import Mistake
-from blindmatch.simulations.outcome import (
+from blindmatch.simulations.outcome import AreaOutcome, FoundLead, Outcome, Traffic
+from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
+from blindmatch.simulations.report.parts import bar, octets
+from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.score import (
     LINKS,
-    AreaOutcome,
-    FoundLead,
-    Outcome,
     Score,
-    Traffic,
     by_kind,
     by_link,
     judge,
     kinds_by_record,
     links_by_record,
 )
-from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
-from blindmatch.simulations.report.parts import bar, octets
-from blindmatch.simulations.scenario import load_scenario
 from blindmatch.simulations.truth import Pair
 from blindmatch.simulations.verdict import Finding, Verdict, Violation
 from blindmatch.simulations.world import build_world
@@ -76,7 +73,7 @@ def outcome(world):
         (comparison,),
         1,
         {"round": 1.5},
-        Verdict(findings, nodes=2),
+        verdict=Verdict(findings, nodes=2),
     )
     return Outcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
 

@@ -63,19 +63,25 @@ def test_elements_are_found_as_often_as_the_formula_says():
     count, at_least = 40, 3
     shape = Shape.of(at_least, (count,) * 3)
     derivation = Derivation(b"b" * 32, shape)
-    trials, seen = 60, 0
+    trials, seen, lost = 60, 0, 0
     for trial in range(trials):
         common = outputs(1, 1_000 + trial)
         lists = [np.concatenate((common, outputs(count - 1, 10 * trial + i))) for i in range(3)]
         placings = [Placing(derivation, held, shape.bins) for held in lists]
         for pair in range(PAIRS):
+            found = []
             for winners in zip(*(placing.pair(pair) for placing in placings), strict=True):
                 where = [np.flatnonzero(each == 0).tolist() for each in winners]
-                seen += where[0] == where[1] == where[2] != []
+                found.append(where[0] == where[1] == where[2] != [])
+            seen += sum(found)
+            lost += not any(found)
     q, others = 1 - 1 / shape.bins, 3 * (count - 1)
     single = (1 - q ** (others + 1)) / ((others + 1) * (1 - q))
     drawn = trials * TABLES
     assert abs(seen - drawn * single) < 6 * math.sqrt(drawn * single * (1 - single))
+    # One order for both tables of a pair would lose a third more in both.
+    neither, drawn = 1 - 2 * single + q**others, trials * PAIRS
+    assert abs(lost - drawn * neither) < 6 * math.sqrt(drawn * neither * (1 - neither))
 
 
 def test_who_holds_the_same_puts_the_same_into_the_same_bins():

@@ -92,14 +92,15 @@ def test_a_threshold_counts_agencies_not_records():
         "b": Bonds({"B1": {("person", 1): NONE}, "B2": {("person", 1): DATE}}, NONE),
         "c": Bonds({"C1": {("person", 1): DATE}, "C2": {("person", 3): NONE}}, NONE),
     }
-    two = held_by(lists, 2)
+    two = {agency: {pair.receiver: pair for pair in found} for agency, found in held_by(lists, 2).items()}
     assert {agency: set(found) for agency, found in two.items()} == {
         "a": {"A1"},
         "b": {"B1", "B2"},
         "c": {"C1"},
     }
     # The easiest of the others stands for them: C1's own missing date and B1's clean record.
-    assert two["c"]["C1"] == DATE
-    assert two["a"]["A1"] == TYPO
-    assert held_by(lists, 3)["a"]["A1"] == TYPO | DATE
+    assert two["c"]["C1"].mistakes == DATE
+    assert two["a"]["A1"].mistakes == TYPO
+    assert two["a"]["A1"].via == "person"
+    assert held_by(lists, 3)["a"][0].mistakes == TYPO | DATE
     assert not any(held_by({"a": lists["a"], "c": lists["c"]}, 3).values())

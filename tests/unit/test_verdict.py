@@ -8,7 +8,7 @@ from blindmatch.node.results import ResultLead
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
 from blindmatch.simulations.clear import Clear
-from blindmatch.simulations.declared import Knows, declarations
+from blindmatch.simulations.declared import WITHHELD, Knows, Told, declarations
 from blindmatch.simulations.holdings import Holdings
 from blindmatch.simulations.sightings import Secrets, search_files
 from blindmatch.simulations.verdict import Case, judge_nodes
@@ -61,7 +61,7 @@ def test_what_is_declared_is_no_violation():
     [
         (replace(SENDER, leads={KEY: (lead("V1"),)}), "holds 1 leads"),
         (replace(SENDER, counted=frozenset({KEY})), "audit log"),
-        (replace(SENDER, numbers={KEY: 1}), "holds a result"),
+        (replace(SENDER, numbers={KEY: Told(True, 1, 1)}), "holds a result"),
         (replace(SENDER, unexplained=("3 rows of table hints",)), "left behind: 3 rows of table hints"),
         (replace(SENDER, in_the_clear=("serve.log: 1 values in the clear",)), "in the clear: serve.log"),
         (replace(SENDER, leads={("ee" * 16, EDGE): (lead("V1"),)}), "none of this area's"),
@@ -83,6 +83,67 @@ def test_each_violation_is_caught(holdings, words):
     assert words in violation.what
 
 
+COUNTED = replace(CASE, matching=7)
+
+
+@pytest.mark.parametrize("agency", [POLICE, BOARD])
+@pytest.mark.parametrize(
+    ("told", "matching", "words"),
+    [
+        (Told(True, 7, 7), 7, ""),
+        (WITHHELD, 4, ""),
+        (Told(True, 4, 4), 4, "under the minimum of 5"),
+        (Told(True, 8, 8), 7, "holds 8, and the files in the clear give 7"),
+        (WITHHELD, 7, "holds withheld"),
+        (Told(True, 5, 9), 7, "holds 5 to 9"),
+        (None, 7, "holds no result"),
+    ],
+)
+def test_a_number_is_right_in_its_band_and_not_under_the_minimum(agency, told, matching, words):
+    holdings = Holdings(agency, numbers={} if told is None else {KEY: told})
+    found = judge_nodes([holdings], COUNT, [replace(CASE, matching=matching)]).violations
+    assert len(found) == bool(words)
+    assert words in "".join(each.what for each in found)
+
+
+def test_who_may_know_a_number_may_know_no_record():
+    (violation,) = judge_nodes(
+        [Holdings(BOARD, leads={KEY: (lead("P1"),)}, numbers={KEY: Told(True, 7, 7)})], COUNT, [COUNTED]
+    ).violations
+    assert "holds 1 leads" in violation.what
+
+
+def test_a_sender_that_counts_may_log_it_and_not_keep_it():
+    counting = Holdings(COUNCIL, {KEY: "sender"}, counted=frozenset({KEY}))
+    assert judge_nodes([counting], COUNT, [COUNTED]).violations == ()
+    (violation,) = judge_nodes(
+        [replace(counting, numbers={KEY: Told(True, 7, 7)})], COUNT, [COUNTED]
+    ).violations
+    assert "holds a result" in violation.what
+
+
+def test_bands_sums_and_steps():
+    def of(agency, **terms):
+        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), **terms)
+        return next(each for each in declared(edge) if each.agency == agency)
+
+    banded = of(POLICE, minimum_count=7, band=5)
+    assert [banded.tell(n, 0) for n in (6, 7, 9, 10)] == [
+        WITHHELD,
+        Told(True, 7, 9),
+        Told(True, 7, 9),
+        Told(True, 10, 14),
+    ]
+    sums = declared(edge_between(POLICE, COUNCIL, disclosure=Disclosure.SUM, value="contract_value"))
+    (adding,) = [each for each in sums if each.agency == POLICE]
+    assert adding.tell(4, 900) == WITHHELD
+    assert adding.tell(5, 900) == Told(True, 900, 900)
+    shared = replace(threshold_between([POLICE, COUNCIL], 2, BOARD), band=4)
+    (collector,) = [each for each in declared(thresholds=[shared], collector=BOARD) if each.agency == BOARD]
+    assert collector.tell(2, 0) == WITHHELD
+    assert collector.tell(7, 0) == Told(True, 4, 4)
+
+
 def test_facts_are_those_that_are_agreed():
     honest = replace(HONEST, leads={KEY: (lead("P1", contract_reference="C7"),)})
     assert judge_nodes([honest], FACTS, [CASE]).violations == ()
@@ -102,7 +163,7 @@ def test_declarations_follow_the_agreement():
     assert {each.agency: each.knows for each in threshold} == {
         POLICE: Knows.RECORDS,
         COUNCIL: Knows.RECORDS,
-        BOARD: Knows.TALLY,
+        BOARD: Knows.NUMBER,
     }
 
 

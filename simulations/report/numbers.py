@@ -1,0 +1,80 @@
+"""The page's tables of counts, sums and thresholds' numbers: what was told, beside what it is in the clear and in truth."""
+
+from collections.abc import Sequence
+from html import escape
+
+from blindmatch.simulations.outcome import Number, Tally
+from blindmatch.simulations.report.parts import octets, row, table
+
+_HEADINGS = (
+    ("Told to", False),
+    ("About", False),
+    ("What", False),
+    ("Minimum", True),
+    ("Steps", True),
+    ("Told", True),
+    ("By the same keys, exactly", True),
+    ("In truth", True),
+    ("Passed on to", False),
+    ("Bytes", True),
+)
+
+
+def numbers(found: Sequence[Number]) -> str:
+    """Counts and sums of one area; nothing where there are none."""
+    if not found:
+        return ""
+    words = (
+        '<p class="quiet">A count or a sum tells one number, in steps and not under a minimum. The exact numbers stand here '
+        "because a simulation has both files; no party has them but the sender's node, while it holds a small result back.</p>"
+    )
+    return words + table(_HEADINGS, [_row(number) for number in found])
+
+
+def tallies(found: Sequence[Tally]) -> str:
+    """What collectors of thresholds were told; nothing where there are none."""
+    headings = (
+        ("Threshold", False),
+        ("Collector", False),
+        ("Held by", False),
+        ("Minimum", True),
+        ("Steps", True),
+        ("Match keys, told", True),
+        ("Exactly", True),
+        ("Bytes", True),
+    )
+    rows = [
+        row(
+            [
+                (escape(each.threshold), False),
+                (escape(each.collector), False),
+                (escape(f"at least {each.at_least} of {', '.join(each.members)}"), False),
+                (f"{each.minimum:,}", True),
+                (f"{each.band:,}", True),
+                (escape(each.told.words), True),
+                ("unknown" if each.clear is None else f"{each.clear:,}", True),
+                (octets(each.traffic.total("sent") + each.traffic.total("received")), True),
+            ]
+        )
+        for each in found
+    ]
+    return table(headings, rows) if rows else ""
+
+
+def _row(number: Number) -> str:
+    what = f"sum of {number.value}" if number.value else "records that match"
+    size = octets(number.traffic.total("sent") + number.traffic.total("received"))
+    return row(
+        [
+            (escape(number.receiver), False),
+            (escape(number.sender), False),
+            (escape(what), False),
+            (f"{number.minimum:,}", True),
+            (f"{number.band:,}", True),
+            (escape(number.told.words), True),
+            ("unknown" if number.clear is None else f"{number.clear:,}", True),
+            (f"{number.truth:,}", True),
+            (escape(", ".join(number.reported_to)), False),
+            (size, True),
+        ]
+    )
