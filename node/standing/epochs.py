@@ -5,6 +5,9 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.audit import AuditEvent
@@ -17,6 +20,9 @@ from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES
+from blindmatch.protocol.linkage import load_schema
+from blindmatch.protocol.linkage.keys import dump as dump_keys
+from blindmatch.protocol.linkage.keys import load as load_keys
 from blindmatch.protocol.match import Role
 from blindmatch.protocol.standing import Base, Epoch, ListSize, Own, Received, Sent, Table
 
@@ -26,6 +32,9 @@ ASIDE = ".check-"
 """How the folders begin in which single records are read, sealed; one that is left behind by a crash is cleared away."""
 
 _ASIDE_SECONDS = 3_600
+
+_KEYS = "keys"
+"""Compiling takes a third of a second, as long as a small delta round: the result is kept."""
 
 
 def stands(agreement: Agreement, edge: Edge) -> bool:
@@ -82,15 +91,16 @@ class Kept:
         return Received(own, Table(arrays["table"], arrays["came"]))
 
 
-def keep_sent(vault: Vault, version: bytes, sent: Sent) -> None:
-    """Write a version of the sender's list."""
-    vault.write(version, {**_arrays(sent.own), "fillers": sent.fillers})
+def keep_sent(vault: Vault, version: bytes, sent: Sent, agreed: Exchanged) -> None:
+    """Write a version of the sender's list, and the epoch's match keys."""
+    vault.write(version, {**_arrays(sent.own), "fillers": sent.fillers, _KEYS: _keys(agreed)})
 
 
-def keep_received(vault: Vault, version: bytes, received: Received) -> None:
-    """Write a version of the receiver's list and the sender's table."""
+def keep_received(vault: Vault, version: bytes, received: Received, agreed: Exchanged) -> None:
+    """Write a version of the receiver's list and the sender's table, and the epoch's match keys."""
     table = received.table
-    vault.write(version, {**_arrays(received.own), "table": table.rows, "came": table.came})
+    arrays = {**_arrays(received.own), "table": table.rows, "came": table.came, _KEYS: _keys(agreed)}
+    vault.write(version, arrays)
 
 
 def vault_of(node: Node, epoch: bytes, edge: str) -> Vault:
@@ -106,14 +116,16 @@ def kept(node: Node, agreement: Agreement, row: EpochRow) -> Kept:
     """
     if not row.secret:
         raise StoreError("the epoch has ended", hint="Run a round: it begins a new one.")
-    agreed = exchanged(agreement, node.store.edge(row.epoch, row.edge))
+    vault = vault_of(node, row.epoch, row.edge)
+    keys = load_keys(vault.read_one(row.rounds[-1], _KEYS).tobytes(), load_schema(agreement.schema))
+    agreed = exchanged(agreement, node.store.edge(row.epoch, row.edge), keys)
     local, seed = row.secret[:SEED_BYTES], row.secret[SEED_BYTES:]
     return Kept(
         row=row,
         agreed=agreed,
         epoch=Epoch(agreed.context, local, seed),
         edge=agreement.edge(row.edge),
-        vault=vault_of(node, row.epoch, row.edge),
+        vault=vault,
     )
 
 
@@ -298,6 +310,11 @@ def _over(node: Node, row: EpochRow, now: float) -> str:
     if now >= held.agreement.expires:
         return f"the agreement expired on {terms.when(held.agreement.expires)}"
     return ""
+
+
+def _keys(agreed: Exchanged) -> npt.NDArray[np.uint8]:
+    """The match keys as they were compiled when the epoch began."""
+    return np.frombuffer(dump_keys(agreed.compiled), dtype=np.uint8)
 
 
 def _arrays(own: Own) -> Arrays:
