@@ -9,9 +9,11 @@ from sqlalchemy import Table, func, select
 
 from blindmatch.node import results
 from blindmatch.node.home import Node
+from blindmatch.node.numbers import NumberResult
 from blindmatch.node.results import ResultLead, Tally
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.store.schema import metadata
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.declared import WITHHELD, Told
 from blindmatch.simulations.sightings import Secrets, search_files
 
@@ -69,20 +71,37 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     leads = {
         (row.round_id.hex(), row.edge): tuple(results.load(node, row.round_id, row.edge)) for row in rows
     }
+    told = {(each.round, each.edge): told_number(each) for each in _numbers(node)}
     tallies = dict(_tallies(node, rows))
     folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
     return Holdings(
         agency=node.agency,
         roles=roles,
         leads={key: found for key, found in leads.items() if found},
-        numbers=tallies,
+        numbers=told | tallies,
         counted=frozenset(_counted(node, [key for key, role in roles.items() if role != "sender"])),
         unexplained=(
-            *_unexplained(node, {"leads": sum(map(len, leads.values())), "tallies": len(tallies)}),
+            *_unexplained(
+                node, {"leads": sum(map(len, leads.values())), "numbers": len(told), "tallies": len(tallies)}
+            ),
             *_left_files(node),
         ),
         in_the_clear=tuple(search_files(folders, secrets)),
     )
+
+
+def told_number(result: NumberResult) -> Told:
+    """A kept count or sum as it was told."""
+    if result.disclosure == Disclosure.SUM.value:
+        amount = result.total * result.band
+        return Told(result.told, amount, amount)
+    return Told(result.told, result.low, result.high)
+
+
+def _numbers(node: Node) -> Iterator[NumberResult]:
+    """Of own rounds, and those that others reported."""
+    for row in node.store.numbers():
+        yield NumberResult.from_json(row.payload)
 
 
 def told_tally(tally: Tally) -> Told:

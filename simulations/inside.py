@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
-from blindmatch.node import agreements, runner, server
+from blindmatch.node import agreements, reporting, runner, server
 from blindmatch.node.agreements import Held, book
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.authority import Authority
@@ -82,6 +82,8 @@ class Inside:
                     if plan is None:
                         with self._clock.step("change"):
                             await asyncio.to_thread(self._change, step, held.values())
+                    elif step.do == "fetch":
+                        await self._fetch(held[plan.pact.id], step.agency)
                     else:
                         await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
@@ -163,6 +165,13 @@ class Inside:
             for comparison, name in plan.bindings(node.agency).items():
                 if name == given.collection:
                     agreements.bind(node, held, comparison, name)
+
+    async def _fetch(self, held: Held, agency: str) -> None:
+        """Get the numbers that others report to an agency."""
+        with self._clock.step("compare"):
+            for fetched in await reporting.fetch(self._nodes[agency], held.id):
+                if fetched.error is not None:
+                    raise fetched.error
 
     async def _compare(self, plan: Plan, held: Held, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""

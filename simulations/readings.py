@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from blindmatch.node import results
+from blindmatch.node import numbers, results
 from blindmatch.node.agreements import Held
+from blindmatch.node.attempts import EdgeOutcome, RoundOutcome
 from blindmatch.node.home import Node
-from blindmatch.node.runner import EdgeOutcome, RoundOutcome
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol import threshold
 from blindmatch.protocol.errors import LocalError, PeerError
@@ -15,7 +15,7 @@ from blindmatch.protocol.transcript import verify
 from blindmatch.simulations.clear import compare, share
 from blindmatch.simulations.declared import WITHHELD
 from blindmatch.simulations.exchange import EdgeResult, ThresholdResult
-from blindmatch.simulations.holdings import told_tally
+from blindmatch.simulations.holdings import told_number, told_tally
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.world import World
@@ -86,6 +86,7 @@ class Reading:
             traffic=traffic,
             receipt=receipt_is_good(both[0].store.edge(round_id, planned.id), keys, RECEIPT_TYPE),
             clear=compare(both, round_id, planned.id),
+            number=next(map(told_number, numbers.load(both[0], round_id, planned.id)), None),
             keys=edge.keys,
             expected_true=edge.expected_true,
             expected_false=edge.expected_false,

@@ -71,7 +71,7 @@ class Telling:
                     traffic=node.traffic(sender, self.turn) if sender not in met else Traffic(),
                     receipt=each.id in good,
                     clear=self._in_the_clear((receiver, sender), each.id, compare),
-                    number=next((_told(n) for n in shown.get("numbers", ()) if n["edge"] == each.id), None),
+                    number=next((_told(n) for n in shown["numbers"] if n["edge"] == each.id), None),
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],

@@ -34,19 +34,20 @@ WIRE_WORDS = {
 
 def _tiles(outcome: Outcome, score: Score) -> str:
     nodes = sum(area.verdict.nodes for area in outcome.areas)
+    elements = score.elements + sum(n.receiver_elements + n.sender_elements for n in outcome.numbers)
     traffic = traffic_total(outcome)
     tiles = [
         ("Areas", f"{len(outcome.areas)}"),
         ("Agencies, a node each", f"{nodes}"),
-        ("Comparisons", f"{score.comparisons}"),
-        ("Elements compared", f"{score.elements:,}"),
+        ("Comparisons", f"{score.comparisons + len(outcome.numbers)}"),
+        ("Elements compared", f"{elements:,}"),
         ("Leads", f"{score.true + score.false}"),
         ("False leads, expected", f"{score.expected_false:.1f}"),
         ("False leads, found", f"{score.false}"),
         ("Precision", percent(score.precision)),
         ("Recall", percent(score.recall)),
         ("Beyond what is declared", f"{len(outcome.violations)}"),
-        ("Receipts signed by both", f"{sum(area.receipts for area in outcome.areas)}"),
+        ("Receipts signed by all", f"{sum(area.receipts for area in outcome.areas)}"),
         ("On the wire", octets(traffic.total("sent") + traffic.total("received"))),
     ]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
@@ -89,6 +90,7 @@ def _comparison_row(comparison: Comparison) -> str:
 
 
 def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
+    """One table of all that one agency asked; of a threshold, what it was told as a member."""
     headings = [("Asked", False), ("Disclosure", False), *((name, True) for name in _HEADINGS)]
     rows = [_comparison_row(comparison) for comparison in comparisons]
     size = sum(c.traffic.total("sent") + c.traffic.total("received") for c in comparisons)
