@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from blindmatch.node import numbers, results
 from blindmatch.node.agreements import Held
-from blindmatch.node.attempts import EdgeOutcome, RoundOutcome
+from blindmatch.node.attempts import EdgeOutcome
 from blindmatch.node.home import Node
+from blindmatch.node.runner import RoundOutcome
 from blindmatch.node.store import EdgeRow
 from blindmatch.protocol import threshold
 from blindmatch.protocol.errors import LocalError, PeerError
