@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 NATIVE := $(wildcard protocol/*/native/*.c protocol/*/native/*.h)
 
-.PHONY: demo test lint proto bench bench-check peers install docs fuzz dudect clean
+.PHONY: demo test lint proto bench bench-check peers install docs fuzz dudect wheel clean
 
 demo: install
 	$(BIN)/blindmatch simulate pilot --out pilot
@@ -46,6 +46,10 @@ fuzz:
 
 dudect:
 	$(PYTHON) tools/kernel_checks.py timing
+
+# The wheel and the sdist, built, tried in clean environments with and without a compiler, and left in ./dist. Minutes.
+wheel:
+	$(PYTHON) tools/wheel_checks.py dist
 
 install: $(STAMP)
 

@@ -34,7 +34,9 @@ _UNTOLD = frozenset({PeerCode.UNSIGNED_AGREEMENT, PeerCode.UNKNOWN_AGREEMENT})
 _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 """Failures after which the same round can still be finished, once somebody has put right what was wrong."""
 
-ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value})
+_DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
+
+ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
 """States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
 
 
@@ -61,6 +63,12 @@ class EdgeOutcome:
     sent_bytes: int = 0
     received_bytes: int = 0
     seconds: float = 0.0
+    delta: int = 0
+    """The delta round's number in its epoch; 0 for a full round."""
+    added: int = 0
+    """Of a delta round: our records that are new or changed."""
+    removed: int = 0
+    """Likewise: gone or changed."""
     code: str = ""
     reason: str = ""
     hint: str = ""
@@ -136,6 +144,7 @@ async def run_edge(
         leads=edge.leads,
         number=numbers.words(node, row.round_id, row.edge),
         **edge.expected,
+        **(edge.delta if isinstance(edge, ReceivingEdge) else {}),
         receiver_elements=ours,
         sender_elements=theirs,
         sent_bytes=edge.sent,
@@ -191,9 +200,11 @@ def outcome_of(
     if error is not None:
         if isinstance(error, RefusalError):
             code = error.reason.value
+            if error.reason is PeerCode.DIVERGED:
+                hint = _DIVERGED
         elif isinstance(error, PeerError):
             code = error.code.value
         else:
             code = "agreement" if not isinstance(error, LocalError) else "local"
-        reason, hint = error.message, error.hint
+        reason, hint = error.message, error.hint or hint
     return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts

@@ -22,7 +22,13 @@ from blindmatch.node.convert.status import error_from_status
 from blindmatch.node.home import Node
 from blindmatch.node.pki import CertificateInfo
 from blindmatch.node.wire import UNREADABLE, Direction, WatchedChannel, WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, number_pb2_grpc, threshold_pb2_grpc
+from blindmatch.proto.v1 import (
+    agreement_pb2_grpc,
+    match_pb2_grpc,
+    number_pb2_grpc,
+    standing_pb2_grpc,
+    threshold_pb2_grpc,
+)
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -49,6 +55,7 @@ class Peer:
     number: number_pb2_grpc.NumberStub
     reports: number_pb2_grpc.ReportsStub
     thresholds: threshold_pb2_grpc.ThresholdsStub
+    standing: standing_pb2_grpc.StandingRoundsStub
     call_seconds: float
     traffic: Traffic
 
@@ -178,6 +185,7 @@ async def connect(
             number_pb2_grpc.NumberStub(watched),  # type: ignore[no-untyped-call]
             number_pb2_grpc.ReportsStub(watched),  # type: ignore[no-untyped-call]
             threshold_pb2_grpc.ThresholdsStub(watched),  # type: ignore[no-untyped-call]
+            standing_pb2_grpc.StandingRoundsStub(watched),  # type: ignore[no-untyped-call]
             settings.service.call_seconds,
             traffic,
         )

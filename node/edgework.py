@@ -23,7 +23,7 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import State, Terms, Workspace
+from blindmatch.protocol.match import ElementSource, State, Terms, Workspace
 from blindmatch.protocol.transcript import Signed
 
 Key = tuple[bytes, str]
@@ -221,20 +221,27 @@ class EdgeWork(Work[AnySession], Generic[AnySession]):
     def _total(self, session: AnySession) -> int:
         """Chunks of the exchange."""
 
+    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+        """This side's tokens, elements and facts."""
+        return prepare(self._node, self._agreement, row, agreed, self._files.scratch)
+
     def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
         """What a session is made of, the same after a crash as before."""
-        made = prepare(self._node, self._agreement, row, agreed, self._files.scratch)
-        terms = Terms(
+        made = self._bring(row, agreed)
+        return made, self._session_terms(row, made.elements)
+
+    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> Terms:
+        """The same for elements that are there."""
+        return Terms(
             seed=row.seed,
             signer=self._node.keys.identity,
             peer_key=self._party.identity_key,
-            elements=made.elements,
+            elements=elements,
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
             computer=self._engine.computing,
         )
-        return made, terms
 
     def _save(self, session: AnySession) -> None:
         snapshot = session.snapshot()

@@ -83,11 +83,19 @@ class Facts:
         facts_of: the facts of one of the selected records, by its place among them.
         names: the agreement's list.
         size: bytes per element.
+        in_order: the order in which records that share an element tell their facts; else the collection's.
     """
 
     def __init__(
-        self, tokens: Tokens, facts_of: Callable[[int], Mapping[str, str]], names: Sequence[str], size: int
+        self,
+        tokens: Tokens,
+        facts_of: Callable[[int], Mapping[str, str]],
+        names: Sequence[str],
+        size: int,
+        *,
+        in_order: Callable[[Indices], Indices] = lambda records: records,
     ) -> None:
+        self._in_order = in_order
         self._tokens = tokens
         self._facts_of = facts_of
         self._names = names
@@ -98,6 +106,6 @@ class Facts:
         out = np.zeros((len(indices), self._size), dtype=np.uint8)
         for row, element in enumerate(indices.tolist()):
             if self._tokens.key_index[element] != FILLER:
-                records = (self._facts_of(int(r)) for r in self._tokens.holders_of(element))
+                records = (self._facts_of(int(r)) for r in self._in_order(self._tokens.holders_of(element)))
                 out[row] = np.frombuffer(pack(records, self._names, self._size), dtype=np.uint8)
         return out

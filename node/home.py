@@ -1,7 +1,7 @@
 """A node's data folder, open: settings, keys, store and audit log in one object.
 
 ```
-node.toml  keys.json  node.db  audit.head  tls/  collections/  rounds/
+node.toml  keys.json  node.db  audit.head  tls/  collections/  rounds/  epochs/
 ```
 """
 
@@ -144,6 +144,11 @@ class Node:
     def collections_dir(self) -> Path:
         """Where the collections' sealed files are."""
         return self.home / "collections"
+
+    @property
+    def epochs_dir(self) -> Path:
+        """Where open epochs of standing agreements keep their lists, sealed."""
+        return self.home / "epochs"
 
     @property
     def rounds_dir(self) -> Path:

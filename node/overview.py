@@ -26,8 +26,10 @@ _RUN = frozenset({Role.RECEIVER.value, Circle.COLLECTOR.value})
 OUR_FAULT = "local"
 """The code of what this node's own officers must put right; nobody is waited for."""
 
-_ANSWERED = frozenset({State.MATCHED.value, State.SIGNED.value, State.RELEASING.value})
-"""States in which all has been disclosed, or may have been: a withdrawal stops nothing more."""
+_ANSWERED = frozenset(
+    state.value for state in (State.MATCHED, State.INFORMED, State.SIGNED, State.RELEASING, State.ANSWERED)
+)
+"""States in which all has been disclosed, or may have been: only a receipt is left, and a withdrawal does not stop it."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def _whole(node: Node, held: Held, rows: Iterable[EdgeRow]) -> list[EdgeView]:
 
 def _view(row: EdgeRow, held: Held) -> EdgeView:
     state, code, reason = row.state, row.code, row.reason
-    if row.running and held.left and row.state not in _ANSWERED:
-        state, code, reason = STOPPED, "expired-agreement", book.departures(held)
+    if row.running and held.left:
+        state = row.state if row.state in _ANSWERED else STOPPED
+        code, reason = "expired-agreement", book.departures(held)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeView(

@@ -4,6 +4,7 @@ The same seed, the same statements of rates and the same collection give the sam
 that was sent with other bytes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
@@ -186,12 +187,23 @@ def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sen
     return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates)
 
 
+FactsOrder = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
+"""Puts some of the records that enter, by their place among them, in the order in which they tell their facts."""
+
+
+def _as_it_is(records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return records
+
+
 def prepare(
     node: Node,
     agreement: Agreement,
     row: EdgeRow,
     agreed: Exchanged,
     allocate: AllocateRows = in_memory,
+    *,
+    raw: bool = False,
+    order: FactsOrder | None = None,
 ) -> Prepared:
     """Tokens and elements of this node's side; on the sender's side each token once, and the facts with it.
 
@@ -201,6 +213,8 @@ def prepare(
         row: the edge, with its seed.
         agreed: what both sides compiled.
         allocate: where the tokens are kept: in memory, or not in the open.
+        raw: on the receiver's side, the own-list guard is left to who looks the tags up.
+        order: on the sender's side, the order in which records that share an element tell their facts.
 
     Raises:
         LocalError: the collection is gone, unreadable, or has no records that may enter.
@@ -219,6 +233,7 @@ def prepare(
         agreed.tokens_of(role),
         lambda size: expander.stream("fillers", next(calls), size),
         distinct=distinct,
+        raw=raw and not sending,
         role="sender" if sending else "receiver",
         allocate=allocate,
     )
@@ -226,6 +241,10 @@ def prepare(
     facts = None
     if sending and edge.fact_bytes:
         facts = Facts(
-            tokens, lambda record: collection.record(int(selected[record])).facts, edge.facts, edge.fact_bytes
+            tokens,
+            lambda record: collection.record(int(selected[record])).facts,
+            edge.facts,
+            edge.fact_bytes,
+            in_order=order or _as_it_is,
         )
     return Prepared(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)

@@ -50,6 +50,8 @@ class ResultLead:
     """Further records of the other agency, whose facts did not fit."""
     lacking: bool = False
     """Every key that agrees is one for records that lack a field: look twice."""
+    new: bool | None = None
+    """Under a standing agreement, whether the comparison before did not tell of it; None elsewhere and the first time."""
     damaged: int = 0
     """Hits of this lead whose facts did not open or make no sense: the other agency's node is faulty or hostile."""
 
@@ -72,13 +74,29 @@ class ResultLead:
             raise StoreError("a stored lead is damaged", hint="Run the round again.") from None
 
 
-def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[ResultLead]:
-    """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands."""
+def assemble(
+    made: Prepared, hits: Hits, *, agency: str, edge: str, known: frozenset[str] | None = None
+) -> list[ResultLead]:
+    """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands.
+
+    Args:
+        made: this side's tokens and collection.
+        hits: what matched.
+        agency: the other side.
+        edge: its id.
+        known: our references that an earlier comparison told of, where that is to be said.
+    """
     rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
     found = []
-    for lead in linkage.leads(made.compiled, made.tokens, hits.elements):
+    told = linkage.leads(made.compiled, made.tokens, hits.elements)
+    # In the order in which they lie on the disk: a block is opened once.
+    infos = {
+        record: made.collection.record(int(made.selected[record]))
+        for record in sorted({x.record for x in told})
+    }
+    for lead in told:
         strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
-        info = made.collection.record(int(made.selected[lead.record]))
+        info = infos[lead.record]
         facts: list[dict[str, str]] = []
         more = damaged = 0
         if hits.facts is not None:
@@ -108,6 +126,7 @@ def assemble(made: Prepared, hits: Hits, *, agency: str, edge: str) -> list[Resu
                 facts=tuple(facts),
                 more=more,
                 damaged=damaged,
+                new=None if known is None else info.reference not in known,
                 lacking=all(key.absent_receiver or key.absent_sender for key in lead.keys),
             )
         )

@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle, numbers
-from blindmatch.node.agreements import bindings, book
+from blindmatch.node import circle, numbers, standing
+from blindmatch.node.agreements import book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
 from blindmatch.node.attempts import ANSWERED, EdgeOutcome, Waiting, outcome_of, run_edge
@@ -25,7 +25,7 @@ from blindmatch.node.home import Node
 from blindmatch.node.preparation import context_of
 from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.services.member import NearDoor
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.turns import Turns
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.workspace import RoundFiles
@@ -38,8 +38,9 @@ from blindmatch.protocol.errors import (
     PeerError,
 )
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.match import ReceiptTerms, Role, State
+from blindmatch.protocol.match import Role, State
 from blindmatch.protocol.match.messages import ROUND_BYTES
+from blindmatch.protocol.standing import read_receipt
 from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
 from blindmatch.protocol.threshold import Role as Circle
 
@@ -92,6 +93,7 @@ async def run_round(
     *,
     edges: Sequence[str] | None = None,
     resume_round: bytes | None = None,
+    full: bool = False,
     wait_seconds: float = 0.0,
     progress: Progress | None = None,
     waiting: Waiting | None = None,
@@ -104,6 +106,7 @@ async def run_round(
         agreement_id: 32 bytes.
         edges: only these of the edges that we receive; None for all.
         resume_round: go on with this round, 16 bytes, instead of starting one.
+        full: end the epochs that are open, and compare everything anew.
         wait_seconds: how long each edge waits for a peer that cannot be reached, since it last got further.
         progress: told the edge, the step, and how many of how many chunks; called in the event loop.
         waiting: told about every edge that waits for its peer; called in the event loop.
@@ -123,7 +126,7 @@ async def run_round(
     await asyncio.to_thread(sweep, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
-        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted)
+        begun = await asyncio.to_thread(_begin, node, held, round_id, wanted, full=full)
     else:
         round_id, begun = (
             resume_round,
@@ -172,7 +175,7 @@ def _work(
 ) -> ReceivingEdge[Any] | CollectingWork:
     """What works on one row."""
     if row.role == Role.RECEIVER.value:
-        kind = kind_of(agreement.edge(row.edge).disclosure)
+        kind = kind_of(node, agreement, row)
         return kind(node, row, agreement, progress=progress, silent=silent, **means)
 
     def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[Door] | None:
@@ -249,7 +252,9 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
     return [edge for edge in received if edges is None or edge in edges]
 
 
-def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> list[EdgeRow | EdgeOutcome]:
+def _begin(
+    node: Node, held: Held, round_id: bytes, wanted: Sequence[str], *, full: bool
+) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
     first: BlindmatchError | None = None
@@ -257,6 +262,7 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
         peer = _other_side(held.agreement.comparison(name))
         try:
             book.ready(node, held.id, node.clock(), edge=name)
+            epoch = _epoch(node, held, name, full=full)
             row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
             detail = {"action": "opened", "agreement": held.id.hex()}
@@ -271,7 +277,8 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
                 detail=detail,
             )
             budget = held.agreement.rounds_budget
-            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget)
+            delta = None if epoch is None else DeltaRow(round_id, name, epoch.epoch, epoch.number + 1)
+            node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=delta)
         except BlindmatchError as error:
             first = first or error
             begun.append(outcome_of(name, peer, FAILED, error))
@@ -280,6 +287,18 @@ def _begin(node: Node, held: Held, round_id: bytes, wanted: Sequence[str]) -> li
     if first is not None and not any(isinstance(each, EdgeRow) for each in begun):
         raise first
     return begun
+
+
+def _epoch(node: Node, held: Held, name: str, *, full: bool) -> EpochRow | None:
+    """The epoch that a new round goes on with, or None for one that compares everything."""
+    edge = held.agreement.comparison(name)
+    if not isinstance(edge, Edge) or not standing.stands(held.agreement, edge):
+        return None
+    epoch = standing.current(node, held.id, edge.id, Role.RECEIVER)
+    if epoch is not None and full:
+        standing.end(node, epoch, "an officer began anew")
+        return None
+    return epoch
 
 
 def _other_side(comparison: Edge | Threshold) -> str:
@@ -298,7 +317,7 @@ def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
         agreement_id=held.id,
         role=Circle.COLLECTOR.value if collecting else Role.RECEIVER.value,
         peer=_other_side(comparison),
-        collection_id="" if collecting else bindings.collection_for(node, held, name).id,
+        collection_id="" if collecting else standing.collection_for(node, held, name).id,
         state=State.PREPARING.value,
         started_at=int(node.clock()),
     )
@@ -353,7 +372,7 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
         theirs = sum(CircleReceipt.parse(row.receipt, circle_context).elements)
     elif row.receipt:
         context = context_of(book.find(node, row.agreement_id).agreement, row)
-        said = ReceiptTerms.parse(row.receipt, context)
+        said = read_receipt(row.receipt, context)
         ours, theirs = said.receiver_elements, said.sender_elements
     return EdgeOutcome(
         row.edge,

@@ -26,6 +26,7 @@ from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.metrics import Metrics, MetricsListener
 from blindmatch.node.services.agreements import AgreementsService
+from blindmatch.node.services.checking import Checking
 from blindmatch.node.services.gate import Gate, Surroundings
 from blindmatch.node.services.health import SERVICES, HealthService
 from blindmatch.node.services.match import MatchService
@@ -33,11 +34,18 @@ from blindmatch.node.services.membership import Membership
 from blindmatch.node.services.number import NumberService
 from blindmatch.node.services.refusals import Refusal, Refusals
 from blindmatch.node.services.reports import ReportsService
+from blindmatch.node.services.rounds import StandingRoundsService
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.services.threshold import ThresholdsService
 from blindmatch.node.upkeep import sweep
 from blindmatch.node.wire import WireRecorder
-from blindmatch.proto.v1 import agreement_pb2_grpc, match_pb2_grpc, number_pb2_grpc, threshold_pb2_grpc
+from blindmatch.proto.v1 import (
+    agreement_pb2_grpc,
+    match_pb2_grpc,
+    number_pb2_grpc,
+    standing_pb2_grpc,
+    threshold_pb2_grpc,
+)
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -57,6 +65,7 @@ class Serving:
     health: HealthService
     metrics: Metrics
     sending: Sending
+    checking: Checking
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -119,6 +128,7 @@ async def running(
     health = HealthService(node.health, metrics, settings.agency)
     sending = Sending(node, metrics=metrics, limits=limits)
     membership = Membership(node, metrics=metrics, means=sending.means)
+    checking = Checking(node)
     gate = Gate(
         Surroundings(
             agency=settings.agency,
@@ -136,7 +146,7 @@ async def running(
         options=_options(limits),
         maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
-    _register(server, node, health, sending, membership)
+    _register(server, node, health, _Behind(sending, membership, checking))
     address = listen or settings.listen
     with ExitStack() as stack:
         stack.callback(sending.close)
@@ -156,7 +166,7 @@ async def running(
             await health.refresh()
             tasks = [asyncio.create_task(c) for c in (health.watch(), _housekeeping(node, refusals))]
             log.info("serving", address=address, port=port)
-            yield Serving(port, health, metrics, sending, server)
+            yield Serving(port, health, metrics, sending, checking, server)
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)
@@ -166,6 +176,7 @@ async def running(
             await asyncio.gather(*tasks, return_exceptions=True)
             await membership.stop()
             await sending.stop()
+            await checking.settle()
             with suppress(LocalError):
                 await refusals.flush(everything=True)
             log.info("stopped")
@@ -188,14 +199,24 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
     ]
 
 
-def _register(
-    server: Any, node: Node, health: HealthService, sending: Sending, membership: Membership
-) -> None:
+@dataclass(frozen=True)
+class _Behind:
+    """What the services ask."""
+
+    sending: Sending
+    membership: Membership
+    checking: Checking
+
+
+def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -> None:
+    sending, membership = behind.sending, behind.membership
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_NumberServicer_to_server(NumberService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
     threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
+    rounds = StandingRoundsService(sending, behind.checking)
+    standing_pb2_grpc.add_StandingRoundsServicer_to_server(rounds, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

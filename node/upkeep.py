@@ -1,6 +1,6 @@
 """What a node clears away by itself: results past their retention, and what crashes and vanished peers left behind."""
 
-from blindmatch.node import numbers, results
+from blindmatch.node import numbers, results, standing
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.home import Node
 from blindmatch.node.workspace import RoundFiles, leftovers
@@ -17,6 +17,8 @@ def sweep(node: Node) -> None:
     """
     results.erase_expired(node)
     numbers.erase_expired(node)
+    node.store.erase_checks(int(node.clock()))
+    standing.retire(node)
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):
         if row.role in {"sender", "member"} and row.updated_at < stale:

@@ -81,6 +81,7 @@ class PeerCode(StrEnum):
     BAD_POINT = "bad-point"  # RFC 9497 2.1: not canonical, not on the group, or the identity
     BAD_PROOF = "bad-proof"  # the DLEQ proof does not verify
     BAD_TAGS = "bad-tags"  # tag table out of order, or a sealed payload that does not open
+    DIVERGED = "diverged"  # the sides hold different states of an epoch
     BAD_RECEIPT = "bad-receipt"  # receipt does not say what this side saw
     BAD_OUTCOME = "bad-outcome"  # a count or sum that the agreement's terms cannot give
     REFUSED = "refused"  # the peer's own node said no; its code is in the message

@@ -17,6 +17,8 @@ app = typer.Typer(
 
 MOST_ELEMENTS = 20_000_000
 PAIR_SIZES = (2_000, 20_000)
+DELTA_SIZES = (1_000, 10_000)
+SINGLE_SIZES = (1_000,)
 NUMBER_SIZES = (2_000, 20_000)
 IMPORT_SIZES = (2_000, 20_000)
 THRESHOLD_SIZES = (1_000, 10_000)
@@ -152,6 +154,53 @@ def threshold(
     if at_least > members:
         raise typer.BadParameter("--at-least is more than --members")
     _finish(measure_all(_sizes(n, THRESHOLD_SIZES), members, at_least, note=note), out, as_json)
+
+
+@app.command()
+def delta(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=40, max=MOST_ELEMENTS, help="Records on each side; several are possible."),
+    ] = None,
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the records that changes.")] = 0.01,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a delta round of a standing agreement, and its ratio to the full round: CPU seconds and bytes of both sides.
+
+    For example:
+
+        blindmatch bench delta --n 100000
+        blindmatch bench delta --n 1000 --n 10000 --share 0.05 --out figures
+    """
+    from blindmatch.simulations.benchmarks.delta import measure_all  # noqa: PLC0415 - slow to import
+
+    _finish(measure_all(_sizes(n, DELTA_SIZES), share, note=note), out, as_json)
+
+
+@app.command()
+def single(
+    *,
+    n: Annotated[
+        list[int] | None,
+        typer.Option("--n", min=40, max=MOST_ELEMENTS, help="Records on each side; several are possible."),
+    ] = None,
+    checks: Annotated[int, typer.Option(min=10, max=4_000, help="Checks each way.")] = 100,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long one check of a single record takes over an open channel, submitted and asked about.
+
+    For example:
+
+        blindmatch bench single
+        blindmatch bench single --n 100000 --checks 500
+    """
+    from blindmatch.simulations.benchmarks import single as workload  # noqa: PLC0415 - slow to import
+
+    costs = [workload.measure(records, checks, note=note) for records in _sizes(n, SINGLE_SIZES)]
+    _finish(workload.report(costs), out, as_json)
 
 
 @app.command("import")

@@ -26,7 +26,7 @@ from blindmatch.node.config import dns_name, make_settings
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.node.home import Node
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Envelope
+from blindmatch.protocol.agreement import Agreement, Envelope, Standing
 from blindmatch.simulations.agencies import SCHEMA, agreement_between, edge_between
 from blindmatch.simulations.dice import Dice
 from blindmatch.simulations.names import load_names
@@ -138,13 +138,23 @@ class Town:
             bindings.bind_defaults(self.nodes[agency], held)
         return agreements.find(self.nodes[agreement.agencies[0]], envelope.id)
 
-    def agreement(self, receiver: str, *senders: str, facts: Sequence[str] = (), **edge: Any) -> Agreement:
+    def agreement(
+        self,
+        receiver: str,
+        *senders: str,
+        facts: Sequence[str] = (),
+        standing: Standing | None = None,
+        **edge: Any,
+    ) -> Agreement:
         """An agreement in which `receiver` learns from each sender; `edge` goes to `edge_between`."""
         usual = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
         disclosure = edge.pop("disclosure", usual)
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
+        edges = [terms.describe(each, standing=standing is not None) for each in edges]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
-        return agreement_between(parties, edges, start=int(self.now) - 60, schema=self.schema)
+        return agreement_between(
+            parties, edges, start=int(self.now) - 60, schema=self.schema, standing=standing
+        )
 
     def channel(self, client: str, server: str, port: int | None = None) -> grpc.aio.Channel:
         """A bare channel as `client`'s node, for trials that send what no client of ours would."""

@@ -221,12 +221,15 @@ class Network:
             case State.COLLECTED if session.unblinded < session.chunks:
                 side.run(lambda live: live.unblind_chunk(live.unblinded))
             case State.COLLECTED:
-                side.run(lambda live: live.find_hits(), keep=self._keep_hits)
+                self._look(side)
             case State.MATCHED | State.SIGNED:
                 receipt = side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT))
                 self._send(side, self.requests, "close", 0, receipt)
             case _:
                 pass
+
+    def _look(self, side: Side[Receiver]) -> None:
+        side.run(lambda live: live.find_hits(), keep=self._keep_hits)
 
     def _keep_hits(self, hits: Hits) -> None:
         self.hits = hits

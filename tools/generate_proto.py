@@ -9,7 +9,7 @@ from pathlib import Path
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("common", "agreement", "match", "number", "threshold")
+SOURCES = ("common", "agreement", "match", "number", "standing", "threshold")
 
 
 def generate(out: Path) -> None:

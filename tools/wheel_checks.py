@@ -149,10 +149,10 @@ def check_installed(programs: Path, folder: Path, *, native: bool) -> None:
         "trial",
         "--json",
     )
-    totals = json.loads(run(program, *words, folder=folder))["result"]["totals"]
+    (area,) = json.loads(run(program, *words, folder=folder))["result"]["areas"]
+    comparisons = len(area["comparisons"])
     require(
-        f"two comparisons, {totals['receipts']} receipts",
-        holds=totals["receipts"] == totals["comparisons"] == 2,
+        f"{comparisons} comparisons, {area['receipts']} receipts", holds=area["receipts"] == comparisons == 2
     )
     word = {"BLINDMATCH_PASSPHRASE_FILE": "trial/passphrase.txt"}
     words = ("node", "status", "--home", "trial/ashmoor/ashmoor-police", "--json")

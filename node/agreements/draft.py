@@ -195,7 +195,7 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     edges = []
     for index, edge in enumerate(values.get("edges", ())):
         with checks.at(f"edges[{index}]"):
-            edges += [_edge(each) for each in _pairs(edge)]
+            edges += [_edge(each, standing="standing" in values) for each in _pairs(edge)]
     collector = values.get("collector", "")
     thresholds = []
     for index, threshold in enumerate(values.get("thresholds", ())):
@@ -288,7 +288,7 @@ def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, 
     return {**given, **{role: {**given[role], "agency": agency} for role, agency in ends.items()}}
 
 
-def _edge(given: Mapping[str, Any]) -> Edge:
+def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
     checks.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
     disclosure = Disclosure(given["disclosure"])
     facts = _list(given.get("facts", []), "facts")
@@ -314,7 +314,7 @@ def _edge(given: Mapping[str, Any]) -> Edge:
         leakage=words or _UNSAID,
         linkage=_linkage(given),
     )
-    return edge if words else terms.describe(edge)
+    return edge if words else terms.describe(edge, standing=standing)
 
 
 def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:

@@ -87,7 +87,9 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
             "known": schema is not None,
             "compared": _compared(schema),
         },
-        "edges": [_edge(edge, schema, shared) for edge in agreement.edges],
+        "edges": [
+            _edge(edge, schema, shared, standing=agreement.standing is not None) for edge in agreement.edges
+        ],
         "alike": [_alike(each) for each in alike(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
         "marking": agreement.marking,
@@ -196,7 +198,7 @@ def _compared(schema: Schema | None) -> list[str]:
     return [] if schema is None else [field.title for field in schema.fields]
 
 
-def _edge(edge: Edge, schema: Schema | None, shared: Shared) -> Data:
+def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
         "id": edge.id,
@@ -215,7 +217,7 @@ def _edge(edge: Edge, schema: Schema | None, shared: Shared) -> Data:
         "receiver_learns": terms.receiver_learns(edge),
         "sender_learns": terms.sender_learns(edge),
         "both_learn": terms.both_learn(),
-        "leakage_is_usual": edge.leakage == terms.default_leakage(edge),
+        "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
         "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),

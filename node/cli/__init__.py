@@ -43,6 +43,7 @@ NOUNS = {
         "blindmatch.node.cli.agreement", "app", "Draft, show, sign, decline and verify agreements."
     ),
     "round": Noun("blindmatch.node.cli.round", "app", "Run a round of an agreement, and read its results."),
+    "check": Noun("blindmatch.node.cli.check", "app", "Compare one record now, under a standing agreement."),
     "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
     "keys": Noun("blindmatch.node.cli.keys", "app", "The node's keys: list them, change their passphrase."),
     "linkage": Noun(
@@ -115,8 +116,8 @@ def load(name: str) -> Any:
     instance.rich_markup_mode = HELP_MARKUP
     group = typer.main.get_group(instance)
     commands = list(group.commands.values())
-    # `simulate` is a verb: its one command takes the scenario's name at once.
-    command = commands[0] if name == "simulate" and len(commands) == 1 else group
+    # `simulate` and `check` are verbs: their one command takes its arguments at once.
+    command = commands[0] if name in {"simulate", "check"} and len(commands) == 1 else group
     command.name = name
     return command
 

@@ -18,12 +18,16 @@ from blindmatch.node.keys import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.passphrase import read_passphrase
 
 if TYPE_CHECKING:
-    from blindmatch.node import audit
+    from blindmatch.node import audit, standing
     from blindmatch.node import home as folder
+    from blindmatch.node.agreements import book
 else:  # `keys list` does without the database
     audit, folder = Later("blindmatch.node.audit"), Later("blindmatch.node.home")
+    book, standing = Later("blindmatch.node.agreements.book"), Later("blindmatch.node.standing")
 
-app = typer.Typer(help="The node's keys: list them, change their passphrase.", no_args_is_help=True)
+app = typer.Typer(
+    help="The node's keys: list them, change their passphrase, end epochs.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -40,6 +44,29 @@ def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
         "certificate_key": public.certificate_key.hex(),
     }
     emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
+
+
+@app.command()
+def rotate(
+    *,
+    agreement: Annotated[
+        str,
+        typer.Argument(metavar="[AGREEMENT]", help="Only under this agreement: its id, or its first digits."),
+    ] = "",
+    home: HomeOption = DEFAULT_HOME,
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End the epochs of standing agreements: their keys, and all that was kept under them, are erased.
+
+    The next round under each agreement is a full one, with new keys. The identity and TLS keys stay: other agencies'
+    agreements name them. To change those, make a new node and sign its agreements again.
+    """
+    with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
+        chosen = None if not agreement else book.find(node, agreement).id
+        ended = standing.end_all(node, "its key was rotated", chosen)
+        data = {"agency": node.agency, "epochs_ended": ended}
+    emit(data, as_json, lambda: typer.echo(f"{ended} epochs ended."))
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blindmatch.node.cli import epochs
 from blindmatch.node.cli import round_status as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from blindmatch.node.outlook import Outlook
     from blindmatch.node.runner import RoundOutcome
     from blindmatch.node.store import EdgeRow
-    from blindmatch.protocol import match, threshold, transcript
+    from blindmatch.protocol import standing, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
 else:
     logs, numbers, outlook, overview, results, runner, wire_module = (
@@ -48,8 +49,8 @@ else:
         for name in ("logs", "numbers", "outlook", "overview", "results", "runner", "wire")
     )
     book = Later("blindmatch.node.agreements.book")
-    match, threshold, transcript = (
-        Later(f"blindmatch.protocol.{name}") for name in ("match", "threshold", "transcript")
+    standing, threshold, transcript = (
+        Later(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
     )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
@@ -90,6 +91,12 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Start a round although another one is unfinished.")
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Under a standing agreement: end the open epochs and compare everything."
+        ),
+    ] = False,
     wire: Annotated[
         Path | None,
         typer.Option("--record-wire", help="Keep every decrypted message in this folder; for trials."),
@@ -99,6 +106,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a round: compare this node's collections with every sender's, collect for thresholds, and keep what comes of it.
+
+    Under a standing agreement the first round is a full one and opens an epoch; in later ones only changes travel.
 
     Edges do not depend on each other: when one fails, the others go on. A round that was cut off by a crash or by the
     network goes on where it stopped, with --resume. Ends with status 1 unless every edge is closed.
@@ -122,6 +131,7 @@ def run(
                     agreement_id,
                     edges=edge,
                     resume_round=round_id,
+                    full=full,
                     wait_seconds=wait,
                     progress=progress,
                     waiting=waiting,
@@ -401,6 +411,8 @@ def _show(outcome: RoundOutcome) -> None:
     )
     table(("edge", "sender", "state", "our elements", "their elements", "result"), cells)
     for edge in outcome.edges:
+        if edge.delta:
+            typer.echo(epochs.changed(edge))
         if edge.expected_true and not edge.number:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
@@ -442,7 +454,7 @@ def _explain(edge: EdgeOutcome) -> None:
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
     agreement = book.find(node, row.agreement_id).agreement
     many = row.role in {"member", "collector"}
-    kind = threshold.RECEIPT_TYPE if many else match.RECEIPT_TYPE
+    kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:

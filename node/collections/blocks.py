@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -183,6 +183,27 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
+class _Details(Sequence[StoredRecord]):
+    """The records of one block, out of its JSON."""
+
+    def __init__(self, content: list[list[Any]]) -> None:
+        self._content = content
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    @overload
+    def __getitem__(self, place: int) -> StoredRecord: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[StoredRecord]: ...
+
+    def __getitem__(self, place: int | slice) -> StoredRecord | list[StoredRecord]:
+        if isinstance(place, slice):
+            return [StoredRecord(*entry) for entry in self._content[place]]
+        return StoredRecord(*self._content[place])
+
+
 class BlockReader:
     """Reads a collection's files.
 
@@ -224,9 +245,8 @@ class BlockReader:
         return digests.reshape(rows, self.index.levels, LEVEL_BYTES), counts
 
     def details(self, number: int) -> Sequence[StoredRecord]:
-        """A block's records."""
-        content: list[list[Any]] = json.loads(self._block("records", number, self.index.details))
-        return [StoredRecord(*entry) for entry in content]
+        """A block's records; each is put together when it is asked for."""
+        return _Details(json.loads(self._block("records", number, self.index.details)))
 
     def _block(self, name: str, number: int, places: Sequence[int]) -> bytes:
         start, end = places[number], places[number + 1]

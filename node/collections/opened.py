@@ -146,6 +146,7 @@ class Collection:
         filler: Callable[[int], bytes],
         *,
         distinct: bool,
+        raw: bool = False,
         role: Literal["receiver", "sender"] | None = None,
         allocate: AllocateRows = in_memory,
     ) -> Tokens:
@@ -156,6 +157,7 @@ class Collection:
             tokens_per_record,
             filler,
             distinct=distinct,
+            raw=raw,
             role=role,
             entities=self.entities(selected),
             allocate=allocate,

@@ -41,6 +41,7 @@ STATUS: Mapping[PeerCode, StatusCode] = MappingProxyType(
         PeerCode.BAD_PROOF: StatusCode.INVALID_ARGUMENT,
         PeerCode.BAD_TAGS: StatusCode.INVALID_ARGUMENT,
         PeerCode.BAD_RECEIPT: StatusCode.INVALID_ARGUMENT,
+        PeerCode.DIVERGED: StatusCode.FAILED_PRECONDITION,
         PeerCode.BAD_OUTCOME: StatusCode.INVALID_ARGUMENT,
         PeerCode.REFUSED: StatusCode.ABORTED,
         PeerCode.UNAVAILABLE: StatusCode.UNAVAILABLE,

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from blindmatch.node.home import Node
 from blindmatch.node.receiving.edge import Progress, ReceivingEdge
 from blindmatch.node.receiving.hits import HitsEdge
 from blindmatch.node.receiving.number import NumberEdge
-from blindmatch.protocol.agreement import Disclosure
+from blindmatch.node.receiving.standing import DeltaEdge, OpeningEdge
+from blindmatch.node.standing import stands
+from blindmatch.node.store import EdgeRow
+from blindmatch.protocol.agreement import Agreement, Disclosure
 
-__all__ = ["HitsEdge", "NumberEdge", "Progress", "ReceivingEdge", "kind_of"]
+__all__ = ["DeltaEdge", "HitsEdge", "NumberEdge", "OpeningEdge", "Progress", "ReceivingEdge", "kind_of"]
 
 _KINDS: Mapping[Disclosure, Callable[..., ReceivingEdge[Any]]] = {
     Disclosure.HITS: HitsEdge,
@@ -18,6 +22,9 @@ _KINDS: Mapping[Disclosure, Callable[..., ReceivingEdge[Any]]] = {
 }
 
 
-def kind_of(disclosure: Disclosure) -> Callable[..., ReceivingEdge[Any]]:
-    """The kind of edge that a disclosure needs; takes what `ReceivingEdge` takes."""
-    return _KINDS[disclosure]
+def kind_of(node: Node, agreement: Agreement, row: EdgeRow) -> Callable[..., ReceivingEdge[Any]]:
+    """The kind of edge that a round needs; takes what `ReceivingEdge` takes."""
+    edge = agreement.edge(row.edge)
+    if stands(agreement, edge):
+        return DeltaEdge if node.store.find_delta(row.round_id, row.edge) else OpeningEdge
+    return _KINDS[edge.disclosure]

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Generic, Protocol, TypeVar, Unpack
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditEvent
@@ -25,7 +25,7 @@ from blindmatch.node.preparation import (
     exchanged,
     state_rates,
 )
-from blindmatch.node.store import EdgeRow
+from blindmatch.node.store import Also, EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import (
     AgreementError,
@@ -198,6 +198,11 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
             "expected_false": round(compiled.expected_false, 2),
         }
 
+    @property
+    def delta(self) -> Mapping[str, int]:
+        """Of a delta round, its number and how many of our records changed; else nothing."""
+        return {}
+
     async def build(self) -> None:
         """The session from seed, snapshot and collection; then every chunk blinded and our commitment kept.
 
@@ -238,10 +243,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
     async def _open(self, peer: Peer) -> None:
         """Give our commitment, wait for the sender's: both are compared with what came before a crash."""
         commitment = await self._alone(lambda live: live.commit())
-        request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
-        call = peer.match.Open(
-            convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
-        )
+        call = self._opening(peer, commitment)
         try:
             while True:
                 header, body = convert.read_open_reply(await peer.next(call))
@@ -254,6 +256,17 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         finally:
             call.cancel()
 
+    def _opening(self, peer: Peer, commitment: Signed) -> Any:
+        """The call that gives our commitment."""
+        request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
+        return peer.match.Open(
+            convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
+        )
+
+    def _service(self, peer: Peer) -> Any:
+        """Whose steps these are, at the sender."""
+        return peer.match
+
     def _sign(self, session: Live) -> None:
         session.receipt(self.row.started_at, int(self._node.clock()))
         self._save(session)
@@ -262,7 +275,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         """The sender's signature over the receipt, not verified yet."""
         times = self.row.started_at, int(self._node.clock())
         receipt = await self._alone(lambda session: session.receipt(*times))
-        reply = await peer.call(peer.match.Close, convert.close_request(self._header(0), receipt))
+        reply = await peer.call(self._service(peer).Close, convert.close_request(self._header(0), receipt))
         header, signature = convert.read_close_reply(reply)
         self._check(header)
         return signature
@@ -273,8 +286,17 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
         # The log first: a crash in between makes it say something twice, never leave something out.
         self._note("closed", recipient=node.agency, sender=self.row.peer, **self._found)
-        node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+        also = self._closing(session, signed)
+        node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, also=also)
         self._files.erase()
+        self._closed()
+
+    def _closing(self, _session: Live, _receipt: Receipt) -> Also | None:
+        """What is stored together with the receipt."""
+        return None
+
+    def _closed(self) -> None:
+        """The round has closed."""
 
     @property
     def _found(self) -> Mapping[str, str | int]:

@@ -8,10 +8,11 @@ from typing import Any
 from blindmatch.node import edgework
 from blindmatch.node.client import Peer
 from blindmatch.node.convert import match as convert
+from blindmatch.node.preparation import Prepared
 from blindmatch.node.receiving.edge import IN_FLIGHT, ReceivingEdge, worst
 from blindmatch.node.results import assemble
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
-from blindmatch.protocol.match import Receiver, State, Terms
+from blindmatch.protocol.match import Hits, Receiver, State, TagChunk, Terms
 
 
 class HitsEdge(ReceivingEdge[Receiver]):
@@ -69,7 +70,7 @@ class HitsEdge(ReceivingEdge[Receiver]):
     async def _exchange(self, peer: Peer) -> None:
         """Blinded chunks out, evaluated chunks in; each is unblinded while the sender works on the next."""
         session = self.session
-        call = peer.match.Evaluate(timeout=self._stream_seconds(peer, self.elements[0]))
+        call = self._service(peer).Evaluate(timeout=self._stream_seconds(peer, self.elements[0]))
         ahead, backlog = asyncio.Semaphore(IN_FLIGHT), asyncio.Semaphore(self._engine.backlog)
 
         async def unblind(index: int) -> None:
@@ -118,14 +119,13 @@ class HitsEdge(ReceivingEdge[Receiver]):
 
     async def _tags(self, peer: Peer) -> None:
         session = self.session
-        call = peer.match.Tags(
+        call = self._released(peer)(
             convert.tags_request(self._header(session.next_tag_chunk)),
             timeout=self._stream_seconds(peer, session.peer_elements),
         )
         try:
             while session.state is State.COLLECTING:
-                chunk = convert.read_tag_chunk(await peer.next(call), self.agreed.context)
-
+                chunk = self._read_released(await peer.next(call))
                 due = (session.next_tag_chunk + 1) % edgework.CHUNKS_PER_CHECKPOINT == 0
                 await self._alone(partial(Receiver.receive_tags, chunk=chunk), save=due)
                 self._report("tags", session.next_tag_chunk, session.tag_chunks)
@@ -134,6 +134,13 @@ class HitsEdge(ReceivingEdge[Receiver]):
         finally:
             call.cancel()
 
+    def _released(self, peer: Peer) -> Any:
+        """What gives the sender's table."""
+        return peer.match.Tags
+
+    def _read_released(self, message: Any) -> TagChunk:
+        return convert.read_tag_chunk(message, self.agreed.context)
+
     async def _unblind_rest(self) -> None:
         session = self.session
         for index in range(session.unblinded, session.chunks):
@@ -141,11 +148,20 @@ class HitsEdge(ReceivingEdge[Receiver]):
 
     def _match(self, session: Receiver) -> None:
         """Find the hits, keep the leads, then remember that it was done; a repeat replaces them."""
-        node, made = self._node, self._made
-        if made is None:
+        self._keep_leads(session.find_hits(), self.made)
+        self._save(session)
+
+    @property
+    def made(self) -> Prepared:
+        """This side's tokens and collection, once the session is built."""
+        if self._made is None:
             raise SequenceError("the edge's elements were not prepared")
-        hits = session.find_hits()
-        found = assemble(made, hits, agency=self.row.peer, edge=self.row.edge)
+        return self._made
+
+    def _keep_leads(self, hits: Hits, made: Prepared, known: frozenset[str] | None = None) -> None:
+        """Leads into the store; where `known` holds the references of those told before, others are marked new."""
+        node = self._node
+        found = assemble(made, hits, agency=self.row.peer, edge=self.row.edge, known=known)
         expires = int(node.clock()) + self._agreement.retention_days * 86_400
         node.store.put_leads(*self.key, [lead.to_json() for lead in found], expires)
         self.hits, self.leads = len(hits), len(found)
@@ -153,7 +169,6 @@ class HitsEdge(ReceivingEdge[Receiver]):
         damaged = sum(lead.damaged for lead in found)
         if damaged:
             self._note("damaged facts", recipient=node.agency, sender=self.row.peer, count=damaged)
-        self._save(session)
 
     def _total(self, session: Receiver) -> int:
         return session.chunks

@@ -68,16 +68,20 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
             if session.state in _BEFORE_ANSWERING:
                 await self._open(peer)
             if session.state is State.EXCHANGING:
+                await self._still()
                 await self._give(peer.number.GivePoints, peer, _POINTS)
             if session.state is State.COLLECTING:
+                await self._still()
                 await self._collect(peer)
             if session.state is State.COLLECTED:
                 for index in range(session.masked, session.returned_chunks):
                     await self._in_pool(session.mask_chunk, index)
                 await self._alone(NumberReceiver.answer, save=True)
             if session.state is State.ANSWERING:
+                await self._still()
                 await self._give(peer.number.GiveMasked, peer, _MASKED)
             if session.state is State.ASKING:
+                await self._still()
                 await self._ask(peer)
             if session.state is State.INFORMED:
                 await self._alone(self._sign)
@@ -198,7 +202,9 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
             )
         terms["elements"] = brought.elements
         made_of = CountReceiver if self._edge.disclosure is Disclosure.COUNT else SumReceiver
-        return made_of(self.agreed.context, NumberTerms.of(self._edge), brought, **terms)
+        return made_of(
+            self.agreed.context, NumberTerms.of(self._edge, self.agreed.receiver_tokens), brought, **terms
+        )
 
     @property
     def _found(self) -> Mapping[str, str | int]:

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from blindmatch.node.edgework import EdgeWork, Session
 from blindmatch.node.preparation import Exchanged, exchanged
 from blindmatch.node.services.served import Served
-from blindmatch.node.store import EdgeRow
+from blindmatch.node.store import Also, EdgeRow
 from blindmatch.protocol.match import Receipt
 from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.transcript import Signed
@@ -70,11 +70,23 @@ class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
             # The log first: a crash in between makes it say something twice, never leave something out.
             self._note("closed", recipient=row.peer)
-            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures)
+            also = self._closing(session, signed)
+            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, also=also)
             self._files.erase()
+            self._closed()
             return signed.sender_signature
 
         return await self._asked(work, save=False)
+
+    def _ready(self, _session: Live) -> None:
+        """What is left to prepare once we can commit."""
+
+    def _closing(self, _session: Live, _receipt: Receipt) -> Also | None:
+        """What is stored together with the receipt."""
+        return None
+
+    def _closed(self) -> None:
+        """The round has closed."""
 
     async def _prepare(self, commitment: Signed | None) -> None:
         await self._built()
@@ -84,6 +96,7 @@ class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
         await self._prepare_chunks(self._move)
         self._metrics.elements.labels("prepared").inc(session.chunks)
         await self._alone(lambda session: session.commit())
+        await self._alone(self._ready)
         await self._alone(self._save)
 
     def _made(self, row: EdgeRow) -> Live:

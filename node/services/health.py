@@ -20,6 +20,7 @@ SERVICES = (
     "blindmatch.v1.Match",
     "blindmatch.v1.Number",
     "blindmatch.v1.Reports",
+    "blindmatch.v1.StandingRounds",
     "blindmatch.v1.Thresholds",
 )
 PERIOD_SECONDS = 15.0

@@ -9,6 +9,7 @@ from typing import Any
 from blindmatch.node.convert import match as convert
 from blindmatch.node.services.ahead import batches
 from blindmatch.node.services.hits import HitsSending
+from blindmatch.node.services.identity import Caller
 from blindmatch.node.services.sending import Sending
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -16,6 +17,28 @@ from blindmatch.protocol.match import Header
 
 _BATCH = 8
 """Blinded chunks that are taken together when so many wait: 1 MiB."""
+
+
+async def evaluating(
+    sending: Sending,
+    caller: Caller,
+    requests: AsyncIterator[match_pb2.BlindedChunk],
+    kind: type[HitsSending],
+) -> AsyncIterator[match_pb2.EvaluatedChunk]:
+    """Evaluated chunks of one edge of one round, in the order of the blinded ones."""
+    edge = None
+    async for waiting in batches(requests, _BATCH):
+        chunks = [convert.read_blinded_chunk(request) for request in waiting]
+        for chunk in chunks:
+            if edge is None:
+                edge = await sending.edge(caller, chunk.header, kind)
+            elif (chunk.header.round_id, chunk.header.edge) != edge.key:
+                raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
+        while edge is not None and chunks:
+            answers = await edge.evaluate(chunks)
+            chunks = chunks[len(answers) :]
+            for answer in answers:
+                yield convert.evaluated_chunk(answer)
 
 
 class MatchService:
@@ -47,19 +70,8 @@ class MatchService:
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks, in the order of the blinded ones, which is the receiver's strict order."""
-        edge = None
-        async for waiting in batches(requests, _BATCH):
-            chunks = [convert.read_blinded_chunk(request) for request in waiting]
-            for chunk in chunks:
-                if edge is None:
-                    edge = await self._sending.edge(context.caller, chunk.header, HitsSending)
-                elif (chunk.header.round_id, chunk.header.edge) != edge.key:
-                    raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")
-            while edge is not None and chunks:
-                answers = await edge.evaluate(chunks)
-                chunks = chunks[len(answers) :]
-                for answer in answers:
-                    yield convert.evaluated_chunk(answer)
+        async for answer in evaluating(self._sending, context.caller, requests, HitsSending):
+            yield answer
 
     async def Tags(  # noqa: N802
         self, request: match_pb2.TagsRequest, context: Any

@@ -88,7 +88,7 @@ class NumberSending(SendingEdge[NumberSender]):
             self._note("valued", recipient=self.row.peer, value=edge.value, **report)
         terms["elements"] = brought.elements
         made_of = CountSender if edge.disclosure is Disclosure.COUNT else SumSender
-        return made_of(agreed.context, NumberTerms.of(edge), brought, **terms)
+        return made_of(agreed.context, NumberTerms.of(edge, agreed.receiver_tokens), brought, **terms)
 
     def _total(self, session: NumberSender) -> int:
         return session.points_chunks

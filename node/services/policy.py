@@ -18,6 +18,7 @@ class Who(StrEnum):
     CERTIFIED = "any agency whose certificate we trust"
     PARTY = "a party of the agreement that the message names"
     RECEIVER = "the receiver of the edge that the message names"
+    SENDER = "the sender of the edge that the message names"
     REPORTED = "a party to which an edge of the agreement that the message names reports"
     COLLECTOR = "the collector of the agreement whose threshold the message names"
 
@@ -65,6 +66,12 @@ POLICY: Mapping[str, Rule] = MappingProxyType(
         "/blindmatch.v1.Thresholds/Collect": Rule(Who.COLLECTOR, _SHORT),
         "/blindmatch.v1.Thresholds/Tell": Rule(Who.COLLECTOR, _SHORT),
         "/blindmatch.v1.Thresholds/Sign": Rule(Who.COLLECTOR, _SHORT),
+        "/blindmatch.v1.StandingRounds/Open": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.StandingRounds/Evaluate": Rule(Who.RECEIVER, _STREAM),
+        "/blindmatch.v1.StandingRounds/Changes": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.StandingRounds/Close": Rule(Who.RECEIVER, _SHORT),
+        "/blindmatch.v1.StandingRounds/Submit": Rule(Who.SENDER, _SHORT),
+        "/blindmatch.v1.StandingRounds/Ask": Rule(Who.RECEIVER, _SHORT),
     }
 )
 """Full method name -> rule."""

@@ -6,12 +6,14 @@ Nothing here depends on which elements match: the sender never learns it.
 import asyncio
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from blindmatch.node.agreements import bindings, book
+from blindmatch.node import standing
+from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.collections import open_collection
 from blindmatch.node.convert.match import OpenRequest, PrepareRequest
+from blindmatch.node.convert.standing import DeltaOpening
 from blindmatch.node.edgework import Key, Means, threads
 from blindmatch.node.engine import open_engine
 from blindmatch.node.home import Node
@@ -22,10 +24,11 @@ from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.services.numbering import NumberSending
-from blindmatch.node.store import CLOSED, EdgeRow
+from blindmatch.node.services.standing import DeltaSending, OpeningSending
+from blindmatch.node.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
 from blindmatch.node.values import read_values
 from blindmatch.node.workspace import RoundFiles
-from blindmatch.protocol.agreement import Agreement, Disclosure
+from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.match import Header, Role, State
@@ -51,6 +54,16 @@ _KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
 """The kind of edge that a disclosure needs."""
 
 Kind = TypeVar("Kind", bound=SendingEdge[Any])
+
+
+class _Begun(NamedTuple):
+    """What a receiver began."""
+
+    agreement_id: bytes
+    header: Header
+    collection: CollectionRow
+    rates: Signed | None = None
+    delta: DeltaRow | None = None
 
 
 class Sending:
@@ -84,7 +97,32 @@ class Sending:
         async with self._door:  # two equal calls at once enter one edge
             edge = self._edges.get(key)
             if edge is None:
-                edge = self._enter(await asyncio.to_thread(self._node.store.edge, *key), agreement)
+                row = await asyncio.to_thread(self._node.store.edge, *key)
+                edge = self._enter(row, agreement, await asyncio.to_thread(self._kind, row, agreement))
+        edge.prepare(opening.commitment)
+        return edge
+
+    async def open_delta(self, caller: Caller, opening: DeltaOpening) -> SendingEdge[Any]:
+        """Begin, or go on with, a delta round; what changed is being prepared when this returns.
+
+        Raises:
+            PeerError: the agreement or the caller does not allow it; DIVERGED, when this node holds no such epoch, or
+                it stands elsewhere; UNAVAILABLE when too many edges are open.
+        """
+        key = (opening.header.round_id, opening.header.edge)
+        async with self._door:  # two equal calls at once enter one edge
+            agreement = await asyncio.to_thread(self._allowed, caller, opening.agreement, *key)
+            row = await asyncio.to_thread(self._node.store.find_edge, *key)
+            if row is None:
+                row = await asyncio.to_thread(self._start_delta, caller, agreement, opening)
+            self._still_ours(row, caller)
+            check_running(row, opening.agreement)
+            kind = await asyncio.to_thread(self._kind, row, agreement)
+            if kind is not DeltaSending:
+                raise PeerError(PeerCode.WRONG_STATE, "this round of this edge goes by other steps")
+            edge = self._edges.get(key)
+            if edge is None:
+                edge = self._enter(row, agreement, kind)
         edge.prepare(opening.commitment)
         return edge
 
@@ -135,16 +173,14 @@ class Sending:
             else:
                 agreement = (await asyncio.to_thread(book.find, self._node, row.agreement_id)).agreement
                 check_pin(caller, agreement)
-            disclosure = agreement.edge(row.edge).disclosure
-            if not issubclass(_KINDS[disclosure], kind):
-                raise PeerError(
-                    PeerCode.WRONG_STATE, f"this edge discloses {disclosure.value}, by other steps"
-                )
+            needed = await asyncio.to_thread(self._kind, row, agreement)
+            if not issubclass(needed, kind):
+                raise PeerError(PeerCode.WRONG_STATE, "this round of this edge goes by other steps")
             if edge is None:
-                edge = self._enter(row, agreement)
+                edge = self._enter(row, agreement, needed)
         edge.prepare(None)
         if not isinstance(edge, kind):
-            raise SequenceError(f"an edge that discloses {disclosure.value} is a {type(edge).__name__}")
+            raise SequenceError(f"an edge of the kind {needed.__name__} is a {type(edge).__name__}")
         return edge
 
     async def close_edge(self, caller: Caller, header: Header, receipt: Signed) -> bytes:
@@ -220,13 +256,49 @@ class Sending:
             self._log.warning("a round cannot go on", edge=row.edge, peer=row.peer, reason=error.message)
         return signed
 
+    def _kind(self, row: EdgeRow, agreement: Agreement) -> type[SendingEdge[Any]]:
+        """The kind of edge that a round needs."""
+        edge = agreement.edge(row.edge)
+        if standing.stands(agreement, edge):
+            return DeltaSending if self._node.store.find_delta(row.round_id, row.edge) else OpeningSending
+        return _KINDS[edge.disclosure]
+
     def _start(self, caller: Caller, agreement: Agreement, request: PrepareRequest) -> EdgeRow:
         """Check all that can be checked before work begins, then store the new edge, its seed and the rates."""
-        node, edge = self._node, agreement.edge(request.header.edge)
+        edge = agreement.edge(request.header.edge)
         context = edge_context(request.agreement, edge, request.header.round_id)
         check_rates(agreement, context, Role.RECEIVER, request.rates, None)
+        collection = self._collection(caller, request.agreement, agreement, edge)
+        begun = _Begun(request.agreement, request.header, collection, request.rates)
+        return self._store_edge(caller, agreement, begun)
+
+    def _start_delta(self, caller: Caller, agreement: Agreement, opening: DeltaOpening) -> EdgeRow:
+        """Store a new delta round of an epoch that is open, and stands where the receiver believes it does."""
+        node, edge = self._node, agreement.edge(opening.header.edge)
+        agreement_id = opening.agreement
+        if not standing.stands(agreement, edge):
+            raise PeerError(PeerCode.WRONG_STATE, "the agreement is not a standing one, or not for this edge")
+        epoch = standing.current(node, agreement_id, edge.id, Role.SENDER)
+        if epoch is None or (epoch.epoch, epoch.number + 1) != (opening.epoch, opening.number):
+            if epoch is not None:
+                standing.end(node, epoch, "the receiver holds another state of it")
+            raise PeerError(
+                PeerCode.DIVERGED,
+                f"{node.agency} holds no epoch that stands so",
+                hint="The epoch has ended. The next round compares everything anew.",
+            )
+        collection = self._collection(caller, agreement_id, agreement, edge)
+        delta = DeltaRow(opening.header.round_id, edge.id, epoch.epoch, opening.number)
+        begun = _Begun(agreement_id, opening.header, collection, delta=delta)
+        return self._store_edge(caller, agreement, begun)
+
+    def _collection(
+        self, caller: Caller, agreement_id: bytes, agreement: Agreement, edge: Edge
+    ) -> CollectionRow:
+        """What this node brings; its own troubles are for its own log."""
+        node = self._node
         try:
-            collection = bindings.collection_for(node, book.find(node, request.agreement), edge.id)
+            collection = standing.collection_for(node, book.find(node, agreement_id), edge.id)
             if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
                 opened = open_collection(node, collection.id)
                 read_values(opened, opened.select(agreement.handling_codes), edge)
@@ -238,18 +310,22 @@ class Sending:
                 f"{node.agency} has no collection ready for this edge",
                 hint="Its operator finds the reason in its log.",
             ) from None
-        self._thin_out(request.agreement, edge.id)
+        return collection
+
+    def _store_edge(self, caller: Caller, agreement: Agreement, begun: "_Begun") -> EdgeRow:
+        node, edge, collection = self._node, agreement.edge(begun.header.edge), begun.collection
+        self._thin_out(begun.agreement_id, edge.id)
         now = int(node.clock())
         row = EdgeRow(
-            round_id=request.header.round_id,
+            round_id=begun.header.round_id,
             edge=edge.id,
-            agreement_id=request.agreement,
+            agreement_id=begun.agreement_id,
             role=Role.SENDER.value,
             peer=caller.agency,
             collection_id=collection.id,
             state=State.PREPARING.value,
             started_at=now,
-            receiver_rates=request.rates,
+            receiver_rates=begun.rates,
         )
         # The log first: were it written second and could not be, the receiver would only have to ask again.
         node.audit.append(
@@ -263,7 +339,8 @@ class Sending:
                 "disclosure": edge.disclosure.value,
             },
         )
-        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
+        budget = agreement.rounds_budget
+        node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=begun.delta)
         return node.store.edge(row.round_id, row.edge)
 
     def _thin_out(self, agreement_id: bytes, edge_id: str) -> None:
@@ -288,10 +365,10 @@ class Sending:
             node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
             RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
-    def _enter(self, row: EdgeRow, agreement: Agreement) -> SendingEdge[Any]:
+    def _enter(self, row: EdgeRow, agreement: Agreement, kind: type[SendingEdge[Any]]) -> SendingEdge[Any]:
         check_running(row, row.agreement_id)
         self._make_room(row.peer)
-        edge = _KINDS[agreement.edge(row.edge).disclosure](
+        edge = kind(
             self._node,
             row,
             agreement,

@@ -6,16 +6,21 @@ Safe for threads, and for several processes on one database: the server and the 
 
 from blindmatch.node.store.agreements import Agreements
 from blindmatch.node.store.audit import Audit
+from blindmatch.node.store.checks import Checks
 from blindmatch.node.store.collections import Collections
 from blindmatch.node.store.edges import CLOSED, FAILED, Edges
+from blindmatch.node.store.epochs import Also, Epochs
 from blindmatch.node.store.leads import Leads
 from blindmatch.node.store.numbers import Numbers
 from blindmatch.node.store.rows import (
     AgreementRow,
     AuditRow,
+    CheckRow,
     CollectionRow,
     Contact,
+    DeltaRow,
     EdgeRow,
+    EpochRow,
     LeadRow,
     NumberRow,
     Withdrawal,
@@ -25,10 +30,14 @@ __all__ = [
     "CLOSED",
     "FAILED",
     "AgreementRow",
+    "Also",
     "AuditRow",
+    "CheckRow",
     "CollectionRow",
     "Contact",
+    "DeltaRow",
     "EdgeRow",
+    "EpochRow",
     "LeadRow",
     "NumberRow",
     "Store",
@@ -36,5 +45,5 @@ __all__ = [
 ]
 
 
-class Store(Collections, Agreements, Edges, Leads, Numbers, Audit):
+class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Numbers, Audit):
     """All tables of one node behind one object."""

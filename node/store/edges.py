@@ -1,15 +1,15 @@
 """Edges: one row per edge and round, its sealed seed and snapshot while it runs, its receipt afterwards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from blindmatch.node.store.engine import Database
-from blindmatch.node.store.rows import EdgeRow
+from blindmatch.node.store.rows import DeltaRow, EdgeRow
+from blindmatch.node.store.schema import deltas, statements
 from blindmatch.node.store.schema import edges as table
-from blindmatch.node.store.schema import statements
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import SIGNATURE_BYTES
 from blindmatch.protocol.match.table import Role
@@ -28,7 +28,14 @@ _PUBLIC_COLUMNS = [column for column in table.c if column.name not in _SEALED]
 class Edges(Database):
     """The store's methods on edges."""
 
-    def start_edge(self, row: EdgeRow, seed: bytes, *, rounds_budget: int | None = None) -> None:
+    def start_edge(
+        self,
+        row: EdgeRow,
+        seed: bytes,
+        *,
+        rounds_budget: int | None = None,
+        delta: DeltaRow | None = None,
+    ) -> None:
         """Keep a new edge and its seed, before anything of it is sent.
 
         Args:
@@ -37,6 +44,7 @@ class Edges(Database):
             seed: 32 secret bytes, sealed here and wiped by `finish` and `fail`.
             rounds_budget: refuse when this many other rounds have used the edge; checked in the same
                 transaction, so that two rounds that start at once cannot both take the last one.
+            delta: what makes it a delta round.
 
         Raises:
             PeerError: BUDGET_SPENT.
@@ -82,6 +90,9 @@ class Edges(Database):
                     receiver_rates=self._statement(row.round_id, row.edge, Role.RECEIVER, row.receiver_rates),
                 )
             )
+            if delta is not None:
+                made = {"epoch": delta.epoch.hex(), "number": delta.number, "counts": ""}
+                connection.execute(deltas.insert().values(**key, **made))
 
     def keep_rates(self, round_id: bytes, edge: str, role: Role, signed: Signed) -> None:
         """Keep one side's signed statement of rates; it can be kept once, and again only unaltered.
@@ -205,18 +216,23 @@ class Edges(Database):
         """
         self._update(round_id, edge, {"code": code, "reason": reason})
 
-    def finish(self, round_id: bytes, edge: str, *, receipt: bytes, signatures: Mapping[str, bytes]) -> None:
-        """Close an edge with its receipt, and wipe its seed and snapshot.
+    def finish(
+        self,
+        round_id: bytes,
+        edge: str,
+        *,
+        receipt: bytes,
+        signatures: Mapping[str, bytes],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Close an edge with its receipt, and wipe its seed and snapshot; `also` happens with it or not at all.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
         """
         signed = json.dumps({agency: signature.hex() for agency, signature in sorted(signatures.items())})
-        self._end(
-            round_id,
-            edge,
-            {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed, "code": "", "reason": ""},
-        )
+        values = {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed, "code": "", "reason": ""}
+        self._end(round_id, edge, values, also)
 
     def fail(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
         """Give an edge up, and wipe its seed and snapshot. `reason` holds no value out of a record.
@@ -245,15 +261,30 @@ class Edges(Database):
         with self.read() as connection:
             return {row.edge: row.rounds for row in connection.execute(query)}
 
-    def _end(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
-        self._update(round_id, edge, {**values, "seed": None, "snapshot": None, "finished_at": self.now()})
+    def _end(
+        self,
+        round_id: bytes,
+        edge: str,
+        values: dict[str, Any],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        ended = {**values, "seed": None, "snapshot": None, "finished_at": self.now()}
+        self._update(round_id, edge, ended, also)
         self._forget()
 
-    def _update(self, round_id: bytes, edge: str, values: dict[str, Any]) -> None:
+    def _update(
+        self,
+        round_id: bytes,
+        edge: str,
+        values: dict[str, Any],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
         with self.write("edges") as connection:
             running = table.update().filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
             if connection.execute(running.values(**values, updated_at=self.now())).rowcount != 1:
                 raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            if also is not None:
+                also(connection)
 
 
 def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:

@@ -103,6 +103,71 @@ class EdgeRow:
 
 
 @dataclass(frozen=True)
+class EpochRow:
+    """One epoch of a standing agreement, on one edge, as this side holds it."""
+
+    epoch: bytes
+    """16 bytes: the id of the round that opened it."""
+    edge: str
+    agreement_id: bytes
+    role: str
+    peer: str
+    collection: str
+    """The name of the collection that was compared last."""
+    opened_at: int
+    ends_at: int
+    number: int
+    """Delta rounds so far."""
+    rounds: tuple[bytes, ...]
+    """The ids of all its rounds, the opening one first; the last names the version of what is kept."""
+    state: bytes
+    """32 bytes that both sides hold."""
+    receiver_records: int
+    sender_records: int
+    public_key: bytes
+    """The sender's OPRF public key where evaluation is verified, else 32 zeros."""
+    secret: bytes = field(default=b"", repr=False)
+    """Empty once the epoch has ended."""
+    ended_at: int | None = None
+    reason: str = ""
+    """Why it ended."""
+
+    @property
+    def open(self) -> bool:
+        """It has not ended."""
+        return self.ended_at is None
+
+
+@dataclass(frozen=True)
+class DeltaRow:
+    """What makes a round a delta round."""
+
+    round_id: bytes
+    edge: str
+    epoch: bytes
+    number: int
+    counts: tuple[int, int, int, int] | None = None
+    """Records added and removed by the receiver, and by the sender, once the round has closed."""
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One record that another agency submitted."""
+
+    id: bytes
+    """16 bytes, chosen by the other side."""
+    epoch: bytes
+    edge: str
+    agreement_id: bytes
+    peer: str
+    came_at: int
+    expires_at: int
+    looked: bool
+    """Whether it was looked up yet."""
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class LeadRow:
     """One lead of one edge: the bytes that were put in, opened again."""
 

@@ -118,6 +118,66 @@ edges = Table(
     Index("edges_by_agreement", "agreement"),
 )
 
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("round", String(32), primary_key=True),  # that opened it: the epoch's id
+    Column("edge", String(100), primary_key=True),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("peer", String(63), nullable=False),
+    Column("collection", String(200), nullable=False),  # the name of what was compared last
+    Column("opened_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),  # delta rounds so far
+    Column("rounds", Text, nullable=False),  # JSON: the ids of all its rounds, the opening one first
+    Column("state", LargeBinary, nullable=False),  # a digest that both sides hold
+    Column("receiver_records", BigInteger, nullable=False),
+    Column("sender_records", BigInteger, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("secret", LargeBinary),  # sealed; NULL once the epoch has ended
+    Column("ended_at", BigInteger),
+    Column("reason", Text, nullable=False),
+    Index("epochs_by_agreement", "agreement"),
+)
+
+deltas = Table(
+    "deltas",
+    metadata,
+    Column("round", String(32), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("epoch", String(32), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column(
+        "counts", Text, nullable=False
+    ),  # JSON: [added, removed] of the receiver, of the sender; empty until closed
+    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("epoch", String(32), nullable=False),
+    Column("edge", String(100), nullable=False),
+    Column("agreement", ForeignKey("agreements.id"), nullable=False),
+    Column("peer", String(63), nullable=False),
+    Column("came_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("looked", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # sealed, of one size whatever it says
+)
+
+check_counts = Table(
+    "check_counts",
+    metadata,
+    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
+    Column("edge", String(100), primary_key=True),
+    Column("agency", String(63), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
+    Column("count", BigInteger, nullable=False),
+)
+
 statements = Table(
     "statements",
     metadata,

@@ -121,27 +121,35 @@ def both_learn() -> str:
 
 
 def standing_learn() -> str:
-    """What comparing again under one key tells besides, in two sentences."""
+    """What comparing again under one key tells besides, in three sentences."""
     return (
         "Under a standing agreement the same key serves for an epoch, and only changes travel: each side also sees how "
-        "many of the other's records were added, changed or removed since the last comparison, and the receiver which "
-        "of the sender's entries these are, without knowing whose. A single record that one side submits or asks "
-        "about looks the same whether it matches or not."
+        "many of the other's records are new or changed since the last comparison, and how many are gone or changed; "
+        "the receiver sees which of the sender's entries came and went, without knowing whose they are. A single "
+        "record that one side submits or asks about looks the same to the other whether it matches or not. Each side "
+        "sees how many the other submits or asks about, and when."
     )
 
 
-def default_leakage(comparison: Edge | Threshold, collector: str = "") -> str:
-    """What each side learns from a comparison, in words, for the parties to sign."""
+def default_leakage(comparison: Edge | Threshold, collector: str = "", *, standing: bool = False) -> str:
+    """What each side learns from a comparison, in words, for the parties to sign.
+
+    Args:
+        comparison: an edge or a threshold.
+        collector: of the agreement.
+        standing: whether the agreement is a standing one; it makes a difference to edges that disclose hits.
+    """
     if isinstance(comparison, Edge):
         said = (receiver_learns(comparison), sender_learns(comparison))
     else:
         said = (member_learns(comparison), collector_learns(comparison, collector))
-    return "\n".join((*said, both_learn()))
+    again = (standing_learn(),) if standing and isinstance(comparison, Edge) and comparison.listing else ()
+    return "\n".join((*said, both_learn(), *again))
 
 
-def describe(comparison: Comparison, collector: str = "") -> Comparison:
+def describe(comparison: Comparison, collector: str = "", *, standing: bool = False) -> Comparison:
     """The same with `default_leakage` as its words; whatever stood there serves as a placeholder only."""
-    return replace(comparison, leakage=default_leakage(comparison, collector))
+    return replace(comparison, leakage=default_leakage(comparison, collector, standing=standing))
 
 
 def _most(side: Side) -> str:

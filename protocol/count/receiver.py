@@ -31,8 +31,8 @@ class CountReceiver(NumberReceiver):
         super().__init__(context, number, brought, **terms)
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
         self._blinds = self._expander.scalars("copy", 0, brought.copies)
-        self._secrets = (self._blinds,)
         self._order = self._expander.permutation("order", self._at.elements // brought.group)
+        self._secrets = (self._blinds, self._order)
         self._check_restored()
 
     def reveal(self) -> Band | None:

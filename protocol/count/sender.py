@@ -60,8 +60,9 @@ class CountSender(NumberSender):
 
     def _tally(self) -> Outcome:
         places, _ = lookup.find(self._array("tags"), self._array(MASKED))
-        matched = len(np.unique(places // self._at.peer_group))
-        band = let_through(Disclosure.COUNT, matched, self._number)
+        matches = np.zeros(self._at.peer_elements // self._at.peer_group, dtype=np.bool_)
+        matches[places // self._at.peer_group] = True
+        band = let_through(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
         transcript = self._transcript()
         if band is None:
             return Outcome(told=False, transcript=transcript)

@@ -67,7 +67,16 @@ def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
 
 def sender_key(expander: Expander, context: EdgeContext) -> KeyPair:
     """The sender's OPRF key of one edge and round."""
-    seed = expander.stream("oprf-key", 0, SEED_BYTES)
+    return key_of(key_seed(expander), context)
+
+
+def key_seed(expander: Expander) -> bytes:
+    """32 secret bytes from which, with the edge's context, the sender's key comes, and nothing else does."""
+    return expander.stream("oprf-key", 0, SEED_BYTES)
+
+
+def key_of(seed: bytes, context: EdgeContext) -> KeyPair:
+    """The OPRF key of an edge and round from `key_seed`."""
     return oprf.derive_key_pair(seed, encode("blindmatch/oprf-key/v1", context.digest), mode_of(context))
 
 

@@ -22,7 +22,7 @@ _HEAD_BITS = 16
 Words = npt.NDArray[np.uint64]
 
 
-def _words(tags: Bytes2D) -> tuple[Words, Words]:
+def words(tags: Bytes2D) -> tuple[Words, Words]:
     """Each tag (n, 16 or more) as two unsigned words, most significant first: they order as the bytes do."""
     pairs = np.ascontiguousarray(tags[:, :TAG_BYTES]).view(">u8")
     return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
@@ -30,7 +30,7 @@ def _words(tags: Bytes2D) -> tuple[Words, Words]:
 
 def strictly_increasing(rows: Bytes2D, before: Bytes2D | None = None) -> bool:
     """Whether tags strictly increase over rows (n, 16 or more), from the last of `before` (1, same) on."""
-    first, second = _words(rows)
+    first, second = words(rows)
     if before is not None:
         last = before[:, :TAG_BYTES].tobytes()
         if last >= rows[0, :TAG_BYTES].tobytes():
@@ -72,7 +72,7 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
         places.append(np.flatnonzero(heads - np.uint16(low) < high - low) + start)
     inside = np.concatenate(places)
     narrow = rows.shape[1] == TAG_BYTES  # then the faster way to gather takes no copy of all rows first
-    first, second = _words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
+    first, second = words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
     order, same = order_of(first)
     if same.any():  # a receiver may bring one token for several records
         tied = np.flatnonzero(either(same[1:]))
@@ -99,7 +99,7 @@ def find(tags: Bytes2D, table: Bytes2D) -> tuple[Indices, Indices]:
         stop = _first_from(table, high)
         places, *own = _sorted_bucket(tags, low, high)
         for begin in range(start, stop, BUCKET_ROWS):
-            stretch = _words(table[begin : min(begin + BUCKET_ROWS, stop)])
+            stretch = words(table[begin : min(begin + BUCKET_ROWS, stop)])
             positions, rows = _find_sorted(own[0], own[1], *stretch)
             found.append((places[positions], rows + begin))
         start = stop

@@ -269,6 +269,11 @@ class TagChunk:
         """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
         return cls(header, _parse(rows, context.row_bytes, "tag rows"))
 
+    @classmethod
+    def parse_tags(cls, header: Header, tags: bytes) -> "TagChunk":
+        """From the wire's bytes: tags alone. PeerError: BAD_MESSAGE, OVERSIZE."""
+        return cls(header, _parse(tags, TAG_BYTES, "tags"))
+
     def __post_init__(self) -> None:
         wide = self.rows.ndim == 2 and self.rows.shape[1] >= TAG_BYTES
         _require(wide, PeerCode.BAD_MESSAGE, "a row of the tag table has at least 16 bytes")

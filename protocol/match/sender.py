@@ -1,15 +1,16 @@
 """The sender's side of `hits` and `hits+facts`: the side that learns nothing but sizes."""
 
 import hmac
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
 
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import POINT_BYTES
+from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES
 from blindmatch.protocol.match import lookup
-from blindmatch.protocol.match.computing import chunk_digest, sender_key
+from blindmatch.protocol.match.computing import chunk_digest, key_seed, sender_key
 from blindmatch.protocol.match.messages import (
     BlindedChunk,
     Bytes2D,
@@ -33,35 +34,33 @@ from blindmatch.protocol.match.session import (
 )
 from blindmatch.protocol.match.statements import Commitment
 from blindmatch.protocol.match.table import Event, Role, State
-from blindmatch.protocol.match.workspace import exchange_shapes, sender_shapes
+from blindmatch.protocol.match.workspace import Shapes, exchange_shapes, sender_shapes
 from blindmatch.protocol.oprf import KeyPair
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
-class Sender(Session):
-    """Evaluates the receiver's blinded elements and releases its own tag table.
+class Releasing(Session):
+    """A sender of any kind of round: evaluates blinded elements as committed to, then releases what it committed to itself.
 
     Args:
         context: the edge.
-        facts: what to release with a hit, exactly when the edge discloses facts.
-        terms: see `Terms`; each element stands there once.
+        terms: see `Terms`.
 
     Raises:
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
-    def __init__(
-        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[Terms]
-    ) -> None:
-        if (facts is not None) != context.with_facts:
-            raise SequenceError("facts are given exactly when the edge discloses them")
+    def __init__(self, context: EdgeContext, **terms: Unpack[Terms]) -> None:
         super().__init__(Role.SENDER, context, **terms)
-        self._facts = facts
-        self._shapes |= sender_shapes(context, self._at.elements, self._limits)
+        self._shapes |= self._own_shapes()
         key = self._key_pair()
         self._public = key.public.tobytes()
         key.wipe()
         self._check_restored()
+
+    @abstractmethod
+    def _own_shapes(self) -> Shapes:
+        """Arrays that are there before the receiver's commitment."""
 
     def _key_pair(self) -> KeyPair:
         """The OPRF key; to be wiped by who asks."""
@@ -159,6 +158,65 @@ class Sender(Session):
     def _answer(self, chunk: BlindedChunk) -> EvaluatedChunk:
         return EvaluatedChunk(chunk.header, *self._computing.evaluate(chunk.header.sequence, chunk.points))
 
+    def _digest_sections(self) -> None:
+        """Digest each chunk of what is released; it must be in order."""
+        for index in range(self.tag_chunks):
+            section, start, stop = locate(self._sections(), index, self._limits)
+            table = self._array(section.name)
+            block = table[start:stop]
+            if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
+                raise LocalError(
+                    "two elements of the collection are equal", hint="Import the collection again."
+                )
+            kept = chunk_digest("tags", index, block)
+            self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
+
+    @property
+    def shown_key(self) -> bytes:
+        """The public key as the commitment shows it: zeros where nobody verifies."""
+        return self._public if self._context.verified else bytes(POINT_BYTES)
+
+    def _open_peer(self) -> None:
+        self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
+
+    def _indices(self, index: int) -> Indices:
+        span = self._span(index)
+        return np.arange(span.start, span.stop, dtype=np.int64)
+
+
+class Sender(Releasing):
+    """Evaluates the receiver's blinded elements and releases its own tag table.
+
+    Args:
+        context: the edge.
+        facts: what to release with a hit, exactly when the edge discloses facts.
+        terms: see `Terms`; each element stands there once.
+
+    Raises:
+        LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
+    """
+
+    def __init__(
+        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[Terms]
+    ) -> None:
+        if (facts is not None) != context.with_facts:
+            raise SequenceError("facts are given exactly when the edge discloses them")
+        self._facts = facts
+        super().__init__(context, **terms)
+
+    def key_seed(self) -> bytes:
+        """32 secret bytes that give the OPRF key again, with the edge's context: to be kept sealed for an epoch."""
+        return key_seed(self._expander)
+
+    def own_tags(self) -> Bytes2D:
+        """The tag of each own element, (n, 16), once every chunk is prepared."""
+        if not self._prepared.all():
+            raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
+        return np.ascontiguousarray(self._array("rows")[:, :TAG_BYTES])
+
+    def _own_shapes(self) -> Shapes:
+        return sender_shapes(self._context, self._at.elements, self._limits)
+
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         inputs, *facts = parts
         self._array("rows")[self._span(index)] = self._computing.rows(inputs, *facts)
@@ -174,29 +232,8 @@ class Sender(Session):
                 placed += len(block)
         self._digest_sections()
 
-    def _digest_sections(self) -> None:
-        """Digest each chunk of what is released; it must be in order."""
-        for index in range(self.tag_chunks):
-            section, start, stop = locate(self._sections(), index, self._limits)
-            table = self._array(section.name)
-            block = table[start:stop]
-            if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
-                raise LocalError(
-                    "two elements of the collection are equal", hint="Import the collection again."
-                )
-            kept = chunk_digest("tags", index, block)
-            self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
-
     def _commitment(self) -> Commitment:
-        public = self._public if self._context.verified else bytes(POINT_BYTES)
-        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), public)
-
-    def _open_peer(self) -> None:
-        self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
-
-    def _indices(self, index: int) -> Indices:
-        span = self._span(index)
-        return np.arange(span.start, span.stop, dtype=np.int64)
+        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), self.shown_key)
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
         if self._facts is None:

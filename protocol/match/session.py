@@ -157,6 +157,11 @@ class Session(Steps[State, Event]):
         """How many elements the peer committed to; 0 before its commitment."""
         return self._at.peer_elements
 
+    @property
+    def peer_key(self) -> bytes:
+        """The sender's OPRF public key out of its commitment, where evaluation is verified; else 32 zeros."""
+        return self._at.peer_key
+
     def prepare_chunk(self, index: int) -> None:
         """Prepare chunk `index` of the own elements; a chunk that is prepared is only checked for change.
 

@@ -29,6 +29,7 @@ def edge_fields(context: EdgeContext) -> tuple[int | bytes | str, ...]:
 
 
 def same(said: object, expected: object, code: PeerCode, what: str) -> None:
+    """Refuse a statement that is about another `what`. PeerError: `code`."""
     if said != expected:
         raise PeerError(code, f"the statement is about another {what}")
 

@@ -8,15 +8,22 @@ from blindmatch.protocol.limits import LIMITS
 
 @dataclass(frozen=True)
 class NumberTerms:
-    """What an edge's agreement says of its number."""
+    """What an edge's agreement says of its number.
+
+    Args:
+        minimum_count: fewer matches give no result.
+        band: a count is told in steps of this; values are multiples of it.
+        record: count: the elements of a record of the receiver, which both sides know; 0 when it is not looked at.
+    """
 
     minimum_count: int
     band: int
+    record: int = 0
 
     @classmethod
-    def of(cls, edge: Edge) -> "NumberTerms":
+    def of(cls, edge: Edge, record: int = 0) -> "NumberTerms":
         """Of an agreement's edge that discloses a number."""
-        return cls(edge.minimum_count, edge.band)
+        return cls(edge.minimum_count, edge.band, record if edge.disclosure is Disclosure.COUNT else 0)
 
     @property
     def most_total(self) -> int:

@@ -138,8 +138,13 @@ class NumberSession(Session):
         """32 bytes over what this side commits to."""
 
     def _read_commitment(self, signed: Signed) -> NumberCommitment:
-        theirs = Role.SENDER if self._role is Role.RECEIVER else Role.RECEIVER
+        theirs = self._role.other
         said = NumberCommitment.check(signed, self._peer_key, theirs, self._context)
+        if theirs is Role.RECEIVER and self._number.record not in (0, said.group):
+            # Records cut into smaller pieces would each count, and reach the minimum sooner.
+            raise PeerError(
+                PeerCode.BAD_COMMITMENT, f"records of {said.group} elements, not {self._number.record}"
+            )
         self._check_share(said)
         self._at.peer_group, self._at.peer_copies = said.group, said.copies
         return said

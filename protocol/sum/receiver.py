@@ -6,6 +6,7 @@ import numpy as np
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.group import Bytes1D
 from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES
 from blindmatch.protocol.match.computing import chunk_digest
 from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, Indices
@@ -42,7 +43,7 @@ class SumReceiver(NumberReceiver):
         nonce.fill(0)
         self._secrets = (self._blinds, secret)
         self._orders: dict[int, Indices] = {}
-        self._joint: Bytes2D | None = None
+        self._joint: Bytes1D | None = None
         self._places: Indices | None = None
         self._check_restored()
 
@@ -137,3 +138,8 @@ class SumReceiver(NumberReceiver):
 
     def _masked_rows(self, index: int) -> Bytes2D:
         return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
+
+    def _wipe(self) -> None:
+        super()._wipe()
+        for order in getattr(self, "_orders", {}).values():
+            order.fill(0)

@@ -3,6 +3,7 @@
 from typing import Unpack
 
 import numpy as np
+import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.agreement import Disclosure
@@ -22,6 +23,8 @@ from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.sum import elgamal
 from blindmatch.protocol.sum.elgamal import CIPHERTEXT_BYTES
 from blindmatch.protocol.sum.layout import entries, layouts
+
+Flags = npt.NDArray[np.bool_]
 
 
 class SumSender(NumberSender):
@@ -131,21 +134,30 @@ class SumSender(NumberSender):
         if len(table) > 1 and not lookup.strictly_increasing(table):
             raise PeerError(PeerCode.BAD_TAGS, "two of the receiver's points are equal")
         places, _ = lookup.find(self._array("masked_tags"), table)
-        matched = np.unique(places // self._brought.group)
-        share, transcript = self._at.peer_key, self._transcript()
-        if let_through(Disclosure.SUM, len(matched), self._number) is None:
+        matches = np.zeros(self._entries, dtype=np.bool_)
+        matches[places // self._brought.group] = True
+        first, second = self._opened(matches)
+        told = let_through(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
+        if not told:
             # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
             uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
-            left, right = group.from_uniform(uniform.reshape(2, UNIFORM_BYTES))
-            return Outcome(
-                told=False, left=left.tobytes(), right=right.tobytes(), share=share, transcript=transcript
-            )
+            first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
+        share, transcript = self._at.peer_key, self._transcript()
+        return Outcome(told=told, left=first, right=second, share=share, transcript=transcript)
+
+    def _opened(self, matches: Flags) -> tuple[bytes, bytes]:
+        """The sum of the values of matching entries, re-randomised and half opened.
+
+        The same work whatever matches, and when nothing is told: how long it takes shall not tell. So an encryption of
+        zero is added in the place of each entry that does not match.
+        """
         key = elgamal.joint_key(self._public, self._at.peer_key)
-        fresh = self._expander.scalars("total", 0, 1)
-        summed = elgamal.rerandomise(elgamal.total(self._array("masked_values")[matched]), key, fresh)
+        fresh = self._expander.scalars("total", 0, 2)
+        zero = elgamal.encrypt(np.zeros(1, dtype=np.int64), key, fresh[:1])
+        chosen = np.where(matches[:, None], self._array("masked_values"), zero)
+        summed = elgamal.rerandomise(elgamal.total(chosen), key, fresh[1:])
         fresh.fill(0)
-        first, second = elgamal.half_open(summed, self._secret)
-        return Outcome(told=True, left=first, right=second, share=share, transcript=transcript)
+        return elgamal.half_open(summed, self._secret)
 
 
 def check_total(values: list[int], number: NumberTerms) -> None:

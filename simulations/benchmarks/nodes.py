@@ -47,18 +47,19 @@ class Pair:
         add_peer(self.police.home / "node.toml", COUNCIL, address)
         add_peer(self.council.home / "node.toml", POLICE, self.police.address)
 
-    def agree(self, records: int, disclosure: str = 'disclosure = "hits"') -> str:
+    def agree(self, records: int, disclosure: str = 'disclosure = "hits"', *, more: str = "") -> str:
         """Draft, and sign on both sides; both servers must be running. Returns the agreement's id.
 
         Args:
             records: on each side.
             disclosure: what the edge discloses, in the draft's lines.
+            more: further lines of the draft.
         """
         draft = self.folder / "agreement.toml"
         sizes = {POLICE: records, COUNCIL: records}
         terms, area = self.scenario.terms, self.scenario.areas[0]
         text = draft_text(terms, area, self.plan, sizes, time.time())
-        draft.write_text(text.replace('disclosure = "hits"', disclosure), encoding="utf-8")
+        draft.write_text(text.replace('disclosure = "hits"', disclosure) + more, encoding="utf-8")
         agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
         for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
             node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")

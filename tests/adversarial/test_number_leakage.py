@@ -105,6 +105,31 @@ def test_what_came_looks_random(worlds):
         assert abs(int(bits.sum()) - bits.size / 2) < spread
 
 
+@pytest.mark.parametrize("name", ["counts below the minimum", "sums below the minimum", "sums of one total"])
+def test_the_sender_does_the_same_work_whatever_matches(name, monkeypatch):
+    """Counted in rows of curve operations, from the last masked tag to the outcome: the receiver can time nothing."""
+    from blindmatch.protocol import group  # noqa: PLC0415 - only here
+
+    work = []
+    for function in ("add", "multiply", "multiply_each", "multiply_base", "from_uniform", "check"):
+        true = getattr(group, function)
+
+        def counting(rows, *more, true=true, function=function):
+            work[-1][function] += len(rows)
+            return true(rows, *more)
+
+        monkeypatch.setattr(group, function, counting)
+    edges = [*RECEIVERS[name], *(RECEIVERS["sums of one total"] if "sums" in name else ())]
+    for edge in edges:
+        work.append(Counter())
+        pair = edge.at(State.ASKING)
+        work.append(Counter())
+        pair.sender.session.outcome()
+    told = [{k: v for k, v in each.items() if k != "from_uniform"} for each in work[1::2]]
+    assert all(each == told[0] for each in told)
+    assert ("sums" not in name) or told[0]["add"] > 20
+
+
 def test_a_withheld_sum_hides_even_from_the_keys():
     """Below the minimum the two halves are random points: no key opens them to a small number."""
     from blindmatch.protocol.sum import elgamal  # noqa: PLC0415 - only here

@@ -299,6 +299,16 @@ def test_a_commitment_of_an_impossible_shape(name, who, change, code):
     refused(code, session, lambda: session.receive_commitment(signed))
 
 
+def test_records_cut_into_pieces_are_refused():
+    """Each token a record of its own would reach the minimum sooner than the records do."""
+    edge = replace(COUNT, number=replace(COUNT.number, record=COUNT.ours.group))
+    assert edge.connect().run() is not None
+    lie = replace(commitment(COUNT, "police"), group=1)
+    session = edge.sender()
+    signed = sign(POLICE, COMMITMENT_TYPE, lie.payload(edge.context))
+    refused(PeerCode.BAD_COMMITMENT, session, lambda: session.receive_commitment(signed))
+
+
 @pytest.mark.parametrize("who", ["police", "council"])
 def test_a_share_that_is_the_others_own(who):
     """Who repeats the other's share cannot prove it; the very statement of the other is for the other role."""

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import cli
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks import environments, job, loop, pair, peers
+from blindmatch.simulations.benchmarks import environments, job, loop, number, pair, peers
 from blindmatch.simulations.benchmarks.imports import FORMATS
 from blindmatch.simulations.benchmarks.operations import OPERATIONS
 from blindmatch.simulations.benchmarks.pair import TOKENS
@@ -33,6 +33,19 @@ def test_the_loop_splits_over_every_core():
 
 def test_one_element_needs_one_process():
     assert loop.measure(1).processes == 1
+
+
+def test_number_measures_three_rounds_over_the_same_lists(tmp_path):
+    costs = number.measure(TOKENS * 4)
+    assert [cost.disclosure for cost in costs] == ["hits", "count", "sum"]
+    assert all(cost.cpu > 0 and cost.bytes > 0 and cost.receiver_peak > 1 << 20 for cost in costs)
+    assert {cost.elements for cost in costs} == {TOKENS * 4}
+    # Points one way and the other, and tags back; a sum's entries are padded further.
+    assert costs[1].bytes >= TOKENS * 4 * (32 + 32 + 16)
+    assert costs[2].padded >= costs[1].padded == TOKENS * 4
+    made = number.report(costs)
+    made.write(tmp_path)
+    assert json.loads((tmp_path / "bench-number.json").read_text()) == made.data
 
 
 def test_pair_measures_two_real_nodes(tmp_path):

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from blindmatch.node import agreements, overview, results, runner, turns
+from blindmatch.node import agreements, numbers, overview, results, runner, turns
 from blindmatch.node.agreements import book
 from blindmatch.node.agreements.exchange import push_withdrawal
 from blindmatch.node.client import connector
@@ -20,6 +20,7 @@ from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations import circle
@@ -57,11 +58,11 @@ def town(built):
     return built
 
 
-def agree(town, pairs, **more):
+def agree(town, pairs, disclosure=Disclosure.HITS, **more):
     """One agreement over these edges, signed by everybody on them but `unsigned`."""
     named = dict.fromkeys(agency for pair in pairs for agency in pair)
     parties = [agreements.own_party(town.nodes[agency]) for agency in named]
-    edges = [edge_between(receiver, sender) for receiver, sender in pairs]
+    edges = [edge_between(receiver, sender, disclosure=disclosure) for receiver, sender in pairs]
     # No two with the same bytes, though the nodes and the edges are the same.
     start = agree.start = getattr(agree, "start", int(town.now) - 600) + 1
     return town.agree(agreement_between(parties, edges, start=start), **more)
@@ -225,9 +226,10 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
 
 @pytest.mark.parametrize("step", ["prepare", "exchange"])
 @pytest.mark.parametrize("knows", [WEST, SOUND])
-async def test_every_next_step_is_refused_once_either_side_knows(town, step, knows):
+@pytest.mark.parametrize("disclosure", [Disclosure.HITS, Disclosure.COUNT])
+async def test_every_next_step_is_refused_once_either_side_knows(town, step, knows, disclosure):
     """Before the commitments and before the tags; what a withdrawal can still stop, it stops."""
-    held = agree(town, [(WEST, SOUND), (EAST, LEAVING)])
+    held = agree(town, [(WEST, SOUND), (EAST, LEAVING)], disclosure)
     west, leaving = town.nodes[WEST], town.nodes[LEAVING]
     signed = book.withdraw(leaving, book.find(leaving, held.id), "Over.")
 
@@ -241,6 +243,7 @@ async def test_every_next_step_is_refused_once_either_side_knows(town, step, kno
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert "Over." in edge.reason
     assert results.load(west, outcome.round_id) == []
+    assert numbers.load(west, outcome.round_id) == []
     assert list(west.rounds_dir.iterdir()) == []
 
 
@@ -331,7 +334,7 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
 
 async def test_who_only_sends_is_told_what_to_do(town):
     held = agree(town, [(WEST, SOUND), (EAST, SOUND)])
-    with pytest.raises(LocalError, match=f"only sends.* run by {EAST}, {WEST}") as caught:
+    with pytest.raises(LocalError, match=f"only sends.* run by {WEST}, {EAST}") as caught:
         await run_round(town.nodes[SOUND], held.id)
     assert "blindmatch node serve" in caught.value.hint
 

@@ -15,7 +15,7 @@ from blindmatch.node.runner import run_round, unfinished
 from blindmatch.node.server import running
 from blindmatch.node.services import gate, policy
 from blindmatch.node.services.refusals import WINDOW_SECONDS, Refusal, Refusals
-from blindmatch.proto.v1 import agreement_pb2, match_pb2, threshold_pb2
+from blindmatch.proto.v1 import agreement_pb2, match_pb2, standing_pb2, threshold_pb2
 from blindmatch.protocol.errors import ConfigError, StoreError
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.loopback import free_port
@@ -58,7 +58,7 @@ async def test_every_method_that_is_not_listed_is_refused(town):
 def test_the_policy_lists_what_the_services_define():
     ours = {
         f"/{service.full_name}/{method.name}"
-        for file in (agreement_pb2, match_pb2, threshold_pb2)
+        for file in (agreement_pb2, match_pb2, standing_pb2, threshold_pb2)
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }

@@ -43,6 +43,7 @@ def test_who_learns_what_has_a_row_per_disclosure_and_role():
     assert told == [(each, role) for each in edges for role in ("receiver", "sender")] + [
         ("threshold", "member"),
         ("threshold", "collector"),
+        ("threshold", "collector that is a member"),
         ("every one", "both sides"),
         ("standing", "both sides"),
     ]

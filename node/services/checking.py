@@ -1,0 +1,143 @@
+"""Single records that other agencies submit or ask about: counted, answered alike whatever matches, looked up afterwards.
+
+A submission is written as it came, in a row of one size, and answered; a lookup in the background then replaces it by another row of
+the same size. A question is answered from the epoch's key alone.
+"""
+
+import asyncio
+import os
+from functools import partial
+
+from blindmatch.node import checks, standing
+from blindmatch.node.agreements import book
+from blindmatch.node.audit import AuditEvent
+from blindmatch.node.convert.standing import Check
+from blindmatch.node.edgework import retrieve
+from blindmatch.node.home import Node
+from blindmatch.node.logs import logger
+from blindmatch.node.services.identity import Caller
+from blindmatch.node.standing import Kept
+from blindmatch.node.store import CheckRow
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
+from blindmatch.protocol.limits import POINT_BYTES, SEED_BYTES
+from blindmatch.protocol.match import Role, lookup
+from blindmatch.protocol.standing import check as protocol
+
+
+class Checking:
+    """What the server does with checks."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._looking: set[asyncio.Task[None]] = set()
+        self._lists = checks.Lists(node)
+        self._one_at_a_time = asyncio.Lock()
+        self._log = logger(agency=node.agency)
+
+    async def submitted(self, caller: Caller, check: Check) -> None:
+        """Take what the sender of an edge submits; it is looked up later.
+
+        Raises:
+            PeerError: the agreement or the caller does not allow it; BUDGET_SPENT; DIVERGED without such an epoch;
+                BAD_COUNT, BAD_TAGS.
+        """
+        await asyncio.to_thread(self._take, caller, check)
+        task = asyncio.create_task(self._look())
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+        task.add_done_callback(retrieve)
+
+    async def asked(self, caller: Caller, check: Check) -> tuple[bytes, bytes]:
+        """Evaluate what the receiver of an edge asks about: points and proof.
+
+        Raises:
+            PeerError: as `submitted`; BAD_POINT.
+        """
+        return await asyncio.to_thread(self._answer, caller, check)
+
+    async def settle(self) -> None:
+        """Wait for lookups under way."""
+        await asyncio.gather(*self._looking, return_exceptions=True)
+
+    def _take(self, caller: Caller, check: Check) -> None:
+        node = self._node
+        agreement, kept = self._epoch(caller, check, Role.RECEIVER)
+        context = kept.epoch.context
+        rows = protocol.rows_of(check.content, kept.agreed.sender_tokens, context.row_bytes)
+        check.name.context(kept.epoch)
+        if not lookup.strictly_increasing(rows):
+            raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
+        now = int(node.clock())
+        node.audit.append(
+            AuditEvent.COMBINATION,
+            subject=f"check {check.name.check.hex()} edge {check.name.header.edge}",
+            recipient=node.agency,
+            detail={"action": "submitted", "sender": caller.agency, "agreement": check.agreement.hex()},
+        )
+        node.store.keep_check(
+            CheckRow(
+                id=check.name.check,
+                epoch=kept.row.epoch,
+                edge=kept.row.edge,
+                agreement_id=check.agreement,
+                peer=caller.agency,
+                came_at=now,
+                expires_at=now + agreement.retention_days * 86_400,
+                looked=False,
+                payload=checks.as_it_came(rows),
+            )
+        )
+
+    def _answer(self, caller: Caller, check: Check) -> tuple[bytes, bytes]:
+        node = self._node
+        _, kept = self._epoch(caller, check, Role.SENDER)
+        points = protocol.rows_of(check.content, kept.agreed.receiver_tokens, POINT_BYTES)
+        node.audit.append(
+            AuditEvent.DISCLOSURE,
+            subject=f"check {check.name.check.hex()} edge {check.name.header.edge}",
+            recipient=caller.agency,
+            detail={"action": "asked", "agreement": check.agreement.hex()},
+        )
+        evaluated, proof = protocol.answer(kept.epoch, check.name, points, os.urandom(SEED_BYTES))
+        return evaluated.tobytes(), proof
+
+    def _epoch(self, caller: Caller, check: Check, role: Role) -> tuple[Agreement, Kept]:
+        """The epoch of a check, once it is allowed and counted."""
+        node, edge_id = self._node, check.name.header.edge
+        row = node.store.find_agreement(check.agreement)
+        if row is None or caller.agency not in (agreement := book.hold(row).agreement).agencies:
+            raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
+        try:
+            edge = agreement.edge(edge_id)
+        except AgreementError as error:
+            raise PeerError(PeerCode.UNKNOWN_ROUND, error.message) from None
+        ours, theirs = (edge.receiver, edge.sender) if role is Role.RECEIVER else (edge.sender, edge.receiver)
+        if (ours.agency, theirs.agency) != (node.agency, caller.agency):
+            raise PeerError(PeerCode.WRONG_AGENCY, f"this is not for {caller.agency} to send over this edge")
+        if agreement.party(caller.agency).certificate_key != caller.certificate_key:
+            raise PeerError(
+                PeerCode.WRONG_CERTIFICATE,
+                f"{caller.agency} shows another certificate key than the agreement names",
+            )
+        if not standing.stands(agreement, edge) or agreement.standing is None:
+            raise PeerError(PeerCode.WRONG_STATE, "the agreement is not a standing one, or not for this edge")
+        node.store.count_check(
+            check.agreement, edge_id, caller.agency, most=agreement.standing.checks_per_day
+        )
+        book.ready(node, check.agreement, node.clock(), edge=edge_id, resuming=check.name.header.round_id)
+        epoch = standing.current(node, check.agreement, edge_id, role)
+        if epoch is None or epoch.epoch != check.name.header.round_id:
+            raise PeerError(
+                PeerCode.DIVERGED,
+                f"{node.agency} holds no such epoch",
+                hint="A full round begins one: blindmatch round run.",
+            )
+        return agreement, standing.kept(node, agreement, epoch)
+
+    async def _look(self) -> None:
+        async with self._one_at_a_time:
+            try:
+                await asyncio.to_thread(partial(checks.look_up, self._node, self._lists))
+            except BlindmatchError as error:
+                self._log.warning("submissions wait to be looked up", reason=error.message)

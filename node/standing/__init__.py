@@ -1,0 +1,47 @@
+"""Standing agreements on this node: the collection as lists are made from it, what an epoch keeps, and when it ends."""
+
+from blindmatch.node.standing.epochs import (
+    Kept,
+    advancing,
+    begin,
+    clear_others,
+    clear_versions,
+    collection_for,
+    current,
+    end,
+    end_all,
+    keep_received,
+    keep_sent,
+    kept,
+    local_secret,
+    of_round,
+    retire,
+    stands,
+    told,
+    vault_of,
+)
+from blindmatch.node.standing.records import CollectionRecords
+from blindmatch.node.standing.vault import Vault
+
+__all__ = [
+    "CollectionRecords",
+    "Kept",
+    "Vault",
+    "advancing",
+    "begin",
+    "clear_others",
+    "clear_versions",
+    "collection_for",
+    "current",
+    "end",
+    "end_all",
+    "keep_received",
+    "keep_sent",
+    "kept",
+    "local_secret",
+    "of_round",
+    "retire",
+    "stands",
+    "told",
+    "vault_of",
+]

@@ -1,0 +1,70 @@
+"""Standing agreements: one key for an epoch, only changes travel, and single records are compared in between.
+
+    match ── full round ──> open_sender, open_receiver
+                                  │
+                                  v  an epoch: `Sent` at the sender, `Received` at the receiver, one `Base` at both
+                     change_sender, DeltaSender   <──>   DeltaReceiver, change_receiver
+
+`own` is a side's list by records, `table` the sender's table at the receiver, `changes` what is told of its changes, `lists` the
+steps from one to the next, `delta` the sessions, `statements` what both sign, `check` the single records.
+"""
+
+from blindmatch.protocol.standing.changes import Sent
+from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
+from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, opening_secret
+from blindmatch.protocol.standing.lists import (
+    News,
+    Received,
+    Records,
+    SenderChange,
+    Taken,
+    change_receiver,
+    change_sender,
+    found,
+    open_receiver,
+    open_sender,
+)
+from blindmatch.protocol.standing.own import Fresh, Own, compare
+from blindmatch.protocol.standing.statements import (
+    DELTA_COMMITMENT_TYPE,
+    DELTA_RECEIPT_TYPE,
+    Base,
+    Counts,
+    DeltaReceipt,
+    ListSize,
+    read_receipt,
+    receipt_type,
+)
+from blindmatch.protocol.standing.table import Table
+
+__all__ = [
+    "DELTA_COMMITMENT_TYPE",
+    "DELTA_RECEIPT_TYPE",
+    "Base",
+    "Counts",
+    "DeltaReceipt",
+    "DeltaReceiver",
+    "DeltaSender",
+    "Epoch",
+    "Fresh",
+    "ListSize",
+    "News",
+    "Own",
+    "Received",
+    "Records",
+    "SenderChange",
+    "Sent",
+    "Table",
+    "Taken",
+    "change_receiver",
+    "change_sender",
+    "compare",
+    "first_state",
+    "found",
+    "next_state",
+    "open_receiver",
+    "open_sender",
+    "opening_secret",
+    "read_receipt",
+    "receipt_type",
+]

@@ -1,0 +1,128 @@
+"""An epoch: one key of the sender, and what both sides derive under it until it ends.
+
+The epoch is named by the full round that opened it. Tags are derived as in that round; facts are sealed for the delta round or
+the check that carries them, so that no key ever seals two payloads.
+"""
+
+import hmac
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from blindmatch.protocol import hashing, oprf
+from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.limits import SEED_BYTES
+from blindmatch.protocol.match import tags
+from blindmatch.protocol.match.computing import LocalComputing, key_of, key_seed, mode_of, outputs
+from blindmatch.protocol.match.messages import Bytes2D, EdgeContext
+from blindmatch.protocol.oprf import KeyPair
+from blindmatch.protocol.transcript import digest, encode
+
+DELTA, CHECK = b"delta", b"check"
+RECORD_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one side keeps secret for an epoch, beside its lists.
+
+    Args:
+        context: of the full round that opened it.
+        local: 32 secret bytes of this side's own; digests of its records are keyed with them.
+        key_seed: the sender's: 32 secret bytes, `Sender.key_seed`; empty on the receiver's side.
+    """
+
+    context: EdgeContext
+    local: bytes = field(repr=False)
+    key_seed: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.local) != SEED_BYTES or len(self.key_seed) not in {0, SEED_BYTES}:
+            raise SequenceError(f"an epoch's secrets have {SEED_BYTES} bytes each")
+
+    @property
+    def id(self) -> bytes:
+        """The id of the round that opened it, 16 bytes."""
+        return self.context.round_id
+
+    def key_pair(self) -> KeyPair:
+        """The sender's key; `wipe` it after use."""
+        if not self.key_seed:
+            raise SequenceError("a receiver has no key of the epoch")
+        return key_of(self.key_seed, self.context)
+
+    def evaluate(self, inputs: Bytes2D) -> Bytes2D:
+        """The OPRF outputs (n, 64) of the sender's own inputs (n, L)."""
+        key = self.key_pair()
+        try:
+            return oprf.evaluate_inputs(key.secret, inputs, mode_of(self.context))
+        finally:
+            key.wipe()
+
+    def tags(self, outputs: Bytes2D) -> Bytes2D:
+        """The tags (n, 16) of outputs (n, 64)."""
+        return tags.derive_tags(outputs, self.context)
+
+    def within(self, round_id: bytes) -> EdgeContext:
+        """The edge of a later round of this epoch. How many elements travel is no term of the agreement's there."""
+        return replace(self.context, round_id=round_id, receiver_elements=None, sender_elements=None)
+
+    def computer(self, seed: bytes, _context: EdgeContext) -> "EpochComputing":
+        """A `Computer` of a later round: fresh blinds of its seed, this epoch's key and tags."""
+        return EpochComputing(seed, self)
+
+    def digests(self, *columns: Bytes2D) -> Bytes2D:
+        """Keyed digests (n, 16) of rows, which only this side can make: secret-prefix BLAKE2b."""
+        return hashing.blake2b(self.local, *columns, size=RECORD_DIGEST_BYTES, person=b"bm/record/v1")
+
+
+class EpochComputing(LocalComputing):
+    """The heavy steps of a later round: blinds and nonces of that round's seed, the key and the tags of the epoch."""
+
+    def __init__(self, seed: bytes, epoch: Epoch) -> None:
+        super().__init__(seed, epoch.context)
+        self._epoch = epoch
+
+    def outputs(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
+        """Receiver: chunk `index` as evaluated, unblinded, finalised: (n, 64). PeerError: BAD_POINT."""
+        return outputs(self._expander, index, inputs, evaluated, slice(None))
+
+    def _key(self) -> KeyPair:
+        if self._kept is None:
+            self._kept = self._epoch.key_pair()
+        return self._kept
+
+
+def sealed_for(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
+    """What `tags.seal_facts` takes beside the epoch: nothing for the round that opened it, whose id is the epoch's."""
+    return (purpose, name)
+
+
+def first_state(context: EdgeContext, receipt: bytes) -> bytes:
+    """The state that both sides share after the opening round: 32 bytes over its receipt, and so over all that travelled."""
+    return digest(encode("blindmatch/epoch/v1", context.digest, receipt))
+
+
+def next_state(state: bytes, number: int, transcript: bytes) -> bytes:
+    """The state after a delta round: 32 bytes over all rounds of the epoch."""
+    return digest(encode("blindmatch/delta-state/v1", state, number, transcript))
+
+
+def bound_seed(seed: bytes, context: EdgeContext) -> bytes:
+    """A seed for one session: one used twice by mistake still gives other bytes in another round."""
+    return hmac.digest(seed, context.digest, "sha256")
+
+
+def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
+    """What the epoch's key comes from, out of the seed of the sender's opening round, whose session may be gone."""
+    expander = Expander(bound_seed(seed, context))
+    try:
+        return key_seed(expander)
+    finally:
+        expander.wipe()
+
+
+def empty(width: int) -> Bytes2D:
+    """No rows."""
+    return np.zeros((0, width), dtype=np.uint8)

@@ -1,0 +1,89 @@
+"""kill -9 of either side at many steps of a delta round, of the real programs: it ends as one that was not disturbed."""
+
+import json
+import signal
+import subprocess
+
+from blindmatch.node import results, runner
+from blindmatch.node.runner import run_round
+from blindmatch.node.server import running
+from blindmatch.node.store import CLOSED
+from blindmatch.protocol.agreement import Standing
+from blindmatch.protocol.limits import Limits
+from blindmatch.simulations.loopback import people, subjects
+
+WEST, NORTH = "west-force", "north-council"
+SMALL = Limits(chunk_elements=32)
+
+
+async def epoch(town):
+    """An open epoch, and both lists changed since."""
+    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"], standing=Standing(30)))
+    async with running(town.nodes[NORTH], limits=SMALL):
+        assert (await run_round(town.nodes[WEST], held.id, limits=SMALL)).complete
+    town.nodes[WEST].store.delete_collection("groups")
+    town.nodes[NORTH].store.delete_collection("suppliers")
+    town.bring(WEST, "groups", "subjects", subjects(48)[4:])
+    town.bring(NORTH, "suppliers", "suppliers", people(50, first=24), facts=["contract_value"])
+    return held
+
+
+def check(town, held):
+    """The delta round's leads are those of the changed lists, and both sides hold one version of one epoch."""
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    last = max(police.store.edges(agreement_id=held.id), key=lambda row: row.started_at)
+    assert last.state == CLOSED
+    assert police.store.find_delta(last.round_id, last.edge).number == 1
+    found = {lead.reference: lead.facts[0]["contract_value"] for lead in results.load(police, last.round_id)}
+    assert found == {f"P-{number:05d}": str(1_000 + number) for number in range(24, 48)}
+    ours, theirs = (node.store.epochs(still_open=True) for node in (police, council))
+    assert [(row.state, row.number, row.rounds) for row in ours] == [
+        (row.state, row.number, row.rounds) for row in theirs
+    ]
+    assert ours[0].number == 1
+    for node in (police, council):
+        (kept,) = node.epochs_dir.glob("*/*/*")
+        assert kept.name == last.round_id.hex()
+        assert list(node.rounds_dir.iterdir()) == []
+
+
+async def test_the_receiver_killed_again_and_again(town, programs):
+    held = await epoch(town)
+    server, kills = programs.serve(town, NORTH), 0
+    while True:
+        (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
+        words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
+        when = "before" if kills % 2 else "after"
+        process = programs.start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
+        out, err = process.communicate(timeout=120)
+        if process.returncode != -signal.SIGKILL:
+            break
+        kills += 1
+    assert process.returncode == 0, err
+    assert json.loads(out)["edges"][0]["delta"] == 1
+    assert kills >= 5, "the round had fewer steps than this test is for"
+    server.terminate()
+    server.communicate(timeout=60)
+    check(town, held)
+
+
+async def test_the_sender_killed_again_and_again(town, programs):
+    held = await epoch(town)
+    kills = 0
+    server = programs.serve(town, NORTH, kill_at=1)
+    client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
+    while client.poll() is None:
+        try:
+            server.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        assert server.returncode == -signal.SIGKILL, server.stderr.read()
+        server.communicate()
+        kills += 1
+        server = programs.serve(town, NORTH, kill_at=kills + 1, when="before" if kills % 2 else "after")
+    _, err = client.communicate()
+    assert client.returncode == 0, err
+    assert kills >= 4, "the round had fewer steps than this test is for"
+    server.terminate()
+    server.communicate(timeout=60)
+    check(town, held)
