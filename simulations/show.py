@@ -49,10 +49,7 @@ def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
     typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
     listed = [each for each in area.comparisons if each.disclosure != "threshold"]
-    for (receiver, records, disclosure, verified), group in groupby(
-        listed, lambda c: (c.receiver, c.receiver_records, c.disclosure, c.verified)
-    ):
-        how = disclosure + (", verified" if verified else "")
+    for (receiver, records, how), group in groupby(listed, lambda c: (c.receiver, c.receiver_records, c.how)):
         typer.echo(f"{receiver} asks with {records:,} records ({how})")
         table(COLUMNS, [_row(comparison) for comparison in group])
     if area.numbers:
@@ -60,6 +57,19 @@ def show_area(area: AreaOutcome) -> None:
         table(NUMBER_COLUMNS, [_number(number) for number in area.numbers])
     for tally in area.tallies:
         _show_threshold(area, tally)
+    if area.checks:
+        typer.echo("Single records")
+        rows = [
+            (
+                each.agency,
+                each.record,
+                each.told,
+                "hit" if each.hits else "no hit",
+                "known" if each.known else "",
+            )
+            for each in area.checks
+        ]
+        table(("checked by", "record", "told to", "learned", "in truth"), rows)
 
 
 def _show_threshold(area: AreaOutcome, tally: Tally) -> None:

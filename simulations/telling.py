@@ -72,6 +72,7 @@ class Telling:
                     receipt=each.id in good,
                     clear=self._in_the_clear((receiver, sender), each.id, compare),
                     number=next((_told(n) for n in shown["numbers"] if n["edge"] == each.id), None),
+                    delta=edge["delta"],
                     keys=edge["keys"],
                     expected_true=edge["expected_true"],
                     expected_false=edge["expected_false"],

@@ -91,6 +91,11 @@ def judge_nodes(
                 Violation(held.agency, case.key[1], what) for what in _faults(held, declaration, case)
             ]
         violations += [Violation(held.agency, comparison, what) for comparison, what in _at_all(held, by_key)]
+        violations += [
+            Violation(held.agency, edge, what)
+            for (agreement, edge), references in held.checked.items()
+            for what in _checked(held, said.get((agreement, edge, held.agency)), references, cases)
+        ]
     return Verdict(tuple(findings), tuple(violations), len(holdings))
 
 
@@ -125,6 +130,23 @@ def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[st
         yield f"holds a result, and may know {declaration.words}"
     if declaration.knows is Knows.NOTHING and case.key in held.counted:
         yield f"its audit log tells more than sizes, and it may know {declaration.words}"
+
+
+def _checked(
+    held: Holdings, declaration: Declaration | None, references: Sequence[str], cases: Sequence[Case]
+) -> Iterator[str]:
+    """What records that others submitted have hit."""
+    if declaration is None or declaration.role != "receiver" or declaration.knows is not Knows.RECORDS:
+        yield f"holds {len(references)} hits of submitted records, and gets no result here"
+        return
+    own = {
+        each
+        for case in cases
+        if case.key[1] == declaration.comparison
+        for each in case.own.get(held.agency, ())
+    }
+    if strangers := set(references) - own:
+        yield f"submitted records hit {len(strangers)} records that are not its own"
 
 
 def _number(held: Holdings, declaration: Declaration, case: Case) -> Iterator[str]:

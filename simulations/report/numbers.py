@@ -1,9 +1,9 @@
-"""The page's tables of counts, sums and thresholds' numbers: what was told, beside what it is in the clear and in truth."""
+"""The page's tables of counts, sums, thresholds' numbers and single records: what was told, beside what it is in the clear and in truth."""
 
 from collections.abc import Sequence
 from html import escape
 
-from blindmatch.simulations.outcome import Number, Tally
+from blindmatch.simulations.outcome import Check, Number, Tally
 from blindmatch.simulations.report.parts import octets, row, table
 
 _HEADINGS = (
@@ -59,6 +59,37 @@ def tallies(found: Sequence[Tally]) -> str:
         for each in found
     ]
     return table(headings, rows) if rows else ""
+
+
+def checks(found: Sequence[Check]) -> str:
+    """Single records under standing agreements; nothing where there are none."""
+    headings = (
+        ("Checked by", False),
+        ("Record", False),
+        ("Told to", False),
+        ("Learned", False),
+        ("In truth", False),
+    )
+    rows = [
+        row(
+            [
+                (escape(each.agency), False),
+                (escape(each.record), False),
+                (escape(each.told), False),
+                (
+                    escape(f"hit {', '.join(filter(None, each.hits))}".strip() if each.hits else "no hit"),
+                    False,
+                ),
+                ("known" if each.known else "not known", False),
+            ]
+        )
+        for each in found
+    ]
+    words = (
+        '<p class="quiet">Single records between two rounds: the sender of an edge submits one and learns nothing, the receiver '
+        "learns whether it hits.</p>"
+    )
+    return words + table(headings, rows) if rows else ""
 
 
 def _row(number: Number) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Outcome
 from blindmatch.simulations.report.learned import learned
-from blindmatch.simulations.report.numbers import numbers, tallies
+from blindmatch.simulations.report.numbers import checks, numbers, tallies
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
@@ -83,10 +83,9 @@ _HEADINGS = (
 
 
 def _comparison_row(comparison: Comparison) -> str:
-    how = comparison.disclosure + (", verified" if comparison.verified else "")
     who = f"{escape(comparison.sender)} <span class='quiet'>({comparison.sender_records:,} records)</span>"
     size = octets(comparison.traffic.total("sent") + comparison.traffic.total("received"))
-    return row([(who, False), (escape(how), False), *_numbers(Score.of([comparison]), size)])
+    return row([(who, False), (escape(comparison.how), False), *_numbers(Score.of([comparison]), size)])
 
 
 def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
@@ -102,7 +101,7 @@ def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
 def _area(area: AreaOutcome) -> str:
     groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
-    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}"
+    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}{checks(area.checks)}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:

@@ -6,6 +6,7 @@ from blindmatch.node import tls
 from blindmatch.simulations.report import render_page, summarise
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -100,6 +101,35 @@ def test_eight_parties_each_learn_their_part(centre):
     assert {(n.receiver, n.sender) for n in centre.numbers} == {("hmrc", "home-office"), ("cps", "sfo")}
     for agency in ("fca", "home-office"):
         assert {finding.learned for finding in learned(centre, agency)} == {"nothing of matches"}
+    (area,) = centre.areas
+    assert area.receipts == 8
+
+
+def test_a_standing_agreement_sends_changes_only_and_finds_the_same(centre):
+    before, after = [
+        c for c in centre.comparisons if c.receiver == "west-yorkshire-police" and c.sender == "fca"
+    ]
+    assert (before.delta, after.delta) == (0, 1)
+    assert after.traffic.total("received") < before.traffic.total("received") / 3
+    scenario = load_scenario("necc")
+    world = build_world(scenario, scenario.areas[0], seed=SEED, scale=0.2)
+    for comparison, then in ((before, world), (after, world.changed("fca"))):
+        truth = {pair.receiver for pair in then.truth("west-yorkshire-police", "fca")}
+        assert set(comparison.found) <= truth
+        assert len(comparison.missed) <= 2
+
+
+def test_single_records_hit_where_they_are_known(centre):
+    (area,) = centre.areas
+    assert {(check.agency, check.told) for check in area.checks} == {
+        ("fca", "west-yorkshire-police"),
+        ("west-yorkshire-police", "west-yorkshire-police"),
+    }
+    assert len(area.checks) == 8
+    known = [check for check in area.checks if check.known]
+    assert known
+    assert sum(bool(check.hits) for check in known) >= len(known) - 1
+    assert sum(bool(check.hits) for check in area.checks if not check.known) <= 1
 
 
 @pytest.mark.parametrize("name", ["midlands", "regions", "centre"])
