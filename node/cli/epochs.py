@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blindmatch.node.home import Node
     from blindmatch.node.attempts import EdgeOutcome
+    from blindmatch.node.home import Node
     from blindmatch.node.store import EdgeRow
 
 SHORT = 12

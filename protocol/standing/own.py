@@ -190,7 +190,8 @@ def slots_of(records: Indices, slots: int) -> Indices:
 def real_tags(own: Own, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
-    return own.tags[slots[own.key_index[slots] != FILLER]]
+    tags: Bytes2D = own.tags[slots[own.key_index[slots] != FILLER]]
+    return tags
 
 
 def distinct(tags: Bytes2D) -> Bytes2D:
