@@ -142,6 +142,11 @@ def check_by_command(
 
 def _wait(home: Path, passphrase: str) -> None:
     """Until nothing that was submitted to a node waits to be looked up."""
+    if not home.exists():
+        raise LocalError(
+            "single records can be submitted only to nodes whose folders are on this machine",
+            hint="Run the scenario without --on ray, or with a cluster on this machine.",
+        )
     deadline = time.monotonic() + LOOKUP_SECONDS
     with Node.open(home, passphrase) as node:
         while node.store.checks(looked=False):
