@@ -1,7 +1,7 @@
 """Holds what every node learned against what its declaration allows, and sets the truth beside both."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.declared import Declaration, Knows
@@ -24,6 +24,8 @@ class Case:
     """For a number: records that match in the clear, by which the minimum is judged."""
     total: int = 0
     """For a sum: its addends in the clear."""
+    truths: Mapping[str, str] = field(default_factory=dict)
+    """For a threshold: what there is to find for each member."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def judge_nodes(
                         declaration.role,
                         _learned(held, case.key),
                         declaration.words,
-                        case.truth,
+                        case.truths.get(held.agency, case.truth),
                     )
                 )
             violations += [

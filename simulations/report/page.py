@@ -10,7 +10,7 @@ from typing import Any
 
 from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Outcome
 from blindmatch.simulations.report.learned import learned
-from blindmatch.simulations.report.numbers import checks, numbers, tallies
+from blindmatch.simulations.report.numbers import checks, numbers, threshold
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
@@ -89,7 +89,7 @@ def _comparison_row(comparison: Comparison) -> str:
 
 
 def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
-    """One table of all that one agency asked; of a threshold, what it was told as a member."""
+    """One table of all that one agency asked."""
     headings = [("Asked", False), ("Disclosure", False), *((name, True) for name in _HEADINGS)]
     rows = [_comparison_row(comparison) for comparison in comparisons]
     size = sum(c.traffic.total("sent") + c.traffic.total("received") for c in comparisons)
@@ -99,9 +99,13 @@ def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
 
 
 def _area(area: AreaOutcome) -> str:
-    groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
+    listed = [each for each in area.comparisons if each.disclosure != "threshold"]
+    groups = groupby(listed, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
-    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}{checks(area.checks)}"
+    more = (
+        numbers(area.numbers) + "".join(threshold(area, each) for each in area.tallies) + checks(area.checks)
+    )
+    return f"<h3>{escape(area.name)}</h3>{asked}{more}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:
