@@ -77,6 +77,8 @@ class MemberLine(Line[Collector, Member]):
         self.known = known
         self.found: list[int] | None = None
         """The elements that the member was told of."""
+        self.receipt: bytes | None = None
+        """The receipt that the member has signed."""
         run = member.run
         self._said: Mapping[str, Callable[[Any, int, str], Any]] = {
             "join": lambda *_: self._joined(),
@@ -88,7 +90,7 @@ class MemberLine(Line[Collector, Member]):
             "build": lambda *_: build(member),
             "collect": lambda _, index, __: run(lambda live: live.table_chunk(index)),
             "tell": lambda body, *_: self._told(body),
-            "sign": lambda body, *_: run(lambda live: live.countersign(*body, CLOSED_AT)),
+            "sign": lambda body, *_: self._sign(*body),
         }
 
     @property
@@ -159,6 +161,8 @@ class MemberLine(Line[Collector, Member]):
         side, known, me = self.caller, self.known, self.member
         body: Any = None
         match kind:
+            case "join":
+                side.run(lambda _: None)  # that there is a round is kept before anybody hears of it
             case "meet":
                 body = side.run(lambda live: live.commitments())
             case "evaluate":
@@ -199,6 +203,12 @@ class MemberLine(Line[Collector, Member]):
         side.run(lambda live: _hear(live, body))
         if side.session.state is State.MATCHED:
             side.run(lambda live: live.find().tolist(), keep=self._keep_found)
+
+    def _sign(self, receipt: Signed, tables: list[Signed]) -> bytes:
+        def keep(_: bytes) -> None:
+            self.receipt = receipt.payload
+
+        return self.called.run(lambda live: live.countersign(receipt, tables, CLOSED_AT), keep=keep)
 
     def _keep_found(self, elements: list[int]) -> None:
         self.found = elements
