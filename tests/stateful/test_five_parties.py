@@ -6,10 +6,11 @@ fails, and each tells exactly what it is in the clear. What a dishonest party be
 """
 
 from dataclasses import replace
+from enum import Enum
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.protocol import agreement as terms
@@ -59,14 +60,31 @@ AGREEMENT = agreement_between(
     collector=CITY,
 )
 PAYLOAD = encode_agreement(AGREEMENT)
+COMPARISONS = len(EDGES) + 1
 LINES = len(EDGES) + len(SHARED.members)
 
 places = st.integers(0, LINES - 1)
 numbers = st.integers(0, 1_000)
 bits = st.integers(0, 1 << 20)
-ways = st.integers(0, WAYS - 1)
 parties = st.sampled_from(NAMES)
 lists = st.lists(st.integers(0, 9), min_size=1, max_size=6)
+
+
+class Fault(Enum):
+    """What goes wrong on a line."""
+
+    LOST = 0
+    REPEATED = 1
+    LATE = 2
+    CRASH_OF_A_SIDE = 3
+    CRASH_OF_A_NODE = 4
+    LEFT = 5
+    BENT = 6
+
+
+faults = st.lists(
+    st.tuples(places, st.integers(0, 3), st.sampled_from(Fault), numbers, bits), min_size=6, max_size=24
+)
 
 
 class FiveParties(RuleBasedStateMachine):
@@ -76,10 +94,11 @@ class FiveParties(RuleBasedStateMachine):
         files=st.tuples(lists, lists, lists, lists, lists),
         chunk_elements=st.integers(1, 4),
         dishonest=parties,
-        unsigned=st.sampled_from([False] * 5 + [True]),
-        withdraws=st.sampled_from([False] * 3 + [True]),
+        unsigned=st.sampled_from([False] * 7 + [True]),
+        withdraws=st.sampled_from(["never"] * 5 + ["late"] * 2 + ["early"]),
+        ahead=st.lists(st.integers(0, 30), min_size=COMPARISONS, max_size=COMPARISONS),
     )
-    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws):
+    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws, ahead):
         self.gathering = Gathering(
             EVERYONE,
             AGREEMENT,
@@ -95,7 +114,11 @@ class FiveParties(RuleBasedStateMachine):
         self.wire = {}
         if not unsigned:
             self.everybody_signs()
+        # What follows finds every comparison somewhere else on its way.
+        for comparison, steps in zip(self.gathering.comparisons, ahead, strict=True):
+            self.quiet_steps(comparison, steps)
 
+    @rule()
     def everybody_signs(self):
         for name in NAMES:
             self.gathering.parties[name].sign()
@@ -129,15 +152,13 @@ class FiveParties(RuleBasedStateMachine):
                 raise AssertionError("a forged signature was taken in")
         party.take(envelope)
 
-    @precondition(lambda self: self.withdraws and self.withdrawal is None)
-    @rule(name=parties)
-    def party_withdraws(self, name):
-        self.withdrawal = self.gathering.parties[name].withdraw(START + 60)
+    def may_withdraw(self):
+        disclosed = any(comparison.told for comparison in self.gathering.comparisons)
+        return self.withdrawal is None and self.withdraws in ("early", "late" if disclosed else "")
 
-    @precondition(lambda self: self.withdrawal is not None)
     @rule(name=parties)
-    def news_of_the_withdrawal_arrives(self, name):
-        self.gathering.parties[name].hear(self.withdrawal)
+    def news_spreads(self, name):
+        self.somebody_leaves_or_hears_of_it(name)
 
     @rule(name=parties, to=parties)
     def nobody_withdraws_for_another(self, name, to):
@@ -153,30 +174,44 @@ class FiveParties(RuleBasedStateMachine):
 
     # The comparisons
 
-    @rule(place=places, steps=st.integers(1, 16))
-    def a_quiet_hour(self, place, steps):
-        for _ in range(steps):
-            self.step(place)
-
-    @rule(name=parties, steps=st.integers(1, 24))
+    @rule(name=parties, steps=st.integers(1, 16))
     def a_quiet_day(self, name, steps):
-        """Of everybody who compares with one party: a threshold needs all of its members."""
-        for _ in range(steps):
-            for place, (comparison, _line) in enumerate(self.gathering.lines):
-                if name in comparison.parties:
-                    self.step(place)
+        """Of everybody who compares with one party."""
+        for comparison in self.gathering.comparisons:
+            if name in comparison.parties:
+                self.quiet_steps(comparison, steps)
 
-    @rule(place=places, steps=st.integers(0, 24), bit=bits, way=ways)
-    def an_hour_that_ends_with_a_bent_message(self, place, steps, bit, way):
-        """With whoever takes part in the same comparison, since what comes late in a threshold waits for all."""
+    @rule(faults=faults)
+    def a_bad_day(self, faults):
+        """Some quiet steps of one comparison, then something that goes wrong on a line of its; and again."""
+        for place, steps, fault, which, bit in faults:
+            self.quiet_steps(self.gathering.lines[place][0], steps)
+            self.step(place, lambda p=place, f=fault, w=which, b=bit: self.go_wrong(p, f, w, b))
+
+    @rule(place=places, steps=st.integers(4, 40), which=numbers, bit=bits)
+    def a_day_that_ends_with_a_bent_message(self, place, steps, which, bit):
         comparison, _ = self.gathering.lines[place]
-        if self.honest(comparison):
-            return
-        together = [at for at, (each, _line) in enumerate(self.gathering.lines) if each is comparison]
+        if not self.honest(comparison):
+            self.a_bad_day([(place, steps, Fault.BENT, which, bit)])
+
+    @rule(place=places, action=st.integers(0, 3), which=numbers)
+    def one_node_does_one_thing(self, place, action, which):
+        _, line = self.gathering.lines[place]
+        if action == 0:
+            self.gathering.caller_works(place)
+        elif action == 1:
+            self.gathering.called_works(place)
+        elif action == 2:
+            self.gathering.request_arrives(place, which % max(1, len(line.requests)))
+        else:
+            self.gathering.reply_arrives(place, which % max(1, len(line.replies)))
+
+    def quiet_steps(self, comparison, steps):
+        """On every line of it: a threshold needs all of its members."""
+        together = [place for place, (each, _line) in enumerate(self.gathering.lines) if each is comparison]
         for _ in range(steps):
-            for at in together:
-                self.step(at)
-        self.step(place, lambda: self.bend(place, bit, way))
+            for place in together:
+                self.step(place)
 
     def step(self, place, between=lambda: None):
         """One thing asked and answered; `between` happens to what is on the line."""
@@ -189,63 +224,51 @@ class FiveParties(RuleBasedStateMachine):
         for _ in range(len(line.replies)):
             self.gathering.reply_arrives(place, 0)
 
-    def bend(self, place, bit, way, which=0):
-        _, line = self.gathering.lines[place]
+    def go_wrong(self, place, fault, which, bit):
+        """What may happen to a line, twice: to what was asked, and to what is answered."""
+        comparison, line = self.gathering.lines[place]
+        if comparison.broken:
+            return
+        match fault:
+            case Fault.LOST | Fault.REPEATED:
+                for queue in (line.requests, line.replies):
+                    queue[:] = queue[1:] if fault is Fault.LOST else [*queue, *queue[:1]]
+            case Fault.LATE:
+                self.an_old_message_comes_again(line, which)
+            case Fault.CRASH_OF_A_SIDE:
+                (line.caller, line.called)[which % 2].crash_in = which // 2 % 4
+            case Fault.CRASH_OF_A_NODE:
+                self.gathering.crash(line.names[which % 2])
+            case Fault.LEFT:
+                self.somebody_leaves_or_hears_of_it(line.names[which % 2])
+            case Fault.BENT if not self.honest(comparison):
+                self.bend(line, which % WAYS, bit)
+
+    def an_old_message_comes_again(self, line, which):
+        """Long after its answer came: a node that gave a connection up cannot call back what it sent."""
+        if line.sent:
+            old = line.sent[which % len(line.sent)]
+            queue = line.requests if old.sender == line.names[0] else line.replies
+            queue.insert(which % 2, old)
+
+    def somebody_leaves_or_hears_of_it(self, name):
+        self.what_is_sent_may_be_sent()  # until now
+        if self.withdrawal is not None:
+            self.gathering.parties[name].hear(self.withdrawal)
+        elif self.may_withdraw():
+            self.withdrawal = self.gathering.parties[name].withdraw(START + 60)
+
+    def bend(self, line, way, bit):
         signer = self.gathering.parties[self.dishonest].agency.signer
         elsewhere = [each.name for each in self.gathering.comparisons]
         for queue in (line.requests, line.replies):
-            mine = [index for index, message in enumerate(queue) if message.sender == self.dishonest]
-            if mine:
-                index = mine[which % len(mine)]
-                queue[index] = bend(queue[index], way, bit, signer, elsewhere)
-
-    @rule(place=places)
-    def caller_works(self, place):
-        self.gathering.caller_works(place)
-
-    @rule(place=places)
-    def called_works(self, place):
-        self.gathering.called_works(place)
-
-    @rule(place=places, which=numbers)
-    def request_arrives(self, place, which):
-        waiting = len(self.gathering.lines[place][1].requests)
-        self.gathering.request_arrives(place, which % max(1, waiting))
-
-    @rule(place=places, which=numbers)
-    def reply_arrives(self, place, which):
-        waiting = len(self.gathering.lines[place][1].replies)
-        self.gathering.reply_arrives(place, which % max(1, waiting))
-
-    @rule(place=places, which=numbers, repeated=st.booleans(), asked=st.booleans())
-    def message_is_lost_or_repeated(self, place, which, repeated, asked):
-        _, line = self.gathering.lines[place]
-        queue = line.requests if asked else line.replies
-        if queue and repeated:
-            queue.append(queue[which % len(queue)])
-        elif queue:
-            queue.pop(which % len(queue))
-
-    @rule(place=places, back=numbers, asked=st.booleans())
-    def an_old_message_comes_again(self, place, back, asked):
-        """Long after its answer came: a node that gave a connection up cannot call back what it sent."""
-        comparison, line = self.gathering.lines[place]
-        old = [message for message in line.sent if (message.sender == line.names[0]) == asked]
-        if old and not comparison.broken:
-            (line.requests if asked else line.replies).append(old[back % len(old)])
+            for index, message in enumerate(queue):
+                if message.sender == self.dishonest:
+                    queue[index] = bend(message, way, bit, signer, elsewhere)
 
     @rule(name=parties)
     def node_crashes(self, name):
         self.gathering.crash(name)
-
-    @rule(place=places, after=st.integers(0, 3), caller=st.booleans())
-    def side_will_crash(self, place, after, caller):
-        _, line = self.gathering.lines[place]
-        (line.caller if caller else line.called).crash_in = after
-
-    @rule(place=places, which=numbers, bit=bits, way=ways)
-    def dishonest_party_bends_a_message(self, place, which, bit, way):
-        self.bend(place, bit, way, which)
 
     # What always holds
 
@@ -314,4 +337,4 @@ class FiveParties(RuleBasedStateMachine):
 
 
 TestFiveParties = FiveParties.TestCase
-TestFiveParties.settings = settings(max_examples=40, stateful_step_count=80)
+TestFiveParties.settings = settings(max_examples=50, stateful_step_count=30)
