@@ -51,7 +51,7 @@ EDGES = [
     edge(EAST, CITY, HITS, verified=True),
     edge(NORTH, SOUTH, COUNT),
 ]
-SHARED = replace(threshold_between([WEST, EAST, NORTH], 2, CITY), minimum_count=2)
+SHARED = replace(threshold_between([WEST, EAST, NORTH], 2, CITY), minimum_count=3)
 AGREEMENT = agreement_between(
     [agency.party() for agency in EVERYONE],
     EDGES,
@@ -93,7 +93,9 @@ class FiveParties(RuleBasedStateMachine):
     @initialize(
         files=st.tuples(lists, lists, lists, lists, lists),
         chunk_elements=st.integers(1, 4),
-        dishonest=parties,
+        dishonest=st.sampled_from(
+            [*NAMES, SOUTH, SOUTH, SOUTH]
+        ),  # who has no part in the threshold more often
         unsigned=st.sampled_from([False] * 7 + [True]),
         withdraws=st.sampled_from(["never"] * 5 + ["late"] * 2 + ["early"]),
         ahead=st.lists(st.integers(0, 30), min_size=COMPARISONS, max_size=COMPARISONS),
