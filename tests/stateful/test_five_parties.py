@@ -183,18 +183,24 @@ class FiveParties(RuleBasedStateMachine):
             if name in comparison.parties:
                 self.quiet_steps(comparison, steps)
 
-    @rule(faults=faults)
-    def a_bad_day(self, faults):
+    @rule(among=st.integers(0, COMPARISONS - 1), faults=faults)
+    def a_bad_day(self, among, faults):
         """Some quiet steps of one comparison, then something that goes wrong on a line of its; and again."""
-        for place, steps, fault, which, bit in faults:
-            self.quiet_steps(self.gathering.lines[place][0], steps)
-            self.step(place, lambda p=place, f=fault, w=which, b=bit: self.go_wrong(p, f, w, b))
+        comparison = self.gathering.comparisons[among]
+        places = [place for place, (each, _line) in enumerate(self.gathering.lines) if each is comparison]
+        for at, steps, fault, which, bit in faults:
+            self.quiet_steps(comparison, steps)
+            self.bad_step(places[at % len(places)], fault, which, bit)
+
+    def bad_step(self, place, fault, which, bit):
+        self.step(place, lambda: self.go_wrong(place, fault, which, bit))
 
     @rule(place=places, steps=st.integers(4, 40), which=numbers, bit=bits)
     def a_day_that_ends_with_a_bent_message(self, place, steps, which, bit):
         comparison, _ = self.gathering.lines[place]
         if not self.honest(comparison):
-            self.a_bad_day([(place, steps, Fault.BENT, which, bit)])
+            self.quiet_steps(comparison, steps)
+            self.bad_step(place, Fault.BENT, which, bit)
 
     @rule(place=places, action=st.integers(0, 3), which=numbers)
     def one_node_does_one_thing(self, place, action, which):
@@ -233,8 +239,8 @@ class FiveParties(RuleBasedStateMachine):
             return
         match fault:
             case Fault.LOST | Fault.REPEATED:
-                for queue in (line.requests, line.replies):
-                    queue[:] = queue[1:] if fault is Fault.LOST else [*queue, *queue[:1]]
+                queue = (line.requests, line.replies)[which % 2]
+                queue[:] = queue[1:] if fault is Fault.LOST else [*queue, *queue[:1]]
             case Fault.LATE:
                 self.an_old_message_comes_again(line, which)
             case Fault.CRASH_OF_A_SIDE:
