@@ -65,6 +65,7 @@ LINES = len(EDGES) + len(SHARED.members)
 
 places = st.integers(0, LINES - 1)
 numbers = st.integers(0, 1_000)
+ways = st.integers(0, WAYS - 1)
 bits = st.integers(0, 1 << 20)
 parties = st.sampled_from(NAMES)
 lists = st.lists(st.integers(0, 9), min_size=1, max_size=6)
@@ -195,12 +196,14 @@ class FiveParties(RuleBasedStateMachine):
     def bad_step(self, place, fault, which, bit):
         self.step(place, lambda: self.go_wrong(place, fault, which, bit))
 
-    @rule(place=places, steps=st.integers(4, 40), which=numbers, bit=bits)
-    def a_day_that_ends_with_a_bent_message(self, place, steps, which, bit):
-        comparison, _ = self.gathering.lines[place]
-        if not self.honest(comparison):
-            self.quiet_steps(comparison, steps)
-            self.bad_step(place, Fault.BENT, which, bit)
+    @rule(steps=st.integers(0, 12), at=numbers, way=ways, bit=bits)
+    def a_day_that_ends_with_a_bent_message(self, steps, at, way, bit):
+        lines = list(enumerate(self.gathering.lines))
+        theirs = [place for place, (each, _) in lines if not (self.honest(each) or each.broken)]
+        if theirs:
+            place = theirs[at % len(theirs)]
+            self.quiet_steps(self.gathering.lines[place][0], steps)
+            self.bad_step(place, Fault.BENT, way, bit)
 
     @rule(place=places, action=st.integers(0, 3), which=numbers)
     def one_node_does_one_thing(self, place, action, which):
