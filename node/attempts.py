@@ -18,6 +18,7 @@ from blindmatch.node.convert.status import RefusalError
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
 from blindmatch.node.receiving import ReceivingEdge
+from blindmatch.node.results import tally
 from blindmatch.node.store import FAILED, EdgeRow
 from blindmatch.node.turns import Turn
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
@@ -36,8 +37,8 @@ _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 
 _DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
 
-ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
-"""States in which everything has been disclosed and only the receipt is left: no agreement need allow it any more."""
+_ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
+"""Of an edge: states in which everything has been disclosed and only the receipt is left."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class EdgeOutcome:
     """`closed`, `failed`, or the state from which it can be resumed."""
     leads: int = 0
     number: str = ""
-    """What a count or a sum says, in words."""
+    """What a count, a sum or a threshold says, in words."""
     keys: int = 0
     """Match keys that both sides compiled; 0 before."""
     expected_true: float = 0.0
@@ -72,6 +73,22 @@ class EdgeOutcome:
     code: str = ""
     reason: str = ""
     hint: str = ""
+
+
+def answered(row: EdgeRow) -> bool:
+    """Whether everything has been disclosed and only the receipt is left: no agreement need allow it any more.
+
+    A threshold's members are told their outcomes when it is matched already, and sign when all were.
+    """
+    return row.state in (_ANSWERED if row.role == Role.RECEIVER.value else {State.SIGNED.value})
+
+
+def words_of(node: Node, row: EdgeRow) -> str:
+    """What a count, a sum or a threshold says in numbers; empty where there is none."""
+    if row.role == Role.RECEIVER.value:
+        return numbers.words(node, row.round_id, row.edge)
+    told = tally(node, row.round_id, row.edge)
+    return told.words if told else ""
 
 
 async def run_edge(
@@ -142,7 +159,7 @@ async def run_edge(
         state,
         failure,
         leads=edge.leads,
-        number=numbers.words(node, row.round_id, row.edge),
+        number=words_of(node, row),
         **edge.expected,
         **(edge.delta if isinstance(edge, ReceivingEdge) else {}),
         receiver_elements=ours,
@@ -166,7 +183,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if row.state not in ANSWERED and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
+    if not answered(row) and (left := await asyncio.to_thread(book.ended, node, row.agreement_id)):
         raise left
     try:
         await step()

@@ -113,7 +113,7 @@ def records_of(
     side = edge.side(node.agency)
     role = Role.RECEIVER if side is edge.receiver else Role.SENDER
     row = {"reference": "check", **fields}
-    with tempfile.TemporaryDirectory(dir=node.home, prefix=".check-") as folder:
+    with tempfile.TemporaryDirectory(dir=node.home, prefix=standing.ASIDE) as folder:
         host = _Aside(node, Path(folder))
         with _in_memory(row) as path:
             facts = [name for name in edge.facts if name in row]
@@ -225,7 +225,7 @@ class Lists:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._held: dict[tuple[bytes, str], tuple[bytes, Kept, Received]] = {}
+        self._held: dict[tuple[bytes, str], tuple[Kept, Received]] = {}
 
     def of(self, epoch: bytes, edge: str) -> tuple[Kept, Received] | None:
         """An epoch's lists as its last round left them; None when it has ended."""
@@ -234,11 +234,11 @@ class Lists:
         if row is None or not row.open:
             self._held.pop((epoch, edge), None)
             return None
-        kept = standing.kept(node, book.find(node, row.agreement_id).agreement, row)
         known = self._held.get((epoch, edge))
-        if known is None or known[0] != kept.version:
-            known = self._held[epoch, edge] = (kept.version, kept, kept.received())
-        return kept, known[2]
+        if known is None or known[0].row != row:
+            kept = standing.kept(node, book.find(node, row.agreement_id).agreement, row)
+            known = self._held[epoch, edge] = (kept, kept.received())
+        return known
 
 
 def as_it_came(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:

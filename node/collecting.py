@@ -297,11 +297,21 @@ class CollectingWork(Work[Collector]):
     async def _tell(self, door: Door) -> None:
         """One member its own outcome: always all of it, so that nothing tells whether it is empty."""
         member = door.agency
+        # The log first, and the same whatever was found.
+        await self._in_pool(self._disclosed, member)
         signed = await self._alone(lambda live: live.outcome(member))
         await door.tell(signed)
         for index in range(self.session.outcome_chunks):
             rows = await self._alone(partial(_outcome_chunk, member=member, index=index))
             await door.tell(rows)
+
+    def _disclosed(self, member: str) -> None:
+        self._node.audit.append(
+            AuditEvent.DISCLOSURE,
+            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            recipient=member,
+            detail={"action": "told"},
+        )
 
     async def _close(self, door: Door, receipt: Signed) -> None:
         tables = await self._alone(lambda live: live.table_statements())

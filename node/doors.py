@@ -1,5 +1,6 @@
 """A member's node as its collector calls it: one method per call, each of which can be repeated."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -14,6 +15,9 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, Rows
 from blindmatch.protocol.transcript import Signed
+
+_CALLS = 3
+"""Calls to one member at once, beside a stream: a node answers at least four of one agency."""
 
 _SECONDS_PER_ELEMENT = 0.005
 """Of a long call's deadline: far slower than any backend, so that only a stuck member meets it."""
@@ -74,6 +78,7 @@ class FarDoor:
     def __init__(self, peer: Peer, row: EdgeRow, elements: int) -> None:
         self._peer = peer
         self._row = row
+        self._room = asyncio.Semaphore(_CALLS)
         self._long = peer.call_seconds + elements * _SECONDS_PER_ELEMENT
 
     @property
@@ -84,7 +89,7 @@ class FarDoor:
     async def rates(self) -> Signed:
         """See `Door`; likewise below."""
         request = convert.rates_request(self._header(), self._row.agreement_id)
-        reply = await self._peer.call(self._peer.thresholds.Rates, request, seconds=self._long)
+        reply = await self._call(self._peer.thresholds.Rates, request, seconds=self._long)
         return self._body(*convert.read_rates_reply(reply))
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
@@ -95,32 +100,32 @@ class FarDoor:
 
     async def meet(self, everybody: Sequence[Committed]) -> list[tuple[int, bool]]:
         request = convert.meet_request(self._header(), everybody)
-        reply = await self._peer.call(self._peer.thresholds.Meet, request)
+        reply = await self._call(self._peer.thresholds.Meet, request)
         return self._body(*convert.read_meet_reply(reply, len(everybody) - 1))
 
     async def blinded(self, index: int) -> BlindedChunk:
         request = convert.blind_request(self._header(index))
-        reply = await self._peer.call(self._peer.thresholds.Blind, request)
+        reply = await self._call(self._peer.thresholds.Blind, request)
         chunk = match_convert.read_blinded_chunk(reply)
         self._check(chunk.header, index)
         return chunk
 
     async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
         request = convert.member_points(member, chunk)
-        reply = await self._peer.call(self._peer.thresholds.Evaluate, request)
+        reply = await self._call(self._peer.thresholds.Evaluate, request)
         answer = match_convert.read_evaluated_chunk(reply)
         self._check(answer.header, chunk.header.sequence)
         return answer
 
     async def attest(self, member: str) -> Signed:
         request = convert.attest_request(self._header(), member)
-        reply = await self._peer.call(self._peer.thresholds.Attest, request)
+        reply = await self._call(self._peer.thresholds.Attest, request)
         return self._body(*convert.read_attest_reply(reply))
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
         header = self._header() if isinstance(body, Signed) else body.header
         request = convert.deliver_request(header, member, body)
-        reply = await self._peer.call(self._peer.thresholds.Deliver, request)
+        reply = await self._call(self._peer.thresholds.Deliver, request)
         self._check(convert.read_reply(reply), 0)
 
     async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
@@ -131,20 +136,24 @@ class FarDoor:
 
     async def cells(self, index: int) -> Rows:
         request = convert.cells_request(self._header(index))
-        rows = convert.read_cells(await self._peer.call(self._peer.thresholds.Collect, request))
+        rows = convert.read_cells(await self._call(self._peer.thresholds.Collect, request))
         self._check(rows.header, index)
         return rows
 
     async def tell(self, body: Rows | Signed) -> None:
         header = self._header() if isinstance(body, Signed) else body.header
         request = convert.tell_request(header, body)
-        reply = await self._peer.call(self._peer.thresholds.Tell, request, seconds=self._long)
+        reply = await self._call(self._peer.thresholds.Tell, request, seconds=self._long)
         self._check(convert.read_reply(reply), 0)
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
         request = convert.sign_request(self._header(), receipt, tables)
-        reply = await self._peer.call(self._peer.thresholds.Sign, request)
+        reply = await self._call(self._peer.thresholds.Sign, request)
         return self._body(*convert.read_sign_reply(reply))
+
+    async def _call(self, method: Any, request: Any, *, seconds: float | None = None) -> Any:
+        async with self._room:
+            return await self._peer.call(method, request, seconds=seconds)
 
     async def _stream(self, call: Any) -> AsyncIterator[Any]:
         """Messages up to one that is no progress, which must be the last."""

@@ -151,8 +151,13 @@ def _rates(agreement: Agreement, said: RatesStatement) -> Rates:
     return Rates.decode(said.rates, load_schema(agreement.schema))
 
 
-def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:
+def exchanged(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None = None) -> Exchanged:
     """Compile the round's keys from both statements that the store holds.
+
+    Args:
+        agreement: checked.
+        row: the edge, with both statements.
+        compiled: what was compiled from them before, where it was kept.
 
     Raises:
         PeerError: a statement is not what the agreement allows.
@@ -162,16 +167,26 @@ def exchanged(agreement: Agreement, row: EdgeRow) -> Exchanged:
     receiver, sender = row.receiver_rates, row.sender_rates
     if receiver is None or sender is None:
         raise SequenceError("the edge's rates were not exchanged")
+    if compiled is not None:
+        return _agreed_on(agreement, context_of(agreement, row), (receiver, sender), compiled)
     return _exchanged(agreement, context_of(agreement, row), receiver, sender)
 
 
 @lru_cache(maxsize=8)
 def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed) -> Exchanged:
+    return _agreed_on(agreement, context, (receiver, sender), None)
+
+
+def _agreed_on(
+    agreement: Agreement, context: EdgeContext, signed: tuple[Signed, Signed], compiled: CompiledKeys | None
+) -> Exchanged:
+    receiver, sender = signed
     edge = agreement.edge(context.edge)
     ours = _read(agreement, context, Role.RECEIVER, receiver, None)
     theirs = _read(agreement, context, Role.SENDER, sender, receiver)
     rates = _rates(agreement, ours), _rates(agreement, theirs)
-    compiled = compile_round(agreement, edge, (rates[0], ours.records), (rates[1], theirs.records))
+    if compiled is None:
+        compiled = compile_round(agreement, edge, (rates[0], ours.records), (rates[1], theirs.records))
     receiver_tokens, sender_tokens = (tokens_per_record(compiled, s) for s in (edge.receiver, edge.sender))
     # Over the statements too: sides that saw different ones stop here, whatever keys they compiled.
     keys_digest = digest(compiled.digest, receiver.payload, sender.payload)

@@ -275,12 +275,17 @@ def fact_names(leads: Iterable[ResultLead]) -> list[str]:
 
 
 def to_csv(leads: Sequence[ResultLead]) -> str:
-    """One line per lead; several records' facts stand in one cell, separated by `|`."""
+    """One line per lead; several records' facts stand in one cell, separated by `|`.
+
+    Under a standing agreement a last column says which leads are new.
+    """
     names = fact_names(leads)
+    again = any(lead.new is not None for lead in leads)
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
         ["reference", "agency", "edge", "posterior", "score", "keys", "handling", *map(_cell, names), "more"]
+        + ["new"] * again
     )
     for lead in leads:
         facts = [" | ".join(record.get(name, "") for record in lead.facts) for name in names]
@@ -294,7 +299,8 @@ def to_csv(leads: Sequence[ResultLead]) -> str:
             "; ".join(lead.keys),
             lead.handling,
         ]
-        writer.writerow([_cell(cell) for cell in (*cells, *facts)] + [lead.more])
+        told = ["yes" if lead.new else "no"] * again
+        writer.writerow([_cell(cell) for cell in (*cells, *facts)] + [lead.more, *told])
     return out.getvalue()
 
 

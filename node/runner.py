@@ -10,11 +10,11 @@ from contextlib import AbstractAsyncContextManager, closing
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.node import circle, numbers, standing
+from blindmatch.node import circle, standing
 from blindmatch.node.agreements import book
 from blindmatch.node.agreements.book import Held
 from blindmatch.node.agreements.exchange import gather
-from blindmatch.node.attempts import ANSWERED, EdgeOutcome, Waiting, outcome_of, run_edge
+from blindmatch.node.attempts import EdgeOutcome, Waiting, answered, outcome_of, run_edge, words_of
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import connector
 from blindmatch.node.collecting import CollectingWork
@@ -338,7 +338,7 @@ def _again(
             continue
         if row.running:
             try:
-                if row.state not in ANSWERED:
+                if not answered(row):
                     book.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
@@ -379,7 +379,7 @@ def _ended(node: Node, row: EdgeRow) -> EdgeOutcome:
         row.peer,
         row.state,
         leads=len(node.store.leads(row.round_id, row.edge)),
-        number=numbers.words(node, row.round_id, row.edge),
+        number=words_of(node, row),
         receiver_elements=ours,
         sender_elements=theirs,
         code=row.code,

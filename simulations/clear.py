@@ -76,7 +76,10 @@ def _prepared(node: Node, round_id: bytes, edge: str) -> Prepared:
     agreement = book.find(node, row.agreement_id).agreement
     # The seed makes fillers only, and these are left out below.
     blank = replace(row, seed=bytes(SEED_BYTES))
-    return prepare(node, agreement, blank, exchanged(agreement, row))
+    # A delta round goes on with the keys of the round that opened its epoch.
+    delta = node.store.find_delta(round_id, edge)
+    stated = row if delta is None else node.store.edge(delta.epoch, edge)
+    return prepare(node, agreement, blank, exchanged(agreement, stated))
 
 
 def _keyed(side: Prepared | circle.Brought) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:

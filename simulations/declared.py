@@ -78,7 +78,7 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
         said = {
             each.agency: each
             for each in (
-                _of_edge(comparison, agreement_id)
+                _of_edge(comparison, agreement_id, standing=agreement.standing is not None)
                 if isinstance(comparison, Edge)
                 else _of_threshold(comparison, agreement_id, agreement.collector)
             )
@@ -91,7 +91,7 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
     return tuple(found)
 
 
-def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
+def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Declaration]:
     receiver, sender = edge.receiver, edge.sender
     here = (agreement_id, edge.id)
     least, band = edge.minimum_count, max(edge.band, 1)
@@ -99,8 +99,9 @@ def _of_edge(edge: Edge, agreement_id: str) -> Iterator[Declaration]:
         words = f"which of its own {receiver.collection_kind} match"
         if edge.facts:
             words += f"; for these {', '.join(edge.facts)}"
-        yield Declaration(*here, receiver.agency, "receiver", Knows.RECORDS, words, edge.facts)
-        yield Declaration(*here, sender.agency, "sender", Knows.NOTHING, "nothing of matches")
+        changed = "; how many of the other's records changed between rounds" if standing else ""
+        yield Declaration(*here, receiver.agency, "receiver", Knows.RECORDS, words + changed, edge.facts)
+        yield Declaration(*here, sender.agency, "sender", Knows.NOTHING, "nothing of matches" + changed)
         return
     what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
     steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"

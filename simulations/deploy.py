@@ -25,6 +25,9 @@ from blindmatch.simulations.world import World
 MARK = ".blindmatch-simulation"
 """A folder with this file was made by a simulation and may be emptied by the next one."""
 
+INPUTS = "input"
+"""The folder of an area's files."""
+
 REGISTER = "psc-snapshot.txt"
 """Every area's register, beside its agencies' files."""
 
@@ -137,7 +140,7 @@ def _empty(folder: Path) -> None:
 
 def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, ...]:
     """Write an area's input files and say which agency reads which."""
-    inputs = folder / "input"
+    inputs = folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
     register = inputs / REGISTER
     files.write_register(register, world.companies, world.towns)

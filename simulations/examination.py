@@ -65,12 +65,13 @@ def _shared_case(result: ThresholdResult) -> Case:
     planned, bonds = result.threshold, result.world.bonds
     lists = {end.agency: bonds[end.list] for end in planned.members}
     held = held_by(lists, planned.joint.at_least)
-    counts = ", ".join(f"{len(found)} of {agency}'s" for agency, found in held.items())
+    of = f"held by at least {planned.joint.at_least}"
     return Case(
         key=(result.round_id, planned.id),
         agreement=result.agreement,
         clear=result.clear,
-        truth=f"at least {planned.joint.at_least} hold {counts}",
+        truth=f"{sum(map(len, held.values())):,} records of all members are {of}",
+        truths={agency: f"{len(found):,} of its records are {of}" for agency, found in held.items()},
         own={agency: frozenset(each.records) for agency, each in lists.items()},
         matching=0 if result.clear is None else result.clear.shared,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from blindmatch.node.wire import Direction, WireRecorder
 from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.declared import Told
-from blindmatch.simulations.deploy import REGISTER, Input, Site, write_list
+from blindmatch.simulations.deploy import INPUTS, REGISTER, Input, Site, write_list
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.plan import Plan, PlannedEdge, PlannedThreshold, plans, steps
@@ -56,8 +56,12 @@ class Setup:
         agency = world.area.agency(step.agency)
         collection = agency.collection(step.collection)
         after = world.changed(agency.key(collection))
-        register = next(path for site in self.sites for given in site.inputs for path in given.files).parent
-        return after, write_list(after, agency, collection, register / REGISTER)
+        return after, write_list(after, agency, collection, self.register)
+
+    @property
+    def register(self) -> Path:
+        """The area's register, beside its agencies' files."""
+        return self.sites[0].home.parent / INPUTS / REGISTER
 
     def site(self, agency: str) -> Site:
         """One agency's node and input."""
@@ -86,6 +90,8 @@ class EdgeResult:
     """The result as both files give it in the clear; None where a node is on another machine."""
     number: Told | None = None
     """What a count or a sum told."""
+    delta: int = 0
+    """Which delta round of its epoch; 0: everything was compared."""
     keys: int = 0
     """Match keys that both nodes compiled."""
     expected_true: float = 0.0
@@ -117,6 +123,39 @@ class ThresholdResult:
 
 
 @dataclass(frozen=True)
+class Question:
+    """One record that an agency checks over an edge."""
+
+    edge: PlannedEdge
+    agency: str
+    reference: str
+    path: Path
+    """A file with this record alone."""
+    register: Path | None
+    known: bool
+    """In truth: the other agency has a record that belongs to it."""
+
+    @property
+    def submits(self) -> bool:
+        """The edge's sender submits, and its receiver learns; the receiver asks, and learns itself."""
+        return self.agency == self.edge.sender.agency
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the edge's receiver learned of it."""
+
+    question: Question
+    leads: tuple[str, ...]
+    """Of a submission: the receiver's own references. Of a question: one per hit, without a name."""
+
+    @property
+    def hit(self) -> bool:
+        """The two agencies hold the same."""
+        return bool(self.leads)
+
+
+@dataclass(frozen=True)
 class Exchange:
     """Everything that an area's agencies did."""
 
@@ -124,6 +163,7 @@ class Exchange:
     """Ids by pact."""
     edges: tuple[EdgeResult, ...]
     thresholds: tuple[ThresholdResult, ...]
+    checks: tuple[Answer, ...]
     seconds: Mapping[str, float]
 
 

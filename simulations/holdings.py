@@ -1,23 +1,25 @@
 """What a node holds about comparisons when all is done: every table of its store, its audit log, what files are left."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Table, func, select
 
-from blindmatch.node import results
+from blindmatch.node import checks, results
 from blindmatch.node.home import Node
+from blindmatch.node.numbers import NumberResult
 from blindmatch.node.results import ResultLead, Tally
 from blindmatch.node.store import EdgeRow
 from blindmatch.node.store.schema import metadata
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.declared import WITHHELD, Told
 from blindmatch.simulations.sightings import Secrets, search_files
 
 EXPLAINED = frozenset(
     {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
-    | {"proposals", "contacts", "bindings", "statements", "audit"}
+    | {"proposals", "contacts", "bindings", "statements", "epochs", "deltas", "check_counts", "audit"}
 )
 """Tables that no match can alter, and the audit log, which is looked at entry by entry."""
 
@@ -30,7 +32,7 @@ EDGE_COLUMNS = frozenset((
 NEUTRAL_DETAILS = frozenset((
     "action", "agreement", "collection", "disclosure", "edge", "from", "id", "kind", "marking", "bad_rows", "on_bad",
     "records", "rows", "sender", "receiver", "signed_by", "code", "value", "entries", "missing", "unreadable", "negative",
-    "left_out", "tokens", "collector", "members",
+    "left_out", "tokens", "collector", "members", "other",
 ))  # fmt: skip
 """What may stand in an audit entry whatever matched."""
 
@@ -48,6 +50,8 @@ class Holdings:
     leads: Mapping[Key, tuple[ResultLead, ...]] = field(default_factory=dict)
     numbers: Mapping[Key, Told] = field(default_factory=dict)
     """Results that are one number."""
+    checked: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """By agreement and edge: the own references that records submitted to the node have hit."""
     counted: frozenset[Key] = frozenset()
     """Comparisons of which the audit log tells a number that depends on matches."""
     unexplained: tuple[str, ...] = ()
@@ -69,20 +73,47 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     leads = {
         (row.round_id.hex(), row.edge): tuple(results.load(node, row.round_id, row.edge)) for row in rows
     }
+    told = {(each.round, each.edge): told_number(each) for each in _numbers(node)}
     tallies = dict(_tallies(node, rows))
+    counted = frozenset(_counted(node, [row for row in rows if row.role != "sender"]))
+    submitted = node.store.checks(looked=True)
+    receiving = {edge for (_, edge), role in roles.items() if role == "receiver"}
     folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
     return Holdings(
         agency=node.agency,
         roles=roles,
         leads={key: found for key, found in leads.items() if found},
-        numbers=tallies,
-        counted=frozenset(_counted(node, [key for key, role in roles.items() if role != "sender"])),
+        numbers=told | tallies,
+        checked=_checked(node, {row.agreement_id for row in submitted}),
+        counted=counted,
         unexplained=(
-            *_unexplained(node, {"leads": sum(map(len, leads.values())), "tallies": len(tallies)}),
+            *_unexplained(
+                node,
+                {
+                    "leads": sum(map(len, leads.values())),
+                    "numbers": len(told),
+                    "tallies": len(tallies),
+                    "checks": sum(row.edge in receiving for row in submitted),
+                },
+            ),
             *_left_files(node),
         ),
         in_the_clear=tuple(search_files(folders, secrets)),
     )
+
+
+def told_number(result: NumberResult) -> Told:
+    """A kept count or sum as it was told."""
+    if result.disclosure == Disclosure.SUM.value:
+        amount = result.total * result.band
+        return Told(result.told, amount, amount)
+    return Told(result.told, result.low, result.high)
+
+
+def _numbers(node: Node) -> Iterator[NumberResult]:
+    """Of own rounds, and those that others reported."""
+    for row in node.store.numbers():
+        yield NumberResult.from_json(row.payload)
 
 
 def told_tally(tally: Tally) -> Told:
@@ -95,6 +126,16 @@ def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[Key, Told]]:
     for row in rows:
         if row.role == "collector" and (found := results.tally(node, row.round_id, row.edge)):
             yield (row.round_id.hex(), row.edge), told_tally(found)
+
+
+def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What was submitted to the node and hit. The node's log says that somebody looked."""
+    hits: dict[tuple[str, str], list[str]] = {}
+    for agreement in agreements:
+        for found in checks.received(node, agreement):
+            for lead in found.leads:
+                hits.setdefault((agreement.hex(), lead.edge), []).append(lead.reference)
+    return {key: tuple(references) for key, references in hits.items()}
 
 
 def _unexplained(node: Node, known: Mapping[str, int]) -> Iterator[str]:
@@ -129,16 +170,21 @@ def _left_files(node: Node) -> Iterator[str]:
                 yield f"file {path.relative_to(node.home)}"
 
 
-def _counted(node: Node, received: Collection[Key]) -> Iterator[Key]:
+def _counted(node: Node, received: Sequence[EdgeRow]) -> Iterator[Key]:
     """Comparisons whose audit entries hold more than sizes and names."""
     for row in node.store.audit_rows():
         words = row.subject.split()
         if set(json.loads(row.detail)) <= NEUTRAL_DETAILS:
             continue
-        # "round ID edge NAME", "round ID threshold NAME"; "round ID" is about all of which the node got the result.
+        # "round ID edge NAME"; "round ID", or "checks under agreement ID", is about all of which the node got the result.
         if len(words) == 4 and words[0] == "round":
             yield words[1], words[3]
-        elif mine := [key for key in received if words == ["round", key[0]]]:
+        elif mine := [
+            (each.round_id.hex(), each.edge)
+            for each in received
+            if words
+            in (["round", each.round_id.hex()], ["checks", "under", "agreement", each.agreement_id.hex()])
+        ]:
             yield from mine
         else:
             yield "", row.subject

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
-from blindmatch.node import agreements, runner, server
+from blindmatch.node import agreements, reporting, runner, server
 from blindmatch.node.agreements import Held, book
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.authority import Authority
@@ -22,6 +22,7 @@ from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
 from blindmatch.simulations.deploy import Input, make_node
 from blindmatch.simulations.drafts import draft_text
 from blindmatch.simulations.exchange import (
+    Answer,
     Clock,
     EdgeResult,
     Exchange,
@@ -34,6 +35,7 @@ from blindmatch.simulations.outcome import Traffic
 from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.plan import Plan
 from blindmatch.simulations.readings import Reading
+from blindmatch.simulations.singles import check, questions
 
 
 def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
@@ -63,6 +65,8 @@ class Inside:
         self._meters: dict[str, Meter] = {}
         self._edges: list[EdgeResult] = []
         self._thresholds: list[ThresholdResult] = []
+        self._checks: list[Answer] = []
+        self._servers: dict[str, server.Serving] = {}
 
     async def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
@@ -82,10 +86,16 @@ class Inside:
                     if plan is None:
                         with self._clock.step("change"):
                             await asyncio.to_thread(self._change, step, held.values())
+                    elif step.do == "check":
+                        await self._check(plan, held[plan.pact.id], step)
+                    elif step.do == "fetch":
+                        await self._fetch(held[plan.pact.id], step.agency)
                     else:
                         await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
-                return Exchange(ids, tuple(self._edges), tuple(self._thresholds), self._clock.seconds)
+                return Exchange(
+                    ids, tuple(self._edges), tuple(self._thresholds), tuple(self._checks), self._clock.seconds
+                )
 
     def _deploy(self, files: ExitStack) -> None:
         setup = self._setup
@@ -106,10 +116,9 @@ class Inside:
                 import_list(node, given, setup)
 
     async def _serve(self, servers: AsyncExitStack) -> None:
-        ports = {
-            agency: (await servers.enter_async_context(server.running(node, grace=1.0))).port
-            for agency, node in self._nodes.items()
-        }
+        for agency, node in self._nodes.items():
+            self._servers[agency] = await servers.enter_async_context(server.running(node, grace=1.0))
+        ports = {agency: serving.port for agency, serving in self._servers.items()}
         for agency in ports:
             for other, port in ports.items():
                 if other != agency:
@@ -163,6 +172,19 @@ class Inside:
             for comparison, name in plan.bindings(node.agency).items():
                 if name == given.collection:
                     agreements.bind(node, held, comparison, name)
+
+    async def _fetch(self, held: Held, agency: str) -> None:
+        """Get the numbers that others report to an agency."""
+        with self._clock.step("compare"):
+            for fetched in await reporting.fetch(self._nodes[agency], held.id):
+                if fetched.error is not None:
+                    raise fetched.error
+
+    async def _check(self, plan: Plan, held: Held, step: Step) -> None:
+        """Single records, one after another."""
+        with self._clock.step("check"):
+            for question in questions(self._world, plan, step, self._setup.register):
+                self._checks.append(await check(self._nodes, self._servers, held, question))
 
     async def _compare(self, plan: Plan, held: Held, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.examination import in_the_clear
-from blindmatch.simulations.exchange import EdgeResult, Exchange, ThresholdResult
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Tally
+from blindmatch.simulations.exchange import Answer, EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.outcome import AreaOutcome, Check, Comparison, Number, Tally
 from blindmatch.simulations.scenario import Area
 from blindmatch.simulations.score import judge
 from blindmatch.simulations.truth import held_by, true_count, true_sum
@@ -29,6 +29,7 @@ def area_outcome(
             *(each for result in exchange.thresholds for each in _members(result)),
         ),
         numbers=tuple(_numbered(result) for result in exchange.edges if result.edge.group.number),
+        checks=tuple(_check(answer) for answer in exchange.checks),
         tallies=tuple(_tally(result) for result in exchange.thresholds),
         receipts=sum(result.receipt for result in exchange.edges)
         + sum(result.receipt for result in exchange.thresholds),
@@ -54,6 +55,7 @@ def _listed(result: EdgeResult) -> Comparison:
         keys=result.keys,
         expected_true=result.expected_true,
         expected_false=result.expected_false,
+        delta=result.delta,
     )
 
 
@@ -122,3 +124,8 @@ def _tally(result: ThresholdResult) -> Tally:
         expected_false=result.expected_false,
         traffic=result.traffic,
     )
+
+
+def _check(answer: Answer) -> Check:
+    asked = answer.question
+    return Check(asked.agency, asked.edge.receiver.agency, asked.reference, answer.leads, asked.known)

@@ -81,6 +81,14 @@ class Comparison:
     expected_true: float = 0.0
     """Leads that the model expected, by the agreed overlap."""
     expected_false: float = 0.0
+    delta: int = 0
+    """Which delta round of its epoch; 0: everything was compared."""
+
+    @property
+    def how(self) -> str:
+        """What was disclosed, and in which manner, in words."""
+        more = [", verified" if self.verified else "", f", delta round {self.delta}" if self.delta else ""]
+        return self.disclosure + "".join(more)
 
     @property
     def leads(self) -> int:
@@ -144,6 +152,22 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Check:
+    """One record that was compared by itself under a standing agreement."""
+
+    agency: str
+    """Who submitted it, or asked."""
+    told: str
+    """Who learned whether it hits: the receiver of the edge."""
+    record: str
+    """Its reference."""
+    hits: tuple[str, ...]
+    """The receiver's own references; of a question, one without a name per hit."""
+    known: bool
+    """In truth: the other has a record that belongs to it."""
+
+
+@dataclass(frozen=True)
 class AreaOutcome:
     """What came of one area."""
 
@@ -158,6 +182,7 @@ class AreaOutcome:
     """Wall-clock seconds by step."""
     numbers: tuple[Number, ...] = ()
     tallies: tuple[Tally, ...] = ()
+    checks: tuple[Check, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     """What every node learned, held against its declaration."""
 

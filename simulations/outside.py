@@ -12,11 +12,14 @@ from typing import Any
 from blindmatch.node.authority import Authority
 from blindmatch.simulations.deploy import Input, Site, issue
 from blindmatch.simulations.drafts import draft_text
-from blindmatch.simulations.exchange import Clock, EdgeResult, Exchange, Setup, ThresholdResult
+from blindmatch.simulations.exchange import Answer, Clock, EdgeResult, Exchange, Setup, ThresholdResult
+from blindmatch.simulations.pacts import Step
 from blindmatch.simulations.placed import LOCAL_AT_ONCE, Machines, Placed
 from blindmatch.simulations.plan import Plan
+from blindmatch.simulations.singles import check_by_command, questions
 from blindmatch.simulations.station import Station
 from blindmatch.simulations.telling import Telling
+from blindmatch.simulations.world import World
 
 
 @contextmanager
@@ -65,6 +68,7 @@ class Outside:
                 agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
             edges: list[EdgeResult] = []
             thresholds: list[ThresholdResult] = []
+            answers: list[Answer] = []
             world = setup.world
             for turn, (step, plan) in enumerate(setup.steps):
                 if plan is None:
@@ -73,6 +77,10 @@ class Outside:
                         self._at[step.agency].run("collection", "delete", given.collection, "--yes")
                         self._at[step.agency].keep(given.source, given.source.read_bytes())
                         self._at[step.agency].run(*self._import_words(given))
+                    continue
+                if step.do == "check":
+                    with self._clock.step("check"):
+                        answers += self._check(world, plan, step, agreed[plan.pact.id])
                     continue
                 if step.do == "fetch":
                     self._at[step.agency].run("round", "reports", agreed[plan.pact.id])
@@ -83,7 +91,13 @@ class Outside:
                 with self._clock.step("examine"):
                     edges += told.edges(plan.received_by(step.agency))
                     thresholds += [told.threshold(each) for each in plan.collected_by(step.agency)]
-            return Exchange(agreed, tuple(edges), tuple(thresholds), self._clock.seconds)
+            return Exchange(agreed, tuple(edges), tuple(thresholds), tuple(answers), self._clock.seconds)
+
+    def _check(self, world: World, plan: Plan, step: Step, agreement: str) -> Iterator[Answer]:
+        """Single records, one after another."""
+        for question in questions(world, plan, step, self._setup.register):
+            home = self._setup.site(question.edge.receiver.agency).home
+            yield check_by_command(self._at, agreement, question, (home, self._setup.passphrase))
 
     def _deploy(self) -> None:
         setup = self._setup

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from blindmatch.node import results
+from blindmatch.node import numbers, results
 from blindmatch.node.agreements import Held
 from blindmatch.node.attempts import EdgeOutcome
 from blindmatch.node.home import Node
@@ -12,11 +12,12 @@ from blindmatch.node.store import EdgeRow
 from blindmatch.protocol import threshold
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.match import RECEIPT_TYPE
+from blindmatch.protocol.standing import DELTA_RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
 from blindmatch.simulations.clear import compare, share
 from blindmatch.simulations.declared import WITHHELD
 from blindmatch.simulations.exchange import EdgeResult, ThresholdResult
-from blindmatch.simulations.holdings import told_tally
+from blindmatch.simulations.holdings import told_number, told_tally
 from blindmatch.simulations.outcome import FoundLead, Traffic
 from blindmatch.simulations.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.world import World
@@ -74,6 +75,7 @@ class Reading:
         edge, round_id = self._ended(planned.id), self.outcome.round_id
         both = [self.nodes[end.agency] for end in planned.ends]
         keys = self._keys(*(end.agency for end in planned.ends))
+        kind = DELTA_RECEIPT_TYPE if edge.delta else RECEIPT_TYPE
         return EdgeResult(
             edge=planned,
             world=self.world,
@@ -85,8 +87,10 @@ class Reading:
             sender_elements=edge.sender_elements,
             leads=found(results.load(both[0], round_id, planned.id)),
             traffic=traffic,
-            receipt=receipt_is_good(both[0].store.edge(round_id, planned.id), keys, RECEIPT_TYPE),
+            receipt=receipt_is_good(both[0].store.edge(round_id, planned.id), keys, kind),
             clear=compare(both, round_id, planned.id),
+            number=next(map(told_number, numbers.load(both[0], round_id, planned.id)), None),
+            delta=edge.delta,
             keys=edge.keys,
             expected_true=edge.expected_true,
             expected_false=edge.expected_false,

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Outcome
+from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Outcome, Tally
 from blindmatch.simulations.report.parts import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
@@ -48,21 +48,39 @@ def _number(number: Number) -> tuple[object, ...]:
 def show_area(area: AreaOutcome) -> None:
     """One area: who compared with whom, and what came of it."""
     typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
-    for (receiver, records, disclosure, verified), group in groupby(
-        area.comparisons, lambda c: (c.receiver, c.receiver_records, c.disclosure, c.verified)
-    ):
-        how = disclosure + (", verified" if verified else "")
+    listed = [each for each in area.comparisons if each.disclosure != "threshold"]
+    for (receiver, records, how), group in groupby(listed, lambda c: (c.receiver, c.receiver_records, c.how)):
         typer.echo(f"{receiver} asks with {records:,} records ({how})")
         table(COLUMNS, [_row(comparison) for comparison in group])
     if area.numbers:
         typer.echo("Counts and sums")
         table(NUMBER_COLUMNS, [_number(number) for number in area.numbers])
     for tally in area.tallies:
-        exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
-        typer.echo(
-            f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
-            f"{tally.at_least} of {len(tally.members)} (exactly {exactly})"
-        )
+        _show_threshold(area, tally)
+    if area.checks:
+        typer.echo("Single records")
+        rows = [
+            (
+                each.agency,
+                each.record,
+                each.told,
+                "hit" if each.hits else "no hit",
+                "known" if each.known else "",
+            )
+            for each in area.checks
+        ]
+        table(("checked by", "record", "told to", "learned", "in truth"), rows)
+
+
+def _show_threshold(area: AreaOutcome, tally: Tally) -> None:
+    exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
+    typer.echo(
+        f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
+        f"{tally.at_least} of {len(tally.members)} (exactly {exactly})"
+    )
+    members = [c for c in area.comparisons if c.disclosure == "threshold" and c.receiver in tally.members]
+    rows = [(c.receiver, c.receiver_records, c.leads, len(c.false), percent(c.recall)) for c in members]
+    table(("member", "records", "leads", "false", "recall"), rows)
 
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:
@@ -84,12 +102,14 @@ def show_totals(outcome: Outcome, report: Path) -> None:
     table(("what links them", "found", "of", "share"), rows)
     leads = score.true + score.false
     messages = sum(traffic.messages.values())
+    compared = len(outcome.comparisons) + len(outcome.numbers)
+    elements = score.elements + sum(n.receiver_elements + n.sender_elements for n in outcome.numbers)
     nodes = sum(area.verdict.nodes for area in outcome.areas)
     facts(
         [
             (
                 "areas",
-                f"{len(outcome.areas)}, with {score.comparisons} comparisons of {score.elements:,} elements",
+                f"{len(outcome.areas)}, with {compared} comparisons of {elements:,} elements",
             ),
             (
                 "leads",
@@ -98,7 +118,7 @@ def show_totals(outcome: Outcome, report: Path) -> None:
             ("missed", f"{score.missed}, and {score.withheld} withheld by their handling code"),
             ("precision", percent(score.precision)),
             ("recall", percent(score.recall)),
-            ("receipts", f"{sum(area.receipts for area in outcome.areas)} signed by both sides"),
+            ("receipts", f"{sum(area.receipts for area in outcome.areas)} signed by all sides"),
             (
                 "learned",
                 f"{nodes} nodes looked into: {len(outcome.violations) or 'nothing'} beyond what is declared",

@@ -1,7 +1,7 @@
 """Holds what every node learned against what its declaration allows, and sets the truth beside both."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from blindmatch.simulations.clear import Clear
 from blindmatch.simulations.declared import Declaration, Knows
@@ -24,6 +24,8 @@ class Case:
     """For a number: records that match in the clear, by which the minimum is judged."""
     total: int = 0
     """For a sum: its addends in the clear."""
+    truths: Mapping[str, str] = field(default_factory=dict)
+    """For a threshold: what there is to find for each member."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,18 @@ def judge_nodes(
                         declaration.role,
                         _learned(held, case.key),
                         declaration.words,
-                        case.truth,
+                        case.truths.get(held.agency, case.truth),
                     )
                 )
             violations += [
                 Violation(held.agency, case.key[1], what) for what in _faults(held, declaration, case)
             ]
         violations += [Violation(held.agency, comparison, what) for comparison, what in _at_all(held, by_key)]
+        violations += [
+            Violation(held.agency, edge, what)
+            for (agreement, edge), references in held.checked.items()
+            for what in _checked(held, said.get((agreement, edge, held.agency)), references, cases)
+        ]
     return Verdict(tuple(findings), tuple(violations), len(holdings))
 
 
@@ -125,6 +132,23 @@ def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[st
         yield f"holds a result, and may know {declaration.words}"
     if declaration.knows is Knows.NOTHING and case.key in held.counted:
         yield f"its audit log tells more than sizes, and it may know {declaration.words}"
+
+
+def _checked(
+    held: Holdings, declaration: Declaration | None, references: Sequence[str], cases: Sequence[Case]
+) -> Iterator[str]:
+    """What records that others submitted have hit."""
+    if declaration is None or declaration.role != "receiver" or declaration.knows is not Knows.RECORDS:
+        yield f"holds {len(references)} hits of submitted records, and gets no result here"
+        return
+    own = {
+        each
+        for case in cases
+        if case.key[1] == declaration.comparison
+        for each in case.own.get(held.agency, ())
+    }
+    if strangers := set(references) - own:
+        yield f"submitted records hit {len(strangers)} records that are not its own"
 
 
 def _number(held: Holdings, declaration: Declaration, case: Case) -> Iterator[str]:

@@ -33,6 +33,12 @@ settings.load_profile("blindmatch")
 READY_SECONDS = 60
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real nodes first, in the random order that they have: what takes long shall not be what one worker ends with alone."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
 def _binaries() -> Path:
     """Debian keeps the server's programs out of PATH, one folder per version; the newest wins."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3]))

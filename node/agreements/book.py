@@ -74,6 +74,12 @@ def short(agreement_id: bytes) -> str:
     return agreement_id.hex()[:SHORT]
 
 
+_REMEMBERED = 64
+
+_verified: dict[bytes, tuple[AgreementRow, Held]] = {}
+"""What was verified in this process, beside the very bytes that it was read from: every call of a round asks for it."""
+
+
 def own_party(node: Node) -> Party:
     """This node's own entry for an agreement.
 
@@ -104,13 +110,20 @@ def hold(row: AgreementRow) -> Held:
     Raises:
         StoreError: its bytes or signatures were altered in the store.
     """
+    kept = _verified.get(row.id)
+    if kept is not None and kept[0] == row:
+        return kept[1]
     try:
-        return _hold(row)
+        held = _hold(row)
     except (PeerError, AgreementError) as error:
         raise StoreError(
             f"agreement {short(row.id)} is damaged in the store: {error.message}",
             hint="Restore the database from a backup, or import the agreement again from another party.",
         ) from None
+    if len(_verified) >= _REMEMBERED:
+        _verified.clear()
+    _verified[row.id] = row, held
+    return held
 
 
 def _hold(row: AgreementRow) -> Held:

@@ -56,7 +56,7 @@ def nameless(edge: Edge) -> Edge:
         id="edge",
         receiver=replace(edge.receiver, agency="receiver"),
         sender=replace(edge.sender, agency="sender"),
-        leakage=_USUAL if edge.leakage == terms.default_leakage(edge) else edge.leakage,
+        leakage=_USUAL if edge.leakage in _usual(edge) else edge.leakage,
     )
 
 
@@ -71,3 +71,8 @@ def alike(edges: Sequence[Edge]) -> list[Alike]:
 def _the(text: str) -> str:
     text = re.sub(r"\b(receiver|sender)\b", r"the \1", text)
     return re.sub(r"(^|\. )the ", r"\1The ", text)
+
+
+def _usual(edge: Edge) -> tuple[str, str]:
+    """The words that the program proposes: under an agreement for one time, and under a standing one."""
+    return terms.default_leakage(edge), terms.default_leakage(edge, standing=True)

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blindmatch.node.attempts import EdgeOutcome
     from blindmatch.node.home import Node
-    from blindmatch.node.store import EdgeRow
 
 SHORT = 12
 """Hexadecimal digits of an epoch's id that people see."""
 
 
-def told(node: Node, row: EdgeRow) -> dict[str, Any]:
-    """Of a round under a standing agreement: its epoch, its number there, and what changed."""
-    delta = node.store.find_delta(row.round_id, row.edge)
-    epoch = node.store.find_epoch(row.round_id if delta is None else delta.epoch, row.edge)
+def told(node: Node, round_id: bytes | None, edge: str) -> dict[str, Any]:
+    """Of a round under a standing agreement: its epoch, its number there, and what changed; else nothing."""
+    if round_id is None:
+        return {}
+    delta = node.store.find_delta(round_id, edge)
+    epoch = node.store.find_epoch(round_id if delta is None else delta.epoch, edge)
     if delta is None and epoch is None:
         return {}
     said: dict[str, Any] = {
-        "epoch": (row.round_id if delta is None else delta.epoch).hex(),
+        "epoch": (round_id if delta is None else delta.epoch).hex(),
         "delta": 0 if delta is None else delta.number,
     }
     if epoch is not None:
@@ -35,9 +36,7 @@ def told(node: Node, row: EdgeRow) -> dict[str, Any]:
 
 
 def words(told: Mapping[str, Any]) -> str:
-    """The same for a table."""
-    if "epoch" not in told:
-        return "full"
+    """The same in a line."""
     ended = " (ended)" if told.get("epoch_ended") else ""
     if not told["delta"]:
         return f"full, opened epoch {told['epoch'][:SHORT]}{ended}"

@@ -175,7 +175,15 @@ def status(
             screen.watch(views)
             return
         now = views()
-    emit([screen.to_json(view) for view in now], as_json, lambda: screen.show(now))
+        told = [epochs.told(node, view.round_id, view.edge) for view in now]
+
+    def render() -> None:
+        screen.show(now)
+        for view, said in zip(now, told, strict=True):
+            if said:
+                typer.echo(f"{view.edge}: {epochs.words(said)}")
+
+    emit([screen.to_json(view) | said for view, said in zip(now, told, strict=True)], as_json, render)
 
 
 @app.command("results")
@@ -210,7 +218,7 @@ def results_(
         names = results.fact_names(leads)
         cells = [
             (
-                lead.reference,
+                f"{lead.reference} (new)" if lead.new else lead.reference,
                 lead.agency,
                 f"{lead.posterior:.1%}",
                 f"{lead.score:.1f}",

@@ -84,7 +84,7 @@ class OpeningEdge(_Standing):
         records = self._records(self.row, self.agreed, epoch)
         fresh = Fresh(session.own_tags(), self.made.tokens.key_index, self._outputs(session))
         held = protocol.open_receiver(records, fresh, session.released())
-        standing.keep_received(self._vault(), self.row.round_id, held)
+        standing.keep_received(self._vault(), self.row.round_id, held, self.agreed)
         self._tell(epoch, held, records, (self.row.round_id,))
         self._save(session)
 
@@ -203,7 +203,7 @@ class DeltaEdge(_Standing):
         removed, rows = session.released("removed"), session.released("table")
         news = protocol.News(kept.row.number + 1, change, fresh, removed, rows)
         held = protocol.change_receiver(before, records, news)
-        standing.keep_received(kept.vault, self.row.round_id, held)
+        standing.keep_received(kept.vault, self.row.round_id, held, self.agreed)
         self._tell(kept.epoch, held, records, (*kept.row.rounds, self.row.round_id))
         self._save(session)
 

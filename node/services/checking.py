@@ -32,6 +32,7 @@ class Checking:
         self._node = node
         self._looking: set[asyncio.Task[None]] = set()
         self._lists = checks.Lists(node)
+        self._known: dict[tuple[bytes, str], Kept] = {}
         self._one_at_a_time = asyncio.Lock()
         self._log = logger(agency=node.agency)
 
@@ -62,36 +63,47 @@ class Checking:
 
     def _take(self, caller: Caller, check: Check) -> None:
         node = self._node
-        agreement, kept = self._epoch(caller, check, Role.RECEIVER)
-        context = kept.epoch.context
-        rows = protocol.rows_of(check.content, kept.agreed.sender_tokens, context.row_bytes)
-        check.name.context(kept.epoch)
-        if not lookup.strictly_increasing(rows):
-            raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
-        now = int(node.clock())
+        agreement, most = self._agreement(caller, check, Role.RECEIVER)
+        try:
+            row = self._submission(caller, check, agreement)
+        except BlindmatchError:
+            node.store.count_check(check.agreement, check.name.header.edge, caller.agency, most=most)
+            raise
         node.audit.append(
             AuditEvent.COMBINATION,
             subject=f"check {check.name.check.hex()} edge {check.name.header.edge}",
             recipient=node.agency,
             detail={"action": "submitted", "sender": caller.agency, "agreement": check.agreement.hex()},
         )
-        node.store.keep_check(
-            CheckRow(
-                id=check.name.check,
-                epoch=kept.row.epoch,
-                edge=kept.row.edge,
-                agreement_id=check.agreement,
-                peer=caller.agency,
-                came_at=now,
-                expires_at=now + agreement.retention_days * 86_400,
-                looked=False,
-                payload=checks.as_it_came(rows),
-            )
+        node.store.keep_check(row, most=most)
+
+    def _submission(self, caller: Caller, check: Check, agreement: Agreement) -> CheckRow:
+        """What is stored of a submission that is allowed, and as it must be."""
+        node = self._node
+        kept = self._epoch(check, agreement, Role.RECEIVER)
+        context = kept.epoch.context
+        rows = protocol.rows_of(check.content, kept.agreed.sender_tokens, context.row_bytes)
+        check.name.context(kept.epoch)
+        if not lookup.strictly_increasing(rows):
+            raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
+        now = int(node.clock())
+        return CheckRow(
+            id=check.name.check,
+            epoch=kept.row.epoch,
+            edge=kept.row.edge,
+            agreement_id=check.agreement,
+            peer=caller.agency,
+            came_at=now,
+            expires_at=now + agreement.retention_days * 86_400,
+            looked=False,
+            payload=checks.as_it_came(rows),
         )
 
     def _answer(self, caller: Caller, check: Check) -> tuple[bytes, bytes]:
         node = self._node
-        _, kept = self._epoch(caller, check, Role.SENDER)
+        agreement, most = self._agreement(caller, check, Role.SENDER)
+        node.store.count_check(check.agreement, check.name.header.edge, caller.agency, most=most)
+        kept = self._epoch(check, agreement, Role.SENDER)
         points = protocol.rows_of(check.content, kept.agreed.receiver_tokens, POINT_BYTES)
         node.audit.append(
             AuditEvent.DISCLOSURE,
@@ -102,8 +114,8 @@ class Checking:
         evaluated, proof = protocol.answer(kept.epoch, check.name, points, os.urandom(SEED_BYTES))
         return evaluated.tobytes(), proof
 
-    def _epoch(self, caller: Caller, check: Check, role: Role) -> tuple[Agreement, Kept]:
-        """The epoch of a check, once it is allowed and counted."""
+    def _agreement(self, caller: Caller, check: Check, role: Role) -> tuple[Agreement, int]:
+        """The agreement of a check that comes from the right side of the edge, and how many it may be a day."""
         node, edge_id = self._node, check.name.header.edge
         row = node.store.find_agreement(check.agreement)
         if row is None or caller.agency not in (agreement := book.hold(row).agreement).agencies:
@@ -122,9 +134,11 @@ class Checking:
             )
         if not standing.stands(agreement, edge) or agreement.standing is None:
             raise PeerError(PeerCode.WRONG_STATE, "the agreement is not a standing one, or not for this edge")
-        node.store.count_check(
-            check.agreement, edge_id, caller.agency, most=agreement.standing.checks_per_day
-        )
+        return agreement, agreement.standing.checks_per_day
+
+    def _epoch(self, check: Check, agreement: Agreement, role: Role) -> Kept:
+        """The epoch of a check, when it is the one that is open."""
+        node, edge_id = self._node, check.name.header.edge
         book.ready(node, check.agreement, node.clock(), edge=edge_id, resuming=check.name.header.round_id)
         epoch = standing.current(node, check.agreement, edge_id, role)
         if epoch is None or epoch.epoch != check.name.header.round_id:
@@ -133,7 +147,10 @@ class Checking:
                 f"{node.agency} holds no such epoch",
                 hint="A full round begins one: blindmatch round run.",
             )
-        return agreement, standing.kept(node, agreement, epoch)
+        known = self._known.get((epoch.epoch, epoch.edge))
+        if known is None or known.row != epoch:
+            known = self._known[epoch.epoch, epoch.edge] = standing.kept(node, agreement, epoch)
+        return known
 
     async def _look(self) -> None:
         async with self._one_at_a_time:

@@ -116,6 +116,7 @@ class Sending:
             if row is None:
                 row = await asyncio.to_thread(self._start_delta, caller, agreement, opening)
             self._still_ours(row, caller)
+            await asyncio.to_thread(self._check_epoch, row)
             check_running(row, opening.agreement)
             kind = await asyncio.to_thread(self._kind, row, agreement)
             if kind is not DeltaSending:
@@ -291,6 +292,20 @@ class Sending:
         delta = DeltaRow(opening.header.round_id, edge.id, epoch.epoch, opening.number)
         begun = _Begun(agreement_id, opening.header, collection, delta=delta)
         return self._store_edge(caller, agreement, begun)
+
+    def _check_epoch(self, row: EdgeRow) -> None:
+        """A delta round that its epoch has left behind is over, whenever that is found out."""
+        node = self._node
+        delta = node.store.find_delta(row.round_id, row.edge)
+        epoch = None if delta is None else node.store.find_epoch(delta.epoch, row.edge)
+        if delta is None or not row.running or (epoch and epoch.open and epoch.number + 1 == delta.number):
+            return
+        error = PeerError(
+            PeerCode.DIVERGED, f"the epoch of this round has ended at {node.agency}, or gone on without it"
+        )
+        node.store.fail(row.round_id, row.edge, code=error.code.value, reason=error.message)
+        RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
+        raise error
 
     def _collection(
         self, caller: Caller, agreement_id: bytes, agreement: Agreement, edge: Edge

@@ -39,7 +39,7 @@ class OpeningSending(HitsSending):
             raise SequenceError("the edge's session was not built")
         epoch = Epoch(self._agreed.context, self._list.epoch.local, session.key_seed())
         sent = protocol.open_sender(epoch, self._list, session.own_tags(), self._brought.tokens.key_index)
-        standing.keep_sent(vault, self.row.round_id, sent)
+        standing.keep_sent(vault, self.row.round_id, sent, self._agreed)
 
     def _closing(self, session: Sender, receipt: Receipt) -> Also:
         if self._list is None or self._agreed is None:
@@ -99,7 +99,7 @@ class DeltaSending(HitsSending):
     def _ready(self, _session: Any) -> None:
         if self._change is None:
             raise SequenceError("the edge's session was not built")
-        standing.keep_sent(self.kept.vault, self.row.round_id, self._change.plan.after)
+        standing.keep_sent(self.kept.vault, self.row.round_id, self._change.plan.after, self.kept.agreed)
 
     def _closing(self, session: Any, _receipt: Receipt) -> Also:
         return standing.advancing(self._node, self.kept, self.row, session)

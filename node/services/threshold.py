@@ -100,7 +100,7 @@ class ThresholdsService:
     ) -> threshold_pb2.TellReply:
         """Which of our cells are shared."""
         header, body = convert.read_tell_request(request)
-        work = await self._members.work(context.caller, header, disclosing=False)
+        work = await self._members.work(context.caller, header)
         await work.tell(header, body)
         return convert.tell_reply(_answer(header))
 

@@ -1,6 +1,7 @@
 """Standing agreements on this node: the collection as lists are made from it, what an epoch keeps, and when it ends."""
 
 from blindmatch.node.standing.epochs import (
+    ASIDE,
     Kept,
     advancing,
     begin,
@@ -24,6 +25,7 @@ from blindmatch.node.standing.records import CollectionRecords
 from blindmatch.node.standing.vault import Vault
 
 __all__ = [
+    "ASIDE",
     "CollectionRecords",
     "Kept",
     "Vault",

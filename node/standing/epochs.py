@@ -1,8 +1,12 @@
 """An epoch on this node: its row and its vault together; how it begins, and the ways in which it ends."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from blindmatch.node.agreements import bindings, book
 from blindmatch.node.agreements.book import Held
@@ -16,10 +20,21 @@ from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES
+from blindmatch.protocol.linkage import load_schema
+from blindmatch.protocol.linkage.keys import dump as dump_keys
+from blindmatch.protocol.linkage.keys import load as load_keys
 from blindmatch.protocol.match import Role
 from blindmatch.protocol.standing import Base, Epoch, ListSize, Own, Received, Sent, Table
 
 DAY_SECONDS = 86_400
+
+ASIDE = ".check-"
+"""How the folders begin in which single records are read, sealed; one that is left behind by a crash is cleared away."""
+
+_ASIDE_SECONDS = 3_600
+
+_KEYS = "keys"
+"""Compiling takes a third of a second, as long as a small delta round: the result is kept."""
 
 
 def stands(agreement: Agreement, edge: Edge) -> bool:
@@ -76,15 +91,16 @@ class Kept:
         return Received(own, Table(arrays["table"], arrays["came"]))
 
 
-def keep_sent(vault: Vault, version: bytes, sent: Sent) -> None:
-    """Write a version of the sender's list."""
-    vault.write(version, {**_arrays(sent.own), "fillers": sent.fillers})
+def keep_sent(vault: Vault, version: bytes, sent: Sent, agreed: Exchanged) -> None:
+    """Write a version of the sender's list, and the epoch's match keys."""
+    vault.write(version, {**_arrays(sent.own), "fillers": sent.fillers, _KEYS: _keys(agreed)})
 
 
-def keep_received(vault: Vault, version: bytes, received: Received) -> None:
-    """Write a version of the receiver's list and the sender's table."""
+def keep_received(vault: Vault, version: bytes, received: Received, agreed: Exchanged) -> None:
+    """Write a version of the receiver's list and the sender's table, and the epoch's match keys."""
     table = received.table
-    vault.write(version, {**_arrays(received.own), "table": table.rows, "came": table.came})
+    arrays = {**_arrays(received.own), "table": table.rows, "came": table.came, _KEYS: _keys(agreed)}
+    vault.write(version, arrays)
 
 
 def vault_of(node: Node, epoch: bytes, edge: str) -> Vault:
@@ -100,14 +116,16 @@ def kept(node: Node, agreement: Agreement, row: EpochRow) -> Kept:
     """
     if not row.secret:
         raise StoreError("the epoch has ended", hint="Run a round: it begins a new one.")
-    agreed = exchanged(agreement, node.store.edge(row.epoch, row.edge))
+    vault = vault_of(node, row.epoch, row.edge)
+    keys = load_keys(vault.read_one(row.rounds[-1], _KEYS).tobytes(), load_schema(agreement.schema))
+    agreed = exchanged(agreement, node.store.edge(row.epoch, row.edge), keys)
     local, seed = row.secret[:SEED_BYTES], row.secret[SEED_BYTES:]
     return Kept(
         row=row,
         agreed=agreed,
         epoch=Epoch(agreed.context, local, seed),
         edge=agreement.edge(row.edge),
-        vault=vault_of(node, row.epoch, row.edge),
+        vault=vault,
     )
 
 
@@ -236,9 +254,8 @@ def told(node: Node, row: EdgeRow) -> frozenset[str]:
 
 def clear_versions(node: Node, row: EpochRow) -> None:
     """Erase the versions that an epoch's last round made old."""
-    now = node.store.find_epoch(row.epoch, row.edge)
-    if now is not None and now.open:
-        vault_of(node, row.epoch, row.edge).keep_only(versions(node, now))
+    if needed := versions(node, row.epoch, row.edge):
+        vault_of(node, row.epoch, row.edge).keep_only(needed)
 
 
 def clear_others(node: Node, row: EdgeRow) -> None:
@@ -249,9 +266,12 @@ def clear_others(node: Node, row: EdgeRow) -> None:
             vault_of(node, other.epoch, other.edge).erase()
 
 
-def versions(node: Node, row: EpochRow) -> set[bytes]:
-    """The versions that an open epoch needs: that of its last round, and those of rounds under way."""
-    return {row.rounds[-1], *node.store.running_deltas(row.epoch, row.edge)}
+def versions(node: Node, epoch: bytes, edge: str) -> set[bytes]:
+    """The versions that an open epoch needs: that of its last round, and those of rounds under way. None, when it has ended."""
+    # In this order: a round that closes in between, in another process, is in one of both.
+    running = node.store.running_deltas(epoch, edge)
+    row = node.store.find_epoch(epoch, edge)
+    return {row.rounds[-1], *running} if row is not None and row.open else set()
 
 
 def retire(node: Node) -> None:
@@ -264,14 +284,18 @@ def retire(node: Node) -> None:
     for row in node.store.epochs(still_open=True):
         if why := _over(node, row, now):
             end(node, row, why)
-    still = {(row.epoch, row.edge): row for row in node.store.epochs(still_open=True)}
+    # The folders first, then rounds, then epochs: what begins or closes meanwhile, in another process, is kept.
+    folders = list(leftovers(node.epochs_dir))
     opening = {(row.round_id, row.edge) for row in node.store.edges(running=True)}
-    for key in leftovers(node.epochs_dir):
+    for key in folders:
         vault = vault_of(node, *key)
-        if key in still:
-            vault.keep_only(versions(node, still[key]))
+        if needed := versions(node, *key):
+            vault.keep_only(needed)
         elif key not in opening:
             vault.erase()
+    for left in node.home.glob(f"{ASIDE}*"):
+        if left.stat().st_mtime < now - _ASIDE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _over(node: Node, row: EpochRow, now: float) -> str:
@@ -286,6 +310,11 @@ def _over(node: Node, row: EpochRow, now: float) -> str:
     if now >= held.agreement.expires:
         return f"the agreement expired on {terms.when(held.agreement.expires)}"
     return ""
+
+
+def _keys(agreed: Exchanged) -> npt.NDArray[np.uint8]:
+    """The match keys as they were compiled when the epoch began."""
+    return np.frombuffer(dump_keys(agreed.compiled), dtype=np.uint8)
 
 
 def _arrays(own: Own) -> Arrays:

@@ -79,20 +79,32 @@ class Vault:
         """
         folder = self.folder / version.hex()
         try:
-            sealed = (folder / "index").read_bytes()
-            shapes = json.loads(self._sealer.open(sealed, self._bound(version, "index", 0)))
             return {
                 name: self._read(folder / name, version, np.dtype(kind), tuple(shape))
-                for name, (kind, shape) in shapes.items()
+                for name, (kind, shape) in self._shapes(version).items()
             }
         except (OSError, ValueError):
-            raise StoreError(
-                "what an epoch kept is lost or damaged", hint="Begin anew: blindmatch round run --full"
-            ) from None
+            raise _lost() from None
+
+    def read_one(self, version: bytes, name: str) -> npt.NDArray[Any]:
+        """One array of a version; raises as `read`."""
+        folder = self.folder / version.hex()
+        try:
+            kind, shape = self._shapes(version)[name]
+            return self._read(folder / name, version, np.dtype(kind), tuple(shape))
+        except (OSError, ValueError, KeyError):
+            raise _lost() from None
+
+    def _shapes(self, version: bytes) -> dict[str, tuple[str, list[int]]]:
+        sealed = (self.folder / version.hex() / "index").read_bytes()
+        shapes: dict[str, tuple[str, list[int]]] = json.loads(
+            self._sealer.open(sealed, self._bound(version, "index", 0))
+        )
+        return shapes
 
     def keep_only(self, versions: set[bytes]) -> None:
-        """Erase every other version, and what a crash left half written."""
-        names = {version.hex() for version in versions}
+        """Erase every other version, and what a crash left half written; one of these may be under way elsewhere."""
+        names = {f"{version.hex()}{end}" for version in versions for end in ("", ".new")}
         for each in self.folder.glob("*"):
             if each.name not in names:
                 shutil.rmtree(each, ignore_errors=True)
@@ -136,6 +148,10 @@ def leftovers(folder: Path) -> Iterator[tuple[bytes, str]]:
     for each in sorted(folder.glob("*/*")):
         with suppress(ValueError):
             yield bytes.fromhex(each.parent.name), each.name
+
+
+def _lost() -> StoreError:
+    return StoreError("what an epoch kept is lost or damaged", hint="Begin anew: blindmatch round run --full")
 
 
 def _put(path: Path, blocks: Iterator[bytes]) -> None:

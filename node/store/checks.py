@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from blindmatch.node.store.engine import Database
 from blindmatch.node.store.rows import CheckRow
@@ -29,45 +29,60 @@ class Checks(Database):
             "day": self.now() // DAY_SECONDS,
         }
         with self.write("checks") as connection:
-            made = connection.execute(select(check_counts.c.count).filter_by(**key)).scalar()
-            if made is None:
-                connection.execute(check_counts.insert().values(**key, count=1))
-            elif made <= most:  # beyond it there is nothing left to count
-                connection.execute(check_counts.update().filter_by(**key).values(count=made + 1))
-        if (made or 0) >= most:
-            raise PeerError(
-                PeerCode.BUDGET_SPENT,
-                f"the agreement's {most} checks a day are used up",
-                hint="Ask again tomorrow (UTC), or compare the whole list: blindmatch round run.",
-            )
-        return (made or 0) + 1
+            made = self._count(connection, key, most)
+        if made >= most:
+            raise _spent(most)
+        return made + 1
 
-    def keep_check(self, row: CheckRow) -> bool:
-        """Keep what was submitted; False when this very check is there already.
+    def keep_check(self, row: CheckRow, *, most: int) -> bool:
+        """Count and keep what was submitted, in one transaction; False when this very check is there already.
 
         Raises:
+            PeerError: BUDGET_SPENT; it is counted and not kept.
             StoreError: another submission has its id.
         """
+        key = {
+            "agreement": row.agreement_id.hex(),
+            "edge": row.edge,
+            "agency": row.peer,
+            "day": self.now() // DAY_SECONDS,
+        }
         with self.write("checks") as connection:
-            kept = connection.execute(select(table).filter_by(id=row.id.hex())).first()
-            if kept is not None:
-                if (kept.epoch, kept.edge, kept.peer) != (row.epoch.hex(), row.edge, row.peer):
-                    raise StoreError("a check of this id is there already")
-                return False
-            connection.execute(
-                table.insert().values(
-                    id=row.id.hex(),
-                    epoch=row.epoch.hex(),
-                    edge=row.edge,
-                    agreement=row.agreement_id.hex(),
-                    peer=row.peer,
-                    came_at=row.came_at,
-                    expires_at=row.expires_at,
-                    looked=int(row.looked),
-                    payload=self._sealer.seal(row.payload, _context(row.id)),
-                )
+            made = self._count(connection, key, most)
+            new = made < most and self._keep(connection, row)
+        if made >= most:
+            raise _spent(most)
+        return new
+
+    def _count(self, connection: Connection, key: dict[str, Any], most: int) -> int:
+        """Count one more; how many they were before."""
+        made = connection.execute(select(check_counts.c.count).filter_by(**key)).scalar()
+        if made is None:
+            connection.execute(check_counts.insert().values(**key, count=1))
+        elif made <= most:  # beyond it there is nothing left to count
+            connection.execute(check_counts.update().filter_by(**key).values(count=made + 1))
+        return made or 0
+
+    def _keep(self, connection: Connection, row: CheckRow) -> bool:
+        kept = connection.execute(select(table).filter_by(id=row.id.hex())).first()
+        if kept is not None:
+            if (kept.epoch, kept.edge, kept.peer) != (row.epoch.hex(), row.edge, row.peer):
+                raise StoreError("a check of this id is there already")
+            return False
+        connection.execute(
+            table.insert().values(
+                id=row.id.hex(),
+                epoch=row.epoch.hex(),
+                edge=row.edge,
+                agreement=row.agreement_id.hex(),
+                peer=row.peer,
+                came_at=row.came_at,
+                expires_at=row.expires_at,
+                looked=int(row.looked),
+                payload=self._sealer.seal(row.payload, _context(row.id)),
             )
-            return True
+        )
+        return True
 
     def looked_up(self, check: bytes, payload: bytes) -> None:
         """Replace what was submitted by what came of it: another text of the same length.
@@ -113,6 +128,14 @@ class Checks(Database):
             looked=bool(row.looked),
             payload=self._sealer.open(row.payload, _context(check)),
         )
+
+
+def _spent(most: int) -> PeerError:
+    return PeerError(
+        PeerCode.BUDGET_SPENT,
+        f"the agreement's {most} checks a day are used up",
+        hint="Ask again tomorrow (UTC), or compare the whole list: blindmatch round run.",
+    )
 
 
 def _context(check: bytes) -> str:

@@ -5,8 +5,9 @@ A token is BLAKE2b-256 of its levels' digests, personalised by its key. An eleme
 the same width and two schemas, or two keys, can never yield one element.
 """
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -83,6 +84,32 @@ class CompiledKeys:
         The same for every record of both sides, so that it says nothing of any.
         """
         return min(len(self.keys) * max(rows, 1), LIMITS.tokens_per_record)
+
+
+def dump(compiled: CompiledKeys) -> bytes:
+    """Compiled keys as JSON, without their schema: for who keeps them instead of compiling again."""
+    said = asdict(replace(compiled, schema=None))  # type: ignore[arg-type] # left out
+    del said["schema"]
+    said["digest"] = compiled.digest.hex()
+    for key in said["keys"]:
+        key["id"] = key["id"].hex()
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def load(data: bytes, schema: Schema) -> CompiledKeys:
+    """What `dump` wrote, under the same schema; only of one's own making, and protected from alteration."""
+    said = json.loads(data)
+    keys = [
+        CompiledKey(
+            **key
+            | {"id": bytes.fromhex(key["id"])}
+            | {name: tuple(key[name]) for name in ("levels", "absent_receiver", "absent_sender")}
+        )
+        for key in said.pop("keys")
+    ]
+    trades = tuple(Trade(**trade) for trade in said.pop("trades"))
+    digest = bytes.fromhex(said.pop("digest"))
+    return CompiledKeys(schema=schema, keys=tuple(keys), digest=digest, trades=trades, **said)
 
 
 def key_id(name: str) -> bytes:

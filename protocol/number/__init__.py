@@ -17,7 +17,7 @@
     reveal()
 
 The side whose records a number is about is the side that decides whether it may be told: the sender matches, on values that both
-have blinded and the receiver has shuffled, and only what its gate lets through leaves it. See docs/adr/0019.
+have blinded and the receiver has shuffled, and only what its gate lets through leaves it. See docs/adr/0021.
 
 `table` holds the transitions, `messages` what travels, `statements` what is signed, `gate` the minimum and the bands, `session`,
 `receiver` and `sender` the flow; `protocol.count` and `protocol.sum` the two constructions.

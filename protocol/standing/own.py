@@ -190,8 +190,8 @@ def slots_of(records: Indices, slots: int) -> Indices:
 def real_tags(own: Own, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
-    tags: Bytes2D = own.tags[slots[own.key_index[slots] != FILLER]]
-    return tags
+    found: Bytes2D = own.tags[slots[own.key_index[slots] != FILLER]]
+    return found
 
 
 def distinct(tags: Bytes2D) -> Bytes2D:

@@ -9,6 +9,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.match.messages import ROUND_BYTES
 from blindmatch.protocol.match.rates import RATES_BYTES
+from blindmatch.protocol.match.statements import same
 from blindmatch.protocol.threshold.messages import ThresholdContext
 from blindmatch.protocol.transcript import Fields, Signed, Signer, decode, digest, encode, sign, verify
 
@@ -18,11 +19,6 @@ ATTESTATION_TYPE = "application/vnd.blindmatch.threshold-attestation.v1"
 TABLES_TYPE = "application/vnd.blindmatch.threshold-tables.v1"
 OUTCOME_TYPE = "application/vnd.blindmatch.threshold-outcome.v1"
 RECEIPT_TYPE = "application/vnd.blindmatch.threshold-receipt.v1"
-
-
-def _same(said: object, expected: object, code: PeerCode, what: str) -> None:
-    if said != expected:
-        raise PeerError(code, f"the statement is about another {what}")
 
 
 def _opened(kind: str, signed: Signed, key: bytes, context: ThresholdContext) -> Fields:
@@ -37,15 +33,15 @@ def _begun(kind: str, payload: bytes, context: ThresholdContext) -> Fields:
         raise PeerError(
             PeerCode.WRONG_VERSION, f"protocol version {version}; this node speaks {PROTOCOL_VERSION}"
         )
-    _same(fields.data(DIGEST_BYTES), context.agreement, PeerCode.UNKNOWN_AGREEMENT, "agreement")
-    _same(fields.data(ROUND_BYTES), context.round_id, PeerCode.UNKNOWN_ROUND, "round")
-    _same(fields.text(), context.threshold, PeerCode.UNKNOWN_ROUND, "threshold")
-    _same(fields.text(), context.collector, PeerCode.WRONG_AGENCY, "collector")
-    _same(fields.integer(), context.at_least, PeerCode.BAD_COMMITMENT, "threshold's number")
-    _same(fields.integer(), context.minimum_count, PeerCode.BAD_COMMITMENT, "minimum")
-    _same(fields.integer(), len(context.members), PeerCode.WRONG_AGENCY, "number of members")
+    same(fields.data(DIGEST_BYTES), context.agreement, PeerCode.UNKNOWN_AGREEMENT, "agreement")
+    same(fields.data(ROUND_BYTES), context.round_id, PeerCode.UNKNOWN_ROUND, "round")
+    same(fields.text(), context.threshold, PeerCode.UNKNOWN_ROUND, "threshold")
+    same(fields.text(), context.collector, PeerCode.WRONG_AGENCY, "collector")
+    same(fields.integer(), context.at_least, PeerCode.BAD_COMMITMENT, "threshold's number")
+    same(fields.integer(), context.minimum_count, PeerCode.BAD_COMMITMENT, "minimum")
+    same(fields.integer(), len(context.members), PeerCode.WRONG_AGENCY, "number of members")
     for member in context.members:
-        _same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
     return fields
 
 
@@ -77,7 +73,7 @@ class RatesStatement:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, OVERSIZE, those of another threshold, SCHEMA_MISMATCH, OVER_LIMIT.
         """
         fields = _opened(RATES_TYPE, signed, key, context)
-        _same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
         said = cls(
             member=member,
             schema=fields.data(DIGEST_BYTES),
@@ -116,7 +112,7 @@ class Commitment:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another threshold, SCHEMA_MISMATCH, BAD_COUNT.
         """
         fields = _opened(COMMITMENT_TYPE, signed, key, context)
-        _same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
         if fields.data(DIGEST_BYTES) != context.keys_digest:
             raise PeerError(
                 PeerCode.SCHEMA_MISMATCH,
@@ -164,9 +160,9 @@ class Attestation:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another threshold, BAD_COMMITMENT.
         """
         fields = _opened(ATTESTATION_TYPE, signed, key, context)
-        _same(fields.text(), expected.evaluator, PeerCode.WRONG_AGENCY, "evaluator")
-        _same(fields.text(), expected.member, PeerCode.WRONG_AGENCY, "member")
-        _same(fields.data(DIGEST_BYTES), expected.commitment, PeerCode.BAD_COMMITMENT, "commitment")
+        same(fields.text(), expected.evaluator, PeerCode.WRONG_AGENCY, "evaluator")
+        same(fields.text(), expected.member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.data(DIGEST_BYTES), expected.commitment, PeerCode.BAD_COMMITMENT, "commitment")
         if fields.data(DIGEST_BYTES) != expected.contents:
             raise PeerError(
                 PeerCode.BAD_COMMITMENT,
@@ -198,9 +194,9 @@ class TablesStatement:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another threshold, BAD_COMMITMENT, BAD_COUNT.
         """
         fields = _opened(TABLES_TYPE, signed, key, context)
-        _same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
-        _same(fields.data(DIGEST_BYTES), commitments, PeerCode.BAD_COMMITMENT, "set of commitments")
-        _same(fields.integer(), context.shape.bins, PeerCode.BAD_COUNT, "number of bins")
+        same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.data(DIGEST_BYTES), commitments, PeerCode.BAD_COMMITMENT, "set of commitments")
+        same(fields.integer(), context.shape.bins, PeerCode.BAD_COUNT, "number of bins")
         said = cls(member, commitments, fields.data(DIGEST_BYTES))
         fields.end()
         return said
@@ -223,7 +219,7 @@ class Outcome:
     def check(cls, signed: Signed, key: bytes, member: str, context: ThresholdContext) -> "Outcome":
         """Verify, parse and compare. PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another threshold."""
         fields = _opened(OUTCOME_TYPE, signed, key, context)
-        _same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
+        same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
         said = cls(member, fields.data(DIGEST_BYTES), fields.data(DIGEST_BYTES))
         fields.end()
         return said
@@ -269,8 +265,8 @@ class ReceiptTerms:
         """
         verify(key, RECEIPT_TYPE, signed.payload, signed.signature)
         said = cls.parse(signed.payload, context)
-        _same(said.elements, context.elements, PeerCode.BAD_RECEIPT, "number of elements")
-        _same(said.transcript, transcript, PeerCode.BAD_RECEIPT, "exchange of bytes")
+        same(said.elements, context.elements, PeerCode.BAD_RECEIPT, "number of elements")
+        same(said.transcript, transcript, PeerCode.BAD_RECEIPT, "exchange of bytes")
         if not said.opened_at <= said.closed_at <= now + LIMITS.clock_skew_seconds:
             raise PeerError(
                 PeerCode.BAD_RECEIPT,

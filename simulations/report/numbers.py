@@ -1,10 +1,10 @@
-"""The page's tables of counts, sums and thresholds' numbers: what was told, beside what it is in the clear and in truth."""
+"""The page's tables of counts, sums, thresholds and single records: what was told, beside what it is in the clear and in truth."""
 
 from collections.abc import Sequence
 from html import escape
 
-from blindmatch.simulations.outcome import Number, Tally
-from blindmatch.simulations.report.parts import octets, row, table
+from blindmatch.simulations.outcome import AreaOutcome, Check, Number, Tally
+from blindmatch.simulations.report.parts import octets, percent, row, table
 
 _HEADINGS = (
     ("Told to", False),
@@ -31,34 +31,67 @@ def numbers(found: Sequence[Number]) -> str:
     return words + table(_HEADINGS, [_row(number) for number in found])
 
 
-def tallies(found: Sequence[Tally]) -> str:
-    """What collectors of thresholds were told; nothing where there are none."""
+def threshold(area: AreaOutcome, tally: Tally) -> str:
+    """One threshold: what the collector was told, and what each member learned of its own records."""
+    exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
+    size = octets(tally.traffic.total("sent") + tally.traffic.total("received"))
+    words = (
+        f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
+        f"{tally.at_least} of {len(tally.members)} (steps of {tally.band:,}, minimum {tally.minimum:,}; exactly {exactly}, "
+        f"which its officers are not told). {size} between it and the members. Each member learns of its own records only:"
+    )
+    headings = ("Records", "Leads", "True", "False", "Missed", "Withheld", "Precision", "Recall")
+    rows = [
+        row(
+            [
+                (escape(each.receiver), False),
+                (f"{each.receiver_records:,}", True),
+                (f"{each.leads}", True),
+                (f"{len(each.found)}", True),
+                (f"{len(each.false)}", True),
+                (f"{len(each.missed)}", True),
+                (f"{each.withheld}", True),
+                (percent(each.precision), True),
+                (percent(each.recall), True),
+            ]
+        )
+        for each in area.comparisons
+        if each.disclosure == "threshold" and each.receiver in tally.members
+    ]
+    return f'<p class="quiet">{escape(words)}</p>' + table(
+        (("Member", False), *((name, True) for name in headings)), rows
+    )
+
+
+def checks(found: Sequence[Check]) -> str:
+    """Single records under standing agreements; nothing where there are none."""
     headings = (
-        ("Threshold", False),
-        ("Collector", False),
-        ("Held by", False),
-        ("Minimum", True),
-        ("Steps", True),
-        ("Match keys, told", True),
-        ("Exactly", True),
-        ("Bytes", True),
+        ("Checked by", False),
+        ("Record", False),
+        ("Told to", False),
+        ("Learned", False),
+        ("In truth", False),
     )
     rows = [
         row(
             [
-                (escape(each.threshold), False),
-                (escape(each.collector), False),
-                (escape(f"at least {each.at_least} of {', '.join(each.members)}"), False),
-                (f"{each.minimum:,}", True),
-                (f"{each.band:,}", True),
-                (escape(each.told.words), True),
-                ("unknown" if each.clear is None else f"{each.clear:,}", True),
-                (octets(each.traffic.total("sent") + each.traffic.total("received")), True),
+                (escape(each.agency), False),
+                (escape(each.record), False),
+                (escape(each.told), False),
+                (
+                    escape(f"hit {', '.join(filter(None, each.hits))}".strip() if each.hits else "no hit"),
+                    False,
+                ),
+                ("known" if each.known else "not known", False),
             ]
         )
         for each in found
     ]
-    return table(headings, rows) if rows else ""
+    words = (
+        '<p class="quiet">Single records between two rounds: the sender of an edge submits one and learns nothing, the receiver '
+        "learns whether it hits.</p>"
+    )
+    return words + table(headings, rows) if rows else ""
 
 
 def _row(number: Number) -> str:

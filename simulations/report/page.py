@@ -10,7 +10,7 @@ from typing import Any
 
 from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Outcome
 from blindmatch.simulations.report.learned import learned
-from blindmatch.simulations.report.numbers import numbers, tallies
+from blindmatch.simulations.report.numbers import checks, numbers, threshold
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
@@ -34,19 +34,20 @@ WIRE_WORDS = {
 
 def _tiles(outcome: Outcome, score: Score) -> str:
     nodes = sum(area.verdict.nodes for area in outcome.areas)
+    elements = score.elements + sum(n.receiver_elements + n.sender_elements for n in outcome.numbers)
     traffic = traffic_total(outcome)
     tiles = [
         ("Areas", f"{len(outcome.areas)}"),
         ("Agencies, a node each", f"{nodes}"),
-        ("Comparisons", f"{score.comparisons}"),
-        ("Elements compared", f"{score.elements:,}"),
+        ("Comparisons", f"{score.comparisons + len(outcome.numbers)}"),
+        ("Elements compared", f"{elements:,}"),
         ("Leads", f"{score.true + score.false}"),
         ("False leads, expected", f"{score.expected_false:.1f}"),
         ("False leads, found", f"{score.false}"),
         ("Precision", percent(score.precision)),
         ("Recall", percent(score.recall)),
         ("Beyond what is declared", f"{len(outcome.violations)}"),
-        ("Receipts signed by both", f"{sum(area.receipts for area in outcome.areas)}"),
+        ("Receipts signed by all", f"{sum(area.receipts for area in outcome.areas)}"),
         ("On the wire", octets(traffic.total("sent") + traffic.total("received"))),
     ]
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in tiles)
@@ -82,13 +83,13 @@ _HEADINGS = (
 
 
 def _comparison_row(comparison: Comparison) -> str:
-    how = comparison.disclosure + (", verified" if comparison.verified else "")
     who = f"{escape(comparison.sender)} <span class='quiet'>({comparison.sender_records:,} records)</span>"
     size = octets(comparison.traffic.total("sent") + comparison.traffic.total("received"))
-    return row([(who, False), (escape(how), False), *_numbers(Score.of([comparison]), size)])
+    return row([(who, False), (escape(comparison.how), False), *_numbers(Score.of([comparison]), size)])
 
 
 def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
+    """One table of all that one agency asked."""
     headings = [("Asked", False), ("Disclosure", False), *((name, True) for name in _HEADINGS)]
     rows = [_comparison_row(comparison) for comparison in comparisons]
     size = sum(c.traffic.total("sent") + c.traffic.total("received") for c in comparisons)
@@ -98,9 +99,13 @@ def _asker(receiver: str, comparisons: Sequence[Comparison]) -> str:
 
 
 def _area(area: AreaOutcome) -> str:
-    groups = groupby(area.comparisons, lambda comparison: comparison.receiver)
+    listed = [each for each in area.comparisons if each.disclosure != "threshold"]
+    groups = groupby(listed, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
-    return f"<h3>{escape(area.name)}</h3>{asked}{numbers(area.numbers)}{tallies(area.tallies)}"
+    more = (
+        numbers(area.numbers) + "".join(threshold(area, each) for each in area.tallies) + checks(area.checks)
+    )
+    return f"<h3>{escape(area.name)}</h3>{asked}{more}"
 
 
 def _shares(counts: Iterable[tuple[str, tuple[int, int]]]) -> str:

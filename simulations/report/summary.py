@@ -6,7 +6,16 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Number, Outcome, Tally, Traffic
+from blindmatch.simulations.outcome import (
+    AreaOutcome,
+    Check,
+    Comparison,
+    FoundLead,
+    Number,
+    Outcome,
+    Tally,
+    Traffic,
+)
 from blindmatch.simulations.score import Score, by_kind, by_link
 
 FORMAT = 1
@@ -41,6 +50,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "withheld": comparison.withheld,
         "precision": round(comparison.precision, DIGITS),
         "recall": round(comparison.recall, DIGITS),
+        **({"delta": comparison.delta} if comparison.delta else {}),
     }
 
 
@@ -99,7 +109,18 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
         "totals": _score(Score.of(area.comparisons)),
         # Only where there are any: a result without them reads as it always did.
         **({"numbers": [_number(number) for number in area.numbers]} if area.numbers else {}),
+        **({"checks": [_check(check) for check in area.checks]} if area.checks else {}),
         **({"thresholds": [_tally(tally) for tally in area.tallies]} if area.tallies else {}),
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "agency": check.agency,
+        "told": check.told,
+        "record": check.record,
+        "hits": list(check.hits),
+        "known": check.known,
     }
 
 

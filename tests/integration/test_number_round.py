@@ -87,7 +87,7 @@ async def test_an_entry_counts_once_for_all_its_keys(town):
         row[6] = "100"
     # Three more contracts of the first company, and another company of the second one's person.
     more = [[f"T-{n}", *rows[0][1:6], "1000"] for n in range(3)]
-    more.append(["U-1", *rows[1][1:4], "ZZ9 9ZZ", "90000000", "50000"])
+    more.append(["U-1", *rows[1][1:4], "LS1 4AP", "90000000", "50000"])
     town.bring(SOUTH, "more", "suppliers", [*rows, *more], facts=["contract_value"])
     held = agreed(town, Disclosure.SUM, SOUTH)
     outcome = await run(town, held, SOUTH)

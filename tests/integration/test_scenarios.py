@@ -6,10 +6,12 @@ from blindmatch.node import tls
 from blindmatch.simulations.report import render_page, summarise
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.world import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
 
 SEED = 5
+POLICE, BOARD = "west-midlands-police", "board"
 
 
 def simulate(name, folder, scale, **options):
@@ -19,12 +21,57 @@ def simulate(name, folder, scale, **options):
 
 
 @pytest.fixture(scope="module")
+def midlands(tmp_path_factory):
+    return simulate("west-midlands", tmp_path_factory.mktemp("midlands"), 0.3)
+
+
+@pytest.fixture(scope="module")
 def regions(tmp_path_factory):
     return simulate("regions", tmp_path_factory.mktemp("regions"), 0.2)
 
 
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory):
+    return simulate("necc", tmp_path_factory.mktemp("centre"), 0.2)
+
+
 def learned(outcome, agency):
     return [f for area in outcome.areas for f in area.verdict.findings if f.agency == agency]
+
+
+def test_the_board_learns_numbers_in_bands_and_nothing_else(midlands):
+    assert midlands.violations == ()
+    findings = learned(midlands, BOARD)
+    assert {finding.role for finding in findings} == {"told"}
+    assert len(findings) == 14
+    told = {finding.comparison: finding.learned for finding in findings}
+    for number in midlands.numbers:
+        assert number.reported_to == (BOARD,)
+        assert told[f"{POLICE}-from-{number.sender}-{number.disclosure}"] == number.told.words
+
+
+def test_numbers_are_exact_in_their_bands_and_withheld_below_the_minimum(midlands):
+    counts = [number for number in midlands.numbers if number.disclosure == "count"]
+    sums = [number for number in midlands.numbers if number.disclosure == "sum"]
+    assert len(counts) == len(sums) == 7
+    assert any(number.told.told for number in counts)
+    assert any(not number.told.told for number in counts)
+    for number in counts:
+        assert number.told.told == (number.clear >= number.minimum)
+        if number.told.told:
+            assert number.told.low <= number.clear <= number.told.high
+            assert number.told.high % number.band == number.band - 1
+    for number in sums:
+        if number.told.told:
+            assert number.told.low == number.told.high == number.clear
+            assert number.clear % number.band == 0
+
+
+def test_only_the_force_has_leads_and_only_where_hits_are_agreed(midlands):
+    asked = {(c.receiver, c.sender) for c in midlands.comparisons}
+    assert asked == {(POLICE, council) for council in ("birmingham", "coventry", "sandwell")}
+    for council in ("birmingham", "solihull"):
+        assert {finding.learned for finding in learned(midlands, council)} == {"nothing of matches"}
 
 
 def test_a_threshold_tells_members_of_their_own_records_and_the_collector_a_number(regions):
@@ -47,7 +94,45 @@ def test_councils_are_asked_by_their_own_regions_forces(regions):
     assert ("merseyside-police", "bristol-city-council") not in asked
 
 
-@pytest.mark.parametrize("name", ["regions"])
+def test_eight_parties_each_learn_their_part(centre):
+    assert centre.violations == ()
+    assert sum(area.verdict.nodes for area in centre.areas) == 8
+    assert {c.disclosure for c in centre.comparisons} == {"hits", "hits+facts", "threshold"}
+    assert {(n.receiver, n.sender) for n in centre.numbers} == {("hmrc", "home-office"), ("cps", "sfo")}
+    for agency in ("fca", "home-office"):
+        assert {finding.learned for finding in learned(centre, agency)} == {"nothing of matches"}
+    (area,) = centre.areas
+    assert area.receipts == 8
+
+
+def test_a_standing_agreement_sends_changes_only_and_finds_the_same(centre):
+    before, after = [
+        c for c in centre.comparisons if c.receiver == "west-yorkshire-police" and c.sender == "fca"
+    ]
+    assert (before.delta, after.delta) == (0, 1)
+    assert after.traffic.total("received") < before.traffic.total("received") / 3
+    scenario = load_scenario("necc")
+    world = build_world(scenario, scenario.areas[0], seed=SEED, scale=0.2)
+    for comparison, then in ((before, world), (after, world.changed("fca"))):
+        truth = {pair.receiver for pair in then.truth("west-yorkshire-police", "fca")}
+        assert set(comparison.found) <= truth
+        assert len(comparison.missed) <= 2
+
+
+def test_single_records_hit_where_they_are_known(centre):
+    (area,) = centre.areas
+    assert {(check.agency, check.told) for check in area.checks} == {
+        ("fca", "west-yorkshire-police"),
+        ("west-yorkshire-police", "west-yorkshire-police"),
+    }
+    assert len(area.checks) == 8
+    known = [check for check in area.checks if check.known]
+    assert known
+    assert sum(bool(check.hits) for check in known) >= len(known) - 1
+    assert sum(bool(check.hits) for check in area.checks if not check.known) <= 1
+
+
+@pytest.mark.parametrize("name", ["midlands", "regions", "centre"])
 def test_reports_tell_it(name, request):
     outcome = request.getfixturevalue(name)
     text, summary = render_page(outcome), summarise(outcome)

@@ -1,5 +1,6 @@
 """Standing agreements between real nodes: full and delta rounds, imports in between, checks, the end of an epoch."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -89,6 +90,36 @@ async def test_an_epoch_that_one_side_has_ended_is_found_out_at_once_and_the_nex
         last = await run_round(police, held.id, limits=SMALL)
         assert last.complete
         assert last.edges[0].delta == 0
+
+
+async def test_a_round_that_was_cut_off_is_over_when_its_epoch_is(town, monkeypatch):
+    """The council's key is rotated while the police's node is down."""
+    held = agree(town)
+    police, council = town.nodes[WEST], town.nodes[NORTH]
+    monkeypatch.setattr("blindmatch.node.receiving.hits.IN_FLIGHT", 1)
+    stopping = []
+    async with running(council, limits=SMALL):
+        assert (await run_round(police, held.id, limits=SMALL)).complete
+    again(town, WEST, subjects(60)[10:])
+    async with running(council, limits=SMALL, grace=0) as server:
+
+        def watch(_edge, step, done, _total):
+            if (step, done) == ("exchange", 1):
+                stopping.append(asyncio.get_running_loop().create_task(server.stop()))
+
+        cut = await run_round(police, held.id, limits=SMALL, progress=watch)
+        await stopping[0]
+    assert (cut.edges[0].state, cut.edges[0].code) == ("exchanging", "unavailable")
+    standing.end_all(council, "its key was rotated")
+    async with running(council, limits=SMALL):
+        resumed = await run_round(police, held.id, resume_round=cut.round_id, limits=SMALL)
+        assert (resumed.edges[0].state, resumed.edges[0].code) == (FAILED, "diverged")
+        assert council.store.edge(cut.round_id, resumed.edges[0].edge).state == FAILED
+        last = await run_round(police, held.id, limits=SMALL)
+    assert last.edges[0].delta == 0
+    assert set(leads(police, last)) == {f"P-{n:05d}" for n in range(20, 60)}
+    for node in (police, council):
+        assert list(node.rounds_dir.iterdir()) == []
 
 
 async def test_an_epoch_that_has_gone_on_at_one_side_only_ends(town):

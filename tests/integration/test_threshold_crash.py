@@ -162,3 +162,30 @@ def test_a_member_killed_again_and_again(town):
         server.communicate(timeout=60)
     assert kills >= 3, "the round had fewer steps than this test is for"
     check_result(town, held)
+
+
+def test_a_collector_that_is_a_member_killed_again_and_again(town):
+    """Two sessions in one process, two rows of one threshold: both come back."""
+    west, others = "west-force", ("north-council", "south-council")
+    held = agree(town, collector=west)
+    kills = 0
+    with serving(town, *others):
+        while True:
+            (unfinished,) = runner.unfinished(town.nodes[west]) or (None,)
+            words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
+            at, when = 7 * kills + 3, ("after", "before")[kills % 2]
+            process = start(town, west, "round", "run", "--json", *words, kill_at=at, when=when)
+            out, err = process.communicate(timeout=120)
+            if process.returncode != -signal.SIGKILL:
+                break
+            kills += 1
+    assert process.returncode == 0, err
+    assert json.loads(out)["complete"]
+    assert kills >= 3, "the round had fewer steps than this test is for"
+    rows = [row for row in town.nodes[west].store.edges() if row.state == CLOSED]
+    assert sorted(row.role for row in rows) == ["collector", "member"]
+    assert len({row.receipt for row in rows}) == 1
+    for agency in MEMBERS:
+        found = {lead.reference for lead in results.load(town.nodes[agency], rows[0].round_id)}
+        assert found == named(agency, range(20, 30))
+        assert list(town.nodes[agency].rounds_dir.iterdir()) == []

@@ -144,7 +144,8 @@ def said(node, path, kind, facts, on_bad):
         node.collections_dir / report.collection, node.keys.sealer.derive(PURPOSE), report.collection
     )
     blocks = [
-        (*(x.tobytes() for x in reader.columns(each)), reader.details(each)) for each in range(len(reader))
+        (*(x.tobytes() for x in reader.columns(each)), list(reader.details(each)))
+        for each in range(len(reader))
     ]
     entities = reader.entities.tolist()  # random but for which are equal, and which are none
     whose = [entities.index(each) for each in entities]

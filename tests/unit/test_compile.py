@@ -19,7 +19,7 @@ from blindmatch.protocol.linkage import (
     load_schema,
     tokens,
 )
-from blindmatch.protocol.linkage.keys import GUARD
+from blindmatch.protocol.linkage.keys import GUARD, dump, load
 
 SCHEMA = load_schema("uk-person-company-2")
 RATES = default_rates(SCHEMA)
@@ -223,3 +223,9 @@ def test_a_weak_listed_key_is_left_out_where_it_finds_many_strangers():
     assert "phone+forename" in {key.name for key in small.keys}
     assert "company" in {key.name for key in large.keys}
     assert "vehicle+forename" not in {key.name for key in large.keys}
+
+
+def test_compiled_keys_that_were_kept_are_the_same_again():
+    made = compile_keys(SCHEMA, RATES, RATES, 1_000, 20_000, Terms(0.05, 0.02, 24, True))
+    assert len(made.keys) > 10
+    assert load(dump(made), SCHEMA) == made

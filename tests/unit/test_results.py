@@ -90,3 +90,10 @@ def test_json_names_every_edge_and_its_state():
     assert data["edges"] == [{"edge": "e", "agency": "north-council", "state": "closed"}]
     assert data["leads"][0]["reference"] == "P-1"
     assert to_json([], []) == {"round": "", "edges": [], "leads": []}
+
+
+def test_a_file_of_a_standing_agreements_leads_says_which_are_new():
+    rows = list(csv.reader(io.StringIO(to_csv([lead(new=True), lead(new=False)]))))
+    assert [row[-1] for row in rows] == ["new", "yes", "no"]
+    assert next(csv.reader(io.StringIO(to_csv([lead()]))))[-1] == "more"
+    assert ResultLead.from_json(lead(new=True).to_json()).new is True

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.threshold import field, reconstruct, tables
 from blindmatch.protocol.threshold.field import PRIME
 from blindmatch.protocol.threshold.tables import PAIRS, TABLES, Derivation, Placing, Shape
@@ -32,6 +33,16 @@ def test_an_element_over_the_threshold_is_missed_once_in_2_to_the_44(at_least, e
 def test_chance_makes_no_result(members, at_least, elements):
     shape = Shape.of(at_least, (elements,) * members)
     assert tables.false_marks(shape, members, elements) < 2**-60
+
+
+@pytest.mark.parametrize(("members", "at_least"), [(n, t) for n in range(2, 11) for t in range(2, n + 1)])
+def test_chance_makes_no_result_at_the_largest_sizes_that_are_allowed(members, at_least):
+    elements = 2 * LIMITS.threshold_bins // at_least
+    shape = Shape.of(at_least, (elements,) * members)
+    assert LIMITS.threshold_bins - 5 <= shape.bins <= LIMITS.threshold_bins
+    # At most so many different elements can be in so many lists.
+    shared = members * elements // at_least
+    assert tables.false_marks(shape, members, shared) < 2**-60
 
 
 def test_lists_of_different_lengths_share_tables_for_the_largest():

@@ -144,6 +144,20 @@ def test_bands_sums_and_steps():
     assert collector.tell(7, 0) == Told(True, 4, 4)
 
 
+def test_submitted_records_hit_own_records_of_the_receiver_only():
+    def violations(agency, *references):
+        return judge_nodes(
+            [Holdings(agency, checked={(AGREEMENT, EDGE): references})], HITS, [CASE]
+        ).violations
+
+    assert [each.what for each in violations(POLICE, "P1")] == [
+        "1 leads are missing that the files in the clear give"
+    ]
+    assert "1 records that are not its own" in violations(POLICE, "P1", "V1")[-1].what
+    for agency in (COUNCIL, BOARD):
+        assert "gets no result here" in violations(agency, "V1")[-1].what
+
+
 def test_facts_are_those_that_are_agreed():
     honest = replace(HONEST, leads={KEY: (lead("P1", contract_reference="C7"),)})
     assert judge_nodes([honest], FACTS, [CASE]).violations == ()
