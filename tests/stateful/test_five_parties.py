@@ -100,8 +100,9 @@ class FiveParties(RuleBasedStateMachine):
         unsigned=st.sampled_from([False] * 7 + [True]),
         withdraws=st.sampled_from(["never"] * 5 + ["late"] * 2 + ["early"]),
         ahead=st.lists(st.integers(0, 30), min_size=COMPARISONS, max_size=COMPARISONS),
+        last_words=st.lists(st.tuples(st.integers(0, 12), numbers, ways, bits), min_size=2, max_size=6),
     )
-    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws, ahead):
+    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws, ahead, last_words):
         self.gathering = Gathering(
             EVERYONE,
             AGREEMENT,
@@ -112,6 +113,7 @@ class FiveParties(RuleBasedStateMachine):
         )
         self.dishonest, self.withdraws = dishonest, withdraws
         self.withdrawal = None
+        self.last_words = last_words
         self.looked_at = [0] * LINES
         self.points = {}
         self.wire = {}
@@ -198,6 +200,10 @@ class FiveParties(RuleBasedStateMachine):
 
     @rule(steps=st.integers(0, 12), at=numbers, way=ways, bit=bits)
     def a_day_that_ends_with_a_bent_message(self, steps, at, way, bit):
+        self.say_something_bent(steps, at, way, bit)
+
+    def say_something_bent(self, steps, at, way, bit):
+        """In one of the dishonest party's own comparisons, some quiet steps from now."""
         lines = list(enumerate(self.gathering.lines))
         theirs = [place for place, (each, _) in lines if not (self.honest(each) or each.broken)]
         if theirs:
@@ -344,6 +350,10 @@ class FiveParties(RuleBasedStateMachine):
                     comparison.finish()
                     assert comparison.told == comparison.truth
                     assert len(comparison.receipts) == 1
+            for words in self.last_words:
+                self.say_something_bent(*words)
+            self.honest_comparisons_do_not_fail()
+            self.nothing_secret_shows()
         self.what_is_sent_may_be_sent()
 
 
