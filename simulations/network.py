@@ -1,14 +1,8 @@
-"""Two sessions and a bad line between them, in memory: what the tests drive, and a model of what a node does.
+"""Two sessions of an edge that lists hits, in memory: what the tests drive, and a model of what both nodes do. See `line`."""
 
-Each side keeps its stored checkpoint apart from its running session, checkpoints before it sends, and can be made
-to crash at any point: after a call and before the checkpoint, or after the checkpoint and before the send. Its workspace
-outlives the crash, with everything that was written after the checkpoint. The line loses, repeats, delays and
-reorders; like a node, the receiver asks for one thing at a time and asks again when no answer comes.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,26 +25,39 @@ from blindmatch.protocol.match import (
     Workspace,
 )
 from blindmatch.protocol.transcript import Ed25519Signer, Signed
-
-
-class Live(Protocol):
-    """What a `Side` needs of a session."""
-
-    def snapshot(self) -> bytes:
-        """The checkpoint."""
-
-
-Session = TypeVar("Session", bound=Live)
-Value = TypeVar("Value")
-Body = Signed | BlindedChunk | EvaluatedChunk | TagChunk | int | bytes
+from blindmatch.simulations.line import Line, Message, Side, drive
 
 OPENED_AT, CLOSED_AT = 1_700_000_000, 1_700_000_060
 POLICE = Ed25519Signer("police", Ed25519PrivateKey.from_private_bytes(b"p" * 32))
 COUNCIL = Ed25519Signer("council", Ed25519PrivateKey.from_private_bytes(b"c" * 32))
 
 
-class CrashError(Exception):
-    """A side stopped at this point; all that is left is its checkpoint and its workspace."""
+class Preparing(Protocol):
+    """What both sides of every kind of edge do first."""
+
+    def snapshot(self) -> bytes:
+        """The checkpoint."""
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of its own elements."""
+
+    @property
+    def prepared(self) -> int:
+        """Leading chunks that are prepared."""
+
+    def prepare_chunk(self, index: int) -> None:
+        """Prepare one."""
+
+    def commit(self) -> Signed:
+        """Its signed commitment."""
+
+    def receive_commitment(self, signed: Signed) -> None:
+        """Take the other side's."""
 
 
 class Rows:
@@ -76,103 +83,42 @@ class Rows:
         return self.rows[indices]
 
 
-class Side(Generic[Session]):
-    """One node: a session, its stored checkpoint, and a countdown to a crash."""
-
-    def __init__(self, make: Callable[[bytes | None], Session]) -> None:
-        self._make: Callable[[bytes | None], Session] = make
-        self.session: Session = make(None)
-        self.stored: bytes | None = None
-        self.crash_in: int | None = None
-        self.points = 0
-
-    def run(self, call: Callable[[Session], Value], keep: Callable[[Value], None] | None = None) -> Value:
-        """Call the session, keep what is to be kept, then checkpoint; only then may the caller send what came out."""
-        value = call(self.session)
-        self._point()
-        if keep is not None:
-            keep(value)
-            self._point()
-        self.stored = self.session.snapshot()
-        self._point()
-        return value
-
-    def restart(self) -> None:
-        """Come back after a crash, from the checkpoint alone."""
-        self.crash_in = None
-        self.session = self._make(self.stored)
-
-    def _point(self) -> None:
-        self.points += 1
-        if self.crash_in is not None:
-            self.crash_in -= 1
-            if self.crash_in < 0:
-                raise CrashError
+AnyReceiver = TypeVar("AnyReceiver", bound=Preparing)
+AnySender = TypeVar("AnySender", bound=Preparing)
 
 
-@dataclass(frozen=True)
-class Message:
-    """Something on the line: what kind, its number, its content, and whether its side had checkpointed before."""
+class EdgeLine(Line[AnyReceiver, AnySender]):
+    """The line of one edge: the receiver asks, the sender answers."""
 
-    kind: str
-    index: int
-    body: Body
-    checkpointed: bool
+    closing = frozenset({"close", "signature"})
+    answered = frozenset({State.COLLECTED, State.MATCHED, State.INFORMED, State.SIGNED})
 
-    def content(self) -> bytes:
-        """Its bytes, for comparison."""
-        match self.body:
-            case Signed():
-                return self.body.payload + self.body.signature
-            case BlindedChunk():
-                return self.body.points.tobytes()
-            case EvaluatedChunk():
-                return self.body.points.tobytes() + self.body.proof
-            case TagChunk():
-                return self.body.rows.tobytes()
-            case bytes():
-                return self.body
-            case _:
-                return str(self.body).encode()
-
-
-class Network:
-    """The line and both sides. `run` is a quiet day; tests call the steps one by one on a bad one."""
-
-    def __init__(self, receiver: Side[Receiver], sender: Side[Sender]) -> None:
-        self.receiver = receiver
-        self.sender = sender
-        self.requests: list[Message] = []
-        self.replies: list[Message] = []
-        self.sent: list[Message] = []
-        self.hits: Hits | None = None
+    def __init__(
+        self,
+        receiver: Side[AnyReceiver],
+        sender: Side[AnySender],
+        names: tuple[str, str] = ("police", "council"),
+    ) -> None:
+        super().__init__(receiver, sender, names)
         self.receipts: list[Receipt] = []
+
+    @property
+    def receiver(self) -> Side[AnyReceiver]:
+        """Who asks."""
+        return self.caller
+
+    @property
+    def sender(self) -> Side[AnySender]:
+        """Who answers."""
+        return self.called
 
     @property
     def closed(self) -> bool:
         """Whether the receiver holds the doubly signed receipt."""
         return self.receiver.session.state is State.CLOSED
 
-    def run(self) -> Hits:
-        """Drive both sides to the end, restarting whichever crashes, and give the hits."""
-        while not self.closed:
-            if State.FAILED in (self.receiver.session.state, self.sender.session.state):
-                raise AssertionError("a side failed")
-            self.receiver_step()
-            while self.requests:
-                self.deliver_request(0)
-            while self.replies:
-                self.deliver_reply(0)
-        if self.hits is None:
-            raise AssertionError("closed without hits")
-        return self.hits
-
-    def receiver_step(self) -> None:
-        """One piece of the receiver's own work, or one request for what it needs next."""
-        self._guard(self.receiver, self._receiver_step)
-
-    def sender_step(self) -> None:
-        """One piece of the sender's own work, ahead of any request."""
+    def called_step(self) -> None:
+        """One chunk of the sender's own elements, ahead of any request."""
 
         def work() -> None:
             session = self.sender.session
@@ -181,50 +127,53 @@ class Network:
 
         self._guard(self.sender, work)
 
-    def deliver_request(self, position: int) -> None:
-        """Let the sender handle one of the requests on the line, whichever."""
-        request = self.requests.pop(position)
-        self._guard(self.sender, lambda: self._handle(request))
+    def _begin(self) -> None:
+        """What a receiver does before both commitments are there: every kind of edge begins alike."""
+        side, session = self.receiver, self.receiver.session
+        if session.state is State.COMMITTED:
+            self._ask("open", 0, side.run(lambda live: live.commit()))
+        elif session.prepared < session.chunks:
+            side.run(lambda live: live.prepare_chunk(live.prepared))
+        else:
+            side.run(lambda live: live.commit())
 
-    def deliver_reply(self, position: int) -> None:
-        """Let the receiver take one of the replies on the line, whichever."""
-        reply = self.replies.pop(position)
-        self._guard(self.receiver, lambda: self._take(reply))
+    def _open(self, commitment: Signed) -> None:
+        """What a sender does with the receiver's commitment."""
+        side = self.sender
+        side.run(lambda live: live.receive_commitment(commitment))
+        for _ in range(side.session.prepared, side.session.chunks):
+            side.run(lambda live: live.prepare_chunk(live.prepared))
+        self._answer("commitment", 0, side.run(lambda live: live.commit()))
 
-    def _guard(self, side: Side[Session], work: Callable[[], None]) -> None:
-        try:
-            work()
-        except CrashError:
-            side.restart()
 
-    def _send(self, side: Side[Session], line: list[Message], kind: str, index: int, body: Body) -> None:
-        message = Message(kind, index, body, side.stored == side.session.snapshot())
-        self.sent.append(message)
-        line.append(message)
+class Network(EdgeLine[Receiver, Sender]):
+    """An edge that lists hits. `run` is a quiet day; tests call the steps one by one on a bad one."""
 
-    def _receiver_step(self) -> None:
+    hits: Hits | None = None
+
+    def run(self) -> Hits:
+        """Drive both sides to the end, restarting whichever crashes, and give the hits."""
+        drive([self], lambda: self.closed)
+        if self.hits is None:
+            raise AssertionError("closed without hits")
+        return self.hits
+
+    def _work(self) -> None:
         side, session = self.receiver, self.receiver.session
         match session.state:
-            case State.PREPARING if session.prepared < session.chunks:
-                side.run(lambda live: live.prepare_chunk(live.prepared))
-            case State.PREPARING:
-                side.run(lambda live: live.commit())
-            case State.COMMITTED:
-                self._send(side, self.requests, "open", 0, side.run(lambda live: live.commit()))
+            case State.PREPARING | State.COMMITTED:
+                self._begin()
             case State.EXCHANGING:
                 index = session.next_chunk
-                self._send(
-                    side, self.requests, "evaluate", index, side.run(lambda live: live.blinded_chunk(index))
-                )
+                self._ask("evaluate", index, side.run(lambda live: live.blinded_chunk(index)))
             case State.COLLECTING:
-                self._send(side, self.requests, "tags", session.next_tag_chunk, session.next_tag_chunk)
+                self._ask("tags", session.next_tag_chunk, session.next_tag_chunk)
             case State.COLLECTED if session.unblinded < session.chunks:
                 side.run(lambda live: live.unblind_chunk(live.unblinded))
             case State.COLLECTED:
                 self._look(side)
             case State.MATCHED | State.SIGNED:
-                receipt = side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT))
-                self._send(side, self.requests, "close", 0, receipt)
+                self._ask("close", 0, side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT)))
             case _:
                 pass
 
@@ -240,18 +189,14 @@ class Network:
             return  # a node knows its finished edges and does not wake their sessions
         match body:
             case Signed() if request.kind == "open":
-                side.run(lambda live: live.receive_commitment(body))
-                while side.session.prepared < side.session.chunks:
-                    side.run(lambda live: live.prepare_chunk(live.prepared))
-                self._send(side, self.replies, "commitment", 0, side.run(lambda live: live.commit()))
+                self._open(body)
             case BlindedChunk():
-                answer = side.run(lambda live: live.evaluate(body))
-                self._send(side, self.replies, "evaluated", request.index, answer)
+                self._answer("evaluated", request.index, side.run(lambda live: live.evaluate(body)))
             case int():
-                self._send(side, self.replies, "tag chunk", body, side.run(lambda live: live.tag_chunk(body)))
+                self._answer("tag chunk", body, side.run(lambda live: live.tag_chunk(body)))
             case Signed():
                 receipt = side.run(lambda live: live.countersign(body, CLOSED_AT), keep=self.receipts.append)
-                self._send(side, self.replies, "signature", 0, receipt.sender_signature)
+                self._answer("signature", 0, receipt.sender_signature)
             case _:
                 raise AssertionError(request.kind)
 
@@ -358,6 +303,7 @@ class Edge:
         return Network(
             Side(lambda snapshot: self.receiver(ours, snapshot)),
             Side(lambda snapshot: self.sender(theirs, snapshot)),
+            (self.context.receiver, self.context.sender),
         )
 
     def prepared(self) -> tuple[Receiver, Sender]:

@@ -3,8 +3,8 @@
 Lists are numbers: equal numbers are equal tokens. A record or an entry is a list of them, padded with numbers that occur nowhere else.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.count import CountReceiver, CountSender
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import EdgeContext, Receipt, State, Workspace
-from blindmatch.protocol.number import Band, Brought, NumberReceiver, NumberSender, NumberTerms, RowsChunk
+from blindmatch.protocol.match import EdgeContext, State, Workspace
+from blindmatch.protocol.number import Band, Brought, NumberReceiver, NumberSender, NumberTerms
 from blindmatch.protocol.sum import Opening, SumReceiver, SumSender
-from blindmatch.protocol.transcript import Ed25519Signer, Signed
-from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, CrashError, Rows, Side
+from blindmatch.protocol.transcript import Ed25519Signer
+from blindmatch.simulations.line import Message, Side, drive
+from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeLine, Rows
 
 Groups = Sequence[Sequence[int]]
 
@@ -36,19 +37,26 @@ def copies_of(groups: Groups) -> tuple[list[list[int]], int]:
     return places, 1 << (most - 1).bit_length()
 
 
+def count_in_the_clear(ours: Groups, theirs: Sequence[int], minimum: int, band: int) -> Band | None:
+    """What a count of these lists tells."""
+    found = sum(bool(set(record) & set(theirs)) for record in ours)
+    if found < minimum:
+        return None
+    low = found - found % band
+    return Band(max(low, minimum), low + band - 1)
+
+
+def sum_in_the_clear(ours: Sequence[int], theirs: Groups, values: Sequence[int], minimum: int) -> int | None:
+    """What a sum over these lists tells."""
+    matching = [bool(set(entry) & set(ours)) for entry in theirs]
+    if sum(matching) < minimum:
+        return None
+    return sum(value for value, matches in zip(values, matching, strict=True) if matches)
+
+
 def padded(groups: Groups, width: int, fillers: Iterator[int]) -> list[list[int]]:
     """Every group with `width` numbers."""
     return [[*group, *(next(fillers) for _ in range(width - len(group)))] for group in groups]
-
-
-@dataclass(frozen=True)
-class Said:
-    """One message on the line."""
-
-    sender: str
-    kind: str
-    index: int
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -149,21 +157,21 @@ class NumberEdge:
             snapshot=snapshot,
         )
 
-    def connect(self) -> "Pair":
+    def connect(self) -> "NumberNetwork":
         """Both sides, each with a workspace that outlives its crashes."""
         ours: Workspace = Workspace.in_memory()
         theirs: Workspace = Workspace.in_memory()
-        return Pair(
+        return NumberNetwork(
             Side(lambda snapshot: self.receiver(ours, snapshot)),
             Side(lambda snapshot: self.sender(theirs, snapshot)),
+            (self.context.receiver, self.context.sender),
         )
 
-    def at(self, state: State) -> "Pair":
+    def at(self, state: State) -> "NumberNetwork":
         """Both sides, the receiver in this state."""
-        pair = self.connect()
-        while pair.receiver.session.state is not state:
-            pair.step()
-        return pair
+        network = self.connect()
+        drive([network], lambda: network.receiver.session.state is state)
+        return network
 
 
 def _context(disclosure: Disclosure) -> EdgeContext:
@@ -179,95 +187,103 @@ def _context(disclosure: Disclosure) -> EdgeContext:
     )
 
 
-class Pair:
-    """Both sides of one edge, driven step by step; each checkpoints before it sends, and comes back when it crashes."""
+class NumberNetwork(EdgeLine[NumberReceiver, NumberSender]):
+    """An edge that tells a number. A reply that answers no question of now is dropped: its call is long over."""
 
-    def __init__(self, receiver: Side[NumberReceiver], sender: Side[NumberSender]) -> None:
-        self.receiver = receiver
-        self.sender = sender
-        self.said: list[Said] = []
-        self.result: Band | Opening | None = None
-        self.receipts: list[Receipt] = []
+    said = False
+    """Whether the receiver has looked at what it was told."""
+    result: Band | Opening | None = None
 
     def run(self) -> Band | Opening | None:
-        """Drive both to the end; the number that the receiver is told."""
-        while self.receiver.session.state is not State.CLOSED:
-            self.step()
+        """Drive both sides to the end; the number that the receiver is told."""
+        drive([self], lambda: self.closed)
         return self.result
 
-    def step(self) -> None:
-        """One piece of the receiver's work, or one request and its answer; a side that crashes on the way comes back."""
-        try:
-            self._step()
-        except CrashError:
-            for side in (self.receiver, self.sender):
-                if side.crash_in is not None and side.crash_in < 0:
-                    side.restart()
+    @property
+    def question(self) -> tuple[str, int] | None:
+        """What the receiver has to ask now; None while there is work of its own, or none left."""
+        live = self.receiver.session
+        asked = {
+            State.COMMITTED: ("open", 0),
+            State.EXCHANGING: ("points", live.next_chunk),
+            State.COLLECTING: ("fetch", live.next_points),
+            State.ANSWERING: ("masked", live.next_masked),
+            State.ASKING: ("ask", 0),
+            State.INFORMED: ("close", 0),
+            State.SIGNED: ("close", 0),
+        }
+        return asked.get(live.state)
 
-    def _step(self) -> None:
+    def _work(self) -> None:
         side, live = self.receiver, self.receiver.session
-        match live.state:
-            case State.PREPARING if live.prepared < live.chunks:
-                side.run(lambda own: own.prepare_chunk(own.prepared))
-            case State.PREPARING:
-                side.run(lambda own: own.commit())
-            case State.COMMITTED:
-                self._open()
-            case State.EXCHANGING:
-                self._deliver("points", live.next_chunk)
-            case State.COLLECTING:
-                at = live.next_points
-                chunk = self._tell("council", "returned", at, lambda own: own.points_chunk(at))
-                side.run(lambda own: own.receive_points(chunk))
-            case State.COLLECTED:
-                if live.masked < live.returned_chunks:
-                    side.run(lambda own: own.mask_chunk(own.masked))
-                else:
-                    side.run(lambda own: own.answer())
-            case State.ANSWERING:
-                self._deliver("masked", live.next_masked)
-            case State.ASKING:
-                outcome = self._tell("council", "outcome", 0, lambda own: own.outcome())
-                side.run(lambda own: own.receive_outcome(outcome))
+        kind, index = self.question or ("", 0)
+        match kind:
+            case "points":
+                self._ask(kind, index, side.run(lambda own: own.points_chunk(index)))
+            case "masked":
+                self._ask(kind, index, side.run(lambda own: own.masked_chunk(index)))
+            case "fetch" | "ask":
+                self._ask(kind, index, index)
+            case "close":
+                self._ask(kind, 0, side.run(lambda own: own.receipt(OPENED_AT, CLOSED_AT)))
+            case _ if live.state in (State.PREPARING, State.COMMITTED):
+                self._begin()
+            case _ if live.state is not State.COLLECTED:
+                pass
+            case _ if live.masked < live.returned_chunks:
+                side.run(lambda own: own.mask_chunk(own.masked))
             case _:
-                self._close()
+                side.run(lambda own: own.answer())
 
-    def _open(self) -> None:
-        ours = self._tell("police", "commitment", 0, lambda own: own.commit())
-        self.sender.run(lambda own: own.receive_commitment(ours))
-        while self.sender.session.prepared < self.sender.session.chunks:
-            self.sender.run(lambda own: own.prepare_chunk(own.prepared))
-        theirs = self._tell("council", "commitment", 0, lambda own: own.commit())
-        self.receiver.run(lambda own: own.receive_commitment(theirs))
+    def _handle(self, request: Message) -> None:
+        side, body, index = self.sender, request.body, request.index
+        if side.session.state is State.CLOSED and request.kind != "close":
+            return  # a node knows its finished edges and does not wake their sessions
+        match request.kind:
+            case "open":
+                self._open(body)
+            case "points":
+                side.run(lambda own: own.receive_points(body))
+                self._answer("points taken", index, index)
+            case "fetch":
+                self._answer("returned", index, side.run(lambda own: own.points_chunk(body)))
+            case "masked":
+                side.run(lambda own: own.receive_masked(body))
+                self._answer("masked taken", index, index)
+            case "ask":
+                self._answer("outcome", 0, side.run(lambda own: own.outcome()))
+            case _:
+                receipt = side.run(lambda own: own.countersign(body, CLOSED_AT), keep=self.receipts.append)
+                self._answer("signature", 0, receipt.sender_signature)
 
-    def _deliver(self, kind: str, at: int) -> None:
-        if kind == "points":
-            chunk = self._tell("police", kind, at, lambda own: own.points_chunk(at))
-            self.sender.run(lambda own: own.receive_points(chunk))
-            self.receiver.run(lambda own: own.points_taken(at))
-        else:
-            chunk = self._tell("police", kind, at, lambda own: own.masked_chunk(at))
-            self.sender.run(lambda own: own.receive_masked(chunk))
-            self.receiver.run(lambda own: own.masked_taken(at))
+    def _take(self, reply: Message) -> None:
+        side, body = self.receiver, reply.body
+        if self.question != (_QUESTIONS[reply.kind], reply.index):
+            return
+        match reply.kind:
+            case "commitment":
+                side.run(lambda own: own.receive_commitment(body))
+            case "points taken":
+                side.run(lambda own: own.points_taken(body))
+            case "returned":
+                side.run(lambda own: own.receive_points(body))
+            case "masked taken":
+                side.run(lambda own: own.masked_taken(body))
+            case "outcome":
+                side.run(lambda own: own.receive_outcome(body))
+            case _:
+                side.run(lambda own: own.reveal(), keep=self._keep_result)  # type: ignore[attr-defined] # of a count, or a sum
+                side.run(lambda own: own.receive_receipt_signature(body), keep=self.receipts.append)
 
-    def _close(self) -> None:
-        receipt = self._tell("police", "receipt", 0, lambda own: own.receipt(OPENED_AT, CLOSED_AT))
-        if self.sender.session.state is State.CLOSED and self.receipts:
-            signed = self.receipts[0]
-        else:
-            signed = self.sender.run(
-                lambda own: own.countersign(receipt, CLOSED_AT), keep=self.receipts.append
-            )
-        self.result = self.receiver.session.reveal()  # type: ignore[attr-defined] # of the count's, or the sum's
-        self.receiver.run(lambda own: own.receive_receipt_signature(signed.sender_signature))
-
-    def _tell(self, who: str, kind: str, index: int, call: Callable[[Any], Any]) -> Any:
-        side: Side[Any] = self.receiver if who == "police" else self.sender
-        body = side.run(call)
-        content = body.rows.tobytes() if isinstance(body, RowsChunk) else _bytes(body)
-        self.said.append(Said(who, kind, index, content))
-        return body
+    def _keep_result(self, result: Band | Opening | None) -> None:
+        self.result, self.said = result, True
 
 
-def _bytes(signed: Signed) -> bytes:
-    return signed.payload + signed.signature
+_QUESTIONS = {
+    "commitment": "open",
+    "points taken": "points",
+    "returned": "fetch",
+    "masked taken": "masked",
+    "outcome": "ask",
+    "signature": "close",
+}

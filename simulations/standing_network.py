@@ -14,19 +14,10 @@ import numpy.typing as npt
 from blindmatch.protocol import standing
 from blindmatch.protocol.linkage.keys import FILLER
 from blindmatch.protocol.linkage.sharing import crowded, shared
-from blindmatch.protocol.match import Hits, Receiver, Sender, State, Workspace
+from blindmatch.protocol.match import Hits, Receiver, Sender, Workspace
 from blindmatch.protocol.standing import Base, Counts, DeltaReceiver, DeltaSender, Epoch, Fresh, ListSize
-from blindmatch.simulations.network import (
-    CLOSED_AT,
-    COUNCIL,
-    OPENED_AT,
-    POLICE,
-    Edge,
-    Message,
-    Network,
-    Rows,
-    Side,
-)
+from blindmatch.simulations.line import Message, Side, drive
+from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge, Network, Rows
 
 WIDTH = 16
 FACTS = 40
@@ -122,7 +113,7 @@ class StandingNetwork(Network):
 
     def _look(self, side: Side[Receiver]) -> None:
         receipt = side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT))
-        self._send(side, self.requests, "close", 0, receipt)
+        self._ask("close", 0, receipt)
 
     def _take(self, reply: Message) -> None:
         if isinstance(reply.body, bytes) and not self.closed:
@@ -133,14 +124,7 @@ class StandingNetwork(Network):
         """Drive both sides to the end; one of them crashes at the step of that number, if it comes to it."""
         if crash is not None:
             (self.receiver if crash[0] == "receiver" else self.sender).crash_in = crash[1]
-        while not self.closed:
-            if State.FAILED in (self.receiver.session.state, self.sender.session.state):
-                raise AssertionError("a side failed")
-            self.receiver_step()
-            while self.requests:
-                self.deliver_request(0)
-            while self.replies:
-                self.deliver_reply(0)
+        drive([self], lambda: self.closed)
 
 
 @dataclass

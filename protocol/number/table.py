@@ -3,6 +3,8 @@
 from blindmatch.protocol.match.table import Event, Role, State, Transitions, stay
 
 _OWN = (Event.PREPARE, Event.COMMIT)
+# A request whose connection broke may arrive after its repetition was answered, and more: it gets the same answer again.
+_LATE = (Event.RECEIVE_COMMITMENT, Event.RECEIVE_POINTS, Event.RELEASE_POINTS, Event.RECEIVE_MASKED)
 
 TRANSITIONS: Transitions = {
     Role.RECEIVER: {
@@ -66,11 +68,11 @@ TRANSITIONS: Transitions = {
             Event.MASKED_COMPLETE: State.TALLYING,
         },
         State.TALLYING: {
-            **stay(State.TALLYING, *_OWN, Event.RECEIVE_COMMITMENT, Event.RECEIVE_MASKED),
+            **stay(State.TALLYING, *_OWN, *_LATE),
             Event.SEND_OUTCOME: State.ANSWERED,
         },
         State.ANSWERED: {
-            **stay(State.ANSWERED, *_OWN, Event.RECEIVE_COMMITMENT, Event.SEND_OUTCOME),
+            **stay(State.ANSWERED, *_OWN, *_LATE, Event.SEND_OUTCOME),
             Event.COUNTERSIGN: State.CLOSED,
         },
         State.CLOSED: {**stay(State.CLOSED, Event.COUNTERSIGN)},

@@ -113,7 +113,9 @@ TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
             Event.OUTCOME_COMPLETE: State.MATCHED,
         },
         State.MATCHED: {
-            **_stay(State.MATCHED, *_OWN, Event.COMMIT_TABLES, Event.RECEIVE_OUTCOME, Event.FIND),
+            # A request whose connection broke may arrive after its repetition was answered, and more.
+            **_stay(State.MATCHED, *_OWN, *_SERVED, *_AGAIN, Event.COMMIT_TABLES, Event.SEND_TABLES),
+            **_stay(State.MATCHED, Event.RECEIVE_OUTCOME, Event.FIND),
             Event.COUNTERSIGN: State.CLOSED,
         },
         State.CLOSED: {**_stay(State.CLOSED, Event.COUNTERSIGN)},

@@ -36,7 +36,7 @@ WEST, NORTH = "west-force", "north-council"
 
 def shape(pair):
     """Everything that travelled, by who, what and how much."""
-    return [(each.sender, each.kind, each.index, len(each.content)) for each in pair.said]
+    return [(each.sender, each.kind, each.index, len(each.content())) for each in pair.sent]
 
 
 def outcome(pair, edge):
@@ -47,7 +47,7 @@ def outcome(pair, edge):
 
 
 def rows_of(pair, kind, width):
-    content = b"".join(each.content for each in pair.said if each.kind == kind)
+    content = b"".join(each.content() for each in pair.sent if each.kind == kind)
     return [content[at : at + width] for at in range(0, len(content), width)]
 
 

@@ -254,8 +254,9 @@ def test_equal_points_of_the_sender_are_refused():
 
 def commitment(edge, who):
     pair = edge.at(State.EXCHANGING)
-    said = next(each for each in pair.said if (each.sender, each.kind) == (who, "commitment"))
-    signed = Signed(said.content[:-64], said.content[-64:])
+    kind = "commitment" if who == "council" else "open"
+    said = next(each for each in pair.sent if (each.sender, each.kind) == (who, kind))
+    signed = Signed(said.content()[:-64], said.content()[-64:])
     key = COUNCIL if who == "council" else POLICE
     role = pair.sender.session._role if who == "council" else pair.receiver.session._role
     return NumberCommitment.check(signed, key.public, role, edge.context)

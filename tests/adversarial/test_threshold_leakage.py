@@ -25,7 +25,7 @@ def view(made):
     ring.commit()
     ring.exchange()
     ring.collect()
-    collector = ring.collector.collector
+    collector = ring.collector.session
     cells = np.stack([collector._array(f"cells-{place}").copy() for place in range(len(made.lists))])
     sizes = [len(signed.payload) for signed in collector.table_statements()]
     sizes += [len(each.statement.payload) + len(each.digests) for each in collector.commitments()]
@@ -100,7 +100,7 @@ def test_bits_of_cells_do_not_depend_on_what_is_common():
 
 def heard(ring, place):
     """What a member was sent in the end: statement's size, and its outcome."""
-    collector = ring.collector.collector
+    collector = ring.collector.session
     return np.unpackbits(collector._array(f"outcome-{place}")).sum(), collector._array(
         f"outcome-{place}"
     ).shape
@@ -122,8 +122,8 @@ def test_a_member_does_not_learn_which_of_the_others_hold_it(others):
     assert ring.found[NAMES[0]] == [0]
     assert heard(ring, 0) == (1, (TABLES, 1))
     # It holds nothing else that came from a list of the others: what was evaluated for it depends on keys alone.
-    keys = [ring.members[i].member.agency for i in range(1, 4)]
-    assert ring.members[0].member.others == tuple(keys)
+    keys = [ring.members[i].session.agency for i in range(1, 4)]
+    assert ring.members[0].session.others == tuple(keys)
 
 
 def test_what_a_member_is_sent_before_the_outcome_is_the_same_whatever_the_others_hold():
@@ -133,7 +133,7 @@ def test_what_a_member_is_sent_before_the_outcome_is_the_same_whatever_the_other
         ring = circle((0, 100), *others).connect()
         ring.commit()
         ring.exchange()
-        member = ring.members[0].member
+        member = ring.members[0].session
         said.append([member._array(f"evaluated-{place}").tobytes() for place in (1, 2, 3)])
         said[-1].append(member.snapshot()[:60])
     assert said[0] == said[1]
@@ -161,7 +161,7 @@ def test_receipts_and_checkpoints_do_not_depend_on_what_is_shared():
     receipts = []
     for collector in ((1, 2), (9, 8)):
         ring, _, _ = view(circle((1, 2), (3, 4), (1, 2), collector))
-        receipts.append(len(ring.collector.collector.receipt_payload))
+        receipts.append(len(ring.collector.session.receipt_payload))
     assert receipts[0] == receipts[1]
 
 
@@ -170,7 +170,7 @@ def test_a_collector_that_is_a_member_can_test_its_own_elements_and_the_words_sa
     made = replace(circle((0, 100), (0, 200), (300, 301)), collector_name=NAMES[0])
     ring, cells, _ = view(made)
     assert len(ring.shared) == 0
-    member = ring.members[0].member
+    member = ring.members[0].session
     outputs = member._array("outputs")
     context = made.context
     derivation = Derivation(context.digest, context.shape)

@@ -27,9 +27,10 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
 )
 from blindmatch.protocol.transcript import Signed, digest, sign
+from blindmatch.simulations.carrying import build
 from blindmatch.simulations.network import CLOSED_AT, OPENED_AT
 from blindmatch.simulations.network import Rows as Elements
-from blindmatch.simulations.ring import KEYS, NAMES, SIGNERS, Circle, build
+from blindmatch.simulations.ring import KEYS, NAMES, SIGNERS, Circle
 
 A, B, C = NAMES[:3]
 CIRCLE = Circle(
@@ -45,7 +46,7 @@ def ring():
 
 
 def member(ring, place):
-    return ring.members[place].member
+    return ring.members[place].session
 
 
 def refused(code, call, session=None):
@@ -76,7 +77,7 @@ def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(ring):
     """The digests fit the guesses; the signature cannot."""
     points = guesses(4)
     other = CIRCLE.connect()
-    theirs = [party.member for party in other.members]
+    theirs = [party.session for party in other.members]
     for session in theirs:
         for index in range(session.chunks):
             session.prepare_chunk(index)
@@ -191,7 +192,7 @@ def test_blinded_chunks(ring, change, code):
     session = member(ring, 0)
     refused(code, lambda: session.evaluate(whose, BlindedChunk(header, points)), session)
     if change not in {"own", "stranger"}:
-        collector = ring.collector.collector
+        collector = ring.collector.session
         refused(code, lambda: collector.check_blinded(whose, BlindedChunk(header, points)), collector)
 
 
@@ -269,7 +270,7 @@ def test_evaluated_chunks(ring, change, code):
 )
 def test_the_collector_finds_out_who_evaluated_wrongly(ring, change, code):
     (first, second), signed = _answered(ring)
-    collector = ring.collector.collector
+    collector = ring.collector.session
     if change == "shorter":
         first = EvaluatedChunk(first.header, first.points[:-1])
     elif change == "proof":
@@ -334,7 +335,10 @@ def test_an_answer_that_is_no_point_ends_the_member_s_session(ring):
     own = digest(session.commit().statement.payload)
     signed = Attestation(B, A, own, digest(b"answers-0", digests)).sign(SIGNERS[B], CIRCLE.context)
     session.receive_attestation(B, signed)
-    ring.carry(ring.members[0], ring.members[2])
+    other = member(ring, 2)
+    for index in range(2):
+        session.receive_evaluated(C, other.evaluate(A, session.blinded_chunk(index)))
+    session.receive_attestation(C, other.attest(A))
     refused(PeerCode.BAD_POINT, lambda: session.finish_chunk(0), session)
 
 
@@ -342,7 +346,7 @@ def test_an_answer_that_is_no_point_ends_the_member_s_session(ring):
 def tabled(ring):
     ring.exchange()
     for party in ring.members:
-        build(party.member)
+        build(party)
     return ring
 
 
@@ -362,7 +366,7 @@ def tabled(ring):
     ],
 )
 def test_tables(tabled, change, code):  # noqa: C901 - one line per way of being wrong
-    session, collector = member(tabled, 0), tabled.collector.collector
+    session, collector = member(tabled, 0), tabled.collector.session
     signed, chunk = session.commit_tables(), session.table_chunk(0)
 
     def call():
@@ -438,7 +442,7 @@ def test_outcomes(change, code):  # noqa: C901 - one line per way of being wrong
     told.exchange()
     told.collect()
     told.search()
-    session, collector = member(told, 0), told.collector.collector
+    session, collector = member(told, 0), told.collector.session
     signed, chunk = collector.outcome(A), collector.outcome_chunk(A, 0)
 
     def call():
@@ -479,8 +483,8 @@ def test_outcomes(change, code):  # noqa: C901 - one line per way of being wrong
 
 def test_bits_of_empty_bins_tell_the_collector_nothing(told):
     """A collector that says that every bin is shared: the member goes on as if nothing were wrong."""
-    collector, session = told.collector.collector, member(told, 0)
-    told.collector.collector._array("outcome-0")[:] = 255
+    collector, session = told.collector.session, member(told, 0)
+    told.collector.session._array("outcome-0")[:] = 255
     size = CIRCLE.context.outcome_rows(CIRCLE.limits)
     for index, kept in enumerate(collector._array("outcome_digests-0")):
         rows = collector._array("outcome-0")[index * size : (index + 1) * size]
@@ -494,7 +498,7 @@ def test_bits_of_empty_bins_tell_the_collector_nothing(told):
 @pytest.mark.parametrize("change", ["signer", "counts", "transcript", "times", "tables", "second"])
 def test_receipts(told, change):
     told.tell()
-    collector, session = told.collector.collector, member(told, 0)
+    collector, session = told.collector.session, member(told, 0)
     receipt, tables = collector.receipt(OPENED_AT, CLOSED_AT), collector.table_statements()
     said = ReceiptTerms.parse(receipt.payload, CIRCLE.context)
     code = PeerCode.BAD_RECEIPT
@@ -520,7 +524,7 @@ def test_receipts(told, change):
 
 def test_a_signature_that_is_no_member_s_does_not_close_the_collector(told):
     told.tell()
-    collector = told.collector.collector
+    collector = told.collector.session
     receipt = collector.receipt(OPENED_AT, CLOSED_AT)
     wrong = sign(SIGNERS[B], RECEIPT_TYPE, receipt.payload).signature
     refused(PeerCode.BAD_SIGNATURE, lambda: collector.receive_signature(A, wrong), collector)
@@ -559,9 +563,8 @@ def test_oversize_chunks_are_no_messages():
 def test_altered_input_is_not_used_again(ring):
     """A collection that changed after the commitment: no blind serves another element."""
     party = ring.members[0]
-    party.save()
     changed = replace(CIRCLE, lists=((1, 2, 3, 4, 6), *CIRCLE.lists[1:]))
-    session = changed.member(0, party.member._workspace, party.stored)
+    session = changed.member(0, party.session._workspace, party.stored)
     with pytest.raises(LocalError, match="changed"):
         session.prepare_chunk(1)
     fewer = Elements.of((1, 2, 3, 4))
@@ -572,15 +575,14 @@ def test_altered_input_is_not_used_again(ring):
             seed=b"m" * 32,
             signer=SIGNERS[A],
             keys=KEYS,
-            workspace=party.member._workspace,
+            workspace=party.session._workspace,
         )
 
 
 @pytest.mark.parametrize("name", ["blinded_digests", "committed-1"])
 def test_altered_working_files_are_found(ring, name):
     party = ring.members[0]
-    party.save()
-    party.member._array(name)[0, 0] ^= 1
+    party.session._array(name)[0, 0] ^= 1
     with pytest.raises(StoreError):
         party.restart()
 

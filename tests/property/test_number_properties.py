@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import Header, State
-from blindmatch.protocol.number import Band, NumberCommitment, NumberTerms, Outcome, Report, RowsChunk
+from blindmatch.protocol.number import NumberCommitment, NumberTerms, Outcome, Report, RowsChunk
 from blindmatch.protocol.number.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
 from blindmatch.protocol.sum import Opening
 from blindmatch.protocol.transcript import Signed, encode, sign
 from blindmatch.simulations.network import COUNCIL, POLICE
-from blindmatch.simulations.number import NumberEdge
+from blindmatch.simulations.number import NumberEdge, count_in_the_clear, sum_in_the_clear
 
 tokens = st.integers(0, 15)
 group = st.lists(tokens, min_size=1, max_size=4, unique=True)
@@ -28,21 +28,6 @@ terms = st.tuples(st.integers(1, 5), st.integers(1, 4))
 def _told(edge):
     told = edge.connect().run()
     return told.total if isinstance(told, Opening) else told
-
-
-def _count_in_the_clear(ours, theirs, minimum, band):
-    found = sum(bool(set(record) & set(theirs)) for record in ours)
-    if found < minimum:
-        return None
-    low = found - found % band
-    return Band(max(low, minimum), low + band - 1)
-
-
-def _sum_in_the_clear(ours, theirs, values, minimum):
-    matching = [bool(set(entry) & set(ours)) for entry in theirs]
-    if sum(matching) < minimum:
-        return None
-    return sum(value for value, matches in zip(values, matching, strict=True) if matches)
 
 
 def _sum_edge(ours, theirs, values, minimum, chunk=4):
@@ -57,14 +42,14 @@ def test_a_count_is_the_count_in_the_clear(ours, theirs, agreed, chunk):
     """Records share tokens, and are there twice: each counts once, with however many of its tokens it matches."""
     minimum, band = agreed
     edge = NumberEdge.count(ours, theirs, minimum=minimum, band=band, chunk=chunk)
-    assert _told(edge) == _count_in_the_clear(ours, theirs, minimum, band)
+    assert _told(edge) == count_in_the_clear(ours, theirs, minimum, band)
 
 
 @given(distinct, groups, amounts, st.integers(1, 4), st.integers(1, 9))
 def test_a_sum_is_the_sum_in_the_clear(ours, theirs, values, minimum, chunk):
     """Entries share tokens: each value counts once."""
     edge = _sum_edge(ours, theirs, values, minimum, chunk)
-    assert _told(edge) == _sum_in_the_clear(ours, theirs, values[: len(theirs)], minimum)
+    assert _told(edge) == sum_in_the_clear(ours, theirs, values[: len(theirs)], minimum)
 
 
 @settings(max_examples=20)
@@ -85,14 +70,14 @@ def test_a_crash_at_any_point_changes_no_number_and_no_byte(edge, side):
     quiet = edge.connect()
     expected, points = quiet.run(), 0
     assert expected is not None
-    said = {(each.sender, each.kind, each.index): each.content for each in quiet.said}
+    said = {(each.sender, each.kind, each.index): each.content() for each in quiet.sent}
     while True:
         pair = edge.connect()
         crashing = getattr(pair, side)
         crashing.crash_in = points
         assert pair.run() == expected
-        for each in pair.said:
-            assert said[each.sender, each.kind, each.index] == each.content
+        for each in pair.sent:
+            assert said[each.sender, each.kind, each.index] == each.content()
         if crashing.crash_in is not None:
             break  # it never came to that point
         points += 1
@@ -107,10 +92,10 @@ def test_two_rounds_over_the_same_lists_share_nothing(edge):
         pair = each.connect()
         pair.run()
         rows = {
-            said.content[at : at + 16]
-            for said in pair.said
+            said.content()[at : at + 16]
+            for said in pair.sent
             if said.kind in {"points", "returned", "masked"}
-            for at in range(0, len(said.content), 16)
+            for at in range(0, len(said.content()), 16)
         }
         seen.append(rows)
     assert not seen[0] & seen[1]
@@ -211,14 +196,14 @@ def test_every_outcome_of_an_edge_has_one_size(edge):
         pair = replace(edge, number=NumberTerms(minimum, edge.number.band)).connect()
         told = pair.run()
         assert (told is None) == (minimum == 100)
-        sizes.add(len(next(each.content for each in pair.said if each.kind == "outcome")))
+        sizes.add(len(next(each.content() for each in pair.sent if each.kind == "outcome")))
     assert len(sizes) == 1
 
 
 def test_commitments_say_their_shape():
     pair = SUM.at(State.EXCHANGING)
-    said = next(each for each in pair.said if (each.sender, each.kind) == ("council", "commitment"))
-    signed = Signed(said.content[:-64], said.content[-64:])
+    said = next(each for each in pair.sent if (each.sender, each.kind) == ("council", "commitment"))
+    signed = Signed(said.content()[:-64], said.content()[-64:])
     read = NumberCommitment.check(signed, COUNCIL.public, pair.sender.session._role, SUM.context)
     assert (read.group, read.copies) == (SUM.theirs.group, SUM.theirs.copies)
     assert np.count_nonzero(np.frombuffer(read.proof, dtype=np.uint8)) > 50

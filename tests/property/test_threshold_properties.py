@@ -20,7 +20,8 @@ from blindmatch.protocol.threshold.statements import (
     TABLES_TYPE,
 )
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.ring import NAMES, SIGNERS, Circle, build
+from blindmatch.simulations.carrying import build
+from blindmatch.simulations.ring import NAMES, SIGNERS, Circle
 
 lists = st.lists(
     st.lists(st.integers(0, 12), min_size=1, max_size=7, unique=True).map(tuple), min_size=2, max_size=6
@@ -70,9 +71,9 @@ SMALL = Circle(
 
 def _sent(ring):
     """The bytes that do not depend on who crashed."""
-    said = [party.member._array("table").tobytes() for party in ring.members]
-    said += [party.member._array("blinded").tobytes() for party in ring.members]
-    collector = ring.collector.collector
+    said = [party.session._array("table").tobytes() for party in ring.members]
+    said += [party.session._array("blinded").tobytes() for party in ring.members]
+    collector = ring.collector.session
     said += [collector._array(f"outcome-{place}").tobytes() for place in range(len(ring.members))]
     return [*said, collector.receipt_payload]
 
@@ -100,7 +101,7 @@ def _waiting():
     collecting.commit()
     collecting.exchange()
     for party in collecting.members:
-        build(party.member)
+        build(party)
     return exchanging, collecting
 
 
@@ -126,19 +127,19 @@ def test_garbage_in_messages_is_a_peer_error(member, round_id, sequence, data):
         return Header(round_id, "many", sequence)
 
     _only_peer_error(
-        lambda: exchanging.members[0].member.evaluate(member, BlindedChunk.parse(header(), data + b"x" * 32))
+        lambda: exchanging.members[0].session.evaluate(member, BlindedChunk.parse(header(), data + b"x" * 32))
     )
 
     def deliver():
-        session = exchanging.members[2].member
+        session = exchanging.members[2].session
         session.receive_evaluated(member, EvaluatedChunk.parse(header(), data, b""))
         session.receive_attestation(member, Signed(data, bytes(64)))
 
     _only_peer_error(deliver)
-    waiting = collecting.members[0].member
+    waiting = collecting.members[0].session
     _only_peer_error(lambda: waiting.receive_outcome_chunk(Rows.parse(header(), data, 1)))
     _only_peer_error(
-        lambda: collecting.collector.collector.receive_table_chunk(member, Rows.parse(header(), data, 16))
+        lambda: collecting.collector.session.receive_table_chunk(member, Rows.parse(header(), data, 16))
     )
 
 
@@ -152,17 +153,17 @@ def test_garbage_in_signed_statements_is_a_peer_error(kind, fields, tail):
     """Signed by the very agency that should sign."""
     payload = encode(kind, *fields) + tail
     exchanging, collecting = _waiting()
-    member, collector = collecting.members[0].member, collecting.collector.collector
+    member, collector = collecting.members[0].session, collecting.collector.session
     theirs = sign(SIGNERS[NAMES[1]], kind, payload)
     ours = sign(SIGNERS["collector"], kind, payload)
     _only_peer_error(lambda: member.receive_outcome(ours))
     _only_peer_error(lambda: collector.receive_tables(NAMES[1], theirs))
     fresh = SMALL.connect()
     _only_peer_error(
-        lambda: fresh.collector.collector.receive_commitment(NAMES[1], Committed(theirs, bytes(32)))
+        lambda: fresh.collector.session.receive_commitment(NAMES[1], Committed(theirs, bytes(32)))
     )
-    first = exchanging.members[0].member
-    answers = [exchanging.members[1].member.evaluate(NAMES[0], first.blinded_chunk(i)) for i in range(2)]
+    first = exchanging.members[0].session
+    answers = [exchanging.members[1].session.evaluate(NAMES[0], first.blinded_chunk(i)) for i in range(2)]
     for answer in answers:
         first.receive_evaluated(NAMES[1], answer)
     _only_peer_error(lambda: first.receive_attestation(NAMES[1], theirs))
@@ -171,11 +172,11 @@ def test_garbage_in_signed_statements_is_a_peer_error(kind, fields, tail):
     done.exchange()
     done.collect()
     done.search()
-    done.collector.collector.receipt(1, 2)
-    told = done.members[0].member
-    told.receive_outcome(done.collector.collector.outcome(NAMES[0]))
-    told.receive_outcome_chunk(done.collector.collector.outcome_chunk(NAMES[0], 0))
-    tables = done.collector.collector.table_statements()
+    done.collector.session.receipt(1, 2)
+    told = done.members[0].session
+    told.receive_outcome(done.collector.session.outcome(NAMES[0]))
+    told.receive_outcome_chunk(done.collector.session.outcome_chunk(NAMES[0], 0))
+    tables = done.collector.session.table_statements()
     _only_peer_error(lambda: told.countersign(ours, tables, 2))
 
 

@@ -1,43 +1,91 @@
-"""Five parties under one agreement: bad lines, crashing nodes, a withdrawal, and one party that puts anything on the wire.
+"""Five parties under one agreement with every disclosure: bad lines, crashing nodes, a withdrawal, and one dishonest party.
 
 What must hold whatever happens: nobody learns anything before every party has signed the same bytes, nor from a party that
-knows of a withdrawal; nothing is sent before its checkpoint; no edge between honest parties ever fails, and each closes with
-exactly the common records once the lines are quiet.
+knows of a withdrawal; nothing is sent before its checkpoint, and never otherwise than before; no comparison among honest parties ever
+fails, and each tells exactly what it is in the clear. What a dishonest party bends is refused, in its own comparisons.
 """
 
 from dataclasses import replace
+from enum import Enum
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Envelope, check_signatures
+from blindmatch.protocol.agreement import Disclosure, Envelope, check_signatures
 from blindmatch.protocol.errors import PeerError
-from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, State, TagChunk
-from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between
-from blindmatch.simulations.gathering import Gathering, sent_by
+from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
+from blindmatch.simulations.bending import WAYS, bend
+from blindmatch.simulations.gathering import Gathering
 
 START = 1_800_000_000
 FORCES = [Agency("west-force", "police"), Agency("east-force", "police")]
 COUNCILS = [Agency("north-council"), Agency("south-council"), Agency("city-council")]
 EVERYONE = FORCES + COUNCILS
 NAMES = [agency.id for agency in EVERYONE]
-# Both forces from every council, and one council from another: one node both receives and sends.
-PAIRS = [(force.id, council.id) for force in FORCES for council in COUNCILS]
-PAIRS.append(("north-council", "south-council"))
+WEST, EAST, NORTH, SOUTH, CITY = NAMES
+HITS, FACTS, COUNT, SUM = Disclosure.HITS, Disclosure.HITS_FACTS, Disclosure.COUNT, Disclosure.SUM
+
+
+def edge(receiver, sender, disclosure, *, verified=False):
+    """An edge over at most eight records; a number has a minimum of three, a count is told in pairs."""
+    facts = ("name",) if disclosure is FACTS else ()
+    value = "spend" if disclosure is SUM else ""
+    made = edge_between(
+        receiver, sender, disclosure=disclosure, facts=facts, value=value, records=8, tokens=32
+    )
+    if disclosure in terms.NUMBERS:
+        made = replace(made, minimum_count=3, band=2 if disclosure is COUNT else 1)
+    return terms.describe(replace(made, verified=verified))
+
+
+# One node both receives and sends; three are members of the threshold, and a fourth collects.
+EDGES = [
+    edge(WEST, NORTH, HITS),
+    edge(WEST, SOUTH, FACTS, verified=True),
+    edge(WEST, CITY, COUNT),
+    edge(EAST, NORTH, FACTS),
+    edge(EAST, SOUTH, SUM),
+    edge(EAST, CITY, HITS, verified=True),
+    edge(NORTH, SOUTH, COUNT),
+]
+SHARED = replace(threshold_between([WEST, EAST, NORTH], 2, CITY), minimum_count=3)
 AGREEMENT = agreement_between(
     [agency.party() for agency in EVERYONE],
-    [edge_between(receiver, sender) for receiver, sender in PAIRS],
+    EDGES,
     start=START,
+    thresholds=[terms.describe(SHARED, CITY)],
+    collector=CITY,
 )
 PAYLOAD = encode_agreement(AGREEMENT)
+COMPARISONS = len(EDGES) + 1
+LINES = len(EDGES) + len(SHARED.members)
 
-places = st.integers(0, 1_000)
+places = st.integers(0, LINES - 1)
+numbers = st.integers(0, 1_000)
+ways = st.integers(0, WAYS - 1)
+bits = st.integers(0, 1 << 20)
 parties = st.sampled_from(NAMES)
-lists = st.lists(st.integers(0, 9), min_size=1, max_size=5)
+lists = st.lists(st.integers(0, 9), min_size=1, max_size=6)
+
+
+class Fault(Enum):
+    """What goes wrong on a line."""
+
+    LOST = 0
+    REPEATED = 1
+    LATE = 2
+    CRASH_OF_A_SIDE = 3
+    CRASH_OF_A_NODE = 4
+    LEFT = 5
+    BENT = 6
+
+
+faults = st.lists(
+    st.tuples(places, st.integers(0, 3), st.sampled_from(Fault), numbers, bits), min_size=6, max_size=24
+)
 
 
 class FiveParties(RuleBasedStateMachine):
@@ -46,11 +94,15 @@ class FiveParties(RuleBasedStateMachine):
     @initialize(
         files=st.tuples(lists, lists, lists, lists, lists),
         chunk_elements=st.integers(1, 4),
-        dishonest=parties,
-        unsigned=st.sampled_from([False] * 5 + [True]),
-        withdraws=st.sampled_from([False] * 3 + [True]),
+        dishonest=st.sampled_from(
+            [*NAMES, SOUTH, SOUTH, SOUTH]
+        ),  # who has no part in the threshold more often
+        unsigned=st.sampled_from([False] * 7 + [True]),
+        withdraws=st.sampled_from(["never"] * 5 + ["late"] * 2 + ["early"]),
+        ahead=st.lists(st.integers(0, 30), min_size=COMPARISONS, max_size=COMPARISONS),
+        last_words=st.lists(st.tuples(st.integers(0, 12), numbers, ways, bits), min_size=2, max_size=6),
     )
-    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws):
+    def begin(self, files, chunk_elements, dishonest, unsigned, withdraws, ahead, last_words):
         self.gathering = Gathering(
             EVERYONE,
             AGREEMENT,
@@ -61,12 +113,17 @@ class FiveParties(RuleBasedStateMachine):
         )
         self.dishonest, self.withdraws = dishonest, withdraws
         self.withdrawal = None
-        self.looked_at = [0] * len(self.gathering.lines)
+        self.last_words = last_words
+        self.looked_at = [0] * LINES
+        self.points = {}
         self.wire = {}
-        self.told = [None] * len(self.gathering.lines)
         if not unsigned:
             self.everybody_signs()
+        # What follows finds every comparison somewhere else on its way.
+        for comparison, steps in zip(self.gathering.comparisons, ahead, strict=True):
+            self.quiet_steps(comparison, steps)
 
+    @rule()
     def everybody_signs(self):
         for name in NAMES:
             self.gathering.parties[name].sign()
@@ -74,11 +131,8 @@ class FiveParties(RuleBasedStateMachine):
             for other in NAMES:
                 self.gathering.parties[name].take(self.gathering.parties[other].envelope)
 
-    def line(self, place):
-        return self.gathering.lines[place % len(self.gathering.lines)]
-
-    def honest(self, line):
-        return self.dishonest not in line.between
+    def honest(self, comparison):
+        return self.dishonest not in comparison.parties
 
     # The agreement
 
@@ -103,15 +157,13 @@ class FiveParties(RuleBasedStateMachine):
                 raise AssertionError("a forged signature was taken in")
         party.take(envelope)
 
-    @precondition(lambda self: self.withdraws and self.withdrawal is None)
-    @rule(name=parties)
-    def party_withdraws(self, name):
-        self.withdrawal = self.gathering.parties[name].withdraw(START + 60)
+    def may_withdraw(self):
+        disclosed = any(comparison.told for comparison in self.gathering.comparisons)
+        return self.withdrawal is None and self.withdraws in ("early", "late" if disclosed else "")
 
-    @precondition(lambda self: self.withdrawal is not None)
     @rule(name=parties)
-    def news_of_the_withdrawal_arrives(self, name):
-        self.gathering.parties[name].hear(self.withdrawal)
+    def news_spreads(self, name):
+        self.somebody_leaves_or_hears_of_it(name)
 
     @rule(name=parties, to=parties)
     def nobody_withdraws_for_another(self, name, to):
@@ -125,171 +177,185 @@ class FiveParties(RuleBasedStateMachine):
             return
         raise AssertionError("a withdrawal in another's name was taken in")
 
-    # The edges
+    # The comparisons
 
-    @rule(place=places)
-    def receiver_works(self, place):
-        self.gathering.receiver_works(self.line(place))
+    @rule(name=parties, steps=st.integers(1, 16))
+    def a_quiet_day(self, name, steps):
+        """Of everybody who compares with one party."""
+        for comparison in self.gathering.comparisons:
+            if name in comparison.parties:
+                self.quiet_steps(comparison, steps)
 
-    @rule(place=places, steps=st.integers(1, 12))
-    def a_quiet_hour(self, place, steps):
+    @rule(among=st.integers(0, COMPARISONS - 1), faults=faults)
+    def a_bad_day(self, among, faults):
+        """Some quiet steps of one comparison, then something that goes wrong on a line of its; and again."""
+        comparison = self.gathering.comparisons[among]
+        places = [place for place, (each, _line) in enumerate(self.gathering.lines) if each is comparison]
+        for at, steps, fault, which, bit in faults:
+            self.quiet_steps(comparison, steps)
+            self.bad_step(places[at % len(places)], fault, which, bit)
+
+    def bad_step(self, place, fault, which, bit):
+        self.step(place, lambda: self.go_wrong(place, fault, which, bit))
+
+    @rule(steps=st.integers(0, 12), at=numbers, way=ways, bit=bits)
+    def a_day_that_ends_with_a_bent_message(self, steps, at, way, bit):
+        self.say_something_bent(steps, at, way, bit)
+
+    def say_something_bent(self, steps, at, way, bit):
+        """In one of the dishonest party's own comparisons, some quiet steps from now."""
+        lines = list(enumerate(self.gathering.lines))
+        theirs = [place for place, (each, _) in lines if not (self.honest(each) or each.broken)]
+        if theirs:
+            place = theirs[at % len(theirs)]
+            self.quiet_steps(self.gathering.lines[place][0], steps)
+            self.bad_step(place, Fault.BENT, way, bit)
+
+    @rule(place=places, action=st.integers(0, 3), which=numbers)
+    def one_node_does_one_thing(self, place, action, which):
+        _, line = self.gathering.lines[place]
+        if action == 0:
+            self.gathering.caller_works(place)
+        elif action == 1:
+            self.gathering.called_works(place)
+        elif action == 2:
+            self.gathering.request_arrives(place, which % max(1, len(line.requests)))
+        else:
+            self.gathering.reply_arrives(place, which % max(1, len(line.replies)))
+
+    def quiet_steps(self, comparison, steps):
+        """On every line of it: a threshold needs all of its members."""
+        together = [place for place, (each, _line) in enumerate(self.gathering.lines) if each is comparison]
         for _ in range(steps):
-            self.step(self.line(place))
+            for place in together:
+                self.step(place)
 
-    @rule(place=places, steps=st.integers(0, 12), bit=places, kind=st.integers(0, 3))
-    def an_hour_that_ends_with_a_bent_message(self, place, steps, bit, kind):
-        line = self.line(place)
-        if self.honest(line):
-            return
-        for _ in range(steps):
-            self.step(line)
-        self.step(line, lambda: self.bend(line, bit, kind))
-
-    def step(self, line, between=lambda: None):
+    def step(self, place, between=lambda: None):
         """One thing asked and answered; `between` happens to what is on the line."""
-        self.gathering.receiver_works(line)
+        _, line = self.gathering.lines[place]
+        self.gathering.caller_works(place)
         between()
-        while line.network.requests:
-            self.gathering.request_arrives(line, 0)
+        for _ in range(len(line.requests)):
+            self.gathering.request_arrives(place, 0)
         between()
-        while line.network.replies:
-            self.gathering.reply_arrives(line, 0)
+        for _ in range(len(line.replies)):
+            self.gathering.reply_arrives(place, 0)
 
-    def bend(self, line, bit, kind, which=0):
-        for queue in (line.network.requests, line.network.replies):
-            mine = [index for index, message in enumerate(queue) if sent_by(line, message) == self.dishonest]
-            if mine:
-                index = mine[which % len(mine)]
-                queue[index] = replace(queue[index], body=bend(queue[index].body, bit, kind, self.gathering))
+    def go_wrong(self, place, fault, which, bit):
+        """What may happen to a line, twice: to what was asked, and to what is answered."""
+        comparison, line = self.gathering.lines[place]
+        if comparison.broken:
+            return
+        match fault:
+            case Fault.LOST | Fault.REPEATED:
+                queue = (line.requests, line.replies)[which % 2]
+                queue[:] = queue[1:] if fault is Fault.LOST else [*queue, *queue[:1]]
+            case Fault.LATE:
+                self.an_old_message_comes_again(line, which)
+            case Fault.CRASH_OF_A_SIDE:
+                (line.caller, line.called)[which % 2].crash_in = which // 2 % 4
+            case Fault.CRASH_OF_A_NODE:
+                self.gathering.crash(line.names[which % 2])
+            case Fault.LEFT:
+                self.somebody_leaves_or_hears_of_it(line.names[which % 2])
+            case Fault.BENT if not self.honest(comparison):
+                self.bend(line, which % WAYS, bit)
 
-    @rule(place=places)
-    def sender_works(self, place):
-        self.gathering.sender_works(self.line(place))
+    def an_old_message_comes_again(self, line, which):
+        """Long after its answer came: a node that gave a connection up cannot call back what it sent."""
+        if line.sent:
+            old = line.sent[which % len(line.sent)]
+            queue = line.requests if old.sender == line.names[0] else line.replies
+            queue.insert(which % 2, old)
 
-    @rule(place=places, which=places)
-    def request_arrives(self, place, which):
-        line = self.line(place)
-        if line.network.requests:
-            self.gathering.request_arrives(line, which % len(line.network.requests))
+    def somebody_leaves_or_hears_of_it(self, name):
+        self.what_is_sent_may_be_sent()  # until now
+        if self.withdrawal is not None:
+            self.gathering.parties[name].hear(self.withdrawal)
+        elif self.may_withdraw():
+            self.withdrawal = self.gathering.parties[name].withdraw(START + 60)
 
-    @rule(place=places, which=places)
-    def reply_arrives(self, place, which):
-        line = self.line(place)
-        if line.network.replies:
-            self.gathering.reply_arrives(line, which % len(line.network.replies))
-
-    @rule(place=places, which=places, repeated=st.booleans(), asked=st.booleans())
-    def message_is_lost_or_repeated(self, place, which, repeated, asked):
-        network = self.line(place).network
-        queue = network.requests if asked else network.replies
-        if queue and repeated:
-            queue.append(queue[which % len(queue)])
-        elif queue:
-            queue.pop(which % len(queue))
+    def bend(self, line, way, bit):
+        signer = self.gathering.parties[self.dishonest].agency.signer
+        elsewhere = [each.name for each in self.gathering.comparisons]
+        for queue in (line.requests, line.replies):
+            for index, message in enumerate(queue):
+                if message.sender == self.dishonest:
+                    queue[index] = bend(message, way, bit, signer, elsewhere)
 
     @rule(name=parties)
     def node_crashes(self, name):
         self.gathering.crash(name)
 
-    @rule(place=places, after=st.integers(0, 3), receiver=st.booleans())
-    def side_will_crash(self, place, after, receiver):
-        network = self.line(place).network
-        (network.receiver if receiver else network.sender).crash_in = after
-
-    @rule(place=places, which=places, bit=places, kind=st.integers(0, 3))
-    def dishonest_party_bends_a_message(self, place, which, bit, kind):
-        self.bend(self.line(place), bit, kind, which)
-
     # What always holds
 
+    def news(self, place):
+        """What was sent on a line since we last looked."""
+        return self.gathering.lines[place][1].sent[self.looked_at[place] :]
+
     @invariant()
-    def nothing_is_sent_before_its_checkpoint(self):
-        for place, line in enumerate(self.gathering.lines):
-            sent = line.network.sent
-            for message in sent[self.looked_at[place] :]:
+    def what_is_sent_may_be_sent(self):
+        """Every message once, when it is new: after its checkpoint, the same bytes as ever, and under the agreement."""
+        for place, (comparison, line) in enumerate(self.gathering.lines):
+            for message in self.news(place):
                 assert message.checkpointed
-                key = (place, message.kind, message.index)
-                assert self.wire.setdefault(key, message.content()) == message.content()
-            self.looked_at[place] = len(sent)
+                self.sent_as_before(comparison, line, message)
+                if message.kind not in line.closing:
+                    party = self.gathering.parties[message.sender]
+                    assert not terms.missing_signatures(AGREEMENT, party.envelope)
+                    check_signatures(AGREEMENT, party.envelope)
+                    assert not party.withdrawn
+            self.looked_at[place] = len(line.sent)
+
+    def sent_as_before(self, comparison, line, message):
+        """What a collector carries for the dishonest party is that party's word, not its own; how far one is changes."""
+        key = (comparison.name, line.names, message.sender, message.kind, message.index, message.about)
+        if self.dishonest in (message.sender, message.about) or message.kind == "received":
+            return
+        assert self.wire.setdefault(key, message.content()) == message.content(), key
 
     @invariant()
-    def nothing_is_disclosed_before_everybody_signed(self):
-        for line in self.gathering.lines:
-            if any(message.kind in {"evaluated", "tag chunk"} for message in line.network.sent):
-                envelope = self.gathering.parties[line.between[1]].envelope
-                assert not terms.missing_signatures(AGREEMENT, envelope)
-                check_signatures(AGREEMENT, envelope)
+    def honest_comparisons_do_not_fail(self):
+        for comparison in self.gathering.comparisons:
+            if self.honest(comparison):
+                assert not comparison.broken
+                for side, _ in comparison.secrets:
+                    assert side.session.state.value != "failed"
 
     @invariant()
-    def who_knows_of_a_withdrawal_discloses_no_more(self):
-        for place, line in enumerate(self.gathering.lines):
-            disclosed = sum(message.kind in {"evaluated", "tag chunk"} for message in line.network.sent)
-            if self.gathering.parties[line.between[1]].withdrawn:
-                if self.told[place] is None:
-                    self.told[place] = disclosed
-                assert disclosed == self.told[place]
-
-    @invariant()
-    def honest_edges_do_not_fail(self):
-        for line in self.gathering.lines:
-            if self.honest(line):
-                assert not line.broken
-                for side in (line.network.receiver, line.network.sender):
-                    assert side.session.state is not State.FAILED
-
-    @invariant()
-    def no_result_but_the_common_records(self):
-        for line in self.gathering.lines:
-            if line.network.hits is not None and self.honest(line):
-                assert line.network.hits.elements.tolist() == line.expected
+    def what_honest_parties_tell_is_true(self):
+        for comparison in self.gathering.comparisons:
+            if self.honest(comparison):
+                assert comparison.told.items() <= comparison.truth.items()
 
     @invariant()
     def nothing_secret_shows(self):
-        for line in self.gathering.lines:
-            for side, seed in (
-                (line.network.receiver, line.edge.receiver_seed),
-                (line.network.sender, line.edge.sender_seed),
-            ):
-                assert seed not in side.session.snapshot() or side.session.state is State.FAILED
-                assert repr(seed) not in repr(side.session) + repr(vars(side.session))
+        for comparison in self.gathering.comparisons:
+            for side, seed in comparison.secrets:
+                if self.points.get(id(side)) == (side.points, id(side.session)):
+                    continue  # nothing was done there
+                self.points[id(side)] = (side.points, id(side.session))
+                assert seed not in side.session.snapshot()
+                shown = repr(side.session) + repr(vars(side.session))
+                assert repr(seed) not in shown
+                assert seed.hex() not in shown
 
     def teardown(self):
         if not hasattr(self, "gathering"):
             return
         if not any(party.withdrawn for party in self.gathering.parties.values()):
             self.everybody_signs()
-            for line in self.gathering.lines:
-                if self.honest(line):
-                    assert line.network.run().elements.tolist() == line.expected
-                    assert len(set(line.network.receipts)) == 1
-        self.nothing_is_sent_before_its_checkpoint()
-
-
-def bend(body, bit, kind, gathering):
-    """Another message in place of an honest one; of a valid form, since anything else is refused while it is parsed."""
-    match body:
-        case Signed():
-            payload = bytearray(body.payload)
-            payload[bit % len(payload)] ^= 1 << bit % 8
-            return Signed(bytes(payload), body.signature) if kind else Signed(body.payload, b"\x05" * 64)
-        case BlindedChunk() | EvaluatedChunk() | TagChunk() if kind == 0:
-            # Its own message, moved to another place of the sequence.
-            return replace(body, header=replace(body.header, sequence=bit % 5))
-        case BlindedChunk() | EvaluatedChunk() if kind == 1:
-            return replace(body, header=replace(body.header, edge=gathering.lines[bit % 7].context.edge))
-        case BlindedChunk() | EvaluatedChunk():
-            points = body.points.copy()
-            points.reshape(-1)[bit % points.size] ^= 1 << bit % 8
-            return replace(body, points=points)
-        case TagChunk():
-            rows = body.rows.copy()
-            rows.reshape(-1)[bit % rows.size] ^= 1 << bit % 8
-            return replace(body, rows=rows)
-        case int():
-            return bit
-        case _:
-            return bytes(64)
+            for comparison in self.gathering.comparisons:
+                if self.honest(comparison):
+                    comparison.finish()
+                    assert comparison.told == comparison.truth
+                    assert len(comparison.receipts) == 1
+            for words in self.last_words:
+                self.say_something_bent(*words)
+            self.honest_comparisons_do_not_fail()
+            self.nothing_secret_shows()
+        self.what_is_sent_may_be_sent()
 
 
 TestFiveParties = FiveParties.TestCase
-TestFiveParties.settings = settings(max_examples=40, stateful_step_count=80)
+TestFiveParties.settings = settings(max_examples=50, stateful_step_count=30)

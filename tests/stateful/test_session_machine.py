@@ -36,11 +36,11 @@ class MatchMachine(RuleBasedStateMachine):
 
     @rule()
     def receiver_works(self):
-        self.network.receiver_step()
+        self.network.caller_step()
 
     @rule()
     def sender_works(self):
-        self.network.sender_step()
+        self.network.called_step()
 
     @precondition(lambda self: self.network.requests)
     @rule(place=places)

@@ -7,7 +7,8 @@ import pytest
 
 from blindmatch.protocol.errors import LocalError, StoreError
 from blindmatch.protocol.match import State, Workspace
-from blindmatch.simulations.network import CLOSED_AT, OPENED_AT, Edge, Network, Rows, Side, meet
+from blindmatch.simulations.line import Side
+from blindmatch.simulations.network import CLOSED_AT, OPENED_AT, Edge, Network, Rows, meet
 
 OURS = [11, 12, 13, 14, 15, 12, 16, 17, 18, 19]
 THEIRS = [13, 18, 12, 90, 91, 92, 93]
@@ -208,7 +209,7 @@ def test_a_receipt_keeps_its_times_after_a_crash():
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
     while network.receiver.session.state is not State.MATCHED:
-        network.receiver_step()
+        network.caller_step()
         while network.requests:
             network.deliver_request(0)
         while network.replies:
@@ -225,7 +226,7 @@ def test_hits_can_be_found_again_after_a_crash():
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
     while network.receiver.session.state is not State.SIGNED:
-        network.receiver_step()
+        network.caller_step()
         while network.requests and network.receiver.session.state is not State.SIGNED:
             network.deliver_request(0)
         while network.replies:

@@ -17,7 +17,8 @@ from blindmatch.protocol.match import (
 )
 from blindmatch.protocol.match.table import Machine
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.network import CLOSED_AT, OPENED_AT, Edge, Network, Rows, Side
+from blindmatch.simulations.line import Side
+from blindmatch.simulations.network import CLOSED_AT, OPENED_AT, Edge, Network, Rows
 
 PAIRS = [(role, state, event) for role in Role for state in TRANSITIONS[role] for event in Event]
 EDGE = Edge.of([1, 2, 3, 4, 5], [3, 4, 5, 6, 7])
@@ -124,7 +125,7 @@ def checkpoints():
     offered = EDGE.sender()
     note()
     while not network.closed:
-        network.receiver_step()
+        network.caller_step()
         note()
         if network.requests and network.requests[0].kind == "open":
             offered.receive_commitment(network.requests[0].body)
