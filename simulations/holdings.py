@@ -24,7 +24,7 @@ EXPLAINED = frozenset(
 """Tables that no match can alter, and the audit log, which is looked at entry by entry."""
 
 EDGE_COLUMNS = frozenset((
-    "round", "edge", "agreement", "role", "peer", "collection", "state", "done", "total", "started_at", "updated_at",
+    "round", "edge", "agreement", "role", "peer", "collection", "state", "done", "total", "place", "started_at", "updated_at",
     "finished_at", "code", "reason", "receiver_rates", "sender_rates", "receipt", "receipt_signatures",
 ))  # fmt: skip
 """What may stand in a finished edge's row whatever matched: sizes, times, both statements of rates, the receipt."""

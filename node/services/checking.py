@@ -6,6 +6,7 @@ the same size. A question is answered from the epoch's key alone.
 
 import asyncio
 import os
+from contextlib import suppress
 from functools import partial
 
 from blindmatch.node import checks, standing
@@ -24,16 +25,20 @@ from blindmatch.protocol.limits import POINT_BYTES, SEED_BYTES
 from blindmatch.protocol.match import Role, lookup
 from blindmatch.protocol.standing import check as protocol
 
+LOOK_AFTER_SECONDS = 0.5
+"""So long the first of some submissions waits; then all that came meanwhile are looked up together. How long a lookup takes depends
+on what it finds, and an answer beside it may be slower: a caller shall not be able to put its next submission just there."""
+
 
 class Checking:
     """What the server does with checks."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._looking: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._lists = checks.Lists(node)
         self._known: dict[tuple[bytes, str], Kept] = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._waiting, self._closing = asyncio.Event(), asyncio.Event()
         self._log = logger(agency=node.agency)
 
     async def submitted(self, caller: Caller, check: Check) -> None:
@@ -44,10 +49,10 @@ class Checking:
                 BAD_COUNT, BAD_TAGS.
         """
         await asyncio.to_thread(self._take, caller, check)
-        task = asyncio.create_task(self._look())
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)
-        task.add_done_callback(retrieve)
+        self._waiting.set()
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+            self._looking.add_done_callback(retrieve)
 
     async def asked(self, caller: Caller, check: Check) -> tuple[bytes, bytes]:
         """Evaluate what the receiver of an edge asks about: points and proof.
@@ -58,8 +63,10 @@ class Checking:
         return await asyncio.to_thread(self._answer, caller, check)
 
     async def settle(self) -> None:
-        """Wait for lookups under way."""
-        await asyncio.gather(*self._looking, return_exceptions=True)
+        """Look up what waits, now: nobody submits any more."""
+        if self._looking is not None and not self._looking.done():
+            self._closing.set()
+            await asyncio.wait({self._looking})
 
     def _take(self, caller: Caller, check: Check) -> None:
         node = self._node
@@ -153,7 +160,11 @@ class Checking:
         return known
 
     async def _look(self) -> None:
-        async with self._one_at_a_time:
+        while self._waiting.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AFTER_SECONDS):
+                    await self._closing.wait()
+            self._waiting.clear()
             try:
                 await asyncio.to_thread(partial(checks.look_up, self._node, self._lists))
             except BlindmatchError as error:

@@ -82,6 +82,7 @@ class Edges(Database):
                     state=row.state,
                     done=0,
                     total=row.total,
+                    place=select(func.coalesce(func.max(table.c.place), 0) + 1).scalar_subquery(),
                     started_at=row.started_at,
                     updated_at=row.started_at,
                     code="",
@@ -186,7 +187,7 @@ class Edges(Database):
         self, round_id: bytes | None = None, *, agreement_id: bytes | None = None, running: bool = False
     ) -> list[EdgeRow]:
         """Edges without their secrets, oldest first: all, or those of a round, of an agreement, or still running."""
-        query = select(*_PUBLIC_COLUMNS).order_by(table.c.started_at, table.c.round, table.c.edge)
+        query = select(*_PUBLIC_COLUMNS).order_by(table.c.place)
         if round_id is not None:
             query = query.where(table.c.round == round_id.hex())
         if agreement_id is not None:

@@ -102,6 +102,9 @@ edges = Table(
     Column("state", String(40), nullable=False),
     Column("done", BigInteger, nullable=False),
     Column("total", BigInteger, nullable=False),
+    Column(
+        "place", BigInteger, nullable=False
+    ),  # in the order of their beginnings: two may begin in one second
     Column("started_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),

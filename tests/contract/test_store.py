@@ -257,6 +257,12 @@ class TestEdges:
         assert running.edges(running=True) == [row]
         assert running.edges(ROUND_2) == []
 
+    def test_edges_stand_in_the_order_in_which_they_began(self, running: Store) -> None:
+        # All in one second; by their random ids they would stand in another order.
+        for number in (9, 3, 7):
+            running.start_edge(replace(EDGE, round_id=bytes([number]) * 16), SEED)
+        assert [row.round_id[0] for row in running.edges()] == [ROUND[0], 9, 3, 7]
+
     def test_secrets_are_sealed_and_bound_to_their_edge(self, running: Store, database_url: str) -> None:
         running.start_edge(replace(EDGE, edge="west-south"), SEED)
         sealed = raw(database_url, "SELECT seed FROM edges")
