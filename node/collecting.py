@@ -160,10 +160,13 @@ class CollectingWork(Work[Collector]):
             if session.state in {State.PREPARING, State.EXCHANGING}:
                 # Members that were restarted build themselves up again from the same statements.
                 await self._each(doors, self._commit)
+                await self._still()
                 await self._exchange(doors)
+                await self._still()
                 await self._each(doors, self._collect)
             if session.state is State.COLLECTED:
                 await self._search()
+                await self._still()
             if session.state is State.MATCHED:  # the receipt is signed when everybody was told
                 await self._each(doors, self._tell)
             times = self.row.started_at, int(self._node.clock())
@@ -229,6 +232,7 @@ class CollectingWork(Work[Collector]):
             for index in range(context.chunks(door.agency, self._limits)):
                 waiting = [doors[other] for other, (chunks, _) in has.items() if chunks <= index]
                 if waiting:
+                    await self._still()
                     chunk = await door.blinded(index)
                     await self._alone(partial(_check, member=door.agency, chunk=chunk))
                     await _together(self._carry(door, other, chunk) for other in waiting)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 
+from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.config import Settings
 from blindmatch.node.engine import Engine
@@ -200,6 +201,15 @@ class Work(ABC, Generic[AnyKept]):
 
     async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    async def _still(self) -> None:
+        """Between two calls: a withdrawal that this node has heard of meanwhile counts, whatever the other side knows.
+
+        Raises:
+            PeerError: EXPIRED_AGREEMENT, with who left and why.
+        """
+        if left := await self._in_pool(book.ended, self._node, self.row.agreement_id):
+            raise left
 
     def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
         self._node.audit.append(

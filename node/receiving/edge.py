@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditEvent
 from blindmatch.node.client import Peer, connect
 from blindmatch.node.convert import match as convert
@@ -127,15 +126,6 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         Raises:
             PeerError: UNAVAILABLE, after which this may be called again; or the edge has failed.
         """
-
-    async def _still(self) -> None:
-        """Between two calls: a withdrawal that this node has heard of meanwhile counts, whatever the sender knows.
-
-        Raises:
-            PeerError: EXPIRED_AGREEMENT, with who left and why.
-        """
-        if left := await self._in_pool(book.ended, self._node, self.row.agreement_id):
-            raise left
 
     async def salvage(self) -> None:
         """Keep what is ours when the sender does not sign."""

@@ -11,6 +11,7 @@ from blindmatch.node.agreements import book
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.agencies import edge_between
 from blindmatch.simulations.circle import MEMBERS, agree, circle_town, named
@@ -115,6 +116,30 @@ async def test_an_abandoned_threshold_leaves_nothing_on_the_collector(town):
     assert runner.abandon(police, outcome.round_id) >= 1
     assert all(row.state == FAILED for row in police.store.edges(outcome.round_id))
     assert list(police.rounds_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("step", ["exchange", "tags", "search"])
+async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step):
+    """The members have not heard: only the collector can stop, and it does at its next call."""
+    held = agree(town)
+    national, south = town.nodes["national"], town.nodes["south-council"]
+    word = terms.sign_withdrawal(
+        terms.Withdrawal(held.id, "south-council", int(town.now), "no more"), south.keys.identity
+    )
+    heard = []
+
+    def hear(_edge, now, _done, _total):
+        if now == step and not heard:
+            heard.append(book.note_withdrawal(national, word))
+
+    async with AsyncExitStack() as stack:
+        await serve(stack, town, *MEMBERS)
+        outcome = await run_round(national, held.id, limits=SMALL, progress=hear)
+    (edge,) = outcome.edges
+    assert (edge.state, edge.code) == (FAILED, "expired-agreement")
+    assert "south-council" in edge.reason
+    for agency in MEMBERS:
+        assert results.load(town.nodes[agency], outcome.round_id) == []
 
 
 async def test_a_member_that_withdraws_while_the_collector_searches_is_told_nothing(town):
