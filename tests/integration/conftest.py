@@ -1,13 +1,16 @@
 """Real nodes for this level. `tls` comes first: it fixes the least TLS version before anything imports gRPC."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from blindmatch.node import tls
+from blindmatch.node import runner, tls
+from blindmatch.node.store import CLOSED
 from blindmatch.simulations.loopback import PASSPHRASE, Town, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
@@ -72,7 +75,10 @@ small round has many, and kill the process right before or right after its n-th 
 
 
 class Programs:
-    """Real processes of the program above."""
+    """Real processes of the program above, or of another that kills itself in the same way."""
+
+    def __init__(self, program=PROGRAM):
+        self.program = program
 
     def start(self, town, agency, *words, kill_at=0, when="after"):
         """A command of one agency; it kills itself at its `kill_at`-th write, or never at 0."""
@@ -84,7 +90,7 @@ class Programs:
             "TRIAL_KILL_WHEN": when,
         }
         return subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *words],
+            [sys.executable, "-c", self.program, *words],
             env=environment,
             text=True,
             stdout=subprocess.PIPE,
@@ -98,6 +104,53 @@ class Programs:
             if '"serving"' in line:
                 break
         return process
+
+    def run_again_and_again(self, town, agency, held, steps):
+        """Run a round, resuming it each time that it was killed, until it ends by itself.
+
+        `steps` gives, for the number of kills so far, at which write and on which side of it to kill next. Returns what the last
+        run printed, or None when it was killed between its last step and its end, and the number of kills.
+        """
+        node, kills = town.nodes[agency], 0
+        before = closed(node, held)
+        while True:
+            (unfinished,) = {row.round_id for row in runner.unfinished(node)} or (None,)
+            words = ["--resume", unfinished.hex()] if unfinished else [held.id.hex()]
+            at, when = steps(kills)
+            process = self.start(town, agency, "round", "run", "--json", *words, kill_at=at, when=when)
+            out, err = process.communicate(timeout=120)
+            if process.returncode != -signal.SIGKILL:
+                assert process.returncode == 0, err
+                return json.loads(out), kills
+            kills += 1
+            if closed(node, held) > before and not runner.unfinished(node):
+                return None, kills
+
+    def serve_again_and_again(self, town, agency, steps, client):
+        """Serve for a client's process until that ends, starting again whenever the server was killed; as above."""
+        kills = 0
+        at, when = steps(kills)
+        server = self.serve(town, agency, kill_at=at, when=when)
+        while client.poll() is None:
+            try:
+                server.wait(timeout=0.05)
+            except subprocess.TimeoutExpired:
+                continue
+            assert server.returncode == -signal.SIGKILL, server.stderr.read()
+            server.communicate()
+            kills += 1
+            at, when = steps(kills)
+            server = self.serve(town, agency, kill_at=at, when=when)
+        out, err = client.communicate()
+        assert client.returncode == 0, err
+        server.terminate()
+        server.communicate(timeout=60)
+        return json.loads(out), kills
+
+
+def closed(node, held):
+    """How many comparisons of an agreement have closed on a node."""
+    return sum(row.state == CLOSED for row in node.store.edges(agreement_id=held.id))
 
 
 @pytest.fixture

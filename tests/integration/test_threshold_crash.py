@@ -1,19 +1,13 @@
 """kill -9 of a member and of the collector at many steps of a threshold, of the real programs; see `test_crash`."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from blindmatch.node import results, runner
+from blindmatch.node import results
 from blindmatch.node.store import CLOSED
 from blindmatch.simulations.circle import COLLECTOR, MEMBERS, agree, circle_town, named
-from blindmatch.simulations.loopback import PASSPHRASE
 
 PROGRAM = """
 import os, signal, sys
@@ -63,37 +57,16 @@ def town(tmp_path):
     made.close()
 
 
-def start(town, agency, *words, kill_at=0, when="after"):
-    environment = {
-        **os.environ,
-        "BLINDMATCH_HOME": str(town.folder / agency),
-        "BLINDMATCH_PASSPHRASE": PASSPHRASE,
-        "TRIAL_KILL_AT": str(kill_at),
-        "TRIAL_KILL_WHEN": when,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def serve(town, agency, **crash):
-    """A serving process, once it answers."""
-    process = start(town, agency, "node", "serve", **crash)
-    for line in process.stderr:
-        if '"serving"' in line:
-            break
-    return process
+@pytest.fixture
+def programs(programs):
+    return type(programs)(PROGRAM)
 
 
 @contextmanager
-def serving(town, *agencies):
+def serving(programs, town, *agencies):
     """Servers that nobody kills, and that end well."""
     with ExitStack() as stack:
-        for process in [serve(town, agency) for agency in agencies]:
+        for process in [programs.serve(town, agency) for agency in agencies]:
 
             def end(process=process):
                 process.terminate()
@@ -121,66 +94,38 @@ def check_result(town, held):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_collector_killed_again_and_again(town, when):
+def test_the_collector_killed_again_and_again(town, programs, when):
     held = agree(town)
-    kills = 0
-    with serving(town, *MEMBERS):
-        while True:
-            (unfinished,) = runner.unfinished(town.nodes[COLLECTOR]) or (None,)
-            words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-            at = 3 * kills + 1 + (when == "after")
-            process = start(town, COLLECTOR, "round", "run", "--json", *words, kill_at=at, when=when)
-            out, err = process.communicate(timeout=120)
-            if process.returncode != -signal.SIGKILL:
-                break
-            kills += 1
-    assert process.returncode == 0, err
-    assert json.loads(out)["complete"]
-    assert kills >= 4, "the round had fewer steps than this test is for"
-    check_result(town, held)
-
-
-def test_a_member_killed_again_and_again(town):
-    held = agree(town)
-    kills, target = 0, "south-council"
-    with serving(town, *(agency for agency in MEMBERS if agency != target)):
-        server = serve(town, target, kill_at=2)
-        client = start(town, COLLECTOR, "round", "run", "--json", "--wait", "90", held.id.hex())
-        while client.poll() is None:
-            try:
-                server.wait(timeout=0.05)
-            except subprocess.TimeoutExpired:
-                continue
-            assert server.returncode == -signal.SIGKILL, server.stderr.read()
-            server.communicate()
-            kills += 1
-            server = serve(town, target, kill_at=4 * kills + 2, when=("after", "before")[kills % 2])
-        out, err = client.communicate()
-        assert client.returncode == 0, err
-        assert json.loads(out)["complete"], out
-        server.terminate()
-        server.communicate(timeout=60)
+    with serving(programs, town, *MEMBERS):
+        said, kills = programs.run_again_and_again(
+            town, COLLECTOR, held, lambda kills: (5 * kills + 1 + (when == "after"), when)
+        )
+    assert said is None or said["complete"]
     assert kills >= 3, "the round had fewer steps than this test is for"
     check_result(town, held)
 
 
-def test_a_collector_that_is_a_member_killed_again_and_again(town):
+def test_a_member_killed_again_and_again(town, programs):
+    held, target = agree(town), "south-council"
+    with serving(programs, town, *(agency for agency in MEMBERS if agency != target)):
+        client = programs.start(town, COLLECTOR, "round", "run", "--json", "--wait", "90", held.id.hex())
+        said, kills = programs.serve_again_and_again(
+            town, target, lambda kills: (5 * kills + 2, ("after", "before")[kills % 2]), client
+        )
+    assert said["complete"]
+    assert kills >= 3, "the round had fewer steps than this test is for"
+    check_result(town, held)
+
+
+def test_a_collector_that_is_a_member_killed_again_and_again(town, programs):
     """Two sessions in one process, two rows of one threshold: both come back."""
     west, others = "west-force", ("north-council", "south-council")
     held = agree(town, collector=west)
-    kills = 0
-    with serving(town, *others):
-        while True:
-            (unfinished,) = runner.unfinished(town.nodes[west]) or (None,)
-            words = ["--resume", unfinished.round_id.hex()] if unfinished else [held.id.hex()]
-            at, when = 7 * kills + 3, ("after", "before")[kills % 2]
-            process = start(town, west, "round", "run", "--json", *words, kill_at=at, when=when)
-            out, err = process.communicate(timeout=120)
-            if process.returncode != -signal.SIGKILL:
-                break
-            kills += 1
-    assert process.returncode == 0, err
-    assert json.loads(out)["complete"]
+    with serving(programs, town, *others):
+        said, kills = programs.run_again_and_again(
+            town, west, held, lambda kills: (7 * kills + 3, ("after", "before")[kills % 2])
+        )
+    assert said is None or said["complete"]
     assert kills >= 3, "the round had fewer steps than this test is for"
     rows = [row for row in town.nodes[west].store.edges() if row.state == CLOSED]
     assert sorted(row.role for row in rows) == ["collector", "member"]

@@ -358,4 +358,4 @@ class FiveParties(RuleBasedStateMachine):
 
 
 TestFiveParties = FiveParties.TestCase
-TestFiveParties.settings = settings(max_examples=45, stateful_step_count=30)
+TestFiveParties.settings = settings(max_examples=35, stateful_step_count=30)
