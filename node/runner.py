@@ -27,7 +27,7 @@ from blindmatch.node.receiving import Progress, ReceivingEdge, kind_of
 from blindmatch.node.services.member import NearDoor
 from blindmatch.node.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.turns import Turns
-from blindmatch.node.upkeep import sweep
+from blindmatch.node.upkeep import give_up, sweep
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement, Edge, Threshold
 from blindmatch.protocol.errors import (
@@ -198,13 +198,7 @@ def abandon(node: Node, round_id: bytes) -> int:
         if row.role == Circle.MEMBER.value and row.peer == node.agency and collected
     ]
     for row in rows:
-        node.audit.append(
-            AuditEvent.ERASURE,
-            subject=f"round {round_id.hex()} edge {row.edge}",
-            detail={"action": "abandoned", "sender": row.peer},
-        )
-        node.store.fail(round_id, row.edge, code="abandoned", reason="given up by an officer")
-        RoundFiles(node.rounds_dir, round_id, row.edge).erase()
+        give_up(node, row, "given up by an officer")
     return len(rows)
 
 

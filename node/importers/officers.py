@@ -87,7 +87,7 @@ def expand(
     with open_input(path) as file:
         sniff(path, file)
         lines = Lines(path, file, limit, progress)
-        header = next(lines)
+        header = next(lines, None)  # a file may hold a byte order mark and nothing else
         if header is None or not _is_header(header.rstrip(b"\r\n")):
             raise InputError(f"{path}: the first line is no header of the officers bulk file", hint=_HINT)
         yield from _records(path, lines, wanted, seen, include_ceased=include_ceased)

@@ -6,7 +6,6 @@ from typing import Final
 
 from blindmatch.node import circle
 from blindmatch.node.agreements import book
-from blindmatch.node.audit import AuditEvent
 from blindmatch.node.edgework import Key, Means, Result
 from blindmatch.node.home import Node
 from blindmatch.node.logs import logger
@@ -14,9 +13,9 @@ from blindmatch.node.metrics import Metrics
 from blindmatch.node.services import member
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.services.member import MemberWork
-from blindmatch.node.services.sending import IDLE_SECONDS, UNFINISHED, check_pin, check_running
+from blindmatch.node.services.sending import IDLE_SECONDS, check_pin, check_running
 from blindmatch.node.store import CLOSED, EdgeRow
-from blindmatch.node.workspace import RoundFiles
+from blindmatch.node.upkeep import thin_out
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.match import Header
@@ -149,7 +148,7 @@ class Membership:
         return agreement
 
     def _begin(self, agreement: Agreement, agreement_id: bytes, header: Header) -> EdgeRow:
-        self._thin_out(agreement_id, header.edge)
+        thin_out(self._node, agreement_id, header.edge, Role.MEMBER.value, self._works)
         try:
             return member.begin(self._node, agreement, agreement_id, header.round_id, header.edge)
         except (LocalError, AgreementError) as error:
@@ -160,25 +159,6 @@ class Membership:
                 f"{self._node.agency} has no collection ready for this threshold",
                 hint="Its operator finds the reason in its log.",
             ) from None
-
-    def _thin_out(self, agreement_id: bytes, name: str) -> None:
-        """Give the oldest unfinished rounds up: each keeps tables on our disk. None that is at work."""
-        node = self._node
-        waiting = [
-            row
-            for row in node.store.edges(agreement_id=agreement_id, running=True)
-            if (row.edge, row.role) == (name, Role.MEMBER.value)
-            and (row.round_id, row.edge) not in self._works
-        ]
-        for row in waiting[: max(0, len(waiting) + 1 - UNFINISHED)]:
-            node.audit.append(
-                AuditEvent.ERASURE,
-                subject=f"round {row.round_id.hex()} edge {row.edge}",
-                detail={"action": "abandoned", "collector": row.peer},
-            )
-            reason = "the collector left it and began newer rounds"
-            node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
-            RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
     def _enter(self, row: EdgeRow, agreement: Agreement) -> MemberWork:
         for work in list(self._works.values()):

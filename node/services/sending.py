@@ -26,6 +26,7 @@ from blindmatch.node.services.identity import Caller
 from blindmatch.node.services.numbering import NumberSending
 from blindmatch.node.services.standing import DeltaSending, OpeningSending
 from blindmatch.node.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
+from blindmatch.node.upkeep import thin_out
 from blindmatch.node.values import read_values
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
@@ -40,9 +41,6 @@ IDLE_SECONDS = 600.0
 
 _LEAST_SHARE = 2
 """Edges that one receiver may have open, however few the settings allow; else half of them."""
-
-UNFINISHED = 16
-"""Rounds of one edge that may wait for their receiver to come back; beyond it the oldest is given up."""
 
 
 _KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
@@ -329,7 +327,7 @@ class Sending:
 
     def _store_edge(self, caller: Caller, agreement: Agreement, begun: "_Begun") -> EdgeRow:
         node, edge, collection = self._node, agreement.edge(begun.header.edge), begun.collection
-        self._thin_out(begun.agreement_id, edge.id)
+        thin_out(self._node, begun.agreement_id, edge.id, Role.SENDER.value, self._edges)
         now = int(node.clock())
         row = EdgeRow(
             round_id=begun.header.round_id,
@@ -357,28 +355,6 @@ class Sending:
         budget = agreement.rounds_budget
         node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=begun.delta)
         return node.store.edge(row.round_id, row.edge)
-
-    def _thin_out(self, agreement_id: bytes, edge_id: str) -> None:
-        """Give the oldest unfinished rounds of an edge up: each keeps a tag table on our disk.
-
-        Only the receiver's own rounds make room for it, and none that is at work.
-        """
-        node = self._node
-        waiting = [
-            row
-            for row in node.store.edges(agreement_id=agreement_id, running=True)
-            if (row.edge, row.role) == (edge_id, Role.SENDER.value)
-            and (row.round_id, row.edge) not in self._edges
-        ]
-        for row in waiting[: max(0, len(waiting) + 1 - UNFINISHED)]:
-            node.audit.append(
-                AuditEvent.ERASURE,
-                subject=f"round {row.round_id.hex()} edge {row.edge}",
-                detail={"action": "abandoned", "receiver": row.peer},
-            )
-            reason = "the receiver left it and began newer rounds"
-            node.store.fail(row.round_id, row.edge, code="abandoned", reason=reason)
-            RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
     def _enter(self, row: EdgeRow, agreement: Agreement, kind: type[SendingEdge[Any]]) -> SendingEdge[Any]:
         check_running(row, row.agreement_id)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blindmatch.node.importers import Format, Holding, Seen, expand, read, recognise_format
@@ -68,6 +68,7 @@ def test_odd_values_give_drafts_or_faults(tmp_path_factory, form, name, place, d
     assert all(draft.faults for draft in found if draft.unusable)
 
 
+@example(b"\xef\xbb\xbf", "")
 @given(
     st.binary(max_size=300),
     st.sampled_from(["", "{", "[", '{"releases": [', "DDDDSNAP", "DDDDSNAP289820260101\n"]),

@@ -6,7 +6,7 @@ import threading
 import grpc
 import pytest
 
-from blindmatch.node import results, runner
+from blindmatch.node import results, runner, upkeep
 from blindmatch.node.agreements import book
 from blindmatch.node.audit import AuditLog
 from blindmatch.node.convert import match as convert
@@ -79,7 +79,7 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
     held = town.agree(town.agreement(WEST, NORTH))
     council = town.nodes[NORTH]
     monkeypatch.setattr(sending, "IDLE_SECONDS", -1.0)
-    monkeypatch.setattr(sending, "UNFINISHED", 2)
+    monkeypatch.setattr(upkeep, "UNFINISHED", 2)
     async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
         for number in range(5):
             await opened(channel, held, await receiver(town, held, bytes([number]) * 16))
