@@ -178,19 +178,9 @@ class CollectingWork(Work[Collector]):
     async def salvage(self) -> None:
         """Nothing is left to be found when a member does not sign."""
 
-    async def release(self) -> None:
-        """Nobody works on the threshold any more: its secrets leave memory, another process may go on with it."""
-        async with self._one_at_a_time:
-            if self._session is not None:
-                self._session.abort(SequenceError("the edge was left"))
-            self._files.close()
-
     def give_up(self, error: PeerError | AgreementError) -> None:
         """The threshold has failed: remember why, wipe its secrets, erase its files."""
-        code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._note("failed", recipient=self._node.agency, code=code)
-        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
-        self._files.erase()
+        self._fail(error)
 
     @property
     def _known(self) -> Agreed:

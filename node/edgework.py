@@ -22,7 +22,7 @@ from blindmatch.node.store import EdgeRow
 from blindmatch.node.workspace import RoundFiles
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.match import ElementSource, State, Terms, Workspace
 from blindmatch.protocol.transcript import Signed
@@ -210,6 +210,20 @@ class Work(ABC, Generic[AnyKept]):
         """
         if left := await self._in_pool(book.ended, self._node, self.row.agreement_id):
             raise left
+
+    async def release(self) -> None:
+        """Nobody works on the comparison any more: its secrets leave memory, another process may go on with it."""
+        async with self._one_at_a_time:
+            if self._session is not None:
+                self._session.abort(SequenceError("the edge was left"))
+            self._files.close()
+
+    def _fail(self, error: PeerError | AgreementError, **detail: str) -> None:
+        """The comparison that we run has failed: remember why, wipe its secrets, erase its files."""
+        code = error.code.value if isinstance(error, PeerError) else "agreement"
+        self._note("failed", recipient=self._node.agency, **detail, code=code)
+        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
+        self._files.erase()
 
     def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
         self._node.audit.append(

@@ -293,19 +293,9 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         """What the audit log says of the result when the edge closes."""
         return {}
 
-    async def release(self) -> None:
-        """Nobody works on the edge any more: its secrets leave memory, another process may go on with it."""
-        async with self._one_at_a_time:
-            if self._session is not None:
-                self._session.abort(SequenceError("the edge was left"))
-            self._files.close()
-
     def give_up(self, error: PeerError | AgreementError) -> None:
         """The edge has failed: remember why, wipe its secrets, erase its files."""
-        code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._note("failed", recipient=self._node.agency, sender=self.row.peer, code=code)
-        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
-        self._files.erase()
+        self._fail(error, sender=self.row.peer)
 
     def _check(self, header: Header) -> None:
         if (header.round_id, header.edge) != self.key:

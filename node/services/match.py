@@ -8,12 +8,14 @@ from typing import Any
 
 from blindmatch.node.convert import match as convert
 from blindmatch.node.services.ahead import batches
+from blindmatch.node.services.edge import SendingEdge
 from blindmatch.node.services.hits import HitsSending
 from blindmatch.node.services.identity import Caller
 from blindmatch.node.services.sending import Sending
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.match import Header
+from blindmatch.protocol.transcript import Signed
 
 _BATCH = 8
 """Blinded chunks that are taken together when so many wait: 1 MiB."""
@@ -41,6 +43,23 @@ async def evaluating(
                 yield convert.evaluated_chunk(answer)
 
 
+async def opened(
+    edge: SendingEdge[Any], header: Header, commitment: Signed
+) -> AsyncIterator[match_pb2.OpenReply]:
+    """Progress while an edge is being prepared, then our commitment for the receiver's."""
+    header = Header(header.round_id, header.edge, 0)
+    async for done, total in edge.progress():
+        yield convert.open_reply(header, convert.Progress(done, total))
+    yield convert.open_reply(header, await edge.commitment(commitment))
+
+
+async def closed(sending: Sending, caller: Caller, request: match_pb2.CloseRequest) -> match_pb2.CloseReply:
+    """Our signature over the receiver's receipt."""
+    header, receipt = convert.read_close_request(request)
+    signature = await sending.close_edge(caller, header, receipt)
+    return convert.close_reply(Header(header.round_id, header.edge, 0), signature)
+
+
 class MatchService:
     """Servicer of `blindmatch.v1.Match`; behind the gate, so `context.caller` is verified and messages are parsed."""
 
@@ -60,11 +79,9 @@ class MatchService:
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the tag table is being made, then our commitment."""
         opening = convert.read_open_request(request)
-        header = Header(opening.header.round_id, opening.header.edge, 0)
         edge = await self._sending.open(context.caller, opening)
-        async for done, total in edge.progress():
-            yield convert.open_reply(header, convert.Progress(done, total))
-        yield convert.open_reply(header, await edge.commitment(opening.commitment))
+        async for reply in opened(edge, opening.header, opening.commitment):
+            yield reply
 
     async def Evaluate(  # noqa: N802
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
@@ -86,6 +103,4 @@ class MatchService:
         self, request: match_pb2.CloseRequest, context: Any
     ) -> match_pb2.CloseReply:
         """Our signature over the receiver's receipt."""
-        header, receipt = convert.read_close_request(request)
-        signature = await self._sending.close_edge(context.caller, header, receipt)
-        return convert.close_reply(Header(header.round_id, header.edge, 0), signature)
+        return await closed(self._sending, context.caller, request)

@@ -6,11 +6,10 @@ from typing import Any
 from blindmatch.node.convert import match as convert
 from blindmatch.node.convert import standing as changes
 from blindmatch.node.services.checking import Checking
-from blindmatch.node.services.match import evaluating
+from blindmatch.node.services.match import closed, evaluating, opened
 from blindmatch.node.services.sending import Sending
 from blindmatch.node.services.standing import DeltaSending
 from blindmatch.proto.v1 import match_pb2, standing_pb2
-from blindmatch.protocol.match import Header
 
 
 class StandingRoundsService:
@@ -25,11 +24,9 @@ class StandingRoundsService:
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while what changed is being prepared, then our commitment."""
         opening = changes.read_delta_open_request(request)
-        header = Header(opening.header.round_id, opening.header.edge, 0)
         edge = await self._sending.open_delta(context.caller, opening)
-        async for done, total in edge.progress():
-            yield convert.open_reply(header, convert.Progress(done, total))
-        yield convert.open_reply(header, await edge.commitment(opening.commitment))
+        async for reply in opened(edge, opening.header, opening.commitment):
+            yield reply
 
     async def Evaluate(  # noqa: N802
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
@@ -52,9 +49,7 @@ class StandingRoundsService:
         self, request: match_pb2.CloseRequest, context: Any
     ) -> match_pb2.CloseReply:
         """Our signature over the receiver's receipt."""
-        header, receipt = convert.read_close_request(request)
-        signature = await self._sending.close_edge(context.caller, header, receipt)
-        return convert.close_reply(Header(header.round_id, header.edge, 0), signature)
+        return await closed(self._sending, context.caller, request)
 
     async def Submit(  # noqa: N802
         self, request: standing_pb2.SubmitRequest, context: Any
