@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 
 # isort: split
 # gRPC reads its list of TLS suites while it is imported: `tls` goes first.
@@ -20,25 +20,25 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from blindmatch.node.audit import AuditEvent
-from blindmatch.node.config import split_address
-from blindmatch.node.home import Node
-from blindmatch.node.logs import logger
-from blindmatch.node.metrics import Metrics, MetricsListener
-from blindmatch.node.services.agreements import AgreementsService
-from blindmatch.node.services.checking import Checking
-from blindmatch.node.services.gate import Gate, Surroundings
-from blindmatch.node.services.health import SERVICES, HealthService
-from blindmatch.node.services.match import MatchService
-from blindmatch.node.services.membership import Membership
-from blindmatch.node.services.number import NumberService
-from blindmatch.node.services.refusals import Refusal, Refusals
-from blindmatch.node.services.reports import ReportsService
-from blindmatch.node.services.rounds import StandingRoundsService
-from blindmatch.node.services.sending import Sending
-from blindmatch.node.services.threshold import ThresholdsService
-from blindmatch.node.upkeep import sweep
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.agreements.service import AgreementsService
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.aggregate.reports_service import ReportsService
+from blindmatch.node.rounds.aggregate.service import NumberService
+from blindmatch.node.rounds.hits.service import MatchService
+from blindmatch.node.rounds.inbound import Sending
+from blindmatch.node.rounds.retention import sweep
+from blindmatch.node.rounds.standing.check_answers import Checking
+from blindmatch.node.rounds.standing.service import StandingRoundsService
+from blindmatch.node.rounds.threshold.membership import Membership
+from blindmatch.node.rounds.threshold.service import ThresholdsService
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.config import split_address
+from blindmatch.node.storage.logs import logger
+from blindmatch.node.transport.gate import Gate, Surroundings
+from blindmatch.node.transport.health import SERVICES, HealthService
+from blindmatch.node.transport.message_recorder import WireRecorder
+from blindmatch.node.transport.metrics import Metrics, MetricsListener
+from blindmatch.node.transport.refusals import Refusal, Refusals
 from blindmatch.proto.v1 import (
     agreement_pb2_grpc,
     match_pb2_grpc,
@@ -229,7 +229,7 @@ async def _refuse_tls12(address: str, port: int) -> None:
     if await asyncio.to_thread(tls.accepts_tls12, host, port):
         raise LocalError(
             "this process would speak TLS 1.2",
-            hint="gRPC was imported before blindmatch: import blindmatch.node.tls first, "
+            hint="gRPC was imported before blindmatch: import blindmatch.node.pki.tls first, "
             f"or set GRPC_SSL_CIPHER_SUITES={tls.CIPHERS_BELOW_TLS13} before Python starts.",
         )
 

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC: it fixes the least TLS version
-from blindmatch.node.engine import check_installed
-from blindmatch.node.engine.connection import connected
-from blindmatch.node.logs import configure
+from blindmatch.node.compute.connection import connected
+from blindmatch.node.compute.engine import check_installed
+from blindmatch.node.storage.logs import configure
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
-from blindmatch.simulations.examination import examine
-from blindmatch.simulations.exchange import Setup
-from blindmatch.simulations.inside import Inside
-from blindmatch.simulations.judging import area_outcome
-from blindmatch.simulations.outcome import AreaOutcome, Outcome
-from blindmatch.simulations.outside import Outside
-from blindmatch.simulations.placed import Machines
-from blindmatch.simulations.scenario import Area, Scenario
-from blindmatch.simulations.world import build_world
+from blindmatch.simulations.audit.examination import examine
+from blindmatch.simulations.audit.judging import area_outcome
+from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
+from blindmatch.simulations.drivers.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.drivers.exchange import Setup
+from blindmatch.simulations.drivers.in_process import Inside
+from blindmatch.simulations.drivers.ray_nodes import Machines
+from blindmatch.simulations.drivers.subprocesses import Outside
+from blindmatch.simulations.scenario.scenario import Area, Scenario
+from blindmatch.simulations.world.area import build_world
 
 AREAS_AT_ONCE = 2
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from blindmatch.node.agreements.groups import alike
+from blindmatch.node.agreements.edge_groups import alike
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import threshold as circle
+from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
-from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Role, State
-from blindmatch.protocol.number import TRANSITIONS as OF_NUMBERS
+from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"

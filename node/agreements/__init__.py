@@ -1,17 +1,6 @@
 """Agreements on this node: drafted, exchanged, signed, kept, and asked before every round."""
 
 from blindmatch.node.agreements.bindings import bind, check_fit, collection_for, own_edges
-from blindmatch.node.agreements.book import (
-    Held,
-    adopt,
-    decline,
-    everything,
-    find,
-    own_party,
-    ready,
-    sign,
-    withdraw,
-)
 from blindmatch.node.agreements.exchange import (
     Connect,
     Link,
@@ -21,6 +10,17 @@ from blindmatch.node.agreements.exchange import (
     gather,
     push,
     push_withdrawal,
+)
+from blindmatch.node.agreements.registry import (
+    Held,
+    adopt,
+    decline,
+    everything,
+    find,
+    own_party,
+    ready,
+    sign,
+    withdraw,
 )
 
 __all__ = [

@@ -1,10 +1,10 @@
 """Which of this node's collections goes into which edge, and whether it may."""
 
-from blindmatch.node.agreements.book import Held, short
-from blindmatch.node.audit import AuditEvent
-from blindmatch.node.collections import open_collection
-from blindmatch.node.home import Node
-from blindmatch.node.store import CollectionRow
+from blindmatch.node.agreements.registry import Held, short
+from blindmatch.node.imports import open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, within_marking
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError
 

@@ -11,12 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from blindmatch.node.agreements import book
-from blindmatch.node.agreements.book import Held
-from blindmatch.node.convert import agreement as convert
-from blindmatch.node.convert.agreement import Copy
-from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.home import Node
+from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.codec import Copy
+from blindmatch.node.agreements.registry import Held
+from blindmatch.node.node import Node
+from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Party, SignedWithdrawal
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
@@ -148,11 +148,11 @@ async def _with_each(
             envelope, left = copy
             try:
                 _same(held, envelope, outcome.agency)
-                await asyncio.to_thread(book.adopt, node, envelope, source=outcome.agency, left=left)
+                await asyncio.to_thread(registry.adopt, node, envelope, source=outcome.agency, left=left)
             except (PeerError, AgreementError) as wrong:
                 error = wrong
         outcomes.append(Outcome(outcome.agency, error))
-    return await asyncio.to_thread(book.find, node, held.id), outcomes
+    return await asyncio.to_thread(registry.find, node, held.id), outcomes
 
 
 async def _each(

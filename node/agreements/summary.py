@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from blindmatch.node.agreements import bindings, book
-from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.commonness import common_names
-from blindmatch.node.agreements.groups import Alike, alike
-from blindmatch.node.agreements.keys import Forecast, Own, forecast, own_rates
-from blindmatch.node.collections import open_collection
-from blindmatch.node.home import Node
-from blindmatch.node.store import Contact
+from blindmatch.node.agreements import bindings, registry
+from blindmatch.node.agreements.common_names import common_names
+from blindmatch.node.agreements.edge_groups import Alike, alike
+from blindmatch.node.agreements.match_keys import Forecast, Own, forecast, own_rates
+from blindmatch.node.agreements.registry import Held
+from blindmatch.node.imports import open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.store import Contact
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
@@ -109,7 +109,7 @@ def state(node: Node, held: Held) -> str:
     """How an agreement stands, in a few words."""
     agreement, now = held.agreement, node.clock()
     if held.left:
-        return book.departures(held)
+        return registry.departures(held)
     if now >= agreement.expires:
         return "expired"
     if held.missing:
@@ -128,7 +128,7 @@ def iso(seconds: int) -> str:
 
 def _why_not(node: Node, held: Held) -> str | None:
     try:
-        book.ready(node, held.id, node.clock())
+        registry.ready(node, held.id, node.clock())
     except BlindmatchError as error:
         return error.message
     return None

@@ -8,7 +8,7 @@ import typer
 from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
 from blindmatch.node.evaluation import View, draw, panels, read_labelled, run_trial
 from blindmatch.node.evaluation.trial import Clock, measured
-from blindmatch.node.importers import load_mapping
+from blindmatch.node.imports.formats import load_mapping
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import Terms, load_schema
 

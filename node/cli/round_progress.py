@@ -12,8 +12,8 @@ from blindmatch.node.cli.startup import Later
 if TYPE_CHECKING:
     from rich import progress as bars
 
-    from blindmatch.node.attempts import Waiting
-    from blindmatch.node.receiving import Progress
+    from blindmatch.node.rounds.edge_task import Waiting
+    from blindmatch.node.rounds.receiver import Progress
 else:
     bars = Later("rich.progress")
 

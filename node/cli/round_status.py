@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich import console as consoles
     from rich import live
 
-    from blindmatch.node.overview import EdgeView
+    from blindmatch.node.rounds.status import EdgeView
 else:
     consoles, live = Later("rich.console"), Later("rich.live")
 

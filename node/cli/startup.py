@@ -5,7 +5,7 @@ import os
 from types import MappingProxyType
 from typing import Any, Final
 
-from blindmatch.node import garbage
+from blindmatch.node.storage import gc_pause
 
 SETTINGS: Final = MappingProxyType(
     {
@@ -37,6 +37,6 @@ class Later:
         return f"Later({self.__name})"
 
     def __getattr__(self, name: str) -> Any:
-        with garbage.paused():
+        with gc_pause.paused():
             module = importlib.import_module(self.__name)
         return getattr(module, name)

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from blindmatch.node.evaluation import measures, sessions
+from blindmatch.node.evaluation import measures, protocol_run
+from blindmatch.node.evaluation.chart import Panel, Point
+from blindmatch.node.evaluation.labelled_lists import Labelled, SideList
 from blindmatch.node.evaluation.matching import Matches, intersect
 from blindmatch.node.evaluation.measures import Quality
-from blindmatch.node.evaluation.picture import Panel, Point
-from blindmatch.node.evaluation.reading import Labelled, SideList
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -159,7 +159,7 @@ def run_trial(
     protocol = None
     if through_protocol:
         with clock.stage("protocol"):
-            elements, compared = sessions.find_hits(compiled, receiver, sender)
+            elements, compared = protocol_run.find_hits(compiled, receiver, sender)
         protocol = {"elements": compared, "same": bool(np.array_equal(elements, matches.elements))}
         if not protocol["same"]:
             raise SequenceError("the protocol found other elements than the comparison in the clear")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
-from blindmatch.protocol.linkage.keys import (
+from blindmatch.protocol.linkage.compiled_keys import (
     MAX_COMPILED,
     CompiledKey,
     CompiledKeys,

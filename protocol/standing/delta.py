@@ -9,18 +9,18 @@ from typing import Unpack
 import numpy as np
 
 from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.sender import Releasing
 from blindmatch.protocol.limits import TAG_BYTES, Limits
-from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, Hits, Indices, Section, Sections
-from blindmatch.protocol.match.receiver import Receiver
-from blindmatch.protocol.match.sender import Releasing
-from blindmatch.protocol.match.session import NONE, Session, Terms, damaged
-from blindmatch.protocol.match.statements import Commitment
-from blindmatch.protocol.match.table import Role
-from blindmatch.protocol.match.workspace import Shapes, exchange_shapes
 from blindmatch.protocol.oprf import KeyPair
+from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices, Section, Sections
+from blindmatch.protocol.session.session import NONE, Session, Terms, damaged
+from blindmatch.protocol.session.statements import Commitment
+from blindmatch.protocol.session.states import Role
+from blindmatch.protocol.session.workspace import Shapes, exchange_shapes
 from blindmatch.protocol.standing.epoch import Epoch, next_state
 from blindmatch.protocol.standing.statements import Base, Counts, DeltaCommitment, DeltaReceipt
-from blindmatch.protocol.standing.table import Table
+from blindmatch.protocol.standing.tag_table import Table
 from blindmatch.protocol.transcript import Signed, digest
 
 _STATEMENT_BYTES = 2_048

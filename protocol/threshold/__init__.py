@@ -27,7 +27,7 @@ from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdCon
 from blindmatch.protocol.threshold.reconstruct import Shared
 from blindmatch.protocol.threshold.session import Terms
 from blindmatch.protocol.threshold.statements import RECEIPT_TYPE, RatesStatement, ReceiptTerms
-from blindmatch.protocol.threshold.states import FROM_PEER, TRANSITIONS, Event, Role, State
+from blindmatch.protocol.threshold.transitions import FROM_PEER, TRANSITIONS, Event, Role, State
 
 __all__ = [
     "FROM_PEER",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.limits import DIGEST_BYTES
-from blindmatch.protocol.threshold.states import Role, State
+from blindmatch.protocol.threshold.transitions import Role, State
 from blindmatch.protocol.transcript import decode, encode
 
 _LABEL = "blindmatch/threshold-checkpoint/v1"

@@ -6,14 +6,15 @@ import numpy as np
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, EvaluatedChunk
-from blindmatch.protocol.match.session import check_order, check_repeat, check_size, damaged
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, EvaluatedChunk
+from blindmatch.protocol.session.session import check_order, check_repeat, check_size, damaged
 from blindmatch.protocol.threshold import reconstruct
 from blindmatch.protocol.threshold.checkpoint import NONE
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
 from blindmatch.protocol.threshold.session import Session, Terms, keep
+from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RECEIPT_TYPE,
@@ -23,8 +24,7 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
     together,
 )
-from blindmatch.protocol.threshold.states import Event, Role, State
-from blindmatch.protocol.threshold.tables import CELL_BYTES, TABLES
+from blindmatch.protocol.threshold.transitions import Event, Role, State
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
 
 _STATEMENT_BYTES = 4 << 10

@@ -11,9 +11,10 @@ from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.group import ElementError, wipe
 from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
-from blindmatch.protocol.match.session import (
+from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
+from blindmatch.protocol.session.session import (
     changed,
     check_order,
     check_repeat,
@@ -22,12 +23,12 @@ from blindmatch.protocol.match.session import (
     input_mac,
     leading,
 )
-from blindmatch.protocol.match.workspace import MAC_BYTES
-from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.workspace import MAC_BYTES
 from blindmatch.protocol.threshold.checkpoint import NONE
-from blindmatch.protocol.threshold.evaluating import Evaluating
+from blindmatch.protocol.threshold.evaluation import Evaluating
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.session import Terms, keep
+from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
@@ -39,8 +40,7 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
     together,
 )
-from blindmatch.protocol.threshold.states import Event, State
-from blindmatch.protocol.threshold.tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
+from blindmatch.protocol.threshold.transitions import Event, State
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 

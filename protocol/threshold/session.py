@@ -13,15 +13,15 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.machine import Steps
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, Header
-from blindmatch.protocol.match.session import check_order, check_size
-from blindmatch.protocol.match.workspace import Shapes, Workspace
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.machine import Steps
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, Header
+from blindmatch.protocol.session.session import check_order, check_size
+from blindmatch.protocol.session.workspace import Shapes, Workspace
 from blindmatch.protocol.threshold.checkpoint import Checkpoint
 from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
 from blindmatch.protocol.threshold.statements import Commitment, TablesStatement, together
-from blindmatch.protocol.threshold.states import Event, Machine, Role, State
+from blindmatch.protocol.threshold.transitions import Event, Machine, Role, State
 from blindmatch.protocol.transcript import Signed, Signer, digest
 
 

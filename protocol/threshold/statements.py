@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
-from blindmatch.protocol.match.messages import ROUND_BYTES
-from blindmatch.protocol.match.rates import RATES_BYTES
-from blindmatch.protocol.match.statements import same
+from blindmatch.protocol.session.messages import ROUND_BYTES
+from blindmatch.protocol.session.rates_statement import RATES_BYTES
+from blindmatch.protocol.session.statements import same
 from blindmatch.protocol.threshold.messages import ThresholdContext
 from blindmatch.protocol.transcript import Fields, Signed, Signer, decode, digest, encode, sign, verify
 

@@ -14,22 +14,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from blindmatch.node import agreements, results
-from blindmatch.node.collections import import_collection
-from blindmatch.node.home import Node
+from blindmatch.node import agreements
+from blindmatch.node.imports import import_collection
+from blindmatch.node.node import Node
+from blindmatch.node.rounds import leads as round_leads
 from blindmatch.protocol import group
 from blindmatch.protocol.agreement import Linkage, Side, Threshold
 from blindmatch.protocol.errors import LocalError
-from blindmatch.protocol.threshold.tables import Shape, false_marks, missed
+from blindmatch.protocol.threshold.share_tables import Shape, false_marks, missed
 from blindmatch.simulations.agencies import agreement_between
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.invented import People
+from blindmatch.simulations.benchmarks.input_files import People
 from blindmatch.simulations.benchmarks.pair import MIB, TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import Spent, command, together
-from blindmatch.simulations.loopback import PASSPHRASE, Town
-from blindmatch.simulations.processes import NodeProcess, cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
+from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.local_nodes import PASSPHRASE, Town
 
 COLLECTOR: Final = "bench-collector"
 THRESHOLD: Final = "bench"
@@ -162,7 +163,7 @@ def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> 
     expected = {f"N{serial:07d}" for serial in range(common)}
     for each in names:
         with Node.open(folder / each, PASSPHRASE) as node:
-            found = {lead.reference for lead in results.load(node, round_id)}
+            found = {lead.reference for lead in round_leads.load(node, round_id)}
         if not expected <= found or len(found) > 2 * common + 20:
             raise LocalError(
                 f"{each} was told of {len(found & expected)} of {common} people, and of {len(found - expected)} others"

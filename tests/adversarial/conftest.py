@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from blindmatch.node import tls
-from blindmatch.simulations.loopback import Town, people, subjects
+from blindmatch.node.pki import tls
+from blindmatch.simulations.local_nodes import Town, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 

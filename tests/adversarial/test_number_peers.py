@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.aggregate_sessions import NumberEdge
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
+from blindmatch.protocol.aggregate import Band, NumberTerms, Outcome, RowsChunk, elgamal
+from blindmatch.protocol.aggregate.messages import ROW_BYTES
+from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, NumberCommitment
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
-from blindmatch.protocol.match import Header, State
-from blindmatch.protocol.number import Band, NumberTerms, Outcome, RowsChunk
-from blindmatch.protocol.number.messages import ROW_BYTES
-from blindmatch.protocol.number.statements import COMMITMENT_TYPE, OUTCOME_TYPE, NumberCommitment
-from blindmatch.protocol.sum import elgamal
+from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, sign
-from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
-from blindmatch.simulations.number import NumberEdge
 
 COUNT = NumberEdge.count(
     [[1, 2], [2, 3], [4, 9], [5, 6], [2, 7], [8, 11]], [2, 4, 6, 8, 10, 12, 14], minimum=3
@@ -240,7 +240,7 @@ def test_equal_points_of_the_sender_are_refused():
     receiver = pair.receiver.session
     rows = pair.sender.session.points_chunk(0).rows.copy()
     rows[1] = rows[0]
-    from blindmatch.protocol.match.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
+    from blindmatch.protocol.session.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
     from blindmatch.protocol.transcript import digest  # noqa: PLC0415
 
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))

@@ -7,18 +7,18 @@ import grpc
 import numpy as np
 import pytest
 
-from blindmatch.node import numbers
-from blindmatch.node.convert import number as convert
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.receiving import number as receiving
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.aggregate import codec as convert
+from blindmatch.node.rounds.aggregate import receiver as receiving
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
+from blindmatch.node.storage.store import FAILED
+from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, number_pb2
+from blindmatch.protocol.aggregate import NumberReceiver, NumberSender, RowsChunk
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header
-from blindmatch.protocol.number import NumberReceiver, NumberSender, RowsChunk
+from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
@@ -46,7 +46,7 @@ async def honest(town, held):
     """An honest round afterwards tells what it should: the sender's node has lived on."""
     outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert outcome.complete
-    (found,) = numbers.load(town.nodes[WEST], outcome.round_id)
+    (found,) = aggregate_results.load(town.nodes[WEST], outcome.round_id)
     assert found.told
 
 
@@ -104,7 +104,7 @@ async def test_a_receiver_that_lies(town, monkeypatch, kind, transfer, bend, cod
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, code)
     assert ("call", WEST, code) in audited(council)
-    assert numbers.load(town.nodes[WEST], outcome.round_id) == []
+    assert aggregate_results.load(town.nodes[WEST], outcome.round_id) == []
     (edge,) = council.store.edges()
     if code not in {"unknown-round", "bad-message"}:  # those two never reach the session
         assert (edge.state, edge.code) == (FAILED, code)
@@ -140,7 +140,7 @@ async def test_a_sender_that_lies(town, monkeypatch, kind, method, bend, codes):
     assert outcome.edges[0].state == FAILED
     assert outcome.edges[0].code in codes
     assert [("round", WEST, outcome.edges[0].code)] == audited(police)
-    assert numbers.load(police, outcome.round_id) == []
+    assert aggregate_results.load(police, outcome.round_id) == []
     assert list(police.rounds_dir.iterdir()) == []
     async with running(town.nodes[NORTH], limits=SMALL):
         await honest(town, held)
@@ -230,7 +230,7 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
             if kind is not None:
                 monkeypatch.setattr(kind, "_give", lambda *_: stop(None))
             else:
-                from blindmatch.node.receiving.hits import HitsEdge  # noqa: PLC0415 - only here
+                from blindmatch.node.rounds.hits.receiver import HitsEdge  # noqa: PLC0415 - only here
 
                 monkeypatch.setattr(HitsEdge, "_exchange", lambda *_: stop(None))
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)

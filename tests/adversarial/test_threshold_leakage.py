@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.threshold_sessions import NAMES, Circle
 
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.protocol.agreement.words import collector_learns, member_learns
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.threshold import State, reconstruct
-from blindmatch.protocol.threshold.tables import TABLES, Derivation
-from blindmatch.simulations.ring import NAMES, Circle
+from blindmatch.protocol.threshold.share_tables import TABLES, Derivation
 
 LIMITS = Limits(chunk_elements=16, chunk_tag_bytes=1 << 20)
 

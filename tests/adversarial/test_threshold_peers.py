@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.hits_sessions import CLOSED_AT, OPENED_AT
+from tests.support.hits_sessions import Rows as Elements
+from tests.support.threshold_line import build
+from tests.support.threshold_sessions import KEYS, NAMES, SIGNERS, Circle
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.match.computing import chunk_digest
 from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, Member, Rows, State
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
@@ -27,10 +31,6 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
 )
 from blindmatch.protocol.transcript import Signed, digest, sign
-from blindmatch.simulations.carrying import build
-from blindmatch.simulations.network import CLOSED_AT, OPENED_AT
-from blindmatch.simulations.network import Rows as Elements
-from blindmatch.simulations.ring import KEYS, NAMES, SIGNERS, Circle
 
 A, B, C = NAMES[:3]
 CIRCLE = Circle(

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from blindmatch.node import runner, tls
-from blindmatch.node.store import CLOSED
-from blindmatch.node.upkeep import sweep
-from blindmatch.simulations.loopback import PASSPHRASE, Town, people, subjects
+from blindmatch.node.pki import tls
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.retention import sweep
+from blindmatch.node.storage.store import CLOSED
+from blindmatch.simulations.local_nodes import PASSPHRASE, Town, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 

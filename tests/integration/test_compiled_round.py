@@ -9,21 +9,22 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import preparation, results
-from blindmatch.node.agreements import keys
+from blindmatch.node.agreements import match_keys
 from blindmatch.node.cli import app
-from blindmatch.node.outlook import outlook
-from blindmatch.node.preparation import exchanged
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import inputs
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.forecast import outlook
+from blindmatch.node.rounds.inputs import exchanged
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.services import gate
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.transport import gate
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
-from blindmatch.protocol.match.rates import RatesStatement
-from blindmatch.simulations.loopback import PASSPHRASE, Town
+from blindmatch.protocol.session.rates_statement import RatesStatement
+from blindmatch.simulations.local_nodes import PASSPHRASE, Town
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -86,7 +87,7 @@ async def test_a_round_finds_people_in_spite_of_slips_and_says_how_likely_each_i
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.complete
-    leads = results.load(police, outcome.round_id)
+    leads = round_leads.load(police, outcome.round_id)
     assert {lead.reference for lead in leads} == EXPECTED
     for lead in leads:
         assert {"contract_value": str(1_000 + int(lead.reference[2:]))} in lead.facts
@@ -172,7 +173,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
     monkeypatch.setattr(
-        "blindmatch.node.receiving.hits.IN_FLIGHT", 1
+        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     stopping = []
     async with running(council, limits=SMALL, grace=0) as server:
@@ -185,13 +186,13 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
         await stopping[0]
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == ("exchanging", "unavailable")
-    preparation._exchanged.cache_clear()
-    keys._compile.cache_clear()
-    monkeypatch.setattr(keys, "measure", None)
+    inputs._exchanged.cache_clear()
+    match_keys._compile.cache_clear()
+    monkeypatch.setattr(match_keys, "measure", None)
     async with running(council, limits=SMALL):
         again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete
-    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id)} == EXPECTED
 
 
 async def test_a_receiver_that_fell_before_the_answer_asks_again_with_the_same_rates(town):

@@ -5,13 +5,13 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from tests.support.list_pairs import CLEAN, build_lists
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
 from blindmatch.node.evaluation import View, read_labelled, run_trial
-from blindmatch.node.importers import load_mapping
+from blindmatch.node.imports.formats import load_mapping
 from blindmatch.protocol.linkage import Terms, load_schema
-from blindmatch.simulations.lists import CLEAN, build_lists
 
 SCHEMA = "uk-person-company-2"
 

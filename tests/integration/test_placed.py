@@ -12,18 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import cli
-from blindmatch.node.config import load_settings
-from blindmatch.node.engine.connection import connected
+from blindmatch.node.compute.connection import connected
+from blindmatch.node.storage.config import load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.simulations import run as runs
-from blindmatch.simulations.deploy import MARK, UNLOCK_FILE, share_folder
-from blindmatch.simulations.outside import Outside
-from blindmatch.simulations.placed import Holder, Machines
-from blindmatch.simulations.processes import reserve_port
+from blindmatch.simulations.drivers.deploy import MARK, UNLOCK_FILE, share_folder
+from blindmatch.simulations.drivers.node_handle import Station
+from blindmatch.simulations.drivers.node_process import reserve_port
+from blindmatch.simulations.drivers.ray_nodes import Holder, Machines
+from blindmatch.simulations.drivers.subprocesses import Outside
 from blindmatch.simulations.report import write_summary
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
-from blindmatch.simulations.station import Station
+from blindmatch.simulations.scenario.scenario import load_scenario
 
 SEED, SCALE = 3, 0.05
 AGENCIES = ("ashmoor-police", "ashmoor-city-council")
@@ -121,7 +121,7 @@ def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkey
 
 
 def test_a_machine_with_another_version_is_refused(ray_address, tmp_path, monkeypatch):
-    monkeypatch.setattr("blindmatch.simulations.placed.version", lambda _name: "9.9")
+    monkeypatch.setattr("blindmatch.simulations.drivers.ray_nodes.version", lambda _name: "9.9")
     options = Options(tmp_path / "out", SEED, SCALE, on="ray", cluster=ray_address)
     with pytest.raises(LocalError, match=r"ashmoor-police: 127.0.0.1 of the cluster has blindmatch .*9\.9"):
         run(one_pair(), options)

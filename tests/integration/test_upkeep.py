@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.retention import STALE_SECONDS, sweep
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
-from blindmatch.node.upkeep import STALE_SECONDS, sweep
-from blindmatch.node.workspace import RoundFiles
+from blindmatch.node.storage.round_files import RoundFiles
+from blindmatch.node.storage.store import FAILED
 from blindmatch.protocol.limits import Limits
 
 WEST, NORTH = "west-force", "north-council"
@@ -32,7 +32,7 @@ async def test_leads_are_erased_when_their_retention_ends(town):
     end = police.clock() + held.agreement.retention_days * DAY
     police.clock = lambda: end - 60
     sweep(police)
-    assert len(results.load(police, outcome.round_id)) == 20
+    assert len(round_leads.load(police, outcome.round_id)) == 20
     police.clock = lambda: end + 60
     sweep(police)
     assert police.store.erase_expired(int(end + 60)) == 0

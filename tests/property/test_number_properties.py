@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.aggregate_sessions import NumberEdge, count_in_the_clear, sum_in_the_clear
+from tests.support.hits_sessions import COUNCIL, POLICE
 
+from blindmatch.protocol.aggregate import NumberCommitment, NumberTerms, Outcome, Report, RowsChunk
+from blindmatch.protocol.aggregate.elgamal import Opening
+from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, State
-from blindmatch.protocol.number import NumberCommitment, NumberTerms, Outcome, Report, RowsChunk
-from blindmatch.protocol.number.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
-from blindmatch.protocol.sum import Opening
+from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.network import COUNCIL, POLICE
-from blindmatch.simulations.number import NumberEdge, count_in_the_clear, sum_in_the_clear
 
 tokens = st.integers(0, 15)
 group = st.lists(tokens, min_size=1, max_size=4, unique=True)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.threshold_line import build
+from tests.support.threshold_sessions import NAMES, SIGNERS, Circle
 
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, Rows, State
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
@@ -20,8 +22,6 @@ from blindmatch.protocol.threshold.statements import (
     TABLES_TYPE,
 )
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.carrying import build
-from blindmatch.simulations.ring import NAMES, SIGNERS, Circle
 
 lists = st.lists(
     st.lists(st.integers(0, 12), min_size=1, max_size=7, unique=True).map(tuple), min_size=2, max_size=6
