@@ -23,18 +23,18 @@ from grpc_reflection.v1alpha import reflection
 from blindmatch.node.agreements.service import AgreementsService
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate.reports_service import ReportsService
-from blindmatch.node.rounds.aggregate.service import NumberService
+from blindmatch.node.rounds.aggregate.service import AggregateService
 from blindmatch.node.rounds.hits.service import MatchService
-from blindmatch.node.rounds.inbound import Sending
-from blindmatch.node.rounds.retention import sweep
-from blindmatch.node.rounds.standing.check_answers import Checking
+from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.retention import purge_expired
+from blindmatch.node.rounds.standing.check_answers import CheckAnswers
 from blindmatch.node.rounds.standing.service import StandingRoundsService
 from blindmatch.node.rounds.threshold.membership import Membership
 from blindmatch.node.rounds.threshold.service import ThresholdsService
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
-from blindmatch.node.transport.gate import Gate, Surroundings
+from blindmatch.node.transport.gate import Gate, GateConfig
 from blindmatch.node.transport.health import SERVICES, HealthService
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.node.transport.metrics import Metrics, MetricsListener
@@ -64,8 +64,8 @@ class Serving:
     port: int
     health: HealthService
     metrics: Metrics
-    sending: Sending
-    checking: Checking
+    sending: InboundEdges
+    checking: CheckAnswers
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -126,11 +126,11 @@ async def running(
     credentials = tls.load(node.home, settings, node.keys, now=node.clock())
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
-    sending = Sending(node, metrics=metrics, limits=limits)
+    sending = InboundEdges(node, metrics=metrics, limits=limits)
     membership = Membership(node, metrics=metrics, means=sending.means)
-    checking = Checking(node)
+    checking = CheckAnswers(node)
     gate = Gate(
-        Surroundings(
+        GateConfig(
             agency=settings.agency,
             clock=partial(_now, node),
             revoked=_Revocations(node, credentials),
@@ -203,16 +203,16 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
 class _Behind:
     """What the services ask."""
 
-    sending: Sending
+    sending: InboundEdges
     membership: Membership
-    checking: Checking
+    checking: CheckAnswers
 
 
 def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -> None:
     sending, membership = behind.sending, behind.membership
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_NumberServicer_to_server(NumberService(sending), server)  # type: ignore[no-untyped-call]
+    number_pb2_grpc.add_NumberServicer_to_server(AggregateService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
     threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
     rounds = StandingRoundsService(sending, behind.checking)
@@ -280,7 +280,7 @@ async def _housekeeping(node: Node, refusals: Refusals) -> None:
     while True:
         try:
             if minutes % int(ERASE_SECONDS // 60) == 0:
-                await asyncio.to_thread(sweep, node)
+                await asyncio.to_thread(purge_expired, node)
             await refusals.flush()
         except LocalError as error:
             log.warning("housekeeping failed", reason=error.message)

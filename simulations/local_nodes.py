@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindmatch.node.agreements import bindings
 from blindmatch.node.agreements.codec import encode_agreement
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.pki.pilot_ca import Authority
@@ -30,7 +30,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope, Standing
 from blindmatch.simulations.agencies import SCHEMA, agreement_between, edge_between
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 PASSPHRASE = "for trials only"  # noqa: S105 - guards nothing
 SCRYPT_N = 2
@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 @dataclass
-class Town:
+class LocalNodes:
     """Agencies' nodes below one folder, under one authority, knowing each other's addresses."""
 
     folder: Path
@@ -126,7 +126,7 @@ class Town:
             self.nodes[agency], name, kind, path, facts=facts, schema=self.schema
         ).collection
 
-    def agree(self, agreement: Agreement, *, unsigned: Sequence[str] = ()) -> Held:
+    def agree(self, agreement: Agreement, *, unsigned: Sequence[str] = ()) -> StoredAgreement:
         """Have every node keep and sign an agreement, without the network; `unsigned` ones do not sign."""
         envelope = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
         signatures = {
@@ -182,7 +182,7 @@ def people(count: int, *, first: int = 0) -> list[list[str]]:
     community = load_names().communities["british"]
     rows = []
     for index in range(first, first + count):
-        dice = Dice("town", index)
+        dice = SeededRandom("town", index)
         sex, year = dice.pick(("female", "male")), dice.number(1945, 2004)
         rows.append(
             [

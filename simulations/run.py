@@ -19,9 +19,9 @@ from blindmatch.simulations.audit.judging import area_outcome
 from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
 from blindmatch.simulations.drivers.deploy import make_authority, prepare_folder, write_inputs
 from blindmatch.simulations.drivers.exchange import Setup
-from blindmatch.simulations.drivers.in_process import Inside
-from blindmatch.simulations.drivers.ray_nodes import Machines
-from blindmatch.simulations.drivers.subprocesses import Outside
+from blindmatch.simulations.drivers.in_process import InProcess
+from blindmatch.simulations.drivers.ray_nodes import RayMachines
+from blindmatch.simulations.drivers.subprocesses import Subprocesses
 from blindmatch.simulations.scenario.scenario import Area, Scenario
 from blindmatch.simulations.world.area import build_world
 
@@ -35,7 +35,7 @@ class _Given:
     passphrase: str = field(repr=False)
     cluster: Mapping[str, str | int] | None = None
     """For every node's heavy arithmetic."""
-    machines: Machines | None = None
+    machines: RayMachines | None = None
     """Where the nodes go."""
 
 
@@ -119,7 +119,7 @@ def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> I
         yield _Given(
             passphrase,
             {"address": address, "workers": 1} if options.engine == "ray" else None,
-            Machines(options.out.absolute(), note) if options.on == "ray" else None,
+            RayMachines(options.out.absolute(), note) if options.on == "ray" else None,
         )
 
 
@@ -170,9 +170,9 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
     )
     invented = time.perf_counter() - begun
     if options.processes or given.machines:
-        exchange = await asyncio.to_thread(Outside(setup, given.machines).run)
+        exchange = await asyncio.to_thread(Subprocesses(setup, given.machines).run)
     else:
-        exchange = await Inside(setup).run()
+        exchange = await InProcess(setup).run()
     begun = time.perf_counter()
     verdict = await asyncio.to_thread(examine, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun

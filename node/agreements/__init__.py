@@ -3,8 +3,8 @@
 from blindmatch.node.agreements.bindings import bind, check_fit, collection_for, own_edges
 from blindmatch.node.agreements.exchange import (
     Connect,
+    ExchangeOutcome,
     Link,
-    Outcome,
     describe,
     fetch,
     gather,
@@ -12,7 +12,7 @@ from blindmatch.node.agreements.exchange import (
     push_withdrawal,
 )
 from blindmatch.node.agreements.registry import (
-    Held,
+    StoredAgreement,
     adopt,
     decline,
     everything,
@@ -25,9 +25,9 @@ from blindmatch.node.agreements.registry import (
 
 __all__ = [
     "Connect",
-    "Held",
+    "ExchangeOutcome",
     "Link",
-    "Outcome",
+    "StoredAgreement",
     "adopt",
     "bind",
     "check_fit",

@@ -12,7 +12,7 @@ _USUAL = "usual"
 
 
 @dataclass(frozen=True)
-class Alike:
+class EdgeGroup:
     """Edges with the same terms, in the agreement's order."""
 
     terms: Edge
@@ -49,7 +49,7 @@ class Alike:
 
 
 @lru_cache(maxsize=2_048)
-def nameless(edge: Edge) -> Edge:
+def without_parties(edge: Edge) -> Edge:
     """The edge's terms without its agencies and its id; its words stay only when they are not the usual ones."""
     return replace(
         edge,
@@ -60,12 +60,12 @@ def nameless(edge: Edge) -> Edge:
     )
 
 
-def alike(edges: Sequence[Edge]) -> list[Alike]:
+def group_edges(edges: Sequence[Edge]) -> list[EdgeGroup]:
     """Edges by their terms, in the order in which each kind first stands in the agreement."""
     found: dict[Edge, list[Edge]] = {}
     for edge in edges:
-        found.setdefault(nameless(edge), []).append(edge)
-    return [Alike(common, tuple(members)) for common, members in found.items()]
+        found.setdefault(without_parties(edge), []).append(edge)
+    return [EdgeGroup(common, tuple(members)) for common, members in found.items()]
 
 
 def _the(text: str) -> str:

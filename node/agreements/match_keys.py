@@ -6,16 +6,16 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.node.agreements.edge_groups import nameless
+from blindmatch.node.agreements.edge_groups import without_parties
 from blindmatch.node.imports import Collection
 from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side, Threshold
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
+    CompileTerms,
     Rates,
     Schema,
     SchemaError,
-    Terms,
     compile_keys,
     default_rates,
     load_schema,
@@ -34,7 +34,7 @@ Stated = tuple[Rates, int]
 
 
 @dataclass(frozen=True)
-class Forecast:
+class KeyForecast:
     """What a round between full lists would be like; `problem` says why there would be none."""
 
     compiled: CompiledKeys | None
@@ -103,7 +103,7 @@ def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement
     )
 
 
-def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> Forecast:
+def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> KeyForecast:
     """What to expect of an edge; edges that differ in their agencies only share one reckoning.
 
     Args:
@@ -111,11 +111,11 @@ def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> Forecast:
         edge: lists are taken as full, and their values as common as the schema assumes.
         own: what is known better of this node's side.
     """
-    return _forecast(schema_name, nameless(edge), own)
+    return _forecast(schema_name, without_parties(edge), own)
 
 
 @lru_cache(maxsize=64)
-def _forecast(schema_name: str, edge: Edge, own: Own | None) -> Forecast:
+def _forecast(schema_name: str, edge: Edge, own: Own | None) -> KeyForecast:
     schema = load_schema(schema_name)
     stated = {
         "receiver": (default_rates(schema), edge.receiver.max_records),
@@ -124,7 +124,7 @@ def _forecast(schema_name: str, edge: Edge, own: Own | None) -> Forecast:
     if own is not None:
         stated[own.role] = own.rates, own.records
     receiver, sender = stated["receiver"], stated["sender"]
-    bare = Forecast(None, receiver[1], sender[1], own="" if own is None else own.role)
+    bare = KeyForecast(None, receiver[1], sender[1], own="" if own is None else own.role)
     try:
         compiled = _compile(schema, receiver, sender, edge.linkage)
     except SchemaError as error:
@@ -135,5 +135,5 @@ def _forecast(schema_name: str, edge: Edge, own: Own | None) -> Forecast:
 
 @lru_cache(maxsize=8)
 def _compile(schema: Schema, receiver: Stated, sender: Stated, linkage: Linkage) -> CompiledKeys:
-    terms = Terms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
+    terms = CompileTerms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
     return compile_keys(schema, receiver[0], sender[0], receiver[1], sender[1], terms)

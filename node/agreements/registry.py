@@ -37,7 +37,7 @@ SHORT = 12
 
 
 @dataclass(frozen=True)
-class Held:
+class StoredAgreement:
     """An agreement as this node holds it: verified, parsed."""
 
     agreement: Agreement
@@ -76,7 +76,7 @@ def short(agreement_id: bytes) -> str:
 
 _REMEMBERED = 64
 
-_verified: dict[bytes, tuple[AgreementRow, Held]] = {}
+_verified: dict[bytes, tuple[AgreementRow, StoredAgreement]] = {}
 """What was verified in this process, beside the very bytes that it was read from: every call of a round asks for it."""
 
 
@@ -104,7 +104,7 @@ def own_party(node: Node) -> Party:
         ) from None
 
 
-def hold(row: AgreementRow) -> Held:
+def hold(row: AgreementRow) -> StoredAgreement:
     """Check and parse an agreement that the store gave back.
 
     Raises:
@@ -126,7 +126,7 @@ def hold(row: AgreementRow) -> Held:
     return held
 
 
-def _hold(row: AgreementRow) -> Held:
+def _hold(row: AgreementRow) -> StoredAgreement:
     envelope = Envelope(terms.PAYLOAD_TYPE, row.payload, row.signatures)
     if envelope.id != row.id:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, "its bytes are not those of its id")
@@ -136,10 +136,10 @@ def _hold(row: AgreementRow) -> Held:
         for agency, kept in sorted(row.withdrawn_by.items())
     )
     left = {signed.agency: terms.read_withdrawal(signed, agreement) for signed in leaving}
-    return Held(agreement, envelope, row.received_at, left, leaving)
+    return StoredAgreement(agreement, envelope, row.received_at, left, leaving)
 
 
-def find(node: Node, agreement_id: bytes | str) -> Held:
+def find(node: Node, agreement_id: bytes | str) -> StoredAgreement:
     """One agreement, by its id or a unique beginning of it in hexadecimal digits.
 
     Raises:
@@ -148,7 +148,7 @@ def find(node: Node, agreement_id: bytes | str) -> Held:
     return hold(node.store.agreement(agreement_id))
 
 
-def everything(node: Node) -> list[Held]:
+def everything(node: Node) -> list[StoredAgreement]:
     """All agreements, in the order of arrival."""
     return [hold(row) for row in node.store.agreements()]
 
@@ -178,7 +178,7 @@ def adopt(
     source: str,
     left: Iterable[SignedWithdrawal] = (),
     peer: bool = False,
-) -> Held:
+) -> StoredAgreement:
     """Keep an agreement, the new signatures in an envelope and new withdrawals, after checking all of it.
 
     Args:
@@ -259,7 +259,7 @@ def check_schema(agreement: Agreement) -> None:
         )
 
 
-def sign(node: Node, held: Held) -> Held:
+def sign(node: Node, held: StoredAgreement) -> StoredAgreement:
     """Sign an agreement as this node's agency. Signing again changes nothing.
 
     Raises:
@@ -276,7 +276,7 @@ def sign(node: Node, held: Held) -> Held:
     return find(node, held.id)
 
 
-def check_signable(node: Node, held: Held) -> None:
+def check_signable(node: Node, held: StoredAgreement) -> None:
     """Whether this node may sign: the entry is ours, the schema is known, in time, nobody declined or withdrew.
 
     Raises:
@@ -295,7 +295,7 @@ def check_signable(node: Node, held: Held) -> None:
         )
 
 
-def departures(held: Held) -> str:
+def departures(held: StoredAgreement) -> str:
     """Who declined or withdrew, in a few words; empty when nobody did."""
     return "; ".join(
         f"{kind.value} by {', '.join(agencies)}"
@@ -318,7 +318,12 @@ def ended(node: Node, agreement_id: bytes) -> PeerError | None:
 
 
 def withdraw(
-    node: Node, held: Held, reason: str, *, justification: str = "", kind: Leaving = Leaving.WITHDRAWN
+    node: Node,
+    held: StoredAgreement,
+    reason: str,
+    *,
+    justification: str = "",
+    kind: Leaving = Leaving.WITHDRAWN,
 ) -> SignedWithdrawal:
     """Withdraw this node's agency, or decline to sign: no further round runs under the agreement.
 
@@ -339,7 +344,7 @@ def withdraw(
     return SignedWithdrawal(held.id, agency, kept.payload, kept.signature)
 
 
-def decline(node: Node, held: Held, reason: str, *, justification: str = "") -> SignedWithdrawal:
+def decline(node: Node, held: StoredAgreement, reason: str, *, justification: str = "") -> SignedWithdrawal:
     """Decline to sign: the agreement can never start. After signing this is a withdrawal.
 
     Raises:

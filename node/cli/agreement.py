@@ -16,7 +16,7 @@ from blindmatch.node.agreements import bindings, envelope_files, registry, summa
 from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, read_draft
 from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
-from blindmatch.node.agreements.registry import Held, short
+from blindmatch.node.agreements.registry import StoredAgreement, short
 from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
@@ -157,7 +157,7 @@ def draft(
     with open_node(home, passphrase_file) as node:
         if imported is not None:
             held = registry.adopt(node, envelope_files.read(imported), source="file")
-            reached: list[agreements.Outcome] = []
+            reached: list[agreements.ExchangeOutcome] = []
         elif file is not None:
             held, reached = asyncio.run(_propose(node, file, offline=offline))
         data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
@@ -183,7 +183,9 @@ def _write_template(text: str, out: Path | None) -> None:
     note(f"Wrote {out}. Edit it, then: blindmatch agreement draft {out}")
 
 
-async def _propose(node: Node, file: Path, *, offline: bool) -> tuple[Held, list[agreements.Outcome]]:
+async def _propose(
+    node: Node, file: Path, *, offline: bool
+) -> tuple[StoredAgreement, list[agreements.ExchangeOutcome]]:
     made, channel = read_draft(file), connector(node)
     own = node.settings.agency
     entries = {own: registry.own_party(node)}
@@ -216,7 +218,7 @@ def show(
     """
     with open_node(home, passphrase_file) as node:
         held = registry.find(node, agreement)
-        reached: list[agreements.Outcome] = []
+        reached: list[agreements.ExchangeOutcome] = []
         if fetch:
             held, reached = asyncio.run(agreements.fetch(node, held, connector(node)))
         if export is not None:
@@ -260,7 +262,7 @@ def sign(
             bindings.bind(node, held, edge, name)
         problems = bindings.bind_defaults(node, held)
         held = registry.sign(node, held)
-        reached: list[agreements.Outcome] = []
+        reached: list[agreements.ExchangeOutcome] = []
         if not offline:
             held, reached = asyncio.run(agreements.push(node, held, connector(node)))
         data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
@@ -423,7 +425,9 @@ def withdraw(
         _leave(node, held, signed, offline=offline, as_json=as_json)
 
 
-def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, as_json: bool) -> None:
+def _leave(
+    node: Node, held: StoredAgreement, signed: SignedWithdrawal, *, offline: bool, as_json: bool
+) -> None:
     """Tell the parties that we declined or withdrew, and say who heard it."""
     reached = [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
     held = registry.find(node, held.id)
@@ -436,7 +440,7 @@ def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, a
     emit(data, as_json, render)
 
 
-def _ask(node: Node, held: Held, question: str, *, as_json: bool, full: bool = False) -> None:
+def _ask(node: Node, held: StoredAgreement, question: str, *, as_json: bool, full: bool = False) -> None:
     """Show what it is about and ask; end with status 1 unless the answer is yes."""
     if not as_json:
         screen.show(summary.summarise(node, held), full=full)

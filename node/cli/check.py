@@ -21,12 +21,12 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.protocol.errors import ConfigError
 
 if TYPE_CHECKING:
     from blindmatch.node.agreements import registry
-    from blindmatch.node.agreements.registry import Held
+    from blindmatch.node.agreements.registry import StoredAgreement
     from blindmatch.node.imports import formats
     from blindmatch.node.node import Node
     from blindmatch.node.rounds.leads import ResultLead
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from blindmatch.node.transport import client
 else:
     single_checks, client, formats = (
-        Later(f"blindmatch.node.{name}")
+        LazyModule(f"blindmatch.node.{name}")
         for name in ("rounds.standing.single_checks", "transport.client", "imports.formats")
     )
-    registry = Later("blindmatch.node.agreements.registry")
+    registry = LazyModule("blindmatch.node.agreements.registry")
 
 app = typer.Typer(help="Compare one record now, under a standing agreement.")
 
@@ -102,7 +102,9 @@ def check(
     emit(data, as_json, lambda: _show(data))
 
 
-async def _submit(node: Node, held: Held, edge: str, fields: Mapping[str, str], **how: Any) -> dict[str, Any]:
+async def _submit(
+    node: Node, held: StoredAgreement, edge: str, fields: Mapping[str, str], **how: Any
+) -> dict[str, Any]:
     kept = single_checks.epoch_of(node, held, edge)
     with single_checks.records_of(node, held, kept, fields, **how) as records:
         singles = single_checks.singles(records)
@@ -112,7 +114,9 @@ async def _submit(node: Node, held: Held, edge: str, fields: Mapping[str, str], 
     return {"submitted": [check.hex() for check in made]}
 
 
-async def _ask(node: Node, held: Held, edge: str, fields: Mapping[str, str], **how: Any) -> dict[str, Any]:
+async def _ask(
+    node: Node, held: StoredAgreement, edge: str, fields: Mapping[str, str], **how: Any
+) -> dict[str, Any]:
     kept = single_checks.epoch_of(node, held, edge)
     lists, leads = kept.received(), []
     with single_checks.records_of(node, held, kept, fields, **how) as records:
@@ -122,7 +126,7 @@ async def _ask(node: Node, held: Held, edge: str, fields: Mapping[str, str], **h
     return {"asked": len(records), "hit": bool(leads), "leads": [_lead(lead) for lead in leads]}
 
 
-def _peer(node: Node, held: Held, agency: str) -> Any:
+def _peer(node: Node, held: StoredAgreement, agency: str) -> Any:
     return client.connect(node, agency, certificate_key=held.agreement.party(agency).certificate_key)
 
 
@@ -138,7 +142,7 @@ def _fields(record: Path | None, given: list[str]) -> dict[str, str]:
     return fields
 
 
-def _only_edge(node: Node, held: Held) -> str:
+def _only_edge(node: Node, held: StoredAgreement) -> str:
     """The only edge of ours that a check can go over."""
     ours = [
         each.id

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:  # the store and its libraries take longer to import than most
     from blindmatch.node import node as folder
     from blindmatch.node.storage import config
 else:
-    config, folder = Later("blindmatch.node.storage.config"), Later("blindmatch.node.node")
+    config, folder = LazyModule("blindmatch.node.storage.config"), LazyModule("blindmatch.node.node")
     bars, box, consoles, tables, text = (
-        Later(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
+        LazyModule(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
     )
 
 DEFAULT_HOME = Path("node")

@@ -13,7 +13,7 @@ from blindmatch.node.cli.common import (
     emit,
     facts,
 )
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.keyring import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.storage.passphrase import read_passphrase
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from blindmatch.node.rounds import standing
     from blindmatch.node.storage import audit_log
 else:  # `keys list` does without the database
-    audit_log, folder = Later("blindmatch.node.storage.audit_log"), Later("blindmatch.node.node")
+    audit_log, folder = LazyModule("blindmatch.node.storage.audit_log"), LazyModule("blindmatch.node.node")
     registry, standing = (
-        Later("blindmatch.node.agreements.registry"),
-        Later("blindmatch.node.rounds.standing"),
+        LazyModule("blindmatch.node.agreements.registry"),
+        LazyModule("blindmatch.node.rounds.standing"),
     )
 
 app = typer.Typer(

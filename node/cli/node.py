@@ -18,7 +18,7 @@ from blindmatch.node.cli.common import (
     note,
     open_node,
 )
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.node.storage.keyring import FILE_NAME as KEYS_NAME
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from blindmatch.protocol import group, hashing
 else:
     folder, logs, server, wire_module = (
-        Later(f"blindmatch.node.{name}")
+        LazyModule(f"blindmatch.node.{name}")
         for name in ("node", "storage.logs", "server", "transport.message_recorder")
     )
-    group, hashing = Later("blindmatch.protocol.group"), Later("blindmatch.protocol.hashing")
+    group, hashing = LazyModule("blindmatch.protocol.group"), LazyModule("blindmatch.protocol.hashing")
 
 app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
 

@@ -28,7 +28,7 @@ from blindmatch.node.cli.common import (
 from blindmatch.node.cli.round_aggregates import reports, show_numbers
 from blindmatch.node.cli.round_progress import drawn_edges
 from blindmatch.node.cli.round_status import SHORT_ROUND
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from blindmatch.node.rounds import status as round_views
     from blindmatch.node.rounds.aggregate import results as aggregate_results
     from blindmatch.node.rounds.edge_task import EdgeOutcome
-    from blindmatch.node.rounds.forecast import Outlook
+    from blindmatch.node.rounds.forecast import RoundForecast
     from blindmatch.node.rounds.runner import RoundOutcome
     from blindmatch.node.storage import logs
     from blindmatch.node.storage.store import EdgeRow
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
     from blindmatch.protocol.agreement import Agreement
 else:
     logs, aggregate_results, forecast, round_views, round_leads, runner, wire_module = (
-        Later(f"blindmatch.node.{name}")
+        LazyModule(f"blindmatch.node.{name}")
         for name in (
             *("storage.logs", "rounds.aggregate.results", "rounds.forecast", "rounds.status"),
             *("rounds.leads", "rounds.runner", "transport.message_recorder"),
         )
     )
-    registry = Later("blindmatch.node.agreements.registry")
+    registry = LazyModule("blindmatch.node.agreements.registry")
     standing, threshold, transcript = (
-        Later(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
+        LazyModule(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
     )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
@@ -219,7 +219,7 @@ def results_(
             node, chosen, len(leads), numbers=len(told), justification=justification
         )
         data = round_leads.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
-        ahead = {row.edge: forecast.outlook(node, row) for row in rows}
+        ahead = {row.edge: forecast.round_forecast(node, row) for row in rows}
         tallies = {
             row.edge: round_leads.tally(node, chosen, row.edge) for row in rows if row.role == "collector"
         }
@@ -299,7 +299,7 @@ def export(
             rows = _received(node, chosen)
             data = round_leads.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
             for item, row in zip(data["edges"], rows, strict=True):
-                item.update(_expected(forecast.outlook(node, row)))
+                item.update(_expected(forecast.round_forecast(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         # The log first: an export that is in the log and failed is better than one that is not in it.
         round_leads.note_export(
@@ -458,7 +458,7 @@ def _state(edge: EdgeOutcome) -> str:
     return round_views.WAITING if resumable and edge.code not in {"", round_views.OUR_FAULT} else edge.state
 
 
-def _expected(ahead: Outlook | None) -> dict[str, Any]:
+def _expected(ahead: RoundForecast | None) -> dict[str, Any]:
     """For one edge of a round's results."""
     if ahead is None:
         return {}
@@ -488,7 +488,7 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
     closed = moment(row.finished_at or 0)
-    ahead = forecast.outlook(node, row)
+    ahead = forecast.round_forecast(node, row)
     return {
         "round": row.round_id.hex(),
         "edge": row.edge,

@@ -18,22 +18,22 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 
 if TYPE_CHECKING:
     from blindmatch.node.agreements import registry
     from blindmatch.node.rounds.aggregate import reporting
-    from blindmatch.node.rounds.aggregate.results import NumberResult
+    from blindmatch.node.rounds.aggregate.results import AggregateResult
     from blindmatch.node.storage import logs
 else:
     logs, reporting = (
-        Later("blindmatch.node.storage.logs"),
-        Later("blindmatch.node.rounds.aggregate.reporting"),
+        LazyModule("blindmatch.node.storage.logs"),
+        LazyModule("blindmatch.node.rounds.aggregate.reporting"),
     )
-    registry = Later("blindmatch.node.agreements.registry")
+    registry = LazyModule("blindmatch.node.agreements.registry")
 
 
-def show_numbers(told: Sequence[NumberResult]) -> None:
+def show_numbers(told: Sequence[AggregateResult]) -> None:
     """A table of counts and sums, unless there are none."""
     if told:
         cells = [

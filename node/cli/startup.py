@@ -24,7 +24,7 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
-class Later:
+class LazyModule:
     """A module that is imported when the first of its names is used.
 
     For type checkers the plain import stands beside it, under `TYPE_CHECKING`.

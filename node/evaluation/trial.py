@@ -17,9 +17,9 @@ from blindmatch.node.evaluation.measures import Quality
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
+    CompileTerms,
     Rates,
     SchemaError,
-    Terms,
     TokenBuilder,
     Tokens,
     compile_keys,
@@ -53,7 +53,7 @@ class Trial:
     """What one setting gave."""
 
     labelled: Labelled
-    terms: Terms
+    terms: CompileTerms
     compiled: CompiledKeys
     matches: Matches
     tokens_per_record: int
@@ -126,7 +126,7 @@ def measured(labelled: Labelled, clock: Clock) -> tuple[Rates, Rates]:
 
 def run_trial(
     labelled: Labelled,
-    terms: Terms,
+    terms: CompileTerms,
     *,
     rates: tuple[Rates, Rates] | None = None,
     through_protocol: bool = False,

@@ -28,7 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from blindmatch.node.pki.certificates import agency_of, load_certificates, subject_names
 from blindmatch.node.storage.files import write_atomically
-from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, unwrap, wrap
+from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, decrypt, encrypt
 from blindmatch.protocol.errors import ConfigError, KeysError
 from blindmatch.protocol.limits import LIMITS
 
@@ -85,7 +85,11 @@ class Authority:
         der = key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        content = {"format": FORMAT, "name": name, "key": wrap(der, passphrase, _CONTEXT, scrypt_n=scrypt_n)}
+        content = {
+            "format": FORMAT,
+            "name": name,
+            "key": encrypt(der, passphrase, _CONTEXT, scrypt_n=scrypt_n),
+        }
         authority = cls(folder, key, certificate)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,7 +111,7 @@ class Authority:
         wrapped = content.get("key") if isinstance(content, dict) else None
         if not isinstance(wrapped, dict) or content.get("format") != FORMAT:
             raise KeysError(f"{folder}/authority.json is not an authority of format {FORMAT}")
-        key = serialization.load_der_private_key(unwrap(wrapped, passphrase, _CONTEXT), None)
+        key = serialization.load_der_private_key(decrypt(wrapped, passphrase, _CONTEXT), None)
         certificate = load_certificates(folder / "authority.pem")[0]
         if not isinstance(key, EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise KeysError(f"{folder}: authority.pem is not the certificate of authority.json's key")

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 from blindmatch.node.agreements import registry
 from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import Exchanged, Prepared, prepare
+from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
@@ -25,7 +25,7 @@ from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import ElementSource
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
@@ -99,7 +99,7 @@ AnyKept = TypeVar("AnyKept", bound=Kept)
 AnySession = TypeVar("AnySession", bound=Session)
 
 
-class Means(TypedDict):
+class WorkerContext(TypedDict):
     """What the work is done with.
 
     pool: threads for the heavy work; see `threads`.
@@ -123,7 +123,7 @@ def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(engine.threads or wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
-class Work(ABC, Generic[AnyKept]):
+class SessionDriver(ABC, Generic[AnyKept]):
     """One comparison of one round, worked on by this process.
 
     Args:
@@ -136,7 +136,9 @@ class Work(ABC, Generic[AnyKept]):
     event: AuditEvent
     """What the audit log calls this side's part."""
 
-    def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[Means]) -> None:
+    def __init__(
+        self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[WorkerContext]
+    ) -> None:
         self.row = row
         self.key: Key = (row.round_id, row.edge)
         self._node = node
@@ -237,10 +239,12 @@ class Work(ABC, Generic[AnyKept]):
         )
 
 
-class EdgeWork(Work[AnySession], Generic[AnySession]):
+class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):
     """One edge of one round; `row.peer` is the other side. See `Work`."""
 
-    def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[Means]) -> None:
+    def __init__(
+        self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[WorkerContext]
+    ) -> None:
         super().__init__(node, row, agreement, **means)
         self._party = agreement.party(row.peer)
 
@@ -248,18 +252,18 @@ class EdgeWork(Work[AnySession], Generic[AnySession]):
     def _total(self, session: AnySession) -> int:
         """Chunks of the exchange."""
 
-    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+    def _bring(self, row: EdgeRow, agreed: CompiledEdge) -> EdgeInputs:
         """This side's tokens, elements and facts."""
-        return prepare(self._node, self._agreement, row, agreed, self._files.scratch)
+        return prepare_inputs(self._node, self._agreement, row, agreed, self._files.scratch)
 
-    def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
+    def _terms(self, row: EdgeRow, agreed: CompiledEdge) -> tuple[EdgeInputs, SessionTerms]:
         """What a session is made of, the same after a crash as before."""
         made = self._bring(row, agreed)
         return made, self._session_terms(row, made.elements)
 
-    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> Terms:
+    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> SessionTerms:
         """The same for elements that are there."""
-        return Terms(
+        return SessionTerms(
             seed=row.seed,
             signer=self._node.keys.identity,
             peer_key=self._party.identity_key,

@@ -15,8 +15,8 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.leads import tally
 from blindmatch.node.rounds.receiver import ReceivingEdge
-from blindmatch.node.rounds.slots import Turn
-from blindmatch.node.rounds.threshold.collector import CollectingWork
+from blindmatch.node.rounds.slots import Slot
+from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
@@ -24,7 +24,7 @@ from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.session.states import Role, State
 
-Work = ReceivingEdge[Any] | CollectingWork
+Work = ReceivingEdge[Any] | CollectorDriver
 
 Waiting = Callable[[str, str, str], None]
 """Told the edge, the peer that cannot be reached, and the reason; again with every attempt."""
@@ -94,7 +94,7 @@ def words_of(node: Node, row: EdgeRow) -> str:
 async def run_edge(
     node: Node,
     edge: Work,
-    turn: Turn,
+    turn: Slot,
     wait_seconds: float,
     told: Waiting | None,
 ) -> EdgeOutcome:

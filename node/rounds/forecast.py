@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import Exchanged, exchanged
+from blindmatch.node.rounds.inputs import CompiledEdge, compile_edge
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.linkage import Rates, Schema
 from blindmatch.protocol.linkage.rates import PRESENT
-from blindmatch.protocol.threshold import Role as Circle
+from blindmatch.protocol.threshold import ThresholdRole as Circle
 
 
 @dataclass(frozen=True)
-class Lacking:
+class MissingField:
     """Keys that one side makes only for records that lack a field."""
 
     role: str
@@ -30,16 +30,16 @@ class Lacking:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class RoundForecast:
     """One edge of one round, by the model."""
 
     keys: int
     expected_true: float
     expected_false: float
-    lacking: tuple[Lacking, ...]
+    lacking: tuple[MissingField, ...]
 
 
-def outlook(node: Node, row: EdgeRow) -> Outlook | None:
+def round_forecast(node: Node, row: EdgeRow) -> RoundForecast | None:
     """What was to be expected of an edge; None before the rates were exchanged. For a threshold, over all pairs of members.
 
     Raises:
@@ -50,22 +50,24 @@ def outlook(node: Node, row: EdgeRow) -> Outlook | None:
     full = node.store.edge(row.round_id, row.edge)
     if full.receiver_rates is None or full.sender_rates is None:
         return None
-    agreed = exchanged(registry.find(node, row.agreement_id).agreement, full)
+    agreed = compile_edge(registry.find(node, row.agreement_id).agreement, full)
     compiled = agreed.compiled
-    return Outlook(len(compiled.keys), compiled.expected_true, compiled.expected_false, _lacking(agreed))
+    return RoundForecast(
+        len(compiled.keys), compiled.expected_true, compiled.expected_false, _lacking(agreed)
+    )
 
 
-def _of_many(node: Node, row: EdgeRow) -> Outlook | None:
+def _of_many(node: Node, row: EdgeRow) -> RoundForecast | None:
     agreement = registry.find(node, row.agreement_id).agreement
     kept = node.store.statements(row.round_id, row.edge)
     members = threshold_inputs.terms_of(agreement, row).agencies
     if any(member not in kept for member in members):
         return None
-    made = threshold_inputs.agreed(agreement, row, tuple(kept[member] for member in members)).compiled
-    return Outlook(len(made.keys), made.expected_true, made.expected_false, ())
+    made = threshold_inputs.compile_agreed(agreement, row, tuple(kept[member] for member in members)).compiled
+    return RoundForecast(len(made.keys), made.expected_true, made.expected_false, ())
 
 
-def _lacking(agreed: Exchanged) -> tuple[Lacking, ...]:
+def _lacking(agreed: CompiledEdge) -> tuple[MissingField, ...]:
     schema = agreed.compiled.schema
     counts: dict[tuple[str, str], int] = {}
     for key in agreed.compiled.keys:
@@ -74,7 +76,7 @@ def _lacking(agreed: Exchanged) -> tuple[Lacking, ...]:
                 counts[role, name] = counts.get((role, name), 0) + 1
     rates = {"receiver": agreed.receiver_rates, "sender": agreed.sender_rates}
     return tuple(
-        Lacking(role, schema.field_named(name).title, keys, _share(schema, rates[role], name))
+        MissingField(role, schema.field_named(name).title, keys, _share(schema, rates[role], name))
         for (role, name), keys in sorted(counts.items())
     )
 

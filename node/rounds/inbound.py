@@ -13,16 +13,16 @@ from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.aggregate.sender import NumberSending
+from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge
 from blindmatch.node.rounds.aggregate.sum_values import read_values
-from blindmatch.node.rounds.driver import Key, Means, threads
+from blindmatch.node.rounds.driver import Key, WorkerContext, threads
 from blindmatch.node.rounds.hits.codec import OpenRequest, PrepareRequest
-from blindmatch.node.rounds.hits.sender import HitsSending
-from blindmatch.node.rounds.inputs import check_rates, edge_context, exchanged, state_rates
-from blindmatch.node.rounds.retention import thin_out
+from blindmatch.node.rounds.hits.sender import HitsSendingEdge
+from blindmatch.node.rounds.inputs import check_rates, compile_edge, edge_context, state_rates
+from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.standing.codec import DeltaOpening
-from blindmatch.node.rounds.standing.sender import DeltaSending, OpeningSending
+from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.round_files import RoundFiles
@@ -45,10 +45,10 @@ _LEAST_SHARE = 2
 
 
 _KINDS: Mapping[Disclosure, type[SendingEdge[Any]]] = {
-    Disclosure.HITS: HitsSending,
-    Disclosure.HITS_FACTS: HitsSending,
-    Disclosure.COUNT: NumberSending,
-    Disclosure.SUM: NumberSending,
+    Disclosure.HITS: HitsSendingEdge,
+    Disclosure.HITS_FACTS: HitsSendingEdge,
+    Disclosure.COUNT: AggregateSendingEdge,
+    Disclosure.SUM: AggregateSendingEdge,
 }
 """The kind of edge that a disclosure needs."""
 
@@ -65,7 +65,7 @@ class _Begun(NamedTuple):
     delta: DeltaRow | None = None
 
 
-class Sending:
+class InboundEdges:
     """All edges on which this node is the sender and somebody is at work."""
 
     def __init__(self, node: Node, *, metrics: Metrics, limits: Limits = LIMITS) -> None:
@@ -79,9 +79,9 @@ class Sending:
         self._log = logger(agency=node.agency)
 
     @property
-    def means(self) -> Means:
+    def means(self) -> WorkerContext:
         """What the work is done with: one pool of threads serves the whole server."""
-        return Means(pool=self._pool, engine=self._engine, limits=self._limits)
+        return WorkerContext(pool=self._pool, engine=self._engine, limits=self._limits)
 
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
         """Go on with an edge whose rates were exchanged; its table is being prepared when this returns.
@@ -118,7 +118,7 @@ class Sending:
             await asyncio.to_thread(self._check_epoch, row)
             check_running(row, opening.agreement)
             kind = await asyncio.to_thread(self._kind, row, agreement)
-            if kind is not DeltaSending:
+            if kind is not DeltaSendingEdge:
                 raise PeerError(PeerCode.WRONG_STATE, "this round of this edge goes by other steps")
             edge = self._edges.get(key)
             if edge is None:
@@ -241,7 +241,9 @@ class Sending:
             raise PeerError(PeerCode.WRONG_STATE, "the rates of this edge were not exchanged to the end")
         key = agreement.party(caller.agency).identity_key
         kind = _KINDS[agreement.edge(row.edge).disclosure]
-        kind.commitment_kind.check(opening.commitment, key, Role.RECEIVER, exchanged(agreement, row).context)
+        kind.commitment_kind.check(
+            opening.commitment, key, Role.RECEIVER, compile_edge(agreement, row).context
+        )
 
     def _answer(self, agreement: Agreement, row: EdgeRow) -> Signed:
         """Our statement, kept before it is sent."""
@@ -249,7 +251,7 @@ class Sending:
         signed = state_rates(node, node.keys.identity, agreement, row, answers=row.receiver_rates)
         node.store.keep_rates(*key, Role.SENDER, signed)
         try:
-            exchanged(agreement, node.store.edge(*key))
+            compile_edge(agreement, node.store.edge(*key))
         except AgreementError as error:
             # No key is specific enough: the receiver finds the same from the two statements, and so ends the round.
             node.store.fail(*key, code="agreement", reason=error.message[:400])
@@ -260,7 +262,11 @@ class Sending:
         """The kind of edge that a round needs."""
         edge = agreement.edge(row.edge)
         if standing.stands(agreement, edge):
-            return DeltaSending if self._node.store.find_delta(row.round_id, row.edge) else OpeningSending
+            return (
+                DeltaSendingEdge
+                if self._node.store.find_delta(row.round_id, row.edge)
+                else OpeningSendingEdge
+            )
         return _KINDS[edge.disclosure]
 
     def _start(self, caller: Caller, agreement: Agreement, request: PrepareRequest) -> EdgeRow:
@@ -328,7 +334,7 @@ class Sending:
 
     def _store_edge(self, caller: Caller, agreement: Agreement, begun: "_Begun") -> EdgeRow:
         node, edge, collection = self._node, agreement.edge(begun.header.edge), begun.collection
-        thin_out(self._node, begun.agreement_id, edge.id, Role.SENDER.value, self._edges)
+        evict_oldest(self._node, begun.agreement_id, edge.id, Role.SENDER.value, self._edges)
         now = int(node.clock())
         row = EdgeRow(
             round_id=begun.header.round_id,

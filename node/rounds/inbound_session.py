@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Generic, Unpack
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import AnyKept, Means, Result, Work, retrieve
+from blindmatch.node.rounds.driver import AnyKept, Result, SessionDriver, WorkerContext, retrieve
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
@@ -22,7 +22,7 @@ _HEARTBEAT_SECONDS = 5.0
 """Progress is sent at least this often, so that the caller can tell slow from gone."""
 
 
-class Served(Work[AnyKept], Generic[AnyKept]):
+class InboundSession(SessionDriver[AnyKept], Generic[AnyKept]):
     """One comparison of one round, held by the server. `row.peer` is the agency that works on it.
 
     Args:
@@ -40,7 +40,7 @@ class Served(Work[AnyKept], Generic[AnyKept]):
         *,
         metrics: Metrics,
         gone: "Callable[[Any], None]",
-        **means: Unpack[Means],
+        **means: Unpack[WorkerContext],
     ) -> None:
         super().__init__(node, row, agreement, **means)
         self._metrics = metrics

@@ -37,7 +37,7 @@ from blindmatch.protocol.transcript import Signed, Signer, digest
 
 
 @dataclass(frozen=True)
-class Exchanged:
+class CompiledEdge:
     """Both sides' statements of rates, verified, and what both compile from them."""
 
     context: EdgeContext
@@ -58,7 +58,7 @@ class Exchanged:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class EdgeInputs:
     """One side of one edge, ready for a session."""
 
     compiled: CompiledKeys
@@ -152,7 +152,7 @@ def _rates(agreement: Agreement, said: RatesStatement) -> Rates:
     return Rates.decode(said.rates, load_schema(agreement.schema))
 
 
-def exchanged(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None = None) -> Exchanged:
+def compile_edge(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None = None) -> CompiledEdge:
     """Compile the round's keys from both statements that the store holds.
 
     Args:
@@ -174,13 +174,13 @@ def exchanged(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None 
 
 
 @lru_cache(maxsize=8)
-def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed) -> Exchanged:
+def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed) -> CompiledEdge:
     return _agreed_on(agreement, context, (receiver, sender), None)
 
 
 def _agreed_on(
     agreement: Agreement, context: EdgeContext, signed: tuple[Signed, Signed], compiled: CompiledKeys | None
-) -> Exchanged:
+) -> CompiledEdge:
     receiver, sender = signed
     edge = agreement.edge(context.edge)
     ours = _read(agreement, context, Role.RECEIVER, receiver, None)
@@ -200,7 +200,9 @@ def _agreed_on(
         if edge.disclosure is Disclosure.SUM
         else theirs.records * sender_tokens,
     )
-    return Exchanged(context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates)
+    return CompiledEdge(
+        context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates
+    )
 
 
 FactsOrder = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
@@ -211,16 +213,16 @@ def _as_it_is(records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return records
 
 
-def prepare(
+def prepare_inputs(
     node: Node,
     agreement: Agreement,
     row: EdgeRow,
-    agreed: Exchanged,
+    agreed: CompiledEdge,
     allocate: AllocateRows = in_memory,
     *,
     raw: bool = False,
     order: FactsOrder | None = None,
-) -> Prepared:
+) -> EdgeInputs:
     """Tokens and elements of this node's side; on the sender's side each token once, and the facts with it.
 
     Args:
@@ -263,4 +265,4 @@ def prepare(
             edge.fact_bytes,
             in_order=order or _as_it_is,
         )
-    return Prepared(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)
+    return EdgeInputs(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)

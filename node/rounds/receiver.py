@@ -12,11 +12,18 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import EdgeWork, Means, Session
+from blindmatch.node.rounds.driver import EdgeDriver, Session, WorkerContext
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.node.rounds.inputs import Exchanged, Prepared, check_rates, context_of, exchanged, state_rates
+from blindmatch.node.rounds.inputs import (
+    CompiledEdge,
+    EdgeInputs,
+    check_rates,
+    compile_edge,
+    context_of,
+    state_rates,
+)
 from blindmatch.node.storage.audit_log import AuditEvent
-from blindmatch.node.storage.store import Also, EdgeRow
+from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import (
@@ -28,7 +35,7 @@ from blindmatch.protocol.errors import (
     SequenceError,
 )
 from blindmatch.protocol.session.messages import Header, Receipt
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.transcript import Signed
 
@@ -59,7 +66,7 @@ class ReceivingSession(Session, Protocol):
 Live = TypeVar("Live", bound=ReceivingSession)
 
 
-class ReceivingEdge(EdgeWork[Live], Generic[Live]):
+class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
     """One edge on which this node is the receiver. What a disclosure adds: `_start`, `drive`, `progress`, `salvage`.
 
     Args:
@@ -81,7 +88,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         *,
         progress: Progress,
         silent: Callable[[], None],
-        **means: Unpack[Means],
+        **means: Unpack[WorkerContext],
     ) -> None:
         super().__init__(node, row, agreement, **means)
         self.sent = 0
@@ -90,8 +97,8 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         self._edge = agreement.edge(row.edge)
         self._progress = progress
         self._silent = silent
-        self._agreed: Exchanged | None = None
-        self._made: Prepared | None = None
+        self._agreed: CompiledEdge | None = None
+        self._made: EdgeInputs | None = None
 
     @property
     def built(self) -> bool:
@@ -111,7 +118,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         """Another value whenever the edge gets further."""
 
     @abstractmethod
-    def _start(self, terms: Terms) -> Live:
+    def _start(self, terms: SessionTerms) -> Live:
         """The session, new or restored."""
 
     @abstractmethod
@@ -147,7 +154,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
                 header, theirs = convert.read_prepare_reply(reply)
                 self._check(header)
             await self._in_pool(self._keep, Role.SENDER, theirs)
-        self._agreed = await self._in_pool(exchanged, self._agreement, self.row)
+        self._agreed = await self._in_pool(compile_edge, self._agreement, self.row)
 
     def _state(self) -> Signed:
         node = self._node
@@ -163,7 +170,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         self.row = self._node.store.edge(*self.key)
 
     @property
-    def agreed(self) -> Exchanged:
+    def agreed(self) -> CompiledEdge:
         """What both sides compiled, once `introduce` has."""
         if self._agreed is None:
             raise SequenceError("the edge's rates were not exchanged")
@@ -276,7 +283,7 @@ class ReceivingEdge(EdgeWork[Live], Generic[Live]):
         self._files.erase()
         self._closed()
 
-    def _closing(self, _session: Live, _receipt: Receipt) -> Also | None:
+    def _closing(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
         """What is stored together with the receipt."""
         return None
 

@@ -20,7 +20,7 @@ _OTHER_SIDE = {"sender": "receiver", "member": "collector"}
 """What the other side of a role is called in the log; those who run a round have senders."""
 
 
-def sweep(node: Node) -> None:
+def purge_expired(node: Node) -> None:
     """Erase expired leads and numbers, working files of edges that have ended, and edges whose receiver has vanished.
 
     Raises:
@@ -56,7 +56,7 @@ def give_up(node: Node, row: EdgeRow, reason: str) -> None:
     RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
 
 
-def thin_out(
+def evict_oldest(
     node: Node, agreement_id: bytes, name: str, role: str, at_work: Container[tuple[bytes, str]]
 ) -> None:
     """Make room for one more round of a comparison that others run: each that waits keeps tables on our disk.

@@ -12,21 +12,21 @@ from typing import Any
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.exchange import gather
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.disclosures import kind_of
-from blindmatch.node.rounds.driver import Means, threads
+from blindmatch.node.rounds.driver import WorkerContext, threads
 from blindmatch.node.rounds.edge_task import EdgeOutcome, Waiting, answered, outcome_of, run_edge, words_of
 from blindmatch.node.rounds.inputs import context_of
 from blindmatch.node.rounds.receiver import Progress, ReceivingEdge
-from blindmatch.node.rounds.retention import give_up, sweep
-from blindmatch.node.rounds.slots import Turns
+from blindmatch.node.rounds.retention import give_up, purge_expired
+from blindmatch.node.rounds.slots import Slots
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
-from blindmatch.node.rounds.threshold.collector import CollectingWork
-from blindmatch.node.rounds.threshold.member import NearDoor
-from blindmatch.node.rounds.threshold.members import Door
+from blindmatch.node.rounds.threshold.collector import CollectorDriver
+from blindmatch.node.rounds.threshold.member import LocalMember
+from blindmatch.node.rounds.threshold.members import MemberNode
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
@@ -43,8 +43,8 @@ from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.session.messages import ROUND_BYTES
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.standing import read_receipt
-from blindmatch.protocol.threshold import ReceiptTerms as CircleReceipt
-from blindmatch.protocol.threshold import Role as Circle
+from blindmatch.protocol.threshold import ThresholdReceiptTerms as CircleReceipt
+from blindmatch.protocol.threshold import ThresholdRole as Circle
 
 _RUN = (Role.RECEIVER.value, Circle.COLLECTOR.value)
 """Roles in which a node runs a round; in the others it waits to be called."""
@@ -125,7 +125,7 @@ async def run_round(
     # A party that signed while we could not be reached: its signature is fetched now. What is missing still is said below.
     held, _ = await gather(node, held, connector(node))
     agreement = held.agreement
-    await asyncio.to_thread(sweep, node)
+    await asyncio.to_thread(purge_expired, node)
     if resume_round is None:
         round_id, wanted = os.urandom(ROUND_BYTES), _wanted(node, agreement, edges)
         begun = await asyncio.to_thread(_begin, node, held, round_id, wanted, full=full)
@@ -134,7 +134,7 @@ async def run_round(
             resume_round,
             await asyncio.to_thread(_again, node, agreement_id, resume_round, edges),
         )
-    turns = Turns(EDGES_AT_ONCE)
+    turns = Slots(EDGES_AT_ONCE)
     with closing(open_engine(node.settings)) as engine, threads(node.settings, engine) as pool:
 
         async def one(start: EdgeRow | EdgeOutcome) -> EdgeOutcome:
@@ -156,7 +156,7 @@ async def run_round(
                     progress=report,
                     # When the next edge begins shall not depend on how long a lookup takes.
                     silent=turn.give,
-                    means=Means(pool=pool, engine=engine, limits=limits),
+                    means=WorkerContext(pool=pool, engine=engine, limits=limits),
                 )
                 return await run_edge(node, edge, turn, wait_seconds, waiting)
             finally:
@@ -173,17 +173,17 @@ def _work(
     *,
     progress: Progress,
     silent: Callable[[], None],
-    means: Means,
-) -> ReceivingEdge[Any] | CollectingWork:
+    means: WorkerContext,
+) -> ReceivingEdge[Any] | CollectorDriver:
     """What works on one row."""
     if row.role == Role.RECEIVER.value:
         kind = kind_of(node, agreement, row)
         return kind(node, row, agreement, progress=progress, silent=silent, **means)
 
-    def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[Door] | None:
-        return NearDoor.opened(node, agreement, of, **means) if member == node.agency else None
+    def own(of: EdgeRow, member: str) -> AbstractAsyncContextManager[MemberNode] | None:
+        return LocalMember.opened(node, agreement, of, **means) if member == node.agency else None
 
-    return CollectingWork(node, row, agreement, progress=progress, own=own, **means)
+    return CollectorDriver(node, row, agreement, progress=progress, own=own, **means)
 
 
 def abandon(node: Node, round_id: bytes) -> int:
@@ -208,7 +208,7 @@ def _silent(_edge: str, _step: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-def _admit(node: Node, agreement_id: bytes) -> Held:
+def _admit(node: Node, agreement_id: bytes) -> StoredAgreement:
     """The agreement; each edge's own budget is looked at when it begins."""
     held = registry.find(node, agreement_id)
     if not _runs(node, held.agreement):
@@ -249,7 +249,7 @@ def _wanted(node: Node, agreement: Agreement, edges: Sequence[str] | None) -> li
 
 
 def _begin(
-    node: Node, held: Held, round_id: bytes, wanted: Sequence[str], *, full: bool
+    node: Node, held: StoredAgreement, round_id: bytes, wanted: Sequence[str], *, full: bool
 ) -> list[EdgeRow | EdgeOutcome]:
     """Store every edge with its seed before anything is sent; one that may not begin is reported, not raised."""
     begun: list[EdgeRow | EdgeOutcome] = []
@@ -285,7 +285,7 @@ def _begin(
     return begun
 
 
-def _epoch(node: Node, held: Held, name: str, *, full: bool) -> EpochRow | None:
+def _epoch(node: Node, held: StoredAgreement, name: str, *, full: bool) -> EpochRow | None:
     """The epoch that a new round goes on with, or None for one that compares everything."""
     edge = held.agreement.comparison(name)
     if not isinstance(edge, Edge) or not standing.stands(held.agreement, edge):
@@ -303,7 +303,7 @@ def _other_side(comparison: Edge | Threshold) -> str:
     return f"{len(comparison.members)} members"
 
 
-def _row(node: Node, held: Held, round_id: bytes, name: str) -> EdgeRow:
+def _row(node: Node, held: StoredAgreement, round_id: bytes, name: str) -> EdgeRow:
     """A new row, as this node runs it."""
     comparison = held.agreement.comparison(name)
     collecting = isinstance(comparison, Threshold)

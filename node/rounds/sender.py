@@ -4,10 +4,10 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator
 from typing import Generic, Protocol, TypeVar
 
-from blindmatch.node.rounds.driver import EdgeWork, Session
-from blindmatch.node.rounds.inbound_session import Served
-from blindmatch.node.rounds.inputs import Exchanged, exchanged
-from blindmatch.node.storage.store import Also, EdgeRow
+from blindmatch.node.rounds.driver import EdgeDriver, Session
+from blindmatch.node.rounds.inbound_session import InboundSession
+from blindmatch.node.rounds.inputs import CompiledEdge, compile_edge
+from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.transcript import Signed
@@ -23,7 +23,7 @@ class SendingSession(Session, Protocol):
 Live = TypeVar("Live", bound=SendingSession)
 
 
-class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
+class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
     """One edge of one round, held by the server while a receiver works on it. What a disclosure adds: `_start`, and its steps."""
 
     commitment_kind: type[Commitment] = Commitment
@@ -81,7 +81,7 @@ class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
     def _ready(self, _session: Live) -> None:
         """What is left to prepare once we can commit."""
 
-    def _closing(self, _session: Live, _receipt: Receipt) -> Also | None:
+    def _closing(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
         """What is stored together with the receipt."""
         return None
 
@@ -100,8 +100,8 @@ class SendingEdge(Served[Live], EdgeWork[Live], Generic[Live]):
         await self._alone(self._save)
 
     def _made(self, row: EdgeRow) -> Live:
-        return self._start(row, exchanged(self._agreement, row))
+        return self._start(row, compile_edge(self._agreement, row))
 
     @abstractmethod
-    def _start(self, row: EdgeRow, agreed: Exchanged) -> Live:
+    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Live:
         """The session, new or restored."""

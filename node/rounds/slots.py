@@ -12,18 +12,18 @@ STALL_SECONDS = 30.0
 """Without a chunk of work for so long, an edge's turn goes to the next; the edge itself goes on."""
 
 
-class Turns:
+class Slots:
     """So many edges at a time."""
 
     def __init__(self, at_once: int) -> None:
         self._free = asyncio.Semaphore(at_once)
 
-    def turn(self) -> "Turn":
+    def turn(self) -> "Slot":
         """One edge's part in it, not taken yet."""
-        return Turn(self._free)
+        return Slot(self._free)
 
 
-class Turn:
+class Slot:
     """One edge's turn: taken or not. In the event loop only."""
 
     def __init__(self, free: asyncio.Semaphore) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.threshold import Role as Circle
+from blindmatch.protocol.threshold import ThresholdRole as Circle
 
 WAITING = "waiting"
 STOPPED = "stopped"
@@ -81,7 +81,7 @@ def of_everything(node: Node) -> list[EdgeView]:
     return [_view(row, held[row.agreement_id]) for row in rows]
 
 
-def _whole(node: Node, held: Held, rows: Iterable[EdgeRow]) -> list[EdgeView]:
+def _whole(node: Node, held: StoredAgreement, rows: Iterable[EdgeRow]) -> list[EdgeView]:
     """Rows of one round as they are; of the agreement's other comparisons the newest round of another receiver."""
     inside = {row.edge: row for row in rows}
     newest: dict[str, EdgeRow] = {}
@@ -97,7 +97,7 @@ def _whole(node: Node, held: Held, rows: Iterable[EdgeRow]) -> list[EdgeView]:
     return views + [_view(row, held) for row in rows_by_name.values()]
 
 
-def _view(row: EdgeRow, held: Held) -> EdgeView:
+def _view(row: EdgeRow, held: StoredAgreement) -> EdgeView:
     state, code, reason = row.state, row.code, row.reason
     if row.running and held.left:
         state = row.state if row.state in _ANSWERED else STOPPED
@@ -122,7 +122,7 @@ def _view(row: EdgeRow, held: Held) -> EdgeView:
     )
 
 
-def _without_row(agency: str, held: Held, each: Edge | Threshold) -> EdgeView:
+def _without_row(agency: str, held: StoredAgreement, each: Edge | Threshold) -> EdgeView:
     if isinstance(each, Edge):
         receiver, sender = each.receiver.agency, each.sender.agency
         role, peer = {receiver: ("receiver", sender), sender: ("sender", receiver)}.get(

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from blindmatch.node.storage.config import check_agency
 from blindmatch.node.storage.files import write_atomically
-from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, unwrap, wrap
+from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, decrypt, encrypt
 from blindmatch.node.storage.sealing import Sealer
 from blindmatch.protocol.errors import KeysError
 from blindmatch.protocol.transcript import Ed25519Signer
@@ -132,7 +132,7 @@ class KeyRing:
             "agency": agency,
             "identity_public": public.identity.hex(),
             "certificate_key": public.certificate_key.hex(),
-            "master": wrap(master, passphrase, _context(agency, "master"), scrypt_n=scrypt_n),
+            "master": encrypt(master, passphrase, _context(agency, "master"), scrypt_n=scrypt_n),
             "identity": sealer.seal(identity.private_bytes_raw(), _context(agency, "identity")).hex(),
             "tls": sealer.seal(_tls_der(tls), _context(agency, "tls")).hex(),
         }
@@ -148,7 +148,7 @@ class KeyRing:
         """
         content = _load(path)
         public = _public(content, path)
-        master = unwrap(_section(content, "master", path), passphrase, _context(public.agency, "master"))
+        master = decrypt(_section(content, "master", path), passphrase, _context(public.agency, "master"))
         sealer = Sealer(master).derive("keys")
         identity_raw = sealer.open(_hex(content, "identity", path), _context(public.agency, "identity"))
         tls_der = sealer.open(_hex(content, "tls", path), _context(public.agency, "tls"))
@@ -171,8 +171,8 @@ def change_passphrase(path: Path, old: str, new: str, *, scrypt_n: int = SCRYPT_
     KeyRing.open(path, old)  # the whole file must be sound before it is rewritten
     content = _load(path)
     context = _context(_public(content, path).agency, "master")
-    master = unwrap(_section(content, "master", path), old, context)
-    _store(path, {**content, "master": wrap(master, new, context, scrypt_n=scrypt_n)})
+    master = decrypt(_section(content, "master", path), old, context)
+    _store(path, {**content, "master": encrypt(master, new, context, scrypt_n=scrypt_n)})
 
 
 def _context(agency: str, part: str) -> str:

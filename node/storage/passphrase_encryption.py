@@ -20,7 +20,7 @@ _R, _P, _SALT_BYTES = 8, 1, 16
 _MAX_N = 2**20
 
 
-def wrap(secret: bytes, passphrase: str, context: str, *, scrypt_n: int = SCRYPT_N) -> dict[str, Any]:
+def encrypt(secret: bytes, passphrase: str, context: str, *, scrypt_n: int = SCRYPT_N) -> dict[str, Any]:
     """Seal `secret` under `passphrase`; the result is JSON-ready and opens with `unwrap`.
 
     Raises:
@@ -33,7 +33,7 @@ def wrap(secret: bytes, passphrase: str, context: str, *, scrypt_n: int = SCRYPT
     return {"kdf": "scrypt", "n": scrypt_n, "r": _R, "p": _P, "salt": salt.hex(), "sealed": sealed.hex()}
 
 
-def unwrap(wrapped: Mapping[str, Any], passphrase: str, context: str) -> bytes:
+def decrypt(wrapped: Mapping[str, Any], passphrase: str, context: str) -> bytes:
     """Open what `wrap` made for the same context.
 
     Raises:

@@ -32,7 +32,7 @@ _NOTHING_CAME = "the call ended before its message had come"
 
 
 @dataclass
-class Surroundings:
+class GateConfig:
     """What the gate needs of its node."""
 
     agency: str
@@ -53,7 +53,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
     be checked before its first message is read.
     """
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: GateConfig) -> None:
         self._around = surroundings
         self._log = logger(agency=surroundings.agency)
         self._active = 0
@@ -150,7 +150,7 @@ class _Call:
     """One call behind the gate: bytes to messages and back, sizes and idle time watched."""
 
     def __init__(
-        self, around: Surroundings, method: str, handler: Any, context: Any, who: Caller, *, idle: float
+        self, around: GateConfig, method: str, handler: Any, context: Any, who: Caller, *, idle: float
     ) -> None:
         self._around = around
         self._method = method
@@ -162,7 +162,7 @@ class _Call:
         """Whether a message has come."""
 
     async def run(self) -> None:
-        handler, context = self._handler, _Inner(self._context, self._who, self._send)
+        handler, context = self._handler, _CallerContext(self._context, self._who, self._send)
         if handler.request_streaming:
             first: Any = self._requests()
         else:
@@ -219,7 +219,7 @@ class _Call:
             self._around.wire.record(direction, self._who.agency, self._method, kind, data)
 
 
-class _Inner:
+class _CallerContext:
     """The context that a service sees: who calls is known, and what it writes passes the gate."""
 
     def __init__(self, context: Any, who: Caller, send: Callable[[Message], Awaitable[None]]) -> None:

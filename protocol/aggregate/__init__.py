@@ -23,17 +23,17 @@ have blinded and the receiver has shuffled, and only what its gate lets through 
 `receiver` and `sender` the flow; `protocol.count` and `protocol.sum` the two constructions.
 """
 
-from blindmatch.protocol.aggregate.disclosure_control import Band, NumberTerms, let_through
-from blindmatch.protocol.aggregate.messages import COPIES, Brought, Layout, RowsChunk, Shape
-from blindmatch.protocol.aggregate.receiver import NumberReceiver
-from blindmatch.protocol.aggregate.sender import NumberSender
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout, RowsChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.statements import (
     NO_PROOF,
     OUTCOME_TYPE,
     REPORT_TYPE,
-    NumberCommitment,
-    Outcome,
-    Report,
+    AggregateCommitment,
+    AggregateOutcome,
+    AggregateReport,
 )
 from blindmatch.protocol.aggregate.transitions import TRANSITIONS
 
@@ -43,16 +43,16 @@ __all__ = [
     "OUTCOME_TYPE",
     "REPORT_TYPE",
     "TRANSITIONS",
+    "AggregateCommitment",
+    "AggregateInputs",
+    "AggregateOutcome",
+    "AggregateReceiver",
+    "AggregateReport",
+    "AggregateSender",
+    "AggregateShape",
+    "AggregateTerms",
     "Band",
-    "Brought",
     "Layout",
-    "NumberCommitment",
-    "NumberReceiver",
-    "NumberSender",
-    "NumberTerms",
-    "Outcome",
-    "Report",
     "RowsChunk",
-    "Shape",
-    "let_through",
+    "permitted_band",
 ]

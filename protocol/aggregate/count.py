@@ -16,13 +16,13 @@ from typing import Unpack
 import numpy as np
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate.disclosure_control import Band, NumberTerms, let_through
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import Brought, Layout, Shape
-from blindmatch.protocol.aggregate.receiver import NumberReceiver
-from blindmatch.protocol.aggregate.sender import NumberSender
+from blindmatch.protocol.aggregate.messages import AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
-from blindmatch.protocol.aggregate.statements import Outcome
+from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
@@ -30,7 +30,7 @@ from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES, Limits
 from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 
 
 def block_rows(group: int, limits: Limits) -> int:
@@ -38,7 +38,7 @@ def block_rows(group: int, limits: Limits) -> int:
     return max(1, limits.chunk_elements // group) * group
 
 
-def layouts(shape: Shape, limits: Limits) -> tuple[Layout, Layout, Layout]:
+def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layout]:
     """The receiver's points, the sender's points, and the masked tags."""
     rows = limits.chunk_elements
     return (
@@ -48,11 +48,15 @@ def layouts(shape: Shape, limits: Limits) -> tuple[Layout, Layout, Layout]:
     )
 
 
-class CountReceiver(NumberReceiver):
+class CountReceiver(AggregateReceiver):
     """See `NumberReceiver`; `brought.group` is the elements of a record."""
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         if brought.values is not None or (brought.copies > 1 and brought.copy_of is None):
             raise SequenceError("a count takes elements with their copies, and no values")
@@ -72,7 +76,7 @@ class CountReceiver(NumberReceiver):
         said = self._read_outcome(self.outcome())
         return said.band if said.told else None
 
-    def _lay(self, shape: Shape) -> tuple[Layout, Layout, Layout]:
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
@@ -124,11 +128,15 @@ class CountReceiver(NumberReceiver):
         return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
 
 
-class CountSender(NumberSender):
+class CountSender(AggregateSender):
     """See `NumberSender`; each element stands there once."""
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
             raise SequenceError("the sender of a count brings single elements")
@@ -138,7 +146,7 @@ class CountSender(NumberSender):
         self._secrets = (self._key,)
         self._check_restored()
 
-    def _lay(self, shape: Shape) -> tuple[Layout, Layout, Layout]:
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
@@ -161,12 +169,12 @@ class CountSender(NumberSender):
             raise PeerError(PeerCode.BAD_TAGS, "the masked tags do not strictly increase")
         masked[span] = rows
 
-    def _tally(self) -> Outcome:
+    def _tally(self) -> AggregateOutcome:
         places, _ = lookup.find(self._array("tags"), self._array(MASKED))
         matches = np.zeros(self._at.peer_elements // self._at.peer_group, dtype=np.bool_)
         matches[places // self._at.peer_group] = True
-        band = let_through(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
+        band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
         transcript = self._transcript()
         if band is None:
-            return Outcome(told=False, transcript=transcript)
-        return Outcome(told=True, band=band, transcript=transcript)
+            return AggregateOutcome(told=False, transcript=transcript)
+        return AggregateOutcome(told=True, band=band, transcript=transcript)

@@ -7,7 +7,7 @@ from blindmatch.protocol.limits import LIMITS
 
 
 @dataclass(frozen=True)
-class NumberTerms:
+class AggregateTerms:
     """What an edge's agreement says of its number.
 
     Args:
@@ -21,7 +21,7 @@ class NumberTerms:
     record: int = 0
 
     @classmethod
-    def of(cls, edge: Edge, record: int = 0) -> "NumberTerms":
+    def of(cls, edge: Edge, record: int = 0) -> "AggregateTerms":
         """Of an agreement's edge that discloses a number."""
         return cls(edge.minimum_count, edge.band, record if edge.disclosure is Disclosure.COUNT else 0)
 
@@ -42,7 +42,7 @@ class Band:
 WITHHELD = Band(0, 0)
 
 
-def let_through(disclosure: Disclosure, matched: int, terms: NumberTerms) -> Band | None:
+def permitted_band(disclosure: Disclosure, matched: int, terms: AggregateTerms) -> Band | None:
     """What may be told of an exact number of matches: None below the minimum; the band of a count; nothing but yes for a sum."""
     if matched < terms.minimum_count:
         return None
@@ -51,12 +51,12 @@ def let_through(disclosure: Disclosure, matched: int, terms: NumberTerms) -> Ban
     return band_of(matched, terms)
 
 
-def band_of(count: int, terms: NumberTerms) -> Band:
+def band_of(count: int, terms: AggregateTerms) -> Band:
     """The band of a count that reaches the minimum; the lowest one begins there."""
     low = count // terms.band * terms.band
     return Band(max(low, terms.minimum_count), low + terms.band - 1)
 
 
-def possible(said: Band, terms: NumberTerms, most: int) -> bool:
+def possible(said: Band, terms: AggregateTerms, most: int) -> bool:
     """Whether a band is one that an honest sender says, with at most `most` matches possible."""
     return terms.minimum_count <= said.low <= most and said == band_of(said.low, terms)

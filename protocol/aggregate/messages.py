@@ -18,7 +18,7 @@ ROW_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Brought:
+class AggregateInputs:
     """What one side brings to a number.
 
     Args:
@@ -52,7 +52,7 @@ class Brought:
 
 
 @dataclass(frozen=True)
-class Shape:
+class AggregateShape:
     """What both commitments say together."""
 
     receiver_elements: int

@@ -6,21 +6,21 @@ from typing import Unpack
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.aggregate.disclosure_control import NumberTerms
-from blindmatch.protocol.aggregate.messages import Brought, Layout, RowsChunk
-from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, NumberSession, most_digests
-from blindmatch.protocol.aggregate.statements import Outcome
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateInputs, Layout, RowsChunk
+from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, AggregateSession, most_digests
+from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Receipt
-from blindmatch.protocol.session.session import NONE, Terms, check_repeat, damaged, leading
+from blindmatch.protocol.session.session import NONE, SessionTerms, check_repeat, leading, workspace_damaged
 from blindmatch.protocol.session.statements import RECEIPT_TYPE
 from blindmatch.protocol.session.states import Event, Role, State
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
 
 
-class NumberReceiver(NumberSession):
+class AggregateReceiver(AggregateSession):
     """Blinds its elements, masks and shuffles the sender's, and learns the outcome.
 
     Args:
@@ -34,7 +34,11 @@ class NumberReceiver(NumberSession):
     """
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         super().__init__(Role.RECEIVER, context, number, brought, **terms)
         places = most_digests(self._at.elements, self._chunk_rows())
@@ -116,7 +120,7 @@ class NumberReceiver(NumberSession):
                 raise SequenceError(f"chunk {index} has not been received; {self.next_points} is next")
             rows = self._array(RETURNED)[self._layout(RETURNED).place(index)[1]].copy()
             if chunk_digest(RETURNED, index, rows) != self._array("returned_digests")[index].tobytes():
-                raise damaged()
+                raise workspace_damaged()
             self._mask(index, rows)
             self._masked[index] = True
 
@@ -203,11 +207,11 @@ class NumberReceiver(NumberSession):
     def _receipt_payload(self) -> bytes:
         payload = self._receipt_terms(self._at.opened_at, self._at.closed_at).payload(self._context)
         if self._at.receipt not in (NONE, digest(payload)):
-            raise damaged()
+            raise workspace_damaged()
         return payload
 
-    def _read_outcome(self, signed: Signed) -> Outcome:
-        return Outcome.check(
+    def _read_outcome(self, signed: Signed) -> AggregateOutcome:
+        return AggregateOutcome.check(
             signed, self._peer_key, self._context, self._number, most=self._at.elements // self._brought.group
         )
 

@@ -5,21 +5,21 @@ from typing import Unpack
 
 import numpy as np
 
-from blindmatch.protocol.aggregate.disclosure_control import NumberTerms
-from blindmatch.protocol.aggregate.messages import Brought, RowsChunk
-from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, NumberSession
-from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE, Outcome
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateInputs, RowsChunk
+from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, AggregateSession
+from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE, AggregateOutcome
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices, Receipt
-from blindmatch.protocol.session.session import NONE, Terms, check_order, check_repeat
+from blindmatch.protocol.session.session import NONE, SessionTerms, check_order, check_repeat
 from blindmatch.protocol.session.statements import RECEIPT_TYPE, ReceiptTerms
 from blindmatch.protocol.session.states import Event, Role, State
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
 
 
-class NumberSender(NumberSession):
+class AggregateSender(AggregateSession):
     """Blinds its elements, counts what matches among the masked ones, and releases the outcome.
 
     Args:
@@ -33,7 +33,11 @@ class NumberSender(NumberSession):
     """
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         super().__init__(Role.SENDER, context, number, brought, **terms)
         self._shapes["returned_digests"] = (self._chunks, DIGEST_BYTES)
@@ -142,5 +146,5 @@ class NumberSender(NumberSession):
         """Check and keep a chunk of masked tags."""
 
     @abstractmethod
-    def _tally(self) -> Outcome:
+    def _tally(self) -> AggregateOutcome:
         """What may be told."""

@@ -6,16 +6,23 @@ from typing import ClassVar, Unpack
 
 import numpy as np
 
-from blindmatch.protocol.aggregate.disclosure_control import NumberTerms
-from blindmatch.protocol.aggregate.messages import COPIES, Brought, Layout, RowsChunk, Shape
-from blindmatch.protocol.aggregate.statements import NO_POINT, NO_PROOF, NumberCommitment, Outcome
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout, RowsChunk
+from blindmatch.protocol.aggregate.statements import NO_POINT, NO_PROOF, AggregateCommitment, AggregateOutcome
 from blindmatch.protocol.aggregate.transitions import TRANSITIONS
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
 from blindmatch.protocol.session.checkpoint import Checkpoint
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Header, Indices, chunks_of
-from blindmatch.protocol.session.session import NONE, Session, Terms, check_order, check_size, damaged
+from blindmatch.protocol.session.session import (
+    NONE,
+    Session,
+    SessionTerms,
+    check_order,
+    check_size,
+    workspace_damaged,
+)
 from blindmatch.protocol.session.statements import ReceiptTerms
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import MAC_BYTES
@@ -26,7 +33,7 @@ POINTS, RETURNED, MASKED = "points", "returned", "masked"
 
 
 @dataclass
-class NumberCheckpoint(Checkpoint):
+class AggregateCheckpoint(Checkpoint):
     """See `Checkpoint`; `exchanged` counts chunks of the receiver's points that the sender has taken.
 
     Args:
@@ -47,20 +54,20 @@ class NumberCheckpoint(Checkpoint):
     label: ClassVar[str] = "blindmatch/checkpoint/number/v1"
 
 
-class NumberSession(Session):
+class AggregateSession(Session):
     """One side of an edge that discloses a number. Use the receivers and senders of `protocol.count` and `protocol.sum`."""
 
     transitions = TRANSITIONS
-    checkpoint = NumberCheckpoint
-    _at: NumberCheckpoint
+    checkpoint = AggregateCheckpoint
+    _at: AggregateCheckpoint
 
     def __init__(
         self,
         role: Role,
         context: EdgeContext,
-        number: NumberTerms,
-        brought: Brought,
-        **terms: Unpack[Terms],
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         if terms["elements"] is not brought.elements:
             raise SequenceError("the elements of the terms and of what is brought differ")
@@ -70,7 +77,7 @@ class NumberSession(Session):
         terms.pop("computer", None)
         super().__init__(role, context, **terms)
         self._shapes["inputs"] = (self._chunks, MAC_BYTES)
-        blank = Outcome(told=False).payload(context, number)
+        blank = AggregateOutcome(told=False).payload(context, number)
         self._shapes["outcome"] = (1, SIGNATURE_BYTES + len(blank))
         self._laid: tuple[Layout, Layout, Layout] | None = None
 
@@ -99,7 +106,7 @@ class NumberSession(Session):
         return self._layout(transfer).width
 
     @abstractmethod
-    def _lay(self, shape: Shape) -> tuple[Layout, Layout, Layout]:
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         """The three transfers' layouts."""
 
     def _layout(self, transfer: str) -> Layout:
@@ -107,16 +114,16 @@ class NumberSession(Session):
             ours = (self._at.elements, self._brought.group, self._brought.copies)
             theirs = (self._at.peer_elements, self._at.peer_group, self._at.peer_copies)
             first, second = (ours, theirs) if self._role is Role.RECEIVER else (theirs, ours)
-            self._laid = self._lay(Shape(*first, *second))
+            self._laid = self._lay(AggregateShape(*first, *second))
         return self._laid[(POINTS, RETURNED, MASKED).index(transfer)]
 
     def _share(self) -> tuple[bytes, bytes]:
         """This side's share of the sum's key and the proof that it knows the secret half; nothing for a count."""
         return NO_POINT, NO_PROOF
 
-    def _commitment(self) -> NumberCommitment:
+    def _commitment(self) -> AggregateCommitment:
         share, proof = self._share()
-        return NumberCommitment(
+        return AggregateCommitment(
             role=self._role,
             elements=self._at.elements,
             contents=self._own_contents(),
@@ -130,9 +137,9 @@ class NumberSession(Session):
     def _own_contents(self) -> bytes:
         """32 bytes over what this side commits to."""
 
-    def _read_commitment(self, signed: Signed) -> NumberCommitment:
+    def _read_commitment(self, signed: Signed) -> AggregateCommitment:
         theirs = self._role.other
-        said = NumberCommitment.check(signed, self._peer_key, theirs, self._context)
+        said = AggregateCommitment.check(signed, self._peer_key, theirs, self._context)
         if theirs is Role.RECEIVER and self._number.record not in (0, said.group):
             # Records cut into smaller pieces would each count, and reach the minimum sooner.
             raise PeerError(
@@ -142,7 +149,7 @@ class NumberSession(Session):
         self._at.peer_group, self._at.peer_copies = said.group, said.copies
         return said
 
-    def _check_share(self, said: NumberCommitment) -> None:
+    def _check_share(self, said: AggregateCommitment) -> None:
         """Whether the peer knows the secret half of its share. PeerError: BAD_PROOF, BAD_POINT."""
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
@@ -191,7 +198,7 @@ class NumberSession(Session):
     def _chunk(self, transfer: str, index: int, rows: Bytes2D) -> RowsChunk:
         """A chunk to send, after a look at whether it is what its digest says."""
         if chunk_digest(transfer, index, rows) != self._array(f"{transfer}_digests")[index].tobytes():
-            raise damaged()
+            raise workspace_damaged()
         return RowsChunk(Header(self._context.round_id, self._context.edge, index), rows)
 
     def _keep_digest(self, transfer: str, index: int, seen: bytes) -> None:
@@ -223,7 +230,7 @@ class NumberSession(Session):
         kept = self._array("outcome")[0].tobytes()
         signed = Signed(kept[SIGNATURE_BYTES:], kept[:SIGNATURE_BYTES])
         if digest(signed.signature, signed.payload) != self._at.outcome:
-            raise damaged()
+            raise workspace_damaged()
         return signed
 
     def _wipe(self) -> None:

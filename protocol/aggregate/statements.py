@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from blindmatch.protocol.aggregate import disclosure_control
-from blindmatch.protocol.aggregate.disclosure_control import Band, NumberTerms
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
 from blindmatch.protocol.aggregate.messages import COPIES
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -23,7 +23,7 @@ NO_PROOF = bytes(PROOF_BYTES)
 
 
 @dataclass(frozen=True)
-class NumberCommitment(Commitment):
+class AggregateCommitment(Commitment):
     """What one side fixes before anything else is sent; see `Commitment`.
 
     `contents` is over the receiver's first copy of its points, or over the sender's points and ciphertexts. `public_key` is this
@@ -100,7 +100,7 @@ class NumberCommitment(Commitment):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AggregateOutcome:
     """What the sender releases: the same number of bytes whatever it says.
 
     Args:
@@ -120,7 +120,7 @@ class Outcome:
     share: bytes = NO_POINT
     transcript: bytes = bytes(DIGEST_BYTES)
 
-    def payload(self, context: EdgeContext, terms: NumberTerms) -> bytes:
+    def payload(self, context: EdgeContext, terms: AggregateTerms) -> bytes:
         """The bytes to sign, with type `OUTCOME_TYPE`."""
         return encode(
             OUTCOME_TYPE,
@@ -138,8 +138,8 @@ class Outcome:
 
     @classmethod
     def check(
-        cls, signed: Signed, peer_key: bytes, context: EdgeContext, terms: NumberTerms, *, most: int
-    ) -> "Outcome":
+        cls, signed: Signed, peer_key: bytes, context: EdgeContext, terms: AggregateTerms, *, most: int
+    ) -> "AggregateOutcome":
         """Verify the sender's signature, parse, and compare with the agreement.
 
         Args:
@@ -188,7 +188,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Report:
+class AggregateReport:
     """What a receiver passes on: the sender's outcome by its digest, and how it opened a sum.
 
     Args:
@@ -214,7 +214,7 @@ class Report:
         return encode(REPORT_TYPE, *edge_fields(context), *fields)
 
     @classmethod
-    def check(cls, signed: Signed, key: bytes, context: EdgeContext, outcome: Signed) -> "Report":
+    def check(cls, signed: Signed, key: bytes, context: EdgeContext, outcome: Signed) -> "AggregateReport":
         """Verify the receiver's signature, parse, and hold it against the outcome beside it.
 
         Raises:

@@ -19,15 +19,15 @@ import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.aggregate import elgamal
-from blindmatch.protocol.aggregate.disclosure_control import NumberTerms, let_through
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, permitted_band
 from blindmatch.protocol.aggregate.discrete_log import logarithm
 from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import COPIES, Brought, Layout, Shape
-from blindmatch.protocol.aggregate.receiver import NumberReceiver
-from blindmatch.protocol.aggregate.sender import NumberSender
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
-from blindmatch.protocol.aggregate.statements import NumberCommitment, Outcome
+from blindmatch.protocol.aggregate.statements import AggregateCommitment, AggregateOutcome
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.group import Bytes1D
@@ -36,7 +36,7 @@ from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES, UNIF
 from blindmatch.protocol.oprf import KeyPair, Mode
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import Role
 
 
@@ -45,7 +45,7 @@ def entries(group: int, limits: Limits) -> int:
     return max(1, limits.chunk_elements // group)
 
 
-def layouts(shape: Shape, limits: Limits) -> tuple[Layout, Layout, Layout]:
+def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layout]:
     """The receiver's points, the sender's entries, and these masked."""
     size = shape.sender_group
     rows = shape.sender_elements // size
@@ -56,11 +56,15 @@ def layouts(shape: Shape, limits: Limits) -> tuple[Layout, Layout, Layout]:
     )
 
 
-class SumReceiver(NumberReceiver):
+class SumReceiver(AggregateReceiver):
     """See `NumberReceiver`; each element stands there once."""
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
             raise SequenceError("the receiver of a sum brings single elements")
@@ -95,13 +99,13 @@ class SumReceiver(NumberReceiver):
         nonce = self._expander.scalars("opening/" + chunk_digest("left", 0, said.left).hex(), 0, 1)[0]
         return Opening(total, elgamal.prove_opening(self._half, said.left, nonce))
 
-    def _lay(self, shape: Shape) -> tuple[Layout, Layout, Layout]:
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _share(self) -> tuple[bytes, bytes]:
         return self._half.public.tobytes(), self._proof
 
-    def _check_share(self, said: NumberCommitment) -> None:
+    def _check_share(self, said: AggregateCommitment) -> None:
         if len(said.proof) != PROOF_BYTES or said.public_key == self._half.public.tobytes():
             raise PeerError(PeerCode.BAD_PROOF, "the sender's share of the sum's key is ours")
         elgamal.check_share(said.public_key, said.proof, Role.SENDER, self._context)
@@ -179,7 +183,7 @@ class SumReceiver(NumberReceiver):
 Flags = npt.NDArray[np.bool_]
 
 
-class SumSender(NumberSender):
+class SumSender(AggregateSender):
     """See `NumberSender`; `brought.group` is the elements of an entry, in as many equal stretches as there are copies.
 
     Raises:
@@ -187,7 +191,11 @@ class SumSender(NumberSender):
     """
 
     def __init__(
-        self, context: EdgeContext, number: NumberTerms, brought: Brought, **terms: Unpack[Terms]
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         if brought.values is None or brought.group % brought.copies or brought.copy_of is not None:
             raise SequenceError("the sender of a sum brings entries with values")
@@ -209,7 +217,7 @@ class SumSender(NumberSender):
     def _entries(self) -> int:
         return self._at.elements // self._brought.group
 
-    def _lay(self, shape: Shape) -> tuple[Layout, Layout, Layout]:
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
@@ -218,7 +226,7 @@ class SumSender(NumberSender):
     def _share(self) -> tuple[bytes, bytes]:
         return self._public, self._proof
 
-    def _check_share(self, said: NumberCommitment) -> None:
+    def _check_share(self, said: AggregateCommitment) -> None:
         if said.public_key == self._public:
             raise PeerError(PeerCode.BAD_PROOF, "the receiver's share of the sum's key is ours")
         elgamal.check_share(said.public_key, said.proof, Role.RECEIVER, self._context)
@@ -278,7 +286,7 @@ class SumSender(NumberSender):
         ].reshape(-1, TAG_BYTES)
         self._array("masked_values")[span] = values
 
-    def _tally(self) -> Outcome:
+    def _tally(self) -> AggregateOutcome:
         tags, table, placed = self._array("tags"), self._array("table"), 0
         for order in lookup.in_order(tags):
             table[placed : placed + len(order)] = np.take(tags, order, axis=0)
@@ -289,13 +297,13 @@ class SumSender(NumberSender):
         matches = np.zeros(self._entries, dtype=np.bool_)
         matches[places // self._brought.group] = True
         first, second = self._opened(matches)
-        told = let_through(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
+        told = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
         if not told:
             # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
             uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
             first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
         share, transcript = self._at.peer_key, self._transcript()
-        return Outcome(told=told, left=first, right=second, share=share, transcript=transcript)
+        return AggregateOutcome(told=told, left=first, right=second, share=share, transcript=transcript)
 
     def _opened(self, matches: Flags) -> tuple[bytes, bytes]:
         """The sum of the values of matching entries, re-randomised and half opened.
@@ -312,7 +320,7 @@ class SumSender(NumberSender):
         return elgamal.half_open(summed, self._secret)
 
 
-def check_total(values: list[int], number: NumberTerms) -> None:
+def check_total(values: list[int], number: AggregateTerms) -> None:
     """Refuse values whose sum could not be found again. LocalError."""
     if sum(values) >= number.most_total:
         raise LocalError(

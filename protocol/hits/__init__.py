@@ -34,7 +34,7 @@ from blindmatch.protocol.session.messages import (
     Receipt,
     TagChunk,
 )
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
 from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Event, Role, State
 from blindmatch.protocol.session.workspace import Allocate, Workspace
@@ -62,8 +62,8 @@ __all__ = [
     "Receiver",
     "Role",
     "Sender",
+    "SessionTerms",
     "State",
     "TagChunk",
-    "Terms",
     "Workspace",
 ]

@@ -25,12 +25,12 @@ from blindmatch.protocol.session.messages import (
 from blindmatch.protocol.session.session import (
     NONE,
     Session,
-    Terms,
+    SessionTerms,
     check_order,
     check_repeat,
     check_size,
-    damaged,
     leading,
+    workspace_damaged,
 )
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Event, Role, State
@@ -49,7 +49,7 @@ class Receiver(Session):
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
-    def __init__(self, context: EdgeContext, **terms: Unpack[Terms]) -> None:
+    def __init__(self, context: EdgeContext, **terms: Unpack[SessionTerms]) -> None:
         super().__init__(Role.RECEIVER, context, **terms)
         self._shapes |= receiver_shapes(context, self._at.elements, self._limits)
         self._unblinded: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.unblinded
@@ -81,7 +81,7 @@ class Receiver(Session):
         with self._step(Event.SEND_BLINDED):
             points = self._array("blinded")[self._span(index)].copy()
             if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
-                raise damaged()
+                raise workspace_damaged()
             return BlindedChunk(self._header(index), points)
 
     def receive_evaluated(self, chunk: EvaluatedChunk) -> None:
@@ -130,7 +130,7 @@ class Receiver(Session):
                 chunk_digest("evaluated", index, evaluated, proof)
                 != self._array("evaluated_digests")[index].tobytes()
             ):
-                raise damaged()
+                raise workspace_damaged()
             if self._context.verified:
                 blinded = self._array("blinded")[span].copy()
                 self._computing.verify(self._at.peer_key, blinded, evaluated, proof)
@@ -180,7 +180,7 @@ class Receiver(Session):
         for index, kept in enumerate(self._array("table_digests")):
             section, start, stop = locate(self._sections(), index, self._limits)
             if chunk_digest("tags", index, self._array(section.name)[start:stop]) != kept.tobytes():
-                raise damaged()
+                raise workspace_damaged()
 
     def released(self, name: str = "table") -> Bytes2D:
         """A section of what the sender released, whole and as committed to, (m, width).
@@ -311,7 +311,7 @@ class Receiver(Session):
     def _receipt_payload(self) -> bytes:
         payload = self._receipt(self._at.opened_at, self._at.closed_at).payload(self._context)
         if self._at.receipt not in (NONE, digest(payload)):
-            raise damaged()
+            raise workspace_damaged()
         return payload
 
     def _wipe(self) -> None:

@@ -25,7 +25,14 @@ from blindmatch.protocol.session.messages import (
     chunks_of,
     locate,
 )
-from blindmatch.protocol.session.session import Session, Terms, check_order, check_repeat, check_size, damaged
+from blindmatch.protocol.session.session import (
+    Session,
+    SessionTerms,
+    check_order,
+    check_repeat,
+    check_size,
+    workspace_damaged,
+)
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Event, Role, State
 from blindmatch.protocol.session.workspace import Shapes, exchange_shapes, sender_shapes
@@ -43,7 +50,7 @@ class Releasing(Session):
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
-    def __init__(self, context: EdgeContext, **terms: Unpack[Terms]) -> None:
+    def __init__(self, context: EdgeContext, **terms: Unpack[SessionTerms]) -> None:
         super().__init__(Role.SENDER, context, **terms)
         self._shapes |= self._own_shapes()
         key = self._key_pair()
@@ -94,7 +101,7 @@ class Releasing(Session):
             kept = self._array("evaluated_digests")[index]
             if repeated:
                 if not hmac.compare_digest(kept.tobytes(), evaluated):
-                    raise damaged()
+                    raise workspace_damaged()
                 return answer
             kept[:] = np.frombuffer(evaluated, dtype=np.uint8)
             self._add_exchanged(blinded, evaluated)
@@ -122,7 +129,7 @@ class Releasing(Session):
             section, start, stop = locate(self._sections(), index, self._limits)
             rows = self._array(section.name)[start:stop].copy()
             if chunk_digest("tags", index, rows) != self._array("table_digests")[index].tobytes():
-                raise damaged()
+                raise workspace_damaged()
             return TagChunk(Header(self._context.round_id, self._context.edge, index), rows)
 
     def countersign(self, receipt: Signed, now: int) -> Receipt:
@@ -190,7 +197,7 @@ class Sender(Releasing):
     """
 
     def __init__(
-        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[Terms]
+        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[SessionTerms]
     ) -> None:
         if (facts is not None) != context.with_facts:
             raise SequenceError("facts are given exactly when the edge discloses them")

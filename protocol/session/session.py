@@ -39,7 +39,7 @@ NONE = bytes(DIGEST_BYTES)
 _MAC_KEY_BYTES = 32
 
 
-def changed() -> LocalError:
+def collection_changed() -> LocalError:
     """The collection is not what it was when the round began."""
     return LocalError(
         "the collection changed since the round began",
@@ -47,7 +47,7 @@ def changed() -> LocalError:
     )
 
 
-def damaged() -> StoreError:
+def workspace_damaged() -> StoreError:
     """The workspace does not hold what the session put there."""
     return StoreError(
         "a round's working files were altered or lost", hint="Start a new round; check the disk of this node."
@@ -65,7 +65,7 @@ def input_mac(expander: Expander, index: int, *parts: Bytes2D) -> bytes:
     return authenticator.finalize()
 
 
-class Terms(TypedDict):
+class SessionTerms(TypedDict):
     """What a session of either role is made of, beside the edge.
 
     seed: 32 secret random bytes, made once for this edge and round, kept sealed until it closes.
@@ -94,7 +94,7 @@ class Session(Steps[State, Event]):
     transitions: Transitions = TRANSITIONS
     checkpoint: type[Checkpoint] = Checkpoint
 
-    def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[Terms]) -> None:
+    def __init__(self, role: Role, context: EdgeContext, **terms: Unpack[SessionTerms]) -> None:
         signer, snapshot = terms["signer"], terms.get("snapshot")
         if signer.agency != (context.receiver if role is Role.RECEIVER else context.sender):
             raise SequenceError(f"{signer.agency} is not the {role} of this edge")
@@ -117,7 +117,7 @@ class Session(Steps[State, Event]):
         else:
             self._at = self.checkpoint.unpack(snapshot, role, self._binding)
         if self._at.elements != count:
-            raise changed()
+            raise collection_changed()
         try:
             check_count(count, role, context)
         except PeerError as error:
@@ -195,7 +195,7 @@ class Session(Steps[State, Event]):
             said = self._commitment()
             payload = said.payload(self._context)
             if self._at.own not in (NONE, digest(payload)):
-                raise changed()
+                raise collection_changed()
             self._at.own = digest(payload)
             self._open_exchange()
             return sign(self._signer, said.TYPE, payload)
@@ -294,7 +294,7 @@ class Session(Steps[State, Event]):
         if self._prepared[index] and not self._compared[index]:
             kept = self._array("inputs")[index].tobytes()
             if not hmac.compare_digest(kept, self._keyed(index, parts)):
-                raise changed()
+                raise collection_changed()
             self._compared[index] = True
         return parts
 
@@ -324,11 +324,11 @@ class Session(Steps[State, Event]):
             self._wipe()
             return
         if self._at.own != NONE and digest(self._commitment().payload(self._context)) != self._at.own:
-            raise damaged()
+            raise workspace_damaged()
         reached = self._at.exchange
         self._retrace()
         if self._exchange.value != reached:
-            raise damaged()
+            raise workspace_damaged()
 
     def _retrace(self) -> None:
         """The running transcript once more, out of the workspace's digests."""

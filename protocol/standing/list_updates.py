@@ -15,16 +15,16 @@ from blindmatch.protocol.standing.record_list import (
     Change,
     Flags,
     Fresh,
-    Own,
+    RecordList,
     Rules,
     compare,
     opened,
     renewed,
     slots_of,
 )
-from blindmatch.protocol.standing.release_plan import Plan, Sent, plan
+from blindmatch.protocol.standing.release_plan import ReleasedList, ReleasePlan, release_plan
 from blindmatch.protocol.standing.statements import Counts
-from blindmatch.protocol.standing.tag_table import Table, hits, looked_up, open_hits
+from blindmatch.protocol.standing.tag_table import TagTable, hits, looked_up, open_hits
 
 _AT_ONCE = 4_096
 """Records whose elements are in memory together."""
@@ -81,13 +81,13 @@ class Taken:
 class SenderChange(NamedTuple):
     """What a sender brings to a delta round."""
 
-    plan: Plan
+    plan: ReleasePlan
     rows: Bytes2D
     """Rows that come, in order."""
     counts: Counts
 
 
-def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1D) -> Sent:
+def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1D) -> ReleasedList:
     """The sender's list and fillers after the table of the opening round was made.
 
     Args:
@@ -111,11 +111,11 @@ def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1
     settled = opened(
         records.slots, records.digests, Fresh(made, keys, empty(OUTPUT_BYTES)), rules(records, merging=True)
     )
-    return Sent(settled.own, fillers)
+    return ReleasedList(settled.own, fillers)
 
 
 def change_sender(
-    before: Sent, epoch: Epoch, records: Records, context: EdgeContext, seed: bytes
+    before: ReleasedList, epoch: Epoch, records: Records, context: EdgeContext, seed: bytes
 ) -> SenderChange:
     """What changed since, and what the receiver is told of it. The same bytes for the same arguments.
 
@@ -131,7 +131,7 @@ def change_sender(
     change = compare(before.own.digests, records.digests)
     fresh, outputs = _evaluated(epoch, records, change.fresh)
     settled = renewed(before.own, change, fresh, records.digests, rules(records, merging=True))
-    made = plan(before, change, settled, expander, with_facts=with_facts)
+    made = release_plan(before, change, settled, expander, with_facts=with_facts)
     facts, given = empty(0), empty(OUTPUT_BYTES)
     if with_facts:
         facts = records.facts(made.holders)
@@ -181,8 +181,8 @@ def _outputs_of(epoch: Epoch, records: Records, slots: Indices, change: Change, 
 class Received(NamedTuple):
     """A receiver's list with its hits, and the sender's table."""
 
-    own: Own
-    table: Table
+    own: RecordList
+    table: TagTable
 
 
 def open_receiver(records: Records, fresh: Fresh, rows: Bytes2D) -> Received:
@@ -194,11 +194,11 @@ def open_receiver(records: Records, fresh: Fresh, rows: Bytes2D) -> Received:
         rows: the sender's table (m, row_bytes).
     """
     own = opened(records.slots, records.digests, _without_fillers(fresh), rules(records, merging=False)).own
-    table = Table(rows.copy(), np.zeros(len(rows), dtype=np.uint32))
+    table = TagTable(rows.copy(), np.zeros(len(rows), dtype=np.uint32))
     return Received(looked_up(own, None, empty(TAG_BYTES), table.rows, np.empty(0, dtype=np.int64)), table)
 
 
-class News(NamedTuple):
+class DeltaUpdate(NamedTuple):
     """What a delta round brought to the receiver."""
 
     number: int
@@ -213,7 +213,7 @@ class News(NamedTuple):
     """Rows that came."""
 
 
-def change_receiver(before: Received, records: Records, news: News) -> Received:
+def change_receiver(before: Received, records: Records, news: DeltaUpdate) -> Received:
     """After a delta round: the collection now, and what came.
 
     Raises:

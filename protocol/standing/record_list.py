@@ -35,7 +35,7 @@ _FILTER_BITS = 22
 
 
 @dataclass(frozen=True, eq=False)
-class Own:
+class RecordList:
     """A list of n records of t slots each; slot `i` belongs to record `i // t`.
 
     Args:
@@ -115,7 +115,7 @@ class Groups(NamedTuple):
 class Settled(NamedTuple):
     """A list, the slots among which equal tokens were sought, and what was found."""
 
-    own: Own
+    own: RecordList
     looked: Indices
     """Slots, ascending; all others are as they were."""
     groups: Groups
@@ -155,7 +155,7 @@ def compare(before: Bytes2D, now: Bytes2D) -> Change:
     return Change(source, np.flatnonzero(~stays))
 
 
-def renewed(base: Own, change: Change, fresh: Fresh, digests: Bytes2D, rules: Rules) -> Settled:
+def renewed(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D, rules: Rules) -> Settled:
     """The next list, with everything settled that the change can have touched.
 
     Args:
@@ -177,7 +177,7 @@ def renewed(base: Own, change: Change, fresh: Fresh, digests: Bytes2D, rules: Ru
 def opened(slots: int, digests: Bytes2D, fresh: Fresh, rules: Rules) -> Settled:
     """The first list of an epoch, settled as a whole."""
     flags = np.zeros(len(fresh.key_index), dtype=np.uint8)
-    own = Own(slots, digests, fresh.tags, fresh.key_index, flags, fresh.outputs)
+    own = RecordList(slots, digests, fresh.tags, fresh.key_index, flags, fresh.outputs)
     return _settle(own, np.flatnonzero(fresh.key_index != FILLER), rules)
 
 
@@ -187,7 +187,7 @@ def slots_of(records: Indices, slots: int) -> Indices:
     return made
 
 
-def real_tags(own: Own, records: Indices) -> Bytes2D:
+def real_tags(own: RecordList, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
     found: Bytes2D = own.tags[slots[own.key_index[slots] != FILLER]]
@@ -221,7 +221,7 @@ def _first(tags: Bytes2D) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(tags).view(np.uint32)[:, 0]
 
 
-def _moved(base: Own, change: Change, fresh: Fresh, digests: Bytes2D) -> Own:
+def _moved(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D) -> RecordList:
     """Every record at its new place; fresh slots live, and nothing settled."""
     source = np.maximum(change.source, 0)
     into = slots_of(change.fresh, base.slots)
@@ -233,7 +233,7 @@ def _moved(base: Own, change: Change, fresh: Fresh, digests: Bytes2D) -> Own:
         made[into] = new
         return made
 
-    return Own(
+    return RecordList(
         slots=base.slots,
         digests=digests,
         tags=gather(base.tags, fresh.tags),
@@ -243,7 +243,7 @@ def _moved(base: Own, change: Change, fresh: Fresh, digests: Bytes2D) -> Own:
     )
 
 
-def grouped(own: Own, slots: Indices) -> Groups:
+def grouped(own: RecordList, slots: Indices) -> Groups:
     """Which of these slots share a token."""
     inside = np.ascontiguousarray(own.tags[slots])
     order, starts, placed = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], 0
@@ -254,7 +254,7 @@ def grouped(own: Own, slots: Indices) -> Groups:
     return Groups(np.concatenate(order), np.concatenate(starts))
 
 
-def _settle(own: Own, looked: Indices, rules: Rules) -> Settled:
+def _settle(own: RecordList, looked: Indices, rules: Rules) -> Settled:
     """Guard and merging among these slots; all others keep their flags."""
     order, starts = groups = grouped(own, looked)
     flags = own.flags.copy()

@@ -23,7 +23,7 @@ from blindmatch.protocol.standing.record_list import (
     SHARED,
     Change,
     Groups,
-    Own,
+    RecordList,
     Settled,
     grouped,
     slots_of,
@@ -31,10 +31,10 @@ from blindmatch.protocol.standing.record_list import (
 
 
 @dataclass(frozen=True, eq=False)
-class Sent:
+class ReleasedList:
     """The sender's list and the fillers of its table: what it knows of the table that the receiver holds."""
 
-    own: Own
+    own: RecordList
     fillers: Bytes2D
     """Tags (f, 16), in no order."""
 
@@ -45,10 +45,10 @@ class Sent:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ReleasePlan:
     """A change of the table, before anything is sealed."""
 
-    after: Sent
+    after: ReleasedList
     removed: Bytes2D
     """Tags that go (d, 16), in order."""
     given: Indices
@@ -103,7 +103,9 @@ def travelling(before: int, added: int, removed: int, spare: int = 1) -> tuple[i
     return removed + room, added + room
 
 
-def plan(before: Sent, change: Change, settled: Settled, expander: Expander, *, with_facts: bool) -> Plan:
+def release_plan(
+    before: ReleasedList, change: Change, settled: Settled, expander: Expander, *, with_facts: bool
+) -> ReleasePlan:
     """What goes and what comes.
 
     Args:
@@ -140,8 +142,8 @@ def plan(before: Sent, change: Change, settled: Settled, expander: Expander, *, 
         -1, TAG_BYTES
     )
     given = np.concatenate((comes, again))
-    return Plan(
-        after=Sent(own, np.concatenate((kept, new_fillers))),
+    return ReleasePlan(
+        after=ReleasedList(own, np.concatenate((kept, new_fillers))),
         removed=in_order(np.concatenate((base.tags[goes], before.fillers[order], own.tags[again]))),
         given=given,
         holders=holders_of(settled, given) if with_facts else [],
@@ -177,7 +179,7 @@ def _group_of(groups: Groups, slots: Indices) -> tuple[Indices, npt.NDArray[np.b
     return number, firsts[number] == slots
 
 
-def _told(own: Own, groups: Groups, live: Indices) -> npt.NDArray[np.uint64]:
+def _told(own: RecordList, groups: Groups, live: Indices) -> npt.NDArray[np.uint64]:
     """For each live slot two words that change with its holders or what they release: their digests added up."""
     words = np.ascontiguousarray(own.digests).view(np.uint64)
     told = words[live // own.slots]
@@ -188,7 +190,7 @@ def _told(own: Own, groups: Groups, live: Indices) -> npt.NDArray[np.uint64]:
     return told
 
 
-def _were(base: Own, change: Change, settled: Settled) -> Indices:
+def _were(base: RecordList, change: Change, settled: Settled) -> Indices:
     """Slots of the list before that were live and that the change can have touched."""
     looked = np.zeros(len(base.flags), dtype=np.bool_)
     stayed = change.source[settled.looked // base.slots]
@@ -207,7 +209,7 @@ def _common(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
     return left, order[right]
 
 
-def _again(own: Own, comes: Indices, count: int, expander: Expander) -> Indices:
+def _again(own: RecordList, comes: Indices, count: int, expander: Expander) -> Indices:
     """Live slots to be given once more: their tags stand in the table before and after."""
     if count <= 0:
         return np.empty(0, dtype=np.int64)

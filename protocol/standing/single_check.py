@@ -31,7 +31,7 @@ from blindmatch.protocol.standing.epoch import (
     sealed_for,
 )
 from blindmatch.protocol.standing.list_updates import Received
-from blindmatch.protocol.standing.record_list import LIVE, Bytes1D, Flags, Own, among, distinct
+from blindmatch.protocol.standing.record_list import LIVE, Bytes1D, Flags, RecordList, among, distinct
 from blindmatch.protocol.standing.release_plan import in_order
 from blindmatch.protocol.standing.tag_table import open_hits
 
@@ -103,7 +103,7 @@ class Single:
 class Withholding(NamedTuple):
     """What a sender withholds: tokens that are too common in its list; `guarded` says for which keys, by number."""
 
-    own: Own
+    own: RecordList
     guarded: Flags
 
 
@@ -144,7 +144,7 @@ def submission(
     return in_order(rows)
 
 
-def _withheld(own: Own, made: Bytes2D) -> Flags:
+def _withheld(own: RecordList, made: Bytes2D) -> Flags:
     """Which tags the list has without one of them taking part."""
     held = among(own.tags, distinct(made))
     out = np.zeros(len(made), dtype=np.bool_)
@@ -158,7 +158,7 @@ def _withheld(own: Own, made: Bytes2D) -> Flags:
     return out
 
 
-def matches(own: Own, rows: Bytes2D) -> Indices:
+def matches(own: RecordList, rows: Bytes2D) -> Indices:
     """The receiver's slots that a submission hits, ascending."""
     if not lookup.strictly_increasing(rows):
         raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
@@ -168,7 +168,7 @@ def matches(own: Own, rows: Bytes2D) -> Indices:
 
 
 def submitted_facts(
-    epoch: Epoch, name: CheckName, own: Own, slots: Indices, rows: Bytes2D
+    epoch: Epoch, name: CheckName, own: RecordList, slots: Indices, rows: Bytes2D
 ) -> tuple[Bytes2D, Flags]:
     """The facts (h, fact_bytes) that a submission releases to the slots that it hits, and which opened."""
     positions, at = lookup.find(own.tags[slots], rows)
@@ -269,7 +269,7 @@ def asked(
     if not epoch.context.with_facts:
         return Hits(elements)
     flags = np.zeros(len(made), dtype=np.uint8)
-    single = Own(
+    single = RecordList(
         len(made), np.zeros((1, RECORD_DIGEST_BYTES), dtype=np.uint8), made, record.key_index, flags, outputs
     )
     facts, opened = open_hits(epoch, held.table, single, elements, rounds)

@@ -16,13 +16,13 @@ from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.session import tags
 from blindmatch.protocol.session.messages import Bytes2D, Indices
 from blindmatch.protocol.standing.epoch import DELTA, Epoch, sealed_for
-from blindmatch.protocol.standing.record_list import HIT, LIVE, Flags, Own, among
+from blindmatch.protocol.standing.record_list import HIT, LIVE, Flags, RecordList, among
 
 Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TagTable:
     """Rows (m, row_bytes) whose tags strictly increase, and the number of the round that brought each, (m,) uint32."""
 
     rows: Bytes2D
@@ -55,7 +55,7 @@ class Table:
         there = np.flatnonzero((first[at] == high) & (second[at] == low))
         return there, at[there].astype(np.int64)
 
-    def renewed(self, removed: Bytes2D, added: Bytes2D, number: int) -> "Table":
+    def renewed(self, removed: Bytes2D, added: Bytes2D, number: int) -> "TagTable":
         """The table after a delta round.
 
         Args:
@@ -81,7 +81,7 @@ class Table:
         _put(rows, old, self.rows, kept)
         came[old] = self.came[kept]
         rows[new], came[new] = added, number
-        return Table(rows, came)
+        return TagTable(rows, came)
 
     def check(self, removed: Bytes2D, added: Bytes2D) -> Indices:
         """Whether these changes can be made; the rows that go, ascending. PeerError: BAD_TAGS."""
@@ -111,7 +111,9 @@ def _put(rows: Bytes2D, at: Flags, source: Bytes2D, kept: Flags) -> None:
     rows.view(kind).ravel()[at] = source.view(kind).ravel()[kept]
 
 
-def looked_up(own: Own, before: Table | None, removed: Bytes2D, added: Bytes2D, fresh: Indices) -> Own:
+def looked_up(
+    own: RecordList, before: TagTable | None, removed: Bytes2D, added: Bytes2D, fresh: Indices
+) -> RecordList:
     """A receiver's list with its hits brought up to date.
 
     Args:
@@ -135,13 +137,13 @@ def looked_up(own: Own, before: Table | None, removed: Bytes2D, added: Bytes2D, 
     return replace(own, flags=flags)
 
 
-def hits(own: Own) -> Indices:
+def hits(own: RecordList) -> Indices:
     """A receiver's slots whose tags are in the table and that take part, ascending."""
     return own.having(LIVE | HIT)
 
 
 def open_hits(
-    epoch: Epoch, table: Table, own: Own, elements: Indices, rounds: Sequence[bytes]
+    epoch: Epoch, table: TagTable, own: RecordList, elements: Indices, rounds: Sequence[bytes]
 ) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
     """The facts of some hits (h, fact_bytes), and which of them opened.
 

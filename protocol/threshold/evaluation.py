@@ -13,20 +13,20 @@ from blindmatch.protocol.limits import DIGEST_BYTES, SEED_BYTES
 from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.session.computing import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
-from blindmatch.protocol.session.session import damaged
+from blindmatch.protocol.session.session import workspace_damaged
 from blindmatch.protocol.threshold.checkpoint import NONE
 from blindmatch.protocol.threshold.messages import ThresholdContext
-from blindmatch.protocol.threshold.session import Session, Terms, keep
-from blindmatch.protocol.threshold.statements import Attestation, Commitment
-from blindmatch.protocol.threshold.transitions import Event, Role
+from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.statements import Attestation, ThresholdCommitment
+from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdRole
 from blindmatch.protocol.transcript import Signed, digest, encode
 
 
-class Evaluating(Session):
+class Evaluating(ThresholdSession):
     """What a member does for the other members. Use `Member`."""
 
-    def __init__(self, context: ThresholdContext, **terms: Unpack[Terms]) -> None:
-        super().__init__(Role.MEMBER, context, **terms)
+    def __init__(self, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]) -> None:
+        super().__init__(ThresholdRole.MEMBER, context, **terms)
         self._agency = self._signer.agency
         self._place = context.place(self._agency)
         for place, member in enumerate(context.members):
@@ -61,7 +61,7 @@ class Evaluating(Session):
         Raises:
             PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT, BAD_POINT.
         """
-        with self._step(Event.EVALUATE):
+        with self._step(ThresholdEvent.EVALUATE):
             place = self._other(member)
             self._check_blinded(member, chunk)
             answer = EvaluatedChunk(chunk.header, oprf.evaluate(self._secret, chunk.points))
@@ -69,7 +69,7 @@ class Evaluating(Session):
             seen = chunk_digest("evaluated", index, answer.points)
             kept = self._array(f"answers-{place}")[index]
             if kept.any() and not hmac.compare_digest(kept.tobytes(), seen):
-                raise damaged()
+                raise workspace_damaged()
             keep(kept, seen)
             return answer
 
@@ -79,7 +79,7 @@ class Evaluating(Session):
         Raises:
             PeerError: WRONG_AGENCY; WRONG_STATE before every chunk of the member was evaluated.
         """
-        with self._step(Event.ATTEST):
+        with self._step(ThresholdEvent.ATTEST):
             place = self._other(member)
             answers = self._array(f"answers-{place}")
             if not answers.any(axis=1).all():
@@ -98,7 +98,7 @@ class Evaluating(Session):
     def _commitment_of(self, place: int) -> bytes:
         """A member's commitment, made again from what was kept of it."""
         contents = digest(b"blinded", self._array(f"committed-{place}").tobytes())
-        said = Commitment(self._context.members[place], self._context.elements[place], contents)
+        said = ThresholdCommitment(self._context.members[place], self._context.elements[place], contents)
         return said.payload(self._context)
 
     def _other(self, member: str) -> int:

@@ -47,7 +47,7 @@ _MARK_LABEL: Final = b"blindmatch/threshold/mark/v1"
 
 
 @dataclass(frozen=True)
-class Shape:
+class TableShape:
     """What all members' tables have in common.
 
     Args:
@@ -59,7 +59,7 @@ class Shape:
     bins: int
 
     @classmethod
-    def of(cls, at_least: int, elements: tuple[int, ...]) -> "Shape":
+    def of(cls, at_least: int, elements: tuple[int, ...]) -> "TableShape":
         """For members with so many elements each: half as many bins as the t largest have together."""
         return cls(at_least, max(2, -(-crowd(at_least, elements) // 2)))
 
@@ -93,7 +93,7 @@ def missed(bins: int, others: int) -> float:
     return none**PAIRS + PAIRS * one * none ** (PAIRS - 1)
 
 
-def false_marks(shape: Shape, members: int, shared: int) -> float:
+def false_marks(shape: TableShape, members: int, shared: int) -> float:
     """A bound on the probability that a mark is told which no t members share.
 
     Every choice of t cells is 0 at 0 by chance with 2^-61, and its mark must be one of another table: another chance find's or
@@ -106,7 +106,7 @@ def false_marks(shape: Shape, members: int, shared: int) -> float:
 class Derivation:
     """What follows from pseudorandom outputs (n, 64): marks, places and shares, bound to one threshold and round."""
 
-    def __init__(self, binding: bytes, shape: Shape) -> None:
+    def __init__(self, binding: bytes, shape: TableShape) -> None:
         self._binding = binding
         self._shape = shape
 

@@ -6,14 +6,14 @@ from enum import StrEnum
 from blindmatch.protocol.session.machine import Rules, StateMachine
 
 
-class Role(StrEnum):
+class ThresholdRole(StrEnum):
     """Who takes part in a threshold."""
 
     MEMBER = "member"  # brings elements, evaluates the others', learns which of its own are shared
     COLLECTOR = "collector"  # carries messages, holds the tables, learns who holds what is shared
 
 
-class State(StrEnum):
+class ThresholdState(StrEnum):
     """Where one side of a threshold stands. The names are those of an edge where they mean the same."""
 
     PREPARING = "preparing"  # member: blinding its own elements; collector: commitments come in
@@ -28,7 +28,7 @@ class State(StrEnum):
     FAILED = "failed"  # secrets wiped
 
 
-class Event(StrEnum):
+class ThresholdEvent(StrEnum):
     """What moves a session."""
 
     PREPARE = "prepare a chunk"
@@ -62,97 +62,150 @@ class Event(StrEnum):
 
 FROM_PEER = frozenset(
     {
-        Event.RECEIVE_COMMITMENTS,
-        Event.SEND_BLINDED,
-        Event.EVALUATE,
-        Event.ATTEST,
-        Event.RECEIVE_EVALUATED,
-        Event.RECEIVE_ATTESTATION,
-        Event.SEND_TABLES,
-        Event.RECEIVE_OUTCOME,
-        Event.COUNTERSIGN,
-        Event.RECEIVE_COMMITMENT,
-        Event.RELAY,
-        Event.RECEIVE_TABLES,
-        Event.RECEIVE_SIGNATURE,
+        ThresholdEvent.RECEIVE_COMMITMENTS,
+        ThresholdEvent.SEND_BLINDED,
+        ThresholdEvent.EVALUATE,
+        ThresholdEvent.ATTEST,
+        ThresholdEvent.RECEIVE_EVALUATED,
+        ThresholdEvent.RECEIVE_ATTESTATION,
+        ThresholdEvent.SEND_TABLES,
+        ThresholdEvent.RECEIVE_OUTCOME,
+        ThresholdEvent.COUNTERSIGN,
+        ThresholdEvent.RECEIVE_COMMITMENT,
+        ThresholdEvent.RELAY,
+        ThresholdEvent.RECEIVE_TABLES,
+        ThresholdEvent.RECEIVE_SIGNATURE,
     }
 )
 """Events that a peer causes: out of order they are its fault."""
 
 
-def _stay(state: State, *events: Event) -> dict[Event, State]:
+def _stay(state: ThresholdState, *events: ThresholdEvent) -> dict[ThresholdEvent, ThresholdState]:
     return dict.fromkeys(events, state)
 
 
-_OWN = (Event.PREPARE, Event.COMMIT)
+_OWN = (ThresholdEvent.PREPARE, ThresholdEvent.COMMIT)
 # What the others may still need of a member that is ahead of them, and what may come again.
-_SERVED = (Event.RECEIVE_COMMITMENTS, Event.SEND_BLINDED, Event.EVALUATE, Event.ATTEST)
-_AGAIN = (Event.RECEIVE_EVALUATED, Event.RECEIVE_ATTESTATION)
+_SERVED = (
+    ThresholdEvent.RECEIVE_COMMITMENTS,
+    ThresholdEvent.SEND_BLINDED,
+    ThresholdEvent.EVALUATE,
+    ThresholdEvent.ATTEST,
+)
+_AGAIN = (ThresholdEvent.RECEIVE_EVALUATED, ThresholdEvent.RECEIVE_ATTESTATION)
 
-TRANSITIONS: Mapping[Role, Mapping[State, Mapping[Event, State]]] = {
-    Role.MEMBER: {
-        State.PREPARING: {
-            **_stay(State.PREPARING, Event.PREPARE),
-            Event.COMMIT: State.COMMITTED,
+TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEvent, ThresholdState]]] = {
+    ThresholdRole.MEMBER: {
+        ThresholdState.PREPARING: {
+            **_stay(ThresholdState.PREPARING, ThresholdEvent.PREPARE),
+            ThresholdEvent.COMMIT: ThresholdState.COMMITTED,
         },
-        State.COMMITTED: {
-            **_stay(State.COMMITTED, *_OWN),
-            Event.RECEIVE_COMMITMENTS: State.EXCHANGING,
+        ThresholdState.COMMITTED: {
+            **_stay(ThresholdState.COMMITTED, *_OWN),
+            ThresholdEvent.RECEIVE_COMMITMENTS: ThresholdState.EXCHANGING,
         },
-        State.EXCHANGING: {
-            **_stay(State.EXCHANGING, *_OWN, *_SERVED, *_AGAIN),
-            Event.EVALUATED_COMPLETE: State.EVALUATED,
+        ThresholdState.EXCHANGING: {
+            **_stay(ThresholdState.EXCHANGING, *_OWN, *_SERVED, *_AGAIN),
+            ThresholdEvent.EVALUATED_COMPLETE: ThresholdState.EVALUATED,
         },
-        State.EVALUATED: {
-            **_stay(State.EVALUATED, *_OWN, *_SERVED, *_AGAIN, Event.FINISH, Event.BUILD),
-            Event.COMMIT_TABLES: State.COLLECTING,
+        ThresholdState.EVALUATED: {
+            **_stay(
+                ThresholdState.EVALUATED,
+                *_OWN,
+                *_SERVED,
+                *_AGAIN,
+                ThresholdEvent.FINISH,
+                ThresholdEvent.BUILD,
+            ),
+            ThresholdEvent.COMMIT_TABLES: ThresholdState.COLLECTING,
         },
-        State.COLLECTING: {
-            **_stay(State.COLLECTING, *_OWN, *_SERVED, *_AGAIN, Event.FINISH, Event.BUILD),
-            **_stay(State.COLLECTING, Event.COMMIT_TABLES, Event.SEND_TABLES, Event.RECEIVE_OUTCOME),
-            Event.OUTCOME_COMPLETE: State.MATCHED,
+        ThresholdState.COLLECTING: {
+            **_stay(
+                ThresholdState.COLLECTING,
+                *_OWN,
+                *_SERVED,
+                *_AGAIN,
+                ThresholdEvent.FINISH,
+                ThresholdEvent.BUILD,
+            ),
+            **_stay(
+                ThresholdState.COLLECTING,
+                ThresholdEvent.COMMIT_TABLES,
+                ThresholdEvent.SEND_TABLES,
+                ThresholdEvent.RECEIVE_OUTCOME,
+            ),
+            ThresholdEvent.OUTCOME_COMPLETE: ThresholdState.MATCHED,
         },
-        State.MATCHED: {
+        ThresholdState.MATCHED: {
             # A request whose connection broke may arrive after its repetition was answered, and more.
-            **_stay(State.MATCHED, *_OWN, *_SERVED, *_AGAIN, Event.COMMIT_TABLES, Event.SEND_TABLES),
-            **_stay(State.MATCHED, Event.RECEIVE_OUTCOME, Event.FIND),
-            Event.COUNTERSIGN: State.CLOSED,
+            **_stay(
+                ThresholdState.MATCHED,
+                *_OWN,
+                *_SERVED,
+                *_AGAIN,
+                ThresholdEvent.COMMIT_TABLES,
+                ThresholdEvent.SEND_TABLES,
+            ),
+            **_stay(ThresholdState.MATCHED, ThresholdEvent.RECEIVE_OUTCOME, ThresholdEvent.FIND),
+            ThresholdEvent.COUNTERSIGN: ThresholdState.CLOSED,
         },
-        State.CLOSED: {**_stay(State.CLOSED, Event.COUNTERSIGN)},
-        State.FAILED: {},
+        ThresholdState.CLOSED: {**_stay(ThresholdState.CLOSED, ThresholdEvent.COUNTERSIGN)},
+        ThresholdState.FAILED: {},
     },
-    Role.COLLECTOR: {
-        State.PREPARING: {
-            **_stay(State.PREPARING, Event.RECEIVE_COMMITMENT),
-            Event.COMMITMENTS_COMPLETE: State.EXCHANGING,
+    ThresholdRole.COLLECTOR: {
+        ThresholdState.PREPARING: {
+            **_stay(ThresholdState.PREPARING, ThresholdEvent.RECEIVE_COMMITMENT),
+            ThresholdEvent.COMMITMENTS_COMPLETE: ThresholdState.EXCHANGING,
         },
-        State.EXCHANGING: {
-            **_stay(State.EXCHANGING, Event.RECEIVE_COMMITMENT, Event.RELAY, Event.RECEIVE_TABLES),
-            Event.TABLES_COMPLETE: State.COLLECTED,
+        ThresholdState.EXCHANGING: {
+            **_stay(
+                ThresholdState.EXCHANGING,
+                ThresholdEvent.RECEIVE_COMMITMENT,
+                ThresholdEvent.RELAY,
+                ThresholdEvent.RECEIVE_TABLES,
+            ),
+            ThresholdEvent.TABLES_COMPLETE: ThresholdState.COLLECTED,
         },
-        State.COLLECTED: {
-            **_stay(State.COLLECTED, Event.RECEIVE_COMMITMENT, Event.RECEIVE_TABLES, Event.SEARCH),
-            Event.FIND: State.MATCHED,
+        ThresholdState.COLLECTED: {
+            **_stay(
+                ThresholdState.COLLECTED,
+                ThresholdEvent.RECEIVE_COMMITMENT,
+                ThresholdEvent.RECEIVE_TABLES,
+                ThresholdEvent.SEARCH,
+            ),
+            ThresholdEvent.FIND: ThresholdState.MATCHED,
         },
-        State.MATCHED: {
-            **_stay(State.MATCHED, Event.RECEIVE_COMMITMENT, Event.RECEIVE_TABLES, Event.SEND_OUTCOME),
-            Event.SIGN_RECEIPT: State.SIGNED,
+        ThresholdState.MATCHED: {
+            **_stay(
+                ThresholdState.MATCHED,
+                ThresholdEvent.RECEIVE_COMMITMENT,
+                ThresholdEvent.RECEIVE_TABLES,
+                ThresholdEvent.SEND_OUTCOME,
+            ),
+            ThresholdEvent.SIGN_RECEIPT: ThresholdState.SIGNED,
         },
-        State.SIGNED: {
-            **_stay(State.SIGNED, Event.RECEIVE_COMMITMENT, Event.RECEIVE_TABLES, Event.SEND_OUTCOME),
-            **_stay(State.SIGNED, Event.SIGN_RECEIPT, Event.RECEIVE_SIGNATURE),
-            Event.SIGNATURES_COMPLETE: State.CLOSED,
+        ThresholdState.SIGNED: {
+            **_stay(
+                ThresholdState.SIGNED,
+                ThresholdEvent.RECEIVE_COMMITMENT,
+                ThresholdEvent.RECEIVE_TABLES,
+                ThresholdEvent.SEND_OUTCOME,
+            ),
+            **_stay(ThresholdState.SIGNED, ThresholdEvent.SIGN_RECEIPT, ThresholdEvent.RECEIVE_SIGNATURE),
+            ThresholdEvent.SIGNATURES_COMPLETE: ThresholdState.CLOSED,
         },
-        State.CLOSED: {**_stay(State.CLOSED, Event.RECEIVE_SIGNATURE)},
-        State.FAILED: {},
+        ThresholdState.CLOSED: {**_stay(ThresholdState.CLOSED, ThresholdEvent.RECEIVE_SIGNATURE)},
+        ThresholdState.FAILED: {},
     },
 }
 
 
-class Machine(StateMachine[State, Event]):
+class ThresholdMachine(StateMachine[ThresholdState, ThresholdEvent]):
     """One side's state in a threshold."""
 
-    def __init__(self, role: Role, state: State) -> None:
+    def __init__(self, role: ThresholdRole, state: ThresholdState) -> None:
         super().__init__(
-            role, state, Rules(TRANSITIONS[role], FROM_PEER, closed=State.CLOSED, failed=State.FAILED)
+            role,
+            state,
+            Rules(TRANSITIONS[role], FROM_PEER, closed=ThresholdState.CLOSED, failed=ThresholdState.FAILED),
         )

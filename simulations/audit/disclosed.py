@@ -9,7 +9,7 @@ from sqlalchemy import Table, func, select
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
-from blindmatch.node.rounds.aggregate.results import NumberResult
+from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.leads import ResultLead, Tally
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.storage.store import EdgeRow
@@ -103,7 +103,7 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     )
 
 
-def told_number(result: NumberResult) -> Told:
+def told_number(result: AggregateResult) -> Told:
     """A kept count or sum as it was told."""
     if result.disclosure == Disclosure.SUM.value:
         amount = result.total * result.band
@@ -111,10 +111,10 @@ def told_number(result: NumberResult) -> Told:
     return Told(result.told, result.low, result.high)
 
 
-def _numbers(node: Node) -> Iterator[NumberResult]:
+def _numbers(node: Node) -> Iterator[AggregateResult]:
     """Of own rounds, and those that others reported."""
     for row in node.store.numbers():
-        yield NumberResult.from_json(row.payload)
+        yield AggregateResult.from_json(row.payload)
 
 
 def told_tally(tally: Tally) -> Told:

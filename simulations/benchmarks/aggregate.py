@@ -27,7 +27,7 @@ DISCLOSURES = {
 
 
 @dataclass(frozen=True)
-class NumberCost:
+class AggregateCost:
     """What one round of one disclosure cost. Seconds of CPU are user and system of both sides; bytes are messages."""
 
     disclosure: str
@@ -56,7 +56,7 @@ class NumberCost:
         }
 
 
-def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) -> list[NumberCost]:
+def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) -> list[AggregateCost]:
     """Run a round of each disclosure, and the bare loop before and after.
 
     Args:
@@ -88,7 +88,7 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
                     raise LocalError(f"the {disclosure} told a number below its minimum")
         second = loop.measure(elements - elements // 2)
     return [
-        NumberCost(
+        AggregateCost(
             disclosure=disclosure,
             elements=elements,
             padded=int(done.edge["sender_elements"]),
@@ -110,7 +110,7 @@ def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _t
     return report([cost for elements in sizes for cost in measure(elements, note=note)])
 
 
-def report(costs: Sequence[NumberCost]) -> Report:
+def report(costs: Sequence[AggregateCost]) -> Report:
     """The table and the plot."""
     columns = (
         "elements",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from blindmatch.simulations.world.input_files import POLICE_COLUMNS, SUPPLIER_COLUMNS
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 _TOWNS: Final = (
     "ASHMOOR", "BRACKENFORD", "CALDERWICK", "DUNHOLME", "EASTMERE", "FARLEIGH", "GORSEDALE", "HOLLINBECK",
@@ -21,7 +21,7 @@ class People:
     """An endless row of invented people; the same label gives the same people."""
 
     def __init__(self, label: str) -> None:
-        self.dice = Dice("bench", label)
+        self.dice = SeededRandom("bench", label)
         self._names = load_names()
         self._communities = tuple(self._names.communities.values())
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
 from blindmatch.node import agreements, server
-from blindmatch.node.agreements import Held, registry
+from blindmatch.node.agreements import StoredAgreement, registry
 from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.imports import ImportReport, delete_collection, import_collection
@@ -56,7 +56,7 @@ def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
     )
 
 
-class Inside:
+class InProcess:
     """An area's nodes, open in this process."""
 
     def __init__(self, setup: Setup) -> None:
@@ -132,7 +132,7 @@ class Inside:
         peers = {**node.settings.peers, other: Peer(address=address)}
         node.settings = node.settings.model_copy(update={"peers": peers})
 
-    async def _agree(self, plan: Plan) -> Held:
+    async def _agree(self, plan: Plan) -> StoredAgreement:
         """The first party drafts and proposes; every party reads, binds its lists, signs, and sends its signature."""
         setup, first = self._setup, self._nodes[plan.parties[0]]
         records = {
@@ -160,13 +160,13 @@ class Inside:
         return await asyncio.to_thread(agreements.find, first, held.id)
 
     @staticmethod
-    def _sign(node: Node, plan: Plan, agreement: bytes) -> Held:
+    def _sign(node: Node, plan: Plan, agreement: bytes) -> StoredAgreement:
         held = agreements.find(node, agreement)
         for comparison, collection in plan.bindings(node.agency).items():
             agreements.bind(node, held, comparison, collection)
         return agreements.sign(node, held)
 
-    def _change(self, step: Step, agreed: Iterable[Held]) -> None:
+    def _change(self, step: Step, agreed: Iterable[StoredAgreement]) -> None:
         """An agency's list is deleted and imported anew under its name, and brought to the same comparisons."""
         node = self._nodes[step.agency]
         self._world, given = self._setup.change(self._world, step)
@@ -177,20 +177,20 @@ class Inside:
                 if name == given.collection:
                     agreements.bind(node, held, comparison, name)
 
-    async def _fetch(self, held: Held, agency: str) -> None:
+    async def _fetch(self, held: StoredAgreement, agency: str) -> None:
         """Get the numbers that others report to an agency."""
         with self._clock.step("compare"):
             for fetched in await reporting.fetch(self._nodes[agency], held.id):
                 if fetched.error is not None:
                     raise fetched.error
 
-    async def _check(self, plan: Plan, held: Held, step: Step) -> None:
+    async def _check(self, plan: Plan, held: StoredAgreement, step: Step) -> None:
         """Single records, one after another."""
         with self._clock.step("check"):
             for question in questions(self._world, plan, step, self._setup.register):
                 self._checks.append(await check(self._nodes, self._servers, held, question))
 
-    async def _compare(self, plan: Plan, held: Held, agency: str) -> None:
+    async def _compare(self, plan: Plan, held: StoredAgreement, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
         node, meter = self._nodes[agency], self._meters[agency]
         before = {other: meter.traffic(other) for other in self._nodes}

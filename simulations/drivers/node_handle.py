@@ -20,7 +20,7 @@ from blindmatch.simulations.drivers.exchange import recorded_traffic
 from blindmatch.simulations.drivers.node_process import LOOPBACK, NodeProcess, reserve_port
 
 
-class Station:
+class NodeHandle:
     """One agency's node.
 
     Args:

@@ -20,7 +20,7 @@ from blindmatch.protocol.errors import BlindmatchError, LocalError
 from blindmatch.simulations.audit.outcome import Traffic
 from blindmatch.simulations.drivers.deploy import Papers, Site, share_folder
 from blindmatch.simulations.drivers.exchange import Setup
-from blindmatch.simulations.drivers.node_handle import Station
+from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.node_process import STOP_SECONDS
 
 LOCAL_AT_ONCE: Final = 2
@@ -41,7 +41,7 @@ class Holder:
     """An actor: holds one station, on the machine where Ray put it."""
 
     def __init__(self) -> None:
-        self._station: Station | None = None
+        self._station: NodeHandle | None = None
         self._closed = threading.Event()
 
     def greet(self) -> tuple[str, str]:
@@ -52,7 +52,7 @@ class Holder:
         """Make the station's place on this machine."""
 
         def made() -> str:
-            self._station = Station(site, share_folder(out, site.home), host=host, wire=wire)
+            self._station = NodeHandle(site, share_folder(out, site.home), host=host, wire=wire)
             return self._station.address()
 
         return _tried(site.agency, "settle", made)
@@ -142,7 +142,7 @@ def _cause(error: Exception) -> str:
     return (telling or lines or [type(error).__name__])[-1]
 
 
-class Placed:
+class RayNode:
     """A station that an actor holds; its methods are those of `Station`."""
 
     def __init__(self, handle: Any, site: Site, watch: Watch) -> None:
@@ -206,7 +206,7 @@ class Placed:
         dismiss(self._handle)
 
 
-class Machines:
+class RayMachines:
     """The machines of the cluster that this process is connected to; agencies go to them in turn.
 
     Args:
@@ -232,13 +232,13 @@ class Machines:
         return len(self._ids)
 
     @contextmanager
-    def stations(self, setup: Setup) -> Iterator[list[Placed]]:
+    def stations(self, setup: Setup) -> Iterator[list[RayNode]]:
         """A station for each of an area's sites, with its input files, while the context lasts.
 
         Raises:
             LocalError: an actor does not start, or has another version of blindmatch.
         """
-        watch, placed = Watch(), list[Placed]()
+        watch, placed = Watch(), list[RayNode]()
         try:
             for site in setup.sites:
                 placed.append(self._place(site, setup, watch))
@@ -246,9 +246,9 @@ class Machines:
             yield placed
         finally:
             with ThreadPoolExecutor(max(1, len(placed))) as pool:
-                list(pool.map(Placed.close, placed))
+                list(pool.map(RayNode.close, placed))
 
-    def _place(self, site: Site, setup: Setup, watch: Watch) -> Placed:
+    def _place(self, site: Site, setup: Setup, watch: Watch) -> RayNode:
         ray = load_ray()
         pin = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         chosen = self._ids[next(self._turn) % len(self._ids)]
@@ -270,7 +270,7 @@ class Machines:
                     hint="Install the same version on every machine of the cluster.",
                 )
             watch.add(handle, site.agency, host)
-            made = Placed(handle, site, watch)
+            made = RayNode(handle, site, watch)
             wire = None if setup.record_wire is None else setup.record_wire.absolute() / site.agency
             made.settle(self._out, host, wire)
         except BlindmatchError as error:
@@ -281,7 +281,7 @@ class Machines:
         return made
 
     @staticmethod
-    def _send_inputs(setup: Setup, placed: Sequence[Placed]) -> None:
+    def _send_inputs(setup: Setup, placed: Sequence[RayNode]) -> None:
         """The agencies' files; a register that several agencies read is put into the cluster's store once."""
         ray = load_ray()
         kept: dict[Path, Any] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from blindmatch.node.agreements import Held
+from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate import results as aggregate_results
@@ -55,7 +55,7 @@ class Reading:
 
     nodes: Mapping[str, Node]
     world: World
-    held: Held
+    held: StoredAgreement
     outcome: RoundOutcome
 
     def _ended(self, name: str) -> EdgeOutcome:

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node.agreements import Held
+from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.standing import CollectionRecords, single_checks
 from blindmatch.node.server import Serving
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.drivers.exchange import Answer, Question
-from blindmatch.simulations.drivers.node_handle import Station
-from blindmatch.simulations.drivers.ray_nodes import Placed
+from blindmatch.simulations.drivers.node_handle import NodeHandle
+from blindmatch.simulations.drivers.ray_nodes import RayNode
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import Plan, PlannedEdge
 from blindmatch.simulations.world import input_files
@@ -79,7 +79,7 @@ def _question(
 
 
 @contextmanager
-def _opened(node: Node, held: Held, question: Question) -> Iterator[tuple[Any, CollectionRecords]]:
+def _opened(node: Node, held: StoredAgreement, question: Question) -> Iterator[tuple[Any, CollectionRecords]]:
     kept = single_checks.epoch_of(node, held, question.edge.id)
     register = [] if question.register is None else [question.register]
     fields = single_checks.read_one(question.path)
@@ -88,7 +88,7 @@ def _opened(node: Node, held: Held, question: Question) -> Iterator[tuple[Any, C
 
 
 async def check(
-    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: Held, question: Question
+    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: Question
 ) -> Answer:
     """Check one record between nodes of this process; returns when the answer is there."""
     node, edge = nodes[question.agency], question.edge
@@ -113,7 +113,7 @@ async def check(
 
 
 def check_by_command(
-    at: Mapping[str, Station | Placed], agreement: str, question: Question, receiver: tuple[Path, str]
+    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: Question, receiver: tuple[Path, str]
 ) -> Answer:
     """The same through the command lines of nodes that are processes.
 

@@ -19,8 +19,8 @@ from blindmatch.simulations.drivers.exchange import (
     Setup,
     ThresholdResult,
 )
-from blindmatch.simulations.drivers.node_handle import Station
-from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, Machines, Placed
+from blindmatch.simulations.drivers.node_handle import NodeHandle
+from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, RayMachines, RayNode
 from blindmatch.simulations.drivers.single_checks import check_by_command, questions
 from blindmatch.simulations.drivers.telling import Telling
 from blindmatch.simulations.scenario.drafts import draft_text
@@ -30,17 +30,17 @@ from blindmatch.simulations.world.area import World
 
 
 @contextmanager
-def _on_this_machine(setup: Setup) -> Iterator[list[Station]]:
+def _on_this_machine(setup: Setup) -> Iterator[list[NodeHandle]]:
     with ExitStack() as stack:
         stations = []
         for site in setup.sites:
             wire = None if setup.record_wire is None else setup.record_wire / site.agency
-            stations.append(Station(site, setup.passphrase, wire=wire))
+            stations.append(NodeHandle(site, setup.passphrase, wire=wire))
             stack.callback(stations[-1].close)
         yield stations
 
 
-class Outside:
+class Subprocesses:
     """An area's nodes, each served by a process of its own.
 
     Args:
@@ -48,11 +48,11 @@ class Outside:
         machines: of a Ray cluster, where the nodes go; None: all stay on this one.
     """
 
-    def __init__(self, setup: Setup, machines: Machines | None = None) -> None:
+    def __init__(self, setup: Setup, machines: RayMachines | None = None) -> None:
         self._setup = setup
         self._machines = machines
         self._clock = Clock()
-        self._at: dict[str, Station | Placed] = {}
+        self._at: dict[str, NodeHandle | RayNode] = {}
 
     def run(self) -> Exchange:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
@@ -63,7 +63,7 @@ class Outside:
         setup = self._setup
         with ExitStack() as stack:
             with self._clock.step("set up"):
-                stations: Sequence[Station | Placed] = stack.enter_context(
+                stations: Sequence[NodeHandle | RayNode] = stack.enter_context(
                     self._machines.stations(setup) if self._machines else _on_this_machine(setup)
                 )
                 self._at = {site.agency: each for site, each in zip(setup.sites, stations, strict=True)}
@@ -114,13 +114,13 @@ class Outside:
         papers = {agency: issue(authority, request, now) for agency, request in requests.items()}
         addresses = {agency: node.address() for agency, node in self._at.items()}
 
-        def settle(site: Site, node: Station | Placed) -> None:
+        def settle(site: Site, node: NodeHandle | RayNode) -> None:
             node.certify(papers[site.agency], now)
             node.introduce(addresses)
 
         self._each(settle)
 
-    def _each(self, step: Callable[[Site, Station | Placed], Any]) -> dict[str, Any]:
+    def _each(self, step: Callable[[Site, NodeHandle | RayNode], Any]) -> dict[str, Any]:
         """Do one step for every site, some at a time; returns what each gave, by agency."""
         with ThreadPoolExecutor(self._machines.at_once if self._machines else LOCAL_AT_ONCE) as pool:
             sites = self._setup.sites
@@ -130,7 +130,7 @@ class Outside:
     def _import(self) -> dict[str, int]:
         """Import every file, one after another on each node; returns the records by list."""
 
-        def all_of(site: Site, node: Station | Placed) -> dict[str, int]:
+        def all_of(site: Site, node: NodeHandle | RayNode) -> dict[str, int]:
             return {each.list: int(node.run(*self._import_words(each))["records"]) for each in site.inputs}
 
         found = self._each(all_of).values()
@@ -156,7 +156,7 @@ class Outside:
         first.keep(draft, draft_text(terms, area, plan, records, time.time()).encode())
         agreement = str(first.run("agreement", "draft", str(draft))["id"])
 
-        def sign(site: Site, node: Station | Placed) -> None:
+        def sign(site: Site, node: NodeHandle | RayNode) -> None:
             if site.agency in plan.parties:
                 bindings = plan.bindings(site.agency).items()
                 bound = [word for name, given in bindings for word in ("--collection", f"{name}={given}")]

@@ -11,8 +11,8 @@ from blindmatch.simulations.audit.allowed import WITHHELD, Told
 from blindmatch.simulations.audit.cleartext import Clear, compare, share
 from blindmatch.simulations.audit.outcome import FoundLead, Traffic
 from blindmatch.simulations.drivers.exchange import EdgeResult, Setup, ThresholdResult
-from blindmatch.simulations.drivers.node_handle import Station
-from blindmatch.simulations.drivers.ray_nodes import Placed
+from blindmatch.simulations.drivers.node_handle import NodeHandle
+from blindmatch.simulations.drivers.ray_nodes import RayNode
 from blindmatch.simulations.scenario.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.world.area import World
 
@@ -23,7 +23,7 @@ class Telling:
 
     setup: Setup
     world: World
-    at: Mapping[str, Station | Placed]
+    at: Mapping[str, NodeHandle | RayNode]
     agreement: str
     outcome: Mapping[str, Any]
     """What `round run` printed."""

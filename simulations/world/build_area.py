@@ -17,7 +17,7 @@ from blindmatch.simulations.world.population import (
     build_population,
     together,
 )
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 SHARED_SUPPLIER = 0.15
 """Share of a list of suppliers that stands on the earlier lists of its place too."""
@@ -44,9 +44,9 @@ class Maker:
             for name, town in {**self.towns, "": self.nation}.items()
         }
 
-    def dice(self, *part: str) -> Dice:
+    def dice(self, *part: str) -> SeededRandom:
         """Throws for one part of the area."""
-        return Dice(*self.seed, *part)
+        return SeededRandom(*self.seed, *part)
 
     def _size(self, collection: Collection) -> int:
         return scaled(collection.records, self.scale, 6 if collection.kind == "subjects" else 12)
@@ -113,7 +113,7 @@ class Maker:
         return found
 
     def _appoint(
-        self, dice: Dice, company: Company, people: Iterable[Person], *, ceased: bool = False
+        self, dice: SeededRandom, company: Company, people: Iterable[Person], *, ceased: bool = False
     ) -> None:
         appoint(
             dice,
@@ -125,7 +125,7 @@ class Maker:
             ceased=ceased,
         )
 
-    def _innocent(self, dice: Dice, place: str) -> list[Person]:
+    def _innocent(self, dice: SeededRandom, place: str) -> list[Person]:
         """One to three people who control a company together, none of them on any list of subjects."""
         first = dice.pick(self.others[place])
         people = {first.id: first}
@@ -137,7 +137,7 @@ class Maker:
             people[other.id] = other
         return list(people.values())
 
-    def _register(self, dice: Dice, companies: list[Company], place: str) -> None:
+    def _register(self, dice: SeededRandom, companies: list[Company], place: str) -> None:
         """Give companies controllers who have nothing to do with any subject, and the register's odd entries."""
         rates = self.scenario.register_
         for company in companies:
@@ -172,7 +172,7 @@ class Maker:
             shared.setdefault(place, []).extend(own)
         return result
 
-    def _link(self, dice: Dice, free: list[Company], listed: str, share: float, place: str) -> None:
+    def _link(self, dice: SeededRandom, free: list[Company], listed: str, share: float, place: str) -> None:
         """Make subjects controllers of suppliers, or note suppliers on their records."""
         links, mapped, known = self.scenario.links, self.mapped[listed], self.known[listed]
         for person in dice.sample(mapped, max(2, round(share * links.controllers * len(mapped)))):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from blindmatch.simulations.world.noise import Mistake, wrong_digit
 from blindmatch.simulations.world.population import Company, Person, Population
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 LISTED_TWICE = 0.02
 """Share of suppliers with two rows: two departments, two references."""
@@ -34,7 +34,7 @@ class Clerk:
 
     def __init__(
         self,
-        dice: Dice,
+        dice: SeededRandom,
         town: Population,
         traders: Sequence[Person],
         rates: Mapping[Mistake, float],

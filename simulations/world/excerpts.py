@@ -7,10 +7,10 @@ from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.scenario import Area
 from blindmatch.simulations.world.council_records import Supplier
 from blindmatch.simulations.world.police_records import Subject
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 from blindmatch.simulations.world.truth import Bonds
 
-Throws = Callable[..., Dice]
+Throws = Callable[..., SeededRandom]
 """Gives the dice of a part of the area, by its name."""
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from blindmatch.simulations.world.rng import Dice, Weighted
+from blindmatch.simulations.world.rng import SeededRandom, Weighted
 
 RARE_FORENAME = 0.10
 """Share of the largest community with a forename from the long tail."""
@@ -32,7 +32,7 @@ class Community:
     beginnings: tuple[str, ...]
     endings: tuple[str, ...]
 
-    def forename(self, dice: Dice, sex: str, year: int) -> str:
+    def forename(self, dice: SeededRandom, sex: str, year: int) -> str:
         """A forename for someone of this sex born in this year."""
         if sex in self.rare_forenames and dice.chance(RARE_FORENAME):
             return dice.draw(self.rare_forenames[sex])
@@ -41,7 +41,7 @@ class Community:
             return dice.draw(by_birth[0])
         return dice.draw(by_birth[0 if year < 1965 else 1 if year < 1985 else 2])
 
-    def surname(self, dice: Dice) -> str:
+    def surname(self, dice: SeededRandom) -> str:
         """A surname: frequent, or one of thousands of rare ones."""
         if not self.beginnings:
             return dice.draw(self.surnames)
@@ -49,7 +49,7 @@ class Community:
             return f"{dice.draw(self.surnames)}-{self._single(dice)}"
         return self._single(dice)
 
-    def _single(self, dice: Dice) -> str:
+    def _single(self, dice: SeededRandom) -> str:
         if dice.chance(RARE_SURNAME):
             return dice.pick(self.beginnings) + dice.pick(self.endings)
         return dice.draw(self.surnames)

@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 _KEYS = {
     "a": "qsz", "b": "vgn", "c": "xdv", "d": "sfe", "e": "wrd", "f": "dgr", "g": "fht", "h": "gjy", "i": "uok",
@@ -74,7 +74,7 @@ def worst(mistakes: frozenset[Mistake]) -> str:
     return next((mistake.value for mistake in Mistake if mistake in mistakes), CLEAN)
 
 
-def typing_error(dice: Dice, word: str) -> str:
+def typing_error(dice: SeededRandom, word: str) -> str:
     """`word` with one slip of the hand: a neighbour key, two letters swapped, one lost, one doubled.
 
     Never returns the word itself; a word under three letters gains a letter.
@@ -93,7 +93,7 @@ def typing_error(dice: Dice, word: str) -> str:
     return word[:place] + here + word[place:]
 
 
-def wrong_digit(dice: Dice, digits: str) -> str:
+def wrong_digit(dice: SeededRandom, digits: str) -> str:
     """`digits` with one of its digits replaced by another; other characters stay."""
     places = [place for place, character in enumerate(digits) if character.isdigit()]
     place = dice.pick(places)
@@ -101,7 +101,7 @@ def wrong_digit(dice: Dice, digits: str) -> str:
     return f"{digits[:place]}{other}{digits[place + 1 :]}"
 
 
-def wrong_birth(dice: Dice, born: date) -> date:
+def wrong_birth(dice: SeededRandom, born: date) -> date:
     """A date that differs from `born` in its day, month or year, as a misread form does."""
     part = dice.number(0, 2)
     if part == 0:

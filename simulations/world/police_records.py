@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from blindmatch.simulations.world.names import load_names
 from blindmatch.simulations.world.noise import Mistake, swapped_birth, typing_error, wrong_birth
 from blindmatch.simulations.world.population import Person, Population
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 GROUP_SIZE = 8
 """Mean number of people in a mapped group."""
@@ -35,7 +35,7 @@ class Officer:
     """Writes subjects' records with the scenario's rates of mistakes."""
 
     def __init__(
-        self, dice: Dice, population: Population, rates: Mapping[Mistake, float], letters: str
+        self, dice: SeededRandom, population: Population, rates: Mapping[Mistake, float], letters: str
     ) -> None:
         self._dice = dice
         self._population = population
@@ -135,7 +135,7 @@ class Officer:
         return (person.postcode, other) if self._dice.chance(0.25) else (person.postcode,)
 
 
-def choose_subjects(dice: Dice, population: Population, count: int) -> list[Person]:
+def choose_subjects(dice: SeededRandom, population: Population, count: int) -> list[Person]:
     """People whom a force maps: of working age, mostly men, now and then two of one household."""
     chosen: dict[int, Person] = {}
     eldest = max(person.born.year for person in population.people) - 47

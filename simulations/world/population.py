@@ -6,7 +6,7 @@ from datetime import date
 
 from blindmatch.simulations.world.names import Names, load_names
 from blindmatch.simulations.world.noise import Mistake, typing_error
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
 """Letters that the second half of a postcode uses."""
@@ -88,19 +88,19 @@ class Population:
         return tuple(found)
 
 
-def postcode(dice: Dice, letters: str, districts: int) -> str:
+def postcode(dice: SeededRandom, letters: str, districts: int) -> str:
     """A postcode in an area that the Post Office has not given out."""
     return f"{letters}{dice.number(1, districts)} {dice.number(0, 9)}{dice.letters(INWARD, 2)}"
 
 
-def vat_number(dice: Dice) -> str:
+def vat_number(dice: SeededRandom) -> str:
     """Nine digits whose last two are the modulus-97 check."""
     digits = [dice.number(1, 9), *(dice.number(0, 9) for _ in range(6))]
     total = sum(weight * digit for weight, digit in zip(VAT_WEIGHTS, digits, strict=True))
     return "".join(map(str, digits)) + f"{97 - total % 97:02d}"
 
 
-def company_number(dice: Dice) -> str:
+def company_number(dice: SeededRandom) -> str:
     """Eight characters: digits for England and Wales, SC Scotland, NI Northern Ireland, OC partnerships."""
     place = dice.unit()
     prefix = next(prefix for share, prefix in COMPANY_FORMATS if place < share)
@@ -113,7 +113,7 @@ class _Builder:
     """Makes households one after another until there are enough people."""
 
     def __init__(
-        self, dice: Dice, names: Names, *, letters: str, count: int, today: date, first: int
+        self, dice: SeededRandom, names: Names, *, letters: str, count: int, today: date, first: int
     ) -> None:
         self.dice = dice
         self.names = names
@@ -202,7 +202,7 @@ class _Builder:
 
 
 def build_population(
-    dice: Dice, *, count: int, letters: str, town: str, today: date, first: int = 0
+    dice: SeededRandom, *, count: int, letters: str, town: str, today: date, first: int = 0
 ) -> Population:
     """At least `count` adults in households.
 
@@ -228,7 +228,9 @@ def together(towns: Sequence[Population]) -> Population:
     return Population("", people, tuple(code for town in towns for code in town.postcodes), towns[0].first)
 
 
-def build_companies(dice: Dice, population: Population, *, count: int, taken: set[str]) -> list[Company]:
+def build_companies(
+    dice: SeededRandom, population: Population, *, count: int, taken: set[str]
+) -> list[Company]:
     """Companies without controllers yet.
 
     Args:
@@ -266,7 +268,7 @@ def build_companies(dice: Dice, population: Population, *, count: int, taken: se
 
 
 def appoint(
-    dice: Dice,
+    dice: SeededRandom,
     company: Company,
     people: Iterable[Person],
     *,

@@ -38,7 +38,7 @@ class Weighted:
         return self.values[min(bisect_right(self._cumulative, position), len(self.values) - 1)]
 
 
-class Dice:
+class SeededRandom:
     """Throws from one seed. Only `Random.random` is used: Python promises that its sequence never changes.
 
     The seed is no secret and no secret comes of it: the people are invented.

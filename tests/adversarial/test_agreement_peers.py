@@ -24,7 +24,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope, Leaving, Withdrawal
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.local_nodes import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 WEST, EAST, SOUTH, NORTH = "west-force", "east-council", "south-council", "north-council"
 UNKNOWN_FIELD = b"\x9a\x06\x01x"
@@ -33,7 +33,9 @@ DAY = 86_400
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time())
+    made = LocalNodes(
+        tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time()
+    )
     yield made
     made.close()
 

@@ -19,7 +19,7 @@ from tests.support.hits_sessions import Edge
 
 from blindmatch.node.imports import open_collection
 from blindmatch.node.rounds import leads as round_leads
-from blindmatch.node.rounds.inputs import exchanged
+from blindmatch.node.rounds.inputs import compile_edge
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage import logs
@@ -225,7 +225,7 @@ async def test_nothing_of_a_record_is_in_anything_that_a_round_leaves(town, veri
     outcome, kinds = await record(town, held, "round")
     (row,) = town.nodes[POLICE].store.edges(outcome.round_id)
     row = town.nodes[POLICE].store.edge(row.round_id, row.edge)
-    compiled = exchanged(held.agreement, row).compiled
+    compiled = compile_edge(held.agreement, row).compiled
     evidence.add_collection(town.nodes[POLICE], "people", compiled)
     evidence.add_collection(town.nodes[COUNCIL], "firms", compiled)
     assert len(round_leads.load(town.nodes[POLICE], outcome.round_id)) == 20

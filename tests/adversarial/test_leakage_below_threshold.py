@@ -19,7 +19,7 @@ from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, level_digests, load_schema, measure
-from blindmatch.simulations.local_nodes import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -53,7 +53,9 @@ def lists():
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA)
+    made = LocalNodes(
+        tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA
+    )
     made.bring(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
     for sender, rows in zip((NORTH, SOUTH), lists(), strict=True):
         made.bring(sender, "suppliers", "suppliers", rows)

@@ -22,14 +22,14 @@ from blindmatch.node.server import running
 from blindmatch.node.storage import logs
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import Outcome
+from blindmatch.protocol.aggregate import AggregateOutcome
 from blindmatch.protocol.aggregate.masks import tags_of
 from blindmatch.protocol.agreement import Disclosure, describe
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema, measure
 from blindmatch.protocol.session.states import State
-from blindmatch.simulations.local_nodes import Town, people, subjects
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=256)
@@ -42,7 +42,7 @@ def shape(pair):
 
 
 def outcome(pair, edge):
-    said = Outcome.check(
+    said = AggregateOutcome.check(
         pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
     return said.told, said.band
@@ -139,7 +139,9 @@ def test_a_withheld_sum_hides_even_from_the_keys():
 
     edge = sum_worlds(3)
     pair = edge.at(State.INFORMED)
-    said = Outcome.check(pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99)
+    said = AggregateOutcome.check(
+        pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99
+    )
     point = elgamal.open_rest(said.left, said.right, pair.receiver.session._half.secret)
     assert logarithm(point, 1 << 20) is None
 
@@ -258,7 +260,7 @@ class World:
 
     def __init__(self, folder, disclosure, matches, first, values=()):
         folder.mkdir()
-        self.town = Town(folder, {WEST: "police", NORTH: "council"}, time.time())
+        self.town = LocalNodes(folder, {WEST: "police", NORTH: "council"}, time.time())
         self.town.bring(WEST, "groups", "subjects", subjects(40, first=first))
         rows = people(50, first=first + 40 - matches)
         for row in rows:

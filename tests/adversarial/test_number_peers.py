@@ -8,9 +8,9 @@ from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import Band, NumberTerms, Outcome, RowsChunk, elgamal
+from blindmatch.protocol.aggregate import AggregateOutcome, AggregateTerms, Band, RowsChunk, elgamal
 from blindmatch.protocol.aggregate.messages import ROW_BYTES
-from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, NumberCommitment
+from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.states import State
@@ -259,7 +259,7 @@ def commitment(edge, who):
     signed = Signed(said.content()[:-64], said.content()[-64:])
     key = COUNCIL if who == "council" else POLICE
     role = pair.sender.session._role if who == "council" else pair.receiver.session._role
-    return NumberCommitment.check(signed, key.public, role, edge.context)
+    return AggregateCommitment.check(signed, key.public, role, edge.context)
 
 
 def waiting(edge, who):
@@ -354,7 +354,9 @@ def test_a_commitment_of_another_hand_or_another_one_later(edge):
 
 
 def outcome_of(pair, edge, **changes):
-    said = Outcome.check(pair.sender.session.outcome(), COUNCIL.public, edge.context, edge.number, most=100)
+    said = AggregateOutcome.check(
+        pair.sender.session.outcome(), COUNCIL.public, edge.context, edge.number, most=100
+    )
     return sign(COUNCIL, OUTCOME_TYPE, replace(said, **changes).payload(edge.context, edge.number))
 
 
@@ -392,7 +394,7 @@ def test_a_count_of_more_records_than_there_are():
 
 
 def test_a_sum_that_nobody_can_find_is_the_senders_fault():
-    edge = replace(SUM, number=NumberTerms(3, 1 << 30))  # sums below 2^10 only
+    edge = replace(SUM, number=AggregateTerms(3, 1 << 30))  # sums below 2^10 only
     edge = replace(edge, theirs=replace(edge.theirs, values=np.array([1, 1, 1, 1, 1])))
     pair = edge.at(State.ASKING)
     point = elgamal.share_of(np.full(32, 3, dtype=np.uint8)).tobytes()

@@ -15,7 +15,7 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, number_pb2
-from blindmatch.protocol.aggregate import NumberReceiver, NumberSender, RowsChunk
+from blindmatch.protocol.aggregate import AggregateReceiver, AggregateSender, RowsChunk
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header
@@ -132,9 +132,9 @@ SENDERS_LIES = [
 @pytest.mark.parametrize(("method", "bend", "codes"), SENDERS_LIES)
 async def test_a_sender_that_lies(town, monkeypatch, kind, method, bend, codes):
     held, police = agree(town, kind), town.nodes[WEST]
-    true = getattr(NumberSender, method)
+    true = getattr(AggregateSender, method)
     with monkeypatch.context() as patched:
-        patched.setattr(NumberSender, method, lambda session, *index: bend(true(session, *index)))
+        patched.setattr(AggregateSender, method, lambda session, *index: bend(true(session, *index)))
         async with running(town.nodes[NORTH], limits=SMALL):
             outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.edges[0].state == FAILED
@@ -226,13 +226,13 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
 
     seen = {}
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
-        for held, kind in ((counting, receiving.NumberEdge), (listing, None)):
+        for held, kind in ((counting, receiving.AggregateReceivingEdge), (listing, None)):
             if kind is not None:
                 monkeypatch.setattr(kind, "_give", lambda *_: stop(None))
             else:
-                from blindmatch.node.rounds.hits.receiver import HitsEdge  # noqa: PLC0415 - only here
+                from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge  # noqa: PLC0415 - only here
 
-                monkeypatch.setattr(HitsEdge, "_exchange", lambda *_: stop(None))
+                monkeypatch.setattr(HitsReceivingEdge, "_exchange", lambda *_: stop(None))
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
             seen[held.id] = outcome.round_id
         edge = counting.agreement.edges[0].id
@@ -277,5 +277,5 @@ async def test_a_stream_carries_one_edge_only(town, monkeypatch):
 
 def test_the_lies_are_about_sessions_that_exist():
     """The names that these tests bend are those that the nodes call."""
-    assert receiving._POINTS.send is NumberReceiver.points_chunk
-    assert receiving._MASKED.send is NumberReceiver.masked_chunk
+    assert receiving._POINTS.send is AggregateReceiver.points_chunk
+    assert receiving._MASKED.send is AggregateReceiver.masked_chunk

@@ -366,8 +366,8 @@ class TestEdges:
     def test_a_checkpoint_survives_kill_9(self, running: Store, database_url: str) -> None:
         program = """
 import sys
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import Store
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import Store
 store = Store(sys.argv[1], Sealer(bytes(range(32))))
 step = 0
 while True:
@@ -429,11 +429,11 @@ class TestLeads:
 APPENDER = """
 import os, sys
 from pathlib import Path
-from blindmatch.node.audit import AuditEvent, AuditLog
-from blindmatch.node.config import make_settings
-from blindmatch.node.home import Node
-from blindmatch.node.keys import KeyRing
-from blindmatch.node.store import Store
+from blindmatch.node.storage.audit_log import AuditEvent, AuditLog
+from blindmatch.node.storage.config import make_settings
+from blindmatch.node.node import Node
+from blindmatch.node.storage.keyring import KeyRing
+from blindmatch.node.storage.store import Store
 url, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 keys = KeyRing.open(folder / "keys.json", "a passphrase")
 store = Store(url, keys.sealer)

@@ -14,14 +14,14 @@ from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.cli import app
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope
-from blindmatch.simulations.local_nodes import PASSPHRASE, Town
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
 
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
+    made = LocalNodes(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
     yield made
     made.close()
 

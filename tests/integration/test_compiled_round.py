@@ -13,8 +13,8 @@ from blindmatch.node.agreements import match_keys
 from blindmatch.node.cli import app
 from blindmatch.node.rounds import inputs
 from blindmatch.node.rounds import leads as round_leads
-from blindmatch.node.rounds.forecast import outlook
-from blindmatch.node.rounds.inputs import exchanged
+from blindmatch.node.rounds.forecast import round_forecast
+from blindmatch.node.rounds.inputs import compile_edge
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
@@ -24,7 +24,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
 from blindmatch.protocol.session.rates_statement import RatesStatement
-from blindmatch.simulations.local_nodes import PASSPHRASE, Town
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -60,7 +60,7 @@ def invented(first, count):
 @pytest.fixture
 def town(tmp_path):
     """As elsewhere, 20 of 40 subjects are suppliers, but half of these are written with slips and gaps."""
-    made = Town(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
+    made = LocalNodes(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
     theirs = list(invented(20, 50))
     ours = [[f"P-{row[0][2:]}", *row[1:5], "P"] for row in invented(0, 40)]
     for number, row in enumerate(theirs):
@@ -110,12 +110,12 @@ async def test_both_sides_keep_the_same_rates_and_compile_the_same_keys_from_the
         again = await run_round(police, held.id, limits=SMALL)
     ours, theirs = (node.store.edge(outcome.round_id, outcome.edges[0].edge) for node in (police, council))
     assert (ours.receiver_rates, ours.sender_rates) == (theirs.receiver_rates, theirs.sender_rates)
-    one, other = exchanged(held.agreement, ours), exchanged(held.agreement, theirs)
+    one, other = compile_edge(held.agreement, ours), compile_edge(held.agreement, theirs)
     assert one.context == other.context
     assert one.compiled.digest == other.compiled.digest
     # Another round says nothing new of the lists.
     later = police.store.edge(again.round_id, again.edges[0].edge)
-    assert exchanged(held.agreement, later).compiled.digest == one.compiled.digest
+    assert compile_edge(held.agreement, later).compiled.digest == one.compiled.digest
     assert later.sender_rates != ours.sender_rates
     assert len(ours.sender_rates.payload) < 1_000
 
@@ -256,4 +256,4 @@ def test_nothing_was_expected_of_an_edge_without_rates(town):
     police = town.nodes[WEST]
     row = EdgeRow(bytes(16), held.agreement.edges[0].id, held.id, "receiver", NORTH, "c", "opening", 0)
     police.store.start_edge(row, bytes(32))
-    assert outlook(police, row) is None
+    assert round_forecast(police, row) is None

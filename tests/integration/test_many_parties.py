@@ -20,7 +20,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import runner, slots
 from blindmatch.node.rounds import status as round_views
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.rounds.inbound import Sending
+from blindmatch.node.rounds.inbound import InboundEdges
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED, FAILED
@@ -29,7 +29,7 @@ from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.local_nodes import Town, people, subjects
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 WEST, EAST = "west-force", "east-force"
@@ -44,7 +44,7 @@ MONTH = 30 * 86_400
 def built(tmp_path_factory):
     """Two forces with forty subjects each, five councils that share ten with either; no agreement yet."""
     roles = {**dict.fromkeys(FORCES, "police"), **dict.fromkeys(COUNCILS, "council")}
-    made = Town(tmp_path_factory.mktemp("town"), roles, time.time())
+    made = LocalNodes(tmp_path_factory.mktemp("town"), roles, time.time())
     for index, force in enumerate(FORCES):
         made.bring(force, "groups", "subjects", subjects(40, first=30 * index))
     for council in COUNCILS:
@@ -179,14 +179,14 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
         assert {outcome.agency for outcome in outcomes if outcome.error is None} >= {SOUND, KILLED}
         left.set()
 
-    original = Sending.open
+    original = InboundEdges.open
 
     async def open_after_that(sending, caller, opening):
         if opening.header.edge == f"{WEST}-from-{SOUND}":
             await left.wait()  # rates were exchanged before, this is the next step
         return await original(sending, caller, opening)
 
-    monkeypatch.setattr(Sending, "open", open_after_that)
+    monkeypatch.setattr(InboundEdges, "open", open_after_that)
     going = []
 
     def watch(edge, step, _done, _total):
@@ -260,7 +260,7 @@ async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
     async def refuse(_sending, _caller, _request):
         raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {LEAVING}")
 
-    monkeypatch.setattr(Sending, "exchange_rates", refuse)
+    monkeypatch.setattr(InboundEdges, "exchange_rates", refuse)
     west = town.nodes[WEST]
     async with running(town.nodes[SOUND], limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL, edges=[f"{WEST}-from-{SOUND}"])
@@ -318,7 +318,7 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
     monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
     monkeypatch.setattr(slots, "STALL_SECONDS", 0.2)
     held = agree(town, [(WEST, KILLED), (WEST, SOUND)])
-    closed, original = asyncio.Event(), Sending.exchange_rates
+    closed, original = asyncio.Event(), InboundEdges.exchange_rates
 
     async def stall(sending, caller, request):
         if request.header.edge == f"{WEST}-from-{KILLED}":
@@ -329,7 +329,7 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
         if (edge, step) == (f"{WEST}-from-{SOUND}", "close"):
             closed.set()
 
-    monkeypatch.setattr(Sending, "exchange_rates", stall)
+    monkeypatch.setattr(InboundEdges, "exchange_rates", stall)
     async with AsyncExitStack() as stack:
         await serving(stack, town, KILLED, SOUND)
         outcome = await asyncio.wait_for(

@@ -172,7 +172,7 @@ async def test_numbers_expire_with_the_agreements_retention(town):
     later = town.now + held.agreement.retention_days * 86_400 + 86_400
     police.clock = lambda: later
     police.store.clock = police.clock
-    retention.sweep(police)
+    retention.purge_expired(police)
     with police.store.read() as connection:
         from blindmatch.node.storage.store.schema import numbers as table  # noqa: PLC0415 - only here
 
@@ -266,7 +266,7 @@ async def test_a_receiver_that_alters_what_it_was_told_is_found_out(town, monkey
     """The sender's signature stands over the outcome, and a sum is proven to be what the outcome holds."""
     held = agreed(town, Disclosure.SUM, report_to=(SOUTH,))
     await run(town, held)
-    from_json = aggregate_results.NumberResult.from_json.__func__
+    from_json = aggregate_results.AggregateResult.from_json.__func__
 
     def bent(cls, payload):
         found = from_json(cls, payload)
@@ -279,7 +279,7 @@ async def test_a_receiver_that_alters_what_it_was_told_is_found_out(town, monkey
             return dataclasses.replace(found, outcome=(payload.replace("01", "00", 1), signature))
         return dataclasses.replace(found, closed_at=-1 % (1 << 60))
 
-    monkeypatch.setattr(aggregate_results.NumberResult, "from_json", classmethod(bent))
+    monkeypatch.setattr(aggregate_results.AggregateResult, "from_json", classmethod(bent))
     if lie == "edge":
         monkeypatch.setattr(
             "blindmatch.node.rounds.aggregate.reports_service.Header",

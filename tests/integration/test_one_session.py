@@ -12,7 +12,7 @@ from blindmatch.node.rounds import inbound, retention, runner
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.node.rounds.hits import service
-from blindmatch.node.rounds.hits.sender import HitsSending
+from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.runner import run_round, unfinished
 from blindmatch.node.rounds.sender import SendingEdge
@@ -346,13 +346,13 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
 async def test_a_sender_that_repeats_an_answer_is_at_fault_and_not_we(town, monkeypatch):
     held = town.agree(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    evaluate, answers = HitsSending.evaluate, []
+    evaluate, answers = HitsSendingEdge.evaluate, []
 
     async def repeating(edge, chunks):
         answers.extend(await evaluate(edge, chunks))
         return answers[:1]
 
-    monkeypatch.setattr(HitsSending, "evaluate", repeating)
+    monkeypatch.setattr(HitsSendingEdge, "evaluate", repeating)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == ("failed", "bad-sequence")

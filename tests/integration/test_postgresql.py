@@ -12,7 +12,7 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_heads
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import PASSPHRASE, Town, people, subjects
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 POLICE, COUNCIL = "west-force", "north-council"
@@ -20,7 +20,7 @@ POLICE, COUNCIL = "west-force", "north-council"
 
 @pytest.fixture
 def town(tmp_path, new_postgresql_database):
-    made = Town(
+    made = LocalNodes(
         tmp_path,
         {POLICE: "police", COUNCIL: "council"},
         time.time(),

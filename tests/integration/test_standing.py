@@ -9,7 +9,7 @@ import pytest
 from blindmatch.node.agreements import registry
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.retention import sweep
+from blindmatch.node.rounds.retention import purge_expired
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
@@ -155,7 +155,7 @@ async def test_everything_kept_is_erased_when_an_epoch_is_over(town, why):
     for node in (police, council):
         assert list(node.epochs_dir.glob("*/*/*"))
         node.clock = lambda: town.now + days * 86_400 + 100
-        sweep(node)
+        purge_expired(node)
         (row,) = node.store.epochs()
         assert not row.open
         assert node.store.find_epoch(row.epoch, row.edge).secret == b""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from blindmatch.node.rounds import leads as round_leads
-from blindmatch.node.rounds.inputs import exchanged, prepare
+from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs
 from blindmatch.node.rounds.leads import assemble
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
@@ -91,7 +91,7 @@ def plainly(town, held, opening):
             collection_id=node.store.collection(name).id,
             seed=bytes(SEED_BYTES),
         )
-        made = prepare(node, held.agreement, row, exchanged(held.agreement, row))
+        made = prepare_inputs(node, held.agreement, row, compile_edge(held.agreement, row))
         real = np.flatnonzero(made.tokens.key_index != FILLER)
         sides.append(
             (

@@ -11,15 +11,15 @@ from blindmatch.node.storage.store import CLOSED
 
 PROGRAM = """
 import os, signal, sys
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 128)
 object.__setattr__(limits.LIMITS, "chunk_tag_bytes", 1 << 17)
-from blindmatch.node import collecting
+from blindmatch.node.rounds.threshold import collector
 
-collecting.CHUNKS_PER_CHECKPOINT = 2
-from blindmatch.node.store import Store
+collector.CHUNKS_PER_CHECKPOINT = 2
+from blindmatch.node.storage.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])
 

@@ -82,7 +82,7 @@ port = server.add_secure_port(
     "127.0.0.1:0", grpc.ssl_server_credentials([(read("key"), read("certificate"))])
 )
 server.start()
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 print(tls.accepts_tls12("127.0.0.1", port))
 server.stop(None)
 """

@@ -20,7 +20,7 @@ from blindmatch.node.imports.report import ImportRefusedError, OnBad
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, load_schema
 from blindmatch.protocol.linkage.normalise import company_number, plain_company_numbers
-from blindmatch.simulations.local_nodes import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 NUMBERS = itertools.count()
 
@@ -88,7 +88,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    town = Town(tmp_path_factory.mktemp("town"), {"west-force": "police"}, time.time())
+    town = LocalNodes(tmp_path_factory.mktemp("town"), {"west-force": "police"}, time.time())
     yield town.nodes["west-force"]
     town.close()
 

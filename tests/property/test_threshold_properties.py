@@ -13,7 +13,7 @@ from tests.support.threshold_sessions import NAMES, SIGNERS, Circle
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows, State
+from blindmatch.protocol.threshold import Committed, Rows, ThresholdState
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -186,5 +186,5 @@ def test_random_lists_of_hundreds_of_elements():
     circle = Circle(values, 3, limits=Limits(chunk_elements=100))
     ring = circle.connect()
     assert ring.run() == circle.expected()
-    assert all(party.session.state is State.CLOSED for party in (*ring.members, ring.collector))
+    assert all(party.session.state is ThresholdState.CLOSED for party in (*ring.members, ring.collector))
     assert np.array_equal(ring.shared.held.sum(axis=1) >= 3, np.ones(len(ring.shared), dtype=bool))

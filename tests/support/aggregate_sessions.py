@@ -12,7 +12,13 @@ import numpy as np
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeLine, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
-from blindmatch.protocol.aggregate import Band, Brought, NumberReceiver, NumberSender, NumberTerms
+from blindmatch.protocol.aggregate import (
+    AggregateInputs,
+    AggregateReceiver,
+    AggregateSender,
+    AggregateTerms,
+    Band,
+)
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
@@ -67,9 +73,9 @@ class NumberEdge:
     """Everything that two sides of one edge are made from; all of it can be replaced in a test."""
 
     context: EdgeContext
-    number: NumberTerms
-    ours: Brought
-    theirs: Brought
+    number: AggregateTerms
+    ours: AggregateInputs
+    theirs: AggregateInputs
     limits: Limits
     receiver_seed: bytes = b"r" * 32
     sender_seed: bytes = b"s" * 32
@@ -85,12 +91,12 @@ class NumberEdge:
         filled = padded(receiver, width, count(1 << 40))
         places, copies = copies_of(filled)
         flat = np.array(places, dtype=np.uint8).ravel()
-        ours = Brought(Rows.of([*chain.from_iterable(filled)]), width, copies, flat)
+        ours = AggregateInputs(Rows.of([*chain.from_iterable(filled)]), width, copies, flat)
         return cls(
             _context(Disclosure.COUNT),
-            NumberTerms(minimum, band),
+            AggregateTerms(minimum, band),
             ours,
-            Brought(Rows.of(sender)),
+            AggregateInputs(Rows.of(sender)),
             Limits(chunk_elements=chunk),
         )
 
@@ -114,7 +120,7 @@ class NumberEdge:
         ]
         width = max(1, *(len(stretch) for entry in stretches for stretch in entry))
         filled = [[*chain.from_iterable(padded(entry, width, fillers))] for entry in stretches]
-        theirs = Brought(
+        theirs = AggregateInputs(
             Rows.of([*chain.from_iterable(filled)]),
             width * copies,
             copies,
@@ -122,8 +128,8 @@ class NumberEdge:
         )
         return cls(
             _context(Disclosure.SUM),
-            NumberTerms(minimum, band),
-            Brought(Rows.of(receiver)),
+            AggregateTerms(minimum, band),
+            AggregateInputs(Rows.of(receiver)),
             theirs,
             Limits(chunk_elements=max(chunk, 1)),
         )
@@ -190,7 +196,7 @@ def _context(disclosure: Disclosure) -> EdgeContext:
     )
 
 
-class NumberNetwork(EdgeLine[NumberReceiver, NumberSender]):
+class NumberNetwork(EdgeLine[AggregateReceiver, AggregateSender]):
     """An edge that tells a number. A reply that answers no question of now is dropped: its call is long over."""
 
     said = False

@@ -16,7 +16,7 @@ from tests.support.lossy_channel import Line, Side, drive
 from tests.support.threshold_sessions import Circle
 
 from blindmatch.node.rounds.inputs import edge_context
-from blindmatch.protocol.aggregate import NumberTerms
+from blindmatch.protocol.aggregate import AggregateTerms
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.agreement import NUMBERS, Agreement, Disclosure, Threshold
 from blindmatch.protocol.limits import Limits
@@ -160,7 +160,7 @@ class Number(Comparison):
         self._truth = truth
 
     @classmethod
-    def between(cls, context: EdgeContext, terms: NumberTerms, brought: Brought) -> "Number":
+    def between(cls, context: EdgeContext, terms: AggregateTerms, brought: Brought) -> "Number":
         """The comparison of these parties' lists."""
         ours, theirs = (_records(brought.lists[name]) for name in (context.receiver, context.sender))
         minimum, band = terms.minimum_count, terms.band
@@ -275,7 +275,7 @@ def comparisons(agreement: Agreement, agreement_id: bytes, brought: Brought) -> 
         round_id = hashlib.sha256(edge.receiver.agency.encode()).digest()[:ROUND_BYTES]
         context = replace(edge_context(agreement_id, edge, round_id), keys_digest=b"k" * 32)
         if edge.disclosure in NUMBERS:
-            made.append(Number.between(context, NumberTerms.of(edge), brought))
+            made.append(Number.between(context, AggregateTerms.of(edge), brought))
         else:
             made.append(Hits.between(context, brought))
     made += [

@@ -14,7 +14,7 @@ from typing import Final
 from blindmatch.simulations.world.names import load_names
 from blindmatch.simulations.world.noise import swapped_birth, typing_error, wrong_birth
 from blindmatch.simulations.world.population import Person, Population, build_population
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 TODAY: Final = date(2026, 1, 5)
 _TOWNS: Final = {"QZ": "Ashmoor", "XQ": "Fernleigh"}
@@ -119,7 +119,7 @@ def build_lists(
         dirt: how entries differ from people.
         one_town: both lists are from one town; otherwise the right one is from another, but for the shared households.
     """
-    dice = Dice("lists", seed)
+    dice = SeededRandom("lists", seed)
     people = [_people(left, duplicates), _people(right, duplicates)]
     shorter = min(people)
     both = round(overlap * shorter)
@@ -155,7 +155,12 @@ def _people(rows: int, duplicates: float) -> int:
 
 
 def _choose(
-    dice: Dice, places: tuple[Population, Population], people: Sequence[int], *, both: int, related: int
+    dice: SeededRandom,
+    places: tuple[Population, Population],
+    people: Sequence[int],
+    *,
+    both: int,
+    related: int,
 ) -> tuple[list[Person], list[Person]]:
     """Who is on which list: those on both, relatives split between the two, then strangers."""
     town = places[0]
@@ -188,7 +193,7 @@ def _choose(
 class _Writer:
     """Enters people in one list, each entry with its own slips."""
 
-    def __init__(self, dice: Dice, town: Population, dirt: Dirt, prefix: str, rows: int) -> None:
+    def __init__(self, dice: SeededRandom, town: Population, dirt: Dirt, prefix: str, rows: int) -> None:
         self._dice = dice
         self._town = town
         self._dirt = dirt

@@ -328,7 +328,7 @@ class World:
         fresh = Fresh(session.own_tags()[:count], mine.keys[:count], outputs[:count])
         removed, rows = session.released("removed").copy(), session.released("table").copy()
         change = standing.compare(self.received.own.digests, mine.listed.digests)
-        news = standing.News(self.base.number + 1, change, fresh, removed, rows)
+        news = standing.DeltaUpdate(self.base.number + 1, change, fresh, removed, rows)
         return standing.change_receiver(self.received, mine.listed, news)
 
     def hits(self) -> Hits:

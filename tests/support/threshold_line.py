@@ -9,7 +9,15 @@ from tests.support.lossy_channel import Line, Message, Side
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
-from blindmatch.protocol.threshold import Collector, Committed, Member, Rows, Shared, State, ThresholdContext
+from blindmatch.protocol.threshold import (
+    Collector,
+    Committed,
+    Member,
+    Rows,
+    Shared,
+    ThresholdContext,
+    ThresholdState,
+)
 from blindmatch.protocol.threshold.share_tables import PAIRS
 from blindmatch.protocol.transcript import Signed
 
@@ -71,7 +79,7 @@ class MemberLine(Line[Collector, Member]):
     """The collector's line to one member. A reply that answers no question of now is dropped: its call is long over."""
 
     closing = frozenset({"sign", "signature"})
-    answered = frozenset({State.COLLECTED, State.SIGNED})
+    answered = frozenset({ThresholdState.COLLECTED, ThresholdState.SIGNED})
 
     def __init__(self, collector: Side[Collector], member: Side[Member], known: Carrying) -> None:
         super().__init__(collector, member, (known.context.collector, member.session.agency))
@@ -103,13 +111,13 @@ class MemberLine(Line[Collector, Member]):
         """Kind, number and third party of everything that the collector may ask this member now, in any order."""
         known, me, live = self.known, self.member, self.caller.session
         match live.state:
-            case State.PREPARING if me not in known.joined:
+            case ThresholdState.PREPARING if me not in known.joined:
                 return [("join", 0, "")]
-            case State.EXCHANGING:
+            case ThresholdState.EXCHANGING:
                 return self._exchanging()
-            case State.MATCHED if known.told.get(me, -1) < live.outcome_chunks:
+            case ThresholdState.MATCHED if known.told.get(me, -1) < live.outcome_chunks:
                 return [("tell", known.told.get(me, -1) + 1, "")]
-            case State.SIGNED if me not in live.signatures:
+            case ThresholdState.SIGNED if me not in live.signatures:
                 return [("sign", 0, "")]
             case _:
                 return []
@@ -149,11 +157,11 @@ class MemberLine(Line[Collector, Member]):
         questions = self.questions()
         if questions:
             self._put_question(*questions[0])
-        elif live.state is State.COLLECTED:
+        elif live.state is ThresholdState.COLLECTED:
             for index in range(live.table_chunks):
                 live.search_chunk(index)
             side.run(lambda own: own.find(), keep=known.keep)
-        elif live.state is State.MATCHED and all(
+        elif live.state is ThresholdState.MATCHED and all(
             known.told.get(name, -1) >= live.outcome_chunks for name in known.context.members
         ):
             side.run(lambda own: own.receipt(OPENED_AT, CLOSED_AT))
@@ -181,7 +189,7 @@ class MemberLine(Line[Collector, Member]):
         self._ask(kind, index, body, about)
 
     def _handle(self, request: Message) -> None:
-        if self.called.session.state is State.CLOSED and request.kind != "sign":
+        if self.called.session.state is ThresholdState.CLOSED and request.kind != "sign":
             return  # a node knows its finished thresholds and does not wake their sessions
         said = self._said[request.kind](request.body, request.index, request.about)
         self._answer(_ANSWERS.get(request.kind, "taken"), request.index, said, request.about)
@@ -195,14 +203,18 @@ class MemberLine(Line[Collector, Member]):
     def _met(self, everybody: list[Committed]) -> list[int]:
         """How much of what each other member evaluates for this one is here already."""
         side = self.called
-        if side.session.state in {State.COMMITTED, State.EXCHANGING, State.EVALUATED}:
+        if side.session.state in {
+            ThresholdState.COMMITTED,
+            ThresholdState.EXCHANGING,
+            ThresholdState.EVALUATED,
+        }:
             side.run(lambda live: live.receive_commitments(everybody))
         return [int(each) for other in side.session.others for each in side.session.received(other)]
 
     def _told(self, body: Any) -> None:
         side = self.called
         side.run(lambda live: _hear(live, body))
-        if side.session.state is State.MATCHED:
+        if side.session.state is ThresholdState.MATCHED:
             side.run(lambda live: live.find().tolist(), keep=self._keep_found)
 
     def _sign(self, receipt: Signed, tables: list[Signed]) -> bytes:

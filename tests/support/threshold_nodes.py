@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindmatch.node.agreements import own_party
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.simulations.agencies import agreement_between
-from blindmatch.simulations.local_nodes import Town, people, subjects
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 COLLECTOR: Final = "national"
 MEMBERS: Final = ("north-council", "south-council", "west-force")
@@ -19,7 +19,7 @@ RANGES: Final = {"north-council": range(30), "south-council": range(10, 40), "we
 THRESHOLD: Final = "seen-by-many"
 
 
-def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGES) -> Town:
+def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGES) -> LocalNodes:
     """The nodes, with their lists imported; other people by `ranges`."""
     roles = {
         "north-council": "council",
@@ -27,7 +27,7 @@ def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGE
         "west-force": "police",
         COLLECTOR: "national",
     }
-    made = Town(folder, roles, now)
+    made = LocalNodes(folder, roles, now)
     for agency in MEMBERS:
         numbers = ranges[agency]
         rows = subjects if agency == "west-force" else people
@@ -36,14 +36,14 @@ def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGE
 
 
 def agree(
-    town: Town,
+    town: LocalNodes,
     *,
     collector: str = COLLECTOR,
     at_least: int = 3,
     minimum: int = 3,
     band: int = 1,
     **changes: Any,
-) -> Held:
+) -> StoredAgreement:
     """Have everybody sign a threshold; other fields of the agreement by name."""
     sides = tuple(Side(agency, _kind(agency), 40, 8) for agency in MEMBERS)
     terms = Threshold(THRESHOLD, sides, at_least, minimum_count=minimum, band=band, leakage="as agreed")

@@ -13,7 +13,7 @@ from tests.support.threshold_line import Carrying, MemberLine
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.threshold import Collector, Member, Shared, State, ThresholdContext
+from blindmatch.protocol.threshold import Collector, Member, Shared, ThresholdContext, ThresholdState
 from blindmatch.protocol.transcript import Ed25519Signer
 
 NAMES = tuple(f"agency-{letter}" for letter in "abcdefghij")
@@ -141,7 +141,7 @@ class Ring:
     @property
     def closed(self) -> bool:
         """Whether the collector holds every signature."""
-        return self.collector.session.state is State.CLOSED
+        return self.collector.session.state is ThresholdState.CLOSED
 
     def run(self) -> list[list[int]]:
         """Drive everybody to the end, restarting whoever crashes; the elements that each member was told of."""
@@ -151,23 +151,23 @@ class Ring:
 
     def commit(self) -> None:
         """Commitments to the collector, and from it to all."""
-        self._until(lambda: self._all(State.EXCHANGING))
+        self._until(lambda: self._all(ThresholdState.EXCHANGING))
 
     def exchange(self) -> None:
         """Blinded chunks of each member to all others, evaluated chunks back, and the signatures for them."""
-        self._until(lambda: self._all(State.EVALUATED))
+        self._until(lambda: self._all(ThresholdState.EVALUATED))
 
     def collect(self) -> None:
         """Everybody's tables to the collector."""
-        self._until(lambda: self.collector.session.state is State.COLLECTED)
+        self._until(lambda: self.collector.session.state is ThresholdState.COLLECTED)
 
     def search(self) -> None:
         """The collector's work, alone."""
-        self._until(lambda: self.collector.session.state is State.MATCHED)
+        self._until(lambda: self.collector.session.state is ThresholdState.MATCHED)
 
     def tell(self) -> None:
         """Each member its own outcome."""
-        self._until(lambda: self._all(State.MATCHED))
+        self._until(lambda: self._all(ThresholdState.MATCHED))
 
     def close(self) -> None:
         """Everybody signs the receipt."""
@@ -176,5 +176,5 @@ class Ring:
     def _until(self, over: Callable[[], bool]) -> None:
         drive(self.lines, over)
 
-    def _all(self, state: State) -> bool:
+    def _all(self, state: ThresholdState) -> bool:
         return all(side.session.state is state for side in self.members)

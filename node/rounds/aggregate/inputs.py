@@ -4,10 +4,10 @@ from itertools import count
 
 import numpy as np
 
-from blindmatch.node.rounds.aggregate.sum_values import Values, read_values
-from blindmatch.node.rounds.inputs import Exchanged, Prepared
+from blindmatch.node.rounds.aggregate.sum_values import EntryValues, read_values
+from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate import COPIES, Brought
+from blindmatch.protocol.aggregate import COPIES, AggregateInputs
 from blindmatch.protocol.agreement import Disclosure, Edge
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import Limits
@@ -20,15 +20,15 @@ MOST_PEOPLE = 16
 largest, so that one company with a hundred officers would make everybody pay for it."""
 
 
-def bring(
-    made: Prepared,
-    agreed: Exchanged,
+def prepare_inputs(
+    made: EdgeInputs,
+    agreed: CompiledEdge,
     edge: Edge,
     row: EdgeRow,
     *,
     limits: Limits,
     allocate: AllocateRows,
-) -> tuple[Brought, dict[str, int]]:
+) -> tuple[AggregateInputs, dict[str, int]]:
     """This side's elements in groups, and what its operator should know: how many tokens or values do not count.
 
     Raises:
@@ -43,7 +43,9 @@ def bring(
         if edge.disclosure is Disclosure.COUNT and Role(row.role) is Role.RECEIVER:
             told = grouping.occurrences(made.tokens, COPIES, random)
             size = made.tokens.tokens_per_record
-            return Brought(made.elements, size, told.copies, told.copy_of), {"left_out": told.left_out}
+            return AggregateInputs(made.elements, size, told.copies, told.copy_of), {
+                "left_out": told.left_out
+            }
         if edge.disclosure is Disclosure.SUM and Role(row.role) is Role.SENDER:
             values = read_values(made.collection, made.selected, edge)
             entries = grouping.entries(
@@ -57,15 +59,17 @@ def bring(
                 allocate=allocate,
             )
             return _entries(agreed, entries, values)
-        return Brought(made.elements), {}
+        return AggregateInputs(made.elements), {}
     finally:
         expander.wipe()
 
 
-def _entries(agreed: Exchanged, entries: grouping.Entries, values: Values) -> tuple[Brought, dict[str, int]]:
+def _entries(
+    agreed: CompiledEdge, entries: grouping.Entries, values: EntryValues
+) -> tuple[AggregateInputs, dict[str, int]]:
     units = np.zeros(entries.tokens.records, dtype=np.int64)
     np.add.at(units, entries.entry_of, values.units)
-    brought = Brought(
+    brought = AggregateInputs(
         Elements(agreed.compiled, entries.tokens),
         entries.tokens.tokens_per_record,
         entries.copies,

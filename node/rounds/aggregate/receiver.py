@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from blindmatch.node.rounds import driver
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.rounds.aggregate.inputs import bring
+from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
 from blindmatch.node.rounds.receiver import IN_FLIGHT, ReceivingEdge, worst
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import NumberReceiver, NumberTerms, RowsChunk
+from blindmatch.protocol.aggregate import AggregateReceiver, AggregateTerms, RowsChunk
 from blindmatch.protocol.aggregate.count import CountReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import State
 
 _BEFORE_ANSWERING = frozenset({State.COMMITTED, State.EXCHANGING, State.COLLECTING, State.COLLECTED})
@@ -28,25 +28,25 @@ class _Transfer(NamedTuple):
     step: str
     send: Callable[..., RowsChunk]
     taken: Callable[..., None]
-    span: Callable[[NumberReceiver], tuple[int, int]]
+    span: Callable[[AggregateReceiver], tuple[int, int]]
     """The first chunk that is not taken yet, and how many there are."""
 
 
 _POINTS = _Transfer(
     "exchange",
-    NumberReceiver.points_chunk,
-    NumberReceiver.points_taken,
+    AggregateReceiver.points_chunk,
+    AggregateReceiver.points_taken,
     lambda session: (session.next_chunk, session.points_chunks),
 )
 _MASKED = _Transfer(
     "tags",
-    NumberReceiver.masked_chunk,
-    NumberReceiver.masked_taken,
+    AggregateReceiver.masked_chunk,
+    AggregateReceiver.masked_taken,
     lambda session: (session.next_masked, session.masked_chunks),
 )
 
 
-class NumberEdge(ReceivingEdge[NumberReceiver]):
+class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
     """An edge that tells us one number."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -78,7 +78,7 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
             if session.state is State.COLLECTED:
                 for index in range(session.masked, session.returned_chunks):
                     await self._in_pool(session.mask_chunk, index)
-                await self._alone(NumberReceiver.answer, save=True)
+                await self._alone(AggregateReceiver.answer, save=True)
             if session.state is State.ANSWERING:
                 await self._still()
                 await self._give(peer.number.GiveMasked, peer, _MASKED)
@@ -157,7 +157,7 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
             for index in range(start, total):
                 chunk = convert.read_rows(await peer.next(call), width)
                 due = index == total - 1 or (index + 1) % driver.CHUNKS_PER_CHECKPOINT == 0
-                await self._alone(partial(NumberReceiver.receive_points, chunk=chunk), save=due)
+                await self._alone(partial(AggregateReceiver.receive_points, chunk=chunk), save=due)
                 self._report("tags", session.next_points, total)
                 await backlog.acquire()
                 tasks.create_task(mask(index))
@@ -182,20 +182,20 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
         )
         header, signed = convert.read_outcome_reply(reply)
         self._check(header)
-        await self._alone(partial(NumberReceiver.receive_outcome, signed=signed), save=True)
+        await self._alone(partial(AggregateReceiver.receive_outcome, signed=signed), save=True)
 
-    def _keep_result(self, session: NumberReceiver) -> None:
+    def _keep_result(self, session: AggregateReceiver) -> None:
         """Find the number and keep it with the sender's outcome; a repeat replaces it."""
         told = session.reveal()  # type: ignore[attr-defined] # of a count, or of a sum
         aggregate_results.keep(self._node, self.row, self._agreement, told, session.outcome())
         self._kept = True
         self._save(session)
 
-    def _start(self, terms: Terms) -> NumberReceiver:
+    def _start(self, terms: SessionTerms) -> AggregateReceiver:
         made = self._made
         if made is None:
             raise SequenceError("the edge's elements were not prepared")
-        brought, report = bring(
+        brought, report = prepare_inputs(
             made, self.agreed, self._edge, self.row, limits=self._limits, allocate=self._files.scratch
         )
         if report.get("left_out") and not self.row.snapshot:
@@ -205,12 +205,12 @@ class NumberEdge(ReceivingEdge[NumberReceiver]):
         terms["elements"] = brought.elements
         made_of = CountReceiver if self._edge.disclosure is Disclosure.COUNT else SumReceiver
         return made_of(
-            self.agreed.context, NumberTerms.of(self._edge, self.agreed.receiver_tokens), brought, **terms
+            self.agreed.context, AggregateTerms.of(self._edge, self.agreed.receiver_tokens), brought, **terms
         )
 
     @property
     def _found(self) -> Mapping[str, str | int]:
         return {"disclosure": self._edge.disclosure.value}
 
-    def _total(self, session: NumberReceiver) -> int:
+    def _total(self, session: AggregateReceiver) -> int:
         return session.points_chunks

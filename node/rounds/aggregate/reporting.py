@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.rounds.aggregate.results import NumberResult
+from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerCode, PeerError
@@ -23,7 +23,7 @@ class Fetched:
     """What came from one receiver: its results, or why there are none."""
 
     receiver: str
-    results: Sequence[NumberResult] = ()
+    results: Sequence[AggregateResult] = ()
     error: BlindmatchError | None = None
 
 
@@ -49,16 +49,16 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
     return [await _from(node, held, receiver) for receiver in receivers]
 
 
-async def _from(node: Node, held: Held, receiver: str) -> Fetched:
+async def _from(node: Node, held: StoredAgreement, receiver: str) -> Fetched:
     try:
         return Fetched(receiver, await _take(node, held, receiver))
     except BlindmatchError as error:
         return Fetched(receiver, error=error)
 
 
-async def _take(node: Node, held: Held, receiver: str) -> list[NumberResult]:
+async def _take(node: Node, held: StoredAgreement, receiver: str) -> list[AggregateResult]:
     party = held.agreement.party(receiver)
-    found: list[NumberResult] = []
+    found: list[AggregateResult] = []
     async with connect(node, receiver, certificate_key=party.certificate_key) as peer:
         with peer.errors():
             call = peer.reports.Fetch(convert.reports_request(held.id), timeout=peer.call_seconds)
@@ -72,7 +72,7 @@ async def _take(node: Node, held: Held, receiver: str) -> list[NumberResult]:
     return found
 
 
-def _keep(node: Node, held: Held, receiver: str, said: convert.Report) -> NumberResult:
+def _keep(node: Node, held: StoredAgreement, receiver: str, said: convert.Report) -> AggregateResult:
     where = (said.header.round_id, said.header.edge)
     ours = [
         edge.id

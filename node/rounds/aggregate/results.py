@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
 from blindmatch.node.storage.audit_log import AuditEvent
-from blindmatch.node.storage.store import EdgeRow, NumberRow
-from blindmatch.protocol.aggregate import NO_PROOF, REPORT_TYPE, Band, NumberTerms, Outcome, Report
+from blindmatch.node.storage.store import AggregateRow, EdgeRow
+from blindmatch.protocol.aggregate import (
+    NO_PROOF,
+    REPORT_TYPE,
+    AggregateOutcome,
+    AggregateReport,
+    AggregateTerms,
+    Band,
+)
 from blindmatch.protocol.aggregate.elgamal import Opening, check_opening
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
@@ -20,7 +27,7 @@ from blindmatch.protocol.transcript import Signed, sign
 
 
 @dataclass(frozen=True)
-class NumberResult:
+class AggregateResult:
     """The number of one edge of one round. It says how many or how much, never who."""
 
     round: str
@@ -86,7 +93,7 @@ class NumberResult:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
-    def from_json(cls, payload: bytes) -> "NumberResult":
+    def from_json(cls, payload: bytes) -> "AggregateResult":
         """Read what `to_json` wrote.
 
         Raises:
@@ -101,19 +108,23 @@ class NumberResult:
 
 def keep(
     node: Node, row: EdgeRow, agreement: Agreement, told: Band | Opening | None, outcome: Signed
-) -> NumberResult:
+) -> AggregateResult:
     """Keep what a round told this node, its receiver."""
     opening = told if isinstance(told, Opening) else Opening(0, NO_PROOF)
     band = Band(0, 0) if isinstance(told, Opening) else told
-    report = Report(Report.digest_of(outcome), opening.total, opening.proof, int(node.clock()))
+    report = AggregateReport(
+        AggregateReport.digest_of(outcome), opening.total, opening.proof, int(node.clock())
+    )
     found = _result(agreement.edge(row.edge), row.round_id, band, report, outcome)
     _put(node, row.agreement_id, agreement, row.round_id, found)
     return found
 
 
-def _result(edge: Edge, round_id: bytes, band: Band | None, report: Report, outcome: Signed) -> NumberResult:
+def _result(
+    edge: Edge, round_id: bytes, band: Band | None, report: AggregateReport, outcome: Signed
+) -> AggregateResult:
     counted = edge.receiver if edge.disclosure is Disclosure.COUNT else edge.sender
-    return NumberResult(
+    return AggregateResult(
         round=round_id.hex(),
         edge=edge.id,
         receiver=edge.receiver.agency,
@@ -134,14 +145,16 @@ def _result(edge: Edge, round_id: bytes, band: Band | None, report: Report, outc
     )
 
 
-def _put(node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, found: NumberResult) -> None:
+def _put(
+    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, found: AggregateResult
+) -> None:
     expires = int(node.clock()) + agreement.retention_days * 86_400
-    node.store.put_number(NumberRow(round_id, found.edge, agreement_id, found.to_json(), expires))
+    node.store.put_number(AggregateRow(round_id, found.edge, agreement_id, found.to_json(), expires))
 
 
-def load(node: Node, round_id: bytes, edge: str | None = None) -> list[NumberResult]:
+def load(node: Node, round_id: bytes, edge: str | None = None) -> list[AggregateResult]:
     """The numbers of a round that have not expired."""
-    found = [NumberResult.from_json(row.payload) for row in node.store.numbers(round_id=round_id)]
+    found = [AggregateResult.from_json(row.payload) for row in node.store.numbers(round_id=round_id)]
     return [each for each in found if edge in (None, each.edge)]
 
 
@@ -150,22 +163,24 @@ def words(node: Node, round_id: bytes, edge: str) -> str:
     return "".join(each.words for each in load(node, round_id, edge))
 
 
-def report(node: Node, agreement: Agreement, row: NumberRow) -> tuple[Signed, Signed]:
+def report(node: Node, agreement: Agreement, row: AggregateRow) -> tuple[Signed, Signed]:
     """The sender's outcome, and our report of it."""
-    said = NumberResult.from_json(row.payload)
+    said = AggregateResult.from_json(row.payload)
     outcome = said.signed_outcome
     context = edge_context(row.agreement_id, agreement.edge(row.edge), row.round_id)
-    told = Report(Report.digest_of(outcome), said.total, bytes.fromhex(said.proof), said.closed_at)
+    told = AggregateReport(
+        AggregateReport.digest_of(outcome), said.total, bytes.fromhex(said.proof), said.closed_at
+    )
     return outcome, sign(node.keys.identity, REPORT_TYPE, told.payload(context))
 
 
 def take_report(
     node: Node,
-    held: Held,
+    held: StoredAgreement,
     where: tuple[bytes, str],
     outcome: Signed,
     reported: Signed,
-) -> NumberResult:
+) -> AggregateResult:
     """Verify another agency's report and keep it: the sender signed the number, and the receiver did not alter it.
 
     Args:
@@ -180,10 +195,12 @@ def take_report(
     """
     (round_id, name), agreement = where, held.agreement
     edge = agreement.edge(name)
-    context, number = edge_context(held.id, edge, round_id), NumberTerms.of(edge)
+    context, number = edge_context(held.id, edge, round_id), AggregateTerms.of(edge)
     sender, receiver = (agreement.party(side.agency) for side in (edge.sender, edge.receiver))
-    said = Outcome.check(outcome, sender.identity_key, context, number, most=edge.receiver.max_records)
-    told = Report.check(reported, receiver.identity_key, context, outcome)
+    said = AggregateOutcome.check(
+        outcome, sender.identity_key, context, number, most=edge.receiver.max_records
+    )
+    told = AggregateReport.check(reported, receiver.identity_key, context, outcome)
     if edge.disclosure is Disclosure.SUM and said.told:
         if told.total >= number.most_total:
             raise PeerError(PeerCode.BAD_OUTCOME, "the reported sum is beyond the agreement's limit")
@@ -195,7 +212,7 @@ def take_report(
     return found
 
 
-def to_csv(found: Sequence[NumberResult]) -> str:
+def to_csv(found: Sequence[AggregateResult]) -> str:
     """One line per number."""
     out = io.StringIO()
     writer = csv.writer(out)

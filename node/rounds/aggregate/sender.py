@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
-from blindmatch.node.rounds.aggregate.inputs import bring
+from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
 from blindmatch.node.rounds.hits.sender import STEP_SECONDS
-from blindmatch.node.rounds.inputs import Exchanged
+from blindmatch.node.rounds.inputs import CompiledEdge
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate import NumberCommitment, NumberSender, NumberTerms, RowsChunk
+from blindmatch.protocol.aggregate import AggregateCommitment, AggregateSender, AggregateTerms, RowsChunk
 from blindmatch.protocol.aggregate.count import CountSender
 from blindmatch.protocol.aggregate.sum import SumSender
 from blindmatch.protocol.agreement import Disclosure
@@ -21,10 +21,10 @@ from blindmatch.protocol.transcript import Signed
 Transfer = Literal["points", "masked"]
 
 
-class NumberSending(SendingEdge[NumberSender]):
+class AggregateSendingEdge(SendingEdge[AggregateSender]):
     """An edge that tells the receiver one number."""
 
-    commitment_kind = NumberCommitment
+    commitment_kind = AggregateCommitment
 
     async def width(self, transfer: Transfer) -> int:
         """Bytes of a row of a transfer.
@@ -41,7 +41,7 @@ class NumberSending(SendingEdge[NumberSender]):
             PeerError: a chunk is not what was due.
         """
 
-        def work(session: NumberSender) -> int:
+        def work(session: AggregateSender) -> int:
             ends = time.monotonic() + STEP_SECONDS
             receive = session.receive_points if transfer == "points" else session.receive_masked
             for done, chunk in enumerate(chunks, start=1):
@@ -64,7 +64,7 @@ class NumberSending(SendingEdge[NumberSender]):
         following, total = first, first + 1
         while following < total:
 
-            def work(session: NumberSender, at: int = following) -> tuple[RowsChunk, int]:
+            def work(session: AggregateSender, at: int = following) -> tuple[RowsChunk, int]:
                 return session.points_chunk(at), session.returned_chunks
 
             chunk, total = await self._asked(work, save=False)
@@ -79,16 +79,18 @@ class NumberSending(SendingEdge[NumberSender]):
         """
         return await self._asked(lambda session: session.outcome())
 
-    def _start(self, row: EdgeRow, agreed: Exchanged) -> NumberSender:
+    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> AggregateSender:
         made, terms = self._terms(row, agreed)
         edge = self._agreement.edge(row.edge)
-        brought, report = bring(made, agreed, edge, row, limits=self._limits, allocate=self._files.scratch)
+        brought, report = prepare_inputs(
+            made, agreed, edge, row, limits=self._limits, allocate=self._files.scratch
+        )
         if report and not row.snapshot:
             self._log.info("entries of a sum", value=edge.value, **report)
             self._note("valued", recipient=self.row.peer, value=edge.value, **report)
         terms["elements"] = brought.elements
         made_of = CountSender if edge.disclosure is Disclosure.COUNT else SumSender
-        return made_of(agreed.context, NumberTerms.of(edge, agreed.receiver_tokens), brought, **terms)
+        return made_of(agreed.context, AggregateTerms.of(edge, agreed.receiver_tokens), brought, **terms)
 
-    def _total(self, session: NumberSender) -> int:
+    def _total(self, session: AggregateSender) -> int:
         return session.points_chunks

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from blindmatch.node.rounds.aggregate import codec as convert
-from blindmatch.node.rounds.aggregate.sender import NumberSending, Transfer
-from blindmatch.node.rounds.inbound import Sending
+from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge, Transfer
+from blindmatch.node.rounds.inbound import InboundEdges
 from blindmatch.node.rounds.read_ahead import batches
 from blindmatch.proto.v1 import number_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -15,10 +15,10 @@ _BATCH = 8
 """Chunks that are taken together when so many wait."""
 
 
-class NumberService:
+class AggregateService:
     """Servicer of `blindmatch.v1.Number`; behind the gate, so `context.caller` is verified and messages are parsed."""
 
-    def __init__(self, sending: Sending) -> None:
+    def __init__(self, sending: InboundEdges) -> None:
         self._sending = sending
 
     async def GivePoints(  # noqa: N802 - gRPC's name
@@ -33,7 +33,7 @@ class NumberService:
     ) -> AsyncIterator[number_pb2.Rows]:
         """Our points from the wanted chunk on, once every point of the receiver has come."""
         header = convert.read_rows_request(request)
-        edge = await self._sending.edge(context.caller, header, NumberSending)
+        edge = await self._sending.edge(context.caller, header, AggregateSendingEdge)
         async for chunk in edge.points(header.sequence):
             yield convert.rows(chunk)
 
@@ -49,19 +49,19 @@ class NumberService:
     ) -> number_pb2.OutcomeReply:
         """What the agreement lets us tell."""
         header = convert.read_outcome_request(request)
-        edge = await self._sending.edge(context.caller, header, NumberSending)
+        edge = await self._sending.edge(context.caller, header, AggregateSendingEdge)
         return convert.outcome_reply(Header(header.round_id, header.edge, 0), await edge.outcome())
 
     async def _take(
         self, transfer: Transfer, requests: AsyncIterator[number_pb2.Rows], context: Any
     ) -> AsyncIterator[number_pb2.Taken]:
-        edge: NumberSending | None = None
+        edge: AggregateSendingEdge | None = None
         width = 0
         async for waiting in batches(requests, _BATCH):
             for request in waiting:
                 header = convert.read_header_of_rows(request)
                 if edge is None:
-                    edge = await self._sending.edge(context.caller, header, NumberSending)
+                    edge = await self._sending.edge(context.caller, header, AggregateSendingEdge)
                     width = await edge.width(transfer)
                 elif (header.round_id, header.edge) != edge.key:
                     raise PeerError(PeerCode.UNKNOWN_ROUND, "one stream carries one edge of one round")

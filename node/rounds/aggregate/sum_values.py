@@ -22,7 +22,7 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 
 @dataclass(frozen=True)
-class Values:
+class EntryValues:
     """The entries of a collection's selected records, and what each counts.
 
     Args:
@@ -50,7 +50,7 @@ class Values:
         }
 
 
-def read_values(collection: Collection, selected: Indices, edge: Edge) -> Values:
+def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryValues:
     """Every entry's value, exactly: rounded, half away from zero, to the agreed decimals and then to the band.
 
     Raises:
@@ -87,7 +87,7 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> Values
                     hint="Agree on fewer decimals, or bring fewer records.",
                 )
             units[entry] = rounded
-    return Values(entry_of, units, len(numbers) - len(said), unreadable, negative)
+    return EntryValues(entry_of, units, len(numbers) - len(said), unreadable, negative)
 
 
 def parse(text: str, decimals: int) -> int | None:

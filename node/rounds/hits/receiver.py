@@ -7,18 +7,18 @@ from typing import Any
 
 from blindmatch.node.rounds import driver
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.node.rounds.inputs import Prepared
+from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.leads import assemble
 from blindmatch.node.rounds.receiver import IN_FLIGHT, ReceivingEdge, worst
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.session.messages import Hits, TagChunk
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import State
 
 
-class HitsEdge(ReceivingEdge[Receiver]):
+class HitsReceivingEdge(ReceivingEdge[Receiver]):
     """An edge that tells which of our records match."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
@@ -38,7 +38,7 @@ class HitsEdge(ReceivingEdge[Receiver]):
     def _found(self) -> Mapping[str, str | int]:
         return {"leads": self.leads}
 
-    def _start(self, terms: Terms) -> Receiver:
+    def _start(self, terms: SessionTerms) -> Receiver:
         return Receiver(self.agreed.context, **terms)
 
     async def drive(self) -> None:
@@ -153,13 +153,13 @@ class HitsEdge(ReceivingEdge[Receiver]):
         self._save(session)
 
     @property
-    def made(self) -> Prepared:
+    def made(self) -> EdgeInputs:
         """This side's tokens and collection, once the session is built."""
         if self._made is None:
             raise SequenceError("the edge's elements were not prepared")
         return self._made
 
-    def _keep_leads(self, hits: Hits, made: Prepared, known: frozenset[str] | None = None) -> None:
+    def _keep_leads(self, hits: Hits, made: EdgeInputs, known: frozenset[str] | None = None) -> None:
         """Leads into the store; where `known` holds the references of those told before, others are marked new."""
         node = self._node
         found = assemble(made, hits, agency=self.row.peer, edge=self.row.edge, known=known)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from blindmatch.node.rounds.inputs import Exchanged
+from blindmatch.node.rounds.inputs import CompiledEdge
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.hits.sender import Sender
@@ -13,7 +13,7 @@ STEP_SECONDS = 0.25
 """Chunks that wait are evaluated together for so long, and stored with one checkpoint, before any of them is answered."""
 
 
-class HitsSending(SendingEdge[Sender]):
+class HitsSendingEdge(SendingEdge[Sender]):
     """An edge that tells the receiver which of its records match."""
 
     async def evaluate(self, chunks: Sequence[BlindedChunk]) -> list[EvaluatedChunk]:
@@ -52,7 +52,7 @@ class HitsSending(SendingEdge[Sender]):
             yield chunk
             following += 1
 
-    def _start(self, row: EdgeRow, agreed: Exchanged) -> Sender:
+    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Sender:
         made, terms = self._terms(row, agreed)
         return Sender(agreed.context, facts=made.facts, **terms)
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.node.rounds.hits.sender import HitsSending
-from blindmatch.node.rounds.inbound import Sending
+from blindmatch.node.rounds.hits.sender import HitsSendingEdge
+from blindmatch.node.rounds.inbound import InboundEdges
 from blindmatch.node.rounds.read_ahead import batches
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.transport.identity import Caller
@@ -22,10 +22,10 @@ _BATCH = 8
 
 
 async def evaluating(
-    sending: Sending,
+    sending: InboundEdges,
     caller: Caller,
     requests: AsyncIterator[match_pb2.BlindedChunk],
-    kind: type[HitsSending],
+    kind: type[HitsSendingEdge],
 ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
     """Evaluated chunks of one edge of one round, in the order of the blinded ones."""
     edge = None
@@ -53,7 +53,9 @@ async def opened(
     yield convert.open_reply(header, await edge.commitment(commitment))
 
 
-async def closed(sending: Sending, caller: Caller, request: match_pb2.CloseRequest) -> match_pb2.CloseReply:
+async def closed(
+    sending: InboundEdges, caller: Caller, request: match_pb2.CloseRequest
+) -> match_pb2.CloseReply:
     """Our signature over the receiver's receipt."""
     header, receipt = convert.read_close_request(request)
     signature = await sending.close_edge(caller, header, receipt)
@@ -63,7 +65,7 @@ async def closed(sending: Sending, caller: Caller, request: match_pb2.CloseReque
 class MatchService:
     """Servicer of `blindmatch.v1.Match`; behind the gate, so `context.caller` is verified and messages are parsed."""
 
-    def __init__(self, sending: Sending) -> None:
+    def __init__(self, sending: InboundEdges) -> None:
         self._sending = sending
 
     async def Prepare(  # noqa: N802 - gRPC's name
@@ -87,7 +89,7 @@ class MatchService:
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks, in the order of the blinded ones, which is the receiver's strict order."""
-        async for answer in evaluating(self._sending, context.caller, requests, HitsSending):
+        async for answer in evaluating(self._sending, context.caller, requests, HitsSendingEdge):
             yield answer
 
     async def Tags(  # noqa: N802
@@ -95,7 +97,7 @@ class MatchService:
     ) -> AsyncIterator[match_pb2.TagChunk]:
         """The tag table from the wanted chunk on, once every blinded chunk has come."""
         header = convert.read_tags_request(request)
-        edge = await self._sending.edge(context.caller, header, HitsSending)
+        edge = await self._sending.edge(context.caller, header, HitsSendingEdge)
         async for chunk in edge.tags(header.sequence):
             yield convert.tag_chunk(chunk)
 

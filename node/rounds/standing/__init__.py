@@ -1,10 +1,10 @@
 """Standing agreements on this node: the collection as lists are made from it, what an epoch keeps, and when it ends."""
 
 from blindmatch.node.rounds.standing.collection_records import CollectionRecords
-from blindmatch.node.rounds.standing.epoch_files import Vault
+from blindmatch.node.rounds.standing.epoch_files import EpochFiles
 from blindmatch.node.rounds.standing.epochs import (
     ASIDE,
-    Kept,
+    StoredEpoch,
     advancing,
     begin,
     clear_others,
@@ -27,8 +27,8 @@ from blindmatch.node.rounds.standing.epochs import (
 __all__ = [
     "ASIDE",
     "CollectionRecords",
-    "Kept",
-    "Vault",
+    "EpochFiles",
+    "StoredEpoch",
     "advancing",
     "begin",
     "clear_others",

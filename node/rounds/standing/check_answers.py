@@ -13,7 +13,7 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.driver import retrieve
-from blindmatch.node.rounds.standing import Kept, single_checks
+from blindmatch.node.rounds.standing import StoredEpoch, single_checks
 from blindmatch.node.rounds.standing.codec import Check
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.logs import logger
@@ -31,14 +31,14 @@ LOOK_AFTER_SECONDS = 0.5
 on what it finds, and an answer beside it may be slower: a caller shall not be able to put its next submission just there."""
 
 
-class Checking:
+class CheckAnswers:
     """What the server does with checks."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._looking: asyncio.Task[None] | None = None
         self._lists = single_checks.Lists(node)
-        self._known: dict[tuple[bytes, str], Kept] = {}
+        self._known: dict[tuple[bytes, str], StoredEpoch] = {}
         self._waiting, self._closing = asyncio.Event(), asyncio.Event()
         self._log = logger(agency=node.agency)
 
@@ -144,7 +144,7 @@ class Checking:
             raise PeerError(PeerCode.WRONG_STATE, "the agreement is not a standing one, or not for this edge")
         return agreement, agreement.standing.checks_per_day
 
-    def _epoch(self, check: Check, agreement: Agreement, role: Role) -> Kept:
+    def _epoch(self, check: Check, agreement: Agreement, role: Role) -> StoredEpoch:
         """The epoch of a check, when it is the one that is open."""
         node, edge_id = self._node, check.name.header.edge
         registry.ready(node, check.agreement, node.clock(), edge=edge_id, resuming=check.name.header.round_id)

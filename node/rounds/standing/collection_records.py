@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from blindmatch.node.imports import Collection
 from blindmatch.node.rounds.hits.facts import pack
-from blindmatch.node.rounds.inputs import Exchanged
+from blindmatch.node.rounds.inputs import CompiledEdge
 from blindmatch.protocol.agreement import Edge
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import LEVEL_BYTES
@@ -44,7 +44,7 @@ class CollectionRecords:
 
     collection: Collection
     selected: Indices
-    agreed: Exchanged
+    agreed: CompiledEdge
     edge: Edge
     role: Role
     epoch: Epoch

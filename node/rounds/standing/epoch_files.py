@@ -28,7 +28,7 @@ _BLOCK = 1 << 20
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-class Vault:
+class EpochFiles:
     """One epoch's folder on one edge.
 
     Args:

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.agreements import bindings, registry
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import Exchanged, exchanged
-from blindmatch.node.rounds.standing.epoch_files import Arrays, Vault, leftovers
+from blindmatch.node.rounds.inputs import CompiledEdge, compile_edge
+from blindmatch.node.rounds.standing.epoch_files import Arrays, EpochFiles, leftovers
 from blindmatch.node.storage.audit_log import AuditEvent
-from blindmatch.node.storage.store import Also, CollectionRow, EdgeRow, EpochRow
+from blindmatch.node.storage.store import CollectionRow, EdgeRow, EpochRow, ExtraWrites
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
@@ -24,7 +24,7 @@ from blindmatch.protocol.linkage import load_schema
 from blindmatch.protocol.linkage.compiled_keys import dump as dump_keys
 from blindmatch.protocol.linkage.compiled_keys import load as load_keys
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Base, Epoch, ListSize, Own, Received, Sent, Table
+from blindmatch.protocol.standing import Base, Epoch, ListSize, Received, RecordList, ReleasedList, TagTable
 
 DAY_SECONDS = 86_400
 
@@ -52,14 +52,14 @@ def local_secret(seed: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredEpoch:
     """An open epoch: its row, its keys, its secrets. Lists are read when they are wanted."""
 
     row: EpochRow
-    agreed: Exchanged
+    agreed: CompiledEdge
     epoch: Epoch
     edge: Edge
-    vault: Vault
+    vault: EpochFiles
 
     @property
     def version(self) -> bytes:
@@ -79,36 +79,36 @@ class Kept:
             public_key=row.public_key,
         )
 
-    def sent(self) -> Sent:
+    def sent(self) -> ReleasedList:
         """The sender's list."""
         arrays = self.vault.read(self.version)
-        return Sent(_own(arrays, self.agreed.sender_tokens), arrays["fillers"])
+        return ReleasedList(_own(arrays, self.agreed.sender_tokens), arrays["fillers"])
 
     def received(self) -> Received:
         """The receiver's list and the sender's table."""
         arrays = self.vault.read(self.version)
         own = _own(arrays, self.agreed.receiver_tokens)
-        return Received(own, Table(arrays["table"], arrays["came"]))
+        return Received(own, TagTable(arrays["table"], arrays["came"]))
 
 
-def keep_sent(vault: Vault, version: bytes, sent: Sent, agreed: Exchanged) -> None:
+def keep_sent(vault: EpochFiles, version: bytes, sent: ReleasedList, agreed: CompiledEdge) -> None:
     """Write a version of the sender's list, and the epoch's match keys."""
     vault.write(version, {**_arrays(sent.own), "fillers": sent.fillers, _KEYS: _keys(agreed)})
 
 
-def keep_received(vault: Vault, version: bytes, received: Received, agreed: Exchanged) -> None:
+def keep_received(vault: EpochFiles, version: bytes, received: Received, agreed: CompiledEdge) -> None:
     """Write a version of the receiver's list and the sender's table, and the epoch's match keys."""
     table = received.table
     arrays = {**_arrays(received.own), "table": table.rows, "came": table.came, _KEYS: _keys(agreed)}
     vault.write(version, arrays)
 
 
-def vault_of(node: Node, epoch: bytes, edge: str) -> Vault:
+def vault_of(node: Node, epoch: bytes, edge: str) -> EpochFiles:
     """An epoch's vault."""
-    return Vault(node.epochs_dir, node.keys.sealer, epoch, edge)
+    return EpochFiles(node.epochs_dir, node.keys.sealer, epoch, edge)
 
 
-def kept(node: Node, agreement: Agreement, row: EpochRow) -> Kept:
+def kept(node: Node, agreement: Agreement, row: EpochRow) -> StoredEpoch:
     """An open epoch with all that belongs to it.
 
     Raises:
@@ -118,9 +118,9 @@ def kept(node: Node, agreement: Agreement, row: EpochRow) -> Kept:
         raise StoreError("the epoch has ended", hint="Run a round: it begins a new one.")
     vault = vault_of(node, row.epoch, row.edge)
     keys = load_keys(vault.read_one(row.rounds[-1], _KEYS).tobytes(), load_schema(agreement.schema))
-    agreed = exchanged(agreement, node.store.edge(row.epoch, row.edge), keys)
+    agreed = compile_edge(agreement, node.store.edge(row.epoch, row.edge), keys)
     local, seed = row.secret[:SEED_BYTES], row.secret[SEED_BYTES:]
-    return Kept(
+    return StoredEpoch(
         row=row,
         agreed=agreed,
         epoch=Epoch(agreed.context, local, seed),
@@ -129,7 +129,7 @@ def kept(node: Node, agreement: Agreement, row: EpochRow) -> Kept:
     )
 
 
-def begin(node: Node, agreement: Agreement, edge: EdgeRow, agreed: Exchanged, **made: bytes) -> EpochRow:
+def begin(node: Node, agreement: Agreement, edge: EdgeRow, agreed: CompiledEdge, **made: bytes) -> EpochRow:
     """The row of an epoch that a full round opens.
 
     Args:
@@ -162,7 +162,7 @@ def begin(node: Node, agreement: Agreement, edge: EdgeRow, agreed: Exchanged, **
     )
 
 
-def collection_for(node: Node, held: Held, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
     """The collection that this node brings to an edge; under a standing agreement a new import takes an older one's place.
 
     Where the bound collection is gone and several are of its kind, the one of the name that was compared last is meant.
@@ -210,10 +210,10 @@ def end_all(node: Node, reason: str, agreement_id: bytes | None = None) -> int:
     return sum(end(node, row, reason) for row in rows)
 
 
-def advancing(node: Node, kept: Kept, row: EdgeRow, session: Any) -> Also:
+def advancing(node: Node, kept: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
     """The epoch's step, stored with the receipt: the same on both sides."""
     receiver, sender = session.counts_of(Role.RECEIVER), session.counts_of(Role.SENDER)
-    also: Also = node.store.advancing(
+    also: ExtraWrites = node.store.advancing(
         kept.row,
         row.round_id,
         state=session.state_after(),
@@ -227,7 +227,7 @@ def advancing(node: Node, kept: Kept, row: EdgeRow, session: Any) -> Also:
     return also
 
 
-def of_round(node: Node, agreement: Agreement, row: EdgeRow) -> Kept:
+def of_round(node: Node, agreement: Agreement, row: EdgeRow) -> StoredEpoch:
     """The epoch of a delta round, if it stands where the round began.
 
     Raises:
@@ -312,12 +312,12 @@ def _over(node: Node, row: EpochRow, now: float) -> str:
     return ""
 
 
-def _keys(agreed: Exchanged) -> npt.NDArray[np.uint8]:
+def _keys(agreed: CompiledEdge) -> npt.NDArray[np.uint8]:
     """The match keys as they were compiled when the epoch began."""
     return np.frombuffer(dump_keys(agreed.compiled), dtype=np.uint8)
 
 
-def _arrays(own: Own) -> Arrays:
+def _arrays(own: RecordList) -> Arrays:
     return {
         "digests": own.digests,
         "tags": own.tags,
@@ -327,8 +327,8 @@ def _arrays(own: Own) -> Arrays:
     }
 
 
-def _own(arrays: Arrays, slots: int) -> Own:
-    return Own(
+def _own(arrays: Arrays, slots: int) -> RecordList:
+    return RecordList(
         slots=slots,
         digests=arrays["digests"],
         tags=arrays["tags"],

@@ -4,11 +4,11 @@ from typing import Any
 
 from blindmatch.node import imports
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.hits.receiver import HitsEdge
-from blindmatch.node.rounds.inputs import Exchanged, Prepared, prepare
-from blindmatch.node.rounds.standing import CollectionRecords, Kept
+from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
+from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
+from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.storage.store import CLOSED, Also, EdgeRow
+from blindmatch.node.storage.store import CLOSED, EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol import standing as protocol
@@ -17,7 +17,7 @@ from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
 from blindmatch.protocol.linkage import Elements, Tokens
 from blindmatch.protocol.session.messages import Receipt, TagChunk
-from blindmatch.protocol.session.session import Terms
+from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import Counts, DeltaReceiver, Epoch, Fresh, Received, Taken
 from blindmatch.protocol.standing.epoch import empty
@@ -25,10 +25,10 @@ from blindmatch.protocol.standing.record_list import Change
 from blindmatch.protocol.transcript import Signed
 
 
-class _Standing(HitsEdge):
+class _Standing(HitsReceivingEdge):
     """What both kinds of round share: leads come out of what is held, not out of what travelled."""
 
-    def _records(self, row: EdgeRow, agreed: Exchanged, epoch: Epoch) -> CollectionRecords:
+    def _records(self, row: EdgeRow, agreed: CompiledEdge, epoch: Epoch) -> CollectionRecords:
         collection = imports.open_collection(self._node, row.collection_id)
         return CollectionRecords(
             collection=collection,
@@ -63,7 +63,7 @@ class _Standing(HitsEdge):
         return standing.told(self._node, last)
 
 
-def prepared(held: Received, records: CollectionRecords, agreed: Exchanged) -> Prepared:
+def prepared(held: Received, records: CollectionRecords, agreed: CompiledEdge) -> EdgeInputs:
     """What leads are put together from: the keys of every slot, and the collection."""
     tokens = Tokens(
         tokens=empty(32),
@@ -74,14 +74,14 @@ def prepared(held: Received, records: CollectionRecords, agreed: Exchanged) -> P
         holders={},
     )
     elements = Elements(agreed.compiled, tokens)
-    return Prepared(agreed.compiled, tokens, elements, None, records.collection, records.selected)
+    return EdgeInputs(agreed.compiled, tokens, elements, None, records.collection, records.selected)
 
 
-class OpeningEdge(_Standing):
+class OpeningReceivingEdge(_Standing):
     """A full round whose lists are kept: it opens an epoch."""
 
-    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
-        return prepare(self._node, self._agreement, row, agreed, self._files.scratch, raw=True)
+    def _bring(self, row: EdgeRow, agreed: CompiledEdge) -> EdgeInputs:
+        return prepare_inputs(self._node, self._agreement, row, agreed, self._files.scratch, raw=True)
 
     def _match(self, session: Receiver) -> None:
         epoch = Epoch(self.agreed.context, standing.local_secret(self.row.seed))
@@ -92,7 +92,7 @@ class OpeningEdge(_Standing):
         self._tell(epoch, held, records, (self.row.round_id,))
         self._save(session)
 
-    def _closing(self, session: Receiver, receipt: Receipt) -> Also:
+    def _closing(self, session: Receiver, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
         row = standing.begin(
             self._node,
@@ -108,23 +108,23 @@ class OpeningEdge(_Standing):
     def _closed(self) -> None:
         standing.clear_others(self._node, self.row)
 
-    def _vault(self) -> standing.Vault:
+    def _vault(self) -> standing.EpochFiles:
         return standing.vault_of(self._node, self.row.round_id, self.row.edge)
 
 
-class DeltaEdge(_Standing):
+class DeltaReceivingEdge(_Standing):
     """A delta round: only what changed travels."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._kept: Kept | None = None
+        self._kept: StoredEpoch | None = None
         self._before: Received | None = None
         self._list: CollectionRecords | None = None
         self._change: Change | None = None
         self.counts = Counts()
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> StoredEpoch:
         """The epoch, once `introduce` has read it."""
         if self._kept is None:
             raise SequenceError("the epoch was not read")
@@ -153,7 +153,7 @@ class DeltaEdge(_Standing):
         self._kept = await self._in_pool(standing.of_round, self._node, self._agreement, self.row)
         self._agreed = self._kept.agreed
 
-    def _terms(self, row: EdgeRow, agreed: Exchanged) -> tuple[Prepared, Terms]:
+    def _terms(self, row: EdgeRow, agreed: CompiledEdge) -> tuple[EdgeInputs, SessionTerms]:
         kept = self.kept
         records = self._list = self._records(row, agreed, kept.epoch)
         before = self._before = kept.received()
@@ -162,10 +162,10 @@ class DeltaEdge(_Standing):
         self.counts = Counts(len(change.fresh), len(change.gone))
         tokens = Tokens(empty(32), keys, len(records), records.slots, 0, {})
         taken: Any = Taken(inputs)
-        made = Prepared(agreed.compiled, tokens, taken, None, records.collection, records.selected)
+        made = EdgeInputs(agreed.compiled, tokens, taken, None, records.collection, records.selected)
         return made, self._session_terms(row, taken)
 
-    def _start(self, terms: Terms) -> DeltaReceiver:
+    def _start(self, terms: SessionTerms) -> DeltaReceiver:
         kept = self.kept
         if self._before is None:
             raise SequenceError("the epoch's lists were not read")
@@ -205,13 +205,13 @@ class DeltaEdge(_Standing):
         outputs = self._outputs(session)
         fresh = Fresh(session.own_tags()[:count], self.made.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
-        news = protocol.News(kept.row.number + 1, change, fresh, removed, rows)
+        news = protocol.DeltaUpdate(kept.row.number + 1, change, fresh, removed, rows)
         held = protocol.change_receiver(before, records, news)
         standing.keep_received(kept.vault, self.row.round_id, held, self.agreed)
         self._tell(kept.epoch, held, records, (*kept.row.rounds, self.row.round_id))
         self._save(session)
 
-    def _closing(self, session: Receiver, _receipt: Receipt) -> Also:
+    def _closing(self, session: Receiver, _receipt: Receipt) -> ExtraWrites:
         return standing.advancing(self._node, self.kept, self.row, session)
 
     def _closed(self) -> None:

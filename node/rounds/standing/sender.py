@@ -4,10 +4,10 @@ from typing import Any
 
 from blindmatch.node import imports
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.hits.sender import HitsSending
-from blindmatch.node.rounds.inputs import Exchanged, Prepared, prepare
-from blindmatch.node.rounds.standing import CollectionRecords, Kept
-from blindmatch.node.storage.store import Also, EdgeRow
+from blindmatch.node.rounds.hits.sender import HitsSendingEdge
+from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
+from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
+from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.sender import Sender
@@ -16,23 +16,23 @@ from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
 
 
-class OpeningSending(HitsSending):
+class OpeningSendingEdge(HitsSendingEdge):
     """A full round whose lists are kept: it opens an epoch."""
 
-    _brought: Prepared | None = None
-    _agreed: Exchanged | None = None
+    _brought: EdgeInputs | None = None
+    _agreed: CompiledEdge | None = None
     _list: CollectionRecords | None = None
 
-    def _start(self, row: EdgeRow, agreed: Exchanged) -> Sender:
+    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Sender:
         self._agreed = agreed
         epoch = Epoch(agreed.context, standing.local_secret(row.seed))
         self._list = _records(self, row, agreed, epoch)
         self._brought, terms = self._terms(row, agreed)
         return Sender(agreed.context, facts=self._brought.facts, **terms)
 
-    def _bring(self, row: EdgeRow, agreed: Exchanged) -> Prepared:
+    def _bring(self, row: EdgeRow, agreed: CompiledEdge) -> EdgeInputs:
         order = self._list.in_order if self._list is not None else None
-        return prepare(self._node, self._agreement, row, agreed, self._files.scratch, order=order)
+        return prepare_inputs(self._node, self._agreement, row, agreed, self._files.scratch, order=order)
 
     def _ready(self, session: Sender) -> None:
         vault = standing.vault_of(self._node, *self.key)
@@ -44,7 +44,7 @@ class OpeningSending(HitsSending):
         sent = protocol.open_sender(epoch, self._list, session.own_tags(), self._brought.tokens.key_index)
         standing.keep_sent(vault, self.row.round_id, sent, self._agreed)
 
-    def _closing(self, session: Sender, receipt: Receipt) -> Also:
+    def _closing(self, session: Sender, receipt: Receipt) -> ExtraWrites:
         if self._list is None or self._agreed is None:
             raise SequenceError("the edge's session was not built")
         context = self._agreed.context
@@ -64,14 +64,14 @@ class OpeningSending(HitsSending):
         standing.clear_others(self._node, self.row)
 
 
-class DeltaSending(HitsSending):
+class DeltaSendingEdge(HitsSendingEdge):
     """A delta round: only what changed travels."""
 
-    _kept: Kept | None = None
+    _kept: StoredEpoch | None = None
     _change: SenderChange | None = None
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> StoredEpoch:
         """The epoch, once the session is built."""
         if self._kept is None:
             raise SequenceError("the epoch was not read")
@@ -104,7 +104,7 @@ class DeltaSending(HitsSending):
             raise SequenceError("the edge's session was not built")
         standing.keep_sent(self.kept.vault, self.row.round_id, self._change.plan.after, self.kept.agreed)
 
-    def _closing(self, session: Any, _receipt: Receipt) -> Also:
+    def _closing(self, session: Any, _receipt: Receipt) -> ExtraWrites:
         return standing.advancing(self._node, self.kept, self.row, session)
 
     def _closed(self) -> None:
@@ -116,7 +116,7 @@ class DeltaSending(HitsSending):
             standing.end(self._node, self._kept.row, error.message)
 
 
-def _records(edge: Any, row: EdgeRow, agreed: Exchanged, epoch: Epoch) -> CollectionRecords:
+def _records(edge: Any, row: EdgeRow, agreed: CompiledEdge, epoch: Epoch) -> CollectionRecords:
     node, agreement = edge._node, edge._agreement  # noqa: SLF001 - of both classes here
     collection = imports.open_collection(node, row.collection_id)
     return CollectionRecords(

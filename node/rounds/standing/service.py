@@ -5,17 +5,17 @@ from typing import Any
 
 from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.node.rounds.hits.service import closed, evaluating, opened
-from blindmatch.node.rounds.inbound import Sending
+from blindmatch.node.rounds.inbound import InboundEdges
 from blindmatch.node.rounds.standing import codec as changes
-from blindmatch.node.rounds.standing.check_answers import Checking
-from blindmatch.node.rounds.standing.sender import DeltaSending
+from blindmatch.node.rounds.standing.check_answers import CheckAnswers
+from blindmatch.node.rounds.standing.sender import DeltaSendingEdge
 from blindmatch.proto.v1 import match_pb2, standing_pb2
 
 
 class StandingRoundsService:
     """Servicer of `blindmatch.v1.StandingRounds`; behind the gate, as `MatchService`."""
 
-    def __init__(self, sending: Sending, checking: Checking) -> None:
+    def __init__(self, sending: InboundEdges, checking: CheckAnswers) -> None:
         self._sending = sending
         self._checking = checking
 
@@ -32,7 +32,7 @@ class StandingRoundsService:
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks of the receiver's new and changed records."""
-        async for answer in evaluating(self._sending, context.caller, requests, DeltaSending):
+        async for answer in evaluating(self._sending, context.caller, requests, DeltaSendingEdge):
             yield answer
 
     async def Changes(  # noqa: N802
@@ -40,7 +40,7 @@ class StandingRoundsService:
     ) -> AsyncIterator[standing_pb2.ChangesChunk]:
         """What goes and what comes, from the wanted chunk on, once every blinded chunk has come."""
         header = convert.read_tags_request(request)
-        edge = await self._sending.edge(context.caller, header, DeltaSending)
+        edge = await self._sending.edge(context.caller, header, DeltaSendingEdge)
         going = await edge.going()
         async for chunk in edge.tags(header.sequence):
             yield changes.changes_chunk(chunk, removed=chunk.header.sequence < going)

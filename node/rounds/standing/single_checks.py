@@ -17,15 +17,15 @@ import numpy as np
 
 from blindmatch.node import imports
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.registry import Held
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import Collection, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
 from blindmatch.node.imports.host import Host
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.inputs import Prepared
+from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.leads import ResultLead, assemble
-from blindmatch.node.rounds.standing import CollectionRecords, Kept
+from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.store import CheckRow, CollectionRow
@@ -49,17 +49,17 @@ _CAME, _LOOKED = b"C", b"L"
 class Sender:
     """What this node's side of an edge needs to submit records."""
 
-    kept: Kept
+    kept: StoredEpoch
     withholding: Withholding
 
     @classmethod
-    def of(cls, kept: Kept, records: CollectionRecords) -> "Sender":
+    def of(cls, kept: StoredEpoch, records: CollectionRecords) -> "Sender":
         """With this node's list as its last round left it, read from the disk."""
         return cls(kept, Withholding(kept.sent().own, records.guarded))
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """What came of one submitted record."""
 
     check: bytes
@@ -98,8 +98,8 @@ def read_one(path: Path) -> dict[str, str]:
 @contextmanager
 def records_of(
     node: Node,
-    held: Held,
-    kept: Kept,
+    held: StoredAgreement,
+    kept: StoredEpoch,
     fields: Mapping[str, str],
     *,
     register: Sequence[Path] = (),
@@ -161,7 +161,7 @@ def one_by_one(records: CollectionRecords) -> Iterator[CollectionRecords]:
         yield replace(records, selected=records.selected[record : record + 1])
 
 
-def epoch_of(node: Node, held: Held, edge_id: str) -> Kept:
+def epoch_of(node: Node, held: StoredAgreement, edge_id: str) -> StoredEpoch:
     """The epoch in which this node can check over an edge.
 
     Raises:
@@ -201,7 +201,7 @@ async def submit(node: Node, peer: Peer, sender: Sender, record: Single) -> byte
 
 
 async def ask(
-    node: Node, peer: Peer, kept: Kept, held: Received, record: CollectionRecords
+    node: Node, peer: Peer, kept: StoredEpoch, held: Received, record: CollectionRecords
 ) -> list[ResultLead]:
     """Ask the edge's sender about one record of ours; the lead, or none.
 
@@ -227,9 +227,9 @@ class Lists:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._held: dict[tuple[bytes, str], tuple[Kept, Received]] = {}
+        self._held: dict[tuple[bytes, str], tuple[StoredEpoch, Received]] = {}
 
-    def of(self, epoch: bytes, edge: str) -> tuple[Kept, Received] | None:
+    def of(self, epoch: bytes, edge: str) -> tuple[StoredEpoch, Received] | None:
         """An epoch's lists as its last round left them; None when it has ended."""
         node = self._node
         row = node.store.find_epoch(epoch, edge)
@@ -260,13 +260,13 @@ def look_up(node: Node, lists: Lists) -> int:
     return len(waiting)
 
 
-def received(node: Node, agreement_id: bytes) -> list[Found]:
+def received(node: Node, agreement_id: bytes) -> list[CheckResult]:
     """What was submitted to this node under an agreement and has been looked up; the log says that it was looked at."""
     found = []
     for row in node.store.checks(agreement_id, looked=True):
         content = json.loads(row.payload[1:].rstrip(b"\0"))
         leads = tuple(ResultLead.from_json(json.dumps(lead).encode()) for lead in content["leads"])
-        found.append(Found(row.id, row.peer, row.came_at, leads, content["more"]))
+        found.append(CheckResult(row.id, row.peer, row.came_at, leads, content["more"]))
     node.audit.append(
         AuditEvent.CONSULTATION,
         subject=f"checks under agreement {agreement_id.hex()}",
@@ -276,7 +276,7 @@ def received(node: Node, agreement_id: bytes) -> list[Found]:
     return found
 
 
-def _compare(node: Node, row: CheckRow, kept: Kept, held: Received) -> list[ResultLead]:
+def _compare(node: Node, row: CheckRow, kept: StoredEpoch, held: Received) -> list[ResultLead]:
     width = kept.epoch.context.row_bytes
     slots = kept.agreed.sender_tokens
     rows = np.frombuffer(row.payload, dtype=np.uint8, count=slots * width, offset=1).reshape(slots, width)
@@ -292,7 +292,7 @@ def _compare(node: Node, row: CheckRow, kept: Kept, held: Received) -> list[Resu
     return assemble(made, hits, agency=row.peer, edge=row.edge)
 
 
-def _as_held(node: Node, kept: Kept, held: Received) -> Prepared:
+def _as_held(node: Node, kept: StoredEpoch, held: Received) -> EdgeInputs:
     """What leads are put together from: the collection that was compared last, or the one that took its place."""
     last = node.store.edge(kept.version, kept.row.edge)
     agreement = registry.find(node, kept.row.agreement_id)
@@ -318,10 +318,10 @@ def _as_held(node: Node, kept: Kept, held: Received) -> Prepared:
     return made
 
 
-def _prepared(records: CollectionRecords, keys: Any) -> Prepared:
+def _prepared(records: CollectionRecords, keys: Any) -> EdgeInputs:
     tokens = Tokens(empty(32), keys, len(keys) // records.slots, records.slots, 0, {})
     elements = Elements(records.agreed.compiled, tokens)
-    return Prepared(records.agreed.compiled, tokens, elements, None, records.collection, records.selected)
+    return EdgeInputs(records.agreed.compiled, tokens, elements, None, records.collection, records.selected)
 
 
 def _told(leads: Sequence[ResultLead], size: int) -> bytes:
@@ -334,7 +334,9 @@ def _told(leads: Sequence[ResultLead], size: int) -> bytes:
     raise StoreError("a check's row has no room")
 
 
-def _note(node: Node, event: AuditEvent, action: str, name: CheckName, kept: Kept, *, recipient: str) -> None:
+def _note(
+    node: Node, event: AuditEvent, action: str, name: CheckName, kept: StoredEpoch, *, recipient: str
+) -> None:
     node.audit.append(
         event,
         subject=f"check {name.check.hex()} edge {kept.row.edge}",

@@ -19,12 +19,12 @@ from functools import partial
 from typing import Any, Unpack
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import CHUNKS_PER_CHECKPOINT, Means, Work
+from blindmatch.node.rounds.driver import CHUNKS_PER_CHECKPOINT, SessionDriver, WorkerContext
 from blindmatch.node.rounds.leads import Tally
 from blindmatch.node.rounds.receiver import Progress, worst
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
-from blindmatch.node.rounds.threshold.inputs import Agreed
-from blindmatch.node.rounds.threshold.members import Door, FarDoor, naming
+from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
+from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer, connect
@@ -32,14 +32,14 @@ from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerError, SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.threshold import Collector, Committed, Rows, Shared, State
+from blindmatch.protocol.threshold import Collector, Committed, Rows, Shared, ThresholdState
 from blindmatch.protocol.transcript import Signed
 
-Doors = Callable[[EdgeRow, str], AbstractAsyncContextManager[Door] | None]
+Doors = Callable[[EdgeRow, str], AbstractAsyncContextManager[MemberNode] | None]
 """Gives the door of a member that is this very node, for the collector's row; None for every other member."""
 
 
-class CollectingWork(Work[Collector]):
+class CollectorDriver(SessionDriver[Collector]):
     """One threshold on which this node is the collector. It has what the runner asks of a receiving edge.
 
     Args:
@@ -61,7 +61,7 @@ class CollectingWork(Work[Collector]):
         *,
         progress: Progress,
         own: Doors,
-        **means: Unpack[Means],
+        **means: Unpack[WorkerContext],
     ) -> None:
         super().__init__(node, row, agreement, **means)
         self.sent = 0
@@ -70,7 +70,7 @@ class CollectingWork(Work[Collector]):
         self._terms = threshold_inputs.terms_of(agreement, row)
         self._progress = progress
         self._own = own
-        self._agreed: Agreed | None = None
+        self._agreed: CompiledThreshold | None = None
         self._carried = 0
 
     @property
@@ -118,7 +118,7 @@ class CollectingWork(Work[Collector]):
                 await self._each(doors, self._ask_rates)
             kept = await self._in_pool(self._node.store.statements, *self.key)
         rates = tuple(kept[member] for member in self._terms.agencies)
-        self._agreed = await self._in_pool(threshold_inputs.agreed, self._agreement, self.row, rates)
+        self._agreed = await self._in_pool(threshold_inputs.compile_agreed, self._agreement, self.row, rates)
 
     async def build(self) -> None:
         """The session from seed, statements and snapshot.
@@ -158,17 +158,17 @@ class CollectingWork(Work[Collector]):
         async with self._one_at_a_time:
             pass  # a step that an earlier, broken attempt left behind ends first
         async with self._doors(self._terms.agencies) as doors:
-            if session.state in {State.PREPARING, State.EXCHANGING}:
+            if session.state in {ThresholdState.PREPARING, ThresholdState.EXCHANGING}:
                 # Members that were restarted build themselves up again from the same statements.
                 await self._each(doors, self._commit)
                 await self._still()
                 await self._exchange(doors)
                 await self._still()
                 await self._each(doors, self._collect)
-            if session.state is State.COLLECTED:
+            if session.state is ThresholdState.COLLECTED:
                 await self._search()
                 await self._still()
-            if session.state is State.MATCHED:  # the receipt is signed when everybody was told
+            if session.state is ThresholdState.MATCHED:  # the receipt is signed when everybody was told
                 await self._each(doors, self._tell)
             times = self.row.started_at, int(self._node.clock())
             receipt = await self._alone(lambda live: live.receipt(*times), save=True)
@@ -184,19 +184,19 @@ class CollectingWork(Work[Collector]):
         self._fail(error)
 
     @property
-    def _known(self) -> Agreed:
+    def _known(self) -> CompiledThreshold:
         if self._agreed is None:
             raise SequenceError("the members' rates were not exchanged")
         return self._agreed
 
-    async def _ask_rates(self, door: Door) -> None:
+    async def _ask_rates(self, door: MemberNode) -> None:
         signed = await door.rates()
         place = self._terms.agencies.index(door.agency)
         context = threshold_inputs.context_of(self._agreement, self.row)
         await self._in_pool(threshold_inputs.read_rates, self._agreement, self._terms, context, place, signed)
         await self._in_pool(self._node.store.keep_statement, *self.key, door.agency, signed)
 
-    async def _commit(self, door: Door) -> None:
+    async def _commit(self, door: MemberNode) -> None:
         kept = await self._in_pool(self._node.store.statements, *self.key)
         async for each in door.join([kept[member] for member in self._terms.agencies]):
             if isinstance(each, Committed):
@@ -204,12 +204,12 @@ class CollectingWork(Work[Collector]):
             else:
                 self._report("wait", *each)
 
-    async def _exchange(self, doors: Mapping[str, Door]) -> None:
+    async def _exchange(self, doors: Mapping[str, MemberNode]) -> None:
         """Each member's blinded chunks to all others, what they make of them back, and their signatures for it."""
         everybody = await self._alone(lambda live: live.commitments())
         there: dict[str, dict[str, tuple[int, bool]]] = {}
 
-        async def meet(door: Door) -> None:
+        async def meet(door: MemberNode) -> None:
             others = [member for member in self._terms.agencies if member != door.agency]
             there[door.agency] = dict(zip(others, await door.meet(everybody), strict=True))
 
@@ -218,7 +218,7 @@ class CollectingWork(Work[Collector]):
         total = sum(context.chunks(member, self._limits) for member in context.members)
         await self._alone(lambda live: live.carrying(), save=True)
 
-        async def carry(door: Door) -> None:
+        async def carry(door: MemberNode) -> None:
             has = there[door.agency]
             for index in range(context.chunks(door.agency, self._limits)):
                 waiting = [doors[other] for other, (chunks, _) in has.items() if chunks <= index]
@@ -241,7 +241,7 @@ class CollectingWork(Work[Collector]):
         self._carried = 0
         await self._each(doors, carry)
 
-    async def _carry(self, mine: Door, other: Door, chunk: BlindedChunk) -> None:
+    async def _carry(self, mine: MemberNode, other: MemberNode, chunk: BlindedChunk) -> None:
         """One chunk to a member that evaluates it, and back; what is wrong with it is the evaluator's fault."""
         with naming(other.agency):
             answer = await other.evaluate(mine.agency, chunk)
@@ -250,7 +250,7 @@ class CollectingWork(Work[Collector]):
             )
         await mine.deliver(other.agency, answer)
 
-    async def _collect(self, door: Door) -> None:
+    async def _collect(self, door: MemberNode) -> None:
         """One member's tables, from where they stand."""
         session, member = self.session, door.agency
         total = session.table_chunks * len(self._terms.members)
@@ -289,7 +289,7 @@ class CollectingWork(Work[Collector]):
         node.store.put_tally(*self.key, tally.to_json(), expires)
         self._save(session)
 
-    async def _tell(self, door: Door) -> None:
+    async def _tell(self, door: MemberNode) -> None:
         """One member its own outcome: always all of it, so that nothing tells whether it is empty."""
         member = door.agency
         # The log first, and the same whatever was found.
@@ -308,7 +308,7 @@ class CollectingWork(Work[Collector]):
             detail={"action": "told"},
         )
 
-    async def _close(self, door: Door, receipt: Signed) -> None:
+    async def _close(self, door: MemberNode, receipt: Signed) -> None:
         tables = await self._alone(lambda live: live.table_statements())
         signature = await door.sign(receipt, tables)
         await self._alone(lambda live: live.receive_signature(door.agency, signature))
@@ -332,10 +332,10 @@ class CollectingWork(Work[Collector]):
         )
 
     @asynccontextmanager
-    async def _doors(self, members: Sequence[str]) -> AsyncIterator[dict[str, Door]]:
+    async def _doors(self, members: Sequence[str]) -> AsyncIterator[dict[str, MemberNode]]:
         """A door to each of these members; what passes them is counted."""
         async with AsyncExitStack() as stack:
-            doors: dict[str, Door] = {}
+            doors: dict[str, MemberNode] = {}
             peers: list[Peer] = []
             try:
                 for member in members:
@@ -349,16 +349,18 @@ class CollectingWork(Work[Collector]):
                             connect(self._node, member, certificate_key=key, limits=self._limits)
                         )
                     peers.append(peer)
-                    doors[member] = FarDoor(peer, self.row, self._terms.side(member).max_elements)
+                    doors[member] = RemoteMember(peer, self.row, self._terms.side(member).max_elements)
                 yield doors
             finally:
                 self.sent += sum(peer.traffic.sent for peer in peers)
                 self.received += sum(peer.traffic.received for peer in peers)
 
-    async def _each(self, doors: Mapping[str, Door], work: Callable[[Door], Awaitable[None]]) -> None:
+    async def _each(
+        self, doors: Mapping[str, MemberNode], work: Callable[[MemberNode], Awaitable[None]]
+    ) -> None:
         """The same with every member at once; a failure names the member, and the gravest is raised."""
 
-        async def one(door: Door) -> None:
+        async def one(door: MemberNode) -> None:
             with naming(door.agency):
                 await work(door)
 

@@ -27,7 +27,7 @@ from blindmatch.protocol.linkage import (
     in_memory,
     load_schema,
 )
-from blindmatch.protocol.threshold import RatesStatement, Role, ThresholdContext
+from blindmatch.protocol.threshold import ThresholdContext, ThresholdRatesStatement, ThresholdRole
 from blindmatch.protocol.transcript import Signed, digest
 
 _SUFFIX = "_member"
@@ -35,7 +35,7 @@ _SUFFIX = "_member"
 
 
 @dataclass(frozen=True)
-class Agreed:
+class CompiledThreshold:
     """What everybody compiled from everybody's statements."""
 
     context: ThresholdContext
@@ -47,7 +47,7 @@ class Agreed:
 
 
 @dataclass(frozen=True)
-class Brought:
+class ThresholdInputs:
     """A member's own side, ready for a session."""
 
     compiled: CompiledKeys
@@ -58,10 +58,10 @@ class Brought:
     """The collection's records that the agreement lets in; token record `i` is `selected[i]`."""
 
 
-def row_name(agreement: Agreement, threshold_id: str, role: Role, agency: str) -> str:
+def row_name(agreement: Agreement, threshold_id: str, role: ThresholdRole, agency: str) -> str:
     """Under which name a node keeps its row of a threshold."""
     doubled = (
-        role is Role.MEMBER
+        role is ThresholdRole.MEMBER
         and agency == agreement.collector
         and agency in agreement.threshold(threshold_id).agencies
     )
@@ -92,7 +92,7 @@ def state_rates(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     """
     collection = imports.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
-    statement = RatesStatement(
+    statement = ThresholdRatesStatement(
         member=node.agency,
         records=len(selected),
         schema=agreement.schema_digest,
@@ -101,7 +101,7 @@ def state_rates(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     return statement.sign(node.keys.identity, context_of(agreement, row))
 
 
-def agreed(agreement: Agreement, row: EdgeRow, statements: tuple[Signed, ...]) -> Agreed:
+def compile_agreed(agreement: Agreement, row: EdgeRow, statements: tuple[Signed, ...]) -> CompiledThreshold:
     """Verify every member's statement, and compile the round's keys from all of them.
 
     Raises:
@@ -115,7 +115,7 @@ def agreed(agreement: Agreement, row: EdgeRow, statements: tuple[Signed, ...]) -
 @lru_cache(maxsize=8)
 def _agreed(
     agreement: Agreement, terms: Threshold, context: ThresholdContext, statements: tuple[Signed, ...]
-) -> Agreed:
+) -> CompiledThreshold:
     if len(statements) != len(terms.members):
         raise PeerError(
             PeerCode.BAD_COUNT, f"{len(statements)} statements of rates of {len(terms.members)} members"
@@ -129,19 +129,19 @@ def _agreed(
     # Over the statements too: members that saw different ones stop at the commitments, whatever keys they compiled.
     keys_digest = digest(compiled.digest, *(signed.payload for signed in statements))
     elements = [one * other for one, other in zip(records, tokens, strict=True)]
-    return Agreed(context.agreed(keys_digest, elements), compiled, tokens, records)
+    return CompiledThreshold(context.agreed(keys_digest, elements), compiled, tokens, records)
 
 
 def read_rates(
     agreement: Agreement, terms: Threshold, context: ThresholdContext, place: int, signed: Signed
-) -> RatesStatement:
+) -> ThresholdRatesStatement:
     """Check one member's statement against the agreement, its rates too.
 
     Raises:
         PeerError: see `RatesStatement.check`; BAD_MESSAGE for rates that no honest list could have.
     """
     side = terms.members[place]
-    said = RatesStatement.check(
+    said = ThresholdRatesStatement.check(
         signed,
         agreement.party(side.agency).identity_key,
         side.agency,
@@ -153,9 +153,13 @@ def read_rates(
     return said
 
 
-def bring(
-    node: Node, agreement: Agreement, row: EdgeRow, made: Agreed, allocate: AllocateRows = in_memory
-) -> Brought:
+def prepare_inputs(
+    node: Node,
+    agreement: Agreement,
+    row: EdgeRow,
+    made: CompiledThreshold,
+    allocate: AllocateRows = in_memory,
+) -> ThresholdInputs:
     """Tokens and elements of this member, each token once.
 
     Args:
@@ -180,4 +184,4 @@ def bring(
         allocate=allocate,
     )
     expander.wipe()
-    return Brought(made.compiled, tokens, Elements(made.compiled, tokens), collection, selected)
+    return ThresholdInputs(made.compiled, tokens, Elements(made.compiled, tokens), collection, selected)

@@ -8,12 +8,12 @@ from typing import Unpack
 
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import Means, retrieve
-from blindmatch.node.rounds.inbound_session import Served
+from blindmatch.node.rounds.driver import WorkerContext, retrieve
+from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.leads import assemble_shared
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
-from blindmatch.node.rounds.threshold.inputs import Agreed, Brought
+from blindmatch.node.rounds.threshold.inputs import CompiledThreshold, ThresholdInputs
 from blindmatch.node.storage.audit_log import AuditEvent
 from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
@@ -22,7 +22,7 @@ from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, Sequ
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.threshold import Committed, Member, Role, Rows, State
+from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdRole, ThresholdState
 from blindmatch.protocol.threshold.share_tables import PAIRS
 from blindmatch.protocol.transcript import Signed
 
@@ -40,12 +40,12 @@ def begin(node: Node, agreement: Agreement, agreement_id: bytes, round_id: bytes
     collection = bindings.collection_for(node, registry.find(node, agreement_id), threshold)
     row = EdgeRow(
         round_id=round_id,
-        edge=threshold_inputs.row_name(agreement, threshold, Role.MEMBER, node.agency),
+        edge=threshold_inputs.row_name(agreement, threshold, ThresholdRole.MEMBER, node.agency),
         agreement_id=agreement_id,
-        role=Role.MEMBER.value,
+        role=ThresholdRole.MEMBER.value,
         peer=agreement.collector,
         collection_id=collection.id,
-        state=State.PREPARING.value,
+        state=ThresholdState.PREPARING.value,
         started_at=int(node.clock()),
     )
     # The log first: were it written second and could not be, the collector would only have to ask again.
@@ -75,7 +75,7 @@ def state(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     return signed
 
 
-def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signed]) -> Agreed:
+def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signed]) -> CompiledThreshold:
     """Check everybody's statements and keep them: only one set of them is ever accepted in a round.
 
     Raises:
@@ -88,7 +88,7 @@ def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signe
     if node.agency not in kept:
         raise PeerError(PeerCode.WRONG_STATE, "our own rates were not asked for yet")
     try:
-        made = threshold_inputs.agreed(agreement, row, tuple(rates))
+        made = threshold_inputs.compile_agreed(agreement, row, tuple(rates))
     except AgreementError as error:
         # The collector finds the same from the same statements, and so ends the round.
         node.store.fail(*key, code="agreement", reason=error.message[:400])
@@ -101,10 +101,10 @@ def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signe
     return made
 
 
-class MemberWork(Served[Member]):
+class MemberDriver(InboundSession[Member]):
     """One threshold of one round, held while a collector works on it. See `Served` for what it is made of."""
 
-    _brought: Brought | None = None
+    _brought: ThresholdInputs | None = None
     _building: "asyncio.Task[None] | None" = None
 
     @property
@@ -154,7 +154,11 @@ class MemberWork(Served[Member]):
         """
 
         def work(session: Member) -> list[tuple[int, bool]]:
-            if session.state in {State.COMMITTED, State.EXCHANGING, State.EVALUATED}:
+            if session.state in {
+                ThresholdState.COMMITTED,
+                ThresholdState.EXCHANGING,
+                ThresholdState.EVALUATED,
+            }:
                 session.receive_commitments(everybody)
             return [session.received(other) for other in session.others]
 
@@ -192,7 +196,7 @@ class MemberWork(Served[Member]):
             PeerError: WRONG_STATE before everybody evaluated our elements.
         """
         await asyncio.shield(self._task())
-        if self.session.state is State.EXCHANGING:
+        if self.session.state is ThresholdState.EXCHANGING:
             raise PeerError(PeerCode.WRONG_STATE, "not every member has evaluated our elements")
         if self._building is None:
             self._building = asyncio.create_task(self._prepared(self._build_tables()))
@@ -220,7 +224,7 @@ class MemberWork(Served[Member]):
                 return
             before = session.state
             session.receive_outcome_chunk(convert.outcome_rows(header, body, session.context))
-            if before is State.COLLECTING and session.state is State.MATCHED:
+            if before is ThresholdState.COLLECTING and session.state is ThresholdState.MATCHED:
                 self._find(session)
 
         await self._asked(work)
@@ -259,14 +263,14 @@ class MemberWork(Served[Member]):
     async def _prepare(self) -> None:
         await self._built()
         session = self.session
-        if session.state in {State.PREPARING, State.COMMITTED, State.EXCHANGING}:
+        if session.state in {ThresholdState.PREPARING, ThresholdState.COMMITTED, ThresholdState.EXCHANGING}:
             await self._lanes(session, self._move)
             self._metrics.elements.labels("prepared").inc(session.chunks)
             await self._alone(lambda live: live.commit(), save=True)
 
     async def _build_tables(self) -> None:
         session = self.session
-        if session.state is not State.EVALUATED:
+        if session.state is not ThresholdState.EVALUATED:
             return
         for index in range(session.finished, session.chunks):
             await self._in_pool(session.finish_chunk, index)
@@ -283,8 +287,10 @@ class MemberWork(Served[Member]):
         terms = threshold_inputs.terms_of(self._agreement, row)
         if any(agency not in kept for agency in terms.agencies):
             raise SequenceError("the members' rates were not exchanged")
-        made = threshold_inputs.agreed(self._agreement, row, tuple(kept[agency] for agency in terms.agencies))
-        self._brought = threshold_inputs.bring(node, self._agreement, row, made, self._files.scratch)
+        made = threshold_inputs.compile_agreed(
+            self._agreement, row, tuple(kept[agency] for agency in terms.agencies)
+        )
+        self._brought = threshold_inputs.prepare_inputs(node, self._agreement, row, made, self._files.scratch)
         return Member(
             made.context,
             elements=self._brought.elements,
@@ -326,7 +332,7 @@ def _pair(number: int) -> Callable[[Member], None]:
     return lambda session: session.build_pair(number)
 
 
-class NearDoor:
+class LocalMember:
     """This node's own membership, for a collector that is a member too; what `collecting.Door` asks for.
 
     Args:
@@ -334,15 +340,15 @@ class NearDoor:
         agreement: checked.
     """
 
-    def __init__(self, work: MemberWork, agreement: Agreement) -> None:
+    def __init__(self, work: MemberDriver, agreement: Agreement) -> None:
         self._work = work
         self._agreement = agreement
 
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, node: Node, agreement: Agreement, row: EdgeRow, **means: Unpack[Means]
-    ) -> AsyncIterator["NearDoor"]:
+        cls, node: Node, agreement: Agreement, row: EdgeRow, **means: Unpack[WorkerContext]
+    ) -> AsyncIterator["LocalMember"]:
         """The door of this node for a threshold that it collects; begins the membership when that is new.
 
         Args:
@@ -351,11 +357,11 @@ class NearDoor:
             row: the collector's.
             means: see `Means`.
         """
-        name = threshold_inputs.row_name(agreement, row.edge, Role.MEMBER, node.agency)
+        name = threshold_inputs.row_name(agreement, row.edge, ThresholdRole.MEMBER, node.agency)
         mine = await asyncio.to_thread(node.store.find_edge, row.round_id, name)
         if mine is None:
             mine = await asyncio.to_thread(begin, node, agreement, row.agreement_id, row.round_id, row.edge)
-        work = MemberWork(node, mine, agreement, metrics=Metrics(), gone=lambda _work: None, **means)
+        work = MemberDriver(node, mine, agreement, metrics=Metrics(), gone=lambda _work: None, **means)
         try:
             yield cls(work, agreement)
         finally:

@@ -25,7 +25,7 @@ _SECONDS_PER_ELEMENT = 0.005
 Body = TypeVar("Body")
 
 
-class Door(Protocol):
+class MemberNode(Protocol):
     """A member's node, near or far: one method per call, each of which can be repeated."""
 
     @property
@@ -66,7 +66,7 @@ class Door(Protocol):
         """Its signature over the receipt."""
 
 
-class FarDoor:
+class RemoteMember:
     """A member's node over mutual TLS. See `Door`.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Final
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import Key, Means, Result
+from blindmatch.node.rounds.driver import Key, Result, WorkerContext
 from blindmatch.node.rounds.inbound import IDLE_SECONDS, check_pin, check_running
-from blindmatch.node.rounds.retention import thin_out
+from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold import member
-from blindmatch.node.rounds.threshold.member import MemberWork
+from blindmatch.node.rounds.threshold.member import MemberDriver
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.identity import Caller
@@ -19,7 +19,7 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.threshold import Role
+from blindmatch.protocol.threshold import ThresholdRole
 from blindmatch.protocol.transcript import Signed
 
 AT_ONCE: Final = 4
@@ -29,11 +29,11 @@ AT_ONCE: Final = 4
 class Membership:
     """All thresholds on which this node is a member and a collector is at work."""
 
-    def __init__(self, node: Node, *, metrics: Metrics, means: Means) -> None:
+    def __init__(self, node: Node, *, metrics: Metrics, means: WorkerContext) -> None:
         self._node = node
         self._metrics = metrics
         self._means = means
-        self._works: dict[Key, MemberWork] = {}
+        self._works: dict[Key, MemberDriver] = {}
         self._door = asyncio.Lock()
         self._log = logger(agency=node.agency)
 
@@ -45,7 +45,7 @@ class Membership:
         """
         async with self._door:  # two equal calls at once begin one threshold
             agreement = await asyncio.to_thread(self._allowed, caller, agreement_id, header)
-            name = threshold_inputs.row_name(agreement, header.edge, Role.MEMBER, self._node.agency)
+            name = threshold_inputs.row_name(agreement, header.edge, ThresholdRole.MEMBER, self._node.agency)
             row = await asyncio.to_thread(self._node.store.find_edge, header.round_id, name)
             if row is None:
                 row = await asyncio.to_thread(self._begin, agreement, agreement_id, header)
@@ -53,7 +53,7 @@ class Membership:
         check_running(row, agreement_id)
         return await self._in_pool(member.state, self._node, agreement, row)
 
-    async def join(self, caller: Caller, header: Header, rates: list[Signed]) -> MemberWork:
+    async def join(self, caller: Caller, header: Header, rates: list[Signed]) -> MemberDriver:
         """Take everybody's rates; our elements are being blinded when this returns.
 
         Raises:
@@ -67,7 +67,7 @@ class Membership:
         work.prepare()
         return work
 
-    async def work(self, caller: Caller, header: Header, *, disclosing: bool = True) -> MemberWork:
+    async def work(self, caller: Caller, header: Header, *, disclosing: bool = True) -> MemberDriver:
         """A threshold that was joined before, perhaps in an earlier process.
 
         Args:
@@ -96,7 +96,7 @@ class Membership:
             PeerError: BAD_RECEIPT, and those of `work`.
         """
         row = await asyncio.to_thread(self._node.store.find_edge, header.round_id, header.edge)
-        if row is not None and row.role == Role.MEMBER.value and row.state == CLOSED:
+        if row is not None and row.role == ThresholdRole.MEMBER.value and row.state == CLOSED:
             self._ours(row, caller)
             check_pin(
                 caller, (await asyncio.to_thread(registry.find, self._node, row.agreement_id)).agreement
@@ -117,7 +117,7 @@ class Membership:
         self, caller: Caller, header: Header, *, disclosing: bool = True
     ) -> tuple[EdgeRow, Agreement]:
         row = await asyncio.to_thread(self._node.store.find_edge, header.round_id, header.edge)
-        if row is None or row.role != Role.MEMBER.value:
+        if row is None or row.role != ThresholdRole.MEMBER.value:
             raise PeerError(PeerCode.UNKNOWN_ROUND, "this node knows no such round and threshold")
         self._ours(row, caller)
         check_running(row, row.agreement_id)
@@ -150,7 +150,7 @@ class Membership:
         return agreement
 
     def _begin(self, agreement: Agreement, agreement_id: bytes, header: Header) -> EdgeRow:
-        thin_out(self._node, agreement_id, header.edge, Role.MEMBER.value, self._works)
+        evict_oldest(self._node, agreement_id, header.edge, ThresholdRole.MEMBER.value, self._works)
         try:
             return member.begin(self._node, agreement, agreement_id, header.round_id, header.edge)
         except (LocalError, AgreementError) as error:
@@ -162,23 +162,25 @@ class Membership:
                 hint="Its operator finds the reason in its log.",
             ) from None
 
-    def _enter(self, row: EdgeRow, agreement: Agreement) -> MemberWork:
+    def _enter(self, row: EdgeRow, agreement: Agreement) -> MemberDriver:
         for work in list(self._works.values()):
             if work.idle_seconds > IDLE_SECONDS:
                 work.retire()
                 self._leave(work)
         if len(self._works) >= AT_ONCE:
             raise PeerError(PeerCode.UNAVAILABLE, "as many thresholds as this node allows are running")
-        work = MemberWork(self._node, row, agreement, metrics=self._metrics, gone=self._leave, **self._means)
+        work = MemberDriver(
+            self._node, row, agreement, metrics=self._metrics, gone=self._leave, **self._means
+        )
         self._works[work.key] = work
         return work
 
-    def _leave(self, work: MemberWork) -> None:
+    def _leave(self, work: MemberDriver) -> None:
         if self._works.get(work.key) is work:
             del self._works[work.key]
 
     def _ours(self, row: EdgeRow, caller: Caller) -> None:
-        if row.peer != caller.agency or row.role != Role.MEMBER.value:
+        if row.peer != caller.agency or row.role != ThresholdRole.MEMBER.value:
             raise PeerError(PeerCode.WRONG_AGENCY, f"this round is not {caller.agency}'s")
 
     async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:

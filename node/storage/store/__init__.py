@@ -4,15 +4,16 @@ Large arrays are files beside it. Sensitive columns are sealed with the node's o
 Safe for threads, and for several processes on one database: the server and the commands.
 """
 
-from blindmatch.node.storage.store.aggregates import Numbers
+from blindmatch.node.storage.store.aggregates import Aggregates
 from blindmatch.node.storage.store.agreements import Agreements
 from blindmatch.node.storage.store.audit import Audit
 from blindmatch.node.storage.store.checks import Checks
 from blindmatch.node.storage.store.collections import Collections
 from blindmatch.node.storage.store.edges import CLOSED, FAILED, Edges
-from blindmatch.node.storage.store.epochs import Also, Epochs
+from blindmatch.node.storage.store.epochs import Epochs, ExtraWrites
 from blindmatch.node.storage.store.leads import Leads
 from blindmatch.node.storage.store.rows import (
+    AggregateRow,
     AgreementRow,
     AuditRow,
     CheckRow,
@@ -22,15 +23,14 @@ from blindmatch.node.storage.store.rows import (
     EdgeRow,
     EpochRow,
     LeadRow,
-    NumberRow,
     Withdrawal,
 )
 
 __all__ = [
     "CLOSED",
     "FAILED",
+    "AggregateRow",
     "AgreementRow",
-    "Also",
     "AuditRow",
     "CheckRow",
     "CollectionRow",
@@ -38,12 +38,12 @@ __all__ = [
     "DeltaRow",
     "EdgeRow",
     "EpochRow",
+    "ExtraWrites",
     "LeadRow",
-    "NumberRow",
     "Store",
     "Withdrawal",
 ]
 
 
-class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Numbers, Audit):
+class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Aggregates, Audit):
     """All tables of one node behind one object."""

@@ -3,14 +3,14 @@
 from sqlalchemy import insert, select
 
 from blindmatch.node.storage.store.engine import Database
-from blindmatch.node.storage.store.rows import NumberRow
+from blindmatch.node.storage.store.rows import AggregateRow
 from blindmatch.node.storage.store.schema import numbers as table
 
 
-class Numbers(Database):
+class Aggregates(Database):
     """The store's methods on counts and sums."""
 
-    def put_number(self, row: NumberRow) -> None:
+    def put_number(self, row: AggregateRow) -> None:
         """Keep an edge's number; it replaces what an earlier, interrupted call kept.
 
         Raises:
@@ -29,7 +29,9 @@ class Numbers(Database):
                 )
             )
 
-    def numbers(self, *, round_id: bytes | None = None, agreement_id: bytes | None = None) -> list[NumberRow]:
+    def numbers(
+        self, *, round_id: bytes | None = None, agreement_id: bytes | None = None
+    ) -> list[AggregateRow]:
         """The numbers of a round or of an agreement that have not expired, or all of them."""
         query = select(table).where(table.c.expires_at > self.now())
         if round_id is not None:
@@ -39,7 +41,7 @@ class Numbers(Database):
         with self.read() as connection:
             rows = connection.execute(query.order_by(table.c.expires_at, table.c.round, table.c.edge)).all()
         return [
-            NumberRow(
+            AggregateRow(
                 round_id=(round_id := bytes.fromhex(row.round)),
                 edge=row.edge,
                 agreement_id=bytes.fromhex(row.agreement),

@@ -12,14 +12,14 @@ from blindmatch.node.storage.store.schema import deltas, edges
 from blindmatch.node.storage.store.schema import epochs as table
 from blindmatch.protocol.errors import StoreError
 
-Also = Callable[[Connection], None]
+ExtraWrites = Callable[[Connection], None]
 """Done in the transaction that closes a round."""
 
 
 class Epochs(Database):
     """The store's methods on epochs."""
 
-    def opening(self, row: EpochRow) -> Also:
+    def opening(self, row: EpochRow) -> ExtraWrites:
         """Keep a new epoch; whichever was open on its edge ends. For `Edges.finish`."""
 
         def also(connection: Connection) -> None:
@@ -51,7 +51,7 @@ class Epochs(Database):
 
     def advancing(
         self, before: EpochRow, round_id: bytes, *, state: bytes, records: tuple[int, int], **more: Any
-    ) -> Also:
+    ) -> ExtraWrites:
         """An epoch goes on by one delta round, if it stands where that round began. For `Edges.finish`.
 
         Args:

@@ -179,7 +179,7 @@ class LeadRow:
 
 
 @dataclass(frozen=True)
-class NumberRow:
+class AggregateRow:
     """The count or sum of one edge of one round: the bytes that were put in, opened again."""
 
     round_id: bytes

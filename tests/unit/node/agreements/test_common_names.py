@@ -7,7 +7,7 @@ import numpy as np
 from blindmatch.node.agreements.common_names import common_names
 from blindmatch.protocol.linkage import default_rates, level_digests, load_schema, measure
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.rng import Dice
+from blindmatch.simulations.world.rng import SeededRandom
 
 SCHEMA = load_schema("uk-person-company-2")
 COMMUNITY = load_names().communities["british"]
@@ -15,7 +15,7 @@ COMMUNITY = load_names().communities["british"]
 
 def said(count, **always):
     """What is said of a list of so many people; `always` are values that four in ten of them share."""
-    dice, draw = Dice("commonness", count), random.Random(count)
+    dice, draw = SeededRandom("commonness", count), random.Random(count)
     rows = []
     for _ in range(count):
         row = {

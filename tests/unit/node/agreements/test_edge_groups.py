@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blindmatch.node.agreements.edge_groups import alike, nameless
+from blindmatch.node.agreements.edge_groups import group_edges, without_parties
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.agencies import edge_between
@@ -29,7 +29,7 @@ pairs = st.lists(
 @given(pairs)
 def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
     edges = [edge(*each) for each in drawn]
-    groups = alike(edges)
+    groups = group_edges(edges)
     assert sorted(map(repr, (e for group in groups for e in group.edges))) == sorted(map(repr, edges))
     assert len({group.terms for group in groups}) == len(groups)
     for group in groups:
@@ -43,7 +43,7 @@ def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
 def test_any_term_that_differs_makes_another_group():
     usual = edge("a-force", "c-council")
     other = edge("b-force", "d-council")
-    assert len(alike([usual, other])) == 1
+    assert len(group_edges([usual, other])) == 1
     for change in (
         {"verified": True},
         {"linkage": replace(other.linkage, budget=40)},
@@ -51,15 +51,15 @@ def test_any_term_that_differs_makes_another_group():
         {"receiver": replace(other.receiver, collection_kind="bidders")},
         {"leakage": "West learns a little."},  # words of its own are never hidden behind the usual ones
     ):
-        assert len(alike([usual, replace(other, **change)])) == 2
+        assert len(group_edges([usual, replace(other, **change)])) == 2
 
 
 def test_the_words_are_those_of_the_edge_without_its_names():
     one = edge("a-force", "c-council", disclosure=Disclosure.HITS_FACTS, facts=["contract_value"])
-    (group,) = alike([one])
+    (group,) = group_edges([one])
     for name, words in (("receiver_learns", terms.receiver_learns), ("sender_learns", terms.sender_learns)):
         said = group.words()[name]
         named = said.replace("The receiver", "a-force").replace("the receiver", "a-force")
         named = named.replace("The sender", "c-council").replace("the sender", "c-council")
         assert named == words(one)
-    assert nameless(one) == nameless(replace(one, id="another"))
+    assert without_parties(one) == without_parties(replace(one, id="another"))

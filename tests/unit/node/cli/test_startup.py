@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import cli
-from blindmatch.node.cli.startup import SETTINGS, Later, settle
+from blindmatch.node.cli.startup import SETTINGS, LazyModule, settle
 from blindmatch.node.storage import gc_pause
 from blindmatch.protocol.linkage import states
 
@@ -51,7 +51,7 @@ def test_every_noun_explains_itself(noun):
 def test_a_module_comes_later(tmp_path, monkeypatch):
     (tmp_path / "comes_later.py").write_text("answer = 42\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    module = Later("comes_later")
+    module = LazyModule("comes_later")
     assert "comes_later" not in sys.modules
     try:
         assert module.answer == 42
@@ -63,7 +63,7 @@ def test_a_module_comes_later(tmp_path, monkeypatch):
 
 
 def test_a_module_that_is_missing_is_said_on_use():
-    module = Later("blindmatch.no_such_module")
+    module = LazyModule("blindmatch.no_such_module")
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         _ = module.answer
 

@@ -129,7 +129,7 @@ def test_tokens_of_a_collection_are_those_of_its_values(node):
 
 
 def test_blocks_of_a_large_collection_join_up(node, tmp_path, monkeypatch):
-    for module in ("blocks", "job", "opened"):
+    for module in ("blocks", "job", "collection"):
         monkeypatch.setattr(f"blindmatch.node.imports.{module}.BLOCK_RECORDS", 7)
     import_collection(node, "many", "subjects", many(tmp_path, 50))
     found = open_collection(node, "many")

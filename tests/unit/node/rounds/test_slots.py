@@ -3,7 +3,7 @@
 import asyncio
 
 from blindmatch.node.rounds import slots
-from blindmatch.node.rounds.slots import Turns
+from blindmatch.node.rounds.slots import Slots
 
 
 async def taken(turn) -> bool:
@@ -17,7 +17,7 @@ async def taken(turn) -> bool:
 
 
 async def test_no_more_than_so_many_at_a_time():
-    some = Turns(2)
+    some = Slots(2)
     first, second, third = (some.turn() for _ in range(3))
     assert await taken(first)
     assert await taken(second)
@@ -29,7 +29,7 @@ async def test_no_more_than_so_many_at_a_time():
 
 
 async def test_a_turn_is_taken_and_given_once():
-    some = Turns(1)
+    some = Slots(1)
     first, second = some.turn(), some.turn()
     await first.take()
     await first.take()
@@ -42,7 +42,7 @@ async def test_a_turn_is_taken_and_given_once():
 
 async def test_who_does_not_get_further_loses_its_turn(monkeypatch):
     monkeypatch.setattr(slots, "STALL_SECONDS", 0.0)
-    some = Turns(1)
+    some = Slots(1)
     slow, other = some.turn(), some.turn()
     await slow.take()
     await other.take()  # comes without `slow` giving anything away
@@ -50,7 +50,7 @@ async def test_who_does_not_get_further_loses_its_turn(monkeypatch):
 
 
 async def test_getting_further_puts_that_off():
-    turn = Turns(1).turn()
+    turn = Slots(1).turn()
     await turn.take()
     first = turn._timer
     turn.moved()
@@ -63,7 +63,7 @@ async def test_getting_further_puts_that_off():
 
 async def test_who_lost_its_turn_is_none_that_moves_on(monkeypatch):
     monkeypatch.setattr(slots, "STALL_SECONDS", 0.0)
-    some = Turns(1)
+    some = Slots(1)
     slow, other = some.turn(), some.turn()
     await slow.take()
     await other.take()

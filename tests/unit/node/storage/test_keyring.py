@@ -165,10 +165,10 @@ def test_changing_the_passphrase_changes_nothing_else(ring: KeyRing, path: Path)
 
 
 def test_accents_open_however_they_were_typed() -> None:
-    wrapped = passphrase_encryption.wrap(b"secret", "caf\u00e9", "here", scrypt_n=2)
-    assert passphrase_encryption.unwrap(wrapped, "cafe\u0301", "here") == b"secret"
+    wrapped = passphrase_encryption.encrypt(b"secret", "caf\u00e9", "here", scrypt_n=2)
+    assert passphrase_encryption.decrypt(wrapped, "cafe\u0301", "here") == b"secret"
     with pytest.raises(KeysError):
-        passphrase_encryption.unwrap(wrapped, "caf\u00e9", "there")
+        passphrase_encryption.decrypt(wrapped, "caf\u00e9", "there")
 
 
 class TestPassphrase:

@@ -7,7 +7,13 @@ import pytest
 from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import COUNCIL, POLICE, Rows
 
-from blindmatch.protocol.aggregate import Band, Brought, NumberTerms, Outcome, let_through
+from blindmatch.protocol.aggregate import (
+    AggregateInputs,
+    AggregateOutcome,
+    AggregateTerms,
+    Band,
+    permitted_band,
+)
 from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
@@ -38,39 +44,39 @@ POINT = bytes([7]) * 32
     ],
 )
 def test_what_a_count_tells(matched, minimum, band, told):
-    assert let_through(Disclosure.COUNT, matched, NumberTerms(minimum, band)) == told
+    assert permitted_band(Disclosure.COUNT, matched, AggregateTerms(minimum, band)) == told
 
 
 @pytest.mark.parametrize("matched", [3, 4, 1_000])
 def test_a_sum_tells_no_count(matched):
     """Whatever reaches the minimum lets the same through."""
-    assert let_through(Disclosure.SUM, matched, NumberTerms(3, 1)) == Band(0, 0)
-    assert let_through(Disclosure.SUM, 2, NumberTerms(3, 1)) is None
+    assert permitted_band(Disclosure.SUM, matched, AggregateTerms(3, 1)) == Band(0, 0)
+    assert permitted_band(Disclosure.SUM, 2, AggregateTerms(3, 1)) is None
 
 
 def _check(said, context=COUNT, terms=(5, 10), most=40):
-    terms = NumberTerms(*terms)
+    terms = AggregateTerms(*terms)
     signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(context, terms))
-    return Outcome.check(signed, COUNCIL.public, context, terms, most=most)
+    return AggregateOutcome.check(signed, COUNCIL.public, context, terms, most=most)
 
 
 @pytest.mark.parametrize("band", [Band(5, 9), Band(10, 19), Band(40, 49)])
 def test_an_honest_count_is_taken(band):
-    assert _check(Outcome(told=True, band=band)).band == band
+    assert _check(AggregateOutcome(told=True, band=band)).band == band
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        Outcome(told=True, band=Band(0, 9)),  # below the minimum
-        Outcome(told=True, band=Band(4, 9)),
-        Outcome(told=True, band=Band(10, 10)),  # finer than the band
-        Outcome(told=True, band=Band(11, 20)),
-        Outcome(told=True, band=Band(50, 59)),  # more than there are records
-        Outcome(told=True),
-        Outcome(told=False, band=Band(0, 4)),  # says more than that it is withheld
-        Outcome(told=True, band=Band(10, 19), left=POINT),
-        Outcome(told=True, band=Band(10, 19), share=POINT),
+        AggregateOutcome(told=True, band=Band(0, 9)),  # below the minimum
+        AggregateOutcome(told=True, band=Band(4, 9)),
+        AggregateOutcome(told=True, band=Band(10, 10)),  # finer than the band
+        AggregateOutcome(told=True, band=Band(11, 20)),
+        AggregateOutcome(told=True, band=Band(50, 59)),  # more than there are records
+        AggregateOutcome(told=True),
+        AggregateOutcome(told=False, band=Band(0, 4)),  # says more than that it is withheld
+        AggregateOutcome(told=True, band=Band(10, 19), left=POINT),
+        AggregateOutcome(told=True, band=Band(10, 19), share=POINT),
     ],
 )
 def test_a_count_that_the_terms_cannot_give_is_refused(said):
@@ -79,7 +85,7 @@ def test_a_count_that_the_terms_cannot_give_is_refused(said):
     assert caught.value.code is PeerCode.BAD_OUTCOME
 
 
-GOOD_SUM = Outcome(told=True, left=POINT, right=POINT, share=POINT)
+GOOD_SUM = AggregateOutcome(told=True, left=POINT, right=POINT, share=POINT)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +101,17 @@ def test_a_sum_that_the_terms_cannot_give_is_refused(told, changes):
 
 
 def test_an_outcome_under_other_terms_or_of_another_hand_is_refused():
-    terms = NumberTerms(5, 10)
-    payload = Outcome(told=True, band=Band(10, 19)).payload(COUNT, terms)
+    terms = AggregateTerms(5, 10)
+    payload = AggregateOutcome(told=True, band=Band(10, 19)).payload(COUNT, terms)
     for signer, agreed, code in (
-        (COUNCIL, NumberTerms(4, 10), PeerCode.BAD_OUTCOME),
-        (COUNCIL, NumberTerms(5, 1), PeerCode.BAD_OUTCOME),
+        (COUNCIL, AggregateTerms(4, 10), PeerCode.BAD_OUTCOME),
+        (COUNCIL, AggregateTerms(5, 1), PeerCode.BAD_OUTCOME),
         (POLICE, terms, PeerCode.BAD_SIGNATURE),
     ):
         with pytest.raises(PeerError) as caught:
-            Outcome.check(sign(signer, OUTCOME_TYPE, payload), COUNCIL.public, COUNT, agreed, most=40)
+            AggregateOutcome.check(
+                sign(signer, OUTCOME_TYPE, payload), COUNCIL.public, COUNT, agreed, most=40
+            )
         assert caught.value.code is code
 
 
@@ -121,7 +129,7 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
         pair = edge.connect()
         assert pair.run() == Band(10, 19)
         said.append(
-            Outcome.check(
+            AggregateOutcome.check(
                 pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=30
             )
         )
@@ -156,4 +164,4 @@ def test_what_does_not_fit_is_not_brought(changes):
     kinds = {"values": np.int64, "copy_of": np.uint8}
     made = {n: np.array(v, dtype=kinds[n]) if n in kinds else v for n, v in changes.items()}
     with pytest.raises(SequenceError):
-        Brought(Rows.of([1, 2, 3]), **made)
+        AggregateInputs(Rows.of([1, 2, 3]), **made)

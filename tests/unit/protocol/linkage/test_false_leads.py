@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from blindmatch.protocol.linkage import Terms, compile_keys, default_rates, load_schema
+from blindmatch.protocol.linkage import CompileTerms, compile_keys, default_rates, load_schema
 from blindmatch.protocol.linkage.compile import _Search
 from blindmatch.protocol.linkage.rates import PRESENT
 from blindmatch.protocol.linkage.schema import parse_schema
@@ -93,7 +93,7 @@ def _finds(pattern, dimensions, states, gone):
 def test_expected_false_leads_are_those_of_every_state_with_every_field_missing_or_not(bits):
     receiver, sender = with_presence(48, "date_of_birth"), with_presence(40, "postcode")
     weights = Weights(space(SMALL), receiver, sender, relatives=RELATIVES)
-    search = _Search(weights, (1, 1), Terms(), budget=40, seed=b"s")
+    search = _Search(weights, (1, 1), CompileTerms(), budget=40, seed=b"s")
     chosen = list(search.patterns.at(bits * BIT))
     assert len(chosen) > 3
     assert any(pattern.absence.fields for pattern in chosen)
@@ -106,7 +106,7 @@ def test_relatives_make_agreement_at_home_worth_less():
     apart, related = (Weights(space(SMALL), rates, rates, relatives=n) for n in (0, RELATIVES))
     scores = []
     for weights in (apart, related):
-        grid = _Search(weights, (1, 1), Terms(), budget=1, seed=b"").patterns._scores[frozenset()]
+        grid = _Search(weights, (1, 1), CompileTerms(), budget=1, seed=b"").patterns._scores[frozenset()]
         # Year of birth, surname and postcode agree; then full names and date without a home.
         scores.append((int(grid[2, 1, 0, 0]), int(grid[0, 0, 1, 2])))
     assert scores[1][0] < scores[0][0] - 2 * BIT
@@ -136,5 +136,5 @@ def test_assuming_more_in_common_assumes_more_relatives_too():
     )
     no_family = dataclasses.replace(schema, model=dataclasses.replace(schema.model, relatives=0.0))
     large = dataclasses.replace(schema, model=dataclasses.replace(schema.model, relatives=20.0))
-    made = [compile_keys(s, people, people, 2_000, 2_000, Terms()) for s in (no_family, schema, large)]
+    made = [compile_keys(s, people, people, 2_000, 2_000, CompileTerms()) for s in (no_family, schema, large)]
     assert made[0].expected_true > made[1].expected_true > made[2].expected_true

@@ -9,7 +9,15 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.standing import Epoch, Own, Table, compare, first_state, next_state, opening_secret
+from blindmatch.protocol.standing import (
+    Epoch,
+    RecordList,
+    TagTable,
+    compare,
+    first_state,
+    next_state,
+    opening_secret,
+)
 from blindmatch.protocol.standing.epoch import empty
 from blindmatch.protocol.standing.record_list import HIT, LIVE, SHARED, Fresh, Rules, among, distinct, opened
 from blindmatch.protocol.standing.release_plan import some_of, travelling
@@ -129,7 +137,7 @@ class TestTable:
 
     def table(self, *numbers):
         rows = np.concatenate((tags(*numbers), np.full((len(numbers), 1), 7, dtype=np.uint8)), axis=1)
-        return Table(np.ascontiguousarray(rows), np.zeros(len(numbers), dtype=np.uint32))
+        return TagTable(np.ascontiguousarray(rows), np.zeros(len(numbers), dtype=np.uint32))
 
     def rows(self, *numbers, payload=9):
         made = np.concatenate((tags(*numbers), np.full((len(numbers), 1), payload, dtype=np.uint8)), axis=1)
@@ -170,7 +178,7 @@ class TestTable:
         assert first == [high + 1, high + 2, high + 5, high + 9, (1 << 127) + 3]
 
     def test_hits_are_live_slots_whose_tags_are_there(self):
-        own = Own(
+        own = RecordList(
             1,
             uniform(4),
             tags(2, 3, 6, 8),

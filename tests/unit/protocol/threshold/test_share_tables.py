@@ -10,7 +10,7 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.threshold import field, reconstruct, share_tables
 from blindmatch.protocol.threshold.field import PRIME
-from blindmatch.protocol.threshold.share_tables import PAIRS, TABLES, Derivation, Placing, Shape
+from blindmatch.protocol.threshold.share_tables import PAIRS, TABLES, Derivation, Placing, TableShape
 
 
 def outputs(count, seed=0):
@@ -20,7 +20,7 @@ def outputs(count, seed=0):
 @pytest.mark.parametrize("at_least", range(2, 11))
 @pytest.mark.parametrize("elements", [1, 2, 3, 10, 1_000, 10_000, 1_000_000])
 def test_an_element_over_the_threshold_is_missed_once_in_2_to_the_44(at_least, elements):
-    shape = Shape.of(at_least, (elements,) * 10)
+    shape = TableShape.of(at_least, (elements,) * 10)
     missed = share_tables.missed(shape.bins, at_least * (elements - 1)) if elements > 1 else 0.0
     assert missed < 2**-44
     assert 10 * missed < 2**-40  # by any of ten holders
@@ -31,14 +31,14 @@ def test_an_element_over_the_threshold_is_missed_once_in_2_to_the_44(at_least, e
     [(5, 3, 10_000), (10, 5, 200_000), (10, 2, 4_000_000), (10, 10, 800_000)],
 )
 def test_chance_makes_no_result(members, at_least, elements):
-    shape = Shape.of(at_least, (elements,) * members)
+    shape = TableShape.of(at_least, (elements,) * members)
     assert share_tables.false_marks(shape, members, elements) < 2**-60
 
 
 @pytest.mark.parametrize(("members", "at_least"), [(n, t) for n in range(2, 11) for t in range(2, n + 1)])
 def test_chance_makes_no_result_at_the_largest_sizes_that_are_allowed(members, at_least):
     elements = 2 * LIMITS.threshold_bins // at_least
-    shape = Shape.of(at_least, (elements,) * members)
+    shape = TableShape.of(at_least, (elements,) * members)
     assert LIMITS.threshold_bins - 5 <= shape.bins <= LIMITS.threshold_bins
     # At most so many different elements can be in so many lists.
     shared = members * elements // at_least
@@ -46,8 +46,8 @@ def test_chance_makes_no_result_at_the_largest_sizes_that_are_allowed(members, a
 
 
 def test_lists_of_different_lengths_share_tables_for_the_largest():
-    assert Shape.of(2, (1, 9, 5)).bins == 7
-    assert Shape.of(3, (1, 1, 1)).bins == 2
+    assert TableShape.of(2, (1, 9, 5)).bins == 7
+    assert TableShape.of(3, (1, 1, 1)).bins == 2
 
 
 def enumerated(bins, others):
@@ -72,7 +72,7 @@ def test_the_formula_is_what_counting_every_case_gives(bins, others):
 def test_elements_are_found_as_often_as_the_formula_says():
     """Real placings of three lists without anything in common but one element."""
     count, at_least = 40, 3
-    shape = Shape.of(at_least, (count,) * 3)
+    shape = TableShape.of(at_least, (count,) * 3)
     derivation = Derivation(b"b" * 32, shape)
     trials, seen, lost = 60, 0, 0
     for trial in range(trials):
@@ -96,7 +96,7 @@ def test_elements_are_found_as_often_as_the_formula_says():
 
 
 def test_who_holds_the_same_puts_the_same_into_the_same_bins():
-    shape = Shape(2, 7)
+    shape = TableShape(2, 7)
     derivation = Derivation(b"b" * 32, shape)
     held = outputs(9)
     turned = held[::-1].copy()
@@ -109,7 +109,7 @@ def test_who_holds_the_same_puts_the_same_into_the_same_bins():
 
 
 def test_another_round_puts_them_elsewhere():
-    shape = Shape(2, 1_000)
+    shape = TableShape(2, 1_000)
     held = outputs(9)
     one, other = (
         list(Placing(Derivation(binding * 32, shape), held, 1_000).pair(0)) for binding in (b"a", b"b")
@@ -119,7 +119,7 @@ def test_another_round_puts_them_elsewhere():
 
 @pytest.mark.parametrize("at_least", range(2, 11))
 def test_t_shares_give_nothing_and_the_mark(at_least):
-    derivation = Derivation(b"b" * 32, Shape(at_least, 5))
+    derivation = Derivation(b"b" * 32, TableShape(at_least, 5))
     held = outputs(20)
     cells = np.stack([derivation.shares(held, 3, point) for point in range(1, at_least + 1)])
     made = reconstruct.choices(at_least, at_least)
@@ -160,7 +160,7 @@ def determinant(rows):
 def test_shares_are_the_polynomials_that_the_derivation_gives():
     """Both polynomials at every point, from the same words by Python's own numbers."""
     at_least = 6  # more than one block of words
-    derivation = Derivation(b"b" * 32, Shape(at_least, 5))
+    derivation = Derivation(b"b" * 32, TableShape(at_least, 5))
     held = outputs(4)
     words = np.concatenate(
         [derivation._words(held, share_tables._SHARES_LABEL, 2, block) for block in range(2)], axis=1
@@ -178,7 +178,7 @@ def test_shares_are_the_polynomials_that_the_derivation_gives():
 
 
 def test_empty_bins_hold_uniform_residues_and_full_ones_shares():
-    shape = Shape(2, 50_000)
+    shape = TableShape(2, 50_000)
     derivation, held = Derivation(b"b" * 32, shape), outputs(3)
     (winners, _), table = (
         list(Placing(derivation, held, shape.bins).pair(0)),

@@ -2,9 +2,11 @@
 
 import csv
 
-from blindmatch.simulations.benchmarks.threshold import CircleCost, _people, report
+from blindmatch.simulations.benchmarks.threshold import ThresholdCost, _people, report
 
-COST = CircleCost(5, 3, 10_000, "native", 2, 12.5, 2.5, 8.25, 300 << 20, 150 << 20, 82 << 20, 2.8e-14, 1e-28)
+COST = ThresholdCost(
+    5, 3, 10_000, "native", 2, 12.5, 2.5, 8.25, 300 << 20, 150 << 20, 82 << 20, 2.8e-14, 1e-28
+)
 
 
 def test_the_report_says_what_was_measured_and_how_seldom_it_is_wrong():
@@ -14,7 +16,7 @@ def test_the_report_says_what_was_measured_and_how_seldom_it_is_wrong():
     (remark,) = [line for line in made.data["remarks"] if "missed" in line]
     assert "within 60 s on 2 cores for all 6 nodes" in remark
     assert "2.8e-14" in remark
-    late = report([CircleCost(**{**vars(COST), "wall": 61.0})])
+    late = report([ThresholdCost(**{**vars(COST), "wall": 61.0})])
     assert any("ABOVE 60 s" in line for line in late.data["remarks"])
     assert [series.name for series in made.series] == ["collector", "all members"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from blindmatch.node.rounds.standing.epoch_files import Vault, leftovers
+from blindmatch.node.rounds.standing.epoch_files import EpochFiles, leftovers
 from blindmatch.node.storage.sealing import Sealer
 from blindmatch.protocol.errors import KeysError, StoreError
 
@@ -17,7 +17,7 @@ ARRAYS = {
 
 @pytest.fixture
 def vault(tmp_path):
-    return Vault(tmp_path / "epochs", Sealer(b"k" * 32), EPOCH, EDGE)
+    return EpochFiles(tmp_path / "epochs", Sealer(b"k" * 32), EPOCH, EDGE)
 
 
 def test_what_is_written_is_read_again(vault):
@@ -57,7 +57,7 @@ def test_what_was_altered_does_not_open(vault, tmp_path, change):
     elif change == "of another version":
         data = bytearray((vault.folder / TWO.hex() / "wide").read_bytes())
     else:
-        vault = Vault(tmp_path / "epochs", Sealer(b"x" * 32), EPOCH, EDGE)
+        vault = EpochFiles(tmp_path / "epochs", Sealer(b"x" * 32), EPOCH, EDGE)
     path.write_bytes(data)
     with pytest.raises(KeysError):
         vault.read(ONE)
