@@ -18,9 +18,9 @@ from blindmatch.simulations.audit.examination import examine
 from blindmatch.simulations.audit.judging import area_outcome
 from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
 from blindmatch.simulations.drivers.deploy import make_authority, prepare_folder, write_inputs
-from blindmatch.simulations.drivers.exchange import Setup
 from blindmatch.simulations.drivers.in_process import InProcess
 from blindmatch.simulations.drivers.ray_nodes import RayMachines
+from blindmatch.simulations.drivers.setup import Setup
 from blindmatch.simulations.drivers.subprocesses import Subprocesses
 from blindmatch.simulations.scenario.scenario import Area, Scenario
 from blindmatch.simulations.world.area import build_world
@@ -166,7 +166,7 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
         authority=options.out / "authority",
         passphrase=given.passphrase,
         cluster=given.cluster,
-        record_wire=None if options.record_wire is None else options.record_wire / area.id,
+        record_wire=None if options.record_wire is None else options.record_wire.absolute() / area.id,
     )
     invented = time.perf_counter() - begun
     if options.processes or given.machines:

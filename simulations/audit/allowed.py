@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
+from blindmatch.simulations.drivers.results import WITHHELD, Told
 
 
 class Knows(StrEnum):
@@ -15,25 +16,6 @@ class Knows(StrEnum):
     NUMBER = "number"  # one number, in bands, or that it is under the minimum
     TALLY = "tally"  # its node counts, so that it can hold a small result back; it names nobody
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class Told:
-    """A number as a party has it: from `low` to `high`, or that there are too few matches to say."""
-
-    told: bool
-    low: int = 0
-    high: int = 0
-
-    @property
-    def words(self) -> str:
-        """For a report."""
-        if not self.told:
-            return "withheld: under the minimum"
-        return f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
-
-
-WITHHELD = Told(False)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from sqlalchemy import Table, func, select
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.rounds.leads import ResultLead, Tally
+from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.schema import metadata
-from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.audit.allowed import WITHHELD, Told
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
+from blindmatch.simulations.drivers.results import Told, told_number, told_tally
 
 EXPLAINED = frozenset(
     {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
@@ -103,23 +102,10 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     )
 
 
-def told_number(result: AggregateResult) -> Told:
-    """A kept count or sum as it was told."""
-    if result.disclosure == Disclosure.SUM.value:
-        amount = result.total * result.band
-        return Told(result.told, amount, amount)
-    return Told(result.told, result.low, result.high)
-
-
 def _numbers(node: Node) -> Iterator[AggregateResult]:
     """Of own rounds, and those that others reported."""
     for row in node.store.numbers():
         yield AggregateResult.from_json(row.payload)
-
-
-def told_tally(tally: Tally) -> Told:
-    """A collector's number as its officers are told it."""
-    return WITHHELD if tally.count is None else Told(True, tally.count, tally.count)
 
 
 def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[Key, Told]]:

@@ -1,7 +1,6 @@
 """Opens every node of an area when all is done, and judges what it holds."""
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
@@ -9,7 +8,8 @@ from blindmatch.simulations.audit.allowed import declarations
 from blindmatch.simulations.audit.disclosed import look_into
 from blindmatch.simulations.audit.leak_scan import Secrets
 from blindmatch.simulations.audit.verdict import Case, Verdict, judge_nodes
-from blindmatch.simulations.drivers.exchange import EdgeResult, Exchange, Setup, ThresholdResult
+from blindmatch.simulations.drivers.results import EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.drivers.setup import Setup
 from blindmatch.simulations.world.truth import held_by, true_count, true_sum
 
 
@@ -35,12 +35,8 @@ def examine(setup: Setup, exchange: Exchange) -> Verdict:
         declared = [each for held in signed for each in declarations(held.agreement, held.id.hex())]
         cases = [_case(result) for result in exchange.edges]
         cases += [_shared_case(result) for result in exchange.thresholds]
-        holdings = [look_into(node, secrets, _wire(setup, agency)) for agency, node in nodes.items()]
+        holdings = [look_into(node, secrets, setup.wire_folder(agency)) for agency, node in nodes.items()]
     return judge_nodes(holdings, declared, cases)
-
-
-def _wire(setup: Setup, agency: str) -> Path | None:
-    return None if setup.record_wire is None else setup.record_wire / agency
 
 
 def _case(result: EdgeResult) -> Case:

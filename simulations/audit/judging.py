@@ -7,7 +7,7 @@ from blindmatch.simulations.audit.examination import in_the_clear
 from blindmatch.simulations.audit.outcome import AreaOutcome, Check, Comparison, Number, Tally
 from blindmatch.simulations.audit.score import judge
 from blindmatch.simulations.audit.verdict import Verdict
-from blindmatch.simulations.drivers.exchange import Answer, EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.drivers.results import Answer, EdgeResult, Exchange, ThresholdResult
 from blindmatch.simulations.scenario.scenario import Area
 from blindmatch.simulations.world.truth import held_by, true_count, true_sum
 

@@ -3,50 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blindmatch.simulations.audit.allowed import Told
 from blindmatch.simulations.audit.verdict import Verdict, Violation
-
-
-@dataclass(frozen=True)
-class FoundLead:
-    """A lead as the receiver's node stored it: its own reference, and why."""
-
-    subject: str
-    keys: tuple[str, ...]
-    """The keys that matched, in words, strongest first."""
-    score: float
-    facts: tuple[Mapping[str, str], ...] = ()
-    """What the sender released: one mapping per record behind the hit; empty under `hits`."""
-    posterior: float = 1.0
-    """By the model, how likely at least that both records are of one person."""
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What crossed one node's edge, counted by its own wire recorder or its own statistics."""
-
-    messages: Mapping[str, int] = field(default_factory=dict)
-    """Messages by direction and type, such as `sent BlindedChunk`."""
-    octets: Mapping[str, int] = field(default_factory=dict)
-    """Bytes by the same names."""
-
-    def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_sum(self.messages, other.messages), _sum(self.octets, other.octets))
-
-    def __sub__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_less(self.messages, other.messages), _less(self.octets, other.octets))
-
-    def total(self, direction: str) -> int:
-        """All bytes `sent` or `received`."""
-        return sum(count for name, count in self.octets.items() if name.startswith(direction))
-
-
-def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + two.get(name, 0) for name in sorted({*one, *two})}
-
-
-def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: count - two.get(name, 0) for name, count in one.items() if count > two.get(name, 0)}
+from blindmatch.simulations.drivers.results import FoundLead, Told
+from blindmatch.simulations.drivers.traffic import Traffic
 
 
 @dataclass(frozen=True)

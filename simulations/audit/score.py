@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.simulations.audit.outcome import Comparison, FoundLead
-from blindmatch.simulations.world.noise import CLEAN, WORDS, Mistake
+from blindmatch.simulations.audit.outcome import Comparison
+from blindmatch.simulations.drivers.results import FoundLead
+from blindmatch.simulations.scenario.noise_kinds import CLEAN, WORDS, Mistake
 from blindmatch.simulations.world.truth import Pair
 
 

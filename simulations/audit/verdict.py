@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blindmatch.simulations.audit.allowed import Declaration, Knows
-from blindmatch.simulations.audit.cleartext import Clear
 from blindmatch.simulations.audit.disclosed import Holdings, Key
+from blindmatch.simulations.drivers.results import Clear
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import parties
 from blindmatch.simulations.benchmarks.nodes import Terms, deploy
 from blindmatch.simulations.benchmarks.process_cost import Relay, Spent, Watched, command, together
-from blindmatch.simulations.drivers.exchange import Clock
 from blindmatch.simulations.drivers.node_process import free_ports, serving
+from blindmatch.simulations.drivers.setup import Clock
 
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9

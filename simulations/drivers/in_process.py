@@ -20,21 +20,14 @@ from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.storage.config import Peer
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.node.transport.client import connector
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
-from blindmatch.simulations.audit.outcome import Traffic
 from blindmatch.simulations.drivers.deploy import Input, make_node
-from blindmatch.simulations.drivers.exchange import (
-    Answer,
-    Clock,
-    EdgeResult,
-    Exchange,
-    Meter,
-    Setup,
-    ThresholdResult,
-    recorder_for,
-)
-from blindmatch.simulations.drivers.readings import Reading
+from blindmatch.simulations.drivers.node_driver import NodeDriver, OpenNodes
+from blindmatch.simulations.drivers.results import Answer, EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.drivers.setup import Clock, Setup
 from blindmatch.simulations.drivers.single_checks import check, questions
+from blindmatch.simulations.drivers.traffic import Meter
 from blindmatch.simulations.scenario.drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import Plan
@@ -112,7 +105,8 @@ class InProcess:
                 cluster=setup.cluster,
             )
             files.callback(node.close)
-            self._meters[site.agency] = node.wire = Meter(recorder_for(setup, site))
+            wire = setup.wire_folder(site.agency)
+            self._meters[site.agency] = node.wire = Meter(None if wire is None else WireRecorder(wire))
             self._nodes[site.agency] = node
             for given in site.inputs:
                 import_list(node, given, setup)
@@ -196,14 +190,10 @@ class InProcess:
         before = {other: meter.traffic(other) for other in self._nodes}
         with self._clock.step("compare"):
             outcome = await runner.run_round(node, held.id)
-        said = {other: meter.traffic(other) - before[other] for other in self._nodes}
-        reading = Reading(self._nodes, self._world, held, outcome)
+        messages = {other: meter.traffic(other) - before[other] for other in self._nodes}
+        driver = NodeDriver(OpenNodes(self._nodes, held, outcome, messages), self._world)
         # Now, while the keys are still compiled and the lists what they were.
         with self._clock.step("examine"):
-            for edge in plan.received_by(agency):
-                # Of several comparisons with one agency, the first stands for all that the two said to each other.
-                traffic = said.pop(edge.sender.agency, Traffic())
-                self._edges.append(await asyncio.to_thread(reading.edge, edge, traffic))
-            for threshold in plan.collected_by(agency):
-                traffic = sum((said.pop(each, Traffic()) for each in threshold.agencies), Traffic())
-                self._thresholds.append(await asyncio.to_thread(reading.threshold, threshold, traffic))
+            edges, thresholds = await asyncio.to_thread(driver.results, plan, agency)
+        self._edges += edges
+        self._thresholds += thresholds

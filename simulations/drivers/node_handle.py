@@ -14,10 +14,9 @@ from blindmatch.node.node import Node
 from blindmatch.node.pki import certificates
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.errors import SequenceError
-from blindmatch.simulations.audit.outcome import Traffic
 from blindmatch.simulations.drivers.deploy import Papers, Site, create_node, install
-from blindmatch.simulations.drivers.exchange import recorded_traffic
 from blindmatch.simulations.drivers.node_process import LOOPBACK, NodeProcess, reserve_port
+from blindmatch.simulations.drivers.traffic import Traffic, recorded_traffic
 
 
 class NodeHandle:

@@ -17,11 +17,11 @@ from typing import Any, Final
 from blindmatch.node.compute.cluster import GREET_SECONDS, dismiss, places, reaching
 from blindmatch.node.compute.connection import load_ray
 from blindmatch.protocol.errors import BlindmatchError, LocalError
-from blindmatch.simulations.audit.outcome import Traffic
 from blindmatch.simulations.drivers.deploy import Papers, Site, share_folder
-from blindmatch.simulations.drivers.exchange import Setup
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.node_process import STOP_SECONDS
+from blindmatch.simulations.drivers.setup import Setup
+from blindmatch.simulations.drivers.traffic import Traffic
 
 LOCAL_AT_ONCE: Final = 2
 _LOOK_SECONDS: Final = 0.2
@@ -271,8 +271,7 @@ class RayMachines:
                 )
             watch.add(handle, site.agency, host)
             made = RayNode(handle, site, watch)
-            wire = None if setup.record_wire is None else setup.record_wire.absolute() / site.agency
-            made.settle(self._out, host, wire)
+            made.settle(self._out, host, setup.wire_folder(site.agency))
         except BlindmatchError as error:
             if handle is not None:
                 dismiss(handle)

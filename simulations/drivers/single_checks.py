@@ -13,15 +13,15 @@ from blindmatch.node.rounds.standing import CollectionRecords, single_checks
 from blindmatch.node.server import Serving
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.drivers.exchange import Answer, Question
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
+from blindmatch.simulations.drivers.results import Answer, Question
 from blindmatch.simulations.scenario.exchanges import Step
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.scenario.plan import Plan, PlannedEdge
 from blindmatch.simulations.world import input_files
 from blindmatch.simulations.world.area import World
 from blindmatch.simulations.world.council_records import Supplier
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.police_records import Subject
 
 LOOKUP_SECONDS = 60.0

@@ -11,18 +11,12 @@ from typing import Any
 
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.simulations.drivers.deploy import Input, Site, issue
-from blindmatch.simulations.drivers.exchange import (
-    Answer,
-    Clock,
-    EdgeResult,
-    Exchange,
-    Setup,
-    ThresholdResult,
-)
+from blindmatch.simulations.drivers.node_driver import CommandLine, NodeDriver
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, RayMachines, RayNode
+from blindmatch.simulations.drivers.results import Answer, EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.drivers.setup import Clock, Setup
 from blindmatch.simulations.drivers.single_checks import check_by_command, questions
-from blindmatch.simulations.drivers.telling import Telling
 from blindmatch.simulations.scenario.drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import Plan
@@ -34,8 +28,7 @@ def _on_this_machine(setup: Setup) -> Iterator[list[NodeHandle]]:
     with ExitStack() as stack:
         stations = []
         for site in setup.sites:
-            wire = None if setup.record_wire is None else setup.record_wire / site.agency
-            stations.append(NodeHandle(site, setup.passphrase, wire=wire))
+            stations.append(NodeHandle(site, setup.passphrase, wire=setup.wire_folder(site.agency)))
             stack.callback(stations[-1].close)
         yield stations
 
@@ -94,10 +87,11 @@ class Subprocesses:
                     continue
                 with self._clock.step("compare"):
                     outcome = self._at[step.agency].run_round(agreed[plan.pact.id], turn)
-                told = Telling(setup, world, self._at, agreed[plan.pact.id], outcome, turn)
+                driver = NodeDriver(CommandLine(setup, self._at, outcome, turn), world)
                 with self._clock.step("examine"):
-                    edges += told.edges(plan.received_by(step.agency))
-                    thresholds += [told.threshold(each) for each in plan.collected_by(step.agency)]
+                    received, collected = driver.results(plan, step.agency)
+                edges += received
+                thresholds += collected
             return Exchange(agreed, tuple(edges), tuple(thresholds), tuple(answers), self._clock.seconds)
 
     def _check(self, world: World, plan: Plan, step: Step, agreement: str) -> Iterator[Answer]:

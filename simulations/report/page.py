@@ -8,8 +8,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, FoundLead, Outcome
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, Outcome
 from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, kind_words
+from blindmatch.simulations.drivers.results import FoundLead
 from blindmatch.simulations.report.disclosures import learned
 from blindmatch.simulations.report.numbers import checks, numbers, threshold
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table

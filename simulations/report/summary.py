@@ -6,17 +6,10 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from blindmatch.simulations.audit.outcome import (
-    AreaOutcome,
-    Check,
-    Comparison,
-    FoundLead,
-    Number,
-    Outcome,
-    Tally,
-    Traffic,
-)
+from blindmatch.simulations.audit.outcome import AreaOutcome, Check, Comparison, Number, Outcome, Tally
 from blindmatch.simulations.audit.score import Score, by_kind, by_link
+from blindmatch.simulations.drivers.results import FoundLead
+from blindmatch.simulations.drivers.traffic import Traffic
 
 FORMAT = 1
 DIGITS = 4

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.exchanges import Identifier, Pact, Part, Rate, Step
-from blindmatch.simulations.world.noise import Mistake
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 
 FORMAT = 1
 Letters = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.scenario.scenario import Agency, Area, Collection, Scenario
 from blindmatch.simulations.world.council_records import SOLE_TRADER, Clerk, Supplier
 from blindmatch.simulations.world.excerpts import scaled
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.police_records import Officer, Subject, choose_subjects
 from blindmatch.simulations.world.population import (
     Company,

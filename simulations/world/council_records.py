@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from blindmatch.simulations.world.noise import Mistake, wrong_digit
+from blindmatch.simulations.scenario.noise_kinds import Mistake
+from blindmatch.simulations.world.noise import wrong_digit
 from blindmatch.simulations.world.population import Company, Person, Population
 from blindmatch.simulations.world.rng import SeededRandom
 

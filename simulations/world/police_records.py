@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.noise import Mistake, swapped_birth, typing_error, wrong_birth
+from blindmatch.simulations.world.noise import swapped_birth, typing_error, wrong_birth
 from blindmatch.simulations.world.population import Person, Population
 from blindmatch.simulations.world.rng import SeededRandom
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.world.names import Names, load_names
-from blindmatch.simulations.world.noise import Mistake, typing_error
+from blindmatch.simulations.world.noise import typing_error
 from blindmatch.simulations.world.rng import SeededRandom
 
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from blindmatch.simulations.scenario.noise_kinds import Mistake, worst
 from blindmatch.simulations.world.council_records import Supplier
-from blindmatch.simulations.world.noise import Mistake, worst
 from blindmatch.simulations.world.police_records import Subject
 from blindmatch.simulations.world.population import Company
 

@@ -15,7 +15,7 @@ from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.audit.score import by_kind
 from blindmatch.simulations.drivers.deploy import MARK, prepare_folder
-from blindmatch.simulations.drivers.exchange import ROUND_SERVICES
+from blindmatch.simulations.drivers.traffic import ROUND_SERVICES
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario.exchanges import Step

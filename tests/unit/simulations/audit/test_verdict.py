@@ -7,11 +7,11 @@ import pytest
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
-from blindmatch.simulations.audit.allowed import WITHHELD, Knows, Told, declarations
-from blindmatch.simulations.audit.cleartext import Clear
+from blindmatch.simulations.audit.allowed import Knows, declarations
 from blindmatch.simulations.audit.disclosed import Holdings
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
 from blindmatch.simulations.audit.verdict import Case, judge_nodes
+from blindmatch.simulations.drivers.results import WITHHELD, Clear, Told
 
 POLICE, COUNCIL, BOARD = "west-force", "north-council", "board"
 ROUND, AGREEMENT = "ab" * 16, "cd" * 32

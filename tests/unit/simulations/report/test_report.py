@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, FoundLead, Outcome, Traffic
+from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
 from blindmatch.simulations.audit.score import (
     LINKS,
     Score,
@@ -17,11 +17,13 @@ from blindmatch.simulations.audit.score import (
     links_by_record,
 )
 from blindmatch.simulations.audit.verdict import Finding, Verdict, Violation
+from blindmatch.simulations.drivers.results import FoundLead
+from blindmatch.simulations.drivers.traffic import Traffic
 from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
 from blindmatch.simulations.report.parts import bar, octets
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.scenario.scenario import load_scenario
 from blindmatch.simulations.world.area import build_world
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.truth import Pair
 
 POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"

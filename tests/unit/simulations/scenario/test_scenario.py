@@ -6,12 +6,16 @@ from importlib.resources import files
 import pytest
 
 from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
-from blindmatch.simulations.world.noise import Mistake
 
 
 def pilot_text() -> str:
-    return files("blindmatch.simulations.scenario").joinpath("scenarios", "pilot.toml").read_text(encoding="utf-8")
+    return (
+        files("blindmatch.simulations.scenario")
+        .joinpath("scenarios", "pilot.toml")
+        .read_text(encoding="utf-8")
+    )
 
 
 def test_the_pilot_has_seven_areas_each_with_two_councils_or_more():

@@ -7,18 +7,11 @@ from datetime import date
 import pytest
 from stdnum.gb import vat
 
+from blindmatch.simulations.scenario.noise_kinds import WORDS, Mistake, worst
 from blindmatch.simulations.scenario.scenario import load_scenario
 from blindmatch.simulations.world.area import World, build_world
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.noise import (
-    WORDS,
-    Mistake,
-    swapped_birth,
-    typing_error,
-    worst,
-    wrong_birth,
-    wrong_digit,
-)
+from blindmatch.simulations.world.noise import swapped_birth, typing_error, wrong_birth, wrong_digit
 from blindmatch.simulations.world.police_records import Officer, choose_subjects
 from blindmatch.simulations.world.population import build_population, company_number, vat_number
 from blindmatch.simulations.world.rng import SeededRandom, Weighted

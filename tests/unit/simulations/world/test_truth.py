@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
+from blindmatch.simulations.scenario.noise_kinds import Mistake
 from blindmatch.simulations.scenario.scenario import load_scenario
 from blindmatch.simulations.world.area import build_world
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.truth import Bonds, held_by, open_pairs, pairs, true_count, true_sum
 
 NONE = frozenset()

@@ -4,8 +4,8 @@ Only a simulation can do this, since it has both files. It uses the keys that bo
 protocol: no blinding, no tags, no messages.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,9 @@ from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inpu
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.simulations.drivers.results import Clear
 
 Bytes2D = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Clear:
-    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
-
-    matching: Mapping[str, frozenset[str]]
-    shared: int = 0
-    """Of a threshold: the keys that enough members hold."""
 
 
 def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
