@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
 from blindmatch.simulations.audit.allowed import WITHHELD, Knows, Told, declarations
 from blindmatch.simulations.audit.cleartext import Clear
 from blindmatch.simulations.audit.disclosed import Holdings
