@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 
 # isort: split
 # gRPC reads its list of TLS suites while it is imported: `tls` goes first.
@@ -20,25 +20,25 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from blindmatch.node.audit import AuditEvent
-from blindmatch.node.config import split_address
-from blindmatch.node.home import Node
-from blindmatch.node.logs import logger
-from blindmatch.node.metrics import Metrics, MetricsListener
-from blindmatch.node.services.agreements import AgreementsService
-from blindmatch.node.services.checking import Checking
-from blindmatch.node.services.gate import Gate, Surroundings
-from blindmatch.node.services.health import SERVICES, HealthService
-from blindmatch.node.services.match import MatchService
-from blindmatch.node.services.membership import Membership
-from blindmatch.node.services.number import NumberService
-from blindmatch.node.services.refusals import Refusal, Refusals
-from blindmatch.node.services.reports import ReportsService
-from blindmatch.node.services.rounds import StandingRoundsService
-from blindmatch.node.services.sending import Sending
-from blindmatch.node.services.threshold import ThresholdsService
-from blindmatch.node.upkeep import sweep
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.agreements.service import AgreementsService
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.aggregate.reports_service import ReportsService
+from blindmatch.node.rounds.aggregate.service import AggregateService
+from blindmatch.node.rounds.hits.service import MatchService
+from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.retention import purge_expired
+from blindmatch.node.rounds.standing.check_answers import CheckAnswers
+from blindmatch.node.rounds.standing.service import StandingRoundsService
+from blindmatch.node.rounds.threshold.membership import Membership
+from blindmatch.node.rounds.threshold.service import ThresholdsService
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.config import split_address
+from blindmatch.node.storage.logs import logger
+from blindmatch.node.transport.gate import Gate, GateConfig
+from blindmatch.node.transport.health import SERVICES, HealthService
+from blindmatch.node.transport.message_recorder import WireRecorder
+from blindmatch.node.transport.metrics import Metrics, MetricsListener
+from blindmatch.node.transport.refusals import Refusal, Refusals
 from blindmatch.proto.v1 import (
     agreement_pb2_grpc,
     match_pb2_grpc,
@@ -64,8 +64,8 @@ class Serving:
     port: int
     health: HealthService
     metrics: Metrics
-    sending: Sending
-    checking: Checking
+    sending: InboundEdges
+    checking: CheckAnswers
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -126,11 +126,11 @@ async def running(
     credentials = tls.load(node.home, settings, node.keys, now=node.clock())
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
-    sending = Sending(node, metrics=metrics, limits=limits)
+    sending = InboundEdges(node, metrics=metrics, limits=limits)
     membership = Membership(node, metrics=metrics, means=sending.means)
-    checking = Checking(node)
+    checking = CheckAnswers(node)
     gate = Gate(
-        Surroundings(
+        GateConfig(
             agency=settings.agency,
             clock=partial(_now, node),
             revoked=_Revocations(node, credentials),
@@ -203,16 +203,16 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
 class _Behind:
     """What the services ask."""
 
-    sending: Sending
+    sending: InboundEdges
     membership: Membership
-    checking: Checking
+    checking: CheckAnswers
 
 
 def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -> None:
     sending, membership = behind.sending, behind.membership
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
     match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_NumberServicer_to_server(NumberService(sending), server)  # type: ignore[no-untyped-call]
+    number_pb2_grpc.add_NumberServicer_to_server(AggregateService(sending), server)  # type: ignore[no-untyped-call]
     number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
     threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
     rounds = StandingRoundsService(sending, behind.checking)
@@ -229,7 +229,7 @@ async def _refuse_tls12(address: str, port: int) -> None:
     if await asyncio.to_thread(tls.accepts_tls12, host, port):
         raise LocalError(
             "this process would speak TLS 1.2",
-            hint="gRPC was imported before blindmatch: import blindmatch.node.tls first, "
+            hint="gRPC was imported before blindmatch: import blindmatch.node.pki.tls first, "
             f"or set GRPC_SSL_CIPHER_SUITES={tls.CIPHERS_BELOW_TLS13} before Python starts.",
         )
 
@@ -280,7 +280,7 @@ async def _housekeeping(node: Node, refusals: Refusals) -> None:
     while True:
         try:
             if minutes % int(ERASE_SECONDS // 60) == 0:
-                await asyncio.to_thread(sweep, node)
+                await asyncio.to_thread(purge_expired, node)
             await refusals.flush()
         except LocalError as error:
             log.warning("housekeeping failed", reason=error.message)

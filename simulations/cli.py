@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from blindmatch.node.cli.common import JsonOption, emit, note, table
-from blindmatch.simulations.bench_cli import app as bench_app
+from blindmatch.simulations.benchmarks.cli import app as bench_app
 
 
 class Engine(StrEnum):
@@ -80,7 +80,7 @@ def simulate(
         blindmatch simulate pilot --areas 1 --engine ray
         blindmatch simulate pilot --on ray --cluster 10.0.0.1:6379
     """
-    from blindmatch.simulations.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
 
     if listing:
         known = [load_scenario(name) for name in scenario_names()]

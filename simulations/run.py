@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC: it fixes the least TLS version
-from blindmatch.node.engine import check_installed
-from blindmatch.node.engine.connection import connected
-from blindmatch.node.logs import configure
+from blindmatch.node.compute.connection import connected
+from blindmatch.node.compute.engine import check_installed
+from blindmatch.node.storage.logs import configure
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.deploy import make_authority, prepare_folder, write_inputs
-from blindmatch.simulations.examination import examine
-from blindmatch.simulations.exchange import Setup
-from blindmatch.simulations.inside import Inside
-from blindmatch.simulations.judging import area_outcome
-from blindmatch.simulations.outcome import AreaOutcome, Outcome
-from blindmatch.simulations.outside import Outside
-from blindmatch.simulations.placed import Machines
-from blindmatch.simulations.scenario import Area, Scenario
-from blindmatch.simulations.world import build_world
+from blindmatch.simulations.audit.examination import examine
+from blindmatch.simulations.audit.judging import area_outcome
+from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
+from blindmatch.simulations.drivers.deploy import make_authority, prepare_folder, write_inputs
+from blindmatch.simulations.drivers.exchange import Setup
+from blindmatch.simulations.drivers.in_process import InProcess
+from blindmatch.simulations.drivers.ray_nodes import RayMachines
+from blindmatch.simulations.drivers.subprocesses import Subprocesses
+from blindmatch.simulations.scenario.scenario import Area, Scenario
+from blindmatch.simulations.world.area import build_world
 
 AREAS_AT_ONCE = 2
 
@@ -35,7 +35,7 @@ class _Given:
     passphrase: str = field(repr=False)
     cluster: Mapping[str, str | int] | None = None
     """For every node's heavy arithmetic."""
-    machines: Machines | None = None
+    machines: RayMachines | None = None
     """Where the nodes go."""
 
 
@@ -119,7 +119,7 @@ def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> I
         yield _Given(
             passphrase,
             {"address": address, "workers": 1} if options.engine == "ray" else None,
-            Machines(options.out.absolute(), note) if options.on == "ray" else None,
+            RayMachines(options.out.absolute(), note) if options.on == "ray" else None,
         )
 
 
@@ -170,9 +170,9 @@ async def _area(scenario: Scenario, area: Area, options: Options, given: _Given)
     )
     invented = time.perf_counter() - begun
     if options.processes or given.machines:
-        exchange = await asyncio.to_thread(Outside(setup, given.machines).run)
+        exchange = await asyncio.to_thread(Subprocesses(setup, given.machines).run)
     else:
-        exchange = await Inside(setup).run()
+        exchange = await InProcess(setup).run()
     begun = time.perf_counter()
     verdict = await asyncio.to_thread(examine, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun

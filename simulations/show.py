@@ -7,10 +7,10 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, Number, Outcome, Tally
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, Number, Outcome, Tally
+from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, kind_words
 from blindmatch.simulations.report.parts import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
-from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
 """Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 
 assert tls.CIPHERS_BELOW_TLS13
 settings.register_profile(

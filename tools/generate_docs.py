@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from blindmatch.node.agreements.groups import alike
+from blindmatch.node.agreements.edge_groups import group_edges
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import threshold as circle
+from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
 from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
-from blindmatch.protocol.match import FROM_PEER, TRANSITIONS, Role, State
-from blindmatch.protocol.number import TRANSITIONS as OF_NUMBERS
+from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
@@ -24,8 +24,8 @@ SIZE = 1_000
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/match/table.py`, `protocol/number/table.py` and
-`protocol/threshold/states.py`; a test compares this page with the tables.
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/session/states.py`, `protocol/aggregate/transitions.py` and
+`protocol/threshold/transitions.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
 Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
@@ -62,13 +62,13 @@ PARTS: tuple[Part, ...] = (
     ),
     (
         "Member of a threshold",
-        circle.TRANSITIONS[circle.Role.MEMBER],
+        circle.TRANSITIONS[circle.ThresholdRole.MEMBER],
         circle.FROM_PEER,
         "A threshold's member learns which of its own elements enough members hold.",
     ),
     (
         "Collector of a threshold",
-        circle.TRANSITIONS[circle.Role.COLLECTOR],
+        circle.TRANSITIONS[circle.ThresholdRole.COLLECTOR],
         circle.FROM_PEER,
         "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
@@ -106,7 +106,7 @@ def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
     for disclosure in (*LISTING, *NUMBERS):
-        (group,) = alike([_example(disclosure)])
+        (group,) = group_edges([_example(disclosure)])
         words = group.words()
         lines += [
             f"| `{disclosure.value}` | {role} | {_general(words[f'{role}_learns'])} |"

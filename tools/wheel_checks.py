@@ -30,8 +30,8 @@ NEEDED = (
     "protocol/linkage/schemas/uk-person-company-2.toml",
     "proto/v1/agreement.proto",
     "node/cli/__init__.py",
-    "simulations/names.toml",
-    "simulations/scenarios/pilot.toml",
+    "simulations/world/names.toml",
+    "simulations/scenario/scenarios/pilot.toml",
     "simulations/report/page.html",
     "simulations/benchmarks/history.json",
 )

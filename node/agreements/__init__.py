@@ -1,8 +1,18 @@
 """Agreements on this node: drafted, exchanged, signed, kept, and asked before every round."""
 
 from blindmatch.node.agreements.bindings import bind, check_fit, collection_for, own_edges
-from blindmatch.node.agreements.book import (
-    Held,
+from blindmatch.node.agreements.exchange import (
+    Connect,
+    ExchangeOutcome,
+    Link,
+    describe,
+    fetch,
+    gather,
+    push,
+    push_withdrawal,
+)
+from blindmatch.node.agreements.registry import (
+    StoredAgreement,
     adopt,
     decline,
     everything,
@@ -12,22 +22,12 @@ from blindmatch.node.agreements.book import (
     sign,
     withdraw,
 )
-from blindmatch.node.agreements.exchange import (
-    Connect,
-    Link,
-    Outcome,
-    describe,
-    fetch,
-    gather,
-    push,
-    push_withdrawal,
-)
 
 __all__ = [
     "Connect",
-    "Held",
+    "ExchangeOutcome",
     "Link",
-    "Outcome",
+    "StoredAgreement",
     "adopt",
     "bind",
     "check_fit",

@@ -1,10 +1,10 @@
 """Which of this node's collections goes into which edge, and whether it may."""
 
-from blindmatch.node.agreements.book import Held, short
-from blindmatch.node.audit import AuditEvent
-from blindmatch.node.collections import open_collection
-from blindmatch.node.home import Node
-from blindmatch.node.store import CollectionRow
+from blindmatch.node.agreements.registry import StoredAgreement, short
+from blindmatch.node.imports import open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, within_marking
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError
 
@@ -67,7 +67,7 @@ def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collecti
         )
 
 
-def bind(node: Node, held: Held, edge_id: str, name: str) -> CollectionRow:
+def bind(node: Node, held: StoredAgreement, edge_id: str, name: str) -> CollectionRow:
     """Bring a collection to an edge from now on.
 
     Raises:
@@ -88,7 +88,7 @@ def bind(node: Node, held: Held, edge_id: str, name: str) -> CollectionRow:
     return collection
 
 
-def bind_defaults(node: Node, held: Held) -> dict[str, BlindmatchError]:
+def bind_defaults(node: Node, held: StoredAgreement) -> dict[str, BlindmatchError]:
     """Bind the only fitting collection to each of our edges that has none yet.
 
     Returns:
@@ -103,7 +103,7 @@ def bind_defaults(node: Node, held: Held) -> dict[str, BlindmatchError]:
     return problems
 
 
-def collection_for(node: Node, held: Held, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
     """The collection that this node brings to an edge: the bound one, else its only one of the right kind.
 
     Raises:

@@ -24,7 +24,7 @@ from blindmatch.protocol.agreement import (
     Side,
     Standing,
     Threshold,
-    checks,
+    validation,
 )
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
@@ -154,16 +154,16 @@ def _everybody(
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _known(party, _PARTY, f"parties[{index}].")
-        checks.identifier(f"parties[{index}].agency", party.get("agency"))
+        validation.identifier(f"parties[{index}].agency", party.get("agency"))
     named = {party["agency"] for party in parties}
     for field, side in sides:
         for place, agency in _agencies(side, field):
-            checks.identifier(place, agency)
+            validation.identifier(place, agency)
             if agency not in named:
                 named.add(agency)
                 parties.append({"agency": agency})
     for path, agency in _others(values, edges):
-        checks.identifier(path, agency)
+        validation.identifier(path, agency)
         if agency not in named:
             named.add(agency)
             parties.append({"agency": agency})
@@ -190,18 +190,18 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         raise AgreementError("schema", error.message, hint=error.hint) from None
     parties = []
     for index, given in enumerate(draft.parties):
-        with checks.at(f"parties[{index}]"):
+        with validation.at(f"parties[{index}]"):
             parties.append(_party(given, entries.get(given["agency"])))
     edges = []
     for index, edge in enumerate(values.get("edges", ())):
-        with checks.at(f"edges[{index}]"):
+        with validation.at(f"edges[{index}]"):
             edges += [_edge(each, standing="standing" in values) for each in _pairs(edge)]
     collector = values.get("collector", "")
     thresholds = []
     for index, threshold in enumerate(values.get("thresholds", ())):
-        with checks.at(f"thresholds[{index}]"):
+        with validation.at(f"thresholds[{index}]"):
             thresholds.append(_threshold(threshold, collector))
-    with checks.at("standing"):
+    with validation.at("standing"):
         standing = None if "standing" not in values else _standing(values["standing"])
     return Agreement(
         title=_given(values, "title", "title"),
@@ -289,12 +289,12 @@ def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, 
 
 
 def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
-    checks.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
+    validation.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
     disclosure = Disclosure(given["disclosure"])
     facts = _list(given.get("facts", []), "facts")
-    with checks.at("receiver"):
+    with validation.at("receiver"):
         receiver = _side(given["receiver"])
-    with checks.at("sender"):
+    with validation.at("sender"):
         sender = _side(given["sender"])
     words = _words(given)
     number = disclosure in terms.NUMBERS
@@ -320,7 +320,7 @@ def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
 def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:
     members = []
     for index, side in enumerate(given["members"]):
-        with checks.at(f"members[{index}]"):
+        with validation.at(f"members[{index}]"):
             members.append(_side(side))
     words = _words(given)
     threshold = Threshold(
@@ -340,13 +340,13 @@ def _standing(given: Mapping[str, Any]) -> Standing:
 
 
 def _linkage(given: Mapping[str, Any]) -> Linkage:
-    with checks.at("linkage"):
+    with validation.at("linkage"):
         return Linkage(**given.get("linkage", {}))
 
 
 def _words(given: Mapping[str, Any]) -> str:
     words = given.get("leakage", "")
-    checks.text("leakage", words, optional=True)
+    validation.text("leakage", words, optional=True)
     return str(words)
 
 

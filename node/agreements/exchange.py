@@ -11,12 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from blindmatch.node.agreements import book
-from blindmatch.node.agreements.book import Held
-from blindmatch.node.convert import agreement as convert
-from blindmatch.node.convert.agreement import Copy
-from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.home import Node
+from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.codec import Copy
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.node import Node
+from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Party, SignedWithdrawal
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
@@ -40,7 +40,7 @@ Connect = Callable[[str, bytes | None], AbstractAsyncContextManager[Link]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExchangeOutcome:
     """How one party was reached: `error` is None when it was."""
 
     agency: str
@@ -71,8 +71,8 @@ async def describe(connect: Connect, agency: str) -> Party:
 
 
 async def push(
-    node: Node, held: Held, connect: Connect, agencies: Iterable[str] | None = None
-) -> tuple[Held, list[Outcome]]:
+    node: Node, held: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
+) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     """Give every other party, or some, the agreement with all that we hold of it, and take in what they hold.
 
     Returns:
@@ -87,7 +87,9 @@ async def push(
     return await _with_each(node, held, told, connect, one)
 
 
-async def gather(node: Node, held: Held, connect: Connect) -> tuple[Held, list[Outcome]]:
+async def gather(
+    node: Node, held: StoredAgreement, connect: Connect
+) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     """Fetch missing signatures: from each party that lacks one itself, then from the others while some are missing."""
     own = node.settings.agency
     missing = [agency for agency in held.missing if agency != own]
@@ -103,8 +105,8 @@ async def gather(node: Node, held: Held, connect: Connect) -> tuple[Held, list[O
 
 
 async def fetch(
-    node: Node, held: Held, connect: Connect, agencies: Iterable[str] | None = None
-) -> tuple[Held, list[Outcome]]:
+    node: Node, held: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
+) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     """Ask parties, or all of them, for all that they hold: signatures, declines, withdrawals."""
 
     async def one(link: Link) -> Copy:
@@ -116,8 +118,8 @@ async def fetch(
 
 
 async def push_withdrawal(
-    node: Node, held: Held, signed: SignedWithdrawal, connect: Connect
-) -> list[Outcome]:
+    node: Node, held: StoredAgreement, signed: SignedWithdrawal, connect: Connect
+) -> list[ExchangeOutcome]:
     """Tell every other party that we decline or withdraw. Who never heard of the agreement is told of both."""
 
     async def one(link: Link) -> None:
@@ -136,11 +138,11 @@ async def push_withdrawal(
 
 async def _with_each(
     node: Node,
-    held: Held,
+    held: StoredAgreement,
     agencies: Iterable[str],
     connect: Connect,
     ask: Callable[[Link], Awaitable[Copy]],
-) -> tuple[Held, list[Outcome]]:
+) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     outcomes = []
     for outcome, copy in await _each(node, held, agencies, connect, ask):
         error = outcome.error
@@ -148,28 +150,28 @@ async def _with_each(
             envelope, left = copy
             try:
                 _same(held, envelope, outcome.agency)
-                await asyncio.to_thread(book.adopt, node, envelope, source=outcome.agency, left=left)
+                await asyncio.to_thread(registry.adopt, node, envelope, source=outcome.agency, left=left)
             except (PeerError, AgreementError) as wrong:
                 error = wrong
-        outcomes.append(Outcome(outcome.agency, error))
-    return await asyncio.to_thread(book.find, node, held.id), outcomes
+        outcomes.append(ExchangeOutcome(outcome.agency, error))
+    return await asyncio.to_thread(registry.find, node, held.id), outcomes
 
 
 async def _each(
     node: Node,
-    held: Held,
+    held: StoredAgreement,
     agencies: Iterable[str],
     connect: Connect,
     ask: Callable[[Link], Awaitable[Result]],
-) -> list[tuple[Outcome, Result | None]]:
+) -> list[tuple[ExchangeOutcome, Result | None]]:
     """Ask every party but ourselves, at once; an error of one is its outcome, is remembered, and nothing more."""
 
-    async def one(agency: str) -> tuple[Outcome, Result | None]:
+    async def one(agency: str) -> tuple[ExchangeOutcome, Result | None]:
         try:
             async with connect(agency, held.agreement.party(agency).certificate_key) as link:
-                return Outcome(agency), await ask(link)
+                return ExchangeOutcome(agency), await ask(link)
         except BlindmatchError as error:
-            return Outcome(agency, error), None
+            return ExchangeOutcome(agency, error), None
 
     others = (agency for agency in agencies if agency != node.settings.agency)
     results = list(await asyncio.gather(*map(one, others)))
@@ -179,6 +181,6 @@ async def _each(
     return results
 
 
-def _same(held: Held, envelope: terms.Envelope, agency: str) -> None:
+def _same(held: StoredAgreement, envelope: terms.Envelope, agency: str) -> None:
     if envelope.payload != held.envelope.payload:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, f"{agency} answered with another agreement")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from blindmatch.protocol.agreement import MEMBERS, NUMBERS, Disclosure, checks
+from blindmatch.protocol.agreement import MEMBERS, NUMBERS, Disclosure, validation
 from blindmatch.protocol.errors import ConfigError
 
 ASKED = 25
@@ -75,7 +75,7 @@ def check(choices: Choices) -> None:
         AgreementError: an agency's id is none.
     """
     for name in agencies(choices):
-        checks.identifier("agency", name)
+        validation.identifier("agency", name)
     edges = bool(choices.receivers or choices.senders)
     if choices.pattern is Pattern.ALL_PAIRS:
         _need(

@@ -4,24 +4,24 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from blindmatch.node.agreements import bindings, book
-from blindmatch.node.agreements.book import Held
-from blindmatch.node.agreements.commonness import common_names
-from blindmatch.node.agreements.groups import Alike, alike
-from blindmatch.node.agreements.keys import Forecast, Own, forecast, own_rates
-from blindmatch.node.collections import open_collection
-from blindmatch.node.home import Node
-from blindmatch.node.store import Contact
+from blindmatch.node.agreements import bindings, registry
+from blindmatch.node.agreements.common_names import common_names
+from blindmatch.node.agreements.edge_groups import EdgeGroup, group_edges
+from blindmatch.node.agreements.match_keys import KeyForecast, Own, forecast, own_rates
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.imports import open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.store import Contact
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
 Data = dict[str, Any]
-Shared = dict[int, tuple[Forecast, Data]]
+Shared = dict[int, tuple[KeyForecast, Data]]
 
 
-def summarise(node: Node, held: Held) -> Data:
+def summarise(node: Node, held: StoredAgreement) -> Data:
     """Everything about an agreement that this node holds."""
     data = describe(held.agreement, held.envelope)
     contacts = node.store.contacts(held.id)
@@ -49,7 +49,7 @@ def summarise(node: Node, held: Held) -> Data:
     return data
 
 
-def brief(node: Node, held: Held) -> Data:
+def brief(node: Node, held: StoredAgreement) -> Data:
     """One line's worth of an agreement."""
     contacts = node.store.contacts(held.id)
     others = [agency for agency in held.agreement.agencies if agency != node.settings.agency]
@@ -90,7 +90,7 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         "edges": [
             _edge(edge, schema, shared, standing=agreement.standing is not None) for edge in agreement.edges
         ],
-        "alike": [_alike(each) for each in alike(agreement.edges)],
+        "alike": [_alike(each) for each in group_edges(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
         "marking": agreement.marking,
         "handling_codes": list(agreement.handling_codes),
@@ -105,11 +105,11 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
     }
 
 
-def state(node: Node, held: Held) -> str:
+def state(node: Node, held: StoredAgreement) -> str:
     """How an agreement stands, in a few words."""
     agreement, now = held.agreement, node.clock()
     if held.left:
-        return book.departures(held)
+        return registry.departures(held)
     if now >= agreement.expires:
         return "expired"
     if held.missing:
@@ -126,15 +126,15 @@ def iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _why_not(node: Node, held: Held) -> str | None:
+def _why_not(node: Node, held: StoredAgreement) -> str | None:
     try:
-        book.ready(node, held.id, node.clock())
+        registry.ready(node, held.id, node.clock())
     except BlindmatchError as error:
         return error.message
     return None
 
 
-def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
+def _collection(node: Node, held: StoredAgreement, edge: Edge) -> Mapping[str, Any] | None:
     """The collection that this node would bring, or why there is none; None on edges between others."""
     if edge not in bindings.own_edges(node, held.agreement):
         return None
@@ -149,7 +149,7 @@ def _collection(node: Node, held: Held, edge: Edge) -> Mapping[str, Any] | None:
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
-def _own(node: Node, held: Held, edge: Edge, known: dict[tuple[str, str], Own]) -> Own:
+def _own(node: Node, held: StoredAgreement, edge: Edge, known: dict[tuple[str, str], Own]) -> Own:
     """What this node's list says of itself; measured once for all edges that it enters."""
     row = bindings.collection_for(node, held, edge.id)
     role = "receiver" if edge.receiver.agency == node.agency else "sender"
@@ -173,7 +173,7 @@ def _contact(contact: Contact | None) -> Data | None:
     return {"at": reached, "tried": iso(contact.tried_at), "error": contact.error or None}
 
 
-def _alike(group: Alike) -> Data:
+def _alike(group: EdgeGroup) -> Data:
     return {
         "edges": [edge.id for edge in group.edges],
         "receivers": list(group.receivers),
@@ -240,14 +240,14 @@ def _threshold(threshold: Threshold, collector: str) -> Data:
     }
 
 
-def _shared(ahead: Forecast, shared: Shared) -> Data:
+def _shared(ahead: KeyForecast, shared: Shared) -> Data:
     """The forecast's data, made once for all edges that share it."""
     if id(ahead) not in shared:
         shared[id(ahead)] = ahead, _forecast(ahead)
     return shared[id(ahead)][1]
 
 
-def _forecast(ahead: Forecast) -> Data:
+def _forecast(ahead: KeyForecast) -> Data:
     """What a round gives, as far as the model can tell before it."""
     compiled = ahead.compiled
     if compiled is None:
@@ -276,7 +276,7 @@ def _side(side: Side) -> Data:
     return {**vars(side), "max_elements": side.max_elements}
 
 
-def _warnings(edge: Edge, ahead: Forecast) -> list[str]:
+def _warnings(edge: Edge, ahead: KeyForecast) -> list[str]:
     if ahead.compiled is None:
         lists = "our list and a full one" if ahead.own else "full lists"
         return [f"no round can run between {lists}: {ahead.problem}. {ahead.hint}"]

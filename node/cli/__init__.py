@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from blindmatch.node import garbage
 from blindmatch.node.cli.common import (
     debugging,
     forget_home,
@@ -22,6 +21,7 @@ from blindmatch.node.cli.common import (
     report_unexpected,
 )
 from blindmatch.node.cli.startup import settle
+from blindmatch.node.storage import gc_pause
 from blindmatch.protocol.errors import BlindmatchError
 
 
@@ -103,7 +103,7 @@ def load(name: str) -> Any:
     """
     noun = NOUNS[name]
     try:
-        with garbage.paused():
+        with gc_pause.paused():
             module = importlib.import_module(noun.module)
     except ModuleNotFoundError as error:
         if debugging():

@@ -12,10 +12,11 @@ import typer
 import os
 
 from blindmatch.node import agreements
-from blindmatch.node.agreements import bindings, book, files, summary
-from blindmatch.node.agreements.book import Held, short
+from blindmatch.node.agreements import bindings, envelope_files, registry, summary
+from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, read_draft
 from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
+from blindmatch.node.agreements.registry import StoredAgreement, short
 from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
@@ -28,10 +29,9 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.client import connector
-from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
-from blindmatch.node.files import write_atomically
-from blindmatch.node.home import Node
+from blindmatch.node.node import Node
+from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.transport.client import connector
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Disclosure, Envelope, SignedWithdrawal
 from blindmatch.protocol.errors import ConfigError, InputError, PeerError
@@ -156,8 +156,8 @@ def draft(
         return
     with open_node(home, passphrase_file) as node:
         if imported is not None:
-            held = book.adopt(node, files.read(imported), source="file")
-            reached: list[agreements.Outcome] = []
+            held = registry.adopt(node, envelope_files.read(imported), source="file")
+            reached: list[agreements.ExchangeOutcome] = []
         elif file is not None:
             held, reached = asyncio.run(_propose(node, file, offline=offline))
         data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
@@ -183,17 +183,19 @@ def _write_template(text: str, out: Path | None) -> None:
     note(f"Wrote {out}. Edit it, then: blindmatch agreement draft {out}")
 
 
-async def _propose(node: Node, file: Path, *, offline: bool) -> tuple[Held, list[agreements.Outcome]]:
+async def _propose(
+    node: Node, file: Path, *, offline: bool
+) -> tuple[StoredAgreement, list[agreements.ExchangeOutcome]]:
     made, channel = read_draft(file), connector(node)
     own = node.settings.agency
-    entries = {own: book.own_party(node)}
+    entries = {own: registry.own_party(node)}
     if not offline:
         others = [agency for agency in made.unknown if agency != own]
         found = await asyncio.gather(*(agreements.describe(channel, agency) for agency in others))
         entries |= {party.agency: party for party in found}
     agreement = complete(made, entries, os.urandom(terms.NONCE_BYTES))
     envelope = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
-    held = await asyncio.to_thread(book.adopt, node, envelope, source="draft")
+    held = await asyncio.to_thread(registry.adopt, node, envelope, source="draft")
     return (held, []) if offline else await agreements.push(node, held, channel)
 
 
@@ -215,12 +217,12 @@ def show(
     The exported file is a DSSE envelope; another party takes it in with `agreement draft --import FILE`.
     """
     with open_node(home, passphrase_file) as node:
-        held = book.find(node, agreement)
-        reached: list[agreements.Outcome] = []
+        held = registry.find(node, agreement)
+        reached: list[agreements.ExchangeOutcome] = []
         if fetch:
             held, reached = asyncio.run(agreements.fetch(node, held, connector(node)))
         if export is not None:
-            files.write(export, held.envelope)
+            envelope_files.write(export, held.envelope)
         data = summary.summarise(node, held)
     screen.outcomes(reached, "asked")
     emit(data, as_json, lambda: screen.show(data, full=full))
@@ -248,8 +250,8 @@ def sign(
     """
     chosen = [_binding(text) for text in collection or ()]
     with open_node(home, passphrase_file) as node:
-        held = book.find(node, agreement)
-        book.check_signable(node, held)
+        held = registry.find(node, agreement)
+        registry.check_signable(node, held)
         for edge, name in chosen:  # checked before the question is asked, bound after the answer
             bindings.check_fit(
                 node, held.agreement, held.agreement.comparison(edge), node.store.collection(name)
@@ -259,8 +261,8 @@ def sign(
         for edge, name in chosen:
             bindings.bind(node, held, edge, name)
         problems = bindings.bind_defaults(node, held)
-        held = book.sign(node, held)
-        reached: list[agreements.Outcome] = []
+        held = registry.sign(node, held)
+        reached: list[agreements.ExchangeOutcome] = []
         if not offline:
             held, reached = asyncio.run(agreements.push(node, held, connector(node)))
         data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
@@ -291,7 +293,7 @@ def verify(
     """
     path = Path(agreement)
     if path.is_file():
-        envelope = files.read(path)
+        envelope = envelope_files.read(path)
     else:
         with open_node(home, passphrase_file) as node:
             row = node.store.agreement(agreement)
@@ -341,12 +343,12 @@ def list_(
     with open_node(home, passphrase_file) as node:
         if fetch:
             asyncio.run(_fetch_all(node))
-        data = [summary.brief(node, held) for held in book.everything(node)]
+        data = [summary.brief(node, held) for held in registry.everything(node)]
 
     def render() -> None:
         rows = [
             (
-                item["id"][: book.SHORT],
+                item["id"][: registry.SHORT],
                 item["title"],
                 _named(item["parties"]),
                 item["edges"],
@@ -365,7 +367,7 @@ def list_(
 
 async def _fetch_all(node: Node) -> None:
     """Ask the parties of every agreement that may still change."""
-    held = [each for each in book.everything(node) if not each.left]
+    held = [each for each in registry.everything(node) if not each.left]
     await asyncio.gather(*(agreements.fetch(node, each, connector(node)) for each in held))
 
 
@@ -392,10 +394,10 @@ def decline(
     After signing this is a withdrawal. Declining again tells those parties that were not reached.
     """
     with open_node(home, passphrase_file) as node:
-        held = book.find(node, agreement)
+        held = registry.find(node, agreement)
         if not yes and node.settings.agency not in held.left:
             _ask(node, held, f"Decline for {node.settings.name}, for good?", as_json=as_json)
-        signed = book.decline(node, held, reason, justification=justification)
+        signed = registry.decline(node, held, reason, justification=justification)
         _leave(node, held, signed, offline=offline, as_json=as_json)
 
 
@@ -416,17 +418,19 @@ def withdraw(
     Withdrawing again tells those parties that were not reached. What was disclosed before stays disclosed.
     """
     with open_node(home, passphrase_file) as node:
-        held = book.find(node, agreement)
+        held = registry.find(node, agreement)
         if not yes and node.settings.agency not in held.left:
             _ask(node, held, f"Withdraw {node.settings.name} for good?", as_json=as_json)
-        signed = book.withdraw(node, held, reason, justification=justification)
+        signed = registry.withdraw(node, held, reason, justification=justification)
         _leave(node, held, signed, offline=offline, as_json=as_json)
 
 
-def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, as_json: bool) -> None:
+def _leave(
+    node: Node, held: StoredAgreement, signed: SignedWithdrawal, *, offline: bool, as_json: bool
+) -> None:
     """Tell the parties that we declined or withdrew, and say who heard it."""
     reached = [] if offline else asyncio.run(agreements.push_withdrawal(node, held, signed, connector(node)))
-    held = book.find(node, held.id)
+    held = registry.find(node, held.id)
     data: dict[str, Any] = {**summary.brief(node, held), "reached": screen.outcome_data(reached)}
 
     def render() -> None:
@@ -436,7 +440,7 @@ def _leave(node: Node, held: Held, signed: SignedWithdrawal, *, offline: bool, a
     emit(data, as_json, render)
 
 
-def _ask(node: Node, held: Held, question: str, *, as_json: bool, full: bool = False) -> None:
+def _ask(node: Node, held: StoredAgreement, question: str, *, as_json: bool, full: bool = False) -> None:
     """Show what it is about and ask; end with status 1 unless the answer is yes."""
     if not as_json:
         screen.show(summary.summarise(node, held), full=full)

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from blindmatch.node.agreements import Outcome
+from blindmatch.node.agreements import ExchangeOutcome
 from blindmatch.node.cli.common import facts, note
 
 Data = dict[str, Any]
@@ -46,7 +46,7 @@ def section(name: str, text: str) -> None:
         typer.echo(f"  {line}")
 
 
-def outcomes(reached: Sequence[Outcome], what: str) -> None:
+def outcomes(reached: Sequence[ExchangeOutcome], what: str) -> None:
     """Say on stderr who was told, and who was not and why."""
     told = [outcome.agency for outcome in reached if outcome.error is None]
     if told:
@@ -58,7 +58,7 @@ def outcomes(reached: Sequence[Outcome], what: str) -> None:
                 note(f"  {outcome.error.hint}")
 
 
-def outcome_data(reached: Sequence[Outcome]) -> list[Data]:
+def outcome_data(reached: Sequence[ExchangeOutcome]) -> list[Data]:
     """The same for JSON."""
     return [
         {"agency": outcome.agency, "error": None if outcome.error is None else outcome.error.message}

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from blindmatch.node.audit import HEAD_NAME, AuditEvent, check, entry_json, read_head, read_heads
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -19,8 +18,9 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.files import write_atomically
-from blindmatch.node.store import AuditRow
+from blindmatch.node.storage.audit_log import HEAD_NAME, AuditEvent, check, entry_json, read_head, read_heads
+from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.storage.store import AuditRow
 from blindmatch.protocol.errors import StoreError
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)

@@ -21,20 +21,23 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 from blindmatch.protocol.errors import ConfigError
 
 if TYPE_CHECKING:
-    from blindmatch.node import checks, client, importers
-    from blindmatch.node.agreements import book
-    from blindmatch.node.agreements.book import Held
-    from blindmatch.node.home import Node
-    from blindmatch.node.results import ResultLead
+    from blindmatch.node.agreements import registry
+    from blindmatch.node.agreements.registry import StoredAgreement
+    from blindmatch.node.imports import formats
+    from blindmatch.node.node import Node
+    from blindmatch.node.rounds.leads import ResultLead
+    from blindmatch.node.rounds.standing import single_checks
+    from blindmatch.node.transport import client
 else:
-    checks, client, importers = (
-        Later(f"blindmatch.node.{name}") for name in ("checks", "client", "importers")
+    single_checks, client, formats = (
+        LazyModule(f"blindmatch.node.{name}")
+        for name in ("rounds.standing.single_checks", "transport.client", "imports.formats")
     )
-    book = Later("blindmatch.node.agreements.book")
+    registry = LazyModule("blindmatch.node.agreements.registry")
 
 app = typer.Typer(help="Compare one record now, under a standing agreement.")
 
@@ -80,15 +83,15 @@ def check(
         blindmatch check 3f2a --received
     """
     with open_node(home, passphrase_file) as node:
-        held = book.find(node, agreement)
+        held = registry.find(node, agreement)
         if received:
-            found = [each for each in checks.received(node, held.id) if each.leads]
+            found = [each for each in single_checks.received(node, held.id) if each.leads]
             data: dict[str, Any] = {"agreement": held.id.hex(), "submitted": [asdict(each) for each in found]}
             emit(data, as_json, lambda: _show_received(found))
             return
         fields = _fields(record, given or [])
         chosen = edge or _only_edge(node, held)
-        read = importers.load_mapping(mapping) if mapping else None
+        read = formats.load_mapping(mapping) if mapping else None
         receives = held.agreement.edge(chosen).receiver.agency == node.agency
         run = _ask if receives else _submit
         data = {
@@ -99,32 +102,36 @@ def check(
     emit(data, as_json, lambda: _show(data))
 
 
-async def _submit(node: Node, held: Held, edge: str, fields: Mapping[str, str], **how: Any) -> dict[str, Any]:
-    kept = checks.epoch_of(node, held, edge)
-    with checks.records_of(node, held, kept, fields, **how) as records:
-        singles = checks.singles(records)
-        sender = checks.Sender.of(kept, records)
+async def _submit(
+    node: Node, held: StoredAgreement, edge: str, fields: Mapping[str, str], **how: Any
+) -> dict[str, Any]:
+    kept = single_checks.epoch_of(node, held, edge)
+    with single_checks.records_of(node, held, kept, fields, **how) as records:
+        singles = single_checks.singles(records)
+        sender = single_checks.Sender.of(kept, records)
     async with _peer(node, held, kept.row.peer) as peer:
-        made = [await checks.submit(node, peer, sender, single) for single in singles]
+        made = [await single_checks.submit(node, peer, sender, single) for single in singles]
     return {"submitted": [check.hex() for check in made]}
 
 
-async def _ask(node: Node, held: Held, edge: str, fields: Mapping[str, str], **how: Any) -> dict[str, Any]:
-    kept = checks.epoch_of(node, held, edge)
+async def _ask(
+    node: Node, held: StoredAgreement, edge: str, fields: Mapping[str, str], **how: Any
+) -> dict[str, Any]:
+    kept = single_checks.epoch_of(node, held, edge)
     lists, leads = kept.received(), []
-    with checks.records_of(node, held, kept, fields, **how) as records:
+    with single_checks.records_of(node, held, kept, fields, **how) as records:
         async with _peer(node, held, kept.row.peer) as peer:
-            for each in checks.one_by_one(records):
-                leads += await checks.ask(node, peer, kept, lists, each)
+            for each in single_checks.one_by_one(records):
+                leads += await single_checks.ask(node, peer, kept, lists, each)
     return {"asked": len(records), "hit": bool(leads), "leads": [_lead(lead) for lead in leads]}
 
 
-def _peer(node: Node, held: Held, agency: str) -> Any:
+def _peer(node: Node, held: StoredAgreement, agency: str) -> Any:
     return client.connect(node, agency, certificate_key=held.agreement.party(agency).certificate_key)
 
 
 def _fields(record: Path | None, given: list[str]) -> dict[str, str]:
-    fields = checks.read_one(record) if record is not None else {}
+    fields = single_checks.read_one(record) if record is not None else {}
     for each in given:
         name, sign, value = each.partition("=")
         if not sign or not name:
@@ -135,7 +142,7 @@ def _fields(record: Path | None, given: list[str]) -> dict[str, str]:
     return fields
 
 
-def _only_edge(node: Node, held: Held) -> str:
+def _only_edge(node: Node, held: StoredAgreement) -> str:
     """The only edge of ours that a check can go over."""
     ours = [
         each.id

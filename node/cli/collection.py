@@ -25,7 +25,7 @@ from blindmatch.node.cli.common import (
 from blindmatch.protocol.errors import InputError
 
 if TYPE_CHECKING:  # the store and the importers take longer to import than most commands to run
-    from blindmatch.node.collections import Collection, ImportReport
+    from blindmatch.node.imports import Collection, ImportReport
 
 app = typer.Typer(help="Import, list and delete collections of records.", no_args_is_help=True)
 
@@ -124,13 +124,8 @@ def import_(
         blindmatch collection import suppliers.csv --kind suppliers --register psc-snapshot.jsonl --register Prod195.dat
         blindmatch collection import contracts-ocds.json --kind suppliers --register psc-snapshot.jsonl
     """
-    from blindmatch.node.collections import (  # noqa: PLC0415 - the database library is slow to import
-        DEFAULT_SCHEMA,
-        ImportRefusedError,
-        OnBad,
-        import_collection,
-    )
-    from blindmatch.node.importers import load_mapping  # noqa: PLC0415
+    from blindmatch.node.imports import DEFAULT_SCHEMA, ImportRefusedError, OnBad, import_collection  # noqa: PLC0415 - the database library is slow to import
+    from blindmatch.node.imports.formats import load_mapping  # noqa: PLC0415
 
     if skip_bad_rows and blank_bad_fields:
         raise typer.BadParameter("--skip-bad-rows and --blank-bad-fields exclude each other")
@@ -239,14 +234,14 @@ def show(
 
     A look at a record is a consultation, and the audit log says so.
     """
-    from blindmatch.node.collections import open_collection  # noqa: PLC0415
+    from blindmatch.node.imports import open_collection  # noqa: PLC0415
 
     with open_node(home, passphrase_file) as node:
         found = open_collection(node, name)
         data = {**asdict(found.row), "handling_codes": {code: len(found.select(code)) for code in "PC"}}
         if reference:
             data["matching_records"] = _records(found, reference)
-            from blindmatch.node.audit import AuditEvent  # noqa: PLC0415
+            from blindmatch.node.storage.audit_log import AuditEvent  # noqa: PLC0415
 
             node.audit.append(
                 AuditEvent.CONSULTATION,
@@ -308,7 +303,7 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Erase a collection and its files. Results of earlier rounds stay until they expire."""
-    from blindmatch.node.collections import delete_collection  # noqa: PLC0415
+    from blindmatch.node.imports import delete_collection  # noqa: PLC0415
 
     with open_node(home, passphrase_file) as node:
         row = node.store.collection(name)
@@ -335,11 +330,7 @@ def map_(
         blindmatch collection map vendors.csv --kind suppliers --out vendors.toml
         blindmatch collection import vendors.csv --kind suppliers --mapping vendors.toml
     """
-    from blindmatch.node.importers import (  # noqa: PLC0415 - slow to import
-        open_table,
-        propose,
-        recognise_format,
-    )
+    from blindmatch.node.imports.formats import open_table, propose, recognise_format  # noqa: PLC0415 - slow to import
 
     form = recognise_format(file)
     if form.value != Format.TABLE.value:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blindmatch.node.cli.startup import Later
-from blindmatch.node.passphrase import read_passphrase
+from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
 if TYPE_CHECKING:  # the store and its libraries take longer to import than most commands to run
@@ -26,12 +26,12 @@ if TYPE_CHECKING:  # the store and its libraries take longer to import than most
     from rich import progress as bars
     from rich import table as tables
 
-    from blindmatch.node import config
-    from blindmatch.node import home as folder
+    from blindmatch.node import node as folder
+    from blindmatch.node.storage import config
 else:
-    config, folder = Later("blindmatch.node.config"), Later("blindmatch.node.home")
+    config, folder = LazyModule("blindmatch.node.storage.config"), LazyModule("blindmatch.node.node")
     bars, box, consoles, tables, text = (
-        Later(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
+        LazyModule(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
     )
 
 DEFAULT_HOME = Path("node")

@@ -13,17 +13,21 @@ from blindmatch.node.cli.common import (
     emit,
     facts,
 )
-from blindmatch.node.cli.startup import Later
-from blindmatch.node.keys import FILE_NAME, PublicKeys, change_passphrase
-from blindmatch.node.passphrase import read_passphrase
+from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.keyring import FILE_NAME, PublicKeys, change_passphrase
+from blindmatch.node.storage.passphrase import read_passphrase
 
 if TYPE_CHECKING:
-    from blindmatch.node import audit, standing
-    from blindmatch.node import home as folder
-    from blindmatch.node.agreements import book
+    from blindmatch.node import node as folder
+    from blindmatch.node.agreements import registry
+    from blindmatch.node.rounds import standing
+    from blindmatch.node.storage import audit_log
 else:  # `keys list` does without the database
-    audit, folder = Later("blindmatch.node.audit"), Later("blindmatch.node.home")
-    book, standing = Later("blindmatch.node.agreements.book"), Later("blindmatch.node.standing")
+    audit_log, folder = LazyModule("blindmatch.node.storage.audit_log"), LazyModule("blindmatch.node.node")
+    registry, standing = (
+        LazyModule("blindmatch.node.agreements.registry"),
+        LazyModule("blindmatch.node.rounds.standing"),
+    )
 
 app = typer.Typer(
     help="The node's keys: list them, change their passphrase, end epochs.", no_args_is_help=True
@@ -63,7 +67,7 @@ def rotate(
     agreements name them. To change those, make a new node and sign its agreements again.
     """
     with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
-        chosen = None if not agreement else book.find(node, agreement).id
+        chosen = None if not agreement else registry.find(node, agreement).id
         ended = standing.end_all(node, "its key was rotated", chosen)
         data = {"agency": node.agency, "epochs_ended": ended}
     emit(data, as_json, lambda: typer.echo(f"{ended} epochs ended."))
@@ -91,6 +95,6 @@ def passphrase(
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
         change_passphrase(home / FILE_NAME, old, new)
-        node.audit.append(audit.AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
+        node.audit.append(audit_log.AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
         data = {"agency": node.agency, "changed": True}
     emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

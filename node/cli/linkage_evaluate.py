@@ -8,9 +8,9 @@ import typer
 from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
 from blindmatch.node.evaluation import View, draw, panels, read_labelled, run_trial
 from blindmatch.node.evaluation.trial import Clock, measured
-from blindmatch.node.importers import load_mapping
+from blindmatch.node.imports.formats import load_mapping
 from blindmatch.protocol.errors import InputError
-from blindmatch.protocol.linkage import Terms, load_schema
+from blindmatch.protocol.linkage import CompileTerms, load_schema
 
 TableArgument = Annotated[Path, typer.Argument(help="A table: CSV or Parquet.", show_default=False)]
 SHOWN_KEYS = 12
@@ -58,7 +58,7 @@ def evaluate(
 
         blindmatch linkage evaluate left.csv right.csv --truth truth.csv --view companies-house
     """
-    terms = Terms(overlap=overlap, false_leads=false_leads, budget=budget)
+    terms = CompileTerms(overlap=overlap, false_leads=false_leads, budget=budget)
     used = load_schema(schema)
     clock = Clock()
     with clock.stage("read"):

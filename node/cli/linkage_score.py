@@ -8,7 +8,14 @@ import numpy.typing as npt
 import typer
 
 from blindmatch.node.cli.common import facts, table
-from blindmatch.protocol.linkage import CompiledKey, Schema, Terms, compile_keys, default_rates, score_pair
+from blindmatch.protocol.linkage import (
+    CompiledKey,
+    CompileTerms,
+    Schema,
+    compile_keys,
+    default_rates,
+    score_pair,
+)
 from blindmatch.protocol.linkage.patterns import Patterns
 from blindmatch.protocol.linkage.states import space
 from blindmatch.protocol.linkage.weights import Weights
@@ -24,7 +31,7 @@ def explain_model(schema: Schema, sides: Sequence[Side], sizes: tuple[int, int])
     The schema's own rates stand in for those that two lists would state.
     """
     rates = default_rates(schema)
-    terms = Terms()
+    terms = CompileTerms()
     compiled = compile_keys(schema, rates, rates, *sizes, terms)
     data: dict[str, Any] = {
         "schema": schema.name,

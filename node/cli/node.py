@@ -18,24 +18,26 @@ from blindmatch.node.cli.common import (
     note,
     open_node,
 )
-from blindmatch.node.cli.startup import Later
-from blindmatch.node.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
-from blindmatch.node.config_template import add_peer
-from blindmatch.node.keys import FILE_NAME as KEYS_NAME
-from blindmatch.node.keys import PublicKeys
-from blindmatch.node.passphrase import read_passphrase
+from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
+from blindmatch.node.storage.config_template import add_peer
+from blindmatch.node.storage.keyring import FILE_NAME as KEYS_NAME
+from blindmatch.node.storage.keyring import PublicKeys
+from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import LocalError
 
 if TYPE_CHECKING:
-    from blindmatch.node import home as folder
-    from blindmatch.node import logs, server
-    from blindmatch.node import wire as wire_module
+    from blindmatch.node import node as folder
+    from blindmatch.node import server
+    from blindmatch.node.storage import logs
+    from blindmatch.node.transport import message_recorder as wire_module
     from blindmatch.protocol import group, hashing
 else:
     folder, logs, server, wire_module = (
-        Later(f"blindmatch.node.{name}") for name in ("home", "logs", "server", "wire")
+        LazyModule(f"blindmatch.node.{name}")
+        for name in ("node", "storage.logs", "server", "transport.message_recorder")
     )
-    group, hashing = Later("blindmatch.protocol.group"), Later("blindmatch.protocol.hashing")
+    group, hashing = LazyModule("blindmatch.protocol.group"), LazyModule("blindmatch.protocol.hashing")
 
 app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
 
@@ -129,7 +131,7 @@ def status(
 
     This looks at the data folder, not at the network: the server need not be running.
     """
-    from blindmatch.node import engine  # noqa: PLC0415 - the protocol is slow to import
+    from blindmatch.node.compute import engine  # noqa: PLC0415 - the protocol is slow to import
 
     with open_node(home, passphrase_file) as node:
         problem = hint = ""

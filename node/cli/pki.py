@@ -7,8 +7,6 @@ from typing import Annotated
 import typer
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blindmatch.node import pki
-from blindmatch.node.authority import Authority
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -20,11 +18,13 @@ from blindmatch.node.cli.common import (
     note,
     table,
 )
-from blindmatch.node.config import FILE_NAME, load_settings
-from blindmatch.node.files import write_atomically
-from blindmatch.node.keys import FILE_NAME as KEYS_NAME
-from blindmatch.node.keys import KeyRing, PublicKeys
-from blindmatch.node.passphrase import read_passphrase
+from blindmatch.node.pki import certificates
+from blindmatch.node.pki.pilot_ca import Authority
+from blindmatch.node.storage.config import FILE_NAME, load_settings
+from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.storage.keyring import FILE_NAME as KEYS_NAME
+from blindmatch.node.storage.keyring import KeyRing, PublicKeys
+from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import ConfigError
 
 AuthorityOption = Annotated[
@@ -98,7 +98,7 @@ def request(
     """
     load_settings(home / FILE_NAME)
     keys = KeyRing.open(home / KEYS_NAME, read_passphrase(passphrase_file))
-    write_atomically(out, pki.make_request(keys, host or ()), 0o644)
+    write_atomically(out, certificates.make_request(keys, host or ()), 0o644)
     data = {"agency": keys.agency, "request": str(out), "certificate_key": keys.certificate_key.hex()}
 
     def render() -> None:
@@ -112,7 +112,7 @@ def request(
 @app.command()
 def issue(
     *,
-    request: Annotated[Path, typer.Argument(help="The request that `pki request` wrote.")],
+    request: Annotated[Path, typer.Argument(help="The request that `certificates request` wrote.")],
     authority: AuthorityOption,
     out: Annotated[Path, typer.Option(help="The certificate to write (PEM).")],
     agency: Annotated[str, typer.Option(help="Refuse the request unless it is this agency's.")] = "",
@@ -130,14 +130,14 @@ def issue(
 
         blindmatch pki issue west.csr --authority authority --out west.pem --agency west-force
     """
-    wanted = pki.load_request(request)
-    named = pki.agency_of(wanted)
+    wanted = certificates.load_request(request)
+    named = certificates.agency_of(wanted)
     if agency and agency != named:
         raise ConfigError(f"the request is for {named}, not for {agency}")
     opened = Authority.open(authority, read_passphrase(passphrase_file))
     certificate = opened.issue(wanted, hosts=host or (), days=days, now=time.time())
     write_atomically(out, certificate.public_bytes(Encoding.PEM), 0o644)
-    certificate_info = pki.describe(certificate)
+    certificate_info = certificates.describe(certificate)
 
     def render() -> None:
         typer.echo(f"certificate for {named} in {out}")
@@ -168,7 +168,7 @@ def install(
     """
     if certificate is None and authority is None and revoked is None:
         raise typer.BadParameter("give at least one of --certificate, --authority and --revoked")
-    info = pki.install(
+    info = certificates.install(
         home,
         load_settings(home / FILE_NAME),
         PublicKeys.read(home / KEYS_NAME),
@@ -228,7 +228,7 @@ def show(
     if (certificate is None) == (authority is None):
         raise typer.BadParameter("give a certificate, or --authority")
     if certificate is not None:
-        info = pki.describe(pki.load_certificates(certificate)[0])
+        info = certificates.describe(certificates.load_certificates(certificate)[0])
         emit(_data(info), as_json, lambda: facts(_pairs(info)))
         return
     if authority is not None:
@@ -243,11 +243,11 @@ def show(
         )
 
 
-def _data(info: pki.CertificateInfo) -> dict[str, object]:
+def _data(info: certificates.CertificateInfo) -> dict[str, object]:
     return {name.replace(" ", "_"): value for name, value in _pairs(info)}
 
 
-def _pairs(info: pki.CertificateInfo) -> list[tuple[str, object]]:
+def _pairs(info: certificates.CertificateInfo) -> list[tuple[str, object]]:
     return [
         ("agency", info.agency),
         ("certificate key", info.certificate_key.hex()),

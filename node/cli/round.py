@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from blindmatch.node.cli import epochs
+from blindmatch.node.cli import epoch_text
 from blindmatch.node.cli import round_status as screen
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
@@ -25,32 +25,39 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.round_numbers import reports, show_numbers
+from blindmatch.node.cli.round_aggregates import reports, show_numbers
 from blindmatch.node.cli.round_progress import drawn_edges
 from blindmatch.node.cli.round_status import SHORT_ROUND
-from blindmatch.node.cli.startup import Later
-from blindmatch.node.files import write_atomically
+from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol.errors import ConfigError, InputError, LocalError
 
 if TYPE_CHECKING:
-    from blindmatch.node import logs, numbers, outlook, overview, results, runner
-    from blindmatch.node import wire as wire_module
-    from blindmatch.node.agreements import book
-    from blindmatch.node.attempts import EdgeOutcome
-    from blindmatch.node.home import Node
-    from blindmatch.node.outlook import Outlook
-    from blindmatch.node.runner import RoundOutcome
-    from blindmatch.node.store import EdgeRow
+    from blindmatch.node.agreements import registry
+    from blindmatch.node.node import Node
+    from blindmatch.node.rounds import forecast, runner
+    from blindmatch.node.rounds import leads as round_leads
+    from blindmatch.node.rounds import status as round_views
+    from blindmatch.node.rounds.aggregate import results as aggregate_results
+    from blindmatch.node.rounds.edge_task import EdgeOutcome
+    from blindmatch.node.rounds.forecast import RoundForecast
+    from blindmatch.node.rounds.runner import RoundOutcome
+    from blindmatch.node.storage import logs
+    from blindmatch.node.storage.store import EdgeRow
+    from blindmatch.node.transport import message_recorder as wire_module
     from blindmatch.protocol import standing, threshold, transcript
     from blindmatch.protocol.agreement import Agreement
 else:
-    logs, numbers, outlook, overview, results, runner, wire_module = (
-        Later(f"blindmatch.node.{name}")
-        for name in ("logs", "numbers", "outlook", "overview", "results", "runner", "wire")
+    logs, aggregate_results, forecast, round_views, round_leads, runner, wire_module = (
+        LazyModule(f"blindmatch.node.{name}")
+        for name in (
+            *("storage.logs", "rounds.aggregate.results", "rounds.forecast", "rounds.status"),
+            *("rounds.leads", "rounds.runner", "transport.message_recorder"),
+        )
     )
-    book = Later("blindmatch.node.agreements.book")
+    registry = LazyModule("blindmatch.node.agreements.registry")
     standing, threshold, transcript = (
-        Later(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
+        LazyModule(f"blindmatch.protocol.{name}") for name in ("standing", "threshold", "transcript")
     )
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
@@ -94,7 +101,7 @@ def run(
     full: Annotated[
         bool,
         typer.Option(
-            "--full", help="Under a standing agreement: end the open epochs and compare everything."
+            "--full", help="Under a standing agreement: end the open epoch_text and compare everything."
         ),
     ] = False,
     wire: Annotated[
@@ -122,7 +129,7 @@ def run(
             round_id = _resolve(node, resume)
             agreement_id = node.store.edges(round_id)[0].agreement_id
         else:
-            round_id, agreement_id = None, book.find(node, agreement).id
+            round_id, agreement_id = None, registry.find(node, agreement).id
             _check_unfinished(node, agreement_id, new=new)
         with drawn_edges() as (progress, waiting):
             outcome = asyncio.run(
@@ -165,23 +172,23 @@ def status(
         raise typer.BadParameter("give a round or an --agreement, not both")
     with open_node(home, passphrase_file) as node:
         if agreement:
-            chosen = book.find(node, agreement).id
-            views = partial(overview.of_agreement, node, chosen)
+            chosen = registry.find(node, agreement).id
+            views = partial(round_views.of_agreement, node, chosen)
         elif round_id or watch:
-            views = partial(overview.of_round, node, _resolve(node, round_id))
+            views = partial(round_views.of_round, node, _resolve(node, round_id))
         else:
-            views = partial(overview.of_everything, node)
+            views = partial(round_views.of_everything, node)
         if watch and not as_json:
             screen.watch(views)
             return
         now = views()
-        told = [epochs.told(node, view.round_id, view.edge) for view in now]
+        told = [epoch_text.told(node, view.round_id, view.edge) for view in now]
 
     def render() -> None:
         screen.show(now)
         for view, said in zip(now, told, strict=True):
             if said:
-                typer.echo(f"{view.edge}: {epochs.words(said)}")
+                typer.echo(f"{view.edge}: {epoch_text.words(said)}")
 
     emit([screen.to_json(view) | said for view, said in zip(now, told, strict=True)], as_json, render)
 
@@ -203,19 +210,26 @@ def results_(
     """
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
+        leads, told = (
+            round_leads.load(node, chosen, edge or None),
+            aggregate_results.load(node, chosen, edge or None),
+        )
         rows = _received(node, chosen)
-        results.note_consultation(node, chosen, len(leads), numbers=len(told), justification=justification)
-        data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
-        ahead = {row.edge: outlook.outlook(node, row) for row in rows}
-        tallies = {row.edge: results.tally(node, chosen, row.edge) for row in rows if row.role == "collector"}
+        round_leads.note_consultation(
+            node, chosen, len(leads), numbers=len(told), justification=justification
+        )
+        data = round_leads.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
+        ahead = {row.edge: forecast.round_forecast(node, row) for row in rows}
+        tallies = {
+            row.edge: round_leads.tally(node, chosen, row.edge) for row in rows if row.role == "collector"
+        }
         for item in data["edges"]:
             item.update(_expected(ahead[item["edge"]]))
             if tally := tallies.get(item["edge"]):
                 item["collected"] = asdict(tally)
 
     def render() -> None:
-        names = results.fact_names(leads)
+        names = round_leads.fact_names(leads)
         cells = [
             (
                 f"{lead.reference} (new)" if lead.new else lead.reference,
@@ -271,21 +285,24 @@ def export(
     form = form or _form(out)
     with open_node(home, passphrase_file) as node:
         chosen = _resolve(node, round_id)
-        leads, told = results.load(node, chosen, edge or None), numbers.load(node, chosen, edge or None)
+        leads, told = (
+            round_leads.load(node, chosen, edge or None),
+            aggregate_results.load(node, chosen, edge or None),
+        )
         if form is Form.CSV:
             # A round of both: the leads, and below them the numbers.
-            parts = [results.to_csv(leads)] if leads or not told else []
-            content = "\n".join(parts + ([numbers.to_csv(told)] if told else []))
+            parts = [round_leads.to_csv(leads)] if leads or not told else []
+            content = "\n".join(parts + ([aggregate_results.to_csv(told)] if told else []))
         elif form is Form.FTM:
-            content = results.to_ftm(leads, _received(node, chosen))
+            content = round_leads.to_ftm(leads, _received(node, chosen))
         else:
             rows = _received(node, chosen)
-            data = results.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
+            data = round_leads.to_json(leads, rows) | {"numbers": [each.data() for each in told]}
             for item, row in zip(data["edges"], rows, strict=True):
-                item.update(_expected(outlook.outlook(node, row)))
+                item.update(_expected(forecast.round_forecast(node, row)))
             content = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         # The log first: an export that is in the log and failed is better than one that is not in it.
-        results.note_export(
+        round_leads.note_export(
             node,
             chosen,
             len(leads),
@@ -415,12 +432,12 @@ def _show(outcome: RoundOutcome) -> None:
         for edge in outcome.edges
     ]
     typer.echo(
-        f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {book.short(outcome.agreement_id)}"
+        f"Round {outcome.round_id.hex()[:SHORT_ROUND]} under agreement {registry.short(outcome.agreement_id)}"
     )
     table(("edge", "sender", "state", "our elements", "their elements", "result"), cells)
     for edge in outcome.edges:
         if edge.delta:
-            typer.echo(epochs.changed(edge))
+            typer.echo(epoch_text.changed(edge))
         if edge.expected_true and not edge.number:
             typer.echo(
                 f"{edge.edge}: {edge.keys} keys; by the model {edge.expected_true:.1f} true leads were to be expected "
@@ -428,7 +445,7 @@ def _show(outcome: RoundOutcome) -> None:
             )
         _explain(edge)
     if outcome.resumable:
-        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == overview.WAITING})
+        peers = sorted({edge.peer for edge in outcome.edges if _state(edge) == round_views.WAITING})
         when = f"Go on with it when {', '.join(peers)} can be reached" if peers else "Go on with it"
         note(f"{when}: blindmatch round run --resume {outcome.round_id.hex()[:SHORT_ROUND]}")
     elif outcome.leads or outcome.numbers:
@@ -438,10 +455,10 @@ def _show(outcome: RoundOutcome) -> None:
 def _state(edge: EdgeOutcome) -> str:
     """`waiting` for one that goes on when its peer is back; otherwise as it stands."""
     resumable = edge.state not in {"closed", "failed"}
-    return overview.WAITING if resumable and edge.code not in {"", overview.OUR_FAULT} else edge.state
+    return round_views.WAITING if resumable and edge.code not in {"", round_views.OUR_FAULT} else edge.state
 
 
-def _expected(ahead: Outlook | None) -> dict[str, Any]:
+def _expected(ahead: RoundForecast | None) -> dict[str, Any]:
     """For one edge of a round's results."""
     if ahead is None:
         return {}
@@ -460,7 +477,7 @@ def _explain(edge: EdgeOutcome) -> None:
 
 
 def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
-    agreement = book.find(node, row.agreement_id).agreement
+    agreement = registry.find(node, row.agreement_id).agreement
     many = row.role in {"member", "collector"}
     kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
     verdicts = {}
@@ -471,7 +488,7 @@ def _receipt(node: Node, row: EdgeRow) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
     closed = moment(row.finished_at or 0)
-    ahead = outlook.outlook(node, row)
+    ahead = forecast.round_forecast(node, row)
     return {
         "round": row.round_id.hex(),
         "edge": row.edge,

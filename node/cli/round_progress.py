@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from blindmatch.node.cli.common import console, note, watched
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 
 if TYPE_CHECKING:
     from rich import progress as bars
 
-    from blindmatch.node.attempts import Waiting
-    from blindmatch.node.receiving import Progress
+    from blindmatch.node.rounds.edge_task import Waiting
+    from blindmatch.node.rounds.receiver import Progress
 else:
-    bars = Later("rich.progress")
+    bars = LazyModule("rich.progress")
 
 _STEPS = {
     "prepare": "blinding our elements",

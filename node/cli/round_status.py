@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from blindmatch.node.cli.common import console, make_table, moment, table
-from blindmatch.node.cli.startup import Later
+from blindmatch.node.cli.startup import LazyModule
 
 if TYPE_CHECKING:
     from rich import console as consoles
     from rich import live
 
-    from blindmatch.node.overview import EdgeView
+    from blindmatch.node.rounds.status import EdgeView
 else:
-    consoles, live = Later("rich.console"), Later("rich.live")
+    consoles, live = LazyModule("rich.console"), LazyModule("rich.live")
 
 SHORT_ROUND = 12
 """Hexadecimal digits of a round's id that people see."""

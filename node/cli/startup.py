@@ -5,7 +5,7 @@ import os
 from types import MappingProxyType
 from typing import Any, Final
 
-from blindmatch.node import garbage
+from blindmatch.node.storage import gc_pause
 
 SETTINGS: Final = MappingProxyType(
     {
@@ -24,7 +24,7 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
-class Later:
+class LazyModule:
     """A module that is imported when the first of its names is used.
 
     For type checkers the plain import stands beside it, under `TYPE_CHECKING`.
@@ -37,6 +37,6 @@ class Later:
         return f"Later({self.__name})"
 
     def __getattr__(self, name: str) -> Any:
-        with garbage.paused():
+        with gc_pause.paused():
             module = importlib.import_module(self.__name)
         return getattr(module, name)

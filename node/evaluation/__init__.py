@@ -7,9 +7,9 @@ two tables, truth ─ reading ─> columns ─ trial: rates, keys, tokens ─ ma
 Labelled data stays in memory; nothing is stored.
 """
 
+from blindmatch.node.evaluation.chart import draw
+from blindmatch.node.evaluation.labelled_lists import Labelled, View, read_labelled
 from blindmatch.node.evaluation.measures import Quality
-from blindmatch.node.evaluation.picture import draw
-from blindmatch.node.evaluation.reading import Labelled, View, read_labelled
 from blindmatch.node.evaluation.trial import Trial, panels, run_trial
 
 __all__ = ["Labelled", "Quality", "Trial", "View", "draw", "panels", "read_labelled", "run_trial"]

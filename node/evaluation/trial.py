@@ -9,17 +9,17 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from blindmatch.node.evaluation import measures, sessions
+from blindmatch.node.evaluation import measures, protocol_run
+from blindmatch.node.evaluation.chart import Panel, Point
+from blindmatch.node.evaluation.labelled_lists import Labelled, SideList
 from blindmatch.node.evaluation.matching import Matches, intersect
 from blindmatch.node.evaluation.measures import Quality
-from blindmatch.node.evaluation.picture import Panel, Point
-from blindmatch.node.evaluation.reading import Labelled, SideList
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
+    CompileTerms,
     Rates,
     SchemaError,
-    Terms,
     TokenBuilder,
     Tokens,
     compile_keys,
@@ -53,7 +53,7 @@ class Trial:
     """What one setting gave."""
 
     labelled: Labelled
-    terms: Terms
+    terms: CompileTerms
     compiled: CompiledKeys
     matches: Matches
     tokens_per_record: int
@@ -126,7 +126,7 @@ def measured(labelled: Labelled, clock: Clock) -> tuple[Rates, Rates]:
 
 def run_trial(
     labelled: Labelled,
-    terms: Terms,
+    terms: CompileTerms,
     *,
     rates: tuple[Rates, Rates] | None = None,
     through_protocol: bool = False,
@@ -159,7 +159,7 @@ def run_trial(
     protocol = None
     if through_protocol:
         with clock.stage("protocol"):
-            elements, compared = sessions.find_hits(compiled, receiver, sender)
+            elements, compared = protocol_run.find_hits(compiled, receiver, sender)
         protocol = {"elements": compared, "same": bool(np.array_equal(elements, matches.elements))}
         if not protocol["same"]:
             raise SequenceError("the protocol found other elements than the comparison in the clear")

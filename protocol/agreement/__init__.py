@@ -31,13 +31,6 @@ from blindmatch.protocol.agreement.envelope import (
     verify_signature,
     when,
 )
-from blindmatch.protocol.agreement.leaving import (
-    Leaving,
-    SignedWithdrawal,
-    Withdrawal,
-    read_withdrawal,
-    sign_withdrawal,
-)
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
     FORMAT,
@@ -49,6 +42,13 @@ from blindmatch.protocol.agreement.terms import (
     Party,
     Standing,
     within_marking,
+)
+from blindmatch.protocol.agreement.withdrawal import (
+    Leaving,
+    SignedWithdrawal,
+    Withdrawal,
+    read_withdrawal,
+    sign_withdrawal,
 )
 from blindmatch.protocol.agreement.words import (
     both_learn,

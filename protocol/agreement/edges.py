@@ -6,7 +6,7 @@ Values are valid once they exist: constructors raise `AgreementError` with the p
 from dataclasses import dataclass
 from enum import StrEnum
 
-from blindmatch.protocol.agreement import checks
+from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
 
@@ -49,10 +49,10 @@ class Side:
     """The most per record. Every record is padded to one number, so that sizes show the number of records only."""
 
     def __post_init__(self) -> None:
-        checks.identifier("agency", self.agency)
-        checks.one_of("collection_kind", self.collection_kind, KINDS)
-        checks.whole("max_records", self.max_records, 1, LIMITS.records)
-        checks.whole("tokens_per_record", self.tokens_per_record, 1, LIMITS.tokens_per_record)
+        validation.identifier("agency", self.agency)
+        validation.one_of("collection_kind", self.collection_kind, KINDS)
+        validation.whole("max_records", self.max_records, 1, LIMITS.records)
+        validation.whole("tokens_per_record", self.tokens_per_record, 1, LIMITS.tokens_per_record)
         if self.max_elements > LIMITS.elements:
             raise AgreementError(
                 "max_records",
@@ -82,10 +82,10 @@ class Linkage:
     """Whether keys may be used that fit records with a missing field."""
 
     def __post_init__(self) -> None:
-        checks.share("overlap", self.overlap)
-        checks.share("false_leads", self.false_leads)
-        checks.whole("budget", self.budget, 1, LIMITS.keys)
-        checks.flag("missing", self.missing)
+        validation.share("overlap", self.overlap)
+        validation.share("false_leads", self.false_leads)
+        validation.whole("budget", self.budget, 1, LIMITS.keys)
+        validation.flag("missing", self.missing)
 
 
 @dataclass(frozen=True)
@@ -116,19 +116,19 @@ class Edge:
     linkage: Linkage = Linkage()
 
     def __post_init__(self) -> None:
-        checks.identifier("id", self.id, longest=EDGE_CHARACTERS)
+        validation.identifier("id", self.id, longest=EDGE_CHARACTERS)
         if self.receiver.agency == self.sender.agency:
             raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
-        checks.one_of("disclosure", self.disclosure, tuple(Disclosure))
+        validation.one_of("disclosure", self.disclosure, tuple(Disclosure))
         object.__setattr__(self, "disclosure", Disclosure(self.disclosure))
         if self.disclosure is Disclosure.THRESHOLD:
             raise AgreementError(
                 "disclosure", "is not one of an edge", hint="A threshold stands under [[thresholds]]."
             )
-        checks.flag("verified", self.verified)
+        validation.flag("verified", self.verified)
         self._check_facts()
         self._check_number()
-        checks.text("leakage", self.leakage)
+        validation.text("leakage", self.leakage)
         if not isinstance(self.linkage, Linkage):
             raise AgreementError("linkage", "is missing")
 
@@ -143,16 +143,16 @@ class Edge:
                 raise AgreementError(
                     "facts", f"must be empty: this edge discloses {self.disclosure.value} only"
                 )
-            checks.whole("fact_bytes", self.fact_bytes, 0, 0)
+            validation.whole("fact_bytes", self.fact_bytes, 0, 0)
             return
-        checks.several("facts", self.facts, 1, 64)
+        validation.several("facts", self.facts, 1, 64)
         for index, name in enumerate(self.facts):
-            checks.fact_name(f"facts[{index}]", name)
-        checks.distinct("facts", self.facts)
-        checks.whole("fact_bytes", self.fact_bytes, 1, LIMITS.fact_bytes)
+            validation.fact_name(f"facts[{index}]", name)
+        validation.distinct("facts", self.facts)
+        validation.whole("fact_bytes", self.fact_bytes, 1, LIMITS.fact_bytes)
 
     def _check_number(self) -> None:
-        checks.several("report_to", self.report_to, 0, LIMITS.parties)
+        validation.several("report_to", self.report_to, 0, LIMITS.parties)
         if self.listing:
             for name in ("minimum_count", "band", "decimals"):
                 _only(name, getattr(self, name), 0, "for counts and sums")
@@ -163,19 +163,19 @@ class Edge:
             raise AgreementError(
                 "verified", f"must be false: {self.disclosure.value} has no proof of evaluation"
             )
-        checks.whole("minimum_count", self.minimum_count, LEAST_MINIMUM, LIMITS.records)
-        checks.whole("band", self.band, 1, LIMITS.sum_total)
+        validation.whole("minimum_count", self.minimum_count, LEAST_MINIMUM, LIMITS.records)
+        validation.whole("band", self.band, 1, LIMITS.sum_total)
         if self.disclosure is Disclosure.SUM:
-            checks.fact_name("value", self.value)
-            checks.whole("decimals", self.decimals, 0, 4)
+            validation.fact_name("value", self.value)
+            validation.whole("decimals", self.decimals, 0, 4)
         else:
             _only("value", self.value, "", "for sums")
             _only("decimals", self.decimals, 0, "for sums")
         for index, agency in enumerate(self.report_to):
-            checks.identifier(f"report_to[{index}]", agency)
+            validation.identifier(f"report_to[{index}]", agency)
             if agency in (self.receiver.agency, self.sender.agency):
                 raise AgreementError(f"report_to[{index}]", f"{agency} stands on the edge itself")
-        checks.distinct("report_to", self.report_to)
+        validation.distinct("report_to", self.report_to)
 
     def side(self, agency: str) -> Side:
         """The side that `agency` brings.
@@ -204,13 +204,13 @@ class Threshold:
     linkage: Linkage = Linkage()
 
     def __post_init__(self) -> None:
-        checks.identifier("id", self.id, longest=EDGE_CHARACTERS)
-        checks.several("members", self.members, 2, MEMBERS)
-        checks.distinct("members", (side.agency for side in self.members), "agency")
-        checks.whole("at_least", self.at_least, 2, len(self.members))
-        checks.whole("minimum_count", self.minimum_count, 1, LIMITS.records)
-        checks.whole("band", self.band, 1, LIMITS.records)
-        checks.text("leakage", self.leakage)
+        validation.identifier("id", self.id, longest=EDGE_CHARACTERS)
+        validation.several("members", self.members, 2, MEMBERS)
+        validation.distinct("members", (side.agency for side in self.members), "agency")
+        validation.whole("at_least", self.at_least, 2, len(self.members))
+        validation.whole("minimum_count", self.minimum_count, 1, LIMITS.records)
+        validation.whole("band", self.band, 1, LIMITS.records)
+        validation.text("leakage", self.leakage)
         if not isinstance(self.linkage, Linkage):
             raise AgreementError("linkage", "is missing")
 

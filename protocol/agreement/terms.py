@@ -6,7 +6,7 @@ raise `AgreementError` with the path of the wrong field.
 
 from dataclasses import dataclass
 
-from blindmatch.protocol.agreement import checks
+from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.edges import Edge, Threshold
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
@@ -48,13 +48,13 @@ class Party:
     contact: str = ""
 
     def __post_init__(self) -> None:
-        checks.identifier("agency", self.agency)
-        checks.text("name", self.name, longest=200)
-        checks.identifier("role", self.role)
-        checks.octets("identity_key", self.identity_key, IDENTITY_KEY_BYTES)
-        checks.octets("certificate_key", self.certificate_key, DIGEST_BYTES)
-        checks.text("legal_basis", self.legal_basis)
-        checks.text("contact", self.contact, longest=400, optional=True)
+        validation.identifier("agency", self.agency)
+        validation.text("name", self.name, longest=200)
+        validation.identifier("role", self.role)
+        validation.octets("identity_key", self.identity_key, IDENTITY_KEY_BYTES)
+        validation.octets("certificate_key", self.certificate_key, DIGEST_BYTES)
+        validation.text("legal_basis", self.legal_basis)
+        validation.text("contact", self.contact, longest=400, optional=True)
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Standing:
     """Single records that one party may compare per edge and day; 0: none."""
 
     def __post_init__(self) -> None:
-        checks.whole("epoch_days", self.epoch_days, 1, LIMITS.epoch_days)
-        checks.whole("checks_per_day", self.checks_per_day, 0, LIMITS.checks_per_day)
+        validation.whole("epoch_days", self.epoch_days, 1, LIMITS.epoch_days)
+        validation.whole("checks_per_day", self.checks_per_day, 0, LIMITS.checks_per_day)
 
 
 @dataclass(frozen=True)
@@ -100,31 +100,31 @@ class Agreement:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        checks.whole("format", self.format, FORMAT, FORMAT)
-        checks.text("title", self.title, longest=200)
-        checks.text("purpose", self.purpose)
+        validation.whole("format", self.format, FORMAT, FORMAT)
+        validation.text("title", self.title, longest=200)
+        validation.text("purpose", self.purpose)
         self._check_parties()
-        checks.one_of("suite", self.suite, (SUITE,))
-        checks.identifier("schema", self.schema)
-        checks.octets("schema_digest", self.schema_digest, DIGEST_BYTES)
+        validation.one_of("suite", self.suite, (SUITE,))
+        validation.identifier("schema", self.schema)
+        validation.octets("schema_digest", self.schema_digest, DIGEST_BYTES)
         self._check_edges()
         self._check_thresholds()
         self._check_terms()
 
     def _check_parties(self) -> None:
-        checks.several("parties", self.parties, 2, LIMITS.parties)
-        checks.distinct("parties", (party.agency for party in self.parties), "agency")
+        validation.several("parties", self.parties, 2, LIMITS.parties)
+        validation.distinct("parties", (party.agency for party in self.parties), "agency")
         # One key for two agencies would let one sign, or answer, for the other.
-        checks.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
-        checks.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
+        validation.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
+        validation.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
         if self.collector != "":
-            checks.identifier("collector", self.collector)  # before it stands in a message
+            validation.identifier("collector", self.collector)  # before it stands in a message
         if self.collector and self.collector not in self.agencies:
             raise AgreementError("collector", f"{self.collector} is not one of the parties")
 
     def _check_edges(self) -> None:
-        checks.several("edges", self.edges, 0 if self.thresholds else 1, LIMITS.edges)
-        checks.distinct("edges", (edge.id for edge in self.edges), "id")
+        validation.several("edges", self.edges, 0 if self.thresholds else 1, LIMITS.edges)
+        validation.distinct("edges", (edge.id for edge in self.edges), "id")
         for index, edge in enumerate(self.edges):
             for name, side in (("receiver", edge.receiver), ("sender", edge.sender)):
                 if side.agency not in self.agencies:
@@ -148,10 +148,10 @@ class Agreement:
             )
             for e in self.edges
         )
-        checks.distinct("edges", pairs)
+        validation.distinct("edges", pairs)
 
     def _check_thresholds(self) -> None:
-        checks.several("thresholds", self.thresholds, 0, LIMITS.thresholds)
+        validation.several("thresholds", self.thresholds, 0, LIMITS.thresholds)
         ids = [edge.id for edge in self.edges]
         for index, threshold in enumerate(self.thresholds):
             path = f"thresholds[{index}]"
@@ -167,21 +167,21 @@ class Agreement:
             raise AgreementError("collector", "is missing: a threshold needs an agency that collects")
 
     def _check_terms(self) -> None:
-        checks.one_of("marking", self.marking, MARKINGS)
-        checks.several("handling_codes", self.handling_codes, 1, len(HANDLING_CODES))
+        validation.one_of("marking", self.marking, MARKINGS)
+        validation.several("handling_codes", self.handling_codes, 1, len(HANDLING_CODES))
         for index, code in enumerate(self.handling_codes):
-            checks.one_of(f"handling_codes[{index}]", code, HANDLING_CODES)
-        checks.distinct("handling_codes", self.handling_codes)
-        checks.whole("not_before", self.not_before, 0, checks.LAST_SECOND)
-        checks.whole("expires", self.expires, 0, checks.LAST_SECOND)
+            validation.one_of(f"handling_codes[{index}]", code, HANDLING_CODES)
+        validation.distinct("handling_codes", self.handling_codes)
+        validation.whole("not_before", self.not_before, 0, validation.LAST_SECOND)
+        validation.whole("expires", self.expires, 0, validation.LAST_SECOND)
         if self.expires <= self.not_before:
             raise AgreementError("expires", "is not after not_before")
-        checks.whole("rounds_budget", self.rounds_budget, 1, LIMITS.rounds)
-        checks.one_of("calendar", self.calendar, CALENDARS)
+        validation.whole("rounds_budget", self.rounds_budget, 1, LIMITS.rounds)
+        validation.one_of("calendar", self.calendar, CALENDARS)
         if self.calendar == "once" and self.rounds_budget != 1:
             raise AgreementError("rounds_budget", "must be 1, since the calendar says once")
-        checks.whole("retention_days", self.retention_days, 1, LIMITS.retention_days)
-        checks.octets("nonce", self.nonce, NONCE_BYTES)
+        validation.whole("retention_days", self.retention_days, 1, LIMITS.retention_days)
+        validation.octets("nonce", self.nonce, NONCE_BYTES)
         if self.standing is not None and not any(edge.listing for edge in self.edges):
             raise AgreementError("standing", "is for edges that disclose hits; there is none")
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.backends import Choice
-from blindmatch.protocol.group import checks
+from blindmatch.protocol.group import encoding_checks
 from blindmatch.protocol.group.backend import (
     FIELD_PRIME,
     GROUP_ORDER,
@@ -124,7 +124,7 @@ def from_uniform(uniform: Bytes2D) -> Bytes2D:
     Raises:
         ElementError: a row derives the identity, which no uniform input ever does in practice.
     """
-    checks.require_uniform(uniform)
+    encoding_checks.require_uniform(uniform)
     return _refuse_identity(_backend().from_uniform(uniform))
 
 
@@ -137,17 +137,17 @@ def multiply_uniform(uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
         ElementError: a row derives the identity, which no uniform input ever does in practice.
         ValueError: wrong shapes, or a scalar that is zero or not below the order.
     """
-    checks.require_row("scalar", scalar, SCALAR_BYTES)
+    encoding_checks.require_row("scalar", scalar, SCALAR_BYTES)
     _check_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
-    checks.require_uniform(uniform)
+    encoding_checks.require_uniform(uniform)
     return _backend().multiply_uniform(uniform, scalar)
 
 
 def multiply_uniform_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
     """Multiply what each row (n, 64) derives by the secret scalar of its row (n, 32). Raises as `multiply_uniform`."""
-    checks.require_uniform(uniform)
+    encoding_checks.require_uniform(uniform)
     _check_scalars("scalars", scalars)
-    checks.require_same_length(uniform, scalars)
+    encoding_checks.require_same_length(uniform, scalars)
     return _backend().multiply_uniform_each(uniform, scalars)
 
 
@@ -164,7 +164,7 @@ def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
         ElementError: on the first bad point.
         ValueError: wrong shapes, or a scalar that is zero or not below the order.
     """
-    checks.require_row("scalar", scalar, SCALAR_BYTES)
+    encoding_checks.require_row("scalar", scalar, SCALAR_BYTES)
     _check_scalars("scalar", scalar.reshape(1, SCALAR_BYTES))
     _check_encodings(points)
     return _backend().multiply(points, scalar)
@@ -173,8 +173,8 @@ def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
 def multiply_each(points: Bytes2D, scalars: Bytes2D) -> Bytes2D:
     """Multiply each point (n, 32) by the secret scalar of its row (n, 32). Raises as `multiply`."""
     _check_scalars("scalars", scalars)
-    checks.require_batch("points", points, POINT_BYTES)
-    checks.require_same_length(points, scalars)
+    encoding_checks.require_batch("points", points, POINT_BYTES)
+    encoding_checks.require_same_length(points, scalars)
     _check_encodings(points)
     return _backend().multiply_each(points, scalars)
 
@@ -187,9 +187,9 @@ def multiply_base(scalars: Bytes2D) -> Bytes2D:
 
 def add(left: Bytes2D, right: Bytes2D) -> Bytes2D:
     """Add two batches of points row by row; ElementError where a row is bad or the sum is the identity."""
-    checks.require_batch("left", left, POINT_BYTES)
-    checks.require_batch("right", right, POINT_BYTES)
-    checks.require_same_length(left, right)
+    encoding_checks.require_batch("left", left, POINT_BYTES)
+    encoding_checks.require_batch("right", right, POINT_BYTES)
+    encoding_checks.require_same_length(left, right)
     _check_encodings(left, right)
     return _refuse_identity(_backend().add(left, right))
 
@@ -202,8 +202,8 @@ def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
         ValueError: wrong shapes, no rows, or a scalar that is zero or not below the order.
     """
     _check_scalars("scalars", scalars)
-    checks.require_batch("points", points, POINT_BYTES)
-    checks.require_same_length(scalars, points)
+    encoding_checks.require_batch("points", points, POINT_BYTES)
+    encoding_checks.require_same_length(scalars, points)
     _check_encodings(points)
     if not len(points):
         raise ValueError("a combination of no points is the identity")
@@ -215,7 +215,7 @@ def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
 
 def scalars_from_uniform(uniform: Bytes2D) -> Bytes2D:
     """Reduce each row of 64 uniform bytes, little-endian, modulo the order: (n, 64) to (n, 32)."""
-    checks.require_uniform(uniform)
+    encoding_checks.require_uniform(uniform)
     return _backend().scalars_from_uniform(uniform)
 
 
@@ -245,8 +245,8 @@ def scalar_invert(scalars: Bytes2D) -> Bytes2D:
 
 def scalar_is_canonical(scalars: Bytes2D) -> npt.NDArray[np.bool_]:
     """Tell for each row (n, 32) whether it is below the group's order."""
-    checks.require_batch("scalars", scalars, SCALAR_BYTES)
-    return checks.below_order(scalars)
+    encoding_checks.require_batch("scalars", scalars, SCALAR_BYTES)
+    return encoding_checks.below_order(scalars)
 
 
 def wipe(*secrets: npt.NDArray[np.uint8] | bytearray) -> None:
@@ -264,10 +264,10 @@ def _check_encodings(*batches: Bytes2D) -> None:
     A strict backend finds bad encodings on its way.
     """
     for points in batches:
-        checks.require_batch("points", points, POINT_BYTES)
+        encoding_checks.require_batch("points", points, POINT_BYTES)
     if _backend().strict:
         return
-    first = min(checks.first_bad_encoding(points) for points in batches)
+    first = min(encoding_checks.first_bad_encoding(points) for points in batches)
     if first < len(batches[0]):
         # A row above may be well encoded and yet off the group: it comes first.
         for row in range(first):
@@ -285,16 +285,16 @@ def _check_row(points: Bytes2D, row: int) -> None:
 
 def _check_scalars(name: str, scalars: Bytes2D, *, zero_allowed: bool = False) -> None:
     """Check the shape, and the range unless the backend does; no value is shown."""
-    checks.require_batch(name, scalars, SCALAR_BYTES)
+    encoding_checks.require_batch(name, scalars, SCALAR_BYTES)
     if not _backend().strict:
-        checks.require_scalars(name, scalars, zero_allowed=zero_allowed)
+        encoding_checks.require_scalars(name, scalars, zero_allowed=zero_allowed)
 
 
 def _check_scalar_pairs(left: Bytes2D, right: Bytes2D) -> None:
     _check_scalars("left", left, zero_allowed=True)
     _check_scalars("right", right, zero_allowed=True)
-    checks.require_same_length(left, right)
+    encoding_checks.require_same_length(left, right)
 
 
 def _refuse_identity(points: Bytes2D) -> Bytes2D:
-    return points if _backend().strict else checks.refuse_identity(points)
+    return points if _backend().strict else encoding_checks.refuse_identity(points)

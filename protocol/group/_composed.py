@@ -1,7 +1,7 @@
 """What a backend without fused operations and without threads of its own inherits."""
 
 from blindmatch.protocol.group.backend import Backend, Bytes1D, Bytes2D
-from blindmatch.protocol.group.checks import refuse_identity
+from blindmatch.protocol.group.encoding_checks import refuse_identity
 
 
 class Composed:

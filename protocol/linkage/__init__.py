@@ -7,8 +7,8 @@ Names end at `columns`: everything after it works on digests.
 """
 
 from blindmatch.protocol.linkage.columns import RecordBuilder, level_digests
-from blindmatch.protocol.linkage.compile import Terms, compile_keys
-from blindmatch.protocol.linkage.keys import FILLER, CompiledKey, CompiledKeys, Trade
+from blindmatch.protocol.linkage.compile import CompileTerms, compile_keys
+from blindmatch.protocol.linkage.compiled_keys import FILLER, CompiledKey, CompiledKeys, Trade
 from blindmatch.protocol.linkage.pooled import pooled_rates, pooled_sizes
 from blindmatch.protocol.linkage.rates import Rates, default_rates, measure
 from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema, parse_schema, schema_names
@@ -28,6 +28,7 @@ __all__ = [
     "ELEMENT_BYTES",
     "FILLER",
     "AllocateRows",
+    "CompileTerms",
     "CompiledKey",
     "CompiledKeys",
     "Elements",
@@ -38,7 +39,6 @@ __all__ = [
     "Rows",
     "Schema",
     "SchemaError",
-    "Terms",
     "TokenBuilder",
     "Tokens",
     "Trade",

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
-from blindmatch.protocol.linkage.keys import (
+from blindmatch.protocol.linkage.compiled_keys import (
     MAX_COMPILED,
     CompiledKey,
     CompiledKeys,
@@ -40,7 +40,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Terms:
+class CompileTerms:
     """What an agreement's edge says about its keys.
 
     Raises:
@@ -123,7 +123,7 @@ class _Search:
     """Evaluates thresholds: minimal patterns, the best of them within the budget, and what to expect of those."""
 
     def __init__(
-        self, weights: Weights, sizes: tuple[int, int], terms: Terms, *, budget: int, seed: bytes
+        self, weights: Weights, sizes: tuple[int, int], terms: CompileTerms, *, budget: int, seed: bytes
     ) -> None:
         self.weights, self.terms, self.budget = weights, terms, budget
         self.sizes = sizes
@@ -243,7 +243,7 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     sender: Rates,
     receiver_records: int,
     sender_records: int,
-    terms: Terms | None = None,
+    terms: CompileTerms | None = None,
 ) -> CompiledKeys:
     """The keys of one round, in the order in which they add recall; listed keys stand first.
 
@@ -258,7 +258,7 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     Raises:
         SchemaError: no key is specific enough at these sizes; the hint holds the trades.
     """
-    terms = terms or Terms()
+    terms = terms or CompileTerms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
     sizes = (max(receiver_records, 1), max(sender_records, 1))
     listed = _listed(schema, receiver, sender, sizes, terms)
@@ -303,7 +303,9 @@ def _lowest(search: _Search) -> list[_Result]:
     return tried
 
 
-def _digest(schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: Terms) -> bytes:
+def _digest(
+    schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: CompileTerms
+) -> bytes:
     hasher = Hash(SHA512_256())
     hasher.update(b"blindmatch/compile/v1\0" + schema.digest)
     for part in (
@@ -317,7 +319,7 @@ def _digest(schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, in
 
 
 def _listed(
-    schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: Terms
+    schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: CompileTerms
 ) -> tuple[CompiledKey, ...]:
     """The schema's own keys that both lists can answer and that find two strangers seldom enough.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.keys import FILLER, CompiledKey, CompiledKeys
+from blindmatch.protocol.linkage.compiled_keys import FILLER, CompiledKey, CompiledKeys
 from blindmatch.protocol.linkage.patterns import Absence, Patterns
 from blindmatch.protocol.linkage.states import BIT
 from blindmatch.protocol.linkage.tokens import Tokens

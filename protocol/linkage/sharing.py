@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.keys import FILLER, GUARD
+from blindmatch.protocol.linkage.compiled_keys import FILLER, GUARD
 from blindmatch.protocol.sorting import either, order_of
 
 Bytes2D = npt.NDArray[np.uint8]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
-from blindmatch.protocol.linkage.keys import (
+from blindmatch.protocol.linkage.compiled_keys import (
     FILLER,
     KEY_ID_BYTES,
     CompiledKey,

@@ -9,11 +9,10 @@
 steps from one to the next, `delta` the sessions, `statements` what both sign, `check` the single records.
 """
 
-from blindmatch.protocol.standing.changes import Sent
 from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
 from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, opening_secret
-from blindmatch.protocol.standing.lists import (
-    News,
+from blindmatch.protocol.standing.list_updates import (
+    DeltaUpdate,
     Received,
     Records,
     SenderChange,
@@ -24,7 +23,8 @@ from blindmatch.protocol.standing.lists import (
     open_receiver,
     open_sender,
 )
-from blindmatch.protocol.standing.own import Fresh, Own, compare
+from blindmatch.protocol.standing.record_list import Fresh, RecordList, compare
+from blindmatch.protocol.standing.release_plan import ReleasedList
 from blindmatch.protocol.standing.statements import (
     DELTA_COMMITMENT_TYPE,
     DELTA_RECEIPT_TYPE,
@@ -35,7 +35,7 @@ from blindmatch.protocol.standing.statements import (
     read_receipt,
     receipt_type,
 )
-from blindmatch.protocol.standing.table import Table
+from blindmatch.protocol.standing.tag_table import TagTable
 
 __all__ = [
     "DELTA_COMMITMENT_TYPE",
@@ -45,16 +45,16 @@ __all__ = [
     "DeltaReceipt",
     "DeltaReceiver",
     "DeltaSender",
+    "DeltaUpdate",
     "Epoch",
     "Fresh",
     "ListSize",
-    "News",
-    "Own",
     "Received",
+    "RecordList",
     "Records",
+    "ReleasedList",
     "SenderChange",
-    "Sent",
-    "Table",
+    "TagTable",
     "Taken",
     "change_receiver",
     "change_sender",

@@ -9,18 +9,18 @@ from typing import Unpack
 import numpy as np
 
 from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.sender import Releasing
 from blindmatch.protocol.limits import TAG_BYTES, Limits
-from blindmatch.protocol.match.messages import Bytes2D, EdgeContext, Hits, Indices, Section, Sections
-from blindmatch.protocol.match.receiver import Receiver
-from blindmatch.protocol.match.sender import Releasing
-from blindmatch.protocol.match.session import NONE, Session, Terms, damaged
-from blindmatch.protocol.match.statements import Commitment
-from blindmatch.protocol.match.table import Role
-from blindmatch.protocol.match.workspace import Shapes, exchange_shapes
 from blindmatch.protocol.oprf import KeyPair
+from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices, Section, Sections
+from blindmatch.protocol.session.session import NONE, Session, SessionTerms, workspace_damaged
+from blindmatch.protocol.session.statements import Commitment
+from blindmatch.protocol.session.states import Role
+from blindmatch.protocol.session.workspace import Shapes, exchange_shapes
 from blindmatch.protocol.standing.epoch import Epoch, next_state
 from blindmatch.protocol.standing.statements import Base, Counts, DeltaCommitment, DeltaReceipt
-from blindmatch.protocol.standing.table import Table
+from blindmatch.protocol.standing.tag_table import TagTable
 from blindmatch.protocol.transcript import Signed, digest
 
 _STATEMENT_BYTES = 2_048
@@ -75,7 +75,7 @@ class _Delta(Session):
             kept = self._workspace.array("peer_commitment", (1, _STATEMENT_BYTES))[0]
             payload = kept[2 : 2 + (int(kept[0]) << 8 | int(kept[1]))].tobytes()
             if digest(payload) != self._at.peer:
-                raise damaged()
+                raise workspace_damaged()
             self._said = DeltaCommitment.parse(payload, self._role.other, self._context)
 
     def _commit_to(self, elements: int, contents: bytes, public: bytes, removed_tags: int) -> DeltaCommitment:
@@ -132,8 +132,8 @@ class DeltaReceiver(_Delta, Receiver):
         epoch: Epoch,
         base: Base,
         counts: Counts,
-        table: Table,
-        **terms: Unpack[Terms],
+        table: TagTable,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         self._epoch, self._base, self._counts, self._held = epoch, base, counts, table
         terms["computer"] = epoch.computer
@@ -182,7 +182,7 @@ class DeltaSender(_Delta, Releasing):
         base: Base,
         counts: Counts,
         removed: Bytes2D,
-        **terms: Unpack[Terms],
+        **terms: Unpack[SessionTerms],
     ) -> None:
         self._epoch, self._base, self._counts, self._removed = epoch, base, counts, removed
         terms["computer"] = epoch.computer

@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES
-from blindmatch.protocol.match.messages import ROUND_BYTES, EdgeContext
-from blindmatch.protocol.match.statements import (
+from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
+from blindmatch.protocol.session.statements import (
     RECEIPT_TYPE,
     Commitment,
     ReceiptTerms,
@@ -14,7 +14,7 @@ from blindmatch.protocol.match.statements import (
     edge_fields,
     same,
 )
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Fields, Signed, decode, encode, verify
 
 DELTA_COMMITMENT_TYPE = "application/vnd.blindmatch.delta-commitment.v1"

@@ -25,9 +25,19 @@ from blindmatch.protocol.threshold.collector import Collector
 from blindmatch.protocol.threshold.member import Member
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared
-from blindmatch.protocol.threshold.session import Terms
-from blindmatch.protocol.threshold.statements import RECEIPT_TYPE, RatesStatement, ReceiptTerms
-from blindmatch.protocol.threshold.states import FROM_PEER, TRANSITIONS, Event, Role, State
+from blindmatch.protocol.threshold.session import ThresholdSessionTerms
+from blindmatch.protocol.threshold.statements import (
+    RECEIPT_TYPE,
+    ThresholdRatesStatement,
+    ThresholdReceiptTerms,
+)
+from blindmatch.protocol.threshold.transitions import (
+    FROM_PEER,
+    TRANSITIONS,
+    ThresholdEvent,
+    ThresholdRole,
+    ThresholdState,
+)
 
 __all__ = [
     "FROM_PEER",
@@ -35,14 +45,14 @@ __all__ = [
     "TRANSITIONS",
     "Collector",
     "Committed",
-    "Event",
     "Member",
-    "RatesStatement",
-    "ReceiptTerms",
-    "Role",
     "Rows",
     "Shared",
-    "State",
-    "Terms",
     "ThresholdContext",
+    "ThresholdEvent",
+    "ThresholdRatesStatement",
+    "ThresholdReceiptTerms",
+    "ThresholdRole",
+    "ThresholdSessionTerms",
+    "ThresholdState",
 ]

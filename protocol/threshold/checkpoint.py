@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.limits import DIGEST_BYTES
-from blindmatch.protocol.threshold.states import Role, State
+from blindmatch.protocol.threshold.transitions import ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import decode, encode
 
 _LABEL = "blindmatch/threshold-checkpoint/v1"
@@ -21,7 +21,7 @@ def _per_member() -> list[int]:
 
 
 @dataclass
-class Checkpoint:
+class ThresholdCheckpoint:
     """One side's progress. Digests are 32 zeros until what they stand for exists; lists have one number per member.
 
     Args:
@@ -40,7 +40,7 @@ class Checkpoint:
         opened_at, closed_at: the receipt's times, once the collector has signed it.
     """
 
-    state: State = State.PREPARING
+    state: ThresholdState = ThresholdState.PREPARING
     prepared: int = 0
     finished: int = 0
     built: int = 0
@@ -55,19 +55,19 @@ class Checkpoint:
     opened_at: int = 0
     closed_at: int = 0
 
-    def pack(self, role: Role, binding: bytes) -> bytes:
+    def pack(self, role: ThresholdRole, binding: bytes) -> bytes:
         """Canonical bytes; `binding` is 32 bytes made from the threshold and the seed."""
         values: list[bytes | str | int] = []
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, State):
+            if isinstance(value, ThresholdState):
                 values.append(value.value.ljust(_STATE_BYTES))
             else:
                 values += value if isinstance(value, list) else [value]
         return encode(_LABEL, role.value.ljust(_STATE_BYTES), binding, *values)
 
     @classmethod
-    def unpack(cls, data: bytes, role: Role, binding: bytes) -> "Checkpoint":
+    def unpack(cls, data: bytes, role: ThresholdRole, binding: bytes) -> "ThresholdCheckpoint":
         """Read what `pack` made for the same role, threshold and seed.
 
         Raises:
@@ -80,8 +80,8 @@ class Checkpoint:
             same &= read.data(DIGEST_BYTES) == binding
             for each in fields(cls):
                 value = getattr(made, each.name)
-                if isinstance(value, State):
-                    setattr(made, each.name, State(read.text().rstrip()))
+                if isinstance(value, ThresholdState):
+                    setattr(made, each.name, ThresholdState(read.text().rstrip()))
                 elif isinstance(value, list):
                     setattr(made, each.name, [read.integer() for _ in value])
                 elif isinstance(value, bytes):

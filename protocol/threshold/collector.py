@@ -6,32 +6,32 @@ import numpy as np
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, EvaluatedChunk
-from blindmatch.protocol.match.session import check_order, check_repeat, check_size, damaged
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, EvaluatedChunk
+from blindmatch.protocol.session.session import check_order, check_repeat, check_size, workspace_damaged
 from blindmatch.protocol.threshold import reconstruct
 from blindmatch.protocol.threshold.checkpoint import NONE
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
-from blindmatch.protocol.threshold.session import Session, Terms, keep
+from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RECEIPT_TYPE,
     Attestation,
-    Outcome,
-    ReceiptTerms,
     TablesStatement,
+    ThresholdOutcome,
+    ThresholdReceiptTerms,
     together,
 )
-from blindmatch.protocol.threshold.states import Event, Role, State
-from blindmatch.protocol.threshold.tables import CELL_BYTES, TABLES
+from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
 
 _STATEMENT_BYTES = 4 << 10
 _LENGTH_BYTES = 4
 
 
-class Collector(Session):
+class Collector(ThresholdSession):
     """The collector of one threshold.
 
     Args:
@@ -42,8 +42,8 @@ class Collector(Session):
         StoreError: the snapshot is another's, or the workspace was altered.
     """
 
-    def __init__(self, context: ThresholdContext, **terms: Unpack[Terms]) -> None:
-        super().__init__(Role.COLLECTOR, context, **terms)
+    def __init__(self, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]) -> None:
+        super().__init__(ThresholdRole.COLLECTOR, context, **terms)
         if self._signer.agency != context.collector:
             raise SequenceError(f"{self._signer.agency} is not the collector of this threshold")
         members = len(context.members)
@@ -85,7 +85,7 @@ class Collector(Session):
 
     def carrying(self) -> None:
         """From now on elements are evaluated: the round counts."""
-        with self._step(Event.RELAY):
+        with self._step(ThresholdEvent.RELAY):
             self._at.prepared = 1
 
     def receive_commitment(self, member: str, committed: Committed) -> None:
@@ -94,7 +94,7 @@ class Collector(Session):
         Raises:
             PeerError: see `Commitment.check`; BAD_COMMITMENT when another came before.
         """
-        with self._step(Event.RECEIVE_COMMITMENT):
+        with self._step(ThresholdEvent.RECEIVE_COMMITMENT):
             place = self._context.place(member)
             before = self._statement("commitments", place)
             if before is not None and before.payload != committed.statement.payload:
@@ -103,9 +103,9 @@ class Collector(Session):
             self._put("commitments", place, committed.statement)
             kept = [self._statement("commitments", each) for each in range(len(self._context.members))]
             every = [each.payload for each in kept if each is not None]
-            if self.state is State.PREPARING and len(every) == len(kept):
+            if self.state is ThresholdState.PREPARING and len(every) == len(kept):
                 self._at.commitments = together("commitments", every)
-                self._machine.fire(Event.COMMITMENTS_COMPLETE)
+                self._machine.fire(ThresholdEvent.COMMITMENTS_COMPLETE)
 
     def commitments(self) -> list[Committed]:
         """Everybody's, to be given to every member.
@@ -124,7 +124,7 @@ class Collector(Session):
         Raises:
             PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT.
         """
-        with self._step(Event.RELAY):
+        with self._step(ThresholdEvent.RELAY):
             self._check_blinded(member, chunk)
 
     def check_evaluated(self, evaluator: str, member: str, chunk: EvaluatedChunk) -> None:
@@ -133,7 +133,7 @@ class Collector(Session):
         Raises:
             PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is one.
         """
-        with self._step(Event.RELAY):
+        with self._step(ThresholdEvent.RELAY):
             self._check_header(chunk.header)
             index, total = chunk.header.sequence, self._context.chunks(member, self._limits)
             check_order(index, total - 1, total)
@@ -148,7 +148,7 @@ class Collector(Session):
         Raises:
             PeerError: see `Attestation.check`.
         """
-        with self._step(Event.RELAY):
+        with self._step(ThresholdEvent.RELAY):
             answers, place = self._answers(evaluator, member), self._context.place(member)
             if not answers.any(axis=1).all():  # a crash lost what only the member still knows
                 return
@@ -163,7 +163,7 @@ class Collector(Session):
         Raises:
             PeerError: see `TablesStatement.check`; BAD_COMMITMENT when another came before.
         """
-        with self._step(Event.RECEIVE_TABLES):
+        with self._step(ThresholdEvent.RECEIVE_TABLES):
             place = self._context.place(member)
             TablesStatement.check(signed, self._key(member), member, self._at.commitments, self._context)
             before = self._statement("tables", place)
@@ -178,7 +178,7 @@ class Collector(Session):
             PeerError: UNKNOWN_ROUND, WRONG_STATE before the commitment, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
                 ALTERED_CHUNK, BAD_COMMITMENT when all chunks are not what the member committed to.
         """
-        with self._step(Event.RECEIVE_TABLES):
+        with self._step(ThresholdEvent.RECEIVE_TABLES):
             place = self._context.place(member)
             self._check_header(chunk.header)
             statement = self._statement("tables", place)
@@ -207,7 +207,7 @@ class Collector(Session):
             members = range(len(self._context.members))
             if all(self._at.received[each] == self.table_chunks for each in members):
                 self._at.tables = together("tables", [each.payload for each in self._every("tables")])
-                self._machine.fire(Event.TABLES_COMPLETE)
+                self._machine.fire(ThresholdEvent.TABLES_COMPLETE)
 
     def search_chunk(self, index: int) -> None:
         """Try every choice of members on one chunk of all tables. Heavy; may run in a worker thread.
@@ -216,7 +216,7 @@ class Collector(Session):
             StoreError: the workspace no longer holds what came.
             SequenceError: no such chunk.
         """
-        with self._step(Event.SEARCH):
+        with self._step(ThresholdEvent.SEARCH):
             if not 0 <= index < self.table_chunks:
                 raise SequenceError(f"chunk {index} of {self.table_chunks}")
             size = self._context.table_rows(self._limits)
@@ -227,7 +227,7 @@ class Collector(Session):
                     chunk_digest("tables", index, rows)
                     != self._array(f"cells_digests-{place}")[index].tobytes()
                 ):
-                    raise damaged()
+                    raise workspace_damaged()
                 cells.append(rows)
             self._searched[index] = reconstruct.search(np.stack(cells), index * size, self._choices)
 
@@ -240,7 +240,7 @@ class Collector(Session):
         Raises:
             SequenceError: a chunk was not searched.
         """
-        with self._step(Event.FIND):
+        with self._step(ThresholdEvent.FIND):
             if len(self._searched) != self.table_chunks:
                 raise SequenceError(f"{len(self._searched)} of {self.table_chunks} chunks were searched")
             found = Sightings.together([self._searched[index] for index in range(self.table_chunks)])
@@ -256,9 +256,9 @@ class Collector(Session):
 
     def outcome(self, member: str) -> Signed:
         """Our signed word for one member's outcome; the same bytes again."""
-        with self._step(Event.SEND_OUTCOME):
+        with self._step(ThresholdEvent.SEND_OUTCOME):
             contents = self._outcome_contents(self._context.place(member))
-            payload = Outcome(member, self._at.tables, contents).payload(self._context)
+            payload = ThresholdOutcome(member, self._at.tables, contents).payload(self._context)
             return sign(self._signer, OUTCOME_TYPE, payload)
 
     def outcome_chunk(self, member: str, index: int) -> Rows:
@@ -268,7 +268,7 @@ class Collector(Session):
             SequenceError: no such chunk.
             StoreError: the workspace no longer holds it.
         """
-        with self._step(Event.SEND_OUTCOME):
+        with self._step(ThresholdEvent.SEND_OUTCOME):
             if not 0 <= index < self.outcome_chunks:
                 raise SequenceError(f"chunk {index} of {self.outcome_chunks}")
             place, size = self._context.place(member), self._context.outcome_rows(self._limits)
@@ -277,13 +277,13 @@ class Collector(Session):
                 chunk_digest("outcome", index, rows)
                 != self._array(f"outcome_digests-{place}")[index].tobytes()
             ):
-                raise damaged()
+                raise workspace_damaged()
             return Rows(self._header(index), rows)
 
     def receipt(self, opened_at: int, closed_at: int) -> Signed:
         """The receipt with our signature. Once signed it stays as it is: other times are ignored."""
-        with self._step(Event.SIGN_RECEIPT):
-            if self.state is State.MATCHED:
+        with self._step(ThresholdEvent.SIGN_RECEIPT):
+            if self.state is ThresholdState.MATCHED:
                 self._at.opened_at, self._at.closed_at = opened_at, closed_at
             payload = self.receipt_payload
             self._at.receipt = digest(payload)
@@ -301,7 +301,7 @@ class Collector(Session):
         Raises:
             PeerError: BAD_SIGNATURE.
         """
-        with self._step(Event.RECEIVE_SIGNATURE):
+        with self._step(ThresholdEvent.RECEIVE_SIGNATURE):
             self._context.place(member)
             payload = self.receipt_payload
             verify(self._key(member), RECEIPT_TYPE, payload, signature)
@@ -309,7 +309,7 @@ class Collector(Session):
             if set(self._signatures) >= set(self._context.members):
                 own = sign(self._signer, RECEIPT_TYPE, payload).signature
                 self._signatures.setdefault(self._context.collector, own)
-                self._machine.fire(Event.SIGNATURES_COMPLETE)
+                self._machine.fire(ThresholdEvent.SIGNATURES_COMPLETE)
                 self._wipe()
 
     @property
@@ -324,14 +324,14 @@ class Collector(Session):
         Raises:
             StoreError: they are not those that were signed before.
         """
-        payload = ReceiptTerms(
+        payload = ThresholdReceiptTerms(
             elements=self._context.elements,
             transcript=self._transcript(self._every("tables")),
             opened_at=self._at.opened_at,
             closed_at=self._at.closed_at,
         ).payload(self._context)
         if self._at.receipt not in (NONE, digest(payload)):
-            raise damaged()
+            raise workspace_damaged()
         return payload
 
     def _write_outcome(self, place: int, shared: Shared, bins: int) -> None:
@@ -371,7 +371,7 @@ class Collector(Session):
             return None
         data = row[_LENGTH_BYTES : _LENGTH_BYTES + size]
         if len(data) != size or size <= SIGNATURE_BYTES:
-            raise damaged()
+            raise workspace_damaged()
         return Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
 
     def _every(self, name: str) -> list[Signed]:
@@ -383,7 +383,7 @@ class Collector(Session):
 
     def _check_restored(self) -> None:
         """After a restart: does the workspace still say what the checkpoint says?"""
-        if self.state in {State.CLOSED, State.FAILED}:
+        if self.state in {ThresholdState.CLOSED, ThresholdState.FAILED}:
             self._wipe()
             return
         for kept, name in ((self._at.commitments, "commitments"), (self._at.tables, "tables")):
@@ -391,6 +391,6 @@ class Collector(Session):
                 continue
             statements = [each.payload for each in self._every(name)]
             if together(name, statements) != kept:
-                raise damaged()
+                raise workspace_damaged()
         if self._at.receipt != NONE:
             self.receipt_payload  # noqa: B018 - compares

@@ -11,36 +11,36 @@ from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.group import ElementError, wipe
 from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
-from blindmatch.protocol.match.session import (
-    changed,
+from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
+from blindmatch.protocol.session.session import (
     check_order,
     check_repeat,
     check_size,
-    damaged,
+    collection_changed,
     input_mac,
     leading,
+    workspace_damaged,
 )
-from blindmatch.protocol.match.workspace import MAC_BYTES
-from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.workspace import MAC_BYTES
 from blindmatch.protocol.threshold.checkpoint import NONE
-from blindmatch.protocol.threshold.evaluating import Evaluating
+from blindmatch.protocol.threshold.evaluation import Evaluating
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
-from blindmatch.protocol.threshold.session import Terms, keep
+from blindmatch.protocol.threshold.session import ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
     TABLES_TYPE,
     Attestation,
-    Commitment,
-    Outcome,
-    ReceiptTerms,
     TablesStatement,
+    ThresholdCommitment,
+    ThresholdOutcome,
+    ThresholdReceiptTerms,
     together,
 )
-from blindmatch.protocol.threshold.states import Event, State
-from blindmatch.protocol.threshold.tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
+from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
@@ -57,12 +57,14 @@ class Member(Evaluating):
         StoreError: the snapshot is another's, or the workspace was altered.
     """
 
-    def __init__(self, context: ThresholdContext, *, elements: ElementSource, **terms: Unpack[Terms]) -> None:
+    def __init__(
+        self, context: ThresholdContext, *, elements: ElementSource, **terms: Unpack[ThresholdSessionTerms]
+    ) -> None:
         super().__init__(context, **terms)
         self._elements = elements
         count = len(elements)
         if count != context.elements[self._place]:
-            raise changed()
+            raise collection_changed()
         self._chunks = context.chunks(self._agency, self._limits)
         self._shapes |= {
             "inputs": (self._chunks, MAC_BYTES),
@@ -128,7 +130,7 @@ class Member(Evaluating):
             LocalError: the elements are not those that this chunk was made from.
             SequenceError: no such chunk, or not now.
         """
-        with self._step(Event.PREPARE):
+        with self._step(ThresholdEvent.PREPARE):
             inputs = self._take(index)
             if self._prepared[index]:
                 return
@@ -147,12 +149,12 @@ class Member(Evaluating):
             SequenceError: a chunk is not prepared.
             LocalError: what was prepared is not what was committed to before.
         """
-        with self._step(Event.COMMIT):
+        with self._step(ThresholdEvent.COMMIT):
             if not self._prepared.all():
                 raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
             payload = self._commitment()
             if self._at.own not in (NONE, digest(payload)):
-                raise changed()
+                raise collection_changed()
             self._at.own = digest(payload)
             digests = self._array("blinded_digests").tobytes()
             return Committed(sign(self._signer, COMMITMENT_TYPE, payload), digests)
@@ -163,7 +165,7 @@ class Member(Evaluating):
         Raises:
             PeerError: see `Commitment.check`; BAD_COMMITMENT when ours is not among them, or others came before.
         """
-        with self._step(Event.RECEIVE_COMMITMENTS):
+        with self._step(ThresholdEvent.RECEIVE_COMMITMENTS):
             members = self._context.members
             if len(everybody) != len(members):
                 raise PeerError(PeerCode.BAD_COUNT, f"{len(everybody)} commitments of {len(members)} members")
@@ -183,11 +185,11 @@ class Member(Evaluating):
             PeerError: BAD_SEQUENCE when there is no such chunk.
             StoreError: the workspace no longer holds what was committed to.
         """
-        with self._step(Event.SEND_BLINDED):
+        with self._step(ThresholdEvent.SEND_BLINDED):
             check_order(index, index, self._chunks)
             points = self._array("blinded")[self._span(index)].copy()
             if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
-                raise damaged()
+                raise workspace_damaged()
             return BlindedChunk(self._header(index), points)
 
     def receive_evaluated(self, member: str, chunk: EvaluatedChunk) -> None:
@@ -196,7 +198,7 @@ class Member(Evaluating):
         Raises:
             PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_PROOF when there is one.
         """
-        with self._step(Event.RECEIVE_EVALUATED):
+        with self._step(ThresholdEvent.RECEIVE_EVALUATED):
             place, index = self._other(member), chunk.header.sequence
             self._check_header(chunk.header)
             following = self._at.received[place]
@@ -220,7 +222,7 @@ class Member(Evaluating):
         Raises:
             PeerError: WRONG_AGENCY, WRONG_STATE before all chunks came, and those of `Attestation.check`.
         """
-        with self._step(Event.RECEIVE_ATTESTATION):
+        with self._step(ThresholdEvent.RECEIVE_ATTESTATION):
             place = self._other(member)
             if self._at.received[place] < self._chunks:
                 raise PeerError(PeerCode.WRONG_STATE, f"not every chunk evaluated by {member} is here")
@@ -231,8 +233,8 @@ class Member(Evaluating):
             Attestation.check(signed, self._key(member), expected, self._context)
             self._at.attested[place] = 1
             others = [self._context.place(other) for other in self.others]
-            if self.state is State.EXCHANGING and all(self._at.attested[other] for other in others):
-                self._machine.fire(Event.EVALUATED_COMPLETE)
+            if self.state is ThresholdState.EXCHANGING and all(self._at.attested[other] for other in others):
+                self._machine.fire(ThresholdEvent.EVALUATED_COMPLETE)
 
     def finish_chunk(self, index: int) -> None:
         """Add up everybody's evaluations of one own chunk, take the blinds off, finalise. For worker threads.
@@ -242,7 +244,7 @@ class Member(Evaluating):
             LocalError: the collection changed since the round began.
             StoreError: the workspace no longer holds what came.
         """
-        with self._step(Event.FINISH):
+        with self._step(ThresholdEvent.FINISH):
             inputs, span = self._take(index), self._span(index)
             total = group.multiply(self._array("blinded")[span].copy(), self._secret)
             for member in self.others:
@@ -250,7 +252,7 @@ class Member(Evaluating):
                 evaluated = self._array(f"evaluated-{place}")[span].copy()
                 kept = self._array(f"evaluated_digests-{place}")[index].tobytes()
                 if chunk_digest("evaluated", index, evaluated) != kept:
-                    raise damaged()
+                    raise workspace_damaged()
                 try:
                     total = group.add(total, evaluated)
                 except ElementError as error:
@@ -269,7 +271,7 @@ class Member(Evaluating):
         Raises:
             SequenceError: a chunk is not finished, or another pair is due.
         """
-        with self._step(Event.BUILD):
+        with self._step(ThresholdEvent.BUILD):
             if not self._finished.all() or pair > self._at.built or not 0 <= pair < PAIRS:
                 raise SequenceError(f"pair {pair} of tables cannot be built now")
             shape, outputs = self._context.shape, self._array("outputs")
@@ -295,7 +297,7 @@ class Member(Evaluating):
             SequenceError: a pair is not built.
             StoreError: the tables are not what was committed to before.
         """
-        with self._step(Event.COMMIT_TABLES):
+        with self._step(ThresholdEvent.COMMIT_TABLES):
             if self._at.built < PAIRS:
                 raise SequenceError(f"{self._at.built} of {PAIRS} pairs of tables are built")
             if self._at.tables == NONE:
@@ -303,7 +305,7 @@ class Member(Evaluating):
                     keep(kept, chunk_digest("tables", index, self._table_rows(index)))
             payload = self._tables_statement()
             if self._at.tables not in (NONE, digest(payload)):
-                raise damaged()
+                raise workspace_damaged()
             self._at.tables = digest(payload)
             return sign(self._signer, TABLES_TYPE, payload)
 
@@ -314,11 +316,11 @@ class Member(Evaluating):
             PeerError: WRONG_STATE before they are committed to; BAD_SEQUENCE when there is no such chunk.
             StoreError: the workspace no longer holds what was committed to.
         """
-        with self._step(Event.SEND_TABLES):
+        with self._step(ThresholdEvent.SEND_TABLES):
             check_order(index, index, self._context.table_chunks(self._limits))
             rows = self._table_rows(index).copy()
             if chunk_digest("tables", index, rows) != self._array("table_digests")[index].tobytes():
-                raise damaged()
+                raise workspace_damaged()
             return Rows(self._header(index), rows)
 
     def receive_outcome(self, signed: Signed) -> None:
@@ -327,8 +329,10 @@ class Member(Evaluating):
         Raises:
             PeerError: see `Outcome.check`; BAD_COMMITMENT when another came before.
         """
-        with self._step(Event.RECEIVE_OUTCOME):
-            said = Outcome.check(signed, self._key(self._context.collector), self._agency, self._context)
+        with self._step(ThresholdEvent.RECEIVE_OUTCOME):
+            said = ThresholdOutcome.check(
+                signed, self._key(self._context.collector), self._agency, self._context
+            )
             seen = digest(said.tables, said.contents)
             if self._at.outcome not in (NONE, seen):
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the collector told another outcome before")
@@ -343,7 +347,7 @@ class Member(Evaluating):
             PeerError: UNKNOWN_ROUND, WRONG_STATE before its statement, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
                 ALTERED_CHUNK, BAD_COMMITMENT when all of it is not what the collector signed.
         """
-        with self._step(Event.RECEIVE_OUTCOME):
+        with self._step(ThresholdEvent.RECEIVE_OUTCOME):
             self._check_header(chunk.header)
             if self._at.outcome == NONE:
                 raise PeerError(PeerCode.WRONG_STATE, "the collector's statement comes first")
@@ -364,10 +368,10 @@ class Member(Evaluating):
             if self._at.outcome_chunks == total:
                 said = self._array("outcome_said")
                 if self._at.outcome != digest(said[0].tobytes(), said[1].tobytes()):
-                    raise damaged()
+                    raise workspace_damaged()
                 if self._contents("outcome_digests") != said[1].tobytes():
                     raise PeerError(PeerCode.BAD_COMMITMENT, "the outcome is not the one that was signed")
-                self._machine.fire(Event.OUTCOME_COMPLETE)
+                self._machine.fire(ThresholdEvent.OUTCOME_COMPLETE)
 
     def find(self) -> Indices:
         """The own elements that at least `at_least` members hold, increasing; the same after a restart. Heavy.
@@ -378,14 +382,14 @@ class Member(Evaluating):
         Raises:
             StoreError: the workspace no longer holds what came.
         """
-        with self._step(Event.FIND):
+        with self._step(ThresholdEvent.FIND):
             outcome, size = self._array("outcome"), self._context.outcome_rows(self._limits)
             for index, kept in enumerate(self._array("outcome_digests")):
                 if (
                     chunk_digest("outcome", index, outcome[index * size : (index + 1) * size])
                     != kept.tobytes()
                 ):
-                    raise damaged()
+                    raise workspace_damaged()
             bins = self._context.shape.bins
             placing = Placing(self._derivation(), self._array("outputs"), bins)
             found = [np.empty(0, dtype=np.int64)]
@@ -408,14 +412,14 @@ class Member(Evaluating):
         Raises:
             PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, BAD_COUNT, BAD_COMMITMENT, those of another threshold.
         """
-        with self._step(Event.COUNTERSIGN):
+        with self._step(ThresholdEvent.COUNTERSIGN):
             payloads = self._check_tables(tables)
             if digest(payloads[self._place]) != self._at.tables:
                 raise PeerError(PeerCode.BAD_RECEIPT, "the receipt is over other tables of ours")
             key = self._key(self._context.collector)
-            ReceiptTerms.check(receipt, key, self._transcript(tables), self._context, now=now)
+            ThresholdReceiptTerms.check(receipt, key, self._transcript(tables), self._context, now=now)
             seen = digest(receipt.payload)
-            if self.state is State.CLOSED and seen != self._at.receipt:
+            if self.state is ThresholdState.CLOSED and seen != self._at.receipt:
                 raise PeerError(PeerCode.BAD_RECEIPT, "another receipt was signed for this threshold")
             self._at.receipt = seen
             own = sign(self._signer, RECEIPT_TYPE, receipt.payload).signature
@@ -428,7 +432,7 @@ class Member(Evaluating):
     def _commitment(self) -> bytes:
         contents = digest(b"blinded", self._array("blinded_digests").tobytes())
         count = self._context.elements[self._place]
-        return Commitment(self._agency, count, contents).payload(self._context)
+        return ThresholdCommitment(self._agency, count, contents).payload(self._context)
 
     def _tables_statement(self) -> bytes:
         contents = self._contents("table_digests")
@@ -451,21 +455,21 @@ class Member(Evaluating):
         if self._prepared[index] and not self._compared[index]:
             kept = self._array("inputs")[index].tobytes()
             if not hmac.compare_digest(kept, input_mac(self._expander, index, inputs)):
-                raise changed()
+                raise collection_changed()
             self._compared[index] = True
         return inputs
 
     def _check_restored(self) -> None:
         """After a restart: does the workspace still say what the checkpoint says?"""
-        if self.state in {State.CLOSED, State.FAILED}:
+        if self.state in {ThresholdState.CLOSED, ThresholdState.FAILED}:
             self._wipe()
             return
         if self._at.own != NONE and digest(self._commitment()) != self._at.own:
-            raise damaged()
+            raise workspace_damaged()
         if self._at.commitments != NONE:
             # Each member's commitment follows from its chunks' digests: nothing else needs to have been kept.
             payloads = [self._commitment_of(place) for place in range(len(self._context.members))]
             if together("commitments", payloads) != self._at.commitments:
-                raise damaged()
+                raise workspace_damaged()
         if self._at.tables != NONE and digest(self._tables_statement()) != self._at.tables:
-            raise damaged()
+            raise workspace_damaged()

@@ -9,8 +9,8 @@ import numpy as np
 from blindmatch.protocol.agreement import Threshold
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
-from blindmatch.protocol.match.messages import ROUND_BYTES, Bytes2D, Header, chunks_of
-from blindmatch.protocol.threshold.tables import CELL_BYTES, TABLES, Shape
+from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, Header, chunks_of
+from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES, TableShape
 from blindmatch.protocol.transcript import Signed, digest, encode
 
 
@@ -81,9 +81,9 @@ class ThresholdContext:
             )
 
     @cached_property
-    def shape(self) -> Shape:
+    def shape(self) -> TableShape:
         """Of everybody's tables."""
-        return Shape.of(self.at_least, self.elements)
+        return TableShape.of(self.at_least, self.elements)
 
     @cached_property
     def digest(self) -> bytes:

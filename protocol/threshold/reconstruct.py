@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from blindmatch.protocol.threshold import field
 from blindmatch.protocol.threshold.field import PRIME, Words
-from blindmatch.protocol.threshold.tables import SIGHTINGS
+from blindmatch.protocol.threshold.share_tables import SIGHTINGS
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]

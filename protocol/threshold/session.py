@@ -13,19 +13,24 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
-from blindmatch.protocol.match.computing import chunk_digest
-from blindmatch.protocol.match.machine import Steps
-from blindmatch.protocol.match.messages import BlindedChunk, Bytes2D, Header
-from blindmatch.protocol.match.session import check_order, check_size
-from blindmatch.protocol.match.workspace import Shapes, Workspace
-from blindmatch.protocol.threshold.checkpoint import Checkpoint
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.machine import Steps
+from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, Header
+from blindmatch.protocol.session.session import check_order, check_size
+from blindmatch.protocol.session.workspace import Shapes, Workspace
+from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
 from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.statements import Commitment, TablesStatement, together
-from blindmatch.protocol.threshold.states import Event, Machine, Role, State
+from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, together
+from blindmatch.protocol.threshold.transitions import (
+    ThresholdEvent,
+    ThresholdMachine,
+    ThresholdRole,
+    ThresholdState,
+)
 from blindmatch.protocol.transcript import Signed, Signer, digest
 
 
-class Terms(TypedDict):
+class ThresholdSessionTerms(TypedDict):
     """What a session of either role is made of, beside the threshold.
 
     seed: 32 secret random bytes, made once for this threshold and round, kept sealed until it closes.
@@ -44,10 +49,12 @@ class Terms(TypedDict):
     snapshot: NotRequired[bytes | None]
 
 
-class Session(Steps[State, Event]):
+class ThresholdSession(Steps[ThresholdState, ThresholdEvent]):
     """One side of one threshold. Use `Member` or `Collector`."""
 
-    def __init__(self, role: Role, context: ThresholdContext, **terms: Unpack[Terms]) -> None:
+    def __init__(
+        self, role: ThresholdRole, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]
+    ) -> None:
         if not context.elements:
             raise SequenceError("a session begins once the rates were exchanged")
         self._role = role
@@ -64,8 +71,12 @@ class Session(Steps[State, Event]):
         self._expander = Expander(hmac.digest(terms["seed"], role.value.encode() + context.digest, "sha256"))
         self._binding = hmac.digest(self._expander.stream("checkpoint", 0, 32), context.digest, "sha256")
         snapshot = terms.get("snapshot")
-        self._at = Checkpoint() if snapshot is None else Checkpoint.unpack(snapshot, role, self._binding)
-        self._machine = Machine(role, self._at.state)
+        self._at = (
+            ThresholdCheckpoint()
+            if snapshot is None
+            else ThresholdCheckpoint.unpack(snapshot, role, self._binding)
+        )
+        self._machine = ThresholdMachine(role, self._at.state)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(threshold={self._context.threshold!r}, state={self.state.value!r})"
@@ -93,10 +104,10 @@ class Session(Steps[State, Event]):
     def _header(self, sequence: int) -> Header:
         return Header(self._context.round_id, self._context.threshold, sequence)
 
-    def _check_committed(self, member: str, committed: Committed) -> Commitment:
+    def _check_committed(self, member: str, committed: Committed) -> ThresholdCommitment:
         """One member's commitment and the digests that it is over; they are kept."""
         context = self._context
-        said = Commitment.check(committed.statement, self._key(member), member, context)
+        said = ThresholdCommitment.check(committed.statement, self._key(member), member, context)
         name = f"committed-{context.place(member)}"
         if len(committed.digests) != self._shapes[name][0] * DIGEST_BYTES:
             raise PeerError(PeerCode.BAD_COUNT, f"{member}'s commitment is over another number of chunks")

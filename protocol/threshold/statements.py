@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
-from blindmatch.protocol.match.messages import ROUND_BYTES
-from blindmatch.protocol.match.rates import RATES_BYTES
-from blindmatch.protocol.match.statements import same
+from blindmatch.protocol.session.messages import ROUND_BYTES
+from blindmatch.protocol.session.rates_statement import RATES_BYTES
+from blindmatch.protocol.session.statements import same
 from blindmatch.protocol.threshold.messages import ThresholdContext
 from blindmatch.protocol.transcript import Fields, Signed, Signer, decode, digest, encode, sign, verify
 
@@ -50,7 +50,7 @@ def _made(kind: str, context: ThresholdContext, *fields: bytes | str | int) -> b
 
 
 @dataclass(frozen=True)
-class RatesStatement:
+class ThresholdRatesStatement:
     """One member's list in numbers; see `match.rates.RatesStatement`."""
 
     member: str
@@ -66,7 +66,7 @@ class RatesStatement:
     @classmethod
     def check(
         cls, signed: Signed, key: bytes, member: str, context: ThresholdContext, *, schema: bytes, most: int
-    ) -> "RatesStatement":
+    ) -> "ThresholdRatesStatement":
         """Verify, parse, and compare with what the agreement says. The rates are not read yet.
 
         Raises:
@@ -93,7 +93,7 @@ class RatesStatement:
 
 
 @dataclass(frozen=True)
-class Commitment:
+class ThresholdCommitment:
     """What a member fixes before any of its elements is evaluated: `contents` is one digest over its chunks' digests."""
 
     member: str
@@ -105,7 +105,9 @@ class Commitment:
         return _made(COMMITMENT_TYPE, context, self.member, context.keys_digest, self.elements, self.contents)
 
     @classmethod
-    def check(cls, signed: Signed, key: bytes, member: str, context: ThresholdContext) -> "Commitment":
+    def check(
+        cls, signed: Signed, key: bytes, member: str, context: ThresholdContext
+    ) -> "ThresholdCommitment":
         """Verify, parse, and compare every field with what this side knows.
 
         Raises:
@@ -203,7 +205,7 @@ class TablesStatement:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ThresholdOutcome:
     """The collector's word to one member: which cells are shared, by one digest over the chunks' digests."""
 
     member: str
@@ -216,7 +218,7 @@ class Outcome:
         return _made(OUTCOME_TYPE, context, self.member, self.tables, self.contents)
 
     @classmethod
-    def check(cls, signed: Signed, key: bytes, member: str, context: ThresholdContext) -> "Outcome":
+    def check(cls, signed: Signed, key: bytes, member: str, context: ThresholdContext) -> "ThresholdOutcome":
         """Verify, parse and compare. PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another threshold."""
         fields = _opened(OUTCOME_TYPE, signed, key, context)
         same(fields.text(), member, PeerCode.WRONG_AGENCY, "member")
@@ -226,7 +228,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ReceiptTerms:
+class ThresholdReceiptTerms:
     """What the receipt says: nothing in it depends on what is shared.
 
     Args:
@@ -246,7 +248,7 @@ class ReceiptTerms:
         return _made(RECEIPT_TYPE, context, *self.elements, self.transcript, self.opened_at, self.closed_at)
 
     @classmethod
-    def parse(cls, payload: bytes, context: ThresholdContext) -> "ReceiptTerms":
+    def parse(cls, payload: bytes, context: ThresholdContext) -> "ThresholdReceiptTerms":
         """Read a receipt of this threshold. PeerError: BAD_MESSAGE, and those of another threshold."""
         fields = _begun(RECEIPT_TYPE, payload, context)
         elements = tuple(fields.integer() for _ in context.members)

@@ -13,11 +13,11 @@ from typing import cast
 
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks.figures import Report, significant
-from blindmatch.simulations.benchmarks.invented import People
+from blindmatch.simulations.benchmarks.input_files import People
 from blindmatch.simulations.benchmarks.nodes import Pair, Terms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import command, together
-from blindmatch.simulations.processes import cpu_seconds, serving
+from blindmatch.simulations.benchmarks.process_cost import command, together
+from blindmatch.simulations.drivers.node_process import cpu_seconds, serving
 
 TOKENS = 24
 """As in the pilot's agreements for councils."""

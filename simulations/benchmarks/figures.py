@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node.files import write_atomically
+from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol import group
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series, draw, sketch

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.benchmarks import invented
+from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
 from blindmatch.simulations.benchmarks.nodes import Terms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import Spent, command
-from blindmatch.simulations.processes import NodeProcess
+from blindmatch.simulations.benchmarks.process_cost import Spent, command
+from blindmatch.simulations.drivers.node_process import NodeProcess
 
 TARGET: Final = 10_000
 """Rows per CPU second."""
@@ -41,12 +41,12 @@ class Format:
 FORMATS: Final = {
     item.name: item
     for item in (
-        Format("subjects-csv", "subjects", invented.write_subjects),
-        Format("suppliers-csv", "suppliers", invented.write_suppliers),
-        Format("psc-records", "suppliers", invented.write_psc),
-        Format("psc-register", "suppliers", invented.write_psc, register=True),
-        Format("officers-records", "suppliers", invented.write_officers),
-        Format("officers-register", "suppliers", invented.write_officers, register=True),
+        Format("subjects-csv", "subjects", input_files.write_subjects),
+        Format("suppliers-csv", "suppliers", input_files.write_suppliers),
+        Format("psc-records", "suppliers", input_files.write_psc),
+        Format("psc-register", "suppliers", input_files.write_psc, register=True),
+        Format("officers-records", "suppliers", input_files.write_officers),
+        Format("officers-register", "suppliers", input_files.write_officers, register=True),
     )
 }
 
@@ -115,7 +115,7 @@ def _run(node: NodeProcess, folder: Path, form: Format, rows: int, start: float)
     words = ["collection", "import", str(source), "--kind", form.kind, "--name", "bench", "--json"]
     if form.register:
         suppliers = folder / "suppliers.csv"
-        invented.write_suppliers(suppliers, max(rows // _WANTED, 1))
+        input_files.write_suppliers(suppliers, max(rows // _WANTED, 1))
         words = [*words[:2], str(suppliers), *words[3:], "--register", str(source)]
     spent = command(node, *words).wait()
     listed = node.run("collection", "list", "--json").data

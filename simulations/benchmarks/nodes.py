@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blindmatch.node.config_template import add_peer
-from blindmatch.simulations.deploy import Site, make_authority, make_node
-from blindmatch.simulations.drafts import draft_text
-from blindmatch.simulations.plan import Plan, plans
-from blindmatch.simulations.processes import NodeProcess, free_ports
-from blindmatch.simulations.scenario import Scenario
+from blindmatch.node.storage.config_template import add_peer
+from blindmatch.simulations.drivers.deploy import Site, make_authority, make_node
+from blindmatch.simulations.drivers.node_process import NodeProcess, free_ports
+from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.plan import Plan, plans
+from blindmatch.simulations.scenario.scenario import Scenario
 
 POLICE, COUNCIL = "bench-police", "bench-council"
 

@@ -17,11 +17,11 @@ from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.invented import People
+from blindmatch.simulations.benchmarks.input_files import People
 from blindmatch.simulations.benchmarks.nodes import Pair, Terms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import Spent, command, together
-from blindmatch.simulations.processes import cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
+from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
 
 TOKENS = 4
 TARGET_RATIO = 1.25

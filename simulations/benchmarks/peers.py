@@ -12,7 +12,7 @@ from typing import Final
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, LocalError
 from blindmatch.simulations.benchmarks import environments
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.job import (
+from blindmatch.simulations.benchmarks.peer_job import (
     CONTENDERS,
     OURS,
     USUAL,

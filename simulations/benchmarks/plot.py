@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from blindmatch.node import svg
+from blindmatch.node.evaluation import svg
 
 WIDTH: Final = 980
 HEIGHT: Final = 480

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from blindmatch.node.config import Cluster
-from blindmatch.node.engine.cluster import RayEngine
-from blindmatch.node.engine.connection import connected
+from blindmatch.node.compute.cluster import RayEngine
+from blindmatch.node.compute.connection import connected
+from blindmatch.node.storage.config import Cluster
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES
 from blindmatch.protocol.linkage.tokens import ELEMENT_BYTES
-from blindmatch.protocol.match import Computing, EdgeContext, LocalComputing
-from blindmatch.protocol.match.messages import ROUND_BYTES, Bytes2D
+from blindmatch.protocol.session.computing import Computing, LocalComputing
+from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, EdgeContext
 from blindmatch.simulations.benchmarks.figures import Report, significant
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.processes import cpu_seconds
+from blindmatch.simulations.drivers.node_process import cpu_seconds
 
 STEPS = ("blind", "rows", "evaluate", "tags")
 RECEIVERS_STEPS = ("blind", "evaluate", "tags")

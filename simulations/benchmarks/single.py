@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from blindmatch.node import checks
-from blindmatch.node.agreements import book
-from blindmatch.node.client import connect
-from blindmatch.node.home import Node
+from blindmatch.node.agreements import registry
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.transport.client import connect
 from blindmatch.simulations.benchmarks.delta import STANDING, TOKENS, bring, people, round_cost
 from blindmatch.simulations.benchmarks.figures import Report, significant
 from blindmatch.simulations.benchmarks.nodes import COUNCIL, POLICE, Pair, Terms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.processes import serving
+from blindmatch.simulations.drivers.node_process import serving
 
 TARGET_MS = 20.0
 _WARM = 3
@@ -63,19 +63,19 @@ async def _time(pair: Pair, agreement: str, count: int, *, submits: bool) -> lis
     person = dict(zip(_FIELDS, people("people", 1)[0][1:5], strict=True))
     spent = []
     with Node.open(ours.home, ours.passphrase) as node:
-        held = book.find(node, agreement)
-        kept = checks.epoch_of(node, held, pair.edge)
-        with checks.records_of(node, held, kept, person) as records:
-            (single,) = checks.singles(records)
-            sender = checks.Sender.of(kept, records) if submits else None
+        held = registry.find(node, agreement)
+        kept = single_checks.epoch_of(node, held, pair.edge)
+        with single_checks.records_of(node, held, kept, person) as records:
+            (single,) = single_checks.singles(records)
+            sender = single_checks.Sender.of(kept, records) if submits else None
             lists = None if submits else kept.received()
             async with connect(node, other) as peer:
                 for _ in range(count + _WARM):
                     began = time.perf_counter()
                     if sender is not None:
-                        await checks.submit(node, peer, sender, single)
+                        await single_checks.submit(node, peer, sender, single)
                     elif lists is not None:
-                        await checks.ask(node, peer, kept, lists, records)
+                        await single_checks.ask(node, peer, kept, lists, records)
                     spent.append(time.perf_counter() - began)
     return spent[_WARM:]
 

@@ -14,22 +14,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from blindmatch.node import agreements, results
-from blindmatch.node.collections import import_collection
-from blindmatch.node.home import Node
+from blindmatch.node import agreements
+from blindmatch.node.imports import import_collection
+from blindmatch.node.node import Node
+from blindmatch.node.rounds import leads as round_leads
 from blindmatch.protocol import group
 from blindmatch.protocol.agreement import Linkage, Side, Threshold
 from blindmatch.protocol.errors import LocalError
-from blindmatch.protocol.threshold.tables import Shape, false_marks, missed
+from blindmatch.protocol.threshold.share_tables import TableShape, false_marks, missed
 from blindmatch.simulations.agencies import agreement_between
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.invented import People
+from blindmatch.simulations.benchmarks.input_files import People
 from blindmatch.simulations.benchmarks.pair import MIB, TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.spent import Spent, command, together
-from blindmatch.simulations.loopback import PASSPHRASE, Town
-from blindmatch.simulations.processes import NodeProcess, cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
+from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 COLLECTOR: Final = "bench-collector"
 THRESHOLD: Final = "bench"
@@ -39,7 +40,7 @@ _COLUMNS: Final = ("reference", "forenames", "surname", "date_of_birth", "postco
 
 
 @dataclass(frozen=True)
-class CircleCost:
+class ThresholdCost:
     """What one threshold cost. Seconds of CPU are user and system together; bytes are messages, without TLS."""
 
     members: int
@@ -67,7 +68,7 @@ class CircleCost:
 
 def measure(
     elements: int, members: int, at_least: int, *, note: Callable[[str], None] = lambda _text: None
-) -> CircleCost:
+) -> ThresholdCost:
     """Run one threshold on this machine.
 
     Args:
@@ -85,7 +86,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
         folder = Path(name)
         note(f"{members} nodes with {records:,} records each, and a collector ...")
-        town = Town(folder, {COLLECTOR: "national"} | dict.fromkeys(names, "police"), time.time())
+        town = LocalNodes(folder, {COLLECTOR: "national"} | dict.fromkeys(names, "police"), time.time())
         nodes = [
             NodeProcess(each, folder / each, town.ports[each], PASSPHRASE) for each in (COLLECTOR, *names)
         ]
@@ -109,8 +110,8 @@ def measure(
         _check(folder, names, bytes.fromhex(outcome["round"]), common)
     edge = outcome["edges"][0]
     counts = (records * TOKENS,) * members
-    shape = Shape.of(at_least, counts)
-    return CircleCost(
+    shape = TableShape.of(at_least, counts)
+    return ThresholdCost(
         members=members,
         at_least=at_least,
         elements=records * TOKENS,
@@ -142,7 +143,7 @@ def _people(path: Path, label: str, records: int, common: int) -> Path:
     return path
 
 
-def _agree(town: Town, names: Sequence[str], at_least: int, records: int) -> str:
+def _agree(town: LocalNodes, names: Sequence[str], at_least: int, records: int) -> str:
     sides = tuple(Side(each, "subjects", records, TOKENS) for each in names)
     terms = Threshold(
         THRESHOLD, sides, at_least, minimum_count=1, leakage="a measurement", linkage=Linkage(budget=TOKENS)
@@ -162,7 +163,7 @@ def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> 
     expected = {f"N{serial:07d}" for serial in range(common)}
     for each in names:
         with Node.open(folder / each, PASSPHRASE) as node:
-            found = {lead.reference for lead in results.load(node, round_id)}
+            found = {lead.reference for lead in round_leads.load(node, round_id)}
         if not expected <= found or len(found) > 2 * common + 20:
             raise LocalError(
                 f"{each} was told of {len(found & expected)} of {common} people, and of {len(found - expected)} others"
@@ -176,7 +177,7 @@ def measure_all(
     return report([measure(elements, members, at_least, note=note) for elements in sizes])
 
 
-def report(costs: Sequence[CircleCost]) -> Report:
+def report(costs: Sequence[ThresholdCost]) -> Report:
     """The table and the plot of several sizes."""
     columns = (
         "members",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from blindmatch.simulations.outcome import AreaOutcome, Check, Number, Tally
+from blindmatch.simulations.audit.outcome import AreaOutcome, Check, Number, Tally
 from blindmatch.simulations.report.parts import octets, percent, row, table
 
 _HEADINGS = (

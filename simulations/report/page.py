@@ -8,12 +8,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from blindmatch.simulations.outcome import AreaOutcome, Comparison, FoundLead, Outcome
-from blindmatch.simulations.report.learned import learned
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, FoundLead, Outcome
+from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, kind_words
+from blindmatch.simulations.report.disclosures import learned
 from blindmatch.simulations.report.numbers import checks, numbers, threshold
 from blindmatch.simulations.report.parts import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
-from blindmatch.simulations.score import LINKS, Score, by_kind, by_link, kind_words
 
 EXAMPLES = 12
 """Missed and false leads that the page lists one by one; `summary.json` has all."""

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from blindmatch.simulations.outcome import (
+from blindmatch.simulations.audit.outcome import (
     AreaOutcome,
     Check,
     Comparison,
@@ -16,7 +16,7 @@ from blindmatch.simulations.outcome import (
     Tally,
     Traffic,
 )
-from blindmatch.simulations.score import Score, by_kind, by_link
+from blindmatch.simulations.audit.score import Score, by_kind, by_link
 
 FORMAT = 1
 DIGITS = 4

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from blindmatch.node import tls
-from blindmatch.simulations.loopback import Town, people, subjects
+from blindmatch.node.pki import tls
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -13,7 +13,7 @@ assert tls.CIPHERS_BELOW_TLS13
 @pytest.fixture
 def town(tmp_path):
     """A police node and two councils' nodes; the north's suppliers are compared, the south is a bystander."""
-    made = Town(
+    made = LocalNodes(
         tmp_path,
         {"west-force": "police", "north-council": "council", "south-council": "council"},
         time.time(),

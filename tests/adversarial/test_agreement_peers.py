@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy import update
 
 from blindmatch.node import agreements, server
-from blindmatch.node.agreements import book
-from blindmatch.node.client import connect
-from blindmatch.node.convert import agreement as convert
-from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.store import EdgeRow
-from blindmatch.node.store.schema import agreements as table
+from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements import registry
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.storage.store.schema import agreements as table
+from blindmatch.node.transport.client import connect
+from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope, Leaving, Withdrawal
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.loopback import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 WEST, EAST, SOUTH, NORTH = "west-force", "east-council", "south-council", "north-council"
 UNKNOWN_FIELD = b"\x9a\x06\x01x"
@@ -33,7 +33,9 @@ DAY = 86_400
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time())
+    made = LocalNodes(
+        tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time()
+    )
     yield made
     made.close()
 
@@ -182,7 +184,7 @@ async def test_one_cannot_withdraw_for_another(town, proposal):
     assert (
         await refusal(town, EAST, "Withdraw", convert.withdraw_request(signed)) is PeerCode.UNKNOWN_AGREEMENT
     )
-    assert book.find(town.nodes[WEST], proposal.id).withdrawn == {}
+    assert registry.find(town.nodes[WEST], proposal.id).withdrawn == {}
 
 
 def left(town, agreement_id, agency, *, by="", kind=Leaving.WITHDRAWN, reason="No."):
@@ -206,10 +208,10 @@ async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, propos
     both = [genuine, left(town, proposal.id, EAST, by=SOUTH)]
     request = convert.propose_request(proposal, both)
     assert await refusal(town, EAST, "Propose", request) is PeerCode.BAD_SIGNATURE
-    assert book.find(town.nodes[WEST], proposal.id).left == {}
+    assert registry.find(town.nodes[WEST], proposal.id).left == {}
     async with caller(town, EAST) as peer:
         await peer.call(peer.agreements.Propose, convert.propose_request(proposal, [genuine]))
-    held = book.find(town.nodes[WEST], proposal.id)
+    held = registry.find(town.nodes[WEST], proposal.id)
     assert held.declined[SOUTH].reason == "No."
     assert not_ready(town, proposal.id).message == f"declined by {SOUTH}"
 
@@ -243,13 +245,13 @@ async def test_a_second_word_changes_nothing(town, proposal):
     async with caller(town, EAST) as peer:
         for word in (first, first, second):
             await peer.call(peer.agreements.Withdraw, convert.withdraw_request(word))
-    assert book.find(town.nodes[WEST], proposal.id).withdrawn[EAST].reason == "First."
+    assert registry.find(town.nodes[WEST], proposal.id).withdrawn[EAST].reason == "First."
     noted = [row for row in town.nodes[WEST].store.audit_rows() if '"withdrawn"' in row.detail]
     assert len(noted) == 1
 
 
 async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
-    monkeypatch.setattr(book, "PROPOSALS", 2)
+    monkeypatch.setattr(registry, "PROPOSALS", 2)
 
     def fresh(agency, days):
         agreement = replace(town.agreement(WEST, agency), retention_days=days)
@@ -265,11 +267,11 @@ async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
     for days in (10, 11, 12):
         agreements.adopt(town.nodes[WEST], fresh(EAST, days), source="file")
     # What we answered, either way, waits no more.
-    first = book.find(town.nodes[WEST], fresh(EAST, 1).id)
-    book.decline(town.nodes[WEST], first, "No.")
+    first = registry.find(town.nodes[WEST], fresh(EAST, 1).id)
+    registry.decline(town.nodes[WEST], first, "No.")
     async with caller(town, EAST) as peer:
         await peer.call(peer.agreements.Propose, convert.propose_request(fresh(EAST, 3)))
-    monkeypatch.setattr(book, "PROPOSALS_IN_ALL", 3)
+    monkeypatch.setattr(registry, "PROPOSALS_IN_ALL", 3)
     assert await proposed(town, SOUTH, fresh(SOUTH, 2)) is PeerCode.OVER_LIMIT
 
 
@@ -367,7 +369,7 @@ def test_not_yet_valid_and_expired(town):
 def test_withdrawn(town, who):
     agreement_id = kept(town, town.agreement(WEST, EAST), WEST, EAST)
     word = Withdrawal(agreement_id, who, int(town.now), "")
-    book.note_withdrawal(town.nodes[WEST], terms.sign_withdrawal(word, town.nodes[who].keys.identity))
+    registry.note_withdrawal(town.nodes[WEST], terms.sign_withdrawal(word, town.nodes[who].keys.identity))
     error = not_ready(town, agreement_id)
     assert error.code is PeerCode.EXPIRED_AGREEMENT
     assert f"withdrawn by {who}" in error.message
@@ -394,7 +396,7 @@ def test_wrong_schema_digest(town):
     agreement_id = kept(town, agreement, WEST, EAST)
     assert not_ready(town, agreement_id).code is PeerCode.SCHEMA_MISMATCH
     with pytest.raises(PeerError) as caught:
-        agreements.sign(town.nodes[WEST], book.find(town.nodes[WEST], agreement_id))
+        agreements.sign(town.nodes[WEST], registry.find(town.nodes[WEST], agreement_id))
     assert caught.value.code is PeerCode.SCHEMA_MISMATCH
 
 

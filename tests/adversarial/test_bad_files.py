@@ -3,23 +3,22 @@
 import json
 import re
 import tracemalloc
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
+from tests.support.paths import FIXTURES
 
-from blindmatch.node.collections import ImportRefusedError, OnBad, import_collection
-from blindmatch.node.config import Settings
-from blindmatch.node.home import Node
-from blindmatch.node.importers import Drafter, Holding, Seen, expand, open_table
-from blindmatch.node.importers.lines import Lines
-from blindmatch.node.importers.mapping import recognise
+from blindmatch.node.imports import ImportRefusedError, OnBad, import_collection
+from blindmatch.node.imports.formats import Drafter, Holding, Seen, expand, open_table
+from blindmatch.node.imports.formats.column_mapping import recognise
+from blindmatch.node.imports.formats.lines import Lines
+from blindmatch.node.node import Node
+from blindmatch.node.storage.config import Settings
 from blindmatch.protocol.errors import InputError
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "linkage"
 HEADER = b"reference,forenames,surname,dob\n"
 GOOD = b"A,Ada,Quill,1970-01-01\n"
 

@@ -1,16 +1,15 @@
 """Whatever stands in a JSON or fixed-width file: drafts, faults by row, or a refusal with a hint; nothing else."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.support.paths import FORMATS
 
-from blindmatch.node.importers import Format, Holding, Seen, expand, read, recognise_format
+from blindmatch.node.imports.formats import Format, Holding, Seen, expand, read, recognise_format
 from blindmatch.protocol.errors import InputError
 
-FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

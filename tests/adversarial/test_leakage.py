@@ -15,19 +15,20 @@ import grpc
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
+from tests.support.hits_sessions import Edge
 
-from blindmatch.node import logs, results
-from blindmatch.node.collections import open_collection
-from blindmatch.node.preparation import exchanged
-from blindmatch.node.runner import run_round
+from blindmatch.node.imports import open_collection
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.inputs import compile_edge
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.storage import logs
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol import oprf
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Elements
-from blindmatch.protocol.linkage.keys import KEY_ID_BYTES
-from blindmatch.simulations.network import Edge
+from blindmatch.protocol.linkage.compiled_keys import KEY_ID_BYTES
 
 SMALL = Limits(chunk_elements=32)
 TOKENS = 8
@@ -224,10 +225,10 @@ async def test_nothing_of_a_record_is_in_anything_that_a_round_leaves(town, veri
     outcome, kinds = await record(town, held, "round")
     (row,) = town.nodes[POLICE].store.edges(outcome.round_id)
     row = town.nodes[POLICE].store.edge(row.round_id, row.edge)
-    compiled = exchanged(held.agreement, row).compiled
+    compiled = compile_edge(held.agreement, row).compiled
     evidence.add_collection(town.nodes[POLICE], "people", compiled)
     evidence.add_collection(town.nodes[COUNCIL], "firms", compiled)
-    assert len(results.load(town.nodes[POLICE], outcome.round_id)) == 20
+    assert len(round_leads.load(town.nodes[POLICE], outcome.round_id)) == 20
     assert len(kinds["messages"]) > 40 * TOKENS * (32 + 32 + 16)
     assert len(kinds["log"]) > 100
     for kind, data in kinds.items():
@@ -255,7 +256,7 @@ async def test_two_rounds_over_the_same_data_share_nothing(town):
     first, _ = await record(town, held, "first")
     second, _ = await record(town, held, "second")
     leads = [
-        {lead.reference for lead in results.load(town.nodes[POLICE], outcome.round_id)}
+        {lead.reference for lead in round_leads.load(town.nodes[POLICE], outcome.round_id)}
         for outcome in (first, second)
     ]
     assert leads[0] == leads[1] != set()

@@ -11,15 +11,15 @@ import time
 import numpy as np
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, level_digests, load_schema, measure
-from blindmatch.simulations.loopback import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -53,7 +53,9 @@ def lists():
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA)
+    made = LocalNodes(
+        tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA
+    )
     made.bring(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
     for sender, rows in zip((NORTH, SOUTH), lists(), strict=True):
         made.bring(sender, "suppliers", "suppliers", rows)
@@ -83,7 +85,8 @@ async def view(town, sender):
             rows = match_pb2.TagChunk.FromString((folder / entry["file"]).read_bytes()).rows
             tags |= {rows[at : at + 16] for at in range(0, len(rows), 16)}
     found = [
-        (lead.reference, lead.key_names, lead.posterior) for lead in results.load(police, outcome.round_id)
+        (lead.reference, lead.key_names, lead.posterior)
+        for lead in round_leads.load(police, outcome.round_id)
     ]
     return shape, tags, sorted(found), outcome.edges[0]
 
@@ -93,7 +96,7 @@ async def test_two_sender_lists_that_differ_below_the_threshold_look_the_same(to
     schema = load_schema(SCHEMA)
     told = measure(schema, (), seed=bytes(32))
     told = Rates((64,) * len(told.presence), told.alone, told.household)
-    monkeypatch.setattr("blindmatch.node.preparation.own_rates", lambda *_: told)
+    monkeypatch.setattr("blindmatch.node.rounds.inputs.own_rates", lambda *_: told)
     north, south = [await view(town, sender) for sender in (NORTH, SOUTH)]
     assert north[0] == south[0]
     assert north[2] == south[2]

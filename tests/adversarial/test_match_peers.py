@@ -4,19 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.hits_sessions import Edge
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.match import (
-    BlindedChunk,
-    EvaluatedChunk,
-    Header,
-    State,
-    TagChunk,
-    tags,
-)
+from blindmatch.protocol.session import tags
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.network import Edge
 
 OURS = [11, 12, 13, 14, 15, 16, 17, 18, 19]
 THEIRS = [13, 18, 12, 90, 91, 92, 93]

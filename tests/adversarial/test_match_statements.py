@@ -3,21 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.match import (
-    COMMITMENT_TYPE,
-    RECEIPT_TYPE,
-    Header,
-    Receipt,
-    ReceiptTerms,
-    State,
-)
-from blindmatch.protocol.match.statements import Commitment
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.messages import Header, Receipt
+from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, Commitment, ReceiptTerms
+from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge
 
 OURS = [11, 12, 13, 14, 15, 16, 17, 18, 19]
 THEIRS = [13, 18, 12, 90, 91, 92, 93]

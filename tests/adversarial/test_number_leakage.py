@@ -13,21 +13,23 @@ from collections import Counter
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
+from tests.support.aggregate_sessions import NumberEdge
+from tests.support.hits_sessions import COUNCIL
 
-from blindmatch.node import logs, numbers
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.storage import logs
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol import oprf
+from blindmatch.protocol.aggregate import AggregateOutcome
+from blindmatch.protocol.aggregate.masks import tags_of
 from blindmatch.protocol.agreement import Disclosure, describe
+from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema, measure
-from blindmatch.protocol.match import State, lookup
-from blindmatch.protocol.number import Outcome
-from blindmatch.protocol.number.masks import tags_of
-from blindmatch.simulations.loopback import Town, people, subjects
-from blindmatch.simulations.network import COUNCIL
-from blindmatch.simulations.number import NumberEdge
+from blindmatch.protocol.session.states import State
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=256)
@@ -40,7 +42,7 @@ def shape(pair):
 
 
 def outcome(pair, edge):
-    said = Outcome.check(
+    said = AggregateOutcome.check(
         pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
     return said.told, said.band
@@ -132,12 +134,14 @@ def test_the_sender_does_the_same_work_whatever_matches(name, monkeypatch):
 
 def test_a_withheld_sum_hides_even_from_the_keys():
     """Below the minimum the two halves are random points: no key opens them to a small number."""
-    from blindmatch.protocol.sum import elgamal  # noqa: PLC0415 - only here
-    from blindmatch.protocol.sum.logarithm import logarithm  # noqa: PLC0415
+    from blindmatch.protocol.aggregate import elgamal  # noqa: PLC0415 - only here
+    from blindmatch.protocol.aggregate.discrete_log import logarithm  # noqa: PLC0415
 
     edge = sum_worlds(3)
     pair = edge.at(State.INFORMED)
-    said = Outcome.check(pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99)
+    said = AggregateOutcome.check(
+        pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99
+    )
     point = elgamal.open_rest(said.left, said.right, pair.receiver.session._half.secret)
     assert logarithm(point, 1 << 20) is None
 
@@ -248,7 +252,7 @@ def rates(monkeypatch):
     schema = load_schema(SCHEMA)
     told = measure(schema, (), seed=bytes(32))
     told = Rates((64,) * len(told.presence), told.alone, told.household)
-    monkeypatch.setattr("blindmatch.node.preparation.own_rates", lambda *_: told)
+    monkeypatch.setattr("blindmatch.node.rounds.inputs.own_rates", lambda *_: told)
 
 
 class World:
@@ -256,7 +260,7 @@ class World:
 
     def __init__(self, folder, disclosure, matches, first, values=()):
         folder.mkdir()
-        self.town = Town(folder, {WEST: "police", NORTH: "council"}, time.time())
+        self.town = LocalNodes(folder, {WEST: "police", NORTH: "council"}, time.time())
         self.town.bring(WEST, "groups", "subjects", subjects(40, first=first))
         rows = people(50, first=first + 40 - matches)
         for row in rows:
@@ -282,7 +286,7 @@ class World:
             done = await run_round(police, self.held.id, limits=SMALL)
             metrics = generate_latest(serving.metrics.registry).decode()
         assert done.complete
-        (found,) = numbers.load(police, done.round_id)
+        (found,) = aggregate_results.load(police, done.round_id)
         seen = {
             "wire": self._wire(WEST),
             "wire of the sender": self._wire(NORTH),

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.aggregate_sessions import NumberEdge
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
+from blindmatch.protocol.aggregate import AggregateOutcome, AggregateTerms, Band, RowsChunk, elgamal
+from blindmatch.protocol.aggregate.messages import ROW_BYTES
+from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
-from blindmatch.protocol.match import Header, State
-from blindmatch.protocol.number import Band, NumberTerms, Outcome, RowsChunk
-from blindmatch.protocol.number.messages import ROW_BYTES
-from blindmatch.protocol.number.statements import COMMITMENT_TYPE, OUTCOME_TYPE, NumberCommitment
-from blindmatch.protocol.sum import elgamal
+from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, sign
-from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
-from blindmatch.simulations.number import NumberEdge
 
 COUNT = NumberEdge.count(
     [[1, 2], [2, 3], [4, 9], [5, 6], [2, 7], [8, 11]], [2, 4, 6, 8, 10, 12, 14], minimum=3
@@ -240,7 +240,7 @@ def test_equal_points_of_the_sender_are_refused():
     receiver = pair.receiver.session
     rows = pair.sender.session.points_chunk(0).rows.copy()
     rows[1] = rows[0]
-    from blindmatch.protocol.match.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
+    from blindmatch.protocol.session.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
     from blindmatch.protocol.transcript import digest  # noqa: PLC0415
 
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))
@@ -259,7 +259,7 @@ def commitment(edge, who):
     signed = Signed(said.content()[:-64], said.content()[-64:])
     key = COUNCIL if who == "council" else POLICE
     role = pair.sender.session._role if who == "council" else pair.receiver.session._role
-    return NumberCommitment.check(signed, key.public, role, edge.context)
+    return AggregateCommitment.check(signed, key.public, role, edge.context)
 
 
 def waiting(edge, who):
@@ -354,7 +354,9 @@ def test_a_commitment_of_another_hand_or_another_one_later(edge):
 
 
 def outcome_of(pair, edge, **changes):
-    said = Outcome.check(pair.sender.session.outcome(), COUNCIL.public, edge.context, edge.number, most=100)
+    said = AggregateOutcome.check(
+        pair.sender.session.outcome(), COUNCIL.public, edge.context, edge.number, most=100
+    )
     return sign(COUNCIL, OUTCOME_TYPE, replace(said, **changes).payload(edge.context, edge.number))
 
 
@@ -392,7 +394,7 @@ def test_a_count_of_more_records_than_there_are():
 
 
 def test_a_sum_that_nobody_can_find_is_the_senders_fault():
-    edge = replace(SUM, number=NumberTerms(3, 1 << 30))  # sums below 2^10 only
+    edge = replace(SUM, number=AggregateTerms(3, 1 << 30))  # sums below 2^10 only
     edge = replace(edge, theirs=replace(edge.theirs, values=np.array([1, 1, 1, 1, 1])))
     pair = edge.at(State.ASKING)
     point = elgamal.share_of(np.full(32, 3, dtype=np.uint8)).tobytes()

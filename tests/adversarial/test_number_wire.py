@@ -7,18 +7,18 @@ import grpc
 import numpy as np
 import pytest
 
-from blindmatch.node import numbers
-from blindmatch.node.convert import number as convert
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.receiving import number as receiving
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.aggregate import codec as convert
+from blindmatch.node.rounds.aggregate import receiver as receiving
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
+from blindmatch.node.storage.store import FAILED
+from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, number_pb2
+from blindmatch.protocol.aggregate import AggregateReceiver, AggregateSender, RowsChunk
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header
-from blindmatch.protocol.number import NumberReceiver, NumberSender, RowsChunk
+from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
@@ -46,7 +46,7 @@ async def honest(town, held):
     """An honest round afterwards tells what it should: the sender's node has lived on."""
     outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert outcome.complete
-    (found,) = numbers.load(town.nodes[WEST], outcome.round_id)
+    (found,) = aggregate_results.load(town.nodes[WEST], outcome.round_id)
     assert found.told
 
 
@@ -104,7 +104,7 @@ async def test_a_receiver_that_lies(town, monkeypatch, kind, transfer, bend, cod
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, code)
     assert ("call", WEST, code) in audited(council)
-    assert numbers.load(town.nodes[WEST], outcome.round_id) == []
+    assert aggregate_results.load(town.nodes[WEST], outcome.round_id) == []
     (edge,) = council.store.edges()
     if code not in {"unknown-round", "bad-message"}:  # those two never reach the session
         assert (edge.state, edge.code) == (FAILED, code)
@@ -132,15 +132,15 @@ SENDERS_LIES = [
 @pytest.mark.parametrize(("method", "bend", "codes"), SENDERS_LIES)
 async def test_a_sender_that_lies(town, monkeypatch, kind, method, bend, codes):
     held, police = agree(town, kind), town.nodes[WEST]
-    true = getattr(NumberSender, method)
+    true = getattr(AggregateSender, method)
     with monkeypatch.context() as patched:
-        patched.setattr(NumberSender, method, lambda session, *index: bend(true(session, *index)))
+        patched.setattr(AggregateSender, method, lambda session, *index: bend(true(session, *index)))
         async with running(town.nodes[NORTH], limits=SMALL):
             outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.edges[0].state == FAILED
     assert outcome.edges[0].code in codes
     assert [("round", WEST, outcome.edges[0].code)] == audited(police)
-    assert numbers.load(police, outcome.round_id) == []
+    assert aggregate_results.load(police, outcome.round_id) == []
     assert list(police.rounds_dir.iterdir()) == []
     async with running(town.nodes[NORTH], limits=SMALL):
         await honest(town, held)
@@ -226,13 +226,13 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
 
     seen = {}
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
-        for held, kind in ((counting, receiving.NumberEdge), (listing, None)):
+        for held, kind in ((counting, receiving.AggregateReceivingEdge), (listing, None)):
             if kind is not None:
                 monkeypatch.setattr(kind, "_give", lambda *_: stop(None))
             else:
-                from blindmatch.node.receiving.hits import HitsEdge  # noqa: PLC0415 - only here
+                from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge  # noqa: PLC0415 - only here
 
-                monkeypatch.setattr(HitsEdge, "_exchange", lambda *_: stop(None))
+                monkeypatch.setattr(HitsReceivingEdge, "_exchange", lambda *_: stop(None))
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
             seen[held.id] = outcome.round_id
         edge = counting.agreement.edges[0].id
@@ -277,5 +277,5 @@ async def test_a_stream_carries_one_edge_only(town, monkeypatch):
 
 def test_the_lies_are_about_sessions_that_exist():
     """The names that these tests bend are those that the nodes call."""
-    assert receiving._POINTS.send is NumberReceiver.points_chunk
-    assert receiving._MASKED.send is NumberReceiver.masked_chunk
+    assert receiving._POINTS.send is AggregateReceiver.points_chunk
+    assert receiving._MASKED.send is AggregateReceiver.masked_chunk

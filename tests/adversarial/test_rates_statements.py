@@ -3,19 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.hits_sessions import COUNCIL, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.match.rates import (
+from blindmatch.protocol.session.rates_statement import (
     NOTHING,
     RATES_BYTES,
     RATES_TYPE,
     RatesStatement,
     statement_digest,
 )
-from blindmatch.protocol.match.statements import COMMITMENT_TYPE
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.statements import COMMITMENT_TYPE
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed, sign
-from blindmatch.simulations.network import COUNCIL, POLICE, Edge
 
 CONTEXT = Edge.of([1, 2], [2, 3]).context
 SCHEMA = b"s" * 32

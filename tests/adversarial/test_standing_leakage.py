@@ -8,17 +8,18 @@ import io
 import json
 
 import pytest
+from tests.support.standing_sessions import Person, World
 
-from blindmatch.node import checks, logs
-from blindmatch.node.client import connect
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.server import running
-from blindmatch.node.store.schema import checks as checks_table
+from blindmatch.node.storage import logs
+from blindmatch.node.storage.store.schema import checks as checks_table
+from blindmatch.node.transport.client import connect
 from blindmatch.protocol.agreement import Standing, both_learn, default_leakage, standing_learn
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.agencies import edge_between
-from blindmatch.simulations.loopback import people
-from blindmatch.simulations.standing_network import Person, World
+from blindmatch.simulations.local_nodes import people
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -134,15 +135,15 @@ async def look(town, facts, number, *, submits):
         )
         if not submits:
             fields = {name: fields[name] for name in ("forenames", "surname", "date_of_birth", "postcode")}
-        kept = checks.epoch_of(ours, held, held.agreement.edges[0].id)
-        with checks.records_of(ours, held, kept, fields) as records:
+        kept = single_checks.epoch_of(ours, held, held.agreement.edges[0].id)
+        with single_checks.records_of(ours, held, kept, fields) as records:
             async with connect(ours, other.agency) as peer:
                 if submits:
-                    (single,) = checks.singles(records)
-                    await checks.submit(ours, peer, checks.Sender.of(kept, records), single)
+                    (single,) = single_checks.singles(records)
+                    await single_checks.submit(ours, peer, single_checks.Sender.of(kept, records), single)
                     found = None
                 else:
-                    found = await checks.ask(ours, peer, kept, kept.received(), records)
+                    found = await single_checks.ask(ours, peer, kept, kept.received(), records)
         await serving.checking.settle()
     audit = {
         node.agency: [
@@ -159,7 +160,11 @@ async def look(town, facts, number, *, submits):
             if row.agreement == held.id.hex()
         ]
     wire, ours.wire = ours.wire.seen, None
-    leads = [lead for each in checks.received(police, held.id) for lead in each.leads] if submits else found
+    leads = (
+        [lead for each in single_checks.received(police, held.id) for lead in each.leads]
+        if submits
+        else found
+    )
     return len(leads), (wire, audit, lines, rows)
 
 

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
+from tests.support.standing_sessions import Listed, Person, World
 
-from blindmatch.node.convert import standing as convert
+from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.proto.v1 import common_pb2, standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.match import Header, State, TagChunk
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.messages import Header, TagChunk
+from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.standing import DELTA_COMMITMENT_TYPE, DELTA_RECEIPT_TYPE, DeltaReceipt
-from blindmatch.protocol.standing.check import Asking, CheckName, Single, answer, matches, rows_of
+from blindmatch.protocol.standing.single_check import Asking, CheckName, Single, answer, matches, rows_of
 from blindmatch.protocol.standing.statements import Counts, DeltaCommitment
 from blindmatch.protocol.transcript import Signed, sign
-from blindmatch.simulations.network import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
-from blindmatch.simulations.standing_network import Listed, Person, World
 
 
 def person(*values, facts=0):

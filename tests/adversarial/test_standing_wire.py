@@ -8,11 +8,11 @@ import grpc
 import numpy as np
 import pytest
 
-from blindmatch.node import standing
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import standing
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
+from blindmatch.node.storage.store import FAILED
+from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, standing_pb2
 from blindmatch.protocol import oprf
 from blindmatch.protocol.agreement import Standing

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.threshold_sessions import NAMES, Circle
 
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.protocol.agreement.words import collector_learns, member_learns
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import State, reconstruct
-from blindmatch.protocol.threshold.tables import TABLES, Derivation
-from blindmatch.simulations.ring import NAMES, Circle
+from blindmatch.protocol.threshold import ThresholdState, reconstruct
+from blindmatch.protocol.threshold.share_tables import TABLES, Derivation
 
 LIMITS = Limits(chunk_elements=16, chunk_tag_bytes=1 << 20)
 
@@ -145,7 +145,7 @@ def test_under_the_minimum_an_outcome_is_that_of_who_holds_nothing_shared():
     for minimum in (2, 3):
         ring, _, sizes = view(circle(*lists, minimum_count=minimum))
         told[minimum] = ([heard(ring, place) for place in range(4)], sizes)
-        assert ring.collector.session.state is State.CLOSED
+        assert ring.collector.session.state is ThresholdState.CLOSED
         assert len(ring.shared) == (2 if minimum == 2 else 0)
         for place in range(4):
             assert ring.found[NAMES[place]] == ([0, 1] if minimum == 2 and place < 3 else [])

@@ -5,13 +5,13 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, agree, circle_town, named
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.circle import COLLECTOR, MEMBERS, agree, circle_town, named
 
 SMALL = Limits(chunk_elements=128, chunk_tag_bytes=1 << 17)
 NORTH, SOUTH, WEST = MEMBERS
@@ -44,7 +44,7 @@ async def recorded(folder, ranges, **terms):
             actions = [json.loads(each.detail).get("action") for each in node.store.audit_rows()]
             seen[agency] = (messages, row.state, row.done, row.total, len(row.receipt), actions)
         found = {
-            agency: {lead.reference for lead in results.load(node, outcome.round_id)}
+            agency: {lead.reference for lead in round_leads.load(node, outcome.round_id)}
             for agency, node in town.nodes.items()
         }
         data = b"".join(path.read_bytes() for path in folder.glob("wire-*/*.bin"))

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.hits_sessions import CLOSED_AT, OPENED_AT
+from tests.support.hits_sessions import Rows as Elements
+from tests.support.threshold_line import build
+from tests.support.threshold_sessions import KEYS, NAMES, SIGNERS, Circle
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.match.computing import chunk_digest
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.threshold import Committed, Member, Rows, State
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
+from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdState
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -20,17 +24,13 @@ from blindmatch.protocol.threshold.statements import (
     RECEIPT_TYPE,
     TABLES_TYPE,
     Attestation,
-    Commitment,
-    Outcome,
-    RatesStatement,
-    ReceiptTerms,
     TablesStatement,
+    ThresholdCommitment,
+    ThresholdOutcome,
+    ThresholdRatesStatement,
+    ThresholdReceiptTerms,
 )
 from blindmatch.protocol.transcript import Signed, digest, sign
-from blindmatch.simulations.carrying import build
-from blindmatch.simulations.network import CLOSED_AT, OPENED_AT
-from blindmatch.simulations.network import Rows as Elements
-from blindmatch.simulations.ring import KEYS, NAMES, SIGNERS, Circle
 
 A, B, C = NAMES[:3]
 CIRCLE = Circle(
@@ -54,7 +54,7 @@ def refused(code, call, session=None):
         call()
     assert error.value.code is code
     if session is not None:
-        assert session.state is State.FAILED
+        assert session.state is ThresholdState.FAILED
 
 
 def guesses(count=4):
@@ -83,7 +83,7 @@ def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(ring):
             session.prepare_chunk(index)
     committed = [session.commit() for session in theirs]
     digests = chunk_digest("blinded", 0, points)
-    said = Commitment(B, 4, digest(b"blinded", digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(B, 4, digest(b"blinded", digests)).payload(CIRCLE.context)
     forged = Committed(sign(SIGNERS["collector"], COMMITMENT_TYPE, said), digests)
     refused(
         PeerCode.BAD_SIGNATURE,
@@ -124,7 +124,7 @@ def test_commitments_that_are_not_this_round_s(change):
         code, committed = PeerCode.UNKNOWN_ROUND, [committed[0], others[1], committed[2]]
     elif change == "keys":
         context = replace(CIRCLE.context, keys_digest=b"q" * 32)
-        said = Commitment(B, 4, digest(b"blinded", committed[1].digests)).payload(context)
+        said = ThresholdCommitment(B, 4, digest(b"blinded", committed[1].digests)).payload(context)
         forged = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
         code, committed = PeerCode.SCHEMA_MISMATCH, [committed[0], forged, committed[2]]
     elif change == "length":
@@ -146,7 +146,7 @@ def test_a_second_set_of_commitments_is_refused(ring):
 
 def test_a_count_that_the_records_do_not_give_is_refused():
     sessions, committed = _commitments()
-    said = Commitment(B, 5, digest(b"blinded", committed[1].digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(B, 5, digest(b"blinded", committed[1].digests)).payload(CIRCLE.context)
     more = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
     refused(
         PeerCode.BAD_COUNT,
@@ -201,7 +201,7 @@ def test_a_committed_point_that_is_none():
     sessions, committed = _commitments()
     points = np.full((3, 32), 255, dtype=np.uint8)
     digests = chunk_digest("blinded", 0, points)
-    said = Commitment(C, 3, digest(b"blinded", digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(C, 3, digest(b"blinded", digests)).payload(CIRCLE.context)
     bad = Committed(sign(SIGNERS[C], COMMITMENT_TYPE, said), digests)
     session = sessions[0]
     session.receive_commitments([*committed[:2], bad])
@@ -214,7 +214,7 @@ def test_the_same_chunk_gets_the_same_answer_in_any_order(ring):
     chunks = [member(ring, 0).blinded_chunk(index) for index in (1, 0, 1)]
     answers = [session.evaluate(A, chunk).points.tobytes() for chunk in chunks]
     assert answers[0] == answers[2] != answers[1]
-    assert session.state is State.EXCHANGING
+    assert session.state is ThresholdState.EXCHANGING
 
 
 def test_nobody_signs_for_what_it_has_not_evaluated(ring):
@@ -457,7 +457,7 @@ def test_outcomes(change, code):  # noqa: C901 - one line per way of being wrong
     if change != "early":
         session.receive_outcome(signed)
     if change == "second":
-        other = Outcome(A, bytes(32), bytes(32)).payload(circle.context)
+        other = ThresholdOutcome(A, bytes(32), bytes(32)).payload(circle.context)
         refused(
             code, lambda: session.receive_outcome(sign(SIGNERS["collector"], OUTCOME_TYPE, other)), session
         )
@@ -500,7 +500,7 @@ def test_receipts(told, change):
     told.tell()
     collector, session = told.collector.session, member(told, 0)
     receipt, tables = collector.receipt(OPENED_AT, CLOSED_AT), collector.table_statements()
-    said = ReceiptTerms.parse(receipt.payload, CIRCLE.context)
+    said = ThresholdReceiptTerms.parse(receipt.payload, CIRCLE.context)
     code = PeerCode.BAD_RECEIPT
     if change == "signer":
         code, receipt = PeerCode.BAD_SIGNATURE, sign(SIGNERS[B], RECEIPT_TYPE, receipt.payload)
@@ -519,7 +519,7 @@ def test_receipts(told, change):
     if code is PeerCode.BAD_RECEIPT:
         receipt = sign(SIGNERS["collector"], RECEIPT_TYPE, said.payload(CIRCLE.context))
     refused(code, lambda: session.countersign(receipt, tables, CLOSED_AT))
-    assert session.state is (State.CLOSED if change == "second" else State.FAILED)
+    assert session.state is (ThresholdState.CLOSED if change == "second" else ThresholdState.FAILED)
 
 
 def test_a_signature_that_is_no_member_s_does_not_close_the_collector(told):
@@ -531,26 +531,34 @@ def test_a_signature_that_is_no_member_s_does_not_close_the_collector(told):
 
 
 def test_statements_of_rates():
-    statement = RatesStatement(A, 3, b"s" * 32, b"rates")
+    statement = ThresholdRatesStatement(A, 3, b"s" * 32, b"rates")
     signed = statement.sign(SIGNERS[A], CIRCLE.context)
     check = {"schema": b"s" * 32, "most": 3}
-    assert RatesStatement.check(signed, KEYS[A], A, CIRCLE.context, **check) == statement
+    assert ThresholdRatesStatement.check(signed, KEYS[A], A, CIRCLE.context, **check) == statement
     for changed, code in (
         ({"most": 2}, PeerCode.OVER_LIMIT),
         ({"schema": b"t" * 32}, PeerCode.SCHEMA_MISMATCH),
     ):
         refused(
             code,
-            lambda changed=changed: RatesStatement.check(
+            lambda changed=changed: ThresholdRatesStatement.check(
                 signed, KEYS[A], A, CIRCLE.context, **check | changed
             ),
         )
-    refused(PeerCode.BAD_SIGNATURE, lambda: RatesStatement.check(signed, KEYS[B], A, CIRCLE.context, **check))
-    refused(PeerCode.WRONG_AGENCY, lambda: RatesStatement.check(signed, KEYS[A], B, CIRCLE.context, **check))
+    refused(
+        PeerCode.BAD_SIGNATURE,
+        lambda: ThresholdRatesStatement.check(signed, KEYS[B], A, CIRCLE.context, **check),
+    )
+    refused(
+        PeerCode.WRONG_AGENCY,
+        lambda: ThresholdRatesStatement.check(signed, KEYS[A], B, CIRCLE.context, **check),
+    )
     other = replace(CIRCLE, round_id=b"x" * 16).context
-    refused(PeerCode.UNKNOWN_ROUND, lambda: RatesStatement.check(signed, KEYS[A], A, other, **check))
+    refused(PeerCode.UNKNOWN_ROUND, lambda: ThresholdRatesStatement.check(signed, KEYS[A], A, other, **check))
     torn = sign(SIGNERS[A], RATES_TYPE, signed.payload[:-1])
-    refused(PeerCode.BAD_MESSAGE, lambda: RatesStatement.check(torn, KEYS[A], A, CIRCLE.context, **check))
+    refused(
+        PeerCode.BAD_MESSAGE, lambda: ThresholdRatesStatement.check(torn, KEYS[A], A, CIRCLE.context, **check)
+    )
 
 
 def test_oversize_chunks_are_no_messages():

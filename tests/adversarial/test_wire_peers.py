@@ -11,21 +11,23 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 import pytest
+from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, bent
+from tests.support.first_steps import preparation, rates_of, session_of
 
-from blindmatch.node import results
-from blindmatch.node.convert import match as convert
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.preparation import edge_context
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.hits import codec as convert
+from blindmatch.node.rounds.inputs import edge_context
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.node.storage.store import CLOSED, FAILED
+from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import agreement_pb2, common_pb2, match_pb2
+from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.match import Header, Receiver, Role
-from blindmatch.protocol.match.rates import RatesStatement
+from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.rates_statement import RatesStatement
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.bent import IDENTITY, NOT_CANONICAL, bent
-from blindmatch.simulations.opening import preparation, rates_of, session_of
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=16)
@@ -117,7 +119,7 @@ async def check_refused(rogue, outcome, code, *, fails_edge=False, caller=WEST):
     assert await rogue.channel.unary_unary("/blindmatch.v1.Agreements/Describe")(describe, timeout=20)
     honest = await run_round(police, rogue.held.id, limits=SMALL)
     assert honest.complete
-    assert {lead.reference for lead in results.load(police, honest.round_id)} == {
+    assert {lead.reference for lead in round_leads.load(police, honest.round_id)} == {
         f"P-{index:05d}" for index in range(5, 10)
     }
 

@@ -4,13 +4,13 @@ import asyncio
 import json
 
 import pytest
+from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, bent
 
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.services import gate
-from blindmatch.node.store import FAILED
+from blindmatch.node.storage.store import FAILED
+from blindmatch.node.transport import gate
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.bent import IDENTITY, NOT_CANONICAL, bent
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=16)

@@ -7,23 +7,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import grpc
 import numpy as np
 import pytest
+from tests.support.corrupt_fields import IDENTITY, bent
+from tests.support.hits_sessions import Rows
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town, named
 
-from blindmatch.node import results
-from blindmatch.node.convert import threshold as convert
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.server import running
-from blindmatch.node.services import gate
-from blindmatch.node.store import FAILED
+from blindmatch.node.storage.store import FAILED
+from blindmatch.node.transport import gate
+from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import match_pb2, threshold_pb2
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import BlindedChunk, Header
 from blindmatch.protocol.oprf import Mode
+from blindmatch.protocol.session.messages import BlindedChunk, Header
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.bent import IDENTITY, bent
-from blindmatch.simulations.circle import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town, named
-from blindmatch.simulations.network import Rows
 
 SMALL = Limits(chunk_elements=128, chunk_tag_bytes=1 << 17)
 ROUND, OTHER_ROUND = bytes(range(16)), bytes(range(1, 17))
@@ -62,7 +62,7 @@ async def honest(town, held):
     outcome = await run_round(town.nodes[COLLECTOR], held.id, limits=SMALL)
     assert outcome.complete, outcome
     for agency in MEMBERS:
-        found = {lead.reference for lead in results.load(town.nodes[agency], outcome.round_id)}
+        found = {lead.reference for lead in round_leads.load(town.nodes[agency], outcome.round_id)}
         assert found == named(agency, range(20, 30))
 
 
@@ -232,4 +232,4 @@ async def test_a_member_that_answers_wrongly(town, monkeypatch, kind, bend, code
         assert (row.seed, row.code) == (b"", code)
         if kind != "SignReply":
             for agency in MEMBERS:
-                assert results.load(town.nodes[agency], outcome.round_id) == []
+                assert round_leads.load(town.nodes[agency], outcome.round_id) == []

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.paths import ROOT
 
 from blindmatch.protocol.hashing._hashlib import HashlibBackend
 from blindmatch.protocol.hashing.frames import Algorithm, Frame, Part
 
-ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "protocol" / "hashing" / "native"
 DRIVER = ROOT / "tests" / "fixtures" / "native" / "hashing_driver.c"
 NO_SUCH_PATH = 3

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from blindmatch.node.audit import AuditEvent, AuditLog, check, read_head
-from blindmatch.node.config import make_settings
-from blindmatch.node.home import Node
-from blindmatch.node.keys import KeyRing
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import CLOSED, FAILED, CollectionRow, Contact, EdgeRow, Store
-from blindmatch.node.store.schema import SCHEMA_VERSION, metadata
+from blindmatch.node.node import Node
+from blindmatch.node.storage.audit_log import AuditEvent, AuditLog, check, read_head
+from blindmatch.node.storage.config import make_settings
+from blindmatch.node.storage.keyring import KeyRing
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import CLOSED, FAILED, CollectionRow, Contact, EdgeRow, Store
+from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata
 from blindmatch.protocol.errors import KeysError, PeerCode, PeerError, StoreError
 
 KEY = bytes(range(32))
@@ -366,8 +366,8 @@ class TestEdges:
     def test_a_checkpoint_survives_kill_9(self, running: Store, database_url: str) -> None:
         program = """
 import sys
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import Store
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import Store
 store = Store(sys.argv[1], Sealer(bytes(range(32))))
 step = 0
 while True:
@@ -429,11 +429,11 @@ class TestLeads:
 APPENDER = """
 import os, sys
 from pathlib import Path
-from blindmatch.node.audit import AuditEvent, AuditLog
-from blindmatch.node.config import make_settings
-from blindmatch.node.home import Node
-from blindmatch.node.keys import KeyRing
-from blindmatch.node.store import Store
+from blindmatch.node.storage.audit_log import AuditEvent, AuditLog
+from blindmatch.node.storage.config import make_settings
+from blindmatch.node.node import Node
+from blindmatch.node.storage.keyring import KeyRing
+from blindmatch.node.storage.store import Store
 url, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 keys = KeyRing.open(folder / "keys.json", "a passphrase")
 store = Store(url, keys.sealer)
@@ -460,7 +460,7 @@ def test_several_processes_append_to_one_audit_log(database_url: str, tmp_path: 
 
 
 def test_audit_rows_are_read_in_pages(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blindmatch.node.store.audit._PAGE_ROWS", 3)
+    monkeypatch.setattr("blindmatch.node.storage.store.audit._PAGE_ROWS", 3)
     keys = KeyRing.create(tmp_path / "keys.json", "a passphrase", "west-force", scrypt_n=2)
     log = AuditLog(store, keys.identity, tmp_path / "audit.head", user="officer")
     for _ in range(6):

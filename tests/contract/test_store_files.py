@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import EdgeRow, Store
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import EdgeRow, Store
 from blindmatch.protocol.errors import StoreError
 
 KEY = bytes(range(32))

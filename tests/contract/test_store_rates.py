@@ -2,10 +2,10 @@
 
 import pytest
 
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import EdgeRow, Store
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import EdgeRow, Store
 from blindmatch.protocol.errors import StoreError
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed
 
 ROUND, AGREEMENT = b"r" * 16, b"a" * 32

@@ -2,8 +2,8 @@
 
 import pytest
 
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import EdgeRow, Store
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import EdgeRow, Store
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.transcript import Signed
 

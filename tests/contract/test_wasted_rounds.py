@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from blindmatch.node.sealed import Sealer
-from blindmatch.node.store import EdgeRow, Store
-from blindmatch.node.store import edges as module
+from blindmatch.node.storage.sealing import Sealer
+from blindmatch.node.storage.store import EdgeRow, Store
+from blindmatch.node.storage.store import edges as module
 from blindmatch.protocol.errors import PeerCode, PeerError
 
 AGREEMENT = bytes(range(32))

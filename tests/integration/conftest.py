@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from blindmatch.node import runner, tls
-from blindmatch.node.store import CLOSED
-from blindmatch.node.upkeep import sweep
-from blindmatch.simulations.loopback import PASSPHRASE, Town, people, subjects
+from blindmatch.node.pki import tls
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.retention import purge_expired
+from blindmatch.node.storage.store import CLOSED
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -20,7 +21,7 @@ assert tls.CIPHERS_BELOW_TLS13
 @pytest.fixture
 def town(tmp_path):
     """A police node with 40 subjects, and a council's with 50 suppliers, of whom 20 are subjects."""
-    made = Town(
+    made = LocalNodes(
         tmp_path,
         {"west-force": "police", "north-council": "council", "south-council": "council"},
         time.time(),
@@ -33,16 +34,17 @@ def town(tmp_path):
 
 PROGRAM = """
 import os, signal, sys
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 32)
-from blindmatch.node import edgework
-from blindmatch.node.services import match, number
+from blindmatch.node.rounds import driver
+from blindmatch.node.rounds.aggregate import service as aggregate_service
+from blindmatch.node.rounds.hits import service as hits_service
 
-edgework.CHUNKS_PER_CHECKPOINT = 2
-match._BATCH = number._BATCH = 1
-from blindmatch.node.store import Store
+driver.CHUNKS_PER_CHECKPOINT = 2
+hits_service._BATCH = aggregate_service._BATCH = 1
+from blindmatch.node.storage.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])
 after = os.environ["TRIAL_KILL_WHEN"] == "after"
@@ -126,7 +128,7 @@ class Programs:
             kills += 1
             if closed(node, held) > before and not runner.unfinished(node):
                 # What it had no time to erase is cleared away by whatever the node does next.
-                sweep(node)
+                purge_expired(node)
                 return None, kills
 
     def serve_again_and_again(self, town, agency, steps, client):

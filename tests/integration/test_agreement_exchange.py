@@ -9,19 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import server
-from blindmatch.node.agreements import book
+from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.cli import app
-from blindmatch.node.convert.agreement import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope
-from blindmatch.simulations.loopback import PASSPHRASE, Town
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
 
 
 @pytest.fixture
 def town(tmp_path):
-    made = Town(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
+    made = LocalNodes(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
     yield made
     made.close()
 
@@ -61,9 +61,9 @@ async def test_from_the_template_to_every_signature(town):
             signed = await run(town, agency, "sign", made["id"][:10], "--yes")
         assert signed["state"] == "in force"
     for agency in (WEST, EAST, SOUTH):
-        held = book.find(town.nodes[agency], made["id"])
+        held = registry.find(town.nodes[agency], made["id"])
         assert held.missing == ()
-        assert held.envelope.payload == book.find(town.nodes[WEST], made["id"]).envelope.payload
+        assert held.envelope.payload == registry.find(town.nodes[WEST], made["id"]).envelope.payload
 
 
 async def test_a_party_that_was_away_fetches_later(town):
@@ -80,7 +80,7 @@ async def test_a_party_that_was_away_fetches_later(town):
         signed = await run(town, WEST, "sign", made["id"], "--yes")
         assert signed["state"] == "in force"
         # South was not there when the others signed, so it asks them.
-        assert book.find(town.nodes[SOUTH], made["id"]).missing == (WEST, EAST)
+        assert registry.find(town.nodes[SOUTH], made["id"]).missing == (WEST, EAST)
         shown = await run(town, SOUTH, "show", made["id"], "--fetch")
         assert shown["state"] == "in force"
 
@@ -92,12 +92,12 @@ async def test_a_withdrawal_reaches_the_others(town):
         told = await run(town, EAST, "withdraw", held.id.hex(), "--reason", "Enough.", "--yes")
         assert {entry["agency"]: entry["error"] for entry in told["reached"]} == {WEST: None, SOUTH: None}
     for agency in (WEST, EAST, SOUTH):
-        assert book.find(town.nodes[agency], held.id).withdrawn[EAST].reason == "Enough."
+        assert registry.find(town.nodes[agency], held.id).withdrawn[EAST].reason == "Enough."
 
 
 async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_whoever_is_up(town):
     town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
-    held = book.everything(town.nodes[WEST])[0]
+    held = registry.everything(town.nodes[WEST])[0]
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST)  # south is down when east declines
         told = await run(town, EAST, "decline", held.id.hex(), "--reason", "Too wide.", "--yes")
@@ -121,18 +121,18 @@ async def test_who_never_saw_the_proposal_learns_of_it_with_the_decline(town):
     envelope = town.agree(town.agreement(WEST, EAST)).envelope
     agreement = town.agreement(EAST, SOUTH, WEST)
     fresh = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
-    book.adopt(town.nodes[EAST], fresh, source="file")
+    registry.adopt(town.nodes[EAST], fresh, source="file")
     assert fresh.id != envelope.id
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST, SOUTH)
         told = await run(town, EAST, "decline", fresh.id.hex(), "--reason", "No.", "--yes")
     assert all(entry["error"] is None for entry in told["reached"])
-    assert book.find(town.nodes[SOUTH], fresh.id).declined[EAST].reason == "No."
+    assert registry.find(town.nodes[SOUTH], fresh.id).declined[EAST].reason == "No."
 
 
 async def test_a_list_fetches_what_every_party_signed(town):
     held = town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(SOUTH,))
-    book.sign(town.nodes[SOUTH], book.find(town.nodes[SOUTH], held.id))
+    registry.sign(town.nodes[SOUTH], registry.find(town.nodes[SOUTH], held.id))
     async with AsyncExitStack() as stack:
         await serving(stack, town, SOUTH)
         (before,) = await run(town, WEST, "list")

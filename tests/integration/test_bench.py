@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import cli
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks import environments, job, loop, number, pair, peers
+from blindmatch.simulations.benchmarks import aggregate, environments, loop, pair, peer_job, peers
 from blindmatch.simulations.benchmarks.imports import FORMATS
 from blindmatch.simulations.benchmarks.operations import OPERATIONS
 from blindmatch.simulations.benchmarks.pair import TOKENS
@@ -36,14 +36,14 @@ def test_one_element_needs_one_process():
 
 
 def test_number_measures_three_rounds_over_the_same_lists(tmp_path):
-    costs = number.measure(TOKENS * 4)
+    costs = aggregate.measure(TOKENS * 4)
     assert [cost.disclosure for cost in costs] == ["hits", "count", "sum"]
     assert all(cost.cpu > 0 and cost.bytes > 0 and cost.receiver_peak > 1 << 20 for cost in costs)
     assert {cost.elements for cost in costs} == {TOKENS * 4}
     # Points one way and the other, and tags back; a sum's entries are padded further.
     assert costs[1].bytes >= TOKENS * 4 * (32 + 32 + 16)
     assert costs[2].padded >= costs[1].padded == TOKENS * 4
-    made = number.report(costs)
+    made = aggregate.report(costs)
     made.write(tmp_path)
     assert json.loads((tmp_path / "bench-number.json").read_text()) == made.data
 
@@ -109,14 +109,16 @@ def test_peers_without_the_packages_say_so_and_measure_us(tmp_path, monkeypatch)
     assert run["octets"] > 40 * (32 + 32 + 16)
 
 
-@pytest.mark.parametrize("contender", [job.CONTENDERS[name] for name in peers.USUAL], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "contender", [peer_job.CONTENDERS[name] for name in peers.USUAL], ids=lambda c: c.name
+)
 def test_the_same_job_through_another_package(tmp_path, contender):
     package = environments.PACKAGES[contender.package]
     python = environments.find(package, None, environments.cache_folder())
     if python is None:
         pytest.skip(f"{package.name} is not installed: `blindmatch bench peers --install` does")
-    files = job.write_files(tmp_path / "files", 300, 0.1)
-    cost = job.run_package(contender, python, files, tmp_path / "run")
+    files = peer_job.write_files(tmp_path / "files", 300, 0.1)
+    cost = peer_job.run_package(contender, python, files, tmp_path / "run")
     assert (cost.records, cost.common, cost.found) == (300, 30, 30)
     assert cost.receiver.cpu > 0
     assert cost.sender.cpu > 0

@@ -8,22 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.support.hits_sessions import Edge
 
-from blindmatch.node import results, runner
-from blindmatch.node.config import Cluster, load_settings
-from blindmatch.node.engine import cluster, open_engine
-from blindmatch.node.engine.cluster import RayEngine
-from blindmatch.node.engine.connection import connected, load_ray
-from blindmatch.node.runner import run_round
+from blindmatch.node.compute import cluster
+from blindmatch.node.compute.cluster import RayEngine
+from blindmatch.node.compute.connection import connected, load_ray
+from blindmatch.node.compute.engine import open_engine
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
+from blindmatch.node.storage.config import Cluster, load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import LocalComputing, Workspace
+from blindmatch.protocol.session.computing import LocalComputing
+from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.simulations.benchmarks import scale
-from blindmatch.simulations.network import Edge
 from blindmatch.simulations.report import write_summary
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.scenario.scenario import load_scenario
 
 SEED = bytes(range(32))
 EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
@@ -86,7 +89,7 @@ def test_every_step_gives_the_same_bytes(engine, verified):
 
 def cluster_public(context):
     from blindmatch.protocol.expand import Expander  # noqa: PLC0415
-    from blindmatch.protocol.match.computing import sender_key  # noqa: PLC0415
+    from blindmatch.protocol.session.computing import sender_key  # noqa: PLC0415
 
     return sender_key(Expander(SEED), context).public.tobytes()
 
@@ -181,7 +184,7 @@ async def test_a_round_survives_the_death_of_a_worker(town, ray_address, monkeyp
         outcome = await run_round(police, held.id, limits=small, progress=watch)
     assert killed
     assert outcome.complete
-    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id)} == EXPECTED
     assert engines[0].workers == ()
 
 

@@ -9,21 +9,22 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import preparation, results
-from blindmatch.node.agreements import keys
+from blindmatch.node.agreements import match_keys
 from blindmatch.node.cli import app
-from blindmatch.node.outlook import outlook
-from blindmatch.node.preparation import exchanged
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import inputs
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.forecast import round_forecast
+from blindmatch.node.rounds.inputs import compile_edge
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.services import gate
-from blindmatch.node.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
+from blindmatch.node.transport import gate
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
-from blindmatch.protocol.match.rates import RatesStatement
-from blindmatch.simulations.loopback import PASSPHRASE, Town
+from blindmatch.protocol.session.rates_statement import RatesStatement
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -59,7 +60,7 @@ def invented(first, count):
 @pytest.fixture
 def town(tmp_path):
     """As elsewhere, 20 of 40 subjects are suppliers, but half of these are written with slips and gaps."""
-    made = Town(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
+    made = LocalNodes(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
     theirs = list(invented(20, 50))
     ours = [[f"P-{row[0][2:]}", *row[1:5], "P"] for row in invented(0, 40)]
     for number, row in enumerate(theirs):
@@ -86,7 +87,7 @@ async def test_a_round_finds_people_in_spite_of_slips_and_says_how_likely_each_i
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.complete
-    leads = results.load(police, outcome.round_id)
+    leads = round_leads.load(police, outcome.round_id)
     assert {lead.reference for lead in leads} == EXPECTED
     for lead in leads:
         assert {"contract_value": str(1_000 + int(lead.reference[2:]))} in lead.facts
@@ -109,12 +110,12 @@ async def test_both_sides_keep_the_same_rates_and_compile_the_same_keys_from_the
         again = await run_round(police, held.id, limits=SMALL)
     ours, theirs = (node.store.edge(outcome.round_id, outcome.edges[0].edge) for node in (police, council))
     assert (ours.receiver_rates, ours.sender_rates) == (theirs.receiver_rates, theirs.sender_rates)
-    one, other = exchanged(held.agreement, ours), exchanged(held.agreement, theirs)
+    one, other = compile_edge(held.agreement, ours), compile_edge(held.agreement, theirs)
     assert one.context == other.context
     assert one.compiled.digest == other.compiled.digest
     # Another round says nothing new of the lists.
     later = police.store.edge(again.round_id, again.edges[0].edge)
-    assert exchanged(held.agreement, later).compiled.digest == one.compiled.digest
+    assert compile_edge(held.agreement, later).compiled.digest == one.compiled.digest
     assert later.sender_rates != ours.sender_rates
     assert len(ours.sender_rates.payload) < 1_000
 
@@ -172,7 +173,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
     monkeypatch.setattr(
-        "blindmatch.node.receiving.hits.IN_FLIGHT", 1
+        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     stopping = []
     async with running(council, limits=SMALL, grace=0) as server:
@@ -185,13 +186,13 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
         await stopping[0]
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == ("exchanging", "unavailable")
-    preparation._exchanged.cache_clear()
-    keys._compile.cache_clear()
-    monkeypatch.setattr(keys, "measure", None)
+    inputs._exchanged.cache_clear()
+    match_keys._compile.cache_clear()
+    monkeypatch.setattr(match_keys, "measure", None)
     async with running(council, limits=SMALL):
         again = await run_round(police, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete
-    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id)} == EXPECTED
 
 
 async def test_a_receiver_that_fell_before_the_answer_asks_again_with_the_same_rates(town):
@@ -255,4 +256,4 @@ def test_nothing_was_expected_of_an_edge_without_rates(town):
     police = town.nodes[WEST]
     row = EdgeRow(bytes(16), held.agreement.edges[0].id, held.id, "receiver", NORTH, "c", "opening", 0)
     police.store.start_edge(row, bytes(32))
-    assert outlook(police, row) is None
+    assert round_forecast(police, row) is None

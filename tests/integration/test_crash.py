@@ -6,8 +6,8 @@ two with every start, so each run gets further than the one before it.
 
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.store import CLOSED
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.storage.store import CLOSED
 
 WEST, NORTH = "west-force", "north-council"
 EXPECTED = {f"P-{index:05d}": str(1_000 + index) for index in range(20, 40)}
@@ -18,7 +18,7 @@ def check_result(town, held):
     police, council = town.nodes[WEST], town.nodes[NORTH]
     (ours,) = [row for row in police.store.edges(agreement_id=held.id) if row.state == CLOSED]
     (theirs,) = council.store.edges(ours.round_id)
-    leads = results.load(police, ours.round_id)
+    leads = round_leads.load(police, ours.round_id)
     assert {lead.reference: lead.facts[0]["contract_value"] for lead in leads} == EXPECTED
     assert (theirs.state, theirs.receipt, theirs.signatures) == (CLOSED, ours.receipt, ours.signatures)
     for node in (police, council):

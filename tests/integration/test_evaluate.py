@@ -5,13 +5,13 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from tests.support.list_pairs import CLEAN, build_lists
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
 from blindmatch.node.evaluation import View, read_labelled, run_trial
-from blindmatch.node.importers import load_mapping
-from blindmatch.protocol.linkage import Terms, load_schema
-from blindmatch.simulations.lists import CLEAN, build_lists
+from blindmatch.node.imports.formats import load_mapping
+from blindmatch.protocol.linkage import CompileTerms, load_schema
 
 SCHEMA = "uk-person-company-2"
 
@@ -97,7 +97,7 @@ def test_a_second_run_gives_the_same_figures(small):
 @pytest.mark.parametrize("one_town", [True, False])
 def test_families_duplicates_and_few_in_common_keep_precision(tmp_path, seed, one_town):
     pair = build_lists(seed, left=900, right=1_800, one_town=one_town)
-    trial = run_trial(labelled(pair, tmp_path), Terms())
+    trial = run_trial(labelled(pair, tmp_path), CompileTerms())
     assert trial.leads.precision >= 0.95
     assert trial.pairs.precision >= 0.95
     assert trial.pairs.recall >= 0.65
@@ -106,7 +106,7 @@ def test_families_duplicates_and_few_in_common_keep_precision(tmp_path, seed, on
 def test_people_who_are_written_the_same_are_all_found(tmp_path):
     """Relatives in one household are what is left of false leads; without slips of the pen they stand out less."""
     pair = build_lists(4, left=600, right=900, dirt=CLEAN)
-    trial = run_trial(labelled(pair, tmp_path), Terms())
+    trial = run_trial(labelled(pair, tmp_path), CompileTerms())
     assert trial.pairs.recall == 1.0
     assert trial.pairs.precision >= 0.95
 
@@ -117,7 +117,7 @@ def test_many_relatives_and_people_entered_twice_keep_precision(tmp_path, view):
     found, correct = 0, 0
     for seed in (11, 12, 13):
         pair = build_lists(seed, left=900, right=1_800, relatives=0.6, duplicates=0.15)
-        trial = run_trial(labelled(pair, tmp_path, view), Terms(false_leads=0.05))
+        trial = run_trial(labelled(pair, tmp_path, view), CompileTerms(false_leads=0.05))
         found, correct = found + trial.leads.found, correct + trial.leads.correct
     assert correct >= 0.95 * found
     assert correct >= 100
@@ -125,14 +125,14 @@ def test_many_relatives_and_people_entered_twice_keep_precision(tmp_path, view):
 
 def test_lists_with_nobody_in_common_give_hardly_a_lead(tmp_path):
     pair = build_lists(5, left=900, right=1_800, overlap=0.002)
-    trial = run_trial(labelled(pair, tmp_path), Terms())
+    trial = run_trial(labelled(pair, tmp_path), CompileTerms())
     assert trial.leads.false <= 3
 
 
 def test_the_register_view_finds_less_and_stays_precise(tmp_path):
     pair = build_lists(6, left=900, right=1_800)
-    full = run_trial(labelled(pair, tmp_path), Terms())
-    register = run_trial(labelled(pair, tmp_path, View.COMPANIES_HOUSE), Terms())
+    full = run_trial(labelled(pair, tmp_path), CompileTerms())
+    register = run_trial(labelled(pair, tmp_path, View.COMPANIES_HOUSE), CompileTerms())
     assert 0.15 <= register.pairs.recall <= full.pairs.recall
     assert register.leads.precision >= 0.95
 

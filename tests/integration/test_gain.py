@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import cli, tls
-from blindmatch.node.home import Node
-from blindmatch.node.results import ResultLead
+from blindmatch.node import cli
+from blindmatch.node.node import Node
+from blindmatch.node.pki import tls
+from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.simulations import run as running
-from blindmatch.simulations.examination import examine
+from blindmatch.simulations.audit.examination import examine
 from blindmatch.simulations.report import summarise
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
+from blindmatch.simulations.scenario.scenario import load_scenario
 
 assert tls.CIPHERS_BELOW_TLS13
 

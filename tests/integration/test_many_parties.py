@@ -11,21 +11,25 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support import threshold_nodes
 
-from blindmatch.node import agreements, numbers, overview, results, runner, turns
-from blindmatch.node.agreements import book
+from blindmatch.node import agreements
+from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.exchange import push_withdrawal
-from blindmatch.node.client import connector
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import runner, slots
+from blindmatch.node.rounds import status as round_views
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.services.sending import Sending
-from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.node.storage.store import CLOSED, FAILED
+from blindmatch.node.transport.client import connector
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations import circle
 from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.loopback import Town, people, subjects
+from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 WEST, EAST = "west-force", "east-force"
@@ -40,7 +44,7 @@ MONTH = 30 * 86_400
 def built(tmp_path_factory):
     """Two forces with forty subjects each, five councils that share ten with either; no agreement yet."""
     roles = {**dict.fromkeys(FORCES, "police"), **dict.fromkeys(COUNCILS, "council")}
-    made = Town(tmp_path_factory.mktemp("town"), roles, time.time())
+    made = LocalNodes(tmp_path_factory.mktemp("town"), roles, time.time())
     for index, force in enumerate(FORCES):
         made.bring(force, "groups", "subjects", subjects(40, first=30 * index))
     for council in COUNCILS:
@@ -84,7 +88,7 @@ def by_peer(outcome):
 def found(town, force, outcome, council):
     return {
         lead.reference
-        for lead in results.load(town.nodes[force], outcome.round_id, f"{force}-from-{council}")
+        for lead in round_leads.load(town.nodes[force], outcome.round_id, f"{force}-from-{council}")
     }
 
 
@@ -128,7 +132,7 @@ async def test_one_down_one_killed_one_lapsed_and_all_is_well_when_they_are_back
         assert outcome.resumable
         views = {
             view.peer: view
-            for view in overview.of_round(town.nodes[force], outcome.round_id)[:10]
+            for view in round_views.of_round(town.nodes[force], outcome.round_id)[:10]
             if view.role
         }
         assert {council: views[council].state for council in COUNCILS} == {
@@ -158,7 +162,9 @@ async def test_one_down_one_killed_one_lapsed_and_all_is_well_when_they_are_back
             process.terminate()
             await ended(process)
     for force in FORCES:
-        assert {view.reason for view in overview.of_round(town.nodes[force], first[force].round_id)} == {""}
+        assert {view.reason for view in round_views.of_round(town.nodes[force], first[force].round_id)} == {
+            ""
+        }
 
 
 async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_next_step(town, monkeypatch):
@@ -168,19 +174,19 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
     left = asyncio.Event()
 
     async def leave():
-        signed = book.withdraw(leaving, book.find(leaving, held.id), "The board has decided.")
+        signed = registry.withdraw(leaving, registry.find(leaving, held.id), "The board has decided.")
         outcomes = await push_withdrawal(leaving, held, signed, connector(leaving))
         assert {outcome.agency for outcome in outcomes if outcome.error is None} >= {SOUND, KILLED}
         left.set()
 
-    original = Sending.open
+    original = InboundEdges.open
 
     async def open_after_that(sending, caller, opening):
         if opening.header.edge == f"{WEST}-from-{SOUND}":
             await left.wait()  # rates were exchanged before, this is the next step
         return await original(sending, caller, opening)
 
-    monkeypatch.setattr(Sending, "open", open_after_that)
+    monkeypatch.setattr(InboundEdges, "open", open_after_that)
     going = []
 
     def watch(edge, step, _done, _total):
@@ -198,7 +204,7 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
     assert f"withdrawn by {LEAVING}" in sound.reason
     assert "The board has decided." in sound.reason
     # The evidence is kept: the leaving party's own signature, that came by way of the sender.
-    assert book.find(west, held.id).withdrawn[LEAVING].reason == "The board has decided."
+    assert registry.find(west, held.id).withdrawn[LEAVING].reason == "The board has decided."
     (entry,) = [
         json.loads(row.detail)
         for row in west.store.audit_rows()
@@ -215,7 +221,7 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
     assert runner.unfinished(west, held.id) == []
     assert list(west.rounds_dir.iterdir()) == []
     # The sender's side of it says so, too.
-    views = {view.edge: view for view in overview.of_agreement(town.nodes[SOUND], held.id)}
+    views = {view.edge: view for view in round_views.of_agreement(town.nodes[SOUND], held.id)}
     assert (views[f"{WEST}-from-{SOUND}"].state, views[f"{WEST}-from-{SOUND}"].reason) == (
         "stopped",
         f"withdrawn by {LEAVING}",
@@ -231,19 +237,19 @@ async def test_every_next_step_is_refused_once_either_side_knows(town, step, kno
     """Before the commitments and before the tags; what a withdrawal can still stop, it stops."""
     held = agree(town, [(WEST, SOUND), (EAST, LEAVING)], disclosure)
     west, leaving = town.nodes[WEST], town.nodes[LEAVING]
-    signed = book.withdraw(leaving, book.find(leaving, held.id), "Over.")
+    signed = registry.withdraw(leaving, registry.find(leaving, held.id), "Over.")
 
     def watch(_edge, at, done, total):
         if (at, done) == (step, total):
-            book.note_withdrawal(town.nodes[knows], signed)
+            registry.note_withdrawal(town.nodes[knows], signed)
 
     async with running(town.nodes[SOUND], limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL, progress=watch)
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert "Over." in edge.reason
-    assert results.load(west, outcome.round_id) == []
-    assert numbers.load(west, outcome.round_id) == []
+    assert round_leads.load(west, outcome.round_id) == []
+    assert aggregate_results.load(west, outcome.round_id) == []
     assert list(west.rounds_dir.iterdir()) == []
 
 
@@ -254,33 +260,33 @@ async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
     async def refuse(_sending, _caller, _request):
         raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {LEAVING}")
 
-    monkeypatch.setattr(Sending, "exchange_rates", refuse)
+    monkeypatch.setattr(InboundEdges, "exchange_rates", refuse)
     west = town.nodes[WEST]
     async with running(town.nodes[SOUND], limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL, edges=[f"{WEST}-from-{SOUND}"])
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert edge.reason.startswith(f"{SOUND} refused")
-    assert book.find(west, held.id).left == {}
+    assert registry.find(west, held.id).left == {}
     agreements.ready(west, held.id, town.now)
 
 
 async def test_a_sender_that_was_away_while_the_others_signed_is_told_by_the_round(town):
     held = agree(town, [(WEST, SOUND), (WEST, DOWN)], unsigned=(DOWN,))
     west, sound, down = (town.nodes[name] for name in (WEST, SOUND, DOWN))
-    signed = book.sign(down, book.find(down, held.id))
-    book.adopt(west, signed.envelope, source="file")
-    assert book.find(sound, held.id).missing == (DOWN,)
+    signed = registry.sign(down, registry.find(down, held.id))
+    registry.adopt(west, signed.envelope, source="file")
+    assert registry.find(sound, held.id).missing == (DOWN,)
     async with running(sound, limits=SMALL), running(down, limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL)
     assert outcome.complete, [edge.reason for edge in outcome.edges]
-    assert book.find(sound, held.id).missing == ()
+    assert registry.find(sound, held.id).missing == ()
 
 
 async def test_an_edge_that_waits_lets_the_next_one_work(town, monkeypatch):
     """One place for two edges; the first one's sender is down until the second has closed."""
     monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
-    monkeypatch.setattr(turns, "STALL_SECONDS", 3_600.0)
+    monkeypatch.setattr(slots, "STALL_SECONDS", 3_600.0)
     held = agree(town, [(WEST, DOWN), (WEST, SOUND)])
     closed, waits = asyncio.Event(), []
 
@@ -290,7 +296,7 @@ async def test_an_edge_that_waits_lets_the_next_one_work(town, monkeypatch):
 
     def waiting(edge, peer, reason):
         waits.append((edge, peer))
-        views = {view.edge: view for view in overview.of_agreement(town.nodes[WEST], held.id)}
+        views = {view.edge: view for view in round_views.of_agreement(town.nodes[WEST], held.id)}
         assert (views[edge].state, views[edge].reason) == ("waiting", reason)
 
     async with AsyncExitStack() as stack:
@@ -310,9 +316,9 @@ async def test_an_edge_that_waits_lets_the_next_one_work(town, monkeypatch):
 async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch):
     """One place for two edges; the first one's sender answers, but not before the second has closed."""
     monkeypatch.setattr(runner, "EDGES_AT_ONCE", 1)
-    monkeypatch.setattr(turns, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(slots, "STALL_SECONDS", 0.2)
     held = agree(town, [(WEST, KILLED), (WEST, SOUND)])
-    closed, original = asyncio.Event(), Sending.exchange_rates
+    closed, original = asyncio.Event(), InboundEdges.exchange_rates
 
     async def stall(sending, caller, request):
         if request.header.edge == f"{WEST}-from-{KILLED}":
@@ -323,7 +329,7 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
         if (edge, step) == (f"{WEST}-from-{SOUND}", "close"):
             closed.set()
 
-    monkeypatch.setattr(Sending, "exchange_rates", stall)
+    monkeypatch.setattr(InboundEdges, "exchange_rates", stall)
     async with AsyncExitStack() as stack:
         await serving(stack, town, KILLED, SOUND)
         outcome = await asyncio.wait_for(
@@ -340,22 +346,22 @@ async def test_who_only_sends_is_told_what_to_do(town):
 
 
 async def test_a_collector_learns_of_a_withdrawal_from_a_member(tmp_path):
-    made = circle.circle_town(tmp_path, time.time())
+    made = threshold_nodes.circle_town(tmp_path, time.time())
     try:
-        held = circle.agree(made, at_least=2)
-        first, *others = circle.MEMBERS
+        held = threshold_nodes.agree(made, at_least=2)
+        first, *others = threshold_nodes.MEMBERS
         leaving, national = made.nodes[first], made.nodes["national"]
-        signed = book.withdraw(leaving, book.find(leaving, held.id), "Enough.")
+        signed = registry.withdraw(leaving, registry.find(leaving, held.id), "Enough.")
         for other in others:
-            book.note_withdrawal(made.nodes[other], signed)
+            registry.note_withdrawal(made.nodes[other], signed)
         async with AsyncExitStack() as stack:
-            await serving(stack, made, *circle.MEMBERS)
+            await serving(stack, made, *threshold_nodes.MEMBERS)
             outcome = await run_round(national, held.id, limits=SMALL)
         (edge,) = outcome.edges
         assert (edge.state, edge.code) == (FAILED, "expired-agreement")
         assert f"withdrawn by {first}" in edge.reason
-        assert book.find(national, held.id).withdrawn[first].reason == "Enough."
-        (view,) = overview.of_round(national, outcome.round_id)
+        assert registry.find(national, held.id).withdrawn[first].reason == "Enough."
+        (view,) = round_views.of_round(national, outcome.round_id)
         assert (view.role, view.state, view.reason) == ("collector", "failed", edge.reason)
     finally:
         made.close()

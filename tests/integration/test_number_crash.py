@@ -3,8 +3,8 @@
 See `test_crash`; here every start gets a few steps further, and the number must be the same wherever the process died.
 """
 
-from blindmatch.node import numbers
-from blindmatch.node.store import CLOSED
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.agreement import Disclosure
 
 WEST, NORTH = "west-force", "north-council"
@@ -24,7 +24,7 @@ def check_result(town, held, words):
     police, council = town.nodes[WEST], town.nodes[NORTH]
     (ours,) = [row for row in police.store.edges(agreement_id=held.id) if row.state == CLOSED]
     (theirs,) = council.store.edges(ours.round_id)
-    (found,) = numbers.load(police, ours.round_id)
+    (found,) = aggregate_results.load(police, ours.round_id)
     assert found.words == words
     assert (theirs.state, theirs.receipt, theirs.signatures) == (CLOSED, ours.receipt, ours.signatures)
     for node in (police, council):

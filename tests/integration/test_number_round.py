@@ -8,14 +8,17 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import numbers, reporting, results, upkeep
 from blindmatch.node.cli import app
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import retention
+from blindmatch.node.rounds.aggregate import reporting
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Disclosure, describe
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import PASSPHRASE, people
+from blindmatch.simulations.local_nodes import PASSPHRASE, people
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=64)
@@ -58,10 +61,10 @@ async def test_a_count(town, terms, words):
     outcome = await run(town, held)
     assert outcome.complete
     assert (outcome.edges[0].number, outcome.edges[0].leads) == (words, 0)
-    (found,) = numbers.load(town.nodes[WEST], outcome.round_id)
+    (found,) = aggregate_results.load(town.nodes[WEST], outcome.round_id)
     assert (found.words, found.kind, found.sender) == (words, "subjects", NORTH)
-    assert results.load(town.nodes[WEST], outcome.round_id) == []
-    assert numbers.load(town.nodes[NORTH], outcome.round_id) == []
+    assert round_leads.load(town.nodes[WEST], outcome.round_id) == []
+    assert aggregate_results.load(town.nodes[NORTH], outcome.round_id) == []
 
 
 @pytest.mark.parametrize(
@@ -165,13 +168,13 @@ async def test_numbers_expire_with_the_agreements_retention(town):
     held = agreed(town, Disclosure.COUNT)
     outcome = await run(town, held)
     police = town.nodes[WEST]
-    assert numbers.load(police, outcome.round_id)
+    assert aggregate_results.load(police, outcome.round_id)
     later = town.now + held.agreement.retention_days * 86_400 + 86_400
     police.clock = lambda: later
     police.store.clock = police.clock
-    upkeep.sweep(police)
+    retention.purge_expired(police)
     with police.store.read() as connection:
-        from blindmatch.node.store.schema import numbers as table  # noqa: PLC0415 - only here
+        from blindmatch.node.storage.store.schema import numbers as table  # noqa: PLC0415 - only here
 
         assert connection.execute(table.select()).all() == []
     assert any("counts and sums" in row.subject for row in police.store.audit_rows())
@@ -206,8 +209,8 @@ async def test_a_result_is_reported_to_whom_the_agreement_names(town):
         assert again[0].results == fetched.results
         (found,) = fetched.results
         assert (found.words, found.receiver, found.sender) == (words, WEST, NORTH)
-        assert found == numbers.load(town.nodes[WEST], outcome.round_id)[0]
-        assert numbers.load(town.nodes[SOUTH], outcome.round_id) == [found]
+        assert found == aggregate_results.load(town.nodes[WEST], outcome.round_id)[0]
+        assert aggregate_results.load(town.nodes[SOUTH], outcome.round_id) == [found]
         for agency, action, recipient in ((WEST, "reported", SOUTH), (SOUTH, "report received", SOUTH)):
             rows = [
                 row
@@ -247,7 +250,7 @@ async def _raw(channel, agreement_id):
     """The code with which a bare request for reports is refused."""
     import grpc  # noqa: PLC0415 - after `tls`
 
-    from blindmatch.node.convert.status import CODE_KEY  # noqa: PLC0415
+    from blindmatch.node.transport.error_status import CODE_KEY  # noqa: PLC0415
     from blindmatch.proto.v1 import number_pb2  # noqa: PLC0415
 
     request = number_pb2.ReportsRequest(version=1, agreement=agreement_id).SerializeToString()
@@ -263,7 +266,7 @@ async def test_a_receiver_that_alters_what_it_was_told_is_found_out(town, monkey
     """The sender's signature stands over the outcome, and a sum is proven to be what the outcome holds."""
     held = agreed(town, Disclosure.SUM, report_to=(SOUTH,))
     await run(town, held)
-    from_json = numbers.NumberResult.from_json.__func__
+    from_json = aggregate_results.AggregateResult.from_json.__func__
 
     def bent(cls, payload):
         found = from_json(cls, payload)
@@ -276,10 +279,10 @@ async def test_a_receiver_that_alters_what_it_was_told_is_found_out(town, monkey
             return dataclasses.replace(found, outcome=(payload.replace("01", "00", 1), signature))
         return dataclasses.replace(found, closed_at=-1 % (1 << 60))
 
-    monkeypatch.setattr(numbers.NumberResult, "from_json", classmethod(bent))
+    monkeypatch.setattr(aggregate_results.AggregateResult, "from_json", classmethod(bent))
     if lie == "edge":
         monkeypatch.setattr(
-            "blindmatch.node.services.reports.Header",
+            "blindmatch.node.rounds.aggregate.reports_service.Header",
             lambda round_id, _edge, sequence: numbers_header(round_id, sequence),
         )
     async with running(town.nodes[WEST], limits=SMALL):
@@ -291,7 +294,7 @@ async def test_a_receiver_that_alters_what_it_was_told_is_found_out(town, monkey
 
 
 def numbers_header(round_id, sequence):
-    from blindmatch.protocol.match import Header  # noqa: PLC0415 - the original of what is replaced
+    from blindmatch.protocol.session.messages import Header  # noqa: PLC0415 - the original of what is replaced
 
     return Header(round_id, "another-edge", sequence)
 

@@ -5,24 +5,27 @@ import threading
 
 import grpc
 import pytest
+from tests.support.first_steps import session_of
 
-from blindmatch.node import results, runner, upkeep
-from blindmatch.node.agreements import book
-from blindmatch.node.audit import AuditLog
-from blindmatch.node.convert import match as convert
-from blindmatch.node.receiving import ReceivingEdge
-from blindmatch.node.runner import run_round, unfinished
+from blindmatch.node.agreements import registry
+from blindmatch.node.rounds import inbound, retention, runner
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.hits import codec as convert
+from blindmatch.node.rounds.hits import service
+from blindmatch.node.rounds.hits.sender import HitsSendingEdge
+from blindmatch.node.rounds.receiver import ReceivingEdge
+from blindmatch.node.rounds.runner import run_round, unfinished
+from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.server import running
-from blindmatch.node.services import match, sending
-from blindmatch.node.services.edge import SendingEdge
-from blindmatch.node.services.hits import HitsSending
-from blindmatch.node.store import CLOSED, Store
-from blindmatch.node.workspace import RoundFiles
+from blindmatch.node.storage.audit_log import AuditLog
+from blindmatch.node.storage.round_files import RoundFiles
+from blindmatch.node.storage.store import CLOSED, Store
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
+from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, Receiver, tags
-from blindmatch.simulations.loopback import people
-from blindmatch.simulations.opening import session_of
+from blindmatch.protocol.session import tags
+from blindmatch.protocol.session.messages import Header
+from blindmatch.simulations.local_nodes import people
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=32)
@@ -55,7 +58,7 @@ async def opened(channel, held, session):
 async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypatch):
     """A receiver that stops reading until its edge leaves memory, and then opens it anew, would have two sessions."""
     held = town.agree(town.agreement(WEST, NORTH))
-    monkeypatch.setattr(sending, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(inbound, "IDLE_SECONDS", -1.0)
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         session, other = [await receiver(town, held, round_id) for round_id in ROUNDS]
         await opened(channel, held, session)
@@ -78,8 +81,8 @@ async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypa
 async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatch):
     held = town.agree(town.agreement(WEST, NORTH))
     council = town.nodes[NORTH]
-    monkeypatch.setattr(sending, "IDLE_SECONDS", -1.0)
-    monkeypatch.setattr(upkeep, "UNFINISHED", 2)
+    monkeypatch.setattr(inbound, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(retention, "UNFINISHED", 2)
     async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
         for number in range(5):
             await opened(channel, held, await receiver(town, held, bytes([number]) * 16))
@@ -91,7 +94,7 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
 
 
 async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
-    monkeypatch.setattr(sending, "_LEAST_SHARE", 1)
+    monkeypatch.setattr(inbound, "_LEAST_SHARE", 1)
     node = town.nodes[NORTH]
     service = node.settings.service.model_copy(update={"sessions": 2})
     node.settings = node.settings.model_copy(update={"service": service})
@@ -174,13 +177,13 @@ async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monke
                 raise fault
         checkpoint(store, *key, **values)
 
-    monkeypatch.setattr(match, "_BATCH", 1)  # a checkpoint for every chunk
+    monkeypatch.setattr(service, "_BATCH", 1)  # a checkpoint for every chunk
     monkeypatch.setattr(Store, "checkpoint", failing)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL, wait_seconds=20)
     assert len(calls) > at
     assert outcome.complete
-    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id)} == EXPECTED
 
 
 @pytest.mark.parametrize("action", ["opened", "closed"])
@@ -227,8 +230,8 @@ async def test_no_signature_and_no_erasure_without_its_entry(town, monkeypatch, 
 
     monkeypatch.setattr(AuditLog, "append", failing)
     acts = {
-        "sign": lambda: book.sign(police, held),
-        "withdraw": lambda: book.withdraw(police, held, "no longer needed"),
+        "sign": lambda: registry.sign(police, held),
+        "withdraw": lambda: registry.withdraw(police, held, "no longer needed"),
         "abandon": lambda: runner.abandon(police, police.store.edges()[0].round_id),
     }
     with pytest.raises(StoreError):
@@ -237,8 +240,8 @@ async def test_no_signature_and_no_erasure_without_its_entry(town, monkeypatch, 
     assert all(row.running for row in police.store.edges())
     monkeypatch.setattr(AuditLog, "append", broken)
     if act == "sign":
-        assert WEST in book.sign(police, held).envelope.signatures
-        book.sign(police, held)
+        assert WEST in registry.sign(police, held).envelope.signatures
+        registry.sign(police, held)
         assert actions(police, "alteration").count("signed") == 1
 
 
@@ -299,7 +302,7 @@ async def test_spoilt_facts_tell_the_sender_nothing(town, monkeypatch, spoilt):
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.complete
-    leads = results.load(police, outcome.round_id)
+    leads = round_leads.load(police, outcome.round_id)
     assert {lead.reference for lead in leads} == EXPECTED
     assert all(lead.damaged and not lead.facts for lead in leads)
     assert "damaged facts" in actions(police, "combination")
@@ -310,10 +313,10 @@ async def test_spoilt_facts_tell_the_sender_nothing(town, monkeypatch, spoilt):
 async def test_released_facts_cannot_steer_a_terminal(town, monkeypatch):
     held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    monkeypatch.setattr(results, "unpack", lambda _payload: ([{"a\x1b": "\x1b[2Jgone\n\u202e"}], 0))
+    monkeypatch.setattr(round_leads, "unpack", lambda _payload: ([{"a\x1b": "\x1b[2Jgone\n\u202e"}], 0))
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
-    leads = results.load(police, outcome.round_id)
+    leads = round_leads.load(police, outcome.round_id)
     assert len(leads) == 20
     assert all(lead.facts == ({"a ": " [2Jgone  "},) for lead in leads)
 
@@ -331,7 +334,7 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
         async with running(council, limits=SMALL):
             outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.leads == 20
-    assert {lead.reference for lead in results.load(police, outcome.round_id)} == EXPECTED
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id)} == EXPECTED
     assert outcome.resumable is (code is PeerCode.UNAVAILABLE)
     if outcome.resumable:
         async with running(council, limits=SMALL):
@@ -343,13 +346,13 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
 async def test_a_sender_that_repeats_an_answer_is_at_fault_and_not_we(town, monkeypatch):
     held = town.agree(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    evaluate, answers = HitsSending.evaluate, []
+    evaluate, answers = HitsSendingEdge.evaluate, []
 
     async def repeating(edge, chunks):
         answers.extend(await evaluate(edge, chunks))
         return answers[:1]
 
-    monkeypatch.setattr(HitsSending, "evaluate", repeating)
+    monkeypatch.setattr(HitsSendingEdge, "evaluate", repeating)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == ("failed", "bad-sequence")

@@ -7,19 +7,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import cli, tls
-from blindmatch.node.audit import HEAD_NAME, check, read_head
-from blindmatch.node.home import Node
-from blindmatch.node.store import CLOSED
+from blindmatch.node import cli
+from blindmatch.node.node import Node
+from blindmatch.node.pki import tls
+from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_head
+from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.deploy import MARK, prepare_folder
-from blindmatch.simulations.exchange import ROUND_SERVICES
-from blindmatch.simulations.pacts import Step
+from blindmatch.simulations.audit.score import by_kind
+from blindmatch.simulations.drivers.deploy import MARK, prepare_folder
+from blindmatch.simulations.drivers.exchange import ROUND_SERVICES
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario, scenario_names
-from blindmatch.simulations.score import by_kind
-from blindmatch.simulations.world import build_world
+from blindmatch.simulations.scenario.exchanges import Step
+from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
+from blindmatch.simulations.world.area import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
 

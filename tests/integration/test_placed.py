@@ -12,18 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node import cli
-from blindmatch.node.config import load_settings
-from blindmatch.node.engine.connection import connected
+from blindmatch.node.compute.connection import connected
+from blindmatch.node.storage.config import load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.simulations import run as runs
-from blindmatch.simulations.deploy import MARK, UNLOCK_FILE, share_folder
-from blindmatch.simulations.outside import Outside
-from blindmatch.simulations.placed import Holder, Machines
-from blindmatch.simulations.processes import reserve_port
+from blindmatch.simulations.drivers.deploy import MARK, UNLOCK_FILE, share_folder
+from blindmatch.simulations.drivers.node_handle import NodeHandle
+from blindmatch.simulations.drivers.node_process import reserve_port
+from blindmatch.simulations.drivers.ray_nodes import Holder, RayMachines
+from blindmatch.simulations.drivers.subprocesses import Subprocesses
 from blindmatch.simulations.report import write_summary
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
-from blindmatch.simulations.station import Station
+from blindmatch.simulations.scenario.scenario import load_scenario
 
 SEED, SCALE = 3, 0.05
 AGENCIES = ("ashmoor-police", "ashmoor-city-council")
@@ -98,7 +98,7 @@ def test_a_simulation_on_the_cluster_finds_the_same(ray_address, expected, tmp_p
 def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkeypatch, which):
     home = tmp_path / "out" / "ashmoor" / "ashmoor-city-council"
     servers: list[int] = []
-    agree = Outside._agree
+    agree = Subprocesses._agree
 
     def agreed(*given):
         server, actor = server_of(home)
@@ -106,7 +106,7 @@ def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkey
         os.kill(actor if which == "actor" else server, signal.SIGKILL)
         return agree(*given)
 
-    monkeypatch.setattr(Outside, "_agree", agreed)
+    monkeypatch.setattr(Subprocesses, "_agree", agreed)
     options = Options(tmp_path / "out", SEED, SCALE, on="ray", cluster=ray_address)
     with pytest.raises(LocalError, match=r"^ashmoor-city-council: ") as caught:
         run(one_pair(), options)
@@ -121,14 +121,14 @@ def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkey
 
 
 def test_a_machine_with_another_version_is_refused(ray_address, tmp_path, monkeypatch):
-    monkeypatch.setattr("blindmatch.simulations.placed.version", lambda _name: "9.9")
+    monkeypatch.setattr("blindmatch.simulations.drivers.ray_nodes.version", lambda _name: "9.9")
     options = Options(tmp_path / "out", SEED, SCALE, on="ray", cluster=ray_address)
     with pytest.raises(LocalError, match=r"ashmoor-police: 127.0.0.1 of the cluster has blindmatch .*9\.9"):
         run(one_pair(), options)
 
 
 def test_machines_take_turns(ray_address, tmp_path):
-    machines = Machines(tmp_path, print)
+    machines = RayMachines(tmp_path, print)
     assert len(machines) == 1
     assert machines.at_once == 2
 
@@ -146,7 +146,7 @@ class Street:
         with contextlib.ExitStack() as stack:
             made = []
             for number, site in enumerate(setup.sites, 2):
-                made.append(Station(site, setup.passphrase, host=f"127.0.0.{number}"))
+                made.append(NodeHandle(site, setup.passphrase, host=f"127.0.0.{number}"))
                 stack.callback(made[-1].close)
             yield made
 

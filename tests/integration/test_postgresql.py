@@ -5,14 +5,14 @@ import time
 
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.audit import HEAD_NAME, check, read_heads
-from blindmatch.node.home import Node
-from blindmatch.node.runner import run_round
+from blindmatch.node.node import Node
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED
+from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_heads
+from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import PASSPHRASE, Town, people, subjects
+from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 POLICE, COUNCIL = "west-force", "north-council"
@@ -20,7 +20,7 @@ POLICE, COUNCIL = "west-force", "north-council"
 
 @pytest.fixture
 def town(tmp_path, new_postgresql_database):
-    made = Town(
+    made = LocalNodes(
         tmp_path,
         {POLICE: "police", COUNCIL: "council"},
         time.time(),
@@ -52,7 +52,7 @@ async def test_a_round_on_postgresql_goes_on_after_the_sender_was_lost(town):
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL, resume_round=outcome.round_id)
     assert outcome.complete
-    found = {lead.reference for lead in results.load(police, outcome.round_id)}
+    found = {lead.reference for lead in round_leads.load(police, outcome.round_id)}
     assert found == {f"P-{index:05d}" for index in range(20, 40)}
     (ours,), (theirs,) = police.store.edges(outcome.round_id), council.store.edges(outcome.round_id)
     assert ours.receipt == theirs.receipt != b""

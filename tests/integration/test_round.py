@@ -6,24 +6,25 @@ import json
 
 import pytest
 
-from blindmatch.node import results, runner
-from blindmatch.node.agreements import book
-from blindmatch.node.audit import check, read_head
-from blindmatch.node.runner import run_round
+from blindmatch.node.agreements import registry
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED, FAILED
-from blindmatch.node.store.schema import edges as table
-from blindmatch.node.wire import WireRecorder
+from blindmatch.node.storage.audit_log import check, read_head
+from blindmatch.node.storage.store import CLOSED, FAILED
+from blindmatch.node.storage.store.schema import edges as table
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import people, subjects
+from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=32)
 EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
 
 
 def found(node, outcome):
-    return {lead.reference for lead in results.load(node, outcome.round_id)}
+    return {lead.reference for lead in round_leads.load(node, outcome.round_id)}
 
 
 async def committed(town, held):
@@ -63,7 +64,7 @@ async def test_a_round_finds_exactly_the_common_records(town, verified, facts):
         )
     assert outcome.complete
     assert found(police, outcome) == EXPECTED
-    leads = results.load(police, outcome.round_id)
+    leads = round_leads.load(police, outcome.round_id)
     assert {lead.agency for lead in leads} == {"north-council"}
     for lead in leads:
         value = {"contract_value": str(1_000 + int(lead.reference[2:]))}
@@ -174,7 +175,7 @@ async def test_one_edge_fails_and_the_others_finish_and_it_goes_on_later(town):
     closed = again.edges[0]
     assert (closed.leads, closed.receiver_elements, closed.sender_elements) == (20, 40 * 8, 50 * 8)
     assert (north.receiver_elements, north.sender_elements) == (40 * 8, 50 * 8)
-    assert {lead.reference for lead in results.load(police, outcome.round_id, south.edge)} == {
+    assert {lead.reference for lead in round_leads.load(police, outcome.round_id, south.edge)} == {
         f"P-{index:05d}" for index in range(5, 35)
     }
     assert runner.unfinished(police) == []
@@ -217,8 +218,8 @@ async def test_a_signature_that_was_not_delivered_is_fetched_when_the_round_star
     async with running(council):
         with pytest.raises(PeerError, match="north-council missing"):
             await run_round(police, held.id)
-        book.sign(council, book.find(council, held.id))
-        assert book.find(police, held.id).missing == ("north-council",)
+        registry.sign(council, registry.find(council, held.id))
+        assert registry.find(police, held.id).missing == ("north-council",)
         assert (await run_round(police, held.id)).complete
 
 
@@ -226,7 +227,7 @@ async def test_the_sender_holds_its_own_view_of_the_agreement(town):
     """A receiver that skips its own checks is refused by the sender, with the code."""
     held = town.agree(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
-    book.withdraw(council, book.find(council, held.id), "no longer needed")
+    registry.withdraw(council, registry.find(council, held.id), "no longer needed")
     async with running(council):
         outcome = await run_round(police, held.id)
     edge = outcome.edges[0]
@@ -258,7 +259,7 @@ async def test_a_sender_without_a_collection_says_no_more_than_that(town):
 
 async def test_a_lost_server_is_waited_for_and_the_round_goes_on_where_it_was(town, monkeypatch):
     monkeypatch.setattr(
-        "blindmatch.node.receiving.hits.IN_FLIGHT", 1
+        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     held = town.agree(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]

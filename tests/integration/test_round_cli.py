@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.simulations.loopback import PASSPHRASE
+from blindmatch.simulations.local_nodes import PASSPHRASE
 
 WEST, NORTH = "west-force", "north-council"
 

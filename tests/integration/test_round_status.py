@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from blindmatch.node import agreements, overview
-from blindmatch.node.agreements import book
+from blindmatch.node import agreements
+from blindmatch.node.agreements import registry
 from blindmatch.node.cli import app, round_progress, round_status
-from blindmatch.node.overview import EdgeView
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import status as round_views
+from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.status import EdgeView
 from blindmatch.node.server import running
 from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.loopback import PASSPHRASE
+from blindmatch.simulations.local_nodes import PASSPHRASE
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 PAIRS = [(WEST, NORTH), (WEST, SOUTH), (SOUTH, NORTH), (NORTH, WEST)]
@@ -86,17 +87,17 @@ async def test_a_round_of_another_receiver_is_shown_beside_ours(town, held):
     async with running(west), running(north):
         ours = await run_round(west, held.id, edges=[MINE])
         theirs = await run_round(north, held.id)
-    views = {view.edge: view for view in overview.of_round(west, ours.round_id)}
+    views = {view.edge: view for view in round_views.of_round(west, ours.round_id)}
     assert (views[MINE].state, views[MINE].round_id) == ("closed", ours.round_id)
     assert (views[THEIRS].state, views[THEIRS].round_id) == ("closed", theirs.round_id)
     assert views[AWAY].state == "not begun"
-    assert {view.round_id for view in overview.of_everything(west)} == {ours.round_id, theirs.round_id}
+    assert {view.round_id for view in round_views.of_everything(west)} == {ours.round_id, theirs.round_id}
 
 
 async def test_who_left_stops_what_has_not_begun(town, held):
     north = town.nodes[NORTH]
-    book.withdraw(north, book.find(north, held.id), "Enough.")
-    views = {view.edge: view for view in overview.of_agreement(north, held.id)}
+    registry.withdraw(north, registry.find(north, held.id), "Enough.")
+    views = {view.edge: view for view in round_views.of_agreement(north, held.id)}
     assert {edge: (view.state, view.reason) for edge, view in views.items() if view.role} == dict.fromkeys(
         (MINE, OTHERS, THEIRS), ("stopped", f"withdrawn by {NORTH}")
     )
@@ -110,7 +111,7 @@ async def test_watching_tells_every_change_and_ends_with_the_last_edge(town, hel
         loop = asyncio.get_running_loop()
 
         def views():
-            return [view for view in overview.of_agreement(west, held.id) if view.edge in chosen]
+            return [view for view in round_views.of_agreement(west, held.id) if view.edge in chosen]
 
         def while_a_round_runs(_seconds):
             asyncio.run_coroutine_threadsafe(run_round(west, held.id, edges=[MINE]), loop).result()
@@ -130,7 +131,7 @@ async def test_a_terminal_shows_one_table_that_is_drawn_again(town, held, capsys
     west = town.nodes[WEST]
     async with running(town.nodes[NORTH]):
         outcome = await run_round(west, held.id, edges=[MINE])
-    views = [view for view in overview.of_round(west, outcome.round_id) if view.over]
+    views = [view for view in round_views.of_round(west, outcome.round_id) if view.over]
     unfinished = replace(views[0], state="exchanging", done=0)
     shown, pauses = [[unfinished], views], []
     round_status.watch(lambda: shown[len(pauses)], pause=pauses.append)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 from blindmatch.simulations.report import render_page, summarise
 from blindmatch.simulations.run import Options, run
-from blindmatch.simulations.scenario import load_scenario
-from blindmatch.simulations.world import build_world
+from blindmatch.simulations.scenario.scenario import load_scenario
+from blindmatch.simulations.world.area import build_world
 
 assert tls.CIPHERS_BELOW_TLS13
 

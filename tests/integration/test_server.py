@@ -11,17 +11,17 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from blindmatch.node.convert.status import CODE_KEY
-from blindmatch.node.metrics import Metrics, MetricsListener
-from blindmatch.node.runner import run_round, unfinished
+from blindmatch.node.rounds.runner import run_round, unfinished
 from blindmatch.node.server import running
-from blindmatch.node.services import gate, policy
-from blindmatch.node.services.refusals import WINDOW_SECONDS, Refusal, Refusals
+from blindmatch.node.transport import gate, policy
+from blindmatch.node.transport.error_status import CODE_KEY
+from blindmatch.node.transport.metrics import Metrics, MetricsListener
+from blindmatch.node.transport.refusals import WINDOW_SECONDS, Refusal, Refusals
 from blindmatch.proto import v1
 from blindmatch.proto.v1 import agreement_pb2
 from blindmatch.protocol.errors import ConfigError, StoreError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import free_port
+from blindmatch.simulations.local_nodes import free_port
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=32)

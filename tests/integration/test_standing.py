@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from blindmatch.node import results, standing
-from blindmatch.node.agreements import book
-from blindmatch.node.runner import run_round
+from blindmatch.node.agreements import registry
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import standing
+from blindmatch.node.rounds.retention import purge_expired
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
-from blindmatch.node.upkeep import sweep
+from blindmatch.node.storage.store import FAILED
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import people, subjects
+from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -40,7 +41,7 @@ def again(town, agency, rows, *, name=None):
 def leads(node, outcome):
     return {
         lead.reference: (lead.facts[0]["contract_value"] if lead.facts else None, lead.new)
-        for lead in results.load(node, outcome.round_id)
+        for lead in round_leads.load(node, outcome.round_id)
     }
 
 
@@ -96,7 +97,7 @@ async def test_a_round_that_was_cut_off_is_over_when_its_epoch_is(town, monkeypa
     """The council's key is rotated while the police's node is down."""
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    monkeypatch.setattr("blindmatch.node.receiving.hits.IN_FLIGHT", 1)
+    monkeypatch.setattr("blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1)
     stopping = []
     async with running(council, limits=SMALL):
         assert (await run_round(police, held.id, limits=SMALL)).complete
@@ -148,13 +149,13 @@ async def test_everything_kept_is_erased_when_an_epoch_is_over(town, why):
     async with running(council, limits=SMALL):
         assert (await run_round(police, held.id, limits=SMALL)).complete
     if why == "withdrawn":
-        signed = book.withdraw(council, held, "no longer")
-        book.note_withdrawal(police, signed)
+        signed = registry.withdraw(council, held, "no longer")
+        registry.note_withdrawal(police, signed)
     days = {"time": 2, "withdrawn": 0, "expired": 31}[why]
     for node in (police, council):
         assert list(node.epochs_dir.glob("*/*/*"))
         node.clock = lambda: town.now + days * 86_400 + 100
-        sweep(node)
+        purge_expired(node)
         (row,) = node.store.epochs()
         assert not row.open
         assert node.store.find_epoch(row.epoch, row.edge).secret == b""

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from blindmatch.node import checks, standing
-from blindmatch.node.client import connect
-from blindmatch.node.convert.status import RefusalError
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import standing
+from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.server import running
+from blindmatch.node.transport.client import connect
+from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.errors import LocalError, PeerCode
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import people
+from blindmatch.simulations.local_nodes import people
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -54,20 +55,20 @@ async def opened(town, **terms):
 
 async def submit(town, held, fields):
     council = town.nodes[NORTH]
-    kept = checks.epoch_of(council, held, held.agreement.edges[0].id)
-    with checks.records_of(council, held, kept, fields) as records:
-        sender = checks.Sender.of(kept, records)
-        (single,) = checks.singles(records)
+    kept = single_checks.epoch_of(council, held, held.agreement.edges[0].id)
+    with single_checks.records_of(council, held, kept, fields) as records:
+        sender = single_checks.Sender.of(kept, records)
+        (single,) = single_checks.singles(records)
         async with connect(council, WEST, certificate_key=town.nodes[WEST].keys.certificate_key) as peer:
-            return await checks.submit(council, peer, sender, single)
+            return await single_checks.submit(council, peer, sender, single)
 
 
 async def ask(town, held, fields):
     police = town.nodes[WEST]
-    kept = checks.epoch_of(police, held, held.agreement.edges[0].id)
-    with checks.records_of(police, held, kept, fields) as records:
+    kept = single_checks.epoch_of(police, held, held.agreement.edges[0].id)
+    with single_checks.records_of(police, held, kept, fields) as records:
         async with connect(police, NORTH, certificate_key=town.nodes[NORTH].keys.certificate_key) as peer:
-            return await checks.ask(police, peer, kept, kept.received(), records)
+            return await single_checks.ask(police, peer, kept, kept.received(), records)
 
 
 @pytest.mark.parametrize("facts", [(), ("contract_value",)])
@@ -78,7 +79,7 @@ async def test_a_bidder_that_is_submitted_is_found_among_the_subjects_and_only_t
         await submit(town, held, record(200))
         await serving.checking.settle()
     police = town.nodes[WEST]
-    found = {each.check: each for each in checks.received(police, held.id)}
+    found = {each.check: each for each in single_checks.received(police, held.id)}
     assert len(found) == 2
     (lead,) = found.pop(hit).leads
     assert lead.reference == "P-00005"
@@ -116,7 +117,7 @@ async def test_checks_are_counted_also_when_they_are_refused(town):
 async def test_no_checks_without_an_epoch_or_where_none_are_agreed(town):
     held = agree(town, standing=Standing(30, 0))
     with pytest.raises(LocalError, match="allows no checks"):
-        checks.epoch_of(town.nodes[WEST], held, held.agreement.edges[0].id)
+        single_checks.epoch_of(town.nodes[WEST], held, held.agreement.edges[0].id)
     other = agree(town, standing=Standing(30, 1), records=999)
     with pytest.raises(LocalError, match="no epoch is open"):
-        checks.epoch_of(town.nodes[WEST], other, other.agreement.edges[0].id)
+        single_checks.epoch_of(town.nodes[WEST], other, other.agreement.edges[0].id)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from blindmatch.node.cli import app
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
-from blindmatch.simulations.loopback import PASSPHRASE, people
+from blindmatch.simulations.local_nodes import PASSPHRASE, people
 
 WEST, NORTH = "west-force", "north-council"
 

@@ -1,12 +1,12 @@
 """kill -9 of either side at many steps of a delta round, of the real programs: it ends as one that was not disturbed."""
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED
+from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.loopback import people, subjects
+from blindmatch.simulations.local_nodes import people, subjects
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=32)
@@ -30,7 +30,9 @@ def check(town, held):
     last = police.store.edges(agreement_id=held.id)[-1]
     assert last.state == CLOSED
     assert police.store.find_delta(last.round_id, last.edge).number == 1
-    found = {lead.reference: lead.facts[0]["contract_value"] for lead in results.load(police, last.round_id)}
+    found = {
+        lead.reference: lead.facts[0]["contract_value"] for lead in round_leads.load(police, last.round_id)
+    }
     assert found == {f"P-{number:05d}": str(1_000 + number) for number in range(24, 48)}
     ours, theirs = (node.store.epochs(still_open=True) for node in (police, council))
     assert [(row.state, row.number, row.rounds) for row in ours] == [

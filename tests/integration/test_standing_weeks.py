@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.preparation import exchanged, prepare
-from blindmatch.node.results import assemble
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs
+from blindmatch.node.rounds.leads import assemble
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import SEED_BYTES, Limits
 from blindmatch.protocol.linkage import FILLER
-from blindmatch.protocol.match import Hits
-from blindmatch.simulations.loopback import people, subjects
+from blindmatch.protocol.session.messages import Hits
+from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=256)
 WEST, NORTH = "west-force", "north-council"
@@ -75,7 +75,7 @@ async def test_every_week_tells_what_a_full_round_would(town, seed):
             outcome = await run_round(police, held.id, limits=SMALL)
             assert (outcome.complete, outcome.edges[0].delta) == (True, number)
             opening = opening or outcome.round_id
-            found = told(results.load(police, outcome.round_id))
+            found = told(round_leads.load(police, outcome.round_id))
             assert found == told(plainly(town, held, opening))
             assert found
             week(dice, ours, theirs)
@@ -91,7 +91,7 @@ def plainly(town, held, opening):
             collection_id=node.store.collection(name).id,
             seed=bytes(SEED_BYTES),
         )
-        made = prepare(node, held.agreement, row, exchanged(held.agreement, row))
+        made = prepare_inputs(node, held.agreement, row, compile_edge(held.agreement, row))
         real = np.flatnonzero(made.tokens.key_index != FILLER)
         sides.append(
             (

@@ -5,15 +5,15 @@ import json
 import time
 
 import pytest
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds.retention import STALE_SECONDS, purge_expired
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store.schema import edges as table
-from blindmatch.node.upkeep import STALE_SECONDS, sweep
-from blindmatch.simulations.circle import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town
-from blindmatch.simulations.loopback import PASSPHRASE, subjects
+from blindmatch.node.storage.store.schema import edges as table
+from blindmatch.simulations.local_nodes import PASSPHRASE, subjects
 
 WEST = "west-force"
 
@@ -139,7 +139,7 @@ async def test_a_threshold_whose_collector_vanished_is_given_up_in_time(town):
     assert row.peer == COLLECTOR
     later = member.clock() + STALE_SECONDS + 60
     member.clock = lambda: later
-    sweep(member)
+    purge_expired(member)
     (row,) = member.store.edges()
     assert (row.state, row.code, row.reason) == ("failed", "abandoned", f"{COLLECTOR} did not come back")
     assert list(member.rounds_dir.glob("*/*")) == []

@@ -4,22 +4,22 @@ import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, agree, circle_town, named
 
-from blindmatch.node import results
-from blindmatch.node.store import CLOSED
-from blindmatch.simulations.circle import COLLECTOR, MEMBERS, agree, circle_town, named
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.storage.store import CLOSED
 
 PROGRAM = """
 import os, signal, sys
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 128)
 object.__setattr__(limits.LIMITS, "chunk_tag_bytes", 1 << 17)
-from blindmatch.node import collecting
+from blindmatch.node.rounds.threshold import collector
 
-collecting.CHUNKS_PER_CHECKPOINT = 2
-from blindmatch.node.store import Store
+collector.CHUNKS_PER_CHECKPOINT = 2
+from blindmatch.node.storage.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])
 
@@ -88,9 +88,9 @@ def check_result(town, held):
         full = node.store.edge(ours.round_id, row.edge)
         assert (full.seed, full.snapshot) == (b"", b"")
         assert list(node.rounds_dir.iterdir()) == []
-        found = {lead.reference for lead in results.load(node, ours.round_id)}
+        found = {lead.reference for lead in round_leads.load(node, ours.round_id)}
         assert found == (set() if agency == COLLECTOR else named(agency, range(20, 30)))
-    assert results.tally(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
+    assert round_leads.tally(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -131,6 +131,6 @@ def test_a_collector_that_is_a_member_killed_again_and_again(town, programs):
     assert sorted(row.role for row in rows) == ["collector", "member"]
     assert len({row.receipt for row in rows}) == 1
     for agency in MEMBERS:
-        found = {lead.reference for lead in results.load(town.nodes[agency], rows[0].round_id)}
+        found = {lead.reference for lead in round_leads.load(town.nodes[agency], rows[0].round_id)}
         assert found == named(agency, range(20, 30))
         assert list(town.nodes[agency].rounds_dir.iterdir()) == []

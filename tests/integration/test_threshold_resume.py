@@ -5,16 +5,17 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support.threshold_nodes import MEMBERS, agree, circle_town, named
 
-from blindmatch.node import results, runner
-from blindmatch.node.agreements import book
-from blindmatch.node.runner import run_round
+from blindmatch.node.agreements import registry
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED, FAILED
+from blindmatch.node.storage.store import CLOSED, FAILED
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.limits import Limits
 from blindmatch.simulations.agencies import edge_between
-from blindmatch.simulations.circle import MEMBERS, agree, circle_town, named
 
 SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
@@ -34,7 +35,7 @@ async def serve(stack, town, *agencies):
 
 
 def references(node, outcome):
-    return {lead.reference for lead in results.load(node, outcome.round_id)}
+    return {lead.reference for lead in round_leads.load(node, outcome.round_id)}
 
 
 async def test_a_member_that_is_not_there_is_named_and_waited_for(town):
@@ -60,7 +61,9 @@ async def test_a_member_that_is_not_there_is_named_and_waited_for(town):
 
 async def test_a_member_that_withdrew_fails_the_threshold_and_is_named(town):
     held = agree(town)
-    book.withdraw(town.nodes["south-council"], book.find(town.nodes["south-council"], held.id), "no more")
+    registry.withdraw(
+        town.nodes["south-council"], registry.find(town.nodes["south-council"], held.id), "no more"
+    )
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
         outcome = await run_round(town.nodes["national"], held.id, limits=SMALL)
@@ -130,7 +133,7 @@ async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step
 
     def hear(_edge, now, _done, _total):
         if now == step and not heard:
-            heard.append(book.note_withdrawal(national, word))
+            heard.append(registry.note_withdrawal(national, word))
 
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
@@ -139,7 +142,7 @@ async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert "south-council" in edge.reason
     for agency in MEMBERS:
-        assert results.load(town.nodes[agency], outcome.round_id) == []
+        assert round_leads.load(town.nodes[agency], outcome.round_id) == []
 
 
 async def test_a_member_that_withdraws_while_the_collector_searches_is_told_nothing(town):
@@ -149,7 +152,7 @@ async def test_a_member_that_withdraws_while_the_collector_searches_is_told_noth
 
     def leave(_edge, step, _done, _total):
         if step == "search" and not left:
-            left.append(book.withdraw(south, book.find(south, held.id), "no more"))
+            left.append(registry.withdraw(south, registry.find(south, held.id), "no more"))
 
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
@@ -157,7 +160,7 @@ async def test_a_member_that_withdraws_while_the_collector_searches_is_told_noth
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert "south-council" in edge.reason
-    assert results.load(south, outcome.round_id) == []
+    assert round_leads.load(south, outcome.round_id) == []
 
 
 async def test_a_threshold_that_waits_does_not_hold_an_edge_up(town):
@@ -169,7 +172,7 @@ async def test_a_threshold_that_waits_does_not_hold_an_edge_up(town):
         outcome = await run_round(police, held.id, limits=SMALL)
         states = {each.edge: (each.state, each.code) for each in outcome.edges}
         assert states == {edge.id: (CLOSED, ""), "seen-by-many": ("preparing", "unavailable")}
-        assert {lead.reference for lead in results.load(police, outcome.round_id, edge.id)} == named(
+        assert {lead.reference for lead in round_leads.load(police, outcome.round_id, edge.id)} == named(
             "west-force", range(20, 30)
         )
         await serve(stack, town, "south-council")

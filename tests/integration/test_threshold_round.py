@@ -5,15 +5,15 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support.threshold_nodes import MEMBERS, RANGES, agree, circle_town, named
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import CLOSED
+from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.threshold import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
-from blindmatch.simulations.circle import MEMBERS, RANGES, agree, circle_town, named
 
 SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
@@ -33,7 +33,7 @@ async def serve(stack, town, *agencies):
 
 
 def references(node, outcome):
-    return {lead.reference for lead in results.load(node, outcome.round_id)}
+    return {lead.reference for lead in round_leads.load(node, outcome.round_id)}
 
 
 def audit(node, action):
@@ -52,7 +52,7 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
     for agency in MEMBERS:
         node = town.nodes[agency]
         assert references(node, outcome) == named(agency, set(numbers) & set(RANGES[agency]))
-        (lead, *_) = results.load(node, outcome.round_id)
+        (lead, *_) = round_leads.load(node, outcome.round_id)
         assert lead.agency == f"at least {at_least} of 3 agencies"
         assert lead.edge == "seen-by-many"
         assert not any(other in str(lead) for other in MEMBERS)
@@ -60,8 +60,8 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
         assert told["leads"] == len(set(numbers) & set(RANGES[agency]))
         assert [event for event, _ in audit(node, "opened")] == ["disclosure"]
         assert [event for event, _ in audit(node, "closed")] == ["disclosure"]
-    assert results.load(national, outcome.round_id) == []
-    tally = results.tally(national, outcome.round_id, "seen-by-many")
+    assert round_leads.load(national, outcome.round_id) == []
+    tally = round_leads.tally(national, outcome.round_id, "seen-by-many")
     assert tally.count >= 10
     assert tally.count % 5 == 0
     assert [event for event, _ in audit(national, "closed")] == ["combination"]
@@ -88,8 +88,8 @@ async def test_under_the_minimum_nobody_is_told_anything(town):
         outcome = await run_round(town.nodes["national"], held.id, limits=SMALL)
     assert outcome.complete
     for agency in MEMBERS:
-        assert results.load(town.nodes[agency], outcome.round_id) == []
-    tally = results.tally(town.nodes["national"], outcome.round_id, "seen-by-many")
+        assert round_leads.load(town.nodes[agency], outcome.round_id) == []
+    tally = round_leads.tally(town.nodes["national"], outcome.round_id, "seen-by-many")
     assert (tally.count, tally.words) == (
         None,
         "fewer than 1,000 match keys are held by at least 3 of 3 agencies",

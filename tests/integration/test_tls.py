@@ -13,14 +13,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from blindmatch.node import agreements, tls
-from blindmatch.node.authority import Authority
-from blindmatch.node.client import connect
-from blindmatch.node.config import dns_name
-from blindmatch.node.convert import agreement as convert
+from blindmatch.node import agreements
+from blindmatch.node.agreements import codec as convert
+from blindmatch.node.pki import tls
+from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.server import running
+from blindmatch.node.storage.config import dns_name
+from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, PeerCode, PeerError
-from blindmatch.simulations.loopback import PASSPHRASE, SCRYPT_N
+from blindmatch.simulations.local_nodes import PASSPHRASE, SCRYPT_N
 
 WEST, NORTH = "west-force", "north-council"
 
@@ -81,7 +82,7 @@ port = server.add_secure_port(
     "127.0.0.1:0", grpc.ssl_server_credentials([(read("key"), read("certificate"))])
 )
 server.start()
-from blindmatch.node import tls
+from blindmatch.node.pki import tls
 print(tls.accepts_tls12("127.0.0.1", port))
 server.stop(None)
 """

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from blindmatch.node import results
-from blindmatch.node.runner import run_round
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.retention import STALE_SECONDS, purge_expired
+from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.store import FAILED
-from blindmatch.node.upkeep import STALE_SECONDS, sweep
-from blindmatch.node.workspace import RoundFiles
+from blindmatch.node.storage.round_files import RoundFiles
+from blindmatch.node.storage.store import FAILED
 from blindmatch.protocol.limits import Limits
 
 WEST, NORTH = "west-force", "north-council"
@@ -31,10 +31,10 @@ async def test_leads_are_erased_when_their_retention_ends(town):
         outcome = await run_round(police, held.id)
     end = police.clock() + held.agreement.retention_days * DAY
     police.clock = lambda: end - 60
-    sweep(police)
-    assert len(results.load(police, outcome.round_id)) == 20
+    purge_expired(police)
+    assert len(round_leads.load(police, outcome.round_id)) == 20
     police.clock = lambda: end + 60
-    sweep(police)
+    purge_expired(police)
     assert police.store.erase_expired(int(end + 60)) == 0
     assert erasures(police) == [{"leads": 20}]
 
@@ -51,12 +51,12 @@ async def test_an_edge_whose_receiver_vanished_is_given_up_in_time(town):
         with pytest.raises(Gone):
             await run_round(town.nodes[WEST], held.id, limits=small, progress=vanish)
     (row,) = council.store.edges()
-    sweep(council)
+    purge_expired(council)
     assert council.store.edge(row.round_id, row.edge).running
     assert any(council.rounds_dir.iterdir())
     later = council.clock() + STALE_SECONDS + 60
     council.clock = lambda: later
-    sweep(council)
+    purge_expired(council)
     ended = council.store.edge(row.round_id, row.edge)
     assert (ended.state, ended.code, ended.seed) == (FAILED, "abandoned", b"")
     assert list(council.rounds_dir.iterdir()) == []
@@ -66,5 +66,5 @@ async def test_an_edge_whose_receiver_vanished_is_given_up_in_time(town):
 def test_files_that_a_crash_left_behind_go(town):
     node = town.nodes[NORTH]
     RoundFiles(node.rounds_dir, bytes(16), "some-edge").allocate("table", (4, 16))
-    sweep(node)
+    purge_expired(node)
     assert list(node.rounds_dir.iterdir()) == []

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from blindmatch.node.agreements import files
-from blindmatch.node.convert.agreement import encode_agreement, parse_agreement
+from blindmatch.node.agreements import envelope_files
+from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
@@ -107,7 +107,7 @@ def agreements(draw) -> Agreement:
     standing = st.none() | st.builds(
         Standing, st.integers(1, LIMITS.epoch_days), st.integers(0, LIMITS.checks_per_day)
     )
-    start = draw(st.integers(0, terms.checks.LAST_SECOND - 1))
+    start = draw(st.integers(0, terms.validation.LAST_SECOND - 1))
     return replace(
         USUAL,
         title=draw(texts),
@@ -117,7 +117,7 @@ def agreements(draw) -> Agreement:
         marking=draw(st.sampled_from(terms.MARKINGS)),
         handling_codes=tuple(draw(st.lists(st.sampled_from(terms.HANDLING_CODES), min_size=1, unique=True))),
         not_before=start,
-        expires=draw(st.integers(start + 1, terms.checks.LAST_SECOND)),
+        expires=draw(st.integers(start + 1, terms.validation.LAST_SECOND)),
         rounds_budget=draw(st.integers(1, LIMITS.rounds)),
         retention_days=draw(st.integers(1, LIMITS.retention_days)),
         collector=draw(st.sampled_from(names if many else ["", *names])),
@@ -188,8 +188,8 @@ def test_usable_exactly_when_everything_is_in_order(signers, used, day):
 def test_an_envelope_survives_as_a_file(tmp_path_factory, payload, signatures):
     path = tmp_path_factory.getbasetemp() / "envelope.json"
     envelope = Envelope(terms.PAYLOAD_TYPE, payload, signatures)
-    files.write(path, envelope)
-    assert files.read(path) == envelope
+    envelope_files.write(path, envelope)
+    assert envelope_files.read(path) == envelope
 
 
 @given(
@@ -201,10 +201,10 @@ def test_garbage_is_no_file(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "garbage.json"
     path.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass"))
     with pytest.raises(InputError):
-        files.read(path)
+        envelope_files.read(path)
 
 
-@given(st.integers(0, terms.checks.LAST_SECOND), st.one_of(st.just(""), texts))
+@given(st.integers(0, terms.validation.LAST_SECOND), st.one_of(st.just(""), texts))
 def test_a_withdrawal_survives(at, reason):
     word = Withdrawal(ENVELOPE.id, "east-council", at, reason)
     assert terms.read_withdrawal(terms.sign_withdrawal(word, AGENCIES[1].signer), USUAL) == word

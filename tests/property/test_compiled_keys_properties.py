@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from blindmatch.protocol.linkage import (
     FILLER,
     CompiledKeys,
-    Terms,
+    CompileTerms,
     compile_keys,
     default_rates,
     level_digests,
@@ -91,7 +91,7 @@ def digests(schema, records):
 
 def every_key(schema, patterns, threshold):
     """All minimal patterns as keys: what a budget without bounds would keep."""
-    search = compiler._Search(patterns.weights, (10, 10), Terms(), budget=1, seed=b"")
+    search = compiler._Search(patterns.weights, (10, 10), CompileTerms(), budget=1, seed=b"")
     keys = tuple(
         compiler._key(schema, patterns.weights, pattern, 0, search) for pattern in patterns.at(threshold)
     )
@@ -197,7 +197,7 @@ def test_both_sides_compile_the_same_bytes(records, ours, theirs):
     rates = measure(SMALL, [(columns, owners, len(records))], seed=b"a")
     again = Rates.decode(rates.encode(), SMALL)
     assert again == rates
-    terms = Terms(false_leads=0.5)
+    terms = CompileTerms(false_leads=0.5)
     made = []
     for each in (rates, again):
         try:

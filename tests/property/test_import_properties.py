@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blindmatch.node.collections import import_collection, job
-from blindmatch.node.collections.blocks import PURPOSE, BlockReader, json_lines
-from blindmatch.node.collections.report import ImportRefusedError, OnBad
-from blindmatch.node.importers import Drafter, table
-from blindmatch.node.importers.mapping import recognise
-from blindmatch.node.importers.plain import PlainReader
+from blindmatch.node.imports import import_collection, job
+from blindmatch.node.imports.blocks import PURPOSE, BlockReader, json_lines
+from blindmatch.node.imports.formats import Drafter, tabular
+from blindmatch.node.imports.formats.column_mapping import recognise
+from blindmatch.node.imports.formats.plain_rows import PlainReader
+from blindmatch.node.imports.report import ImportRefusedError, OnBad
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, load_schema
 from blindmatch.protocol.linkage.normalise import company_number, plain_company_numbers
-from blindmatch.simulations.loopback import Town
+from blindmatch.simulations.local_nodes import LocalNodes
 
 NUMBERS = itertools.count()
 
@@ -88,7 +88,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    town = Town(tmp_path_factory.mktemp("town"), {"west-force": "police"}, time.time())
+    town = LocalNodes(tmp_path_factory.mktemp("town"), {"west-force": "police"}, time.time())
     yield town.nodes["west-force"]
     town.close()
 
@@ -177,13 +177,13 @@ def test_by_the_chunk_as_one_by_one(node, tmp_path_factory, made, kind, on_bad, 
     facts = [name for name in ("role", "note") if name in names]
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table, "_CHUNK_ROWS", chunk)
+        patch.setattr(tabular, "_CHUNK_ROWS", chunk)
         patch.setattr(job, "BLOCK_RECORDS", 7)
         for serves in (True, False):
             if not serves:
                 patch.setattr(PlainReader, "serves", False, raising=False)
                 patch.setattr(PlainReader, "__init__", lambda *_: None)
-                patch.setattr(table._Csv, "_columns", lambda *_: None)
+                patch.setattr(tabular._Csv, "_columns", lambda *_: None)
             found.append(said(node, path, kind, facts, on_bad))
     assert found[0] == found[1]
 
@@ -227,7 +227,7 @@ def test_plain_rows_go_together_and_the_others_in_their_places(tmp_path):
     path = tmp_path / "t.csv"
     numbers = ["01234567", "SC123456", "nonsense", "1234567", "01234567;SC123456", "12345678"]
     path.write_text("reference,company_number\n" + "".join(f"R-{i},{x}\n" for i, x in enumerate(numbers)))
-    with table.open_table(path) as opened:
+    with tabular.open_table(path) as opened:
         (chunk,) = opened.parts
     drafter = Drafter(opened, recognise(opened.header, "suppliers"))
     found = PlainReader(drafter).read(chunk)

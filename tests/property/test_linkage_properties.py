@@ -5,6 +5,7 @@ import random
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.exact_keys import exact_keys
 
 from blindmatch.protocol.linkage import (
     FILLER,
@@ -16,7 +17,6 @@ from blindmatch.protocol.linkage import (
 )
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
 from blindmatch.protocol.linkage.normalise import split_full_name
-from blindmatch.simulations.exact_keys import exact_keys
 
 KEYS = exact_keys()
 SCHEMA = KEYS.schema

@@ -6,22 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.hits_sessions import COUNCIL, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import (
-    COMMITMENT_TYPE,
-    RECEIPT_TYPE,
-    BlindedChunk,
-    EvaluatedChunk,
-    Header,
-    ReceiptTerms,
-    State,
-    TagChunk,
-)
-from blindmatch.protocol.match.table import Role
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
+from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.transcript import Signed, decode, encode, sign
-from blindmatch.simulations.network import COUNCIL, POLICE, Edge
 
 ours = st.lists(st.integers(0, 25), min_size=1, max_size=14)
 theirs = st.lists(st.integers(0, 25), min_size=1, max_size=14, unique=True)

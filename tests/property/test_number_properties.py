@@ -7,16 +7,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.aggregate_sessions import NumberEdge, count_in_the_clear, sum_in_the_clear
+from tests.support.hits_sessions import COUNCIL, POLICE
 
+from blindmatch.protocol.aggregate import (
+    AggregateCommitment,
+    AggregateOutcome,
+    AggregateReport,
+    AggregateTerms,
+    RowsChunk,
+)
+from blindmatch.protocol.aggregate.elgamal import Opening
+from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import Header, State
-from blindmatch.protocol.number import NumberCommitment, NumberTerms, Outcome, Report, RowsChunk
-from blindmatch.protocol.number.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
-from blindmatch.protocol.sum import Opening
+from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.network import COUNCIL, POLICE
-from blindmatch.simulations.number import NumberEdge, count_in_the_clear, sum_in_the_clear
 
 tokens = st.integers(0, 15)
 group = st.lists(tokens, min_size=1, max_size=4, unique=True)
@@ -115,13 +122,13 @@ def test_garbage_instead_of_a_statement_is_a_peer_error(data):
         assert receiver.state is sender.state is State.FAILED
         signed = sign(COUNCIL, OUTCOME_TYPE, data)
         _only_peer_error(
-            lambda it=edge, signed=signed: Outcome.check(
+            lambda it=edge, signed=signed: AggregateOutcome.check(
                 signed, COUNCIL.public, it.context, it.number, most=5
             )
         )
         signed = sign(POLICE, REPORT_TYPE, data)
         _only_peer_error(
-            lambda it=edge, signed=signed: Report.check(
+            lambda it=edge, signed=signed: AggregateReport.check(
                 signed, POLICE.public, it.context, Signed(b"", bytes(64))
             )
         )
@@ -140,7 +147,7 @@ def test_well_formed_statements_of_other_fields_are_peer_errors(kind, fields):
         )
         signed = sign(COUNCIL, OUTCOME_TYPE, encode(kind, *fields))
         _only_peer_error(
-            lambda it=edge, signed=signed: Outcome.check(
+            lambda it=edge, signed=signed: AggregateOutcome.check(
                 signed, COUNCIL.public, it.context, it.number, most=5
             )
         )
@@ -179,21 +186,21 @@ def test_garbage_in_a_chunk_is_a_peer_error(sequence, data, fits):
 
 @given(st.integers(1, 2**63), st.integers(1, 2**63), st.binary(min_size=32, max_size=32), st.booleans())
 def test_statements_round_trip(total, closed, digest, told):
-    context, number = SUM.context, NumberTerms(5, 10)
+    context, number = SUM.context, AggregateTerms(5, 10)
     point = bytes([1]) * 32
-    said = Outcome(told, left=point, right=point, share=point, transcript=digest)
+    said = AggregateOutcome(told, left=point, right=point, share=point, transcript=digest)
     signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(context, number))
-    assert Outcome.check(signed, COUNCIL.public, context, number, most=9) == said
-    report = Report(Report.digest_of(signed), total, bytes(64), closed)
+    assert AggregateOutcome.check(signed, COUNCIL.public, context, number, most=9) == said
+    report = AggregateReport(AggregateReport.digest_of(signed), total, bytes(64), closed)
     reported = sign(POLICE, REPORT_TYPE, report.payload(context))
-    assert Report.check(reported, POLICE.public, context, signed) == report
+    assert AggregateReport.check(reported, POLICE.public, context, signed) == report
 
 
 @pytest.mark.parametrize("edge", [COUNT, SUM], ids=["count", "sum"])
 def test_every_outcome_of_an_edge_has_one_size(edge):
     sizes = set()
     for minimum in (1, 3, 100):
-        pair = replace(edge, number=NumberTerms(minimum, edge.number.band)).connect()
+        pair = replace(edge, number=AggregateTerms(minimum, edge.number.band)).connect()
         told = pair.run()
         assert (told is None) == (minimum == 100)
         sizes.add(len(next(each.content() for each in pair.sent if each.kind == "outcome")))
@@ -204,6 +211,6 @@ def test_commitments_say_their_shape():
     pair = SUM.at(State.EXCHANGING)
     said = next(each for each in pair.sent if (each.sender, each.kind) == ("council", "commitment"))
     signed = Signed(said.content()[:-64], said.content()[-64:])
-    read = NumberCommitment.check(signed, COUNCIL.public, pair.sender.session._role, SUM.context)
+    read = AggregateCommitment.check(signed, COUNCIL.public, pair.sender.session._role, SUM.context)
     assert (read.group, read.copies) == (SUM.theirs.group, SUM.theirs.copies)
     assert np.count_nonzero(np.frombuffer(read.proof, dtype=np.uint8)) > 50

@@ -2,8 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from blindmatch.simulations.standing_network import Person, World, packed
+from tests.support.standing_sessions import Person, World, packed
 
 GUARDED = 1
 

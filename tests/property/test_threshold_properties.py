@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.threshold_line import build
+from tests.support.threshold_sessions import NAMES, SIGNERS, Circle
 
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.match import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows, State
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
+from blindmatch.protocol.threshold import Committed, Rows, ThresholdState
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -20,8 +22,6 @@ from blindmatch.protocol.threshold.statements import (
     TABLES_TYPE,
 )
 from blindmatch.protocol.transcript import Signed, encode, sign
-from blindmatch.simulations.carrying import build
-from blindmatch.simulations.ring import NAMES, SIGNERS, Circle
 
 lists = st.lists(
     st.lists(st.integers(0, 12), min_size=1, max_size=7, unique=True).map(tuple), min_size=2, max_size=6
@@ -186,5 +186,5 @@ def test_random_lists_of_hundreds_of_elements():
     circle = Circle(values, 3, limits=Limits(chunk_elements=100))
     ring = circle.connect()
     assert ring.run() == circle.expected()
-    assert all(party.session.state is State.CLOSED for party in (*ring.members, ring.collector))
+    assert all(party.session.state is ThresholdState.CLOSED for party in (*ring.members, ring.collector))
     assert np.array_equal(ring.shared.held.sum(axis=1) >= 3, np.ones(len(ring.shared), dtype=bool))

@@ -11,14 +11,14 @@ from enum import Enum
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.support.corrupt_messages import WAYS, bend
+from tests.support.parties import Gathering
 
-from blindmatch.node.convert.agreement import encode_agreement
+from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure, Envelope, check_signatures
 from blindmatch.protocol.errors import PeerError
 from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
-from blindmatch.simulations.bending import WAYS, bend
-from blindmatch.simulations.gathering import Gathering
 
 START = 1_800_000_000
 FORCES = [Agency("west-force", "police"), Agency("east-force", "police")]

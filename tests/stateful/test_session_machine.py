@@ -3,9 +3,9 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.support.hits_sessions import Edge
 
-from blindmatch.protocol.match import State
-from blindmatch.simulations.network import Edge
+from blindmatch.protocol.session.states import State
 
 places = st.integers(0, 1_000)
 

@@ -1,0 +1,86 @@
+"""Agreements as files, for parties whose nodes do not reach each other yet.
+
+The file is a DSSE envelope in JSON (github.com/secure-systems-lab/dsse): payload type, payload and signatures in
+base64, the agency as `keyid`. Any DSSE tool can verify it with the parties' public keys.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from blindmatch.node.storage.files import write_atomically
+from blindmatch.protocol.agreement import Envelope
+from blindmatch.protocol.errors import InputError, PeerError
+from blindmatch.protocol.limits import LIMITS
+
+_FILE_BYTES = 2 * LIMITS.agreement_bytes
+
+
+def dump(envelope: Envelope) -> str:
+    """The envelope as DSSE JSON."""
+    content = {
+        "payloadType": envelope.payload_type,
+        "payload": base64.b64encode(envelope.payload).decode("ascii"),
+        "signatures": [
+            {"keyid": agency, "sig": base64.b64encode(signature).decode("ascii")}
+            for agency, signature in sorted(envelope.signatures.items())
+        ],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def write(path: Path, envelope: Envelope) -> None:
+    """Write the envelope to a file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        write_atomically(path, dump(envelope).encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def read(path: Path) -> Envelope:
+    """Read an envelope from a file; its signatures are not verified yet.
+
+    Raises:
+        InputError: not readable, too long, or not a DSSE envelope with an agreement.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > _FILE_BYTES:
+        raise InputError(f"{path}: has more than {_FILE_BYTES} bytes: not an agreement")
+    try:
+        return _envelope(json.loads(data))
+    except PeerError as error:
+        raise InputError(f"{path}: {error.message}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError(
+            f"{path}: not an agreement",
+            hint="Expected is a file that `blindmatch agreement show ID --export FILE` wrote.",
+        ) from None
+
+
+def _envelope(content: Mapping[str, Any]) -> Envelope:
+    if set(content) != {"payloadType", "payload", "signatures"}:
+        raise ValueError("not a DSSE envelope")
+    signatures = {}
+    for entry in content["signatures"]:
+        if entry["keyid"] in signatures:
+            raise ValueError("two signatures of one agency")
+        signatures[entry["keyid"]] = _bytes(entry["sig"])
+    return Envelope(content["payloadType"], _bytes(content["payload"]), signatures)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise ValueError("not base64") from None

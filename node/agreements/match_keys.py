@@ -1,0 +1,139 @@
+"""An agreement's match keys: compiled for a round from both sides' rates, or for a look ahead from typical ones."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.node.agreements.edge_groups import without_parties
+from blindmatch.node.imports import Collection
+from blindmatch.protocol.agreement import Agreement, Edge, Linkage, Side, Threshold
+from blindmatch.protocol.errors import AgreementError
+from blindmatch.protocol.linkage import (
+    CompiledKeys,
+    CompileTerms,
+    Rates,
+    Schema,
+    SchemaError,
+    compile_keys,
+    default_rates,
+    load_schema,
+    measure,
+    pooled_rates,
+    pooled_sizes,
+)
+from blindmatch.protocol.transcript import digest
+
+ROWS = 2
+"""Alternative rows (names, dates, addresses) of a record that the padding has room for, if the agreement allows it."""
+
+
+Stated = tuple[Rates, int]
+"""A side's rates and its number of records."""
+
+
+@dataclass(frozen=True)
+class KeyForecast:
+    """What a round between full lists would be like; `problem` says why there would be none."""
+
+    compiled: CompiledKeys | None
+    receiver_records: int
+    """Records that were reckoned with."""
+    sender_records: int
+    receiver_tokens: int = 0
+    sender_tokens: int = 0
+    own: str = ""
+    """`receiver` or `sender` when that side's list is this node's own, as it is; otherwise lists are full and typical."""
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What this node knows of its side of an edge."""
+
+    role: str
+    rates: Rates
+    records: int
+
+
+def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: Stated) -> CompiledKeys:
+    """The keys of a round over an edge, from each side's rates and number of records.
+
+    Raises:
+        AgreementError: no key is specific enough for these lists under the edge's terms.
+    """
+    try:
+        return _compile(load_schema(agreement.schema), receiver, sender, edge.linkage)
+    except SchemaError as error:
+        field = f"edges[{agreement.edges.index(edge)}].linkage"
+        raise AgreementError(field, error.message, hint=error.hint) from None
+
+
+def compile_threshold(agreement: Agreement, threshold: Threshold, stated: tuple[Stated, ...]) -> CompiledKeys:
+    """The keys of a round over a threshold, from each member's rates and number of records; see `linkage.pooled`.
+
+    No key is for records that lack a field: there are no two sides to lack it on. The expected leads are those over all pairs.
+
+    Raises:
+        AgreementError: no key is specific enough for these lists under the threshold's terms.
+    """
+    rates = pooled_rates(stated)
+    longer, shorter = pooled_sizes([records for _, records in stated])
+    linkage = replace(threshold.linkage, missing=False)
+    try:
+        return _compile(load_schema(agreement.schema), (rates, longer), (rates, shorter), linkage)
+    except SchemaError as error:
+        field = f"thresholds[{agreement.thresholds.index(threshold)}].linkage"
+        raise AgreementError(field, error.message, hint=error.hint) from None
+
+
+def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
+    """To how many tokens a side's records are padded: room for two rows each, but never more than agreed."""
+    return min(side.tokens_per_record, compiled.tokens_per_record(ROWS))
+
+
+def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> Rates:
+    """The rates of this node's records that an agreement lets in; the same whenever it is asked."""
+    # One seed per agreement and collection: repeating rounds gives the other side no second sample.
+    seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
+    return measure(
+        collection.schema, collection.blocks(selected), seed=seed, entities=collection.entities(selected)
+    )
+
+
+def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> KeyForecast:
+    """What to expect of an edge; edges that differ in their agencies only share one reckoning.
+
+    Args:
+        schema_name: of the agreement.
+        edge: lists are taken as full, and their values as common as the schema assumes.
+        own: what is known better of this node's side.
+    """
+    return _forecast(schema_name, without_parties(edge), own)
+
+
+@lru_cache(maxsize=64)
+def _forecast(schema_name: str, edge: Edge, own: Own | None) -> KeyForecast:
+    schema = load_schema(schema_name)
+    stated = {
+        "receiver": (default_rates(schema), edge.receiver.max_records),
+        "sender": (default_rates(schema), edge.sender.max_records),
+    }
+    if own is not None:
+        stated[own.role] = own.rates, own.records
+    receiver, sender = stated["receiver"], stated["sender"]
+    bare = KeyForecast(None, receiver[1], sender[1], own="" if own is None else own.role)
+    try:
+        compiled = _compile(schema, receiver, sender, edge.linkage)
+    except SchemaError as error:
+        return replace(bare, problem=error.message, hint=error.hint)
+    tokens = [tokens_per_record(compiled, side) for side in (edge.receiver, edge.sender)]
+    return replace(bare, compiled=compiled, receiver_tokens=tokens[0], sender_tokens=tokens[1])
+
+
+@lru_cache(maxsize=8)
+def _compile(schema: Schema, receiver: Stated, sender: Stated, linkage: Linkage) -> CompiledKeys:
+    terms = CompileTerms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
+    return compile_keys(schema, receiver[0], sender[0], receiver[1], sender[1], terms)

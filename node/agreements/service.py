@@ -1,0 +1,88 @@
+"""The Agreements service: who may see, propose and withdraw what.
+
+The caller is the agency in the client certificate; its key must also be the one that the agreement names for it.
+Everything that comes is verified before it is kept. The store is synchronous, so its work runs in a thread.
+"""
+
+import asyncio
+from typing import Any
+
+from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements import registry
+from blindmatch.node.node import Node
+from blindmatch.node.transport.identity import Caller
+from blindmatch.proto.v1 import agreement_pb2 as pb
+from blindmatch.proto.v1 import agreement_pb2_grpc
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError
+
+
+class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
+    """Answers other agencies' nodes; the gate in front of it puts `caller` into the context and handles errors."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeReply:  # noqa: N802, ARG002 - gRPC's signature
+        """This node's own party entry, for any agency whose certificate we trust."""
+        convert.read_describe_request(request)
+        try:
+            return convert.describe_reply(registry.own_party(self._node))
+        except ConfigError as error:
+            # Said plainly, since nothing in it is secret and the other side's officer waits for it.
+            raise PeerError(
+                PeerCode.REFUSED, f"this node cannot describe itself yet: {error.message}"
+            ) from None
+
+    async def Propose(self, request: pb.ProposeRequest, context: Any) -> pb.ProposeReply:  # noqa: N802 - gRPC's name
+        """Keep a proposal and its signatures, for the parties of the enclosed agreement; answer with all we hold."""
+        envelope, left = convert.read_propose_request(request)
+        caller: Caller = context.caller
+        try:
+            check_party(await asyncio.to_thread(registry.open_envelope, envelope), caller)
+            held = await asyncio.to_thread(
+                registry.adopt, self._node, envelope, source=caller.agency, left=left, peer=True
+            )
+        except AgreementError as error:
+            raise PeerError(
+                PeerCode.BAD_MESSAGE, f"the agreement cannot be accepted: {error.message}"
+            ) from None
+        await asyncio.to_thread(self._node.store.note_contact, held.id, caller.agency)
+        return convert.propose_reply(held.envelope, held.leaving)
+
+    async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:  # noqa: N802 - gRPC's name
+        """An agreement with all that was signed about it, for its parties; others cannot tell whether it exists."""
+        agreement_id = convert.read_fetch_request(request)
+        row = await asyncio.to_thread(self._node.store.find_agreement, agreement_id)
+        caller: Caller = context.caller
+        held = None if row is None else await asyncio.to_thread(registry.hold, row)
+        if held is None or caller.agency not in held.agreement.agencies:
+            raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
+        check_party(held.agreement, caller)
+        return convert.fetch_reply(held.envelope, held.leaving)
+
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawReply:  # noqa: N802 - gRPC's name
+        """Note a decline or withdrawal, from the party itself; others' travel with `Propose` and `Fetch`."""
+        signed = convert.read_withdraw_request(request)
+        caller: Caller = context.caller
+        if signed.agency != caller.agency:
+            raise PeerError(PeerCode.WRONG_AGENCY, f"{caller.agency} cannot withdraw for {signed.agency}")
+        await asyncio.to_thread(registry.note_withdrawal, self._node, signed)
+        await asyncio.to_thread(self._node.store.note_contact, signed.agreement, caller.agency)
+        return convert.withdraw_reply()
+
+
+def check_party(agreement: Agreement, caller: Caller) -> None:
+    """The caller must be a party, with the certificate key that the agreement names.
+
+    Raises:
+        PeerError: WRONG_AGENCY or WRONG_CERTIFICATE.
+    """
+    if caller.agency not in agreement.agencies:
+        raise PeerError(PeerCode.WRONG_AGENCY, f"{caller.agency} is not a party of the agreement")
+    if agreement.party(caller.agency).certificate_key != caller.certificate_key:
+        raise PeerError(
+            PeerCode.WRONG_CERTIFICATE,
+            f"{caller.agency} calls with another certificate key than the agreement names",
+            hint="After a change of keys, draft and sign the agreement again.",
+        )

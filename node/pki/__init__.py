@@ -1,0 +1,1 @@
+"""Certificates, the certificate authority for pilots, and TLS credentials."""

@@ -1,0 +1,1 @@
+"""Rounds: what this node runs, answers, stores and reports. One folder per disclosure, and what they share."""

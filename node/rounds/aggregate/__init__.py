@@ -1,0 +1,1 @@
+"""Rounds that disclose a count or a sum."""

@@ -1,0 +1,78 @@
+"""What this node brings to an edge that discloses a number: its tokens in groups, each occurrence of one with a blind of its own."""
+
+from itertools import count
+
+import numpy as np
+
+from blindmatch.node.rounds.aggregate.sum_values import EntryValues, read_values
+from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol.aggregate import COPIES, AggregateInputs
+from blindmatch.protocol.agreement import Disclosure, Edge
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.linkage import AllocateRows, Elements
+from blindmatch.protocol.linkage import token_groups as grouping
+from blindmatch.protocol.session.states import Role
+
+MOST_PEOPLE = 16
+"""An entry may have the tokens of so many people; beyond it the weakest keys of each are left out. Every entry is padded to the
+largest, so that one company with a hundred officers would make everybody pay for it."""
+
+
+def prepare_inputs(
+    made: EdgeInputs,
+    agreed: CompiledEdge,
+    edge: Edge,
+    row: EdgeRow,
+    *,
+    limits: Limits,
+    allocate: AllocateRows,
+) -> tuple[AggregateInputs, dict[str, int]]:
+    """This side's elements in groups, and what its operator should know: how many tokens or values do not count.
+
+    Raises:
+        LocalError: see `read_values`.
+    """
+    expander, calls = Expander(row.seed), count()
+
+    def random(size: int) -> bytes:
+        return expander.stream("group-fillers", next(calls), size)
+
+    try:
+        if edge.disclosure is Disclosure.COUNT and Role(row.role) is Role.RECEIVER:
+            told = grouping.occurrences(made.tokens, COPIES, random)
+            size = made.tokens.tokens_per_record
+            return AggregateInputs(made.elements, size, told.copies, told.copy_of), {
+                "left_out": told.left_out
+            }
+        if edge.disclosure is Disclosure.SUM and Role(row.role) is Role.SENDER:
+            values = read_values(made.collection, made.selected, edge)
+            entries = grouping.entries(
+                made.tokens,
+                values.entry_of,
+                len(values.units),
+                random,
+                most_copies=COPIES,
+                most_each=min(limits.chunk_elements, MOST_PEOPLE * made.tokens.tokens_per_record),
+                most_tokens=edge.sender.max_elements,
+                allocate=allocate,
+            )
+            return _entries(agreed, entries, values)
+        return AggregateInputs(made.elements), {}
+    finally:
+        expander.wipe()
+
+
+def _entries(
+    agreed: CompiledEdge, entries: grouping.Entries, values: EntryValues
+) -> tuple[AggregateInputs, dict[str, int]]:
+    units = np.zeros(entries.tokens.records, dtype=np.int64)
+    np.add.at(units, entries.entry_of, values.units)
+    brought = AggregateInputs(
+        Elements(agreed.compiled, entries.tokens),
+        entries.tokens.tokens_per_record,
+        entries.copies,
+        values=units,
+    )
+    return brought, {**values.report, "left_out": entries.left_out}

@@ -1,0 +1,91 @@
+"""Results that other agencies report to this node: fetched from each receiver, verified, kept."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.aggregate import codec as convert
+from blindmatch.node.rounds.aggregate import results as aggregate_results
+from blindmatch.node.rounds.aggregate.results import AggregateResult
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.transport.client import connect
+from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerCode, PeerError
+
+MOST = 10_000
+"""Reports that one fetch takes from one agency."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came from one receiver: its results, or why there are none."""
+
+    receiver: str
+    results: Sequence[AggregateResult] = ()
+    error: BlindmatchError | None = None
+
+
+async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
+    """Fetch the results of every edge that reports to this node, from each edge's receiver.
+
+    Returns:
+        One entry per receiver, in the agreement's order; one that fails does not keep the others back.
+
+    Raises:
+        LocalError: no edge of the agreement reports to this node.
+        StoreError: there is no such agreement.
+    """
+    held = await asyncio.to_thread(registry.find, node, agreement_id)
+    receivers = dict.fromkeys(
+        edge.receiver.agency for edge in held.agreement.edges if node.agency in edge.report_to
+    )
+    if not receivers:
+        raise LocalError(
+            f"no edge of this agreement reports to {node.agency}",
+            hint="`blindmatch agreement show` says who is told what.",
+        )
+    return [await _from(node, held, receiver) for receiver in receivers]
+
+
+async def _from(node: Node, held: StoredAgreement, receiver: str) -> Fetched:
+    try:
+        return Fetched(receiver, await _take(node, held, receiver))
+    except BlindmatchError as error:
+        return Fetched(receiver, error=error)
+
+
+async def _take(node: Node, held: StoredAgreement, receiver: str) -> list[AggregateResult]:
+    party = held.agreement.party(receiver)
+    found: list[AggregateResult] = []
+    async with connect(node, receiver, certificate_key=party.certificate_key) as peer:
+        with peer.errors():
+            call = peer.reports.Fetch(convert.reports_request(held.id), timeout=peer.call_seconds)
+            async for message in call:
+                if len(found) == MOST:
+                    raise PeerError(PeerCode.OVERSIZE, f"{receiver} sent more than {MOST} reports")
+                if not hasattr(message, "header"):
+                    raise PeerError(PeerCode.BAD_MESSAGE, f"{receiver} sent a message that is malformed")
+                said = convert.read_report(message)
+                found.append(await asyncio.to_thread(_keep, node, held, receiver, said))
+    return found
+
+
+def _keep(node: Node, held: StoredAgreement, receiver: str, said: convert.Report) -> AggregateResult:
+    where = (said.header.round_id, said.header.edge)
+    ours = [
+        edge.id
+        for edge in held.agreement.edges
+        if edge.receiver.agency == receiver and node.agency in edge.report_to
+    ]
+    if said.header.edge not in ours:
+        raise PeerError(PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us")
+    result = aggregate_results.take_report(node, held, where, said.outcome, said.report)
+    node.audit.append(
+        AuditEvent.DISCLOSURE,
+        subject=f"round {where[0].hex()} edge {where[1]}",
+        recipient=node.agency,
+        detail={"action": "report received", "receiver": receiver, "agreement": held.id.hex()},
+    )
+    return result

@@ -1,0 +1,1 @@
+"""Rounds that disclose hits, with or without facts."""

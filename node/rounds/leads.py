@@ -1,0 +1,403 @@
+"""Leads: from hits to rows that an officer reads, sealed in the store, and out again: CSV, JSON, FollowTheMoney."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.hits.facts import unpack
+from blindmatch.node.rounds.inputs import EdgeInputs
+from blindmatch.node.rounds.threshold.inputs import ThresholdInputs
+from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol import linkage
+from blindmatch.protocol.errors import PeerError, StoreError
+from blindmatch.protocol.session.messages import Hits
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes a cell that begins so for a formula, and facts come from another agency."""
+
+
+_KEYS_TOLD = 4
+"""A pair that agrees on much agrees on dozens of keys; the strongest few say it."""
+
+
+@dataclass(frozen=True)
+class ResultLead:
+    """One lead as it is kept and shown. A lead is no identification: a person looks at it."""
+
+    reference: str = field(repr=False)
+    """Our own reference."""
+    agency: str
+    """Who holds the same."""
+    edge: str
+    keys: tuple[str, ...]
+    """What agrees, in words: the strongest keys, strongest first."""
+    key_names: tuple[str, ...]
+    """Every key that agrees."""
+    score: float
+    """Bits: the strongest key's weight."""
+    handling: str = ""
+    facts: tuple[dict[str, str], ...] = field(default=(), repr=False)
+    """What the other agency released, one entry per record of its own that agrees."""
+    posterior: float = 1.0
+    """By the model, how likely at least that both records are of one person: that of the strongest key alone."""
+    more: int = 0
+    """Further records of the other agency, whose facts did not fit."""
+    lacking: bool = False
+    """Every key that agrees is one for records that lack a field: look twice."""
+    new: bool | None = None
+    """Under a standing agreement, whether the comparison before did not tell of it; None elsewhere and the first time."""
+    damaged: int = 0
+    """Hits of this lead whose facts did not open or make no sense: the other agency's node is faulty or hostile."""
+
+    def to_json(self) -> bytes:
+        """For the store."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> "ResultLead":
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: it is something else.
+        """
+        try:
+            content: dict[str, Any] = json.loads(payload)
+            content |= {name: tuple(content[name]) for name in ("keys", "key_names", "facts")}
+            return cls(**content)
+        except (ValueError, TypeError, KeyError):
+            raise StoreError("a stored lead is damaged", hint="Run the round again.") from None
+
+
+def assemble(
+    made: EdgeInputs, hits: Hits, *, agency: str, edge: str, known: frozenset[str] | None = None
+) -> list[ResultLead]:
+    """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands.
+
+    Args:
+        made: this side's tokens and collection.
+        hits: what matched.
+        agency: the other side.
+        edge: its id.
+        known: our references that an earlier comparison told of, where that is to be said.
+    """
+    rows = {int(element): row for row, element in enumerate(hits.elements.tolist())}
+    found = []
+    told = linkage.leads(made.compiled, made.tokens, hits.elements)
+    # In the order in which they lie on the disk: a block is opened once.
+    infos = {
+        record: made.collection.record(int(made.selected[record]))
+        for record in sorted({x.record for x in told})
+    }
+    for lead in told:
+        strongest = sorted(lead.keys, key=lambda key: (-key.posterior, -key.weight, key.name))
+        info = infos[lead.record]
+        facts: list[dict[str, str]] = []
+        more = damaged = 0
+        if hits.facts is not None:
+            for element in lead.elements:
+                row = rows[element]
+                if hits.unopened is not None and hits.unopened[row]:
+                    damaged += 1
+                    continue
+                try:
+                    records, beyond = unpack(hits.facts[row].tobytes())
+                except PeerError:
+                    damaged += 1
+                    continue
+                shown = [{_line(name): _line(value) for name, value in record.items()} for record in records]
+                facts += [record for record in shown if record and record not in facts]
+                more = max(more, beyond)
+        found.append(
+            ResultLead(
+                reference=info.reference,
+                agency=agency,
+                edge=edge,
+                keys=tuple(key.words for key in strongest[:_KEYS_TOLD]),
+                key_names=tuple(key.name for key in strongest),
+                score=max(key.weight for key in lead.keys),
+                posterior=max(key.posterior for key in lead.keys),
+                handling=info.handling,
+                facts=tuple(facts),
+                more=more,
+                damaged=damaged,
+                new=None if known is None else info.reference not in known,
+                lacking=all(key.absent_receiver or key.absent_sender for key in lead.keys),
+            )
+        )
+    return sorted(found, key=lambda lead: (-lead.posterior, -lead.score))
+
+
+def assemble_shared(
+    brought: ThresholdInputs, elements: Sequence[int], *, held_by: str, edge: str
+) -> list[ResultLead]:
+    """The leads of a threshold, best score first: our records whose keys are among those that enough members hold.
+
+    Args:
+        brought: our side.
+        elements: indices of our elements that are shared.
+        held_by: in words, by how many; which others they are, nobody told us.
+        edge: the threshold's id.
+    """
+    by_record: dict[int, set[int]] = {}
+    for element in elements:
+        rank = int(brought.tokens.key_index[element])
+        if rank != linkage.FILLER:
+            for record in brought.tokens.holders_of(element).tolist():
+                by_record.setdefault(record, set()).add(rank)
+    found = []
+    for record, ranks in by_record.items():
+        keys = [brought.compiled.keys[rank] for rank in ranks]
+        strongest = sorted(keys, key=lambda key: (-key.posterior, -key.weight, key.name))
+        info = brought.collection.record(int(brought.selected[record]))
+        found.append(
+            ResultLead(
+                reference=info.reference,
+                agency=held_by,
+                edge=edge,
+                keys=tuple(key.words for key in strongest[:_KEYS_TOLD]),
+                key_names=tuple(key.name for key in strongest),
+                score=max(key.weight for key in keys),
+                posterior=max(key.posterior for key in keys),
+                handling=info.handling,
+            )
+        )
+    return sorted(found, key=lambda lead: (-lead.posterior, -lead.score, lead.reference))
+
+
+def _line(text: str) -> str:
+    """Another agency's words, for an officer's terminal and spreadsheet: nothing in them may steer either."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a collector's officers are told: how many keys enough members hold, in the agreement's steps."""
+
+    count: int | None
+    """Rounded down; None: fewer than the minimum."""
+    minimum: int
+    band: int
+    at_least: int
+    members: int
+
+    def to_json(self) -> bytes:
+        """For the store."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> "Tally":
+        """Read what `to_json` wrote.
+
+        Raises:
+            StoreError: it is something else.
+        """
+        try:
+            return cls(**json.loads(payload))
+        except (ValueError, TypeError):
+            raise StoreError("a stored number is damaged", hint="Run the round again.") from None
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        by = f"by at least {self.at_least} of {self.members} agencies"
+        if self.count is None:
+            return f"fewer than {self.minimum:,} match keys are held {by}"
+        steps = "" if self.band == 1 else f", to the nearest {self.band:,} below"
+        return f"{self.count:,} match keys are held {by}{steps}"
+
+
+def tally(node: Node, round_id: bytes, edge: str) -> Tally | None:
+    """The number of a threshold that this node collected, unless it has expired."""
+    kept = node.store.tally(round_id, edge)
+    return None if kept is None else Tally.from_json(kept)
+
+
+def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
+    """The leads of a round that have not expired, by edge, best first."""
+    return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
+
+
+def note_consultation(
+    node: Node, round_id: bytes, count: int, *, numbers: int = 0, justification: str = ""
+) -> None:
+    """Somebody looked at a round's leads and numbers."""
+    node.audit.append(
+        AuditEvent.CONSULTATION,
+        subject=f"round {round_id.hex()}",
+        recipient=node.agency,
+        justification=justification,
+        detail={"leads": count, **({"numbers": numbers} if numbers else {})},
+    )
+
+
+def note_export(
+    node: Node,
+    round_id: bytes,
+    count: int,
+    *,
+    form: str,
+    recipient: str,
+    numbers: int = 0,
+    justification: str = "",
+) -> None:
+    """A round's leads and numbers went to a file."""
+    node.audit.append(
+        AuditEvent.DISCLOSURE,
+        subject=f"round {round_id.hex()}",
+        recipient=recipient,
+        justification=justification,
+        detail={
+            "action": "export",
+            "format": form,
+            "leads": count,
+            **({"numbers": numbers} if numbers else {}),
+        },
+    )
+
+
+def erase_expired(node: Node) -> int:
+    """Erase the leads whose retention has ended, and say so in the audit log."""
+    erased = node.store.erase_expired(int(node.clock()))
+    if erased:
+        node.audit.append(AuditEvent.ERASURE, subject="leads past their retention", detail={"leads": erased})
+    return erased
+
+
+def fact_names(leads: Iterable[ResultLead]) -> list[str]:
+    """The names of all facts that came, in order of appearance."""
+    return list(dict.fromkeys(name for lead in leads for record in lead.facts for name in record))
+
+
+def to_csv(leads: Sequence[ResultLead]) -> str:
+    """One line per lead; several records' facts stand in one cell, separated by `|`.
+
+    Under a standing agreement a last column says which leads are new.
+    """
+    names = fact_names(leads)
+    again = any(lead.new is not None for lead in leads)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(
+        ["reference", "agency", "edge", "posterior", "score", "keys", "handling", *map(_cell, names), "more"]
+        + ["new"] * again
+    )
+    for lead in leads:
+        facts = [" | ".join(record.get(name, "") for record in lead.facts) for name in names]
+        likely = f"{lead.posterior:.4f}"
+        cells = [
+            lead.reference,
+            lead.agency,
+            lead.edge,
+            likely,
+            lead.score,
+            "; ".join(lead.keys),
+            lead.handling,
+        ]
+        told = ["yes" if lead.new else "no"] * again
+        writer.writerow([_cell(cell) for cell in (*cells, *facts)] + [lead.more, *told])
+    return out.getvalue()
+
+
+def to_json(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> dict[str, Any]:
+    """The round as plain values."""
+    return {
+        "round": rows[0].round_id.hex() if rows else "",
+        "edges": [{"edge": row.edge, "agency": row.peer, "state": row.state} for row in rows],
+        "leads": [asdict(lead) for lead in leads],
+    }
+
+
+def to_ftm(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> str:
+    """FollowTheMoney entities, one JSON object a line: references and released facts, never a name.
+
+    A lead is an `UnknownLink` between two `LegalEntity`s: our record, known by its reference, and the other agency's,
+    known by nothing. Each of the other's released records gives, as far as its facts say so, a `Company` with its
+    number, a `Contract`, and what lies between: a `ContractAward`, or a `Directorship` with role and dates. A lead is
+    no identification, and the link says so.
+    """
+    round_id = rows[0].round_id.hex() if rows else ""
+    entities: dict[str, dict[str, Any]] = {}
+    for number, lead in enumerate(leads):
+        _add_lead(entities, lead, number, round_id)
+    return "".join(
+        json.dumps(entity, ensure_ascii=False, separators=(",", ":")) + "\n" for entity in entities.values()
+    )
+
+
+def _add_lead(entities: dict[str, dict[str, Any]], lead: ResultLead, number: int, round_id: str) -> None:
+    def add(schema: str, key: Sequence[object], **properties: str) -> str:
+        # An id that says nothing by itself, equal for equal things, so that files can be put together.
+        name = hashlib.sha256(json.dumps([schema, *key]).encode()).hexdigest()[:40]
+        said = {field: [value] for field, value in properties.items() if value}
+        entities.setdefault(name, {"id": name, "schema": schema, "properties": said})
+        return name
+
+    edge = (round_id, lead.edge, lead.agency)
+    ours = add(
+        "LegalEntity",
+        (round_id, lead.reference),
+        idNumber=lead.reference,
+        summary="our record, by its reference",
+    )
+    theirs = add(
+        "LegalEntity",
+        (*edge, lead.reference, number),
+        summary=f"a record of {lead.agency} that agrees with ours",
+    )
+    add(
+        "UnknownLink",
+        (*edge, lead.reference, number),
+        subject=ours,
+        object=theirs,
+        role="lead, not an identification",
+        summary="; ".join(lead.keys),
+        publisher=lead.agency,
+        recordId=f"{round_id}/{lead.edge}/{number + 1}",
+        description=f"{lead.score:.1f} bits; one person with a chance of {lead.posterior:.4f} by the model",
+    )
+    for facts in lead.facts:
+        company = contract = ""
+        if facts.get("company_number"):
+            company = add("Company", (facts["company_number"],), registrationNumber=facts["company_number"])
+        if facts.get("contract_reference"):
+            reference, value = facts["contract_reference"], facts.get("contract_value", "")
+            contract = add(
+                "Contract",
+                (lead.agency, reference),
+                procedureNumber=reference,
+                title=reference,
+                amount=value,
+                currency=facts.get("contract_currency", ""),
+            )
+        if contract:
+            add(
+                "ContractAward",
+                (lead.agency, contract, company or theirs),
+                supplier=company or theirs,
+                contract=contract,
+                amount=facts.get("contract_value", ""),
+                startDate=facts.get("contract_start", ""),
+                endDate=facts.get("contract_end", ""),
+            )
+        if company and facts.get("role", "company") != "company":
+            add(
+                "Directorship",
+                (theirs, company, facts["role"], facts.get("appointed_on", "")),
+                director=theirs,
+                organization=company,
+                role=facts["role"],
+                startDate=facts.get("appointed_on", ""),
+                endDate=facts.get("resigned_on", ""),
+            )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return value

@@ -1,0 +1,1 @@
+"""Rounds that disclose what at least t of n agencies hold."""

@@ -1,0 +1,133 @@
+"""Writing `node.toml`: the commented file that `node init` leaves, and the entries added to it later."""
+
+import json
+from pathlib import Path
+
+from blindmatch.node.storage.config import Settings, load_settings, make_settings
+from blindmatch.node.storage.files import write_atomically
+from blindmatch.protocol.errors import ConfigError
+
+_TEMPLATE = """\
+# blindmatch node settings. Restart `blindmatch node serve` after a change.
+# No secret belongs here: the keys are in keys.json, and the passphrase comes from a file, from
+# BLINDMATCH_PASSPHRASE or from a prompt.
+
+# This agency's id (one DNS label), its name as people call it, and its role: police, council, hmrc,
+# environment-agency, national, ... The id stands in the certificate and in every agreement.
+agency = {agency}
+name = {name}
+role = {role}
+
+# This agency's own lawful basis, and who answers for the node. Both go into agreements that are drafted.
+legal_basis = {legal_basis}
+contact = {contact}
+
+# What does the heavy arithmetic of a round: "local", this machine; or "ray", the Ray cluster below.
+engine = {engine}
+
+# Where the node listens for other agencies' nodes (mutual TLS 1.3).
+listen = {listen}
+
+[database]
+# Empty: the SQLite file node.db in this folder. Otherwise a URL such as postgresql://user@host/blindmatch.
+# Keep a password out of here: use ~/.pgpass, or the environment variable BLINDMATCH_DATABASE_URL.
+url = {url}
+
+[tls]
+# PEM files, relative to this folder. `blindmatch pki install` puts them there. An agency with its own
+# certificate authority names its files here instead; `blindmatch pki request --help` says which names
+# the certificate must carry.
+certificate = {certificate}
+authority = {authority}
+revocation_list = {revocation_list}
+
+[log]
+level = {level}        # debug, info, warning, error
+format = {format}       # json, console
+
+[metrics]
+# Prometheus metrics over plain HTTP, for example 127.0.0.1:9443. Empty: none.
+listen = {metrics}
+
+[service]
+sessions = {sessions}        # edges that may run at the same time
+workers = {workers}          # threads for curve arithmetic; 0: one per processor
+call_seconds = {call_seconds}   # deadline of one call to a peer
+drain_seconds = {drain_seconds}   # how long a stopping server waits for running calls
+
+[cluster]
+# With engine = "ray": ray://HOST:PORT or HOST:PORT of the cluster, or auto for one that runs on this machine.
+# Empty: one is started on this machine when it is needed, on loopback only. See docs/deploy.md first.
+address = {cluster_address}
+workers = {cluster_workers}          # processes on the cluster; 0: one per processor of its machines
+
+# Where the other agencies' nodes listen; `blindmatch node peer AGENCY HOST:PORT` adds an entry.
+# [peers.north-council]
+# address = "192.0.2.10:7443"
+# server_name = ""      # empty: north-council.agency.blindmatch, which every issued certificate carries
+"""
+
+
+def render_settings(settings: Settings) -> str:
+    """The text of a commented `node.toml` that loads as `settings`."""
+    text = _TEMPLATE.format(
+        agency=_string(settings.agency),
+        name=_string(settings.name),
+        role=_string(settings.role),
+        legal_basis=_string(settings.legal_basis),
+        contact=_string(settings.contact),
+        engine=_string(settings.engine),
+        listen=_string(settings.listen),
+        url=_string(settings.database.url),
+        certificate=_string(settings.tls.certificate),
+        authority=_string(settings.tls.authority),
+        revocation_list=_string(settings.tls.revocation_list),
+        level=_string(settings.log.level),
+        format=_string(settings.log.format),
+        metrics=_string(settings.metrics.listen),
+        sessions=settings.service.sessions,
+        workers=settings.service.workers,
+        call_seconds=settings.service.call_seconds,
+        drain_seconds=settings.service.drain_seconds,
+        cluster_address=_string(settings.cluster.address),
+        cluster_workers=settings.cluster.workers,
+    )
+    for agency, peer in settings.peers.items():
+        text += _peer_entry(agency, peer.address, peer.server_name)
+    return text
+
+
+def add_peer(path: Path, agency: str, address: str, server_name: str = "") -> Settings:
+    """Append a peer to `node.toml`, leaving every other byte as it is, and return the new settings.
+
+    Raises:
+        ConfigError: the entry is wrong, or the agency has one already.
+    """
+    settings = load_settings(path)
+    if agency == settings.agency:
+        raise ConfigError(f"{agency} is this node itself", hint="Name the other agency.")
+    if agency in settings.peers:
+        raise ConfigError(f"{agency} has an entry already", hint=f"Edit [peers.{agency}] in {path}.")
+    make_settings(
+        {
+            "agency": settings.agency,
+            "name": settings.name,
+            "role": settings.role,
+            "peers": {agency: {"address": address, "server_name": server_name}},
+        },
+        "peer",
+    )
+    write_atomically(
+        path, (path.read_text(encoding="utf-8") + _peer_entry(agency, address, server_name)).encode()
+    )
+    return load_settings(path)
+
+
+def _peer_entry(agency: str, address: str, server_name: str) -> str:
+    entry = f"\n[peers.{agency}]\naddress = {_string(address)}\n"
+    return entry + (f"server_name = {_string(server_name)}\n" if server_name else "")
+
+
+def _string(value: str) -> str:
+    # A JSON string is a TOML basic string, except that TOML refuses a bare DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

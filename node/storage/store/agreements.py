@@ -1,0 +1,207 @@
+"""Agreements: exact bytes, signatures, withdrawals, who was reached, and which collection each edge takes."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, func, select
+
+from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.rows import AgreementRow, Contact, Withdrawal
+from blindmatch.node.storage.store.schema import (
+    agreements,
+    bindings,
+    contacts,
+    proposals,
+    signatures,
+    withdrawals,
+)
+from blindmatch.protocol.errors import StoreError
+
+_HEX = frozenset("0123456789abcdef")
+_SHORTEST_PREFIX = 4
+
+
+class Agreements(Database):
+    """The store's methods on agreements. Nothing here verifies a signature: that was done before."""
+
+    def put_agreement(self, agreement_id: bytes, payload: bytes, *, proposed_by: str = "") -> bool:
+        """Keep an agreement's exact bytes; the same again changes nothing. `proposed_by` is an agency, or empty.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: other bytes are kept under this id.
+        """
+        with self.write("agreements") as connection:
+            query = select(agreements.c.payload).where(agreements.c.id == agreement_id.hex())
+            kept = connection.execute(query).scalar_one_or_none()
+            if kept is None:
+                connection.execute(
+                    agreements.insert().values(id=agreement_id.hex(), payload=payload, received_at=self.now())
+                )
+                if proposed_by:
+                    connection.execute(
+                        proposals.insert().values(agreement=agreement_id.hex(), agency=proposed_by)
+                    )
+            elif kept != payload:
+                raise StoreError("an agreement with this id and other bytes is kept already")
+            return kept is None
+
+    def add_signature(self, agreement_id: bytes, agency: str, signature: bytes) -> bool:
+        """Keep a verified signature; a second one of the same agency changes nothing.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            query = select(signatures.c.agency).filter_by(**key)
+            if connection.execute(query).first() is not None:
+                return False
+            connection.execute(signatures.insert().values(**key, signature=signature))
+            return True
+
+    def withdraw(self, agreement_id: bytes, agency: str, payload: bytes, signature: bytes) -> bool:
+        """Keep a verified decline or withdrawal; a second one of the same agency changes nothing.
+
+        Returns:
+            Whether it was new.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            if connection.execute(select(withdrawals.c.agency).filter_by(**key)).first() is not None:
+                return False
+            values = {"payload": payload, "signature": signature, "withdrawn_at": self.now()}
+            connection.execute(withdrawals.insert().values(**key, **values))
+            return True
+
+    def note_contact(self, agreement_id: bytes, agency: str, error: str = "") -> None:
+        """Keep that an agency was just asked or told about an agreement, or called us about it; or why it could not be.
+
+        Raises:
+            StoreError: the agreement is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "agency": agency}
+            before = connection.execute(select(contacts.c.reached_at).filter_by(**key)).scalar_one_or_none()
+            now = self.now()
+            connection.execute(contacts.delete().filter_by(**key))
+            reached = before if error else now
+            connection.execute(contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error))
+
+    def waiting_proposals(self, agency: str) -> Mapping[str, int]:
+        """By proposing agency, the agreements that `agency` has neither signed nor left."""
+        query = select(proposals.c.agency, func.count().label("waiting"))
+        for table in (signatures, withdrawals):
+            answered = select(table.c.agreement).where(table.c.agency == agency)
+            query = query.where(proposals.c.agreement.not_in(answered))
+        with self.read() as connection:
+            rows = connection.execute(query.group_by(proposals.c.agency))
+            return {row.agency: row.waiting for row in rows}
+
+    def contacts(self, agreement_id: bytes) -> Mapping[str, Contact]:
+        """When each other party was last asked or told about an agreement; those that never were are left out."""
+        query = select(contacts).where(contacts.c.agreement == agreement_id.hex())
+        with self.read() as connection:
+            return {
+                row.agency: Contact(row.tried_at, row.reached_at, row.error)
+                for row in connection.execute(query)
+            }
+
+    def find_agreement(self, agreement_id: bytes) -> AgreementRow | None:
+        """One agreement by its whole id, or None."""
+        found = self._agreements(agreement_id.hex())
+        return found[0] if found else None
+
+    def agreement(self, agreement_id: bytes | str) -> AgreementRow:
+        """One agreement, by its id or by the first hex digits of it, at least four.
+
+        Raises:
+            StoreError: there is none, or more than one begins so.
+        """
+        prefix = agreement_id.hex() if isinstance(agreement_id, bytes) else agreement_id.lower()
+        if len(prefix) < _SHORTEST_PREFIX or not set(prefix) <= _HEX:
+            raise StoreError(
+                f"{prefix or 'nothing'} is not an agreement's id",
+                hint=f"Give at least {_SHORTEST_PREFIX} of its hexadecimal digits; see `blindmatch agreement list`.",
+            )
+        found = self._agreements(prefix)
+        if len(found) != 1:
+            problem = "more than one agreement begins with" if found else "there is no agreement"
+            raise StoreError(f"{problem} {prefix}", hint="See `blindmatch agreement list`.")
+        return found[0]
+
+    def agreements(self) -> list[AgreementRow]:
+        """Every agreement, in the order of arrival."""
+        return self._agreements("")
+
+    def bind(self, agreement_id: bytes, edge: str, collection_id: str) -> None:
+        """Say which collection this node brings to an edge; a later call replaces an earlier one.
+
+        Raises:
+            StoreError: the agreement or the collection is not kept.
+        """
+        with self.write("agreements") as connection:
+            _require(connection, agreement_id)
+            key = {"agreement": agreement_id.hex(), "edge": edge}
+            connection.execute(bindings.delete().filter_by(**key))
+            connection.execute(bindings.insert().values(**key, collection=collection_id))
+
+    def binding(self, agreement_id: bytes, edge: str) -> str | None:
+        """The id of the collection that is bound to an edge, or None."""
+        return self.bindings(agreement_id).get(edge)
+
+    def bindings(self, agreement_id: bytes) -> Mapping[str, str]:
+        """The collection ids bound to an agreement's edges, by edge."""
+        query = select(bindings.c.edge, bindings.c.collection).where(
+            bindings.c.agreement == agreement_id.hex()
+        )
+        with self.read() as connection:
+            return {row.edge: row.collection for row in connection.execute(query)}
+
+    def _agreements(self, prefix: str) -> list[AgreementRow]:
+        with self.read() as connection:
+            query = select(agreements).where(agreements.c.id.startswith(prefix, autoescape=True))
+            rows = connection.execute(query.order_by(agreements.c.received_at, agreements.c.id)).all()
+            signed = connection.execute(
+                select(signatures).where(signatures.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+            withdrawn = connection.execute(
+                select(withdrawals).where(withdrawals.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+            proposed = connection.execute(
+                select(proposals).where(proposals.c.agreement.startswith(prefix, autoescape=True))
+            ).all()
+        proposers = {row.agreement: row.agency for row in proposed}
+        return [
+            AgreementRow(
+                id=bytes.fromhex(row.id),
+                payload=row.payload,
+                signatures={s.agency: s.signature for s in signed if s.agreement == row.id},
+                received_at=row.received_at,
+                withdrawn_by={
+                    w.agency: Withdrawal(w.payload, w.signature, w.withdrawn_at)
+                    for w in withdrawn
+                    if w.agreement == row.id
+                },
+                proposed_by=proposers.get(row.id, ""),
+            )
+            for row in rows
+        ]
+
+
+def _require(connection: Connection, agreement_id: bytes) -> None:
+    if (
+        connection.execute(select(agreements.c.id).where(agreements.c.id == agreement_id.hex())).first()
+        is None
+    ):
+        raise StoreError("the agreement is not kept here", hint="Import or fetch it first.")

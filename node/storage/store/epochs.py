@@ -1,0 +1,166 @@
+"""Epochs of standing agreements: one row per epoch and edge, its secret sealed until it ends; what makes a round a delta round."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.rows import DeltaRow, EpochRow
+from blindmatch.node.storage.store.schema import deltas, edges
+from blindmatch.node.storage.store.schema import epochs as table
+from blindmatch.protocol.errors import StoreError
+
+ExtraWrites = Callable[[Connection], None]
+"""Done in the transaction that closes a round."""
+
+
+class Epochs(Database):
+    """The store's methods on epochs."""
+
+    def opening(self, row: EpochRow) -> ExtraWrites:
+        """Keep a new epoch; whichever was open on its edge ends. For `Edges.finish`."""
+
+        def also(connection: Connection) -> None:
+            here = table.update().filter_by(agreement=row.agreement_id.hex(), edge=row.edge, role=row.role)
+            ended = {"secret": None, "ended_at": self.now(), "reason": "a new one began"}
+            connection.execute(here.where(table.c.ended_at.is_(None)).values(**ended))
+            connection.execute(
+                table.insert().values(
+                    round=row.epoch.hex(),
+                    edge=row.edge,
+                    agreement=row.agreement_id.hex(),
+                    role=row.role,
+                    peer=row.peer,
+                    collection=row.collection,
+                    opened_at=row.opened_at,
+                    ends_at=row.ends_at,
+                    number=0,
+                    rounds=json.dumps([row.epoch.hex()]),
+                    state=row.state,
+                    receiver_records=row.receiver_records,
+                    sender_records=row.sender_records,
+                    public_key=row.public_key,
+                    secret=self._sealer.seal(row.secret, _context(row.epoch, row.edge)),
+                    reason="",
+                )
+            )
+
+        return also
+
+    def advancing(
+        self, before: EpochRow, round_id: bytes, *, state: bytes, records: tuple[int, int], **more: Any
+    ) -> ExtraWrites:
+        """An epoch goes on by one delta round, if it stands where that round began. For `Edges.finish`.
+
+        Args:
+            before: the epoch as the round found it.
+            round_id: of the delta round.
+            state: the state after it.
+            records: of the receiver and of the sender, after it.
+            more: `counts`, the four numbers of records added and removed; `collection`, its name.
+        """
+
+        def also(connection: Connection) -> None:
+            rounds = json.dumps([each.hex() for each in (*before.rounds, round_id)])
+            stands = table.update().filter_by(
+                round=before.epoch.hex(), edge=before.edge, number=before.number
+            )
+            values = {
+                "number": before.number + 1,
+                "rounds": rounds,
+                "state": state,
+                "receiver_records": records[0],
+                "sender_records": records[1],
+                "collection": more["collection"],
+            }
+            if connection.execute(stands.where(table.c.ended_at.is_(None)).values(**values)).rowcount != 1:
+                raise StoreError(
+                    "the epoch has ended or gone on meanwhile",
+                    hint="Run the round again: it begins a new epoch.",
+                )
+            ours = deltas.update().filter_by(round=round_id.hex(), edge=before.edge)
+            connection.execute(ours.values(counts=json.dumps(list(more["counts"]))))
+
+        return also
+
+    def end_epoch(self, epoch: bytes, edge: str, reason: str) -> bool:
+        """End an epoch and wipe its secret; False when it had ended already or there is none."""
+        ends = table.update().filter_by(round=epoch.hex(), edge=edge).where(table.c.ended_at.is_(None))
+        with self.write("edges") as connection:
+            ended = connection.execute(
+                ends.values(secret=None, ended_at=self.now(), reason=reason[:400])
+            ).rowcount
+        if ended:
+            self._forget()
+        return bool(ended)
+
+    def find_epoch(self, epoch: bytes, edge: str) -> EpochRow | None:
+        """One epoch with its secret opened, ended or not, or None."""
+        with self.read() as connection:
+            row = connection.execute(select(table).filter_by(round=epoch.hex(), edge=edge)).first()
+        return None if row is None else self._epoch(row)
+
+    def open_epoch(self, agreement_id: bytes, edge: str, role: str) -> EpochRow | None:
+        """The epoch that is open on an edge, with its secret, or None."""
+        query = select(table).filter_by(agreement=agreement_id.hex(), edge=edge, role=role)
+        with self.read() as connection:
+            row = connection.execute(query.where(table.c.ended_at.is_(None))).first()
+        return None if row is None else self._epoch(row)
+
+    def epochs(self, *, still_open: bool = False) -> list[EpochRow]:
+        """Every epoch without its secret, oldest first, or those that are open."""
+        query = select(table).order_by(table.c.opened_at, table.c.round, table.c.edge)
+        if still_open:
+            query = query.where(table.c.ended_at.is_(None))
+        with self.read() as connection:
+            return [self._epoch(row, secrets=False) for row in connection.execute(query)]
+
+    def find_delta(self, round_id: bytes, edge: str) -> DeltaRow | None:
+        """What makes a round a delta round, or None for a full one."""
+        with self.read() as connection:
+            row = connection.execute(select(deltas).filter_by(round=round_id.hex(), edge=edge)).first()
+        if row is None:
+            return None
+        counts = tuple(json.loads(row.counts)) if row.counts else None
+        return DeltaRow(round_id, edge, bytes.fromhex(row.epoch), row.number, counts)
+
+    def running_deltas(self, epoch: bytes, edge: str) -> list[bytes]:
+        """The ids of the epoch's delta rounds that neither closed nor failed."""
+        query = (
+            select(deltas.c.round)
+            .join(edges, (edges.c.round == deltas.c.round) & (edges.c.edge == deltas.c.edge))
+            .where(deltas.c.epoch == epoch.hex(), deltas.c.edge == edge, edges.c.finished_at.is_(None))
+        )
+        with self.read() as connection:
+            return [bytes.fromhex(name) for name in connection.execute(query).scalars()]
+
+    def _epoch(self, row: Row[Any], *, secrets: bool = True) -> EpochRow:
+        epoch = bytes.fromhex(row.round)
+        secret = b""
+        if secrets and row.secret is not None:
+            secret = self._sealer.open(row.secret, _context(epoch, row.edge))
+        return EpochRow(
+            epoch=epoch,
+            edge=row.edge,
+            agreement_id=bytes.fromhex(row.agreement),
+            role=row.role,
+            peer=row.peer,
+            collection=row.collection,
+            opened_at=row.opened_at,
+            ends_at=row.ends_at,
+            number=row.number,
+            rounds=tuple(bytes.fromhex(name) for name in json.loads(row.rounds)),
+            state=row.state,
+            receiver_records=row.receiver_records,
+            sender_records=row.sender_records,
+            public_key=row.public_key,
+            secret=secret,
+            ended_at=row.ended_at,
+            reason=row.reason,
+        )
+
+
+def _context(epoch: bytes, edge: str) -> str:
+    return f"epochs/{epoch.hex()}/{edge}/secret"

@@ -1,0 +1,62 @@
+"""The minimum and the bands: what of an exact number may be told. Used by the sender, before anything leaves it."""
+
+from dataclasses import dataclass
+
+from blindmatch.protocol.agreement import Disclosure, Edge
+from blindmatch.protocol.limits import LIMITS
+
+
+@dataclass(frozen=True)
+class AggregateTerms:
+    """What an edge's agreement says of its number.
+
+    Args:
+        minimum_count: fewer matches give no result.
+        band: a count is told in steps of this; values are multiples of it.
+        record: count: the elements of a record of the receiver, which both sides know; 0 when it is not looked at.
+    """
+
+    minimum_count: int
+    band: int
+    record: int = 0
+
+    @classmethod
+    def of(cls, edge: Edge, record: int = 0) -> "AggregateTerms":
+        """Of an agreement's edge that discloses a number."""
+        return cls(edge.minimum_count, edge.band, record if edge.disclosure is Disclosure.COUNT else 0)
+
+    @property
+    def most_total(self) -> int:
+        """A sum stays below this, in units of the band: the receiver can find its logarithm."""
+        return LIMITS.sum_total // self.band
+
+
+@dataclass(frozen=True)
+class Band:
+    """From `low` to `high`, both included."""
+
+    low: int
+    high: int
+
+
+WITHHELD = Band(0, 0)
+
+
+def permitted_band(disclosure: Disclosure, matched: int, terms: AggregateTerms) -> Band | None:
+    """What may be told of an exact number of matches: None below the minimum; the band of a count; nothing but yes for a sum."""
+    if matched < terms.minimum_count:
+        return None
+    if disclosure is Disclosure.SUM:
+        return WITHHELD
+    return band_of(matched, terms)
+
+
+def band_of(count: int, terms: AggregateTerms) -> Band:
+    """The band of a count that reaches the minimum; the lowest one begins there."""
+    low = count // terms.band * terms.band
+    return Band(max(low, terms.minimum_count), low + terms.band - 1)
+
+
+def possible(said: Band, terms: AggregateTerms, most: int) -> bool:
+    """Whether a band is one that an honest sender says, with at most `most` matches possible."""
+    return terms.minimum_count <= said.low <= most and said == band_of(said.low, terms)

@@ -1,0 +1,329 @@
+"""`sum`: the receiver learns the sum of a value over the sender's entries that match, or that these are too few.
+
+    receiver -> sender   r_c H(x): its elements, each once for every copy c, each copy in a secret order
+    sender -> receiver   for each entry: k_c H(y) of its elements, and its value encrypted under both sides' joint key
+    receiver -> sender   for each entry, entries and elements shuffled: the tags of r_c k_c H(y), the value re-randomised
+    sender               tags of k_c r_c H(x); an entry with a tag among those matches; adds the values of matching entries
+    sender -> receiver   their sum, re-randomised, the sender's half of the decryption done; or that it is withheld
+
+Where a token stands in several entries, each occurrence takes another copy c: equal tokens look equal to neither side. Values are
+encrypted by ElGamal in the exponent (`elgamal`), so a sum is found as a small logarithm (`logarithm`). Ion et al., Private
+Intersection-Sum Protocols (2017) and On Deploying Secure Computing (2019), with the roles of key holder and matcher turned round,
+and the key split between both sides.
+"""
+
+from typing import Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol import group, oprf
+from blindmatch.protocol.aggregate import elgamal
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, permitted_band
+from blindmatch.protocol.aggregate.discrete_log import logarithm
+from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
+from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
+from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
+from blindmatch.protocol.aggregate.statements import AggregateCommitment, AggregateOutcome
+from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.group import Bytes1D
+from blindmatch.protocol.hits import lookup
+from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES, UNIFORM_BYTES, Limits
+from blindmatch.protocol.oprf import KeyPair, Mode
+from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.session import SessionTerms
+from blindmatch.protocol.session.states import Role
+
+
+def entries(group: int, limits: Limits) -> int:
+    """Entries in a chunk of the sender's points."""
+    return max(1, limits.chunk_elements // group)
+
+
+def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layout]:
+    """The receiver's points, the sender's entries, and these masked."""
+    size = shape.sender_group
+    rows = shape.sender_elements // size
+    return (
+        Layout(shape.receiver_elements, POINT_BYTES, limits.chunk_elements, shape.sender_copies),
+        Layout(rows, size * POINT_BYTES + CIPHERTEXT_BYTES, entries(size, limits)),
+        Layout(rows, size * TAG_BYTES + CIPHERTEXT_BYTES, entries(size, limits)),
+    )
+
+
+class SumReceiver(AggregateReceiver):
+    """See `NumberReceiver`; each element stands there once."""
+
+    def __init__(
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
+    ) -> None:
+        if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
+            raise SequenceError("the receiver of a sum brings single elements")
+        super().__init__(context, number, brought, **terms)
+        self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
+        self._blinds = self._expander.scalars("copy", 0, COPIES)
+        secret = self._expander.scalars("share", 0, 1)[0]
+        self._half = KeyPair(secret, elgamal.share_of(secret))
+        nonce = self._expander.scalars("share-proof", 0, 1)[0]
+        self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, context)
+        nonce.fill(0)
+        self._secrets = (self._blinds, secret)
+        self._orders: dict[int, Indices] = {}
+        self._joint: Bytes1D | None = None
+        self._places: Indices | None = None
+        self._check_restored()
+
+    def reveal(self) -> Opening | None:
+        """The sum that the sender's outcome holds, with its proof; None when too few entries match to tell it. Heavy.
+
+        Raises:
+            PeerError: BAD_OUTCOME: there is no such sum below the limit.
+            SequenceError: no outcome has come.
+        """
+        said = self._read_outcome(self.outcome())
+        if not said.told:
+            return None
+        point = elgamal.open_rest(said.left, said.right, self._half.secret)
+        total = 0 if point is None else logarithm(point, self._number.most_total)
+        if total is None:
+            raise PeerError(PeerCode.BAD_OUTCOME, "the sum is beyond what the agreement's terms can give")
+        nonce = self._expander.scalars("opening/" + chunk_digest("left", 0, said.left).hex(), 0, 1)[0]
+        return Opening(total, elgamal.prove_opening(self._half, said.left, nonce))
+
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
+        return layouts(shape, self._limits)
+
+    def _share(self) -> tuple[bytes, bytes]:
+        return self._half.public.tobytes(), self._proof
+
+    def _check_share(self, said: AggregateCommitment) -> None:
+        if len(said.proof) != PROOF_BYTES or said.public_key == self._half.public.tobytes():
+            raise PeerError(PeerCode.BAD_PROOF, "the sender's share of the sum's key is ours")
+        elgamal.check_share(said.public_key, said.proof, Role.SENDER, self._context)
+
+    def _order_of(self, copy: int) -> Indices:
+        """The secret order of one copy; that of the first stays, of the others only the last asked for."""
+        if copy not in self._orders:
+            self._orders = {place: kept for place, kept in self._orders.items() if place == 0}
+            self._orders[copy] = self._expander.permutation(f"order/{copy}", self._at.elements).astype(
+                np.int64
+            )
+        return self._orders[copy]
+
+    def _indices(self, index: int) -> Indices:
+        return self._order_of(0)[self._span(index)]
+
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        blinds = np.tile(self._blinds[0], (len(parts[0]), 1))
+        made = oprf.blind_inputs(parts[0], blinds, Mode.OPRF)
+        blinds.fill(0)
+        self._array(POINTS)[self._span(index)] = made
+        self._keep_digest(POINTS, index, chunk_digest(POINTS, index, made))
+
+    def _points_rows(self, index: int) -> Bytes2D:
+        copy, span = self._layout(POINTS).place(index)
+        if copy == 0:
+            return self._array(POINTS)[span].copy()
+        # The first copy's points by the quotient of both blinds: no element is hashed again.
+        if self._places is None:
+            self._places = np.empty(self._at.elements, dtype=np.int64)
+            self._places[self._order_of(0)] = np.arange(self._at.elements)
+        rows = self._array(POINTS)[self._places[self._order_of(copy)[span]]]
+        inverse = group.scalar_invert(self._blinds[:1])
+        quotient = group.scalar_multiply(self._blinds[copy : copy + 1], inverse)[0]
+        return group.multiply(np.ascontiguousarray(rows), quotient)
+
+    def _open_peer(self) -> None:
+        super()._open_peer()
+        masked = self._layout(MASKED)
+        self._shapes[MASKED] = (masked.rows, masked.width)
+        key = elgamal.joint_key(self._half.public.tobytes(), self._at.peer_key)
+        self._joint = key
+        self._moved = self._expander.permutation("entries", masked.rows).astype(np.int64)
+
+    def _mask(self, index: int, rows: Bytes2D) -> None:
+        size, copies, count = self._at.peer_group, self._at.peer_copies, len(rows)
+        points = rows[:, : size * POINT_BYTES].reshape(count, copies, -1, POINT_BYTES)
+        tags = np.empty((count, copies, size // copies, TAG_BYTES), dtype=np.uint8)
+        for copy in range(copies):
+            some = np.ascontiguousarray(points[:, copy]).reshape(-1, POINT_BYTES)
+            made = tags_of(multiply(some, np.ascontiguousarray(self._blinds[copy])), self._context)
+            tags[:, copy] = made.reshape(count, -1, TAG_BYTES)
+        inside = shuffles(self._expander, "inside", index, count, size)
+        shuffled = np.take_along_axis(tags.reshape(count, size, TAG_BYTES), inside[:, :, None], axis=1)
+        fresh = self._expander.scalars("again", index, count)
+        if self._joint is None:
+            raise SequenceError("the sum's key is not known")
+        again = elgamal.rerandomise(rows[:, size * POINT_BYTES :], self._joint, fresh)
+        fresh.fill(0)
+        span = self._layout(RETURNED).place(index)[1]
+        self._array(MASKED)[self._moved[span]] = np.concatenate([shuffled.reshape(count, -1), again], axis=1)
+
+    def _arrange(self) -> None:
+        """Every entry was put into its place when it was masked."""
+
+    def _masked_rows(self, index: int) -> Bytes2D:
+        return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
+
+    def _wipe(self) -> None:
+        super()._wipe()
+        for order in getattr(self, "_orders", {}).values():
+            order.fill(0)
+
+
+Flags = npt.NDArray[np.bool_]
+
+
+class SumSender(AggregateSender):
+    """See `NumberSender`; `brought.group` is the elements of an entry, in as many equal stretches as there are copies.
+
+    Raises:
+        LocalError: as `NumberSender`; or the values together reach the limit, and no sum of them could be told.
+    """
+
+    def __init__(
+        self,
+        context: EdgeContext,
+        number: AggregateTerms,
+        brought: AggregateInputs,
+        **terms: Unpack[SessionTerms],
+    ) -> None:
+        if brought.values is None or brought.group % brought.copies or brought.copy_of is not None:
+            raise SequenceError("the sender of a sum brings entries with values")
+        check_total(brought.values.tolist(), number)
+        self._values = brought.values
+        super().__init__(context, number, brought, **terms)
+        self._shapes[RETURNED] = (self._entries, brought.group * POINT_BYTES + CIPHERTEXT_BYTES)
+        self._keys = self._expander.scalars("key", 0, COPIES)
+        self._secret = self._expander.scalars("share", 0, 1)[0]
+        self._public = elgamal.share_of(self._secret).tobytes()
+        nonce = self._expander.scalars("share-proof", 0, 1)[0]
+        share = np.frombuffer(self._public, dtype=np.uint8)
+        self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, context)
+        nonce.fill(0)
+        self._secrets = (self._keys, self._secret)
+        self._check_restored()
+
+    @property
+    def _entries(self) -> int:
+        return self._at.elements // self._brought.group
+
+    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
+        return layouts(shape, self._limits)
+
+    def _chunk_rows(self) -> int:
+        return entries(self._brought.group, self._limits) * self._brought.group
+
+    def _share(self) -> tuple[bytes, bytes]:
+        return self._public, self._proof
+
+    def _check_share(self, said: AggregateCommitment) -> None:
+        if said.public_key == self._public:
+            raise PeerError(PeerCode.BAD_PROOF, "the receiver's share of the sum's key is ours")
+        elgamal.check_share(said.public_key, said.proof, Role.RECEIVER, self._context)
+
+    def _rows(self, index: int) -> slice:
+        """The entries of one chunk of our own elements."""
+        span, size = self._span(index), self._brought.group
+        return slice(span.start // size, span.stop // size)
+
+    def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
+        some = self._values[indices[:: self._brought.group] // self._brought.group]
+        values = np.ascontiguousarray(some, dtype="<i8").view(np.uint8).reshape(-1, 8)
+        return *super()._gather(indices), values
+
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        size, copies = self._brought.group, self._brought.copies
+        inputs = parts[0]
+        keys = np.tile(np.repeat(self._keys[:copies], size // copies, axis=0), (len(inputs) // size, 1))
+        made = oprf.blind_inputs(inputs, keys, Mode.OPRF)
+        keys.fill(0)
+        self._array(RETURNED)[self._rows(index), : size * POINT_BYTES] = made.reshape(-1, size * POINT_BYTES)
+
+    def _build(self) -> None:
+        """Encrypt the values, now that the receiver's share is known; then digest."""
+        key = elgamal.joint_key(self._public, self._at.peer_key)
+        for index in range(self._chunks):
+            rows = self._rows(index)
+            fresh = self._expander.scalars("value", index, rows.stop - rows.start)
+            start = self._brought.group * POINT_BYTES
+            self._array(RETURNED)[rows, start:] = elgamal.encrypt(self._values[rows], key, fresh)
+            fresh.fill(0)
+        super()._build()
+
+    def _open_peer(self) -> None:
+        super()._open_peer()
+        points, masked = self._layout(POINTS), self._layout(MASKED)
+        size = self._brought.group
+        self._shapes |= {
+            "tags": (points.rows * points.copies, TAG_BYTES),
+            "table": (points.rows * points.copies, TAG_BYTES),
+            "masked_tags": (masked.rows * size, TAG_BYTES),
+            "masked_values": (masked.rows, CIPHERTEXT_BYTES),
+        }
+
+    def _take_points(self, index: int, rows: Bytes2D) -> None:
+        layout = self._layout(POINTS)
+        copy, span = layout.place(index)
+        made = tags_of(multiply(rows, np.ascontiguousarray(self._keys[copy])), self._context)
+        self._array("tags")[copy * layout.rows + span.start : copy * layout.rows + span.stop] = made
+
+    def _take_masked(self, index: int, rows: Bytes2D) -> None:
+        size, span = self._brought.group, self._layout(MASKED).place(index)[1]
+        values = np.ascontiguousarray(rows[:, size * TAG_BYTES :])
+        elgamal.check_ciphertexts(values)  # all of them: which of them are added shall not show
+        self._array("masked_tags")[span.start * size : span.stop * size] = rows[
+            :, : size * TAG_BYTES
+        ].reshape(-1, TAG_BYTES)
+        self._array("masked_values")[span] = values
+
+    def _tally(self) -> AggregateOutcome:
+        tags, table, placed = self._array("tags"), self._array("table"), 0
+        for order in lookup.in_order(tags):
+            table[placed : placed + len(order)] = np.take(tags, order, axis=0)
+            placed += len(order)
+        if len(table) > 1 and not lookup.strictly_increasing(table):
+            raise PeerError(PeerCode.BAD_TAGS, "two of the receiver's points are equal")
+        places, _ = lookup.find(self._array("masked_tags"), table)
+        matches = np.zeros(self._entries, dtype=np.bool_)
+        matches[places // self._brought.group] = True
+        first, second = self._opened(matches)
+        told = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
+        if not told:
+            # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
+            uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
+            first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
+        share, transcript = self._at.peer_key, self._transcript()
+        return AggregateOutcome(told=told, left=first, right=second, share=share, transcript=transcript)
+
+    def _opened(self, matches: Flags) -> tuple[bytes, bytes]:
+        """The sum of the values of matching entries, re-randomised and half opened.
+
+        The same work whatever matches, and when nothing is told: how long it takes shall not tell. So an encryption of
+        zero is added in the place of each entry that does not match.
+        """
+        key = elgamal.joint_key(self._public, self._at.peer_key)
+        fresh = self._expander.scalars("total", 0, 2)
+        zero = elgamal.encrypt(np.zeros(1, dtype=np.int64), key, fresh[:1])
+        chosen = np.where(matches[:, None], self._array("masked_values"), zero)
+        summed = elgamal.rerandomise(elgamal.total(chosen), key, fresh[1:])
+        fresh.fill(0)
+        return elgamal.half_open(summed, self._secret)
+
+
+def check_total(values: list[int], number: AggregateTerms) -> None:
+    """Refuse values whose sum could not be found again. LocalError."""
+    if sum(values) >= number.most_total:
+        raise LocalError(
+            "the values of this collection together are too large for a sum",
+            hint="Agree on fewer decimals, on a wider band, or on fewer records.",
+        )

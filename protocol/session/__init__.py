@@ -1,0 +1,1 @@
+"""The kernel that every disclosure shares: state machine, session, checkpoint, messages, statements, workspace."""

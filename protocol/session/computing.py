@@ -1,0 +1,168 @@
+"""The heavy steps of one edge, each a function of the edge's seed, a chunk's number and a chunk's rows, and of nothing else.
+
+A session has them done by a `Computing`. `LocalComputing` calls the kernels here and now; a node may have the same steps
+done on other machines, where a `LocalComputing` made of the same seed and context gives the same bytes.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from blindmatch.protocol import oprf
+from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.limits import SEED_BYTES, TAG_BYTES
+from blindmatch.protocol.oprf import KeyPair, Mode
+from blindmatch.protocol.session import tags
+from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.transcript import encode
+
+_CHUNK_DOMAIN = b"blindmatch/chunk/v1"
+
+
+class Computing(Protocol):
+    """The heavy steps of one edge. Any number of threads may call at once; useless after `wipe`."""
+
+    def blind(self, index: int, inputs: Bytes2D) -> Bytes2D:
+        """Receiver: chunk `index` of the elements (n, L), hashed to the group and blinded, (n, 32)."""
+
+    def verify(self, public: bytes, blinded: Bytes2D, evaluated: Bytes2D, proof: bytes) -> None:
+        """Receiver: check the sender's proof (64 bytes) of one chunk. PeerError: BAD_POINT, BAD_PROOF."""
+
+    def tags(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
+        """Receiver: chunk `index` as evaluated (n, 32), unblinded, finalised: the tags (n, 16). PeerError: BAD_POINT."""
+
+    def rows(self, inputs: Bytes2D, *facts: Bytes2D) -> Bytes2D:
+        """Sender: rows of the tag table (n, row_bytes) of its own elements, with facts (n, fact_bytes) where they travel."""
+
+    def evaluate(self, index: int, points: Bytes2D) -> tuple[Bytes2D, bytes]:
+        """Sender: the receiver's chunk `index` (n, 32) evaluated, and its proof, or b"". PeerError: BAD_POINT."""
+
+    def evaluate_ahead(self, index: int, points: Bytes2D) -> None:
+        """Sender: a hint that `evaluate` will be called with just this. Raises nothing."""
+
+    def wipe(self) -> None:
+        """Overwrite the seed, and what was made of it and kept."""
+
+
+Computer = Callable[[bytes, EdgeContext], Computing]
+"""Makes the `Computing` of an edge: from its secret seed, bound to the edge and round, 32 bytes, and its context."""
+
+
+def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
+    """32 bytes over one chunk, its kind and its number: SHA-256, each part after its 8-byte length.
+
+    Not SHA-512/256 as elsewhere: everything of a round passes here several times, and processors have instructions for
+    this one.
+    """
+    running = hashlib.sha256()
+    for part in (_CHUNK_DOMAIN, label.encode(), index.to_bytes(8, "big"), *parts):
+        flat = part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data
+        running.update(len(flat).to_bytes(8, "big"))
+        running.update(flat)
+    return running.digest()
+
+
+def sender_key(expander: Expander, context: EdgeContext) -> KeyPair:
+    """The sender's OPRF key of one edge and round."""
+    return key_of(key_seed(expander), context)
+
+
+def key_seed(expander: Expander) -> bytes:
+    """32 secret bytes from which, with the edge's context, the sender's key comes, and nothing else does."""
+    return expander.stream("oprf-key", 0, SEED_BYTES)
+
+
+def key_of(seed: bytes, context: EdgeContext) -> KeyPair:
+    """The OPRF key of an edge and round from `key_seed`."""
+    return oprf.derive_key_pair(seed, encode("blindmatch/oprf-key/v1", context.digest), mode_of(context))
+
+
+def mode_of(context: EdgeContext) -> Mode:
+    """Verified evaluation is a mode of the OPRF of its own."""
+    return Mode.VOPRF if context.verified else Mode.OPRF
+
+
+def outputs(
+    expander: Expander, index: int, inputs: Bytes2D, evaluated: Bytes2D, rows: Indices | slice
+) -> Bytes2D:
+    """OPRF outputs (h, 64) of some rows of the receiver's chunk `index`, given whole."""
+    blinds = expander.scalars("blind", index, len(inputs))
+    unblinded = oprf.unblind(np.ascontiguousarray(evaluated[rows]), np.ascontiguousarray(blinds[rows]))
+    blinds.fill(0)
+    return oprf.finalize(np.ascontiguousarray(inputs[rows]), unblinded)
+
+
+class LocalComputing:
+    """The heavy steps, done by the caller's own thread and the kernels' threads. See `Computing`."""
+
+    def __init__(self, seed: bytes, context: EdgeContext) -> None:
+        self._context = context
+        self._mode = mode_of(context)
+        self._expander = Expander(seed)
+        self._kept: KeyPair | None = None
+
+    def __repr__(self) -> str:
+        return f"LocalComputing(edge={self._context.edge!r})"
+
+    def blind(self, index: int, inputs: Bytes2D) -> Bytes2D:
+        """See `Computing.blind`."""
+        blinds = self._expander.scalars("blind", index, len(inputs))
+        blinded = oprf.blind_inputs(inputs, blinds, self._mode)
+        blinds.fill(0)
+        return blinded
+
+    def verify(self, public: bytes, blinded: Bytes2D, evaluated: Bytes2D, proof: bytes) -> None:
+        """See `Computing.verify`."""
+        oprf.verify(np.frombuffer(public, dtype=np.uint8), blinded, evaluated, proof)
+
+    def tags(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
+        """See `Computing.tags`."""
+        return tags.derive_tags(outputs(self._expander, index, inputs, evaluated, slice(None)), self._context)
+
+    def rows(self, inputs: Bytes2D, *facts: Bytes2D) -> Bytes2D:
+        """See `Computing.rows`."""
+        made = oprf.evaluate_inputs(self._key().secret, inputs, self._mode)
+        rows = np.empty((len(inputs), self._context.row_bytes), dtype=np.uint8)
+        rows[:, :TAG_BYTES] = tags.derive_tags(made, self._context)
+        for payload in facts:
+            rows[:, TAG_BYTES:] = tags.seal_facts(made, payload, self._context)
+        made.fill(0)
+        return rows
+
+    def evaluate(self, index: int, points: Bytes2D) -> tuple[Bytes2D, bytes]:
+        """See `Computing.evaluate`."""
+        key = self._key()
+        evaluated = oprf.evaluate(key.secret, points)
+        if not self._context.verified:
+            return evaluated, b""
+        # The nonce depends on the very bytes as well as on the seed: two different chunks of one number, each proven
+        # under one nonce, would give the key away (as in RFC 6979).
+        label = "proof/" + chunk_digest("blinded", index, points).hex()
+        nonce = self._expander.scalars(label, index, 1)[0]
+        proof = oprf.prove(key, points, evaluated, nonce)
+        nonce.fill(0)
+        return evaluated, proof
+
+    def evaluate_ahead(self, index: int, points: Bytes2D) -> None:
+        """Nothing to do: the kernels use every core for each chunk already."""
+
+    def wipe(self) -> None:
+        """See `Computing.wipe`."""
+        self._expander.wipe()
+        kept = self._kept
+        if kept is not None:
+            kept.wipe()
+
+    def _key(self) -> KeyPair:
+        kept = self._kept
+        if kept is None:
+            kept = self._kept = sender_key(self._expander, self._context)
+            try:
+                self._expander.stream("oprf-key", 0, 0)
+            except SequenceError:  # wiped meanwhile, by a thread that did not see this key yet
+                kept.wipe()
+                raise
+        return kept

@@ -1,0 +1,71 @@
+"""From OPRF outputs to tags, sealed facts.
+
+A tag is HKDF-Expand(SHA-512, key = the 64-byte OPRF output, info, 16 bytes); the key that seals the facts of the same
+element is a second expansion with another label. info = LP(label) LP(agreement) LP(edge) LP(round), LP being a
+2-byte big-endian length before the bytes; where a key serves longer than a round, what facts were sealed for follows.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from blindmatch.protocol import hashing
+from blindmatch.protocol.group import wipe
+from blindmatch.protocol.limits import TAG_BYTES
+from blindmatch.protocol.session.messages import Bytes2D, EdgeContext
+
+_TAG_LABEL = b"blindmatch/tag/v1"
+_FACTS_LABEL = b"blindmatch/facts/v1"
+_AEAD_KEY_BYTES = 32
+# One key seals one payload once, so the nonce need not differ (RFC 8439 2.8 asks that key and nonce never repeat);
+# `hashing.seal` takes the same.
+_NONCE = bytes(12)
+
+
+def _expand(outputs: Bytes2D, label: bytes, context: EdgeContext, size: int, *more: bytes) -> Bytes2D:
+    """HKDF-Expand (RFC 5869 2.3) of each row (n, 64) to `size` <= 64 bytes: (n, size)."""
+    parts = (label, context.agreement, context.edge.encode(), context.round_id, *more)
+    info = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    return hashing.hkdf_expand(outputs, info, size)
+
+
+def derive_tags(outputs: Bytes2D, context: EdgeContext) -> Bytes2D:
+    """The tag of each OPRF output: (n, 64) to (n, 16)."""
+    return _expand(outputs, _TAG_LABEL, context, TAG_BYTES)
+
+
+def seal_facts(outputs: Bytes2D, facts: Bytes2D, context: EdgeContext, *more: bytes) -> Bytes2D:
+    """Seal each row of facts (n, fact_bytes) under its element's own key: (n, fact_bytes + 16).
+
+    Args:
+        outputs: (n, 64).
+        facts: what to seal.
+        context: the edge and round under whose key the outputs were made.
+        more: what else the keys belong to; other facts of one element are sealed under another key.
+    """
+    keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES, *more)
+    sealed = hashing.seal(keys, facts)
+    wipe(keys)
+    return sealed
+
+
+def open_facts(
+    outputs: Bytes2D, sealed: Bytes2D, context: EdgeContext, *more: bytes
+) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
+    """Open the payloads of hits, (h, fact_bytes + 16) to (h, fact_bytes), and say which opened (h,).
+
+    One that does not open was not made for its element: zeros stand for it.
+    """
+    keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES, *more)
+    facts = np.zeros((len(sealed), context.fact_bytes), dtype=np.uint8)
+    opened = np.ones(len(sealed), dtype=np.bool_)
+    for row in range(len(sealed)):
+        try:
+            plain = ChaCha20Poly1305(keys[row].tobytes()).decrypt(_NONCE, sealed[row].tobytes(), None)
+        except InvalidTag:
+            opened[row] = False
+        else:
+            facts[row] = np.frombuffer(plain, dtype=np.uint8)
+    wipe(keys)
+    return facts, opened

@@ -1,0 +1,209 @@
+"""A member's elements in padded tables: where each goes, which share stands there, and how seldom one goes missing.
+
+Every element has one bin in each of many tables, and a bin holds one element. Who shares it is settled by an order that
+comes from the same pseudorandom output as the bins, so that all who hold an element put it aside for the same rivals. Tables
+come in pairs: the second uses the reverse of the first one's order. The scheme is that of Arpaci, Boutaba and Kerschbaum (arXiv
+2510.12045); they call it the exponential reduction of Mahdavi et al. (ACSAC 2020), and fill free bins a second time, which we
+leave out: it saves a twentieth.
+
+A cell holds two words: P(i) and Q(i) at the member's point i. P and Q are polynomials of degree t - 1 of the element and the
+table; P(0) is 0, Q(0) is the element's mark, the same in all tables. Cells of fewer than t members are uniform.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from blindmatch.protocol import hashing
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.group import wipe
+from blindmatch.protocol.threshold import field
+from blindmatch.protocol.threshold.field import Words
+
+Bytes2D = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+PAIRS: Final = 27
+"""Pairs of tables: with half as many bins as the holders have elements, `missed` is below 2^-41 then."""
+TABLES: Final = 2 * PAIRS
+SIGHTINGS: Final = 2
+"""A mark counts when it was found in so many tables: chance finds one mark, but not the same twice."""
+CELL_BYTES: Final = 16
+
+_WORD_BYTES: Final = 8
+_BLOCK_WORDS: Final = 8
+_PLACES: Final = 3
+"""Words of a pair of tables: the order, and the bin in each."""
+_CHUNK: Final = 1 << 16
+_EMPTY: Final = np.int64(-1)
+
+_PLACES_LABEL: Final = b"blindmatch/threshold/places/v1"
+_SHARES_LABEL: Final = b"blindmatch/threshold/shares/v1"
+_MARK_LABEL: Final = b"blindmatch/threshold/mark/v1"
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What all members' tables have in common.
+
+    Args:
+        at_least: t, how many members must hold an element.
+        bins: bins per table.
+    """
+
+    at_least: int
+    bins: int
+
+    @classmethod
+    def of(cls, at_least: int, elements: tuple[int, ...]) -> "TableShape":
+        """For members with so many elements each: half as many bins as the t largest have together."""
+        return cls(at_least, max(2, -(-crowd(at_least, elements) // 2)))
+
+    @property
+    def cells(self) -> int:
+        """Cells of all tables of one member."""
+        return TABLES * self.bins
+
+
+def crowd(at_least: int, elements: tuple[int, ...]) -> int:
+    """The most different elements that `at_least` members can hold."""
+    return sum(sorted(elements)[-at_least:])
+
+
+def missed(bins: int, others: int) -> float:
+    """The probability that an element held by t members is found in fewer than `SIGHTINGS` tables.
+
+    Args:
+        bins: bins per table.
+        others: different other elements that these members hold.
+
+    An element is found in a table when no other of its holders' elements that comes before it falls into its bin. Of
+    `others` = N, K come before it in the order, each number from 0 to N as likely as any other, and with q = 1 - 1/bins it is
+    found in the first table with q^K, in the second with q^(N-K). Bins of different tables are independent.
+    """
+    q = 1 - 1 / bins
+    single = -math.expm1((others + 1) * math.log(q)) / ((others + 1) * (1 - q))
+    both = q**others
+    none = 1 - 2 * single + both
+    one = 2 * (single - both)
+    return none**PAIRS + PAIRS * one * none ** (PAIRS - 1)
+
+
+def false_marks(shape: TableShape, members: int, shared: int) -> float:
+    """A bound on the probability that a mark is told which no t members share.
+
+    Every choice of t cells is 0 at 0 by chance with 2^-61, and its mark must be one of another table: another chance find's or
+    one of `shared` real ones', 2^-61 each.
+    """
+    chance = shape.cells * math.comb(members, shape.at_least) / field.PRIME
+    return (chance * chance + chance * shared) / field.PRIME
+
+
+class Derivation:
+    """What follows from pseudorandom outputs (n, 64): marks, places and shares, bound to one threshold and round."""
+
+    def __init__(self, binding: bytes, shape: TableShape) -> None:
+        self._binding = binding
+        self._shape = shape
+
+    def marks(self, outputs: Bytes2D) -> Words:
+        """The mark of each element (n,)."""
+        return field.reduce(self._words(outputs, _MARK_LABEL, 0, 0)[:, 0])
+
+    def places(self, outputs: Bytes2D, block: int) -> Words:
+        """Eight of each element's words of order and bins (n, 8)."""
+        return self._words(outputs, _PLACES_LABEL, 0, block)
+
+    def shares(self, outputs: Bytes2D, table: int, point: int) -> Bytes2D:
+        """Cells (n, 16) of elements in one table: both polynomials at a member's point, 1 to 10, big-endian words."""
+        degree = self._shape.at_least - 1
+        needed = 2 * degree
+        blocks = -(-needed // _BLOCK_WORDS)
+        words = np.concatenate(
+            [self._words(outputs, _SHARES_LABEL, table, block) for block in range(blocks)], axis=1
+        )
+        x = np.full(1, point, dtype=np.uint64)
+        cells = np.empty((len(outputs), 2), dtype=">u8")
+        constants = (np.zeros(len(outputs), dtype=np.uint64), self.marks(outputs))
+        for which, constant in enumerate(constants):
+            value = np.zeros(len(outputs), dtype=np.uint64)
+            for power in range(degree):
+                value = field.multiply(field.add(value, field.reduce(words[:, 2 * power + which])), x)
+            cells[:, which] = field.add(value, constant)
+        wipe(words.view(np.uint8))
+        return cells.view(np.uint8).reshape(len(outputs), CELL_BYTES)
+
+    def _words(self, outputs: Bytes2D, label: bytes, table: int, block: int) -> Words:
+        parts = (label, self._binding, table.to_bytes(2, "big"), block.to_bytes(2, "big"))
+        info = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+        made = hashing.hkdf_expand(outputs, info, _BLOCK_WORDS * _WORD_BYTES)
+        return made.view(">u8").astype(np.uint64)
+
+
+class Placing:
+    """Which element stands in which bin: the same for whoever holds the same elements.
+
+    Args:
+        derivation: see `Derivation`.
+        outputs: of all elements (n, 64), in memory or mapped; read a part at a time.
+        bins: bins per table.
+    """
+
+    def __init__(self, derivation: Derivation, outputs: Bytes2D, bins: int) -> None:
+        self._derivation = derivation
+        self._outputs = outputs
+        self._bins = bins
+        self._block = -1
+        self._words: Words = np.empty((0, _BLOCK_WORDS), dtype=np.uint64)
+
+    def pair(self, number: int) -> Iterator[Indices]:
+        """The element in each bin (bins,), -1 where there is none, of both tables of a pair."""
+        order = np.argsort(self._word(number * _PLACES), kind="stable")
+        first, second = (self._bin(self._word(number * _PLACES + 1 + side)) for side in range(2))
+        # What is written last stays: the first of the order goes last.
+        yield self._winners(first, order[::-1])
+        yield self._winners(second, order)
+
+    def _winners(self, bins: Indices, order: Indices) -> Indices:
+        winners = np.full(self._bins, _EMPTY, dtype=np.int64)
+        winners[bins[order]] = order
+        return winners
+
+    def _bin(self, words: Words) -> Indices:
+        return (((words >> np.uint64(32)) * np.uint64(self._bins)) >> np.uint64(32)).astype(np.int64)
+
+    def _word(self, index: int) -> Words:
+        block, column = divmod(index, _BLOCK_WORDS)
+        if block != self._block:
+            count = len(self._outputs)
+            self._words = np.empty((count, _BLOCK_WORDS), dtype=np.uint64)
+            for start in range(0, count, _CHUNK):
+                part = np.ascontiguousarray(self._outputs[start : start + _CHUNK])
+                self._words[start : start + _CHUNK] = self._derivation.places(part, block)
+            self._block = block
+        return self._words[:, column].copy()
+
+
+def fill(
+    table: Bytes2D,
+    number: int,
+    winners: Indices,
+    outputs: Bytes2D,
+    *,
+    derivation: Derivation,
+    expander: Expander,
+    point: int,
+) -> None:
+    """Write one table (bins, 16): a share where an element stands, uniform words elsewhere."""
+    random = np.frombuffer(expander.stream("cells", number, table.nbytes), dtype=">u8")
+    table[:] = field.reduce(random.astype(np.uint64)).astype(">u8").view(np.uint8).reshape(table.shape)
+    taken = np.flatnonzero(winners != _EMPTY)
+    for start in range(0, len(taken), _CHUNK):
+        bins = taken[start : start + _CHUNK]
+        held = np.ascontiguousarray(outputs[winners[bins]])
+        table[bins] = derivation.shares(held, number, point)
+        wipe(held)

@@ -1,0 +1,1 @@
+"""What every node learned, compared with what its agreements allow and with the truth."""

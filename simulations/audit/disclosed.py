@@ -1,0 +1,191 @@
+"""What a node holds about comparisons when all is done: every table of its store, its audit log, what files are left."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Table, func, select
+
+from blindmatch.node.node import Node
+from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.aggregate.results import AggregateResult
+from blindmatch.node.rounds.leads import ResultLead, Tally
+from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.storage.store.schema import metadata
+from blindmatch.protocol.agreement import Disclosure
+from blindmatch.simulations.audit.allowed import WITHHELD, Told
+from blindmatch.simulations.audit.leak_scan import Secrets, search_files
+
+EXPLAINED = frozenset(
+    {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
+    | {"proposals", "contacts", "bindings", "statements", "epochs", "deltas", "check_counts", "audit"}
+)
+"""Tables that no match can alter, and the audit log, which is looked at entry by entry."""
+
+EDGE_COLUMNS = frozenset((
+    "round", "edge", "agreement", "role", "peer", "collection", "state", "done", "total", "place", "started_at", "updated_at",
+    "finished_at", "code", "reason", "receiver_rates", "sender_rates", "receipt", "receipt_signatures",
+))  # fmt: skip
+"""What may stand in a finished edge's row whatever matched: sizes, times, both statements of rates, the receipt."""
+
+NEUTRAL_DETAILS = frozenset((
+    "action", "agreement", "collection", "disclosure", "edge", "from", "id", "kind", "marking", "bad_rows", "on_bad",
+    "records", "rows", "sender", "receiver", "signed_by", "code", "value", "entries", "missing", "unreadable", "negative",
+    "left_out", "tokens", "collector", "members", "other",
+))  # fmt: skip
+"""What may stand in an audit entry whatever matched."""
+
+Key = tuple[str, str]
+"""A round, hexadecimal, and a comparison."""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Of one node, whatever could tell something about a comparison's outcome."""
+
+    agency: str
+    roles: Mapping[Key, str] = field(default_factory=dict)
+    """Every finished comparison, and the node's part in it."""
+    leads: Mapping[Key, tuple[ResultLead, ...]] = field(default_factory=dict)
+    numbers: Mapping[Key, Told] = field(default_factory=dict)
+    """Results that are one number."""
+    checked: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """By agreement and edge: the own references that records submitted to the node have hit."""
+    counted: frozenset[Key] = frozenset()
+    """Comparisons of which the audit log tells a number that depends on matches."""
+    unexplained: tuple[str, ...] = ()
+    """Rows and columns that nothing here accounts for, secrets of finished edges, and files of rounds."""
+    in_the_clear: tuple[str, ...] = ()
+    """Files of the node, its log and its recorded messages among them, with something of a record in them."""
+
+
+def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holdings:
+    """Everything that a node holds.
+
+    Args:
+        node: open, and at rest.
+        secrets: what must stand nowhere in the clear.
+        wire: where its messages were kept, if they were.
+    """
+    rows = node.store.edges()
+    roles = {(row.round_id.hex(), row.edge): row.role for row in rows}
+    leads = {
+        (row.round_id.hex(), row.edge): tuple(round_leads.load(node, row.round_id, row.edge)) for row in rows
+    }
+    told = {(each.round, each.edge): told_number(each) for each in _numbers(node)}
+    tallies = dict(_tallies(node, rows))
+    counted = frozenset(_counted(node, [row for row in rows if row.role != "sender"]))
+    submitted = node.store.checks(looked=True)
+    receiving = {edge for (_, edge), role in roles.items() if role == "receiver"}
+    folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
+    return Holdings(
+        agency=node.agency,
+        roles=roles,
+        leads={key: found for key, found in leads.items() if found},
+        numbers=told | tallies,
+        checked=_checked(node, {row.agreement_id for row in submitted}),
+        counted=counted,
+        unexplained=(
+            *_unexplained(
+                node,
+                {
+                    "leads": sum(map(len, leads.values())),
+                    "numbers": len(told),
+                    "tallies": len(tallies),
+                    "checks": sum(row.edge in receiving for row in submitted),
+                },
+            ),
+            *_left_files(node),
+        ),
+        in_the_clear=tuple(search_files(folders, secrets)),
+    )
+
+
+def told_number(result: AggregateResult) -> Told:
+    """A kept count or sum as it was told."""
+    if result.disclosure == Disclosure.SUM.value:
+        amount = result.total * result.band
+        return Told(result.told, amount, amount)
+    return Told(result.told, result.low, result.high)
+
+
+def _numbers(node: Node) -> Iterator[AggregateResult]:
+    """Of own rounds, and those that others reported."""
+    for row in node.store.numbers():
+        yield AggregateResult.from_json(row.payload)
+
+
+def told_tally(tally: Tally) -> Told:
+    """A collector's number as its officers are told it."""
+    return WITHHELD if tally.count is None else Told(True, tally.count, tally.count)
+
+
+def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[Key, Told]]:
+    """Of thresholds that the node collected."""
+    for row in rows:
+        if row.role == "collector" and (found := round_leads.tally(node, row.round_id, row.edge)):
+            yield (row.round_id.hex(), row.edge), told_tally(found)
+
+
+def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What was submitted to the node and hit. The node's log says that somebody looked."""
+    hits: dict[tuple[str, str], list[str]] = {}
+    for agreement in agreements:
+        for found in single_checks.received(node, agreement):
+            for lead in found.leads:
+                hits.setdefault((agreement.hex(), lead.edge), []).append(lead.reference)
+    return {key: tuple(references) for key, references in hits.items()}
+
+
+def _unexplained(node: Node, known: Mapping[str, int]) -> Iterator[str]:
+    for table in metadata.sorted_tables:
+        if table.name in EXPLAINED:
+            continue
+        if table.name == "edges":
+            yield from _edge_columns(node, table)
+            continue
+        with node.store.read() as connection:
+            count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        if count > known.get(table.name, 0):
+            yield f"{count - known.get(table.name, 0)} rows of table {table.name}"
+
+
+def _edge_columns(node: Node, table: Table) -> Iterator[str]:
+    others = [column for column in table.c if column.name not in EDGE_COLUMNS]
+    with node.store.read() as connection:
+        rows = connection.execute(select(table.c.edge, *others).where(table.c.finished_at.is_not(None)))
+        for row in rows:
+            yield from (
+                f"{column.name} of the finished edge {row.edge}"
+                for column in others
+                if getattr(row, column.name) not in (None, "", b"")
+            )
+
+
+def _left_files(node: Node) -> Iterator[str]:
+    if node.rounds_dir.exists():
+        for path in sorted(node.rounds_dir.rglob("*")):
+            if path.is_file():
+                yield f"file {path.relative_to(node.home)}"
+
+
+def _counted(node: Node, received: Sequence[EdgeRow]) -> Iterator[Key]:
+    """Comparisons whose audit entries hold more than sizes and names."""
+    for row in node.store.audit_rows():
+        words = row.subject.split()
+        if set(json.loads(row.detail)) <= NEUTRAL_DETAILS:
+            continue
+        # "round ID edge NAME"; "round ID", or "checks under agreement ID", is about all of which the node got the result.
+        if len(words) == 4 and words[0] == "round":
+            yield words[1], words[3]
+        elif mine := [
+            (each.round_id.hex(), each.edge)
+            for each in received
+            if words
+            in (["round", each.round_id.hex()], ["checks", "under", "agreement", each.agreement_id.hex()])
+        ]:
+            yield from mine
+        else:
+            yield "", row.subject

@@ -1,0 +1,189 @@
+"""Invented files for `bench import`, in the layouts in which agencies and the register publish them; streamed, any size."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from blindmatch.simulations.world.input_files import POLICE_COLUMNS, SUPPLIER_COLUMNS
+from blindmatch.simulations.world.names import load_names
+from blindmatch.simulations.world.rng import SeededRandom
+
+_TOWNS: Final = (
+    "ASHMOOR", "BRACKENFORD", "CALDERWICK", "DUNHOLME", "EASTMERE", "FARLEIGH", "GORSEDALE", "HOLLINBECK",
+    "IVERSTONE", "KELDWATER", "LARKFIELD", "MARSHCOTE",
+)  # fmt: skip
+_AREAS: Final = ("AE", "QX", "XQ", "ZV", "AX", "QZ")
+_LETTERS: Final = "ABDEFGHJLNPQRSTUWXYZ"
+
+
+class People:
+    """An endless row of invented people; the same label gives the same people."""
+
+    def __init__(self, label: str) -> None:
+        self.dice = SeededRandom("bench", label)
+        self._names = load_names()
+        self._communities = tuple(self._names.communities.values())
+
+    def person(self) -> dict[str, Any]:
+        """One person: names, date of birth, address."""
+        dice = self.dice
+        community = self._communities[min(dice.number(0, 11), len(self._communities) - 1)]
+        year, month, day = dice.number(1940, 2006), dice.number(1, 12), dice.number(1, 28)
+        sex = dice.pick(("male", "female"))
+        forenames = community.forename(dice, sex, year)
+        if dice.number(0, 2) == 0:
+            forenames += " " + community.forename(dice, sex, year)
+        return {
+            "forenames": forenames,
+            "surname": community.surname(dice),
+            "sex": sex,
+            "born": (year, month, day),
+            "premises": str(dice.number(1, 240)),
+            "street": f"{dice.pick(self._names.streets)} {dice.pick(self._names.street_kinds)}",
+            "town": dice.pick(_TOWNS),
+            "postcode": self.postcode(),
+        }
+
+    def postcode(self) -> str:
+        """One of about two million postcodes in areas that do not exist."""
+        dice = self.dice
+        return f"{dice.pick(_AREAS)}{dice.number(1, 40)} {dice.number(0, 9)}{dice.letters(_LETTERS, 2)}"
+
+
+def company(serial: int) -> str:
+    """The number of the invented company with this serial number."""
+    return f"{10_000_000 + serial:08d}"
+
+
+def _write(path: Path, lines: Iterator[str]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            file.write(line)
+            count += 1
+    return count
+
+
+def _cells(columns: tuple[str, ...], values: dict[str, str]) -> str:
+    return ",".join(values.get(name, "") for name in columns) + "\n"
+
+
+def write_subjects(path: Path, rows: int) -> int:
+    """A police extract of people as CSV; returns its rows."""
+    people = People("subjects")
+
+    def lines() -> Iterator[str]:
+        yield ",".join(POLICE_COLUMNS) + "\n"
+        for serial in range(rows):
+            made = people.person()
+            year, month, day = made["born"]
+            yield _cells(
+                POLICE_COLUMNS,
+                {
+                    "reference": f"N{serial:08d}",
+                    "forenames": made["forenames"],
+                    "surname": made["surname"],
+                    "date_of_birth": f"{year}-{month:02d}-{day:02d}",
+                    "postcodes": made["postcode"],
+                    "handling_code": "P",
+                },
+            )
+
+    return _write(path, lines()) - 1
+
+
+def write_suppliers(path: Path, rows: int) -> int:
+    """A council's suppliers as CSV: the companies with serial numbers 0 to `rows`; returns its rows."""
+    people = People("suppliers")
+
+    def lines() -> Iterator[str]:
+        yield ",".join(SUPPLIER_COLUMNS) + "\n"
+        for serial in range(rows):
+            made = people.person()
+            yield _cells(
+                SUPPLIER_COLUMNS,
+                {
+                    "reference": f"V{serial:08d}",
+                    "name": f"{made['surname']} {made['town'].title()} Services Ltd",
+                    "company_number": company(serial),
+                    "postcode": made["postcode"],
+                    "contract_reference": f"C{serial:08d}",
+                    "contract_value": f"{people.dice.number(500, 900_000)}.00",
+                },
+            )
+
+    return _write(path, lines()) - 1
+
+
+def write_psc(path: Path, rows: int) -> int:
+    """People with significant control as JSON lines, one per company, dates of birth to the month; returns its lines."""
+    people = People("psc")
+
+    def lines() -> Iterator[str]:
+        for serial in range(rows):
+            made = people.person()
+            year, month, _ = made["born"]
+            title = "Mr" if made["sex"] == "male" else "Mrs"
+            forename, _, middle = made["forenames"].partition(" ")
+            elements = {"title": title, "forename": forename, "surname": made["surname"]}
+            if middle:
+                elements["middle_name"] = middle
+            number = company(serial)
+            data = {
+                "address": {
+                    "address_line_1": made["street"],
+                    "country": "England",
+                    "locality": made["town"].title(),
+                    "postal_code": made["postcode"],
+                    "premises": made["premises"],
+                },
+                "country_of_residence": "England",
+                "date_of_birth": {"month": month, "year": year},
+                "etag": f"{serial:040x}",
+                "kind": "individual-person-with-significant-control",
+                "links": {
+                    "self": f"/company/{number}/persons-with-significant-control/individual/{serial:024x}"
+                },
+                "name": f"{title} {made['forenames']} {made['surname']}",
+                "name_elements": elements,
+                "nationality": "British",
+                "natures_of_control": ["ownership-of-shares-75-to-100-percent"],
+                "notified_on": f"{people.dice.number(2016, 2025)}-{month:02d}-01",
+            }
+            text = json.dumps(
+                {"company_number": number, "data": data}, ensure_ascii=False, separators=(",", ":")
+            )
+            yield text + "\n"
+
+    return _write(path, lines())
+
+
+def write_officers(path: Path, rows: int) -> int:
+    """Officers bulk (product 216), fixed width: a company and its one director per pair of lines; returns its lines, at least 2."""
+    rows, people = max(rows, 2), People("officers")
+
+    def lines() -> Iterator[str]:
+        yield "DDDDSNAP289820260101\n"
+        records = 0
+        for serial in range((rows + 1) // 2):
+            made = people.person()
+            year, month, _ = made["born"]
+            number, title = company(serial), f"{made['surname'].upper()} TRADING LTD<"
+            yield f"{number}1{' ':23}0001{len(title.encode()):04d}{title}\n"
+            records += 1
+            if records == rows:
+                break
+            fields = [""] * 14
+            fields[1], fields[2] = made["forenames"], made["surname"].upper()
+            fields[6], fields[8], fields[10] = f"{made['premises']} {made['street']}", made["town"], "ENGLAND"
+            fields[11], fields[12] = "DIRECTOR", "BRITISH"
+            tail = "".join(field + "<" for field in fields)
+            yield (
+                f"{number}2101{serial:012d}{' ':8}{people.dice.number(2005, 2025)}0415{' ':8}"
+                f"{made['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
+            )
+            records += 1
+        yield f"99999999{records:08d}\n"
+
+    return _write(path, lines()) - 2

@@ -1,0 +1,218 @@
+"""The job of `bench peers`: two CSV files of identifiers with a known overlap, and every contender's way through it.
+
+A contender gets two files and leaves one, on the receiver's side. What counts is everything between: interpreters and
+servers starting, files read, the protocol on 127.0.0.1, the result written. Bytes are those of the TCP connections, counted
+by a relay between the two sides, the same way for all.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.benchmarks import parties
+from blindmatch.simulations.benchmarks.nodes import Terms, deploy
+from blindmatch.simulations.benchmarks.process_cost import Relay, Spent, Watched, command, together
+from blindmatch.simulations.drivers.exchange import Clock
+from blindmatch.simulations.drivers.node_process import free_ports, serving
+
+COLUMN: Final = "company_number"
+FALSE_POSITIVES: Final = 1e-9
+"""What openmined-psi's own examples ask of its compressed table."""
+
+LARGEST: Final = 10_000_000
+"""Records a side: a company number has eight digits."""
+
+_REPORT: Final = "report.json"
+_LIMIT_SECONDS: Final = 7_200.0
+_SIDES: Final = ("receiver", "sender")
+
+OURS: Final = "blindmatch"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is compared."""
+
+    receiver: Path
+    sender: Path
+    records: int
+    """In each."""
+    common: int
+
+
+def write_files(folder: Path, records: int, overlap: float) -> Files:
+    """Two shuffled lists of invented company numbers; the same sizes give the same files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    common = round(records * overlap)
+    draw = np.random.default_rng(records)
+    wanted = 2 * records - common
+    numbers = np.unique(draw.integers(1_000_000, 99_999_999, wanted + wanted // 4 + 64))
+    numbers = draw.permutation(numbers)[:wanted]
+    if len(numbers) < wanted:
+        raise LocalError(f"there are not enough company numbers for {records:,} records a side")
+    sides = {"receiver": numbers[:records], "sender": numbers[records - common :]}
+    for side, chosen in sides.items():
+        with (folder / f"{side}.csv").open("w", encoding="ascii", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("reference", COLUMN))
+            shuffled = draw.permutation(chosen).tolist()
+            writer.writerows(
+                (f"{side[0].upper()}{serial:08d}", f"{number:08d}") for serial, number in enumerate(shuffled)
+            )
+    return Files(folder / "receiver.csv", folder / "sender.csv", records, common)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one contender spent on one size."""
+
+    contender: str
+    records: int
+    common: int
+    """What is to be found."""
+    found: int
+    receiver: Spent
+    sender: Spent
+    octets: int
+    """Over TCP, both ways, TLS included where there is TLS."""
+    wall: float
+    """From the first file read to the result written; both sides work at once where the contender lets them."""
+    steps: Mapping[str, Spent]
+    """The parts, by name; they add up to both sides."""
+
+    @property
+    def cpu(self) -> float:
+        """Seconds, both sides."""
+        return self.receiver.cpu + self.sender.cpu
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self) | {"cpu": self.cpu, "correct": self.found == self.common}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A package and one of its protocols."""
+
+    name: str
+    package: str
+    settings: Mapping[str, Any]
+
+
+CONTENDERS: Final = {
+    item.name: item
+    for item in (
+        Contender("spu-rr22", "spu", {"protocol": "PROTOCOL_RR22", "curve": ""}),
+        Contender("spu-ecdh-25519", "spu", {"protocol": "PROTOCOL_ECDH", "curve": "CURVE_25519"}),
+        Contender("spu-ecdh-fourq", "spu", {"protocol": "PROTOCOL_ECDH", "curve": "CURVE_FOURQ"}),
+        Contender("spu-kkrt", "spu", {"protocol": "PROTOCOL_KKRT", "curve": ""}),
+        Contender("openmined-psi", "openmined-psi", {"false_positives": FALSE_POSITIVES}),
+    )
+}
+USUAL: Final = ("spu-rr22", "spu-ecdh-25519", "openmined-psi")
+_PROGRAMS: Final = {"spu": "party_spu.py", "openmined-psi": "party_openmined.py"}
+
+
+def run_package(contender: Contender, python: Path, files: Files, folder: Path) -> Cost:
+    """Both sides of another package, one process each.
+
+    Raises:
+        LocalError: a side failed, or the result is not there.
+    """
+    program = Path(parties.__file__).parent / _PROGRAMS[contender.package]
+    folder.mkdir(parents=True)
+    first, second = free_ports(2)
+    output = folder / "result.csv"
+    with Relay(first) as to_first, Relay(second) as to_second:
+        # Each side knows its own port, and the other's only through the relay.
+        seen = ([first, to_second.port], [to_first.port, second])
+        sides = []
+        for rank, source in enumerate((files.receiver, files.sender)):
+            place = folder / ("receiver", "sender")[rank]
+            place.mkdir()
+            # Some packages leave files beside their input.
+            own = place / "input.csv"
+            os.link(source, own)
+            said = dict(contender.settings) | {
+                "rank": rank,
+                "ports": seen[rank],
+                "input": str(own),
+                "output": str(output if rank == 0 else place / "result.csv"),
+                "column": COLUMN,
+                "report": str(place / _REPORT),
+            }
+            name = f"{contender.name} ({place.name})"
+            sides.append(Watched(name, [str(python), "-I", str(program), json.dumps(said)], place, _plain()))
+        with together(sides):
+            spent = [side.wait(_LIMIT_SECONDS) for side in sides]
+        octets = to_first.count + to_second.count
+    told = json.loads((folder / "receiver" / _REPORT).read_text(encoding="ascii"))
+    found = _rows(output)
+    if told["records"] != files.records or told["found"] != found:
+        raise LocalError(f"{contender.name} says {told}, its result has {found:,} rows")
+    steps = {"receiver": spent[0], "sender": spent[1]}
+    wall = max(each.wall for each in spent)
+    return Cost(contender.name, files.records, files.common, found, spent[0], spent[1], octets, wall, steps)
+
+
+def _plain() -> dict[str, str]:
+    """An environment without our own settings."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def _rows(path: Path) -> int:
+    """Rows of a CSV file below its header."""
+    if not path.exists():
+        raise LocalError(f"no result was written to {path.name}")
+    with path.open(encoding="utf-8", newline="") as file:
+        return max(sum(1 for _ in csv.reader(file)) - 1, 0)
+
+
+def run_ours(files: Files, folder: Path) -> Cost:
+    """Both nodes of ours: import on both sides, the sender's server, the round, the export of its leads.
+
+    Making nodes, certificates and the agreement happens once per partnership and is not counted.
+
+    Raises:
+        LocalError: a command failed.
+    """
+    folder.mkdir(parents=True)
+    pair = deploy(folder, Terms(tokens=1))
+    police, council = pair.police, pair.council
+    output = folder / "result.csv"
+    spent: dict[str, Spent] = {}
+    imports = [
+        command(police, "collection", "import", str(files.receiver), "--kind", "subjects"),
+        command(council, "collection", "import", str(files.sender), "--kind", "suppliers"),
+    ]
+    clock = Clock()
+    with clock.step("files"), together(imports):
+        spent |= {f"{side} import": each.wait() for side, each in zip(_SIDES, imports, strict=True)}
+    with Relay(council.port) as relay:
+        pair.introduce(relay.port)
+        with serving([police, council]):
+            agreement = pair.agree(files.records)
+        before = relay.count
+        server = command(council, "node", "serve")
+        with together([server]):
+            with clock.step("round"):
+                server.until_listening(council.port)
+                spent["receiver round"] = command(police, "round", "run", agreement, "--json").wait()
+            spent["sender server"] = server.stop()
+        octets = relay.count - before
+    with clock.step("files"):
+        export = command(police, "round", "export", "--out", str(output))
+        spent["receiver export"] = export.wait()
+    receiver = sum((spent[name] for name in spent if name.startswith("receiver")), Spent())
+    sender = sum((spent[name] for name in spent if name.startswith("sender")), Spent())
+    wall = sum(clock.seconds.values())
+    return Cost(OURS, files.records, files.common, _rows(output), receiver, sender, octets, wall, spent)

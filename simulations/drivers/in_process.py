@@ -1,0 +1,209 @@
+"""One area with all its nodes in this process: separate folders and keys, real servers, real mutual TLS on loopback."""
+
+import asyncio
+import os
+import time
+import tomllib
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, ExitStack
+
+from blindmatch.node import agreements, server
+from blindmatch.node.agreements import StoredAgreement, registry
+from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.draft import complete, parse_draft
+from blindmatch.node.imports import ImportReport, delete_collection, import_collection
+from blindmatch.node.imports.formats import load_mapping
+from blindmatch.node.node import Node
+from blindmatch.node.pki.pilot_ca import Authority
+from blindmatch.node.rounds import runner
+from blindmatch.node.rounds.aggregate import reporting
+from blindmatch.node.storage.config import Peer
+from blindmatch.node.storage.config_template import add_peer
+from blindmatch.node.transport.client import connector
+from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
+from blindmatch.simulations.audit.outcome import Traffic
+from blindmatch.simulations.drivers.deploy import Input, make_node
+from blindmatch.simulations.drivers.exchange import (
+    Answer,
+    Clock,
+    EdgeResult,
+    Exchange,
+    Meter,
+    Setup,
+    ThresholdResult,
+    recorder_for,
+)
+from blindmatch.simulations.drivers.readings import Reading
+from blindmatch.simulations.drivers.single_checks import check, questions
+from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.exchanges import Step
+from blindmatch.simulations.scenario.plan import Plan
+
+
+def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
+    """Import one list of a site through the node's own importer."""
+    facts = () if given.kind == "subjects" else setup.scenario.terms.facts
+    return import_collection(
+        node,
+        given.collection,
+        given.kind,
+        given.source,
+        mapping=load_mapping(given.mapping, facts) if given.mapping else None,
+        facts=() if given.mapping else facts,
+        register=given.register,
+        marking=setup.scenario.terms.marking,
+        schema=setup.scenario.terms.linkage_schema,
+    )
+
+
+class InProcess:
+    """An area's nodes, open in this process."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._world = setup.world
+        self._clock = Clock()
+        self._nodes: dict[str, Node] = {}
+        self._meters: dict[str, Meter] = {}
+        self._edges: list[EdgeResult] = []
+        self._thresholds: list[ThresholdResult] = []
+        self._checks: list[Answer] = []
+        self._servers: dict[str, server.Serving] = {}
+
+    async def run(self) -> Exchange:
+        """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
+
+        Raises:
+            BlindmatchError: any step failed; a simulation does not go on without it.
+        """
+        with ExitStack() as files:
+            with self._clock.step("set up"):
+                await asyncio.to_thread(self._deploy, files)
+            async with AsyncExitStack() as servers:
+                with self._clock.step("serve"):
+                    await self._serve(servers)
+                with self._clock.step("agree"):
+                    held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
+                for step, plan in self._setup.steps:
+                    if plan is None:
+                        with self._clock.step("change"):
+                            await asyncio.to_thread(self._change, step, held.values())
+                    elif step.do == "check":
+                        await self._check(plan, held[plan.pact.id], step)
+                    elif step.do == "fetch":
+                        await self._fetch(held[plan.pact.id], step.agency)
+                    else:
+                        await self._compare(plan, held[plan.pact.id], step.agency)
+                ids = {pact: each.id.hex() for pact, each in held.items()}
+                return Exchange(
+                    ids, tuple(self._edges), tuple(self._thresholds), tuple(self._checks), self._clock.seconds
+                )
+
+    def _deploy(self, files: ExitStack) -> None:
+        setup = self._setup
+        authority = Authority.open(setup.authority, setup.passphrase)
+        for site in setup.sites:
+            node = make_node(
+                site,
+                authority,
+                setup.passphrase,
+                listen="127.0.0.1:0",
+                now=time.time(),
+                cluster=setup.cluster,
+            )
+            files.callback(node.close)
+            self._meters[site.agency] = node.wire = Meter(recorder_for(setup, site))
+            self._nodes[site.agency] = node
+            for given in site.inputs:
+                import_list(node, given, setup)
+
+    async def _serve(self, servers: AsyncExitStack) -> None:
+        for agency, node in self._nodes.items():
+            self._servers[agency] = await servers.enter_async_context(server.running(node, grace=1.0))
+        ports = {agency: serving.port for agency, serving in self._servers.items()}
+        for agency in ports:
+            for other, port in ports.items():
+                if other != agency:
+                    self._introduce(agency, other, port)
+
+    def _introduce(self, agency: str, other: str, port: int) -> None:
+        node, address = self._nodes[agency], f"127.0.0.1:{port}"
+        add_peer(node.home / "node.toml", other, address)
+        peers = {**node.settings.peers, other: Peer(address=address)}
+        node.settings = node.settings.model_copy(update={"peers": peers})
+
+    async def _agree(self, plan: Plan) -> StoredAgreement:
+        """The first party drafts and proposes; every party reads, binds its lists, signs, and sends its signature."""
+        setup, first = self._setup, self._nodes[plan.parties[0]]
+        records = {
+            given.list: self._nodes[site.agency].store.collection(given.collection).records
+            for site in setup.sites
+            for given in site.inputs
+        }
+        text = draft_text(setup.scenario.terms, setup.world.area, plan, records, time.time())
+        draft, channel = parse_draft(tomllib.loads(text)), connector(first)
+        entries = {first.agency: registry.own_party(first)}
+        for other in plan.parties[1:]:
+            entries[other] = await agreements.describe(channel, other)
+        payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
+        held = await asyncio.to_thread(
+            registry.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"
+        )
+        await agreements.push(first, held, channel)
+        for agency in plan.parties:
+            node = self._nodes[agency]
+            own = await asyncio.to_thread(self._sign, node, plan, held.id)
+            own, reached = await agreements.push(node, own, connector(node))
+            for outcome in reached:
+                if outcome.error is not None:
+                    raise outcome.error
+        return await asyncio.to_thread(agreements.find, first, held.id)
+
+    @staticmethod
+    def _sign(node: Node, plan: Plan, agreement: bytes) -> StoredAgreement:
+        held = agreements.find(node, agreement)
+        for comparison, collection in plan.bindings(node.agency).items():
+            agreements.bind(node, held, comparison, collection)
+        return agreements.sign(node, held)
+
+    def _change(self, step: Step, agreed: Iterable[StoredAgreement]) -> None:
+        """An agency's list is deleted and imported anew under its name, and brought to the same comparisons."""
+        node = self._nodes[step.agency]
+        self._world, given = self._setup.change(self._world, step)
+        delete_collection(node, given.collection)
+        import_list(node, given, self._setup)
+        for plan, held in zip(self._setup.plans, agreed, strict=True):
+            for comparison, name in plan.bindings(node.agency).items():
+                if name == given.collection:
+                    agreements.bind(node, held, comparison, name)
+
+    async def _fetch(self, held: StoredAgreement, agency: str) -> None:
+        """Get the numbers that others report to an agency."""
+        with self._clock.step("compare"):
+            for fetched in await reporting.fetch(self._nodes[agency], held.id):
+                if fetched.error is not None:
+                    raise fetched.error
+
+    async def _check(self, plan: Plan, held: StoredAgreement, step: Step) -> None:
+        """Single records, one after another."""
+        with self._clock.step("check"):
+            for question in questions(self._world, plan, step, self._setup.register):
+                self._checks.append(await check(self._nodes, self._servers, held, question))
+
+    async def _compare(self, plan: Plan, held: StoredAgreement, agency: str) -> None:
+        """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
+        node, meter = self._nodes[agency], self._meters[agency]
+        before = {other: meter.traffic(other) for other in self._nodes}
+        with self._clock.step("compare"):
+            outcome = await runner.run_round(node, held.id)
+        said = {other: meter.traffic(other) - before[other] for other in self._nodes}
+        reading = Reading(self._nodes, self._world, held, outcome)
+        # Now, while the keys are still compiled and the lists what they were.
+        with self._clock.step("examine"):
+            for edge in plan.received_by(agency):
+                # Of several comparisons with one agency, the first stands for all that the two said to each other.
+                traffic = said.pop(edge.sender.agency, Traffic())
+                self._edges.append(await asyncio.to_thread(reading.edge, edge, traffic))
+            for threshold in plan.collected_by(agency):
+                traffic = sum((said.pop(each, Traffic()) for each in threshold.agencies), Traffic())
+                self._thresholds.append(await asyncio.to_thread(reading.threshold, threshold, traffic))

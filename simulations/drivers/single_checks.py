@@ -1,0 +1,157 @@
+"""Single records compared under a standing agreement: which are chosen, how they are submitted or asked about, what came of it."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from blindmatch.node.agreements import StoredAgreement
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.standing import CollectionRecords, single_checks
+from blindmatch.node.server import Serving
+from blindmatch.node.transport.client import connect
+from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.drivers.exchange import Answer, Question
+from blindmatch.simulations.drivers.node_handle import NodeHandle
+from blindmatch.simulations.drivers.ray_nodes import RayNode
+from blindmatch.simulations.scenario.exchanges import Step
+from blindmatch.simulations.scenario.plan import Plan, PlannedEdge
+from blindmatch.simulations.world import input_files
+from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.council_records import Supplier
+from blindmatch.simulations.world.noise import Mistake
+from blindmatch.simulations.world.police_records import Subject
+
+LOOKUP_SECONDS = 60.0
+"""A submission is looked up in the background, in a moment."""
+
+
+def questions(world: World, plan: Plan, step: Step, register: Path) -> list[Question]:
+    """The records of a step: those that will join the agency's list if it changes, otherwise some of the list; known ones first.
+
+    Args:
+        world: as it is.
+        plan: the agreement; its first edge on which the agency has a side.
+        step: who checks, and how many.
+        register: the area's; its folder takes a file for each record.
+    """
+    edge = next(each for each in plan.edges if step.agency in (each.sender.agency, each.receiver.agency))
+    mine, other = edge.ends if step.agency == edge.receiver.agency else edge.ends[::-1]
+    later = world.later or world
+    present = set(world.bonds[mine.list].records)
+    rows: Sequence[Subject | Supplier] = [
+        *later.subjects.get(mine.list, ()),
+        *later.suppliers.get(mine.list, ()),
+    ]
+    joining = [row for row in rows if row.reference not in present]
+    theirs = {bond for ties in world.bonds[other.list].records.values() for bond in ties}
+    ties = later.bonds[mine.list].records
+    able = [row for row in joining or rows if _checkable(row)]
+    able.sort(key=lambda row: theirs.isdisjoint(ties[row.reference]))
+    half = (step.records + 1) // 2
+    chosen = able[:half] + able[len(able) - (step.records - half) :] if step.records < len(able) else able
+    return [
+        _question(edge, step.agency, row, register, not theirs.isdisjoint(ties[row.reference]))
+        for row in chosen
+    ]
+
+
+def _checkable(row: Subject | Supplier) -> bool:
+    """Whether a record says enough to be read, and may enter."""
+    if isinstance(row, Subject):
+        return row.handling == "P" and bool(row.date_of_birth)
+    return not row.mistakes & {Mistake.SUPPLIER_UNNUMBERED} and bool(row.company_number)
+
+
+def _question(
+    edge: PlannedEdge, agency: str, row: Subject | Supplier, register: Path, known: bool
+) -> Question:
+    folder = register.parent / "checks"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{agency}-{row.reference}.csv"
+    if isinstance(row, Subject):
+        input_files.write_police(path, [row])
+        return Question(edge, agency, row.reference, path, None, known)
+    input_files.write_suppliers(path, [row])
+    return Question(edge, agency, row.reference, path, register, known)
+
+
+@contextmanager
+def _opened(node: Node, held: StoredAgreement, question: Question) -> Iterator[tuple[Any, CollectionRecords]]:
+    kept = single_checks.epoch_of(node, held, question.edge.id)
+    register = [] if question.register is None else [question.register]
+    fields = single_checks.read_one(question.path)
+    with single_checks.records_of(node, held, kept, fields, register=register) as records:
+        yield kept, records
+
+
+async def check(
+    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: Question
+) -> Answer:
+    """Check one record between nodes of this process; returns when the answer is there."""
+    node, edge = nodes[question.agency], question.edge
+    other = edge.receiver.agency if question.submits else edge.sender.agency
+    key = held.agreement.party(other).certificate_key
+    with _opened(node, held, question) as (kept, records):
+        async with connect(node, other, certificate_key=key) as peer:
+            if not question.submits:
+                found: list[Any] = []
+                for each in single_checks.one_by_one(records):
+                    found += await single_checks.ask(node, peer, kept, kept.received(), each)
+                return Answer(question, tuple("" for _ in found))
+            sender = single_checks.Sender.of(kept, records)
+            made = {
+                await single_checks.submit(node, peer, sender, single)
+                for single in single_checks.singles(records)
+            }
+    await servers[other].checking.settle()
+    received = await asyncio.to_thread(single_checks.received, nodes[other], held.id)
+    names = [lead.reference for each in received if each.check in made for lead in each.leads]
+    return Answer(question, tuple(dict.fromkeys(names)))
+
+
+def check_by_command(
+    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: Question, receiver: tuple[Path, str]
+) -> Answer:
+    """The same through the command lines of nodes that are processes.
+
+    Args:
+        at: the nodes.
+        agreement: its id.
+        question: what to check.
+        receiver: the home of the edge's receiver, and the passphrase: its store says when a submission was looked up.
+
+    Raises:
+        LocalError: a command failed, or the lookup takes too long.
+    """
+    node, words = at[question.agency], ["check", agreement, "--edge", question.edge.id]
+    words += ["--record", str(question.path)]
+    if question.register is not None:
+        words += ["--register", str(question.register)]
+    node.keep(question.path, question.path.read_bytes())
+    said = node.run(*words)
+    if not question.submits:
+        return Answer(question, tuple("" for _ in said["leads"]))
+    _wait(*receiver)
+    shown = at[question.edge.receiver.agency].run("check", agreement, "--received")
+    mine = [each for each in shown["submitted"] if each["check"] in said["submitted"]]
+    return Answer(
+        question, tuple(dict.fromkeys(lead["reference"] for each in mine for lead in each["leads"]))
+    )
+
+
+def _wait(home: Path, passphrase: str) -> None:
+    """Until nothing that was submitted to a node waits to be looked up."""
+    if not home.exists():
+        raise LocalError(
+            "single records can be submitted only to nodes whose folders are on this machine",
+            hint="Run the scenario without --on ray, or with a cluster on this machine.",
+        )
+    deadline = time.monotonic() + LOOKUP_SECONDS
+    with Node.open(home, passphrase) as node:
+        while node.store.checks(looked=False):
+            if time.monotonic() > deadline:
+                raise LocalError(f"{node.agency}: a submitted record is not looked up")
+            time.sleep(0.05)

@@ -1,0 +1,1 @@
+"""What a simulation consists of: agencies, lists, agreements and steps, from a scenario file."""

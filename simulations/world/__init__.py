@@ -1,0 +1,1 @@
+"""The invented people, companies and files of a simulation, and the truth between them."""

@@ -1,0 +1,89 @@
+"""What a council's finance system, or a licensing body, writes about a company: the row, and what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from blindmatch.simulations.world.noise import Mistake, wrong_digit
+from blindmatch.simulations.world.population import Company, Person, Population
+from blindmatch.simulations.world.rng import SeededRandom
+
+LISTED_TWICE = 0.02
+"""Share of suppliers with two rows: two departments, two references."""
+
+SOLE_TRADER = 0.06
+"""Share of suppliers that are no company."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supplier:
+    """One row of a list of suppliers, as written there; `company` is the true number, or empty."""
+
+    reference: str
+    company: str
+    name: str
+    company_number: str
+    vat_number: str
+    postcode: str
+    contract_reference: str
+    contract_value: int
+    mistakes: frozenset[Mistake]
+
+
+class Clerk:
+    """Writes suppliers' rows with the scenario's rates of mistakes."""
+
+    def __init__(
+        self,
+        dice: SeededRandom,
+        town: Population,
+        traders: Sequence[Person],
+        rates: Mapping[Mistake, float],
+        prefix: str,
+    ) -> None:
+        self._dice = dice
+        self._town = town
+        self._traders = traders
+        self._rates = rates
+        self._prefix = prefix
+
+    def rows(self, companies: Sequence[Company], sole_traders: int) -> tuple[Supplier, ...]:
+        """The whole list in random order: every company once or twice, and people who trade without one."""
+        dice = self._dice
+        entries: list[Company | None] = [*companies]
+        entries += [company for company in companies if dice.chance(LISTED_TWICE)]
+        entries += [None] * sole_traders
+        entries = dice.sample(entries, len(entries))
+        return tuple(self.row(100_000 + 3 * place, company) for place, company in enumerate(entries))
+
+    def row(self, serial: int, company: Company | None) -> Supplier:
+        """One row. `serial` makes the reference."""
+        dice = self._dice
+        made: set[Mistake] = set()
+        number, vat, code = "", "", dice.pick(self._town.postcodes)
+        if company is None:
+            trader = dice.pick(self._traders)
+            name = f"{trader.forename[0]} {trader.surname} Services"
+        else:
+            name = company.name.upper() if dice.chance(0.3) else company.name
+            number = company.number
+            vat = company.vat if dice.chance(0.75) else ""
+            code = company.postcode
+            if dice.chance(self._rates.get(Mistake.SUPPLIER_UNNUMBERED, 0.0)):
+                made.add(Mistake.SUPPLIER_UNNUMBERED)
+                number = ""
+            elif dice.chance(self._rates.get(Mistake.SUPPLIER_MISNUMBERED, 0.0)):
+                made.add(Mistake.SUPPLIER_MISNUMBERED)
+                number = wrong_digit(dice, number)
+            elif number.startswith("0") and dice.chance(0.1):
+                number = number.lstrip("0")  # a spreadsheet took it for a quantity
+        return Supplier(
+            reference=f"{self._prefix}V{serial}",
+            company="" if company is None else company.number,
+            name=name,
+            company_number=number,
+            vat_number=vat,
+            postcode=code,
+            contract_reference=f"{self._prefix}C{serial + 400_000}",
+            contract_value=round(10 ** (3 + 3 * dice.unit())),
+            mistakes=frozenset(made),
+        )

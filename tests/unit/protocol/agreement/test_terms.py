@@ -1,0 +1,607 @@
+"""Every field of an agreement: what is right stays, what is wrong is named."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from blindmatch.protocol import agreement as terms
+from blindmatch.protocol import transcript
+from blindmatch.protocol.agreement import (
+    Agreement,
+    Disclosure,
+    Edge,
+    Envelope,
+    Leaving,
+    Linkage,
+    Party,
+    Side,
+    SignedWithdrawal,
+    Standing,
+    Threshold,
+    Withdrawal,
+    validation,
+)
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.limits import LIMITS
+from blindmatch.simulations.agencies import (
+    DAY,
+    Agency,
+    agreement_between,
+    edge_between,
+    signed,
+    threshold_between,
+)
+
+START = 1_800_000_000
+FORCE, EAST, SOUTH = Agency("west-force", "police"), Agency("east-council"), Agency("south-council")
+EVERYONE = (FORCE, EAST, SOUTH)
+LONG = "x" * (LIMITS.text_characters + 1)
+
+
+def good() -> Agreement:
+    edges = [edge_between("west-force", "east-council"), edge_between("west-force", "south-council")]
+    return agreement_between([agency.party() for agency in EVERYONE], edges, start=START)
+
+
+def with_facts() -> Edge:
+    return edge_between(
+        "west-force", "east-council", disclosure=Disclosure.HITS_FACTS, facts=["contract_value"]
+    )
+
+
+def refused(field: str, make, **changes) -> AgreementError:
+    with pytest.raises(AgreementError) as caught:
+        replace(make, **changes)
+    assert caught.value.field == field
+    assert caught.value.message.startswith(f"{field}: ")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("agency", ""),
+        ("agency", "West-Force"),
+        ("agency", "-west"),
+        ("agency", "west_force"),
+        ("agency", "w" * 64),
+        ("agency", None),
+        ("name", ""),
+        ("name", "  "),
+        ("name", "x" * 201),
+        ("name", "West\x1b[31mForce"),
+        ("name", "West\u202eecroF"),
+        ("role", "Police"),
+        ("role", ""),
+        ("identity_key", b"\x01" * 31),
+        ("identity_key", b"\x01" * 33),
+        ("identity_key", bytes(32)),
+        ("identity_key", "00"),
+        ("certificate_key", b""),
+        ("certificate_key", bytes(32)),
+        ("legal_basis", ""),
+        ("legal_basis", LONG),
+        ("contact", "a\tb"),
+        ("contact", " "),
+        ("contact", 5),
+    ],
+)
+def test_party(field, value):
+    refused(field, FORCE.party(), **{field: value})
+
+
+def test_a_party_needs_no_contact():
+    assert replace(FORCE.party(), contact="").contact == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("agency", "No"),
+        ("collection_kind", "people"),
+        ("collection_kind", ""),
+        ("collection_kind", None),
+        ("max_records", 0),
+        ("max_records", -1),
+        ("max_records", LIMITS.records + 1),
+        ("max_records", True),
+        ("max_records", 1.5),
+        ("max_records", "100"),
+        ("tokens_per_record", 0),
+        ("tokens_per_record", LIMITS.tokens_per_record + 1),
+    ],
+)
+def test_side(field, value):
+    refused(field, Side("west-force", "subjects", 100, 8), **{field: value})
+
+
+def test_a_side_may_not_bring_more_elements_than_the_limit():
+    side = Side("west-force", "subjects", LIMITS.records, LIMITS.elements // LIMITS.records)
+    assert side.max_elements == LIMITS.elements
+    assert "elements" in refused("max_records", side, tokens_per_record=side.tokens_per_record + 1).message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", ""),
+        ("id", "Edge 1"),
+        ("id", "e" * 65),
+        ("disclosure", "everything"),
+        ("disclosure", 1),
+        ("verified", 1),
+        ("disclosure", "threshold"),
+        ("minimum_count", 1),
+        ("minimum_count", False),
+        ("band", 1),
+        ("value", "contract_value"),
+        ("decimals", 2),
+        ("report_to", ("north-board",)),
+        ("leakage", ""),
+        ("leakage", LONG),
+        ("facts", ("contract_value",)),
+        ("fact_bytes", 8),
+        ("linkage", None),
+        ("linkage", (0.05, 0.01, 80, True)),
+    ],
+)
+def test_edge(field, value):
+    refused(field, edge_between("west-force", "east-council"), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("disclosure", "field", "value"),
+    [
+        ("count", "verified", True),
+        ("count", "minimum_count", terms.LEAST_MINIMUM - 1),
+        ("sum", "minimum_count", 0),
+        ("count", "minimum_count", LIMITS.records + 1),
+        ("count", "band", 0),
+        ("sum", "band", LIMITS.sum_total + 1),
+        ("count", "value", "contract_value"),
+        ("count", "decimals", 2),
+        ("sum", "value", ""),
+        ("sum", "value", "Contract Value"),
+        ("sum", "decimals", 5),
+        ("sum", "decimals", -1),
+        ("count", "facts", ("contract_value",)),
+        ("sum", "fact_bytes", 64),
+        ("count", "report_to", ["board"]),
+        ("count", "report_to[0]", ("The Board",)),
+        ("count", "report_to[0]", ("west-force",)),
+        ("sum", "report_to[0]", ("east-council",)),
+        ("sum", "report_to[1]", ("board", "board")),
+    ],
+)
+def test_counts_and_sums(disclosure, field, value):
+    value_name = "contract_value" if disclosure == "sum" else ""
+    edge = edge_between("west-force", "east-council", disclosure=Disclosure(disclosure), value=value_name)
+    refused(field, edge, **{field.partition("[")[0]: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", "No"),
+        ("members", (Side("west-force", "subjects", 100, 8),)),
+        ("members", tuple(Side(f"force-{n}", "subjects", 100, 8) for n in range(terms.MEMBERS + 1))),
+        ("members[1].agency", (Side("west-force", "subjects", 100, 8),) * 2),
+        ("at_least", 1),
+        ("at_least", 4),
+        ("minimum_count", 0),
+        ("minimum_count", True),
+        ("band", 0),
+        ("leakage", ""),
+        ("linkage", None),
+    ],
+)
+def test_threshold(field, value):
+    threshold = threshold_between(["west-force", "east-force", "south-force"], 2, "west-force")
+    refused(field, threshold, **{field.partition("[")[0]: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epoch_days", 0),
+        ("epoch_days", LIMITS.epoch_days + 1),
+        ("epoch_days", 1.5),
+        ("checks_per_day", -1),
+        ("checks_per_day", LIMITS.checks_per_day + 1),
+    ],
+)
+def test_standing(field, value):
+    refused(field, Standing(30, 100), **{field: value})
+
+
+def of_many(**changes) -> Agreement:
+    agencies = [agency.id for agency in EVERYONE]
+    threshold = threshold_between(agencies, 2, "west-force")
+    parties = [agency.party() for agency in EVERYONE]
+    terms_of = {"thresholds": [threshold], "collector": "west-force", **changes}
+    return agreement_between(parties, [], start=START, **terms_of)
+
+
+def test_a_threshold_needs_no_edges_but_a_collector_and_parties():
+    assert of_many().threshold("shared").at_least == 2
+    refused("collector", of_many(), collector="")
+    stranger = threshold_between(["west-force", "north-force"], 2, "west-force")
+    refused("thresholds[0].members[1].agency", of_many(), thresholds=(stranger,))
+    refused("thresholds[1].id", of_many(), thresholds=of_many().thresholds * 2)
+    with pytest.raises(AgreementError, match="no threshold"):
+        of_many().threshold("other")
+
+
+def test_a_report_goes_to_a_party():
+    edge = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
+    parties = [agency.party() for agency in EVERYONE]
+    reported = replace(edge, report_to=("south-council",))
+    assert agreement_between(parties, [reported], start=START).edges[0].report_to == ("south-council",)
+    refused(
+        "edges[0].report_to",
+        agreement_between(parties, [edge], start=START),
+        edges=(replace(edge, report_to=("north-board",)),),
+    )
+
+
+def test_a_standing_agreement_has_an_edge_of_hits():
+    assert replace(good(), standing=Standing(30)).standing == Standing(30, 0)
+    count = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
+    refused("standing", replace(good(), edges=(count,)), standing=Standing(30))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("overlap", 0),
+        ("overlap", 1.0),
+        ("overlap", -0.05),
+        ("overlap", 1e-7),
+        ("overlap", 0.1234567),
+        ("overlap", float("nan")),
+        ("overlap", "5%"),
+        ("overlap", True),
+        ("false_leads", 0.0),
+        ("false_leads", 1),
+        ("budget", 0),
+        ("budget", LIMITS.keys + 1),
+        ("budget", 8.0),
+        ("missing", 1),
+    ],
+)
+def test_linkage(field, value):
+    refused(field, Linkage(), **{field: value})
+
+
+def test_an_edge_joins_two_agencies():
+    side = Side("west-force", "suppliers", 10, 8)
+    refused("sender.agency", edge_between("west-force", "east-council"), sender=side)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("facts", {"facts": ()}),
+        ("facts", {"facts": ["contract_value"]}),
+        ("facts", {"facts": tuple(f"f{n}" for n in range(65))}),
+        ("facts[1]", {"facts": ("contract_value", "contract_value")}),
+        ("facts[0]", {"facts": ("Contract Value",)}),
+        ("facts[0]", {"facts": ("",)}),
+        ("fact_bytes", {"fact_bytes": 0}),
+        ("fact_bytes", {"fact_bytes": LIMITS.fact_bytes + 1}),
+    ],
+)
+def test_facts(field, changes):
+    refused(field, with_facts(), **changes)
+
+
+def test_a_word_for_a_disclosure_becomes_the_disclosure():
+    assert replace(with_facts(), disclosure="hits+facts").disclosure is Disclosure.HITS_FACTS
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 2),
+        ("format", 0),
+        ("title", ""),
+        ("title", "two\nlines\x00"),
+        ("title", "x" * 201),
+        ("purpose", ""),
+        ("purpose", LONG),
+        ("parties", ()),
+        ("parties", (FORCE.party(),)),
+        ("parties", [FORCE.party(), EAST.party()]),
+        ("suite", "P256-SHA256"),
+        ("suite", ""),
+        ("schema", ""),
+        ("schema", "UK"),
+        ("schema_digest", bytes(32)),
+        ("schema_digest", b"\x01" * 16),
+        ("edges", ()),
+        ("edges", [edge_between("west-force", "east-council")]),
+        ("marking", "RESTRICTED"),
+        ("marking", ""),
+        ("handling_codes", ()),
+        ("handling_codes", ["P"]),
+        ("handling_codes", ("P", "C", "P")),
+        ("handling_codes[0]", ("X",)),
+        ("handling_codes[1]", ("P", "P")),
+        ("not_before", -1),
+        ("not_before", 1.5),
+        ("expires", START),
+        ("expires", START - 1),
+        ("expires", validation.LAST_SECOND + 1),
+        ("rounds_budget", 0),
+        ("rounds_budget", LIMITS.rounds + 1),
+        ("calendar", "daily"),
+        ("retention_days", 0),
+        ("retention_days", LIMITS.retention_days + 1),
+        ("collector", "north-force"),
+        ("collector", "west\x1b[2Jforce"),
+        ("collector", None),
+        ("nonce", b"\x01" * 15),
+        ("nonce", bytes(16)),
+        ("thresholds", [threshold_between(["west-force", "east-council"], 2, "west-force")]),
+    ],
+)
+def test_agreement(field, value):
+    refused(field, good(), **{field.partition("[")[0]: value})
+
+
+def test_every_field_of_every_class_has_a_wrong_value_above():
+    tried = {
+        Party: test_party,
+        Side: test_side,
+        Edge: test_edge,
+        Linkage: test_linkage,
+        Threshold: test_threshold,
+        Standing: test_standing,
+        Agreement: test_agreement,
+    }
+    for kind, test in tried.items():
+        (mark,) = [mark for mark in test.pytestmark if mark.name == "parametrize"]
+        named = {field.partition("[")[0].partition(".")[0] for field, _ in mark.args[1]}
+        known = {Edge: {"receiver", "sender"}, Agreement: {"standing"}}.get(kind, set())
+        assert named | known == {field.name for field in fields(kind)}
+
+
+def test_once_means_one_round():
+    refused("rounds_budget", good(), calendar="once")
+    assert replace(good(), calendar="once", rounds_budget=1).calendar == "once"
+
+
+@pytest.mark.parametrize("field", ["agency", "identity_key", "certificate_key"])
+def test_no_two_parties_share(field):
+    shared = replace(SOUTH.party(), **{field: getattr(EAST.party(), field)})
+    refused(f"parties[2].{field}", good(), parties=(FORCE.party(), EAST.party(), shared))
+
+
+def test_both_sides_of_every_edge_are_parties():
+    stranger = edge_between("west-force", "north-council")
+    refused("edges[1].sender.agency", good(), edges=(good().edges[0], stranger))
+    refused("edges[0].receiver.agency", good(), edges=(edge_between("north-force", "east-council"),))
+
+
+def test_edges_have_different_ids_and_say_different_things():
+    first = good().edges[0]
+    refused("edges[1].id", good(), edges=(first, replace(good().edges[1], id=first.id)))
+    refused("edges[1]", good(), edges=(first, replace(first, id="again")))
+
+
+def test_looking_things_up():
+    agreement = good()
+    assert agreement.party("east-council") == EAST.party()
+    assert agreement.edge("west-force-from-south-council").sender.agency == "south-council"
+    assert [edge.sender.agency for edge in agreement.edges_received_by("west-force")] == [
+        "east-council",
+        "south-council",
+    ]
+    assert agreement.edges_received_by("east-council") == ()
+    assert agreement.edges[0].side("east-council") is agreement.edges[0].sender
+    for wrong in (
+        lambda: agreement.party("north-force"),
+        lambda: agreement.edge("none"),
+        lambda: agreement.edges[0].side("south-council"),
+    ):
+        with pytest.raises(AgreementError):
+            wrong()
+
+
+def test_a_path_grows_from_the_inside_out():
+    with pytest.raises(AgreementError) as caught, validation.at("edges[1]"), validation.at("sender"):
+        Side("west-force", "subjects", 0, 8)
+    assert caught.value.field == "edges[1].sender.max_records"
+    assert caught.value.message == "edges[1].sender.max_records: is 0; it must be between 1 and 20000000"
+
+
+@pytest.mark.parametrize(
+    ("marking", "cap", "may"),
+    [
+        ("OFFICIAL", "OFFICIAL", True),
+        ("OFFICIAL", "TOP SECRET", True),
+        ("SECRET", "OFFICIAL-SENSITIVE", False),
+        ("", "TOP SECRET", False),
+        ("secret", "TOP SECRET", False),
+    ],
+)
+def test_markings_are_ordered(marking, cap, may):
+    assert terms.within_marking(marking, cap) is may
+
+
+def test_the_words_say_who_learns_what():
+    words = terms.default_leakage(with_facts())
+    assert "west-force learns which of its own subjects match" in words
+    assert "contract_value" in words
+    assert "does not learn who they are, which of its own records matched, or whether any did" in words
+    assert "contract_value" not in terms.default_leakage(edge_between("west-force", "east-council"))
+
+
+def test_the_id_depends_on_every_byte():
+    payload = signed(good(), ()).payload
+    assert terms.agreement_id(payload) == terms.agreement_id(bytes(payload))
+    assert terms.agreement_id(payload) != terms.agreement_id(payload + b"\x00")
+    assert len(terms.agreement_id(payload)) == 32
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (PeerCode.BAD_MESSAGE, ("text/plain", b"x", {})),
+        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"", {})),
+        (PeerCode.OVERSIZE, (terms.PAYLOAD_TYPE, bytes(LIMITS.agreement_bytes + 1), {})),
+        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"x", {"west-force": b"short"})),
+        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"x", {"West Force": bytes(64)})),
+        (PeerCode.OVERSIZE, (terms.PAYLOAD_TYPE, b"x", {f"a{n}": bytes(64) for n in range(65)})),
+    ],
+)
+def test_envelope(code, arguments):
+    with pytest.raises(PeerError) as caught:
+        Envelope(*arguments)
+    assert caught.value.code is code
+
+
+def test_an_envelope_does_not_change():
+    signatures = {"west-force": bytes(64)}
+    envelope = Envelope(terms.PAYLOAD_TYPE, b"x", signatures)
+    signatures["east-council"] = bytes(64)
+    assert set(envelope.signatures) == {"west-force"}
+    with pytest.raises(TypeError):
+        envelope.signatures["x"] = bytes(64)  # type: ignore[index]
+    more = envelope.with_signatures({"east-council": bytes(64), "west-force": b"\x01" * 64})
+    assert more.signatures == {"east-council": bytes(64), "west-force": bytes(64)}
+    assert hash(more) == hash(envelope)
+
+
+def usable(**changes):
+    arguments = {"now": START, "rounds_used": 0, "withdrawn": (), "envelope": signed(good(), EVERYONE)}
+    arguments |= changes
+    terms.check_usable(good(), **arguments)
+
+
+def test_everything_in_order_is_usable():
+    usable()
+    usable(now=START + 30 * DAY - 1, rounds_used=9)
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
+        (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
+        (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
+        (PeerCode.EXPIRED_AGREEMENT, {"declined": ("east-council",)}),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"declined": ("east-council",), "envelope": signed(good(), (FORCE, SOUTH))},
+        ),
+        (
+            PeerCode.EXPIRED_AGREEMENT,
+            {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
+        ),
+        (PeerCode.BUDGET_SPENT, {"rounds_used": 10}),
+        (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), (FORCE, EAST))}),
+        (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), ())}),
+    ],
+)
+def test_unusable(code, changes):
+    with pytest.raises(PeerError) as caught:
+        usable(**changes)
+    assert caught.value.code is code
+    assert caught.value.hint
+
+
+def test_missing_signatures_are_named():
+    envelope = signed(good(), (EAST,))
+    assert terms.missing_signatures(good(), envelope) == ("west-force", "south-council")
+    with pytest.raises(PeerError, match="west-force, south-council missing"):
+        usable(envelope=envelope)
+
+
+def test_a_withdrawal_is_read_back():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "The pilot has ended.")
+    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
+
+
+@pytest.mark.parametrize("kind", Leaving)
+@pytest.mark.parametrize("reason", ["x" * (LIMITS.reason_characters + 1), "a\x00b"])
+def test_a_reason_is_a_text(reason, kind):
+    with pytest.raises(AgreementError):
+        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason, kind), EAST.signer)
+
+
+def test_a_decline_is_read_back_and_has_a_reason():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", Leaving.DECLINED)
+    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
+    with pytest.raises(AgreementError, match="reason"):
+        terms.sign_withdrawal(replace(word, reason=""), EAST.signer)
+
+
+def test_a_decline_cannot_pass_for_a_withdrawal():
+    """The kind stands in the signed type: with the other kind's bytes the signature does not verify."""
+    words = [
+        Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", kind)
+        for kind in (Leaving.DECLINED, Leaving.WITHDRAWN)
+    ]
+    declined, withdrawn = (terms.sign_withdrawal(word, EAST.signer) for word in words)
+    for payload, signature in (
+        (withdrawn.payload, declined.signature),
+        (declined.payload, withdrawn.signature),
+    ):
+        with pytest.raises(PeerError) as caught:
+            terms.read_withdrawal(replace(declined, payload=payload, signature=signature), good())
+        assert caught.value.code is PeerCode.BAD_SIGNATURE
+    # Signed under one type and written as the other: verified, then found to say something else.
+    mixed = transcript.sign(EAST.signer, Leaving.DECLINED.payload_type, withdrawn.payload)
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(replace(declined, payload=mixed.payload, signature=mixed.signature), good())
+    assert caught.value.code is PeerCode.BAD_MESSAGE
+
+
+def test_what_64_parties_say_fits_beside_the_largest_agreement():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "\U0001f600" * LIMITS.reason_characters)
+    largest = terms.sign_withdrawal(word, EAST.signer)
+    each = len(largest.payload) + 300  # agency, signature, id and framing
+    assert LIMITS.agreement_bytes + LIMITS.parties * each < LIMITS.message_bytes
+
+
+def test_a_withdrawal_for_another_party_is_refused():
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "")
+    forged = terms.sign_withdrawal(word, SOUTH.signer)
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(forged, good())
+    assert caught.value.code is PeerCode.BAD_SIGNATURE
+    stranger = terms.sign_withdrawal(replace(word, agency="north-council"), Agency("north-council").signer)
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(stranger, good())
+    assert caught.value.code is PeerCode.WRONG_AGENCY
+
+
+@pytest.mark.parametrize("changes", [{"agreement": b"\x08" * 32}, {"agency": "south-council"}])
+def test_a_withdrawal_in_another_wrapper_is_refused(changes):
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "")
+    inside = terms.sign_withdrawal(word, SOUTH.signer if "agency" in changes else EAST.signer)
+    wrapped = SignedWithdrawal(
+        **{"agreement": inside.agreement, "agency": inside.agency, **changes},
+        payload=inside.payload,
+        signature=inside.signature,
+    )
+    with pytest.raises(PeerError) as caught:
+        terms.read_withdrawal(wrapped, good())
+    assert caught.value.code is PeerCode.BAD_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (PeerCode.BAD_MESSAGE, {"agreement": b"\x07"}),
+        (PeerCode.BAD_MESSAGE, {"agency": "A"}),
+        (PeerCode.OVERSIZE, {"payload": bytes(1 << 20)}),
+        (PeerCode.BAD_MESSAGE, {"signature": b""}),
+    ],
+)
+def test_signed_withdrawal(code, changes):
+    good_one = SignedWithdrawal(b"\x07" * 32, "east-council", b"x", bytes(64))
+    with pytest.raises(PeerError) as caught:
+        replace(good_one, **changes)
+    assert caught.value.code is code
