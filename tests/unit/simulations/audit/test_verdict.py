@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
 from blindmatch.simulations.audit.allowed import Knows, declarations
 from blindmatch.simulations.audit.disclosed import Holdings
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
