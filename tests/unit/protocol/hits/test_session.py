@@ -9,7 +9,7 @@ import pytest
 from tests.support.hits_sessions import COUNCIL, Edge, Rows, meet
 
 from blindmatch.protocol import group
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import Limits

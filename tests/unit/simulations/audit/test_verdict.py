@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from blindmatch.node.rounds.leads import ResultLead
-from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.agreement import Count, Disclosure
 from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
 from blindmatch.simulations.audit.allowed import WITHHELD, Knows, Told, declarations
 from blindmatch.simulations.audit.cleartext import Clear
@@ -40,7 +40,9 @@ HITS = declared(edge_between(POLICE, COUNCIL))
 FACTS = declared(
     edge_between(POLICE, COUNCIL, disclosure=Disclosure.HITS_FACTS, facts=["contract_reference"])
 )
-COUNT = declared(replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), report_to=(BOARD,)))
+COUNT = declared(
+    replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(report_to=(BOARD,)))
+)
 
 HONEST = Holdings(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, counted=frozenset({KEY}))
 SENDER = Holdings(COUNCIL, {KEY: "sender"})
@@ -124,7 +126,7 @@ def test_a_sender_that_counts_may_log_it_and_not_keep_it():
 
 def test_bands_sums_and_steps():
     def of(agency, **terms):
-        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), **terms)
+        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(**terms))
         return next(each for each in declared(edge) if each.agency == agency)
 
     banded = of(POLICE, minimum_count=7, band=5)
