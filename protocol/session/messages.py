@@ -4,7 +4,7 @@ Constructors raise `PeerError`; whether a message fits *this* round and its mome
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,14 @@ from blindmatch.protocol.limits import (
     TAG_BYTES,
     Limits,
 )
+from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, Size, about
 from blindmatch.protocol.transcript import digest, encode
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 ROUND_BYTES = 16
+RoundId = Annotated[bytes, Size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
 
 
@@ -108,6 +110,21 @@ class EdgeContext:
     def row_bytes(self) -> int:
         """Bytes of one row of the tag table: the tag, and the sealed facts where they travel."""
         return TAG_BYTES + (self.fact_bytes + AEAD_OVERHEAD_BYTES if self.with_facts else 0)
+
+    @property
+    def preamble(self) -> Preamble:
+        """What every statement of the edge begins with."""
+        return (
+            SPEAKS,
+            Known(self.agreement, about(PeerCode.UNKNOWN_AGREEMENT, "agreement")),
+            Known(self.round_id, about(PeerCode.UNKNOWN_ROUND, "round")),
+            Known(self.edge, about(PeerCode.UNKNOWN_ROUND, "edge")),
+            Known(self.receiver, about(PeerCode.WRONG_AGENCY, "receiver")),
+            Known(self.sender, about(PeerCode.WRONG_AGENCY, "sender")),
+            Known(self.disclosure.value, about(PeerCode.BAD_COMMITMENT, "disclosure")),
+            Known(int(self.verified), about(PeerCode.BAD_COMMITMENT, "verification")),
+            Known(self.fact_bytes, about(PeerCode.BAD_COMMITMENT, "size of facts")),
+        )
 
     @property
     def digest(self) -> bytes:

@@ -45,7 +45,7 @@ def outcome(pair, edge):
     said = AggregateOutcome.check(
         pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
-    return said.told, said.band
+    return said.disclosed, said.band
 
 
 def rows_of(pair, kind, width):

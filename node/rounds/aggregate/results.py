@@ -202,13 +202,13 @@ def take_report(
         outcome, sender.identity_key, context, number, most=edge.receiver.max_records
     )
     told = AggregateReport.check(reported, receiver.identity_key, context, outcome)
-    if edge.disclosure is Disclosure.SUM and said.told:
+    if edge.disclosure is Disclosure.SUM and said.disclosed:
         if told.total >= number.most_total:
             raise PeerError(PeerCode.BAD_OUTCOME, "the reported sum is beyond the agreement's limit")
         check_opening(Opening(told.total, told.proof), said.left, said.right, said.share)
     elif told.total or told.proof != NO_PROOF:
         raise PeerError(PeerCode.BAD_OUTCOME, "a sum was reported where there is none")
-    found = _result(edge, round_id, said.band if said.told else None, told, outcome)
+    found = _result(edge, round_id, said.band if said.disclosed else None, told, outcome)
     _put(node, held.id, agreement, round_id, found)
     return found
 

@@ -239,7 +239,7 @@ def test_own_collections_are_held_to_the_agreement():
     for make in (small.receiver, small.sender):
         with pytest.raises(LocalError, match="the agreement allows"):
             make()
-    with pytest.raises(LocalError, match="brings no elements"):
+    with pytest.raises(LocalError, match="has no elements"):
         replace(edge, receiver_elements=Rows.of([])).receiver()
 
 
