@@ -21,22 +21,22 @@ from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.session.statements import RECEIPT_TYPE
 from blindmatch.protocol.standing import DELTA_RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
-from blindmatch.simulations.drivers.cleartext import compare, share
+from blindmatch.simulations.drivers.cleartext import compare_edge, compare_threshold
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
 from blindmatch.simulations.drivers.results import (
     WITHHELD,
+    DisclosedNumber,
     EdgeResult,
-    FoundLead,
+    ReportedLead,
     ThresholdResult,
-    Told,
-    told_number,
-    told_tally,
+    aggregate_number,
+    tally_number,
 )
-from blindmatch.simulations.drivers.setup import Setup
+from blindmatch.simulations.drivers.setup import AreaSetup
 from blindmatch.simulations.drivers.traffic import Traffic
-from blindmatch.simulations.scenario.plan import Plan, PlannedEdge, PlannedThreshold
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.scenario.plan import ExchangePlan, PlannedEdge, PlannedThreshold
+from blindmatch.simulations.world.area import AreaData
 
 
 class RoundSource(Protocol):
@@ -54,13 +54,13 @@ class RoundSource(Protocol):
     def edges(self) -> Sequence[EdgeOutcome]:
         """How the edges and thresholds of the round ended."""
 
-    def leads(self, agency: str, comparison: str) -> tuple[FoundLead, ...]:
+    def leads(self, agency: str, comparison: str) -> tuple[ReportedLead, ...]:
         """The leads that an agency's node stores."""
 
-    def number(self, agency: str, comparison: str) -> Told | None:
+    def number(self, agency: str, comparison: str) -> DisclosedNumber | None:
         """The count or sum that an agency's node stores; None: none."""
 
-    def tally(self, collector: str, comparison: str) -> Told:
+    def tally(self, collector: str, comparison: str) -> DisclosedNumber:
         """The number of keys that a collector's officers see."""
 
     def receipt_valid(self, agency: str, comparison: str) -> bool:
@@ -79,11 +79,11 @@ class NodeDriver:
     """Reads one round that an agency's node has run."""
 
     source: RoundSource
-    world: World
+    world: AreaData
     """With the lists as they were in the round."""
     _counted: set[str] = field(default_factory=set, init=False)
 
-    def results(self, plan: Plan, agency: str) -> tuple[list[EdgeResult], list[ThresholdResult]]:
+    def results(self, plan: ExchangePlan, agency: str) -> tuple[list[EdgeResult], list[ThresholdResult]]:
         """The edges that the agency has received, and the thresholds that it has collected.
 
         Raises:
@@ -96,7 +96,7 @@ class NodeDriver:
         outcome, source = self._closed(planned.id), self.source
         receiver, sender = (end.agency for end in planned.ends)
         with source.opened((receiver, sender)) as nodes:
-            clear = None if nodes is None else compare(nodes, bytes.fromhex(source.round_id), planned.id)
+            clear = None if nodes is None else compare_edge(nodes, bytes.fromhex(source.round_id), planned.id)
         return EdgeResult(
             edge=planned,
             world=self.world,
@@ -120,7 +120,11 @@ class NodeDriver:
     def _threshold(self, planned: PlannedThreshold) -> ThresholdResult:
         outcome, source = self._closed(planned.id), self.source
         with source.opened(planned.agencies) as nodes:
-            clear = None if nodes is None else share(nodes, bytes.fromhex(source.round_id), planned.id)
+            clear = (
+                None
+                if nodes is None
+                else compare_threshold(nodes, bytes.fromhex(source.round_id), planned.id)
+            )
         return ThresholdResult(
             threshold=planned,
             world=self.world,
@@ -176,22 +180,22 @@ class OpenNodes:
         """See `RoundSource`."""
         return self.outcome.edges
 
-    def leads(self, agency: str, comparison: str) -> tuple[FoundLead, ...]:
+    def leads(self, agency: str, comparison: str) -> tuple[ReportedLead, ...]:
         """See `RoundSource`."""
         return tuple(
-            FoundLead(lead.reference, lead.keys, lead.score, lead.facts, lead.posterior)
+            ReportedLead(lead.reference, lead.keys, lead.score, lead.facts, lead.posterior)
             for lead in round_leads.load(self.nodes[agency], self.outcome.round_id, comparison)
         )
 
-    def number(self, agency: str, comparison: str) -> Told | None:
+    def number(self, agency: str, comparison: str) -> DisclosedNumber | None:
         """See `RoundSource`."""
         results = aggregate_results.load(self.nodes[agency], self.outcome.round_id, comparison)
-        return next(map(told_number, results), None)
+        return next(map(aggregate_number, results), None)
 
-    def tally(self, collector: str, comparison: str) -> Told:
+    def tally(self, collector: str, comparison: str) -> DisclosedNumber:
         """See `RoundSource`."""
         tally = round_leads.tally(self.nodes[collector], self.outcome.round_id, comparison)
-        return WITHHELD if tally is None else told_tally(tally)
+        return WITHHELD if tally is None else tally_number(tally)
 
     def receipt_valid(self, agency: str, comparison: str) -> bool:
         """See `RoundSource`."""
@@ -229,7 +233,7 @@ class OpenNodes:
 class CommandLine:
     """A round of nodes in separate processes, as their commands print it."""
 
-    setup: Setup
+    setup: AreaSetup
     handles: Mapping[str, NodeHandle | RayNode]
     printed: Mapping[str, Any]
     """The output of `round run`."""
@@ -258,10 +262,10 @@ class CommandLine:
             self._outputs[agency, command] = self.handles[agency].run("round", command, self.round_id)
         return self._outputs[agency, command]
 
-    def leads(self, agency: str, comparison: str) -> tuple[FoundLead, ...]:
+    def leads(self, agency: str, comparison: str) -> tuple[ReportedLead, ...]:
         """See `RoundSource`."""
         return tuple(
-            FoundLead(
+            ReportedLead(
                 lead["reference"],
                 tuple(lead["keys"]),
                 float(lead["score"]),
@@ -272,21 +276,21 @@ class CommandLine:
             if lead["edge"] == comparison
         )
 
-    def number(self, agency: str, comparison: str) -> Told | None:
+    def number(self, agency: str, comparison: str) -> DisclosedNumber | None:
         """See `RoundSource`."""
         for number in self._output(agency, "results")["numbers"]:
             if number["edge"] == comparison:
                 if not number["told"]:
                     return WITHHELD
                 low, high = (number.get("sum", number.get(name)) for name in ("low", "high"))
-                return Told(True, int(low), int(high))
+                return DisclosedNumber(True, int(low), int(high))
         return None
 
-    def tally(self, collector: str, comparison: str) -> Told:
+    def tally(self, collector: str, comparison: str) -> DisclosedNumber:
         """See `RoundSource`."""
         edges = self._output(collector, "results")["edges"]
         count = next(each["collected"]["count"] for each in edges if each["edge"] == comparison)
-        return WITHHELD if count is None else Told(True, count, count)
+        return WITHHELD if count is None else DisclosedNumber(True, count, count)
 
     def receipt_valid(self, agency: str, comparison: str) -> bool:
         """See `RoundSource`; the node verifies the signatures."""

@@ -9,11 +9,11 @@ from blindmatch.node.rounds.leads import Tally
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.drivers.traffic import Traffic
 from blindmatch.simulations.scenario.plan import PlannedEdge, PlannedThreshold
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 
 
 @dataclass(frozen=True)
-class FoundLead:
+class ReportedLead:
     """A lead as the receiver's node stored it: its own reference, and why."""
 
     subject: str
@@ -27,7 +27,7 @@ class FoundLead:
 
 
 @dataclass(frozen=True)
-class Told:
+class DisclosedNumber:
     """A number as a party has it: from `low` to `high`, or that there are too few matches to say."""
 
     told: bool
@@ -42,24 +42,24 @@ class Told:
         return f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
 
 
-WITHHELD = Told(False)
+WITHHELD = DisclosedNumber(False)
 
 
-def told_number(result: AggregateResult) -> Told:
+def aggregate_number(result: AggregateResult) -> DisclosedNumber:
     """A kept count or sum as it was told."""
     if result.disclosure == Disclosure.SUM.value:
         amount = result.total * result.band
-        return Told(result.told, amount, amount)
-    return Told(result.told, result.low, result.high)
+        return DisclosedNumber(result.told, amount, amount)
+    return DisclosedNumber(result.told, result.low, result.high)
 
 
-def told_tally(tally: Tally) -> Told:
+def tally_number(tally: Tally) -> DisclosedNumber:
     """A collector's number as its officers are told it."""
-    return WITHHELD if tally.count is None else Told(True, tally.count, tally.count)
+    return WITHHELD if tally.count is None else DisclosedNumber(True, tally.count, tally.count)
 
 
 @dataclass(frozen=True)
-class Clear:
+class CleartextResult:
     """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
 
     matching: Mapping[str, frozenset[str]]
@@ -72,7 +72,7 @@ class EdgeResult:
     """One edge of one round as the receiver's node reports it."""
 
     edge: PlannedEdge
-    world: World = field(repr=False)
+    world: AreaData = field(repr=False)
     """With the lists as they were then."""
     agreement: str
     """Its id, hexadecimal; so `round_id`."""
@@ -81,13 +81,13 @@ class EdgeResult:
     sender_records: int
     receiver_elements: int
     sender_elements: int
-    leads: tuple[FoundLead, ...]
+    leads: tuple[ReportedLead, ...]
     traffic: Traffic
     receipt: bool
     """Signed by both sides, and both signatures verify."""
-    clear: Clear | None
+    clear: CleartextResult | None
     """The result as both files give it in the clear; None where a node is on another machine."""
-    number: Told | None = None
+    number: DisclosedNumber | None = None
     """What a count or a sum told."""
     delta: int = 0
     """Which delta round of its epoch; 0: everything was compared."""
@@ -103,16 +103,16 @@ class ThresholdResult:
     """One threshold of one round: every member's leads, and what the collector was told."""
 
     threshold: PlannedThreshold
-    world: World = field(repr=False)
+    world: AreaData = field(repr=False)
     agreement: str
     round_id: str
-    leads: Mapping[str, tuple[FoundLead, ...]]
+    leads: Mapping[str, tuple[ReportedLead, ...]]
     """By member."""
-    tally: Told
+    tally: DisclosedNumber
     traffic: Traffic
     """Between the collector and all members."""
     receipt: bool
-    clear: Clear | None
+    clear: CleartextResult | None
     keys: int
     sender_records: int
     """Of all members together."""
@@ -122,7 +122,7 @@ class ThresholdResult:
 
 
 @dataclass(frozen=True)
-class Question:
+class RecordCheck:
     """One record that an agency checks over an edge."""
 
     edge: PlannedEdge
@@ -141,10 +141,10 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CheckResult:
     """What the edge's receiver learned of it."""
 
-    question: Question
+    question: RecordCheck
     leads: tuple[str, ...]
     """Of a submission: the receiver's own references. Of a question: one per hit, without a name."""
 
@@ -155,12 +155,12 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class AreaResults:
     """Everything that an area's agencies did."""
 
     agreements: Mapping[str, str]
     """Ids by pact."""
     edges: tuple[EdgeResult, ...]
     thresholds: tuple[ThresholdResult, ...]
-    checks: tuple[Answer, ...]
+    checks: tuple[CheckResult, ...]
     seconds: Mapping[str, float]

@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blindmatch.simulations.drivers.deploy import INPUTS, REGISTER, Input, Site, write_list
+from blindmatch.simulations.drivers.deploy import INPUTS, REGISTER, InputList, Site, write_list
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import Plan, plans, steps
+from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area, plan_steps
 from blindmatch.simulations.scenario.scenario import Scenario
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 
 
 @dataclass(frozen=True)
-class Setup:
+class AreaSetup:
     """An area that is ready to be deployed: input files are written, nothing else exists."""
 
     scenario: Scenario
-    world: World
+    world: AreaData
     """As it begins."""
     sites: tuple[Site, ...]
     authority: Path
@@ -30,16 +30,16 @@ class Setup:
     """The Ray cluster that does every node's heavy arithmetic, as in `node.toml`; None: each node does its own."""
 
     @property
-    def plans(self) -> tuple[Plan, ...]:
+    def plans(self) -> tuple[ExchangePlan, ...]:
         """The area's agreements."""
-        return plans(self.world.area)
+        return plan_area(self.world.area)
 
     @property
-    def steps(self) -> tuple[tuple[Step, Plan | None], ...]:
+    def steps(self) -> tuple[tuple[Step, ExchangePlan | None], ...]:
         """What is done once all have signed."""
-        return steps(self.world.area, self.plans)
+        return plan_steps(self.world.area, self.plans)
 
-    def change(self, world: World, step: Step) -> tuple[World, Input]:
+    def change(self, world: AreaData, step: Step) -> tuple[AreaData, InputList]:
         """Write a list's file again as a step has changed it; the world after that, and what is to be imported."""
         agency = world.area.agency(step.agency)
         collection = agency.collection(step.collection)
@@ -60,7 +60,7 @@ class Setup:
         return next(site for site in self.sites if site.agency == agency)
 
 
-class Clock:
+class StepTimer:
     """Wall-clock seconds by step."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
     return {name: count - two.get(name, 0) for name, count in one.items() if count > two.get(name, 0)}
 
 
-class Meter:
+class TrafficMeter:
     """Counts a node's messages of rounds by peer, direction and type; hands all messages on to a recorder if there is one.
 
     Stands where a node takes its `WireRecorder`; may be called from several threads.

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Mistake(StrEnum):
+class NoiseKind(StrEnum):
     """One way in which two files differ on the same person or company. The order ranks the worst first."""
 
     WITHHELD = "withheld"  # graded C: handling conditions keep the record out of the round
@@ -30,36 +30,36 @@ class Mistake(StrEnum):
     @property
     def words(self) -> str:
         """For a report."""
-        return WORDS[self]
+        return DESCRIPTIONS[self]
 
 
-WORDS = {
-    Mistake.WITHHELD: "record graded C, kept out by its handling code",
-    Mistake.SUPPLIER_UNNUMBERED: "company's row has no number",
-    Mistake.SUPPLIER_MISNUMBERED: "company's number has a digit wrong",
-    Mistake.ASSUMED_NAME: "list has an assumed name only",
-    Mistake.MISSING_BIRTH: "list has no date of birth",
-    Mistake.YEAR_ONLY: "list has the year of birth only",
-    Mistake.BIRTH_TYPO: "one digit of a date of birth is wrong",
-    Mistake.BIRTH_SWAPPED: "day and month of birth swapped",
-    Mistake.SURNAME_TYPO: "surname misspelt in a list",
-    Mistake.FORENAME_TYPO: "forename misspelt in a list",
-    Mistake.REGISTER_TYPO: "name misspelt in the register",
-    Mistake.FORMER_NAME: "one has the married name, the other the former one",
-    Mistake.TRANSLITERATION: "another spelling or script of the name",
-    Mistake.INITIAL: "list has only an initial",
-    Mistake.NICKNAME: "list has the short form of the forename",
-    Mistake.SWAPPED_NAMES: "forename and surname swapped",
-    Mistake.ALIAS: "legal name stands among the aliases",
-    Mistake.MISSING_POSTCODE: "list has no postcode",
-    Mistake.OLD_POSTCODE: "list has an old postcode",
-    Mistake.SERVICE_ADDRESS: "register shows an office address",
+DESCRIPTIONS = {
+    NoiseKind.WITHHELD: "record graded C, kept out by its handling code",
+    NoiseKind.SUPPLIER_UNNUMBERED: "company's row has no number",
+    NoiseKind.SUPPLIER_MISNUMBERED: "company's number has a digit wrong",
+    NoiseKind.ASSUMED_NAME: "list has an assumed name only",
+    NoiseKind.MISSING_BIRTH: "list has no date of birth",
+    NoiseKind.YEAR_ONLY: "list has the year of birth only",
+    NoiseKind.BIRTH_TYPO: "one digit of a date of birth is wrong",
+    NoiseKind.BIRTH_SWAPPED: "day and month of birth swapped",
+    NoiseKind.SURNAME_TYPO: "surname misspelt in a list",
+    NoiseKind.FORENAME_TYPO: "forename misspelt in a list",
+    NoiseKind.REGISTER_TYPO: "name misspelt in the register",
+    NoiseKind.FORMER_NAME: "one has the married name, the other the former one",
+    NoiseKind.TRANSLITERATION: "another spelling or script of the name",
+    NoiseKind.INITIAL: "list has only an initial",
+    NoiseKind.NICKNAME: "list has the short form of the forename",
+    NoiseKind.SWAPPED_NAMES: "forename and surname swapped",
+    NoiseKind.ALIAS: "legal name stands among the aliases",
+    NoiseKind.MISSING_POSTCODE: "list has no postcode",
+    NoiseKind.OLD_POSTCODE: "list has an old postcode",
+    NoiseKind.SERVICE_ADDRESS: "register shows an office address",
 }
 
 CLEAN = "clean"
 """The name of the group of pairs on which the two files agree."""
 
 
-def worst(mistakes: frozenset[Mistake]) -> str:
+def worst_kind(mistakes: frozenset[NoiseKind]) -> str:
     """The mistake that most hinders a match, by rank; `CLEAN` when there is none."""
-    return next((mistake.value for mistake in Mistake if mistake in mistakes), CLEAN)
+    return next((mistake.value for mistake in NoiseKind if mistake in mistakes), CLEAN)
