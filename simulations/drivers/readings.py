@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import receipts
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.edge_task import EdgeOutcome
 from blindmatch.node.rounds.runner import RoundOutcome
-from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol import threshold
-from blindmatch.protocol.errors import LocalError, PeerError
-from blindmatch.protocol.session.statements import RECEIPT_TYPE
-from blindmatch.protocol.standing import DELTA_RECEIPT_TYPE
-from blindmatch.protocol.transcript import verify
+from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.audit.allowed import WITHHELD
 from blindmatch.simulations.audit.cleartext import compare, share
 from blindmatch.simulations.audit.disclosed import told_number, told_tally
@@ -22,24 +18,6 @@ from blindmatch.simulations.audit.outcome import FoundLead, Traffic
 from blindmatch.simulations.drivers.exchange import EdgeResult, ThresholdResult
 from blindmatch.simulations.scenario.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.world.area import World
-
-
-def receipt_is_good(row: EdgeRow, keys: Mapping[str, bytes], kind: str) -> bool:
-    """Whether everybody who must has signed a receipt.
-
-    Args:
-        row: the comparison as the store has it.
-        keys: of everybody who must sign, by agency.
-        kind: the receipt's payload type.
-    """
-    if not row.receipt or set(row.signatures) != set(keys):
-        return False
-    try:
-        for agency, signature in row.signatures.items():
-            verify(keys[agency], kind, row.receipt, signature)
-    except PeerError:
-        return False
-    return True
 
 
 def found(leads: list[round_leads.ResultLead]) -> tuple[FoundLead, ...]:
@@ -64,8 +42,10 @@ class Reading:
             raise LocalError(f"{name} ended as {each.state}: {each.reason}", hint=each.hint)
         return each
 
-    def _keys(self, *agencies: str) -> dict[str, bytes]:
-        return {agency: self.held.agreement.party(agency).identity_key for agency in agencies}
+    def _receipt(self, node: Node, name: str) -> bool:
+        """Whether every agency that must sign the receipt has signed it."""
+        row = node.store.edge(self.outcome.round_id, name)
+        return receipts.is_valid(self.held.agreement, row, node.agency)
 
     def edge(self, planned: PlannedEdge, traffic: Traffic) -> EdgeResult:
         """One edge, as its receiver has it.
@@ -75,8 +55,6 @@ class Reading:
         """
         edge, round_id = self._ended(planned.id), self.outcome.round_id
         both = [self.nodes[end.agency] for end in planned.ends]
-        keys = self._keys(*(end.agency for end in planned.ends))
-        kind = DELTA_RECEIPT_TYPE if edge.delta else RECEIPT_TYPE
         return EdgeResult(
             edge=planned,
             world=self.world,
@@ -88,7 +66,7 @@ class Reading:
             sender_elements=edge.sender_elements,
             leads=found(round_leads.load(both[0], round_id, planned.id)),
             traffic=traffic,
-            receipt=receipt_is_good(both[0].store.edge(round_id, planned.id), keys, kind),
+            receipt=self._receipt(both[0], planned.id),
             clear=compare(both, round_id, planned.id),
             number=next(map(told_number, aggregate_results.load(both[0], round_id, planned.id)), None),
             delta=edge.delta,
@@ -105,7 +83,6 @@ class Reading:
         """
         edge, round_id = self._ended(planned.id), self.outcome.round_id
         collector = self.nodes[planned.collector]
-        keys = self._keys(planned.collector, *planned.agencies)
         tally = round_leads.tally(collector, round_id, planned.id)
         return ThresholdResult(
             threshold=planned,
@@ -118,7 +95,7 @@ class Reading:
             },
             tally=WITHHELD if tally is None else told_tally(tally),
             traffic=traffic,
-            receipt=receipt_is_good(collector.store.edge(round_id, planned.id), keys, threshold.RECEIPT_TYPE),
+            receipt=self._receipt(collector, planned.id),
             clear=share([self.nodes[agency] for agency in planned.agencies], round_id, planned.id),
             keys=edge.keys,
             sender_records=edge.sender_records,

@@ -11,7 +11,11 @@ from blindmatch.simulations.world.noise import Mistake
 
 
 def pilot_text() -> str:
-    return files("blindmatch.simulations.scenario").joinpath("scenarios", "pilot.toml").read_text(encoding="utf-8")
+    return (
+        files("blindmatch.simulations.scenario")
+        .joinpath("scenarios", "pilot.toml")
+        .read_text(encoding="utf-8")
+    )
 
 
 def test_the_pilot_has_seven_areas_each_with_two_councils_or_more():
