@@ -18,6 +18,7 @@ from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
     CompileTerms,
+    Elements,
     Rates,
     SchemaError,
     TokenBuilder,
@@ -159,8 +160,11 @@ def run_trial(
     protocol = None
     if through_protocol:
         with clock.stage("protocol"):
-            elements, compared = protocol_run.find_hits(compiled, receiver, sender)
-        protocol = {"elements": compared, "same": bool(np.array_equal(elements, matches.elements))}
+            elements = protocol_run.find_hits(
+                compiled.digest, Elements(compiled, receiver), Elements(compiled, sender)
+            )
+        same = bool(np.array_equal(elements, matches.elements))
+        protocol = {"elements": len(receiver.tokens) + len(sender.tokens), "same": same}
         if not protocol["same"]:
             raise SequenceError("the protocol found other elements than the comparison in the clear")
     return Trial(

@@ -227,16 +227,11 @@ class SessionDriver(ABC, Generic[AnyKept]):
         """The comparison that we run has failed: remember why, wipe its secrets, erase its files."""
         code = error.code.value if isinstance(error, PeerError) else "agreement"
         self._note("failed", recipient=self._node.agency, **detail, code=code)
-        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
+        self._node.store.fail(*self.key, code=code, reason=error.message)
         self._files.erase()
 
     def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
-        self._node.audit.append(
-            self.event,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=recipient,
-            detail={"action": action, **detail},
-        )
+        self._node.audit.round_event(self.event, action, self.key, recipient=recipient, **detail)
 
 
 class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):

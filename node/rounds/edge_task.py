@@ -124,7 +124,7 @@ async def run_edge(
         now = [error.message, edge.progress]
         if noted != now:  # every attempt tells the same, and is written once
             noted[:] = now
-            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
+            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message)
         if told is not None:
             told(row.edge, row.peer, error.message)
 
@@ -179,7 +179,7 @@ def _stopped(node: Node, edge: Work, error: BlindmatchError) -> None:
     """Why an edge that can go on later does not now: for who looks at its status."""
     code = error.code.value if isinstance(error, PeerError) else "local"
     with suppress(LocalError):  # another process has ended it
-        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
+        node.store.note_waiting(*edge.key, code=code, reason=error.message)
 
 
 async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:

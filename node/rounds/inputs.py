@@ -16,11 +16,11 @@ from blindmatch.node import imports
 from blindmatch.node.agreements.match_keys import compile_round, own_rates, tokens_per_record
 from blindmatch.node.imports import Collection
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.hits.facts import Facts
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits.facts import Facts
 from blindmatch.protocol.linkage import (
     AllocateRows,
     CompiledKeys,

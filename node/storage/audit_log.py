@@ -155,6 +155,35 @@ class AuditLog:
         self._advance_head(row)
         return row
 
+    def round_event(
+        self,
+        event: AuditEvent,
+        action: str,
+        comparison: tuple[bytes, str],
+        *,
+        recipient: str = "",
+        **detail: str | int,
+    ) -> AuditRow:
+        """Append one entry about an edge or a threshold of a round.
+
+        Args:
+            event: one of the six words.
+            action: what happened: `opened`, `closed`, `failed`, `abandoned`, ...
+            comparison: round id, and the id of the edge or threshold.
+            recipient: the agency that received something, if any.
+            detail: see `append`.
+
+        Raises:
+            ValueError, StoreError: see `append`.
+        """
+        round_id, edge = comparison
+        return self.append(
+            event,
+            subject=f"round {round_id.hex()} edge {edge}",
+            recipient=recipient,
+            detail={"action": action, **detail},
+        )
+
     def _advance_head(self, row: AuditRow) -> None:
         # After the entry is committed: a crash in between leaves a head that is behind, which is sound; one that
         # is ahead would look like a cut tail. The lock keeps a slower process from putting an older head back.

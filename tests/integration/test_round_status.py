@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.support.agencies import agreement_between, edge_between
+from tests.support.local_nodes import PASSPHRASE
 from typer.testing import CliRunner
 
 from blindmatch.node import agreements
@@ -15,8 +17,6 @@ from blindmatch.node.rounds import status as round_views
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.rounds.status import EdgeStatus
 from blindmatch.node.server import running
-from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.local_nodes import PASSPHRASE
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 PAIRS = [(WEST, NORTH), (WEST, SOUTH), (SOUTH, NORTH), (NORTH, WEST)]
@@ -34,7 +34,7 @@ def held(town):
         sender=replace(back.sender, collection_kind="subjects"),
     )
     parties = [agreements.own_party(node) for node in town.nodes.values()]
-    return town.agree(agreement_between(parties, edges, start=int(town.now) - 60))
+    return town.sign_agreement(agreement_between(parties, edges, start=int(town.now) - 60))
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_many_edges_between_others_are_only_counted(capsys, others):
 
 
 async def test_watching_a_round_that_is_over_shows_it_once(town, cli):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     async with running(town.nodes[NORTH]):
         outcome = await run_round(town.nodes[WEST], held.id)
     shown = await cli(WEST, "status", outcome.round_id.hex(), "--watch")

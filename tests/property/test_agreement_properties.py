@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import envelope_files
 from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
@@ -23,7 +24,6 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import AgreementError, InputError, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, signed
 
 AGENCIES = [Agency("west-force", "police"), Agency("east-council"), Agency("south-council")]
 USUAL = agreement_between(

@@ -82,10 +82,12 @@ def _keep(node: Node, held: StoredAgreement, receiver: str, said: convert.Report
     if said.header.edge not in ours:
         raise PeerError(PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us")
     result = aggregate_results.take_report(node, held, where, said.outcome, said.report)
-    node.audit.append(
+    node.audit.round_event(
         AuditEvent.DISCLOSURE,
-        subject=f"round {where[0].hex()} edge {where[1]}",
+        "report received",
+        where,
         recipient=node.agency,
-        detail={"action": "report received", "receiver": receiver, "agreement": held.id.hex()},
+        receiver=receiver,
+        agreement=held.id.hex(),
     )
     return result

@@ -58,11 +58,12 @@ class ReportsService:
                 continue
             outcome, report = aggregate_results.report(node, agreement, kept)
             # The log first: what it does not know of must not be able to leave this node.
-            node.audit.append(
+            node.audit.round_event(
                 AuditEvent.DISCLOSURE,
-                subject=f"round {kept.round_id.hex()} edge {kept.edge}",
+                "reported",
+                (kept.round_id, kept.edge),
                 recipient=caller.agency,
-                detail={"action": "reported", "agreement": agreement_id.hex()},
+                agreement=agreement_id.hex(),
             )
             found.append(convert.Report(Header(kept.round_id, kept.edge, 0), outcome, report))
         return found

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.imports import Collection
-from blindmatch.node.rounds.hits.facts import pack
 from blindmatch.node.rounds.inputs import CompiledEdge
 from blindmatch.protocol.agreement import Edge
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits.facts import pack
 from blindmatch.protocol.limits import LEVEL_BYTES
 from blindmatch.protocol.linkage import FILLER, Elements, TokenBuilder
 from blindmatch.protocol.linkage.tokens import Tokens

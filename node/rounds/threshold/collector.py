@@ -301,12 +301,7 @@ class CollectorDriver(SessionDriver[Collector]):
             await door.tell(rows)
 
     def _disclosed(self, member: str) -> None:
-        self._node.audit.append(
-            AuditEvent.DISCLOSURE,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=member,
-            detail={"action": "told"},
-        )
+        self._node.audit.round_event(AuditEvent.DISCLOSURE, "told", self.key, recipient=member)
 
     async def _close(self, door: MemberNode, receipt: Signed) -> None:
         tables = await self._alone(lambda live: live.table_statements())

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.agencies import edge_between
 
 from blindmatch.node.agreements.edge_groups import group_edges, without_parties
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.agencies import edge_between
 
 NAMES = ("a-force", "b-force", "c-council", "d-council", "receiver", "sender")
 

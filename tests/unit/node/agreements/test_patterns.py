@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from tests.support.agencies import Agency
 
 from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
@@ -11,7 +12,6 @@ from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern, agencie
 from blindmatch.node.agreements.template import template
 from blindmatch.protocol.agreement import EDGE_CHARACTERS, Disclosure
 from blindmatch.protocol.errors import AgreementError, ConfigError
-from blindmatch.simulations.agencies import Agency
 
 FORCES, COUNCILS = ("west-force", "east-force"), ("a-council", "b-council", "c-council")
 NOW = 1_770_000_000.0

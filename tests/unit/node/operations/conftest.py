@@ -4,8 +4,7 @@ import json
 import time
 
 import pytest
-
-from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
+from tests.support.local_nodes import LocalNodes, people, subjects
 
 WEST, NORTH = "west-force", "north-council"
 
@@ -14,8 +13,8 @@ WEST, NORTH = "west-force", "north-council"
 def town(tmp_path):
     """A police node with 12 subjects and a council's with 10 suppliers; 4 people are on both lists."""
     nodes = LocalNodes(tmp_path, {WEST: "police", NORTH: "council"}, time.time())
-    nodes.bring(WEST, "groups", "subjects", subjects(12))
-    nodes.bring(NORTH, "suppliers", "suppliers", people(10, first=8), facts=["contract_value"])
+    nodes.import_rows(WEST, "groups", "subjects", subjects(12))
+    nodes.import_rows(NORTH, "suppliers", "suppliers", people(10, first=8), facts=["contract_value"])
     yield nodes
     nodes.close()
 

@@ -16,13 +16,13 @@ EDGE = f"{WEST}-from-{NORTH}"
 @pytest.fixture
 async def finished(town):
     """The outcome of a round that found 4 leads."""
-    stored = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    stored = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH]):
         return await rounds.start(town.nodes[WEST], stored.id.hex()[:10])
 
 
 async def test_a_round_reports_its_steps_and_its_outcome(town):
-    stored = town.agree(town.agreement(WEST, NORTH))
+    stored = town.sign_agreement(town.agreement(WEST, NORTH))
     steps = []
     async with running(town.nodes[NORTH]):
         outcome = await rounds.start(
@@ -39,7 +39,7 @@ async def test_a_round_reports_its_steps_and_its_outcome(town):
 
 
 async def test_an_unfinished_round_is_resumed_abandoned_or_joined_by_another(town, entries):
-    stored = town.agree(town.agreement(WEST, NORTH))
+    stored = town.sign_agreement(town.agreement(WEST, NORTH))
     west, waits = town.nodes[WEST], []
     first = await rounds.start(west, stored.id.hex(), waiting=lambda *wait: waits.append(wait))
     assert (first.complete, first.resumable, first.edges[0].waiting) == (False, True, True)
@@ -145,7 +145,7 @@ async def test_unknown_ids_are_errors(town):
         rounds.results(west)
     with pytest.raises(StoreError):
         await rounds.start(west, "abcdef")
-    stored = town.agree(town.agreement(WEST, NORTH))
+    stored = town.sign_agreement(town.agreement(WEST, NORTH))
     await rounds.start(west, stored.id.hex())
     for operation in (rounds.results, rounds.receipts, rounds.abandon, rounds.find):
         with pytest.raises(ConfigError, match="no round starts with zz"):

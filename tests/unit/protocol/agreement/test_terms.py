@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
+from tests.support.agencies import DAY, Agency, agreement_between, edge_between, signed, threshold_between
 
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import transcript
@@ -23,14 +24,6 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.agencies import (
-    DAY,
-    Agency,
-    agreement_between,
-    edge_between,
-    signed,
-    threshold_between,
-)
 
 START = 1_800_000_000
 FORCE, EAST, SOUTH = Agency("west-force", "police"), Agency("east-council"), Agency("south-council")
