@@ -319,7 +319,7 @@ class InboundEdges:
         node = self._node
         try:
             collection = standing.collection_for(node, registry.find(node, agreement_id), edge.id)
-            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+            if edge.terms.reads_values:  # what cannot be added up shall stop the round here
                 opened = open_collection(node, collection.id)
                 read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:

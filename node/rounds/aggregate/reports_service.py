@@ -44,7 +44,7 @@ class ReportsService:
         named = {
             edge.id
             for edge in agreement.edges
-            if caller.agency in edge.report_to and edge.receiver.agency == node.agency
+            if caller.agency in edge.terms.report_to and edge.receiver.agency == node.agency
         }
         if not named:
             raise PeerError(

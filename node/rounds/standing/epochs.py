@@ -39,7 +39,7 @@ _KEYS = "keys"
 
 def stands(agreement: Agreement, edge: Edge) -> bool:
     """Whether rounds over this edge are those of a standing agreement."""
-    return agreement.standing is not None and edge.listing
+    return agreement.standing is not None and edge.terms.lists_hits
 
 
 def local_secret(seed: bytes) -> bytes:

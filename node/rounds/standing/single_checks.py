@@ -118,7 +118,7 @@ def records_of(
     with tempfile.TemporaryDirectory(dir=node.home, prefix=standing.ASIDE) as folder:
         host = _Aside(node, Path(folder))
         with _in_memory(row) as path:
-            facts = [name for name in edge.facts if name in row]
+            facts = [name for name in edge.terms.facts if name in row]
             import_collection(
                 cast(Host, host),
                 "check",
@@ -150,7 +150,11 @@ def singles(records: CollectionRecords) -> list[Single]:
     for record in range(len(records)):
         some = np.array([record])
         inputs, keys = records.inputs(some)
-        facts = records.facts([some]) if records.edge.fact_bytes and records.role is Role.SENDER else empty(0)
+        facts = (
+            records.facts([some])
+            if records.edge.terms.fact_bytes and records.role is Role.SENDER
+            else empty(0)
+        )
         made.append(Single(inputs, keys, facts))
     return made
 
