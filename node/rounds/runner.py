@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
@@ -81,6 +81,17 @@ class RoundOutcome:
     def numbers(self) -> int:
         """Edges that told a number, or that there is too little to tell."""
         return sum(bool(edge.number) for edge in self.edges)
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "round": self.round_id.hex(),
+            "agreement": self.agreement_id.hex(),
+            "complete": self.complete,
+            "leads": self.leads,
+            "numbers": self.numbers,
+            "edges": [asdict(edge) for edge in self.edges],
+        }
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
