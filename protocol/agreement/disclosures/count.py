@@ -13,6 +13,7 @@ class Count(Aggregate):
     """How many records match."""
 
     disclosure: ClassVar[Disclosure] = Disclosure.COUNT
+    summary: ClassVar[str] = "how many of the receiver's own records match"
 
     def receiver_learns(self, receiver: Side, sender: Side) -> str:
         """See `EdgeTerms`."""
