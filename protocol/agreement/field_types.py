@@ -6,7 +6,6 @@ signed bytes and in a draft, and its row in the documentation. `help` is written
 
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
 from typing import Any
 
 from blindmatch.protocol.agreement import validation
@@ -227,16 +226,20 @@ class DeclaredField:
         return self.default is MISSING
 
 
-@cache
+_declared: dict[Any, tuple[DeclaredField, ...]] = {}
+
+
 def declared_fields(kind: Any) -> tuple[DeclaredField, ...]:
     """The fields of a dataclass that are declared as this module describes, in the class's order."""
+    if kind in _declared:
+        return _declared[kind]
     declared = []
     for field in fields(kind):
         notes = getattr(field.type, "__metadata__", ())
         if notes:
             kind_of_value, words = notes
             declared.append(DeclaredField(field.name, kind_of_value, words, field.default))
-    return tuple(declared)
+    return _declared.setdefault(kind, tuple(declared))
 
 
 def check_fields(value: Any) -> None:

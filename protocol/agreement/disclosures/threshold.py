@@ -56,7 +56,11 @@ class Threshold:
         "The collector's number of shared match keys is disclosed in steps of this.",
     ] = 1
     leakage: Annotated[str, Text(), LEAKAGE_HELP] = ""
-    linkage: Annotated[Linkage, Nested(Linkage), LINKAGE_HELP] = USUAL_LINKAGE
+    linkage: Annotated[
+        Linkage,
+        Nested(Linkage),
+        f"{LINKAGE_HELP} Keys for records with a missing field are not used.",
+    ] = USUAL_LINKAGE
 
     def __post_init__(self) -> None:
         check_fields(self)
