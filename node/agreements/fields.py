@@ -4,6 +4,7 @@ It drives the strict reading of a draft, the commented template, the plain data 
 docs/agreement.md. A draft has people's units: dates, lists, hexadecimal digits.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -63,8 +64,8 @@ class DraftField:
     required: bool
     default: Any
     """In the agreement's form; None when the field is required or its default is generated."""
-    disclosures: tuple[Disclosure, ...] = ()
-    """The only disclosures that have it; empty: every one."""
+    of_disclosure: bool = False
+    """Whether it belongs to some disclosures only."""
 
     @property
     def nested(self) -> bool:
@@ -79,7 +80,7 @@ def draft_fields(section: str) -> Mapping[str, DraftField]:
     fields = [_draft_field(field) for field in declared_fields(kind) if field.name not in _GENERATED]
     if kind is Edge:
         fields = [replace(field, required=field.required and field.name != "id") for field in fields]
-        fields += [_DISCLOSURE, *_term_fields()]
+        fields += [_DISCLOSURE, *(replace(field, of_disclosure=True) for field, _ in _term_fields())]
     return {field.name: field for field in fields}
 
 
@@ -91,7 +92,7 @@ def read_table(section: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = {}
     for field in draft_fields(section).values():
-        if field.nested or field.disclosures:
+        if field.nested or field.of_disclosure:
             continue
         if field.name in table:
             values[field.attribute] = read_value(field.type, table[field.name], field.attribute)
@@ -109,7 +110,7 @@ def read_terms(table: Mapping[str, Any]) -> dict[str, Any]:
     return {
         field.attribute: read_value(field.type, table[field.name], field.attribute)
         for field in draft_fields("edges").values()
-        if field.disclosures and field.name in table
+        if field.of_disclosure and field.name in table
     }
 
 
@@ -148,13 +149,30 @@ def plain_data(value: Any) -> Any:
     return data
 
 
+def term_fields(disclosure: Disclosure) -> tuple[DraftField, ...]:
+    """The fields that belong to one disclosure, in the order of its class."""
+    return tuple(_draft_field(field) for field in declared_fields(EDGE_TERMS[disclosure]))
+
+
+def draft_value(value: object) -> str:
+    """A value as a draft writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(draft_value, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, str) else str(value)
+
+
 def documentation() -> Iterator[tuple[str, str, str]]:
     """The rows of the table in the documentation: the field's path, its meaning, its allowed values."""
     for section in SECTIONS:
         prefix = f"{section}." if section else ""
         for field in draft_fields(section).values():
-            only = f"{', '.join(field.disclosures)}: " if field.disclosures else ""
-            yield f"{prefix}{field.name}", only + field.help, _allowed(field)
+            if not field.of_disclosure:
+                yield f"{prefix}{field.name}", field.help, _allowed(field)
+        if section == "edges":
+            for field, users in _term_fields():
+                yield f"edges.{field.name}", f"{', '.join(users)}: {field.help}", _allowed(field)
 
 
 def _allowed(field: DraftField) -> str:
@@ -164,31 +182,28 @@ def _allowed(field: DraftField) -> str:
         return field.type.allowed
     if field.default in (None, "", ()):
         return f"{field.type.allowed}; may be left out"
-    default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
-    return f"{field.type.allowed}; {default.lower() if isinstance(field.default, bool) else default} when left out"
+    default = ", ".join(field.default) if isinstance(field.default, tuple) else draft_value(field.default)
+    return f"{field.type.allowed}; {default} when left out"
 
 
-def _draft_field(field: DeclaredField, disclosures: tuple[Disclosure, ...] = ()) -> DraftField:
-    return DraftField(
-        _NAMES.get(field.name, field.name),
-        field.name,
-        field.type,
-        field.help,
-        field.required,
-        None if field.required else field.default,
-        disclosures,
-    )
+def _draft_field(field: DeclaredField) -> DraftField:
+    name = _NAMES.get(field.name, field.name)
+    default = None if field.required else field.default
+    return DraftField(name, field.name, field.type, field.help, field.required, default)
 
 
-def _term_fields() -> list[DraftField]:
-    """The fields of every disclosure, each once."""
-    users: dict[str, list[Disclosure]] = {}
-    declared = {}
+def _term_fields() -> list[tuple[DraftField, list[Disclosure]]]:
+    """The fields that belong to some disclosures only, and which; a field is there once for each meaning."""
+    users: dict[DraftField, list[Disclosure]] = {}
     for disclosure, terms in EDGE_TERMS.items():
-        for field in declared_fields(terms):
-            users.setdefault(field.name, []).append(disclosure)
-            declared[field.name] = field
-    return [_draft_field(field, tuple(users[name])) for name, field in declared.items()]
+        for declared in declared_fields(terms):
+            field = _draft_field(declared)
+            try:  # a default that is not allowed is only the absence of a value
+                field.type.check(field.name, field.default)
+            except AgreementError:
+                field = replace(field, required=True)
+            users.setdefault(field, []).append(disclosure)
+    return list(users.items())
 
 
 def _seconds(value: object, path: str) -> int:

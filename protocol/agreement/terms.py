@@ -119,7 +119,7 @@ class Agreement:
     edges: Annotated[
         tuple[Edge, ...],
         Several(Nested(Edge), 0, LIMITS.edges, key="id"),
-        'One direction each: this receiver learns this disclosure from that sender. "Both learn" is two edges. Where '
+        'The edges. Each is one direction: this receiver learns this disclosure from that sender. "Both learn" is two edges. Where '
         "`agency` is a list, the table stands for many edges: every receiver learns from every sender but itself. "
         "Such a table has no `id` and no `leakage`. None are needed where there are thresholds.",
     ]
@@ -144,8 +144,8 @@ class Agreement:
     collector: Annotated[
         str,
         Identifier(optional=True),
-        "The agency that collects for a threshold; leave it out otherwise. It may be a member of the threshold; "
-        "an agency that is not a member is better.",
+        "The agency that collects for a threshold; leave it out otherwise. Preferably it is not a "
+        "member of the threshold.",
     ] = ""
     nonce: Annotated[bytes, Octets(NONCE_BYTES), "Random bytes: two agreements never share an id."]
     thresholds: Annotated[

@@ -27,10 +27,7 @@ class Aggregate(EdgeTerms):
     band: Annotated[
         int,
         Whole(1, LIMITS.sum_total),
-        "Count: the result is disclosed in steps of this, rounded down. Two exact counts of lists that differ in one "
-        "person disclose that person: where rounds repeat, use 5 or 10. Sum: every value is first rounded to a "
-        "multiple of this, in its smallest unit: 100000 with two decimals is 1,000 pounds. With 1, one unusual value "
-        "can be recognised in the sum. 1: exact.",
+        "The steps in which the number is disclosed; 1: exactly.",
     ] = 1
     report_to: Annotated[
         tuple[str, ...],

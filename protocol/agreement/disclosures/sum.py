@@ -7,6 +7,7 @@ from blindmatch.protocol.agreement.disclosures.aggregate import Aggregate
 from blindmatch.protocol.agreement.disclosures.base import Disclosure
 from blindmatch.protocol.agreement.field_types import FactName, Whole
 from blindmatch.protocol.agreement.sides import Side
+from blindmatch.protocol.limits import LIMITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,13 @@ class Sum(Aggregate):
 
     value: Annotated[str, FactName(), "The sender's fact that is added up, as its import names it."] = ""
     decimals: Annotated[int, Whole(0, 4), "How many digits after the decimal point of a value count."] = 0
+
+    band: Annotated[
+        int,
+        Whole(1, LIMITS.sum_total),
+        "Every value is rounded to a multiple of this before it is added, in its smallest unit: 100000 with two decimals "
+        "is 1,000 pounds. 1 adds exactly; one unusual value can then be recognised in the sum.",
+    ] = 1
 
     @property
     def subject(self) -> str:

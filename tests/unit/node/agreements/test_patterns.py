@@ -91,7 +91,7 @@ def test_numbers_have_a_minimum_and_a_band(disclosure):
         assert not total or edge.terms.decimals == 2
     told = template(choices, NOW)
     assert ("The sender's fact that is added up" in told) == total
-    assert ("The count is told in steps" in told) != total
+    assert ("The count is disclosed in steps" in told) != total
 
 
 @pytest.mark.parametrize("edges", [(), COUNCILS])
