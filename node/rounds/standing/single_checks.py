@@ -20,7 +20,7 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import Collection, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
-from blindmatch.node.imports.host import Host
+from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.inputs import EdgeInputs
@@ -120,7 +120,7 @@ def records_of(
         with _in_memory(row) as path:
             facts = [name for name in edge.terms.facts if name in row]
             import_collection(
-                cast(Host, host),
+                cast(NodeStorage, host),
                 "check",
                 side.collection_kind,
                 path,
@@ -129,7 +129,7 @@ def records_of(
                 register=list(register) or None,
                 schema=held.agreement.schema,
             )
-        collection = Collection(cast(Host, host), host.store.row)
+        collection = Collection(cast(NodeStorage, host), host.store.row)
         selected = collection.select(held.agreement.handling_codes)
         if not len(selected):
             raise LocalError("the agreement lets no record with this handling code in")
