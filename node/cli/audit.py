@@ -18,7 +18,8 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.storage.audit_log import HEAD_NAME, AuditEvent, check, entry_json, read_head, read_heads
+from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.audit_log import HEAD_NAME, check, entry_json, read_head, read_heads
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.store import AuditRow
 from blindmatch.protocol.errors import StoreError

@@ -147,7 +147,7 @@ def _only_edge(node: Node, held: StoredAgreement) -> str:
     ours = [
         each.id
         for each in held.agreement.edges
-        if each.listing and node.agency in {each.receiver.agency, each.sender.agency}
+        if each.terms.lists_hits and node.agency in {each.receiver.agency, each.sender.agency}
     ]
     if len(ours) != 1:
         raise ConfigError(

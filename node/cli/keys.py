@@ -14,6 +14,7 @@ from blindmatch.node.cli.common import (
     facts,
 )
 from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.keyring import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.storage.passphrase import read_passphrase
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from blindmatch.node import node as folder
     from blindmatch.node.agreements import registry
     from blindmatch.node.rounds import standing
-    from blindmatch.node.storage import audit_log
 else:  # `keys list` does without the database
-    audit_log, folder = LazyModule("blindmatch.node.storage.audit_log"), LazyModule("blindmatch.node.node")
+    folder = LazyModule("blindmatch.node.node")
     registry, standing = (
         LazyModule("blindmatch.node.agreements.registry"),
         LazyModule("blindmatch.node.rounds.standing"),
@@ -95,6 +95,6 @@ def passphrase(
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
         change_passphrase(home / FILE_NAME, old, new)
-        node.audit.append(audit_log.AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
+        node.audit.append(AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
         data = {"agency": node.agency, "changed": True}
     emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

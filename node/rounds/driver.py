@@ -16,7 +16,7 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
@@ -227,16 +227,11 @@ class SessionDriver(ABC, Generic[AnyKept]):
         """The comparison that we run has failed: remember why, wipe its secrets, erase its files."""
         code = error.code.value if isinstance(error, PeerError) else "agreement"
         self._note("failed", recipient=self._node.agency, **detail, code=code)
-        self._node.store.fail(*self.key, code=code, reason=error.message[:400])
+        self._node.store.fail(*self.key, code=code, reason=error.message)
         self._files.erase()
 
     def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
-        self._node.audit.append(
-            self.event,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=recipient,
-            detail={"action": action, **detail},
-        )
+        self._node.audit.round_event(self.event, action, self.key, recipient=recipient, **detail)
 
 
 class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):

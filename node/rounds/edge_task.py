@@ -18,7 +18,7 @@ from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.slots import Slot
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.storage.logs import logger
-from blindmatch.node.storage.store import FAILED, EdgeRow
+from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
@@ -74,6 +74,11 @@ class EdgeOutcome:
     reason: str = ""
     hint: str = ""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the edge can be resumed once its peer is back."""
+        return self.state not in {CLOSED, FAILED} and self.code not in {"", "local"}
+
 
 def answered(row: EdgeRow) -> bool:
     """Whether everything has been disclosed and only the receipt is left: no agreement need allow it any more.
@@ -119,7 +124,7 @@ async def run_edge(
         now = [error.message, edge.progress]
         if noted != now:  # every attempt tells the same, and is written once
             noted[:] = now
-            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message[:400])
+            node.store.note_waiting(*edge.key, code=error.code.value, reason=error.message)
         if told is not None:
             told(row.edge, row.peer, error.message)
 
@@ -174,7 +179,7 @@ def _stopped(node: Node, edge: Work, error: BlindmatchError) -> None:
     """Why an edge that can go on later does not now: for who looks at its status."""
     code = error.code.value if isinstance(error, PeerError) else "local"
     with suppress(LocalError):  # another process has ended it
-        node.store.note_waiting(*edge.key, code=code, reason=error.message[:400])
+        node.store.note_waiting(*edge.key, code=code, reason=error.message)
 
 
 async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:

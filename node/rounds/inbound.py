@@ -16,14 +16,14 @@ from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge
 from blindmatch.node.rounds.aggregate.sum_values import read_values
 from blindmatch.node.rounds.driver import Key, WorkerContext, threads
-from blindmatch.node.rounds.hits.codec import OpenRequest, PrepareRequest
+from blindmatch.node.rounds.edge_codec import OpenRequest, PrepareRequest
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.inputs import check_rates, compile_edge, edge_context, state_rates
 from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.standing.codec import DeltaOpening
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
@@ -254,7 +254,7 @@ class InboundEdges:
             compile_edge(agreement, node.store.edge(*key))
         except AgreementError as error:
             # No key is specific enough: the receiver finds the same from the two statements, and so ends the round.
-            node.store.fail(*key, code="agreement", reason=error.message[:400])
+            node.store.fail(*key, code="agreement", reason=error.message)
             self._log.warning("a round cannot go on", edge=row.edge, peer=row.peer, reason=error.message)
         return signed
 
@@ -319,7 +319,7 @@ class InboundEdges:
         node = self._node
         try:
             collection = standing.collection_for(node, registry.find(node, agreement_id), edge.id)
-            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+            if edge.terms.reads_values:  # what cannot be added up shall stop the round here
                 opened = open_collection(node, collection.id)
                 read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:
@@ -348,16 +348,14 @@ class InboundEdges:
             receiver_rates=begun.rates,
         )
         # The log first: were it written second and could not be, the receiver would only have to ask again.
-        node.audit.append(
+        node.audit.round_event(
             AuditEvent.DISCLOSURE,
-            subject=f"round {row.round_id.hex()} edge {row.edge}",
+            "opened",
+            (row.round_id, row.edge),
             recipient=caller.agency,
-            detail={
-                "action": "opened",
-                "agreement": row.agreement_id.hex(),
-                "collection": row.collection_id,
-                "disclosure": edge.disclosure.value,
-            },
+            agreement=row.agreement_id.hex(),
+            collection=row.collection_id,
+            disclosure=edge.disclosure.value,
         )
         budget = agreement.rounds_budget
         node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=budget, delta=begun.delta)

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from blindmatch.node.node import Node
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.driver import EdgeDriver, Session, WorkerContext
-from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.node.rounds.inputs import (
     CompiledEdge,
     EdgeInputs,
@@ -22,7 +22,7 @@ from blindmatch.node.rounds.inputs import (
     context_of,
     state_rates,
 )
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement
@@ -145,13 +145,13 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
             ours = await self._in_pool(self._state)
         if self.row.sender_rates is None:
             async with self._connected() as peer:
-                request = convert.PrepareRequest(self._header(0), self.row.agreement_id, ours)
+                request = edge_codec.PrepareRequest(self._header(0), self.row.agreement_id, ours)
                 reply = await peer.call(
                     peer.match.Prepare,
-                    convert.prepare_request(request),
+                    edge_codec.prepare_request(request),
                     seconds=self._stream_seconds(peer, self._edge.sender.max_elements),
                 )
-                header, theirs = convert.read_prepare_reply(reply)
+                header, theirs = edge_codec.read_prepare_reply(reply)
                 self._check(header)
             await self._in_pool(self._keep, Role.SENDER, theirs)
         self._agreed = await self._in_pool(compile_edge, self._agreement, self.row)
@@ -238,9 +238,9 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
         call = self._opening(peer, commitment)
         try:
             while True:
-                header, body = convert.read_open_reply(await peer.next(call))
+                header, body = edge_codec.read_open_reply(await peer.next(call))
                 self._check(header)
-                if isinstance(body, convert.Progress):
+                if isinstance(body, edge_codec.Progress):
                     self._report("wait", body.done, body.total)
                     continue
                 await self._alone(partial(_take_commitment, signed=body), save=True)
@@ -250,9 +250,10 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
 
     def _opening(self, peer: Peer, commitment: Signed) -> Any:
         """The call that gives our commitment."""
-        request = convert.OpenRequest(self._header(0), self.row.agreement_id, commitment)
+        request = edge_codec.OpenRequest(self._header(0), self.row.agreement_id, commitment)
         return peer.match.Open(
-            convert.open_request(request), timeout=self._stream_seconds(peer, self._edge.sender.max_elements)
+            edge_codec.open_request(request),
+            timeout=self._stream_seconds(peer, self._edge.sender.max_elements),
         )
 
     def _service(self, peer: Peer) -> Any:
@@ -267,8 +268,8 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
         """The sender's signature over the receipt, not verified yet."""
         times = self.row.started_at, int(self._node.clock())
         receipt = await self._alone(lambda session: session.receipt(*times))
-        reply = await peer.call(self._service(peer).Close, convert.close_request(self._header(0), receipt))
-        header, signature = convert.read_close_reply(reply)
+        reply = await peer.call(self._service(peer).Close, edge_codec.close_request(self._header(0), receipt))
+        header, signature = edge_codec.read_close_reply(reply)
         self._check(header)
         return signature
 

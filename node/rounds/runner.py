@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
@@ -27,7 +27,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.rounds.threshold.member import LocalMember
 from blindmatch.node.rounds.threshold.members import MemberNode
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.transport.client import connector
@@ -81,6 +81,17 @@ class RoundOutcome:
     def numbers(self) -> int:
         """Edges that told a number, or that there is too little to tell."""
         return sum(bool(edge.number) for edge in self.edges)
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "round": self.round_id.hex(),
+            "agreement": self.agreement_id.hex(),
+            "complete": self.complete,
+            "leads": self.leads,
+            "numbers": self.numbers,
+            "edges": [asdict(edge) for edge in self.edges],
+        }
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
@@ -261,16 +272,13 @@ def _begin(
             epoch = _epoch(node, held, name, full=full)
             row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
-            detail = {"action": "opened", "agreement": held.id.hex()}
+            detail = {"agreement": held.id.hex()}
             if row.role == Role.RECEIVER.value:
                 detail |= {"sender": row.peer, "collection": row.collection_id}
             else:
                 detail |= {"members": row.peer}
-            node.audit.append(
-                AuditEvent.COMBINATION,
-                subject=f"round {round_id.hex()} edge {name}",
-                recipient=node.agency,
-                detail=detail,
+            node.audit.round_event(
+                AuditEvent.COMBINATION, "opened", (round_id, name), recipient=node.agency, **detail
             )
             budget = held.agreement.rounds_budget
             delta = None if epoch is None else DeltaRow(round_id, name, epoch.epoch, epoch.number + 1)
@@ -349,13 +357,15 @@ def _again(
 
 def _withdrawn(node: Node, row: EdgeRow, left: PeerError) -> EdgeOutcome:
     """End an edge that can never go on: its secrets and files are of no use any more."""
-    node.audit.append(
+    node.audit.round_event(
         AuditEvent.COMBINATION,
-        subject=f"round {row.round_id.hex()} edge {row.edge}",
+        "failed",
+        (row.round_id, row.edge),
         recipient=node.agency,
-        detail={"action": "failed", "sender": row.peer, "code": left.code.value},
+        sender=row.peer,
+        code=left.code.value,
     )
-    node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message[:400])
+    node.store.fail(row.round_id, row.edge, code=left.code.value, reason=left.message)
     RoundFiles(node.rounds_dir, row.round_id, row.edge).erase()
     return outcome_of(row.edge, row.peer, FAILED, left)
 

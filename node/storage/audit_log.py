@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.store import AuditRow, Store
 from blindmatch.protocol.errors import PeerError, StoreError
@@ -33,17 +33,6 @@ GENESIS = bytes(DIGEST_BYTES)
 _LONGEST_TEXT, _LONGEST_JUSTIFICATION = 200, 1_000
 
 Detail = Mapping[str, "str | int | bool | None"]
-
-
-class AuditEvent(StrEnum):
-    """What happened, in the words of s.62."""
-
-    COLLECTION = "collection"  # records were imported
-    ALTERATION = "alteration"  # keys, settings, agreements or collections were changed
-    CONSULTATION = "consultation"  # leads or records were looked at
-    DISCLOSURE = "disclosure"  # something went to another agency, or to a file
-    COMBINATION = "combination"  # this agency's records were compared with another's
-    ERASURE = "erasure"  # records or leads were erased
 
 
 @dataclass(frozen=True)
@@ -154,6 +143,35 @@ class AuditLog:
         row = self._store.append_audit(build)
         self._advance_head(row)
         return row
+
+    def round_event(
+        self,
+        event: AuditEvent,
+        action: str,
+        comparison: tuple[bytes, str],
+        *,
+        recipient: str = "",
+        **detail: str | int,
+    ) -> AuditRow:
+        """Append one entry about an edge or a threshold of a round.
+
+        Args:
+            event: one of the six words.
+            action: what happened: `opened`, `closed`, `failed`, `abandoned`, ...
+            comparison: round id, and the id of the edge or threshold.
+            recipient: the agency that received something, if any.
+            detail: see `append`.
+
+        Raises:
+            ValueError, StoreError: see `append`.
+        """
+        round_id, edge = comparison
+        return self.append(
+            event,
+            subject=f"round {round_id.hex()} edge {edge}",
+            recipient=recipient,
+            detail={"action": action, **detail},
+        )
 
     def _advance_head(self, row: AuditRow) -> None:
         # After the entry is committed: a crash in between leaves a head that is behind, which is sound; one that

@@ -13,22 +13,22 @@ from blindmatch.node.rounds.standing import CollectionRecords, single_checks
 from blindmatch.node.server import Serving
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.drivers.exchange import Answer, Question
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
+from blindmatch.simulations.drivers.results import CheckResult, RecordCheck
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import Plan, PlannedEdge
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
+from blindmatch.simulations.scenario.plan import ExchangePlan, PlannedEdge
 from blindmatch.simulations.world import input_files
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 from blindmatch.simulations.world.council_records import Supplier
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.police_records import Subject
 
 LOOKUP_SECONDS = 60.0
 """A submission is looked up in the background, in a moment."""
 
 
-def questions(world: World, plan: Plan, step: Step, register: Path) -> list[Question]:
+def choose_checks(world: AreaData, plan: ExchangePlan, step: Step, register: Path) -> list[RecordCheck]:
     """The records of a step: those that will join the agency's list if it changes, otherwise some of the list; known ones first.
 
     Args:
@@ -62,24 +62,26 @@ def _checkable(row: Subject | Supplier) -> bool:
     """Whether a record says enough to be read, and may enter."""
     if isinstance(row, Subject):
         return row.handling == "P" and bool(row.date_of_birth)
-    return not row.mistakes & {Mistake.SUPPLIER_UNNUMBERED} and bool(row.company_number)
+    return not row.mistakes & {NoiseKind.SUPPLIER_UNNUMBERED} and bool(row.company_number)
 
 
 def _question(
     edge: PlannedEdge, agency: str, row: Subject | Supplier, register: Path, known: bool
-) -> Question:
+) -> RecordCheck:
     folder = register.parent / "checks"
     folder.mkdir(exist_ok=True)
     path = folder / f"{agency}-{row.reference}.csv"
     if isinstance(row, Subject):
         input_files.write_police(path, [row])
-        return Question(edge, agency, row.reference, path, None, known)
+        return RecordCheck(edge, agency, row.reference, path, None, known)
     input_files.write_suppliers(path, [row])
-    return Question(edge, agency, row.reference, path, register, known)
+    return RecordCheck(edge, agency, row.reference, path, register, known)
 
 
 @contextmanager
-def _opened(node: Node, held: StoredAgreement, question: Question) -> Iterator[tuple[Any, CollectionRecords]]:
+def _opened(
+    node: Node, held: StoredAgreement, question: RecordCheck
+) -> Iterator[tuple[Any, CollectionRecords]]:
     kept = single_checks.epoch_of(node, held, question.edge.id)
     register = [] if question.register is None else [question.register]
     fields = single_checks.read_one(question.path)
@@ -87,9 +89,9 @@ def _opened(node: Node, held: StoredAgreement, question: Question) -> Iterator[t
         yield kept, records
 
 
-async def check(
-    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: Question
-) -> Answer:
+async def check_in_process(
+    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: RecordCheck
+) -> CheckResult:
     """Check one record between nodes of this process; returns when the answer is there."""
     node, edge = nodes[question.agency], question.edge
     other = edge.receiver.agency if question.submits else edge.sender.agency
@@ -100,7 +102,7 @@ async def check(
                 found: list[Any] = []
                 for each in single_checks.one_by_one(records):
                     found += await single_checks.ask(node, peer, kept, kept.received(), each)
-                return Answer(question, tuple("" for _ in found))
+                return CheckResult(question, tuple("" for _ in found))
             sender = single_checks.Sender.of(kept, records)
             made = {
                 await single_checks.submit(node, peer, sender, single)
@@ -109,12 +111,12 @@ async def check(
     await servers[other].checking.settle()
     received = await asyncio.to_thread(single_checks.received, nodes[other], held.id)
     names = [lead.reference for each in received if each.check in made for lead in each.leads]
-    return Answer(question, tuple(dict.fromkeys(names)))
+    return CheckResult(question, tuple(dict.fromkeys(names)))
 
 
 def check_by_command(
-    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: Question, receiver: tuple[Path, str]
-) -> Answer:
+    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: RecordCheck, receiver: tuple[Path, str]
+) -> CheckResult:
     """The same through the command lines of nodes that are processes.
 
     Args:
@@ -133,11 +135,11 @@ def check_by_command(
     node.keep(question.path, question.path.read_bytes())
     said = node.run(*words)
     if not question.submits:
-        return Answer(question, tuple("" for _ in said["leads"]))
+        return CheckResult(question, tuple("" for _ in said["leads"]))
     _wait(*receiver)
     shown = at[question.edge.receiver.agency].run("check", agreement, "--received")
     mine = [each for each in shown["submitted"] if each["check"] in said["submitted"]]
-    return Answer(
+    return CheckResult(
         question, tuple(dict.fromkeys(lead["reference"] for each in mine for lead in each["leads"]))
     )
 

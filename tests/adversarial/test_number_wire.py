@@ -39,7 +39,7 @@ def audited(node):
 
 
 def agree(town, kind):
-    return town.agree(town.agreement(WEST, NORTH, **TERMS[kind]))
+    return town.sign_agreement(town.agreement(WEST, NORTH, **TERMS[kind]))
 
 
 async def honest(town, held):
@@ -219,7 +219,7 @@ async def test_messages_that_are_damaged_or_about_nothing(town, method):
 
 async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(town, monkeypatch):
     """The tag table of a list of hits is never to be had on an edge that tells a count, nor the other way round."""
-    counting, listing = agree(town, "count"), town.agree(town.agreement(WEST, NORTH))
+    counting, listing = agree(town, "count"), town.sign_agreement(town.agreement(WEST, NORTH))
 
     async def stop(_edge):
         raise grpc.aio.UsageError("enough")

@@ -14,6 +14,7 @@ import pytest
 from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, bent
 from tests.support.first_steps import preparation, rates_of, session_of
 
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.node.rounds.inputs import edge_context
@@ -56,8 +57,8 @@ class Rogue:
 
     @property
     def opening(self):
-        return convert.open_request(
-            convert.OpenRequest(Header(ROUND, self.edge, 0), self.held.id, self.session.commit())
+        return edge_codec.open_request(
+            edge_codec.OpenRequest(Header(ROUND, self.edge, 0), self.held.id, self.session.commit())
         )
 
     @property
@@ -70,7 +71,7 @@ class Rogue:
     async def open(self):
         """Open as it should be."""
         answers = await self.call("Open", self.opening)
-        _, commitment = convert.read_open_reply(match_pb2.OpenReply.FromString(answers[-1]))
+        _, commitment = edge_codec.read_open_reply(match_pb2.OpenReply.FromString(answers[-1]))
         self.session.receive_commitment(commitment)
 
     async def exchange(self):
@@ -91,7 +92,7 @@ class Rogue:
 
 @pytest.fixture
 async def rogue(town):
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         yield Rogue(town, channel, held, await session_of(town, held, ROUND, limits=SMALL))
 
@@ -137,7 +138,7 @@ async def test_a_damaged_message(rogue, method, damage):
             header=common_pb2.Header(version=1, round=ROUND, edge=rogue.edge), points=bytes(32)
         ),
         "Tags": convert.tags_request(Header(ROUND, rogue.edge, 0)),
-        "Close": convert.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64))),
+        "Close": edge_codec.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64))),
     }[method]
     raw = good.SerializeToString()
     sent = {
@@ -176,7 +177,7 @@ async def test_another_party_s_round(rogue):
             ("Open", rogue.opening),
             ("Evaluate", rogue.chunk(0)),
             ("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0))),
-            ("Close", convert.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64)))),
+            ("Close", edge_codec.close_request(Header(ROUND, rogue.edge, 0), Signed(b"x", bytes(64)))),
         ):
             outcome = await south.call(method, message)
             # Who is no party does not even learn that there is such an agreement.
@@ -273,7 +274,7 @@ async def test_the_same_rates_again_get_the_same_bytes(rogue):
     assert len(first[0]) < 3_000
     await rogue.exchange()
     await rogue.call(
-        "Close", convert.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
+        "Close", edge_codec.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
     )
     assert (await rogue.call("Prepare", request))[0] == "wrong-state"
 
@@ -396,13 +397,13 @@ async def test_a_receipt_of_something_else(rogue):
     await rogue.exchange()
     receipt = rogue.session.receipt(1, 2)
     altered = Signed(receipt.payload[:-1] + bytes([receipt.payload[-1] ^ 1]), receipt.signature)
-    outcome = await rogue.call("Close", convert.close_request(Header(ROUND, rogue.edge, 0), altered))
+    outcome = await rogue.call("Close", edge_codec.close_request(Header(ROUND, rogue.edge, 0), altered))
     await check_refused(rogue, outcome, "bad-signature", fails_edge=True)
 
 
 async def test_a_closed_edge_gives_the_same_signature_again_and_nothing_else(rogue):
     await rogue.exchange()
-    request = convert.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
+    request = edge_codec.close_request(Header(ROUND, rogue.edge, 0), rogue.session.receipt(1, 2))
     first, second = [await rogue.call("Close", request) for _ in range(2)]
     assert first == second
     rogue.session.receive_receipt_signature(match_pb2.CloseReply.FromString(first[0]).signature)

@@ -72,6 +72,14 @@ def test_every_link_between_documents_leads_somewhere(path):
         assert "://" in target or (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_the_threat_model_names_tests_that_exist():
+    named = set(re.findall(r"`((?:\w+/)*test_\w+\.py)`", (ROOT / "docs" / "threat-model.md").read_text()))
+    assert len(named) > 20
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    known = {path.name for path in files} | {str(path.relative_to(ROOT / "tests")) for path in files}
+    assert not named - known
+
+
 SHOWN = [(path.relative_to(ROOT), command) for path in DOCUMENTS for command in commands(path.read_text())]
 
 

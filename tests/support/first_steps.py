@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from tests.support.local_nodes import LocalNodes
+
 from blindmatch.node.agreements.registry import StoredAgreement
-from blindmatch.node.rounds.hits import codec as convert
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs, state_rates
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import connect
@@ -12,7 +14,6 @@ from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.local_nodes import LocalNodes
 
 
 def row_of(town: LocalNodes, held: StoredAgreement, round_id: bytes, **more: Any) -> EdgeRow:
@@ -33,7 +34,7 @@ def rates_of(town: LocalNodes, held: StoredAgreement, round_id: bytes) -> Signed
 def preparation(held: StoredAgreement, rates: Signed, round_id: bytes) -> Any:
     """The message that carries the statement."""
     header = Header(round_id, held.agreement.edges[0].id, 0)
-    return convert.prepare_request(convert.PrepareRequest(header, held.id, rates))
+    return edge_codec.prepare_request(edge_codec.PrepareRequest(header, held.id, rates))
 
 
 async def session_of(
@@ -43,7 +44,7 @@ async def session_of(
     edge = held.agreement.edges[0]
     node, ours = town.nodes[edge.receiver.agency], rates_of(town, held, round_id)
     async with connect(node, edge.sender.agency) as peer:
-        _, theirs = convert.read_prepare_reply(
+        _, theirs = edge_codec.read_prepare_reply(
             await peer.call(peer.match.Prepare, preparation(held, ours, round_id))
         )
     row = row_of(town, held, round_id, receiver_rates=ours, sender_rates=theirs, seed=seed)

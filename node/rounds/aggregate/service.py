@@ -6,7 +6,7 @@ from typing import Any
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge, Transfer
 from blindmatch.node.rounds.inbound import InboundEdges
-from blindmatch.node.rounds.read_ahead import batches
+from blindmatch.node.rounds.streams import batches
 from blindmatch.proto.v1 import number_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header

@@ -6,11 +6,12 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.inbound import InboundEdges
-from blindmatch.node.rounds.read_ahead import batches
 from blindmatch.node.rounds.sender import SendingEdge
+from blindmatch.node.rounds.streams import batches
 from blindmatch.node.transport.identity import Caller
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -49,17 +50,17 @@ async def opened(
     """Progress while an edge is being prepared, then our commitment for the receiver's."""
     header = Header(header.round_id, header.edge, 0)
     async for done, total in edge.progress():
-        yield convert.open_reply(header, convert.Progress(done, total))
-    yield convert.open_reply(header, await edge.commitment(commitment))
+        yield edge_codec.open_reply(header, edge_codec.Progress(done, total))
+    yield edge_codec.open_reply(header, await edge.commitment(commitment))
 
 
 async def closed(
     sending: InboundEdges, caller: Caller, request: match_pb2.CloseRequest
 ) -> match_pb2.CloseReply:
     """Our signature over the receiver's receipt."""
-    header, receipt = convert.read_close_request(request)
+    header, receipt = edge_codec.read_close_request(request)
     signature = await sending.close_edge(caller, header, receipt)
-    return convert.close_reply(Header(header.round_id, header.edge, 0), signature)
+    return edge_codec.close_reply(Header(header.round_id, header.edge, 0), signature)
 
 
 class MatchService:
@@ -72,15 +73,15 @@ class MatchService:
         self, request: match_pb2.PrepareRequest, context: Any
     ) -> match_pb2.PrepareReply:
         """Our rates for the receiver's: what both compile the match keys from."""
-        preparing = convert.read_prepare_request(request)
+        preparing = edge_codec.read_prepare_request(request)
         rates = await self._sending.exchange_rates(context.caller, preparing)
-        return convert.prepare_reply(Header(preparing.header.round_id, preparing.header.edge, 0), rates)
+        return edge_codec.prepare_reply(Header(preparing.header.round_id, preparing.header.edge, 0), rates)
 
     async def Open(  # noqa: N802
         self, request: match_pb2.OpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the tag table is being made, then our commitment."""
-        opening = convert.read_open_request(request)
+        opening = edge_codec.read_open_request(request)
         edge = await self._sending.open(context.caller, opening)
         async for reply in opened(edge, opening.header, opening.commitment):
             yield reply

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from blindmatch.node.rounds.hits.codec import Progress
+from blindmatch.node.rounds.edge_codec import Progress
 from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
 from blindmatch.proto.v1 import match_pb2, threshold_pb2

@@ -25,7 +25,7 @@ from blindmatch.node.rounds.receiver import Progress, worst
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement
@@ -301,12 +301,7 @@ class CollectorDriver(SessionDriver[Collector]):
             await door.tell(rows)
 
     def _disclosed(self, member: str) -> None:
-        self._node.audit.append(
-            AuditEvent.DISCLOSURE,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
-            recipient=member,
-            detail={"action": "told"},
-        )
+        self._node.audit.round_event(AuditEvent.DISCLOSURE, "told", self.key, recipient=member)
 
     async def _close(self, door: MemberNode, receipt: Signed) -> None:
         tables = await self._alone(lambda live: live.table_statements())

@@ -14,7 +14,7 @@ from blindmatch.node.rounds.leads import assemble_shared
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold, ThresholdInputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
@@ -49,16 +49,14 @@ def begin(node: Node, agreement: Agreement, agreement_id: bytes, round_id: bytes
         started_at=int(node.clock()),
     )
     # The log first: were it written second and could not be, the collector would only have to ask again.
-    node.audit.append(
+    node.audit.round_event(
         AuditEvent.DISCLOSURE,
-        subject=f"round {row.round_id.hex()} edge {row.edge}",
+        "opened",
+        (row.round_id, row.edge),
         recipient=row.peer,
-        detail={
-            "action": "opened",
-            "agreement": agreement_id.hex(),
-            "collection": row.collection_id,
-            "disclosure": "threshold",
-        },
+        agreement=agreement_id.hex(),
+        collection=row.collection_id,
+        disclosure="threshold",
     )
     node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
     return node.store.edge(row.round_id, row.edge)
@@ -91,7 +89,7 @@ def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signe
         made = threshold_inputs.compile_agreed(agreement, row, tuple(rates))
     except AgreementError as error:
         # The collector finds the same from the same statements, and so ends the round.
-        node.store.fail(*key, code="agreement", reason=error.message[:400])
+        node.store.fail(*key, code="agreement", reason=error.message)
         raise
     for agency, signed in zip(terms.agencies, rates, strict=True):
         if kept.get(agency, signed) != signed:
@@ -312,11 +310,13 @@ class MemberDriver(InboundSession[Member]):
         leads = assemble_shared(brought, session.find().tolist(), held_by=held_by, edge=self.row.edge)
         expires = int(node.clock()) + self._agreement.retention_days * 86_400
         node.store.put_leads(*self.key, [lead.to_json() for lead in leads], expires)
-        node.audit.append(
+        node.audit.round_event(
             AuditEvent.COMBINATION,
-            subject=f"round {self.row.round_id.hex()} edge {self.row.edge}",
+            "told",
+            self.key,
             recipient=node.agency,
-            detail={"action": "told", "collector": self.row.peer, "leads": len(leads)},
+            collector=self.row.peer,
+            leads=len(leads),
         )
 
     def _save(self, session: Member) -> None:

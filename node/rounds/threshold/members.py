@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from blindmatch.node.rounds.edge_codec import Progress as Done
 from blindmatch.node.rounds.hits import codec as match_convert
-from blindmatch.node.rounds.hits.codec import Progress as Done
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from blindmatch.node.rounds.hits.codec import Progress, evaluated_chunk
+from blindmatch.node.rounds.edge_codec import Progress
 from blindmatch.node.rounds.hits.codec import blinded_chunk as blinded_out
+from blindmatch.node.rounds.hits.codec import evaluated_chunk
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.rounds.threshold.membership import Membership
 from blindmatch.proto.v1 import match_pb2, threshold_pb2

@@ -18,6 +18,9 @@ from blindmatch.protocol.transcript import Signed
 CLOSED = "closed"
 FAILED = "failed"
 
+_LONGEST_REASON = 400
+"""Characters of a reason that are stored; a peer may have written it."""
+
 _LEAST_WASTED = 100
 """Rounds that may fail before their first chunk, or as many as the budget allows if that is more."""
 
@@ -215,7 +218,7 @@ class Edges(Database):
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
         """
-        self._update(round_id, edge, {"code": code, "reason": reason})
+        self._update(round_id, edge, {"code": code, "reason": reason[:_LONGEST_REASON]})
 
     def finish(
         self,
@@ -241,7 +244,7 @@ class Edges(Database):
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
         """
-        self._end(round_id, edge, {"state": FAILED, "code": code, "reason": reason})
+        self._end(round_id, edge, {"state": FAILED, "code": code, "reason": reason[:_LONGEST_REASON]})
 
     def rounds_used(self, agreement_id: bytes, edge: str, *, but: bytes = b"") -> int:
         """Rounds counted against an edge's budget: not `but`, nor one that failed before its first chunk.

@@ -1,4 +1,9 @@
-"""The tables. Everything that could point at a person is a sealed blob; ids are lower-case hex."""
+"""The tables. Everything that could identify a person is a sealed blob; ids are lower-case hex; times are seconds since 1970, UTC.
+
+Each column's description is shown in docs/data-model.md, which `make docs` writes.
+"""
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -13,229 +18,257 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.types import TypeEngine
 
 SCHEMA_VERSION = 1
 """Raised with every change of a table, together with a migration from the version before."""
 
+DESCRIPTION = "description"
+"""The key of `Column.info` that holds a column's description."""
+
 metadata = MetaData()
 
-schema_version = Table(
-    "schema_version",
-    metadata,
-    Column("version", Integer, primary_key=True, autoincrement=False),
-)
+
+def _column(
+    name: str,
+    kind: TypeEngine[Any] | type[TypeEngine[Any]] | ForeignKey,
+    description: str,
+    **options: Any,
+) -> Column[Any]:
+    """A column that must have a value unless `nullable=True`."""
+    return Column(name, kind, info={DESCRIPTION: description}, **({"nullable": False} | options))
+
+
+def _key(
+    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] | ForeignKey, description: str
+) -> Column[Any]:
+    """A column of the primary key, set by the caller."""
+    return Column(name, kind, info={DESCRIPTION: description}, primary_key=True, autoincrement=False)
+
+
+def _edge_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"])
+
+
+_AGREEMENT = "the agreement"
+_EDGE = "the edge's id in the agreement"
+_ROUND = "the round"
+_EXPIRES = "when retention ends and the row is erased"
+
+schema_version = Table("schema_version", metadata, _key("version", Integer, "the version of these tables"))
 
 collections = Table(
     "collections",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("name", String(200), nullable=False, unique=True),
-    Column("kind", String(40), nullable=False),
-    Column("marking", String(40), nullable=False),
-    Column("schema", String(100), nullable=False),
-    Column("records", BigInteger, nullable=False),
-    Column("rows", BigInteger, nullable=False),
-    Column("imported_at", BigInteger, nullable=False),
-    Column("detail", LargeBinary, nullable=False),  # sealed JSON
+    _key("id", String(32), "random, and the name of the collection's folder"),
+    _column("name", String(200), "as the administrator chose it", unique=True),
+    _column("kind", String(40), "subjects or suppliers"),
+    _column("marking", String(40), "the protective marking"),
+    _column("schema", String(100), "the linkage schema it was imported under"),
+    _column("records", BigInteger, "how many records it has"),
+    _column("rows", BigInteger, "how many rows were read"),
+    _column("imported_at", BigInteger, "when the import was complete"),
+    _column("detail", LargeBinary, "sealed JSON: everything else about the import"),
 )
 
 agreements = Table(
     "agreements",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("payload", LargeBinary, nullable=False),
-    Column("received_at", BigInteger, nullable=False),
+    _key("id", String(64), "the digest of the payload"),
+    _column("payload", LargeBinary, "the exact bytes that are signed"),
+    _column("received_at", BigInteger, "when this node first stored it"),
 )
 
 signatures = Table(
     "signatures",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("agency", String(63), primary_key=True),
-    Column("signature", LargeBinary, nullable=False),
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _key("agency", String(63), "who signed"),
+    _column("signature", LargeBinary, "verified before it is stored"),
 )
 
 withdrawals = Table(
     "withdrawals",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("agency", String(63), primary_key=True),
-    Column("payload", LargeBinary, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-    Column("withdrawn_at", BigInteger, nullable=False),
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _key("agency", String(63), "who declined or withdrew"),
+    _column("payload", LargeBinary, "the exact bytes of the statement"),
+    _column("signature", LargeBinary, "verified before it is stored"),
+    _column("withdrawn_at", BigInteger, "when this node stored it"),
 )
 
 proposals = Table(
     "proposals",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("agency", String(63), nullable=False),  # whose node brought it
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _column("agency", String(63), "whose node proposed it to this one"),
 )
 
 contacts = Table(
     "contacts",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("agency", String(63), primary_key=True),
-    Column("tried_at", BigInteger, nullable=False),
-    Column("reached_at", BigInteger),
-    Column("error", Text, nullable=False),  # of the last attempt, or empty
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _key("agency", String(63), "the other party"),
+    _column("tried_at", BigInteger, "the last attempt to reach it about the agreement"),
+    _column("reached_at", BigInteger, "the last attempt that succeeded", nullable=True),
+    _column("error", Text, "why the last attempt failed, or empty"),
 )
 
 bindings = Table(
     "bindings",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("collection", ForeignKey("collections.id"), nullable=False),
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _key("edge", String(100), _EDGE),
+    _column("collection", ForeignKey("collections.id"), "what this node contributes to the edge"),
 )
 
 edges = Table(
     "edges",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("agreement", ForeignKey("agreements.id"), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("peer", String(63), nullable=False),
-    Column("collection", String(32), nullable=False),  # no foreign key: the history outlives the collection
-    Column("state", String(40), nullable=False),
-    Column("done", BigInteger, nullable=False),
-    Column("total", BigInteger, nullable=False),
-    Column(
-        "place", BigInteger, nullable=False
-    ),  # in the order of their beginnings: two may begin in one second
-    Column("started_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-    Column("finished_at", BigInteger),
-    Column("code", String(60), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("seed", LargeBinary),  # sealed; NULL once the edge has finished or failed
-    Column("snapshot", LargeBinary),  # sealed; likewise
-    Column(
-        "receiver_rates", LargeBinary
-    ),  # sealed; both statements stay: they say what the keys were made from
-    Column("sender_rates", LargeBinary),  # sealed
-    Column("receipt", LargeBinary),
-    Column("receipt_signatures", Text),  # JSON: agency -> hex
+    _key("round", String(32), _ROUND),
+    _key("edge", String(100), _EDGE),
+    _column("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _column("role", String(20), "this node's role: receiver, sender, member or collector"),
+    _column("peer", String(63), "the other side; for a member, the collector"),
+    # No foreign key: the history of an edge outlives its collection.
+    _column("collection", String(32), "what this node contributes, which may be deleted by now"),
+    _column("state", String(40), "the session's state; `closed` and `failed` are terminal"),
+    _column("done", BigInteger, "chunks of work done"),
+    _column("total", BigInteger, "chunks of work in all; 0 while unknown"),
+    # Two edges may start in one second, so times do not order them.
+    _column("place", BigInteger, "the order in which edges started on this node"),
+    _column("started_at", BigInteger, "when the edge started here"),
+    _column("updated_at", BigInteger, "the last change of this row"),
+    _column("finished_at", BigInteger, "when it reached a terminal state", nullable=True),
+    _column("code", String(60), "why it failed or waits, or empty"),
+    _column("reason", Text, "the same in words, without any value from a record"),
+    _column("seed", LargeBinary, "sealed; erased in a terminal state", nullable=True),
+    _column("snapshot", LargeBinary, "sealed checkpoint; erased in a terminal state", nullable=True),
+    _column(
+        "receiver_rates",
+        LargeBinary,
+        "sealed signed statement; stays, since the match keys follow from it",
+        nullable=True,
+    ),
+    _column("sender_rates", LargeBinary, "the same of the sender", nullable=True),
+    _column("receipt", LargeBinary, "the exact bytes that were signed", nullable=True),
+    _column("receipt_signatures", Text, "JSON: agency to hex", nullable=True),
     Index("edges_by_agreement", "agreement"),
 )
 
 epochs = Table(
     "epochs",
     metadata,
-    Column("round", String(32), primary_key=True),  # that opened it: the epoch's id
-    Column("edge", String(100), primary_key=True),
-    Column("agreement", ForeignKey("agreements.id"), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("peer", String(63), nullable=False),
-    Column("collection", String(200), nullable=False),  # the name of what was compared last
-    Column("opened_at", BigInteger, nullable=False),
-    Column("ends_at", BigInteger, nullable=False),
-    Column("number", Integer, nullable=False),  # delta rounds so far
-    Column("rounds", Text, nullable=False),  # JSON: the ids of all its rounds, the opening one first
-    Column("state", LargeBinary, nullable=False),  # a digest that both sides hold
-    Column("receiver_records", BigInteger, nullable=False),
-    Column("sender_records", BigInteger, nullable=False),
-    Column("public_key", LargeBinary, nullable=False),
-    Column("secret", LargeBinary),  # sealed; NULL once the epoch has ended
-    Column("ended_at", BigInteger),
-    Column("reason", Text, nullable=False),
+    _key("round", String(32), "the round that opened it, which is the epoch's id"),
+    _key("edge", String(100), _EDGE),
+    _column("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _column("role", String(20), "this node's role"),
+    _column("peer", String(63), "the other side"),
+    _column("collection", String(200), "the name of the collection that was compared last"),
+    _column("opened_at", BigInteger, "when it opened"),
+    _column("ends_at", BigInteger, "the latest time at which it may be used"),
+    _column("number", Integer, "delta rounds so far"),
+    _column("rounds", Text, "JSON: the ids of all its rounds, the opening one first"),
+    _column("state", LargeBinary, "a digest that both sides hold"),
+    _column("receiver_records", BigInteger, "records of the receiver's list"),
+    _column("sender_records", BigInteger, "records of the sender's list"),
+    _column("public_key", LargeBinary, "the sender's OPRF public key where evaluation is verified"),
+    _column("secret", LargeBinary, "sealed; erased when the epoch ends", nullable=True),
+    _column("ended_at", BigInteger, "when it ended", nullable=True),
+    _column("reason", Text, "why it ended, or empty"),
     Index("epochs_by_agreement", "agreement"),
 )
 
 deltas = Table(
     "deltas",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("epoch", String(32), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column(
-        "counts", Text, nullable=False
-    ),  # JSON: [added, removed] of the receiver, of the sender; empty until closed
-    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+    _key("round", String(32), "the delta round"),
+    _key("edge", String(100), _EDGE),
+    _column("epoch", String(32), "the epoch it belongs to"),
+    _column("number", Integer, "its number within the epoch, from 1"),
+    _column("counts", Text, "JSON: [added, removed] of the receiver, of the sender; empty until closed"),
+    _edge_key(),
 )
 
 checks = Table(
     "checks",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("epoch", String(32), nullable=False),
-    Column("edge", String(100), nullable=False),
-    Column("agreement", ForeignKey("agreements.id"), nullable=False),
-    Column("peer", String(63), nullable=False),
-    Column("came_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    Column("looked", Integer, nullable=False),
-    Column("payload", LargeBinary, nullable=False),  # sealed, of one size whatever it says
+    _key("id", String(32), "the submission"),
+    _column("epoch", String(32), "the epoch it was made under"),
+    _column("edge", String(100), _EDGE),
+    _column("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _column("peer", String(63), "who submitted it"),
+    _column("came_at", BigInteger, "when it came"),
+    _column("expires_at", BigInteger, _EXPIRES, index=True),
+    _column("looked", Integer, "1 once it was looked up, else 0"),
+    _column("payload", LargeBinary, "sealed; of one size whatever it holds"),
 )
 
 check_counts = Table(
     "check_counts",
     metadata,
-    Column("agreement", ForeignKey("agreements.id"), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("agency", String(63), primary_key=True),
-    Column("day", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
-    Column("count", BigInteger, nullable=False),
+    _key("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _key("edge", String(100), _EDGE),
+    _key("agency", String(63), "who made the checks"),
+    _key("day", Integer, "days since 1970, UTC"),
+    _column("count", BigInteger, "checks on that day"),
 )
 
 statements = Table(
     "statements",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("name", String(100), primary_key=True),
-    Column("payload", LargeBinary, nullable=False),  # sealed
-    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+    _key("round", String(32), _ROUND),
+    _key("edge", String(100), _EDGE),
+    _key("name", String(100), "whose statement"),
+    _column("payload", LargeBinary, "sealed signed statement of rates"),
+    _edge_key(),
 )
 
 tallies = Table(
     "tallies",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("payload", LargeBinary, nullable=False),  # sealed JSON: a number, as officers are told it
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+    _key("round", String(32), _ROUND),
+    _key("edge", String(100), _EDGE),
+    _column("payload", LargeBinary, "sealed JSON: what the collector of a threshold learned, for officers"),
+    _column("expires_at", BigInteger, _EXPIRES, index=True),
+    _edge_key(),
 )
 
 leads = Table(
     "leads",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("payload", LargeBinary, nullable=False),  # sealed
-    Column("expires_at", BigInteger, nullable=False, index=True),
-    ForeignKeyConstraint(["round", "edge"], ["edges.round", "edges.edge"]),
+    _key("round", String(32), _ROUND),
+    _key("edge", String(100), _EDGE),
+    _key("position", Integer, "the order of the leads, from 0"),
+    _column("payload", LargeBinary, "sealed JSON: one lead"),
+    _column("expires_at", BigInteger, _EXPIRES, index=True),
+    _edge_key(),
 )
 
-# Counts and sums: our own, and those that other agencies report to us, whose rounds are not ours.
+# No foreign key to edges: other agencies report counts and sums of rounds that are not this node's.
 numbers = Table(
     "numbers",
     metadata,
-    Column("round", String(32), primary_key=True),
-    Column("edge", String(100), primary_key=True),
-    Column("agreement", ForeignKey("agreements.id"), nullable=False),
-    Column("payload", LargeBinary, nullable=False),  # sealed
-    Column("expires_at", BigInteger, nullable=False, index=True),
+    _key("round", String(32), _ROUND),
+    _key("edge", String(100), _EDGE),
+    _column("agreement", ForeignKey("agreements.id"), _AGREEMENT),
+    _column("payload", LargeBinary, "sealed: a count or a sum with its statements"),
+    _column("expires_at", BigInteger, _EXPIRES, index=True),
     Index("numbers_by_agreement", "agreement"),
 )
 
 audit = Table(
     "audit",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("time", BigInteger, nullable=False),
-    Column("user", String(200), nullable=False),
-    Column("event", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("recipient", String(200), nullable=False),
-    Column("justification", Text, nullable=False),
-    Column("detail", Text, nullable=False),  # canonical JSON
-    Column("previous", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
+    _key("seq", BigInteger, "from 1, without gaps"),
+    _column("time", BigInteger, "when it was written"),
+    _column("user", String(200), "who acted, as the operating system knows them"),
+    _column("event", String(40), "one of the event words of the Data Protection Act 2018, section 62"),
+    _column("subject", Text, "what the entry is about"),
+    _column("recipient", String(200), "to whom data was disclosed, or empty"),
+    _column("justification", Text, "the stated reason, or empty"),
+    _column("detail", Text, "canonical JSON"),
+    _column("previous", LargeBinary, "the hash of the entry before"),
+    _column("hash", LargeBinary, "over every other field but the signature"),
+    _column("signature", LargeBinary, "of the node's identity key over the hash"),
 )

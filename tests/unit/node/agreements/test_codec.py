@@ -5,8 +5,10 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
+from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import codec as convert
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as hits_codec
 from blindmatch.node.transport import error_status
 from blindmatch.proto.v1 import agreement_pb2 as pb
@@ -17,7 +19,6 @@ from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, Peer
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, signed
 
 UNKNOWN = b"\x9a\x06\x01x"  # field 99, one byte long
 FORCE, EAST = Agency("west-force", "police"), Agency("east-council")
@@ -54,16 +55,16 @@ ROUND_TRIPS = {
     "withdraw request": (convert.withdraw_request(WITHDRAWAL), convert.read_withdraw_request),
     "withdraw reply": (convert.withdraw_reply(), convert.read_withdraw_reply),
     "prepare request": (
-        hits_codec.prepare_request(hits_codec.PrepareRequest(HEADER, ENVELOPE.id, STATEMENT)),
-        hits_codec.read_prepare_request,
+        edge_codec.prepare_request(edge_codec.PrepareRequest(HEADER, ENVELOPE.id, STATEMENT)),
+        edge_codec.read_prepare_request,
     ),
-    "prepare reply": (hits_codec.prepare_reply(HEADER, STATEMENT), hits_codec.read_prepare_reply),
+    "prepare reply": (edge_codec.prepare_reply(HEADER, STATEMENT), edge_codec.read_prepare_reply),
     "open request": (
-        hits_codec.open_request(hits_codec.OpenRequest(HEADER, ENVELOPE.id, STATEMENT)),
-        hits_codec.read_open_request,
+        edge_codec.open_request(edge_codec.OpenRequest(HEADER, ENVELOPE.id, STATEMENT)),
+        edge_codec.read_open_request,
     ),
-    "open progress": (hits_codec.open_reply(HEADER, hits_codec.Progress(1, 2)), hits_codec.read_open_reply),
-    "open commitment": (hits_codec.open_reply(HEADER, STATEMENT), hits_codec.read_open_reply),
+    "open progress": (edge_codec.open_reply(HEADER, edge_codec.Progress(1, 2)), edge_codec.read_open_reply),
+    "open commitment": (edge_codec.open_reply(HEADER, STATEMENT), edge_codec.read_open_reply),
     "blinded chunk": (hits_codec.blinded_chunk(BlindedChunk(HEADER, POINTS)), hits_codec.read_blinded_chunk),
     "evaluated chunk": (
         hits_codec.evaluated_chunk(EvaluatedChunk(HEADER, POINTS, b"p" * 64)),
@@ -74,8 +75,8 @@ ROUND_TRIPS = {
         hits_codec.tag_chunk(TagChunk(HEADER, POINTS.reshape(4, 16))),
         lambda message: hits_codec.read_tag_chunk(message, CONTEXT),
     ),
-    "close request": (hits_codec.close_request(HEADER, STATEMENT), hits_codec.read_close_request),
-    "close reply": (hits_codec.close_reply(HEADER, b"s" * 64), hits_codec.read_close_reply),
+    "close request": (edge_codec.close_request(HEADER, STATEMENT), edge_codec.read_close_request),
+    "close reply": (edge_codec.close_reply(HEADER, b"s" * 64), edge_codec.read_close_reply),
 }
 WITHOUT_VERSION = {"describe reply", "propose reply", "fetch reply", "withdraw reply"}
 """Answers to a request whose version was checked."""
@@ -223,15 +224,15 @@ def test_wrong_headers(code, header):
 def test_wrong_statements():
     altered = fresh(ROUND_TRIPS["close request"][0])
     altered.receipt.signature = b""
-    assert code_of(hits_codec.read_close_request, altered) is PeerCode.BAD_SIGNATURE
+    assert code_of(edge_codec.read_close_request, altered) is PeerCode.BAD_SIGNATURE
     altered.receipt.CopyFrom(common_pb2.SignedStatement(payload=bytes(1 << 15), signature=bytes(64)))
-    assert code_of(hits_codec.read_close_request, altered) is PeerCode.OVERSIZE
+    assert code_of(edge_codec.read_close_request, altered) is PeerCode.OVERSIZE
 
 
 @pytest.mark.parametrize(("done", "total"), [(3, 2), (1, LIMITS.elements + 1)])
 def test_impossible_progress(done, total):
-    message = hits_codec.open_reply(HEADER, hits_codec.Progress(done, total))
-    assert code_of(hits_codec.read_open_reply, message) is PeerCode.BAD_MESSAGE
+    message = edge_codec.open_reply(HEADER, edge_codec.Progress(done, total))
+    assert code_of(edge_codec.read_open_reply, message) is PeerCode.BAD_MESSAGE
 
 
 def test_a_wrong_party_entry_names_its_field():

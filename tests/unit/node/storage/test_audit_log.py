@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.audit_log import (
     GENESIS,
-    AuditEvent,
     AuditLog,
     Head,
     Problem,
@@ -69,6 +69,19 @@ def test_the_six_words_of_the_law() -> None:
     assert {event.value for event in AuditEvent} == {
         "collection", "alteration", "consultation", "disclosure", "combination", "erasure"
     }  # fmt: skip
+
+
+def test_an_event_of_a_round(store: Store, log: AuditLog) -> None:
+    log.round_event(
+        AuditEvent.DISCLOSURE, "closed", (b"\x01" * 16, "a-b"), recipient="north-council", leads=2, sender="x"
+    )
+    (row,) = store.audit_rows()
+    assert (row.event, row.subject, row.recipient) == (
+        "disclosure",
+        "round " + "01" * 16 + " edge a-b",
+        "north-council",
+    )
+    assert row.detail == '{"action":"closed","leads":2,"sender":"x"}'
 
 
 def test_an_untouched_log(rows: list[AuditRow], head: Head, keys: KeyRing) -> None:

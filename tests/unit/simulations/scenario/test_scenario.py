@@ -6,12 +6,16 @@ from importlib.resources import files
 import pytest
 
 from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
-from blindmatch.simulations.world.noise import Mistake
 
 
 def pilot_text() -> str:
-    return files("blindmatch.simulations.scenario").joinpath("scenarios", "pilot.toml").read_text(encoding="utf-8")
+    return (
+        files("blindmatch.simulations.scenario")
+        .joinpath("scenarios", "pilot.toml")
+        .read_text(encoding="utf-8")
+    )
 
 
 def test_the_pilot_has_seven_areas_each_with_two_councils_or_more():
@@ -42,7 +46,7 @@ def test_scenarios_are_listed():
 
 
 def test_every_mistake_of_the_file_is_known():
-    assert set(tomllib.loads(pilot_text())["mistakes"]) <= {mistake.value for mistake in Mistake}
+    assert set(tomllib.loads(pilot_text())["mistakes"]) <= {mistake.value for mistake in NoiseKind}
 
 
 @pytest.mark.parametrize("areas", [1, 3, 7])

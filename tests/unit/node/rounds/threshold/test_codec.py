@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.support.threshold_sessions import Circle
 
-from blindmatch.node.rounds.hits.codec import Progress
+from blindmatch.node.rounds.edge_codec import Progress
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.node.transport.codec import STATEMENT_BYTES
 from blindmatch.proto.v1 import threshold_pb2

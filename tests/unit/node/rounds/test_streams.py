@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from blindmatch.node.rounds.read_ahead import batches
+from blindmatch.node.rounds.streams import batches
 
 
 async def stream(count, *, read=None, fail=False):

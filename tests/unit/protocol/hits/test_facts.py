@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blindmatch.node.rounds.hits.facts import Facts, pack, unpack
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.facts import Facts, pack, unpack
 from blindmatch.protocol.linkage import FILLER, Tokens
 
 TEXTS = st.dictionaries(st.sampled_from(["value", "role", "since"]), st.text(max_size=60), max_size=3)

@@ -4,8 +4,8 @@ Only a simulation can do this, since it has both files. It uses the keys that bo
 protocol: no blinding, no tags, no messages.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +16,17 @@ from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inpu
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.simulations.drivers.results import CleartextResult
 
 Bytes2D = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Clear:
-    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
-
-    matching: Mapping[str, frozenset[str]]
-    shared: int = 0
-    """Of a threshold: the keys that enough members hold."""
-
-
-def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
+def compare_edge(nodes: Sequence[Node], round_id: bytes, edge: str) -> CleartextResult:
     """Compare receiver's and sender's lists in the clear, as one edge of one round did under the protocol."""
     sides = [_prepared(node, round_id, edge) for node in nodes]
     keyed = [_keyed(side) for side in sides]
     matched = np.intersect1d(keyed[0][1], keyed[1][1])
-    return Clear(
+    return CleartextResult(
         {
             node.agency: _references(side, elements[np.isin(values, matched)])
             for node, side, (elements, values) in zip(nodes, sides, keyed, strict=True)
@@ -42,7 +34,7 @@ def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
     )
 
 
-def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
+def compare_threshold(nodes: Sequence[Node], round_id: bytes, threshold: str) -> CleartextResult:
     """Compare all members' lists in the clear, as one threshold of one round did under the protocol."""
     sides = [_brought(node, round_id, threshold) for node in nodes]
     keyed = [_keyed(side) for side in sides]
@@ -53,7 +45,7 @@ def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
     shared = values[holders >= terms.at_least]
     # Below the minimum nobody is told of any.
     told = shared if len(shared) >= terms.minimum_count else shared[:0]
-    return Clear(
+    return CleartextResult(
         {
             node.agency: _references(side, elements[np.isin(own, told)])
             for node, side, (elements, own) in zip(nodes, sides, keyed, strict=True)

@@ -18,6 +18,7 @@ from blindmatch.node.pki import certificates, tls
 import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.support.agencies import SCHEMA, agreement_between, edge_between
 
 from blindmatch.node.agreements import bindings
 from blindmatch.node.agreements.codec import encode_agreement
@@ -28,13 +29,12 @@ from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.storage.config import dns_name, make_settings
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope, Standing
-from blindmatch.simulations.agencies import SCHEMA, agreement_between, edge_between
 from blindmatch.simulations.world.names import load_names
 from blindmatch.simulations.world.rng import SeededRandom
 
-PASSPHRASE = "for trials only"  # noqa: S105 - guards nothing
+PASSPHRASE = "for trials only"
 SCRYPT_N = 2
-"""Trial keys guard nothing, and opening a folder shall take no time."""
+"""The cheapest key derivation: test keys protect nothing."""
 
 SUBJECTS = ("reference", "forenames", "surname", "date_of_birth", "postcode", "handling_code")
 SUPPLIERS = (
@@ -98,10 +98,10 @@ class LocalNodes:
             }
         )
         node = Node.create(self.folder / agency, settings, PASSPHRASE, scrypt_n=SCRYPT_N, user="trial")
-        self.certify(node)
+        self.issue_certificate(node)
         return node
 
-    def certify(
+    def issue_certificate(
         self, node: Node, authority: Authority | None = None, *, now: float | None = None
     ) -> x509.Certificate:
         """Issue a certificate for a node and put it where `node.toml` says, in date or not."""
@@ -113,7 +113,7 @@ class LocalNodes:
         (folder / "authority.pem").write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
         return certificate
 
-    def bring(
+    def import_rows(
         self, agency: str, name: str, kind: str, rows: Sequence[Sequence[str]], *, facts: Sequence[str] = ()
     ) -> str:
         """Import rows as `SUBJECTS` or `SUPPLIERS` through the real importer; the collection's id."""
@@ -126,7 +126,7 @@ class LocalNodes:
             self.nodes[agency], name, kind, path, facts=facts, schema=self.schema
         ).collection
 
-    def agree(self, agreement: Agreement, *, unsigned: Sequence[str] = ()) -> StoredAgreement:
+    def sign_agreement(self, agreement: Agreement, *, unsigned: Sequence[str] = ()) -> StoredAgreement:
         """Have every node keep and sign an agreement, without the network; `unsigned` ones do not sign."""
         envelope = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
         signatures = {
