@@ -21,6 +21,7 @@ from blindmatch.node.pki import tls
 # `tls` goes before gRPC.
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.support.local_nodes import SUBJECTS, SUPPLIERS, free_port, people, subjects
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings
@@ -38,17 +39,20 @@ from blindmatch.node.transport.client import connect
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
-    Disclosure,
+    Count,
     Edge,
+    EdgeTerms,
     Envelope,
+    Hits,
+    HitsFacts,
     Linkage,
     Side,
     Standing,
+    Sum,
     Threshold,
 )
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage.schema import load_schema
-from blindmatch.simulations.local_nodes import SUBJECTS, SUPPLIERS, free_port, people, subjects
 
 ARCHIVE = Path(__file__).parent / "data" / "old-nodes.tar.gz"
 PASSPHRASE = "for trials only"
@@ -194,22 +198,19 @@ def side(agency: str) -> Side:
     return Side(agency, "subjects" if agency == WEST else "suppliers", 60, 8)
 
 
-def edge(name: str, disclosure: Disclosure, **fields: object) -> Edge:
+def edge(name: str, terms: EdgeTerms) -> Edge:
     """From the council to the force."""
-    return Edge(name, side(WEST), side(NORTH), disclosure, leakage=WORDS, linkage=KEYS, **fields)  # type: ignore[arg-type]
+    return Edge(name, side(WEST), side(NORTH), terms, leakage=WORDS, linkage=KEYS)
 
 
 EDGES = (
-    edge("hits", Disclosure.HITS),
+    edge("hits", Hits()),
     edge(
         "facts",
-        Disclosure.HITS_FACTS,
-        verified=True,
-        facts=("contract_value", "contract_reference"),
-        fact_bytes=48,
+        HitsFacts(verified=True, facts=("contract_value", "contract_reference"), fact_bytes=48),
     ),
-    edge("count", Disclosure.COUNT, minimum_count=5, band=5, report_to=(NATIONAL,)),
-    edge("sum", Disclosure.SUM, minimum_count=3, band=1, value="contract_value", decimals=2),
+    edge("count", Count(minimum_count=5, band=5, report_to=(NATIONAL,))),
+    edge("sum", Sum(minimum_count=3, band=1, value="contract_value", decimals=2)),
 )
 THRESHOLD = Threshold(
     "many", (side(WEST), side(NORTH)), 2, minimum_count=3, band=2, leakage=WORDS, linkage=KEYS

@@ -15,14 +15,17 @@ from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
-    Disclosure,
+    Count,
     Edge,
     Envelope,
+    Hits,
+    HitsFacts,
     Leaving,
     Linkage,
     Party,
     Side,
     Standing,
+    Sum,
     Threshold,
     Withdrawal,
 )
@@ -63,40 +66,31 @@ HITS = Edge(
     id="force-from-north",
     receiver=subjects("west-force"),
     sender=suppliers("north-council"),
-    disclosure=Disclosure.HITS,
+    terms=Hits(),
     leakage=WORDS,
 )
-VERIFIED = dataclasses.replace(HITS, id="verified", verified=True, linkage=Linkage(0.2, 0.005, 40, False))
+VERIFIED = dataclasses.replace(
+    HITS, id="verified", terms=Hits(verified=True), linkage=Linkage(0.2, 0.005, 40, False)
+)
 FACTS = Edge(
     id="force-from-south",
     receiver=subjects("west-force"),
     sender=suppliers("south-council", "bidders"),
-    disclosure=Disclosure.HITS_FACTS,
-    verified=True,
-    facts=("contract_reference", "contract-value"),
-    fact_bytes=128,
+    terms=HitsFacts(verified=True, facts=("contract_reference", "contract-value"), fact_bytes=128),
     leakage=WORDS,
 )
 COUNT = Edge(
     id="count",
     receiver=subjects("east-force"),
     sender=suppliers("south-council"),
-    disclosure=Disclosure.COUNT,
-    minimum_count=5,
-    band=10,
-    report_to=("national", "west-force"),
+    terms=Count(minimum_count=5, band=10, report_to=("national", "west-force")),
     leakage=WORDS,
 )
 SUM = Edge(
     id="sum",
     receiver=subjects("east-force"),
     sender=suppliers("north-council"),
-    disclosure=Disclosure.SUM,
-    minimum_count=3,
-    band=100,
-    value="contract_value",
-    decimals=2,
-    report_to=("national",),
+    terms=Sum(minimum_count=3, band=100, value="contract_value", decimals=2, report_to=("national",)),
     leakage=WORDS,
 )
 THRESHOLD = Threshold(
@@ -130,6 +124,10 @@ def agreement(edges=(), agencies=AGENCIES[:2], **fields):
     })  # fmt: skip
 
 
+def unreported(terms):
+    return dataclasses.replace(terms, report_to=()) if terms.report_to else terms
+
+
 def many_edges():
     """Every force and council with every other, both ways: 20 edges of all kinds."""
     plain = [HITS, VERIFIED, FACTS, COUNT, SUM]
@@ -140,7 +138,7 @@ def many_edges():
             id=edge_id(receiver, sender),
             receiver=subjects(receiver, 1_000 + place),
             sender=suppliers(sender),
-            report_to=(),
+            terms=unreported(plain[place % len(plain)].terms),
         )
         for place, (receiver, sender) in enumerate(pairs)
     ]

@@ -7,6 +7,7 @@ import pytest
 from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import Edge
 
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.aggregate import codec as number_convert
 from blindmatch.node.rounds.hits import codec as convert
 from blindmatch.protocol.aggregate import RowsChunk
@@ -17,12 +18,12 @@ from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
 
 BY_KIND = {
-    "open": lambda header, body, agreement: convert.open_request(
-        convert.OpenRequest(header, agreement, body)
+    "open": lambda header, body, agreement: edge_codec.open_request(
+        edge_codec.OpenRequest(header, agreement, body)
     ),
-    "commitment": lambda header, body, _: convert.open_reply(header, body),
-    "close": lambda header, body, _: convert.close_request(header, body),
-    "signature": lambda header, body, _: convert.close_reply(header, body),
+    "commitment": lambda header, body, _: edge_codec.open_reply(header, body),
+    "close": lambda header, body, _: edge_codec.close_request(header, body),
+    "signature": lambda header, body, _: edge_codec.close_reply(header, body),
     "tags": lambda header, *_: convert.tags_request(header),
     "points taken": lambda header, *_: number_convert.taken(header),
     "masked taken": lambda header, *_: number_convert.taken(header),

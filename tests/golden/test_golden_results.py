@@ -5,13 +5,13 @@ import json
 
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.rounds.leads import ResultLead, Tally, to_csv, to_ftm, to_json
-from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.rounds.exports import EdgeResults, RoundResults, leads_csv, to_ftm, to_json
+from blindmatch.node.rounds.leads import ResultLead, Tally
 
-ROWS = [
-    EdgeRow(b"\x01" * 16, "facts", b"\xa1" * 32, "receiver", "north-council", "c" * 32, "closed", 0),
-    EdgeRow(b"\x01" * 16, "many", b"\xa1" * 32, "member", "national", "c" * 32, "failed", 0),
-]
+EDGES = (
+    EdgeResults("facts", "north-council", "closed", "receiver"),
+    EdgeResults("many", "national", "failed", "member"),
+)
 LEADS = [
     ResultLead(
         reference="P-1",
@@ -81,11 +81,12 @@ NUMBERS = {
 def test_leads(golden):
     golden("leads: stored", {lead.reference: json.loads(lead.to_json()) for lead in NEW})
     assert [ResultLead.from_json(lead.to_json()) for lead in NEW] == NEW
+    results = RoundResults(b"\x01" * 16, EDGES, tuple(LEADS), ())
     golden("leads: exported", {
-        "json": to_json(LEADS, ROWS),
-        "csv": to_csv(LEADS),
-        "csv, standing": to_csv(NEW),
-        "ftm": [json.loads(line) for line in to_ftm(LEADS, ROWS).splitlines()],
+        "json": {key: value for key, value in json.loads(to_json(results)).items() if key != "numbers"},
+        "csv": leads_csv(LEADS),
+        "csv, standing": leads_csv(NEW),
+        "ftm": [json.loads(line) for line in to_ftm(results).splitlines()],
     })  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.support.standing_sessions import Listed, Person, World
 
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.node.rounds.standing.epochs import local_secret
@@ -42,9 +43,9 @@ THEIRS = (
 
 
 BY_KIND = {
-    "commitment": match_convert.open_reply,
-    "close": match_convert.close_request,
-    "signature": match_convert.close_reply,
+    "commitment": edge_codec.open_reply,
+    "close": edge_codec.close_request,
+    "signature": edge_codec.close_reply,
     "tags": lambda header, _: match_convert.tags_request(header),
 }
 
@@ -69,8 +70,8 @@ def encoded(message, world, network, number):
 
 def opening(header, context, number, commitment):
     if not number:
-        request = match_convert.OpenRequest(header, context.agreement, commitment)
-        return match_convert.open_request(request)
+        request = edge_codec.OpenRequest(header, context.agreement, commitment)
+        return edge_codec.open_request(request)
     delta = convert.DeltaOpening(header, context.agreement, context.round_id, number, commitment)
     return convert.delta_open_request(delta)
 

@@ -88,10 +88,18 @@ def test_encodings_digests_and_contexts(golden):
 
 
 def test_rates(golden):
-    ours = RatesStatement(Role.RECEIVER, 120, DIGEST, bytes(range(200)))
+    ours = RatesStatement(role=Role.RECEIVER, records=120, schema=DIGEST, rates=bytes(range(200)))
     first = ours.sign(SIGNER, HITS)
-    theirs = RatesStatement(Role.SENDER, 240, DIGEST, bytes(range(199, -1, -1)), statement_digest(first))
-    member = threshold.ThresholdRatesStatement("north-council", 120, DIGEST, bytes(range(200)))
+    theirs = RatesStatement(
+        role=Role.SENDER,
+        records=240,
+        schema=DIGEST,
+        rates=bytes(range(199, -1, -1)),
+        answers=statement_digest(first),
+    )
+    member = threshold.ThresholdRatesStatement(
+        member="north-council", records=120, schema=DIGEST, rates=bytes(range(200))
+    )
     golden("rates", {
         "type": RATES_TYPE,
         "type, threshold": threshold.RATES_TYPE,
@@ -145,11 +153,11 @@ def test_attestations(golden):
 
 
 def test_outcomes_and_reports(golden):
-    told = NumberOutcome(told=True, band=Band(10, 19), transcript=DIGEST).payload(COUNT, TERMS)
-    summed = NumberOutcome(told=True, left=b"l" * 32, right=b"r" * 32, share=POINT, transcript=DIGEST)
+    told = NumberOutcome(disclosed=True, band=Band(10, 19), transcript=DIGEST).payload(COUNT, TERMS)
+    summed = NumberOutcome(disclosed=True, left=b"l" * 32, right=b"r" * 32, share=POINT, transcript=DIGEST)
     outcomes = {
         "count": (OUTCOME_TYPE, told),
-        "count, withheld": (OUTCOME_TYPE, NumberOutcome(told=False).payload(COUNT, TERMS)),
+        "count, withheld": (OUTCOME_TYPE, NumberOutcome(disclosed=False).payload(COUNT, TERMS)),
         "sum": (OUTCOME_TYPE, summed.payload(SUM, AggregateTerms(3, 100))),
         "threshold": (
             threshold.OUTCOME_TYPE,

@@ -17,7 +17,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from blindmatch.node.imports.blocks import BlockReader, BlockWriter, StoredRecord
-from blindmatch.node.rounds.hits import facts
 from blindmatch.node.rounds.standing.epoch_files import EpochFiles
 from blindmatch.node.storage import keyring, passphrase_encryption
 from blindmatch.node.storage.audit_log import AuditEvent, AuditLog, entry_json, read_head
@@ -36,6 +35,7 @@ from blindmatch.node.storage.store import (
     Store,
 )
 from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata
+from blindmatch.protocol.hits import facts
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Ed25519Signer, Signed
 

@@ -9,8 +9,8 @@ from blindmatch.node.pki import tls
 import grpc
 from google.protobuf.descriptor import FieldDescriptor
 
+from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.aggregate import codec as number_convert
-from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.threshold import codec as threshold_convert
 from blindmatch.node.transport import error_status
 from blindmatch.node.transport.health import SERVICES
@@ -82,16 +82,16 @@ def test_errors_and_bounds(golden):
 
 
 HEADER, STATEMENT = Header(b"round-0123456789", "an-edge", 3), Signed(b"payload", b"s" * 64)
-PROGRESS = match_convert.Progress(2, 7)
+PROGRESS = edge_codec.Progress(2, 7)
 
 
 def test_messages_that_no_exchange_in_memory_sends(golden):
     wire = {
-        "prepare request": match_convert.prepare_request(
-            match_convert.PrepareRequest(HEADER, b"a" * 32, STATEMENT)
+        "prepare request": edge_codec.prepare_request(
+            edge_codec.PrepareRequest(HEADER, b"a" * 32, STATEMENT)
         ),
-        "prepare reply": match_convert.prepare_reply(HEADER, STATEMENT),
-        "open reply, progress": match_convert.open_reply(HEADER, PROGRESS),
+        "prepare reply": edge_codec.prepare_reply(HEADER, STATEMENT),
+        "open reply, progress": edge_codec.open_reply(HEADER, PROGRESS),
         "reports request": number_convert.reports_request(b"a" * 32),
         "report": number_convert.report(
             number_convert.Report(HEADER, STATEMENT, Signed(b"other", b"o" * 64))

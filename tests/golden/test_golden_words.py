@@ -3,39 +3,26 @@
 These words may be reworded on purpose; then only this file is frozen anew. Nothing else here depends on them.
 """
 
-from blindmatch.protocol.agreement import Disclosure, Edge, Side, Threshold, default_leakage
+from blindmatch.protocol.agreement import Count, Edge, Hits, HitsFacts, Side, Sum, Threshold, default_leakage
 
 FORCE, COUNCIL = Side("west-force", "subjects", 1_000, 16), Side("north-council", "suppliers", 25_000, 8)
 EDGES = {
-    "hits": {"disclosure": Disclosure.HITS},
-    "hits verified": {"disclosure": Disclosure.HITS, "verified": True},
-    "hits and facts": {
-        "disclosure": Disclosure.HITS_FACTS,
-        "facts": ("contract_reference", "contract_value"),
-        "fact_bytes": 64,
-    },
-    "count": {"disclosure": Disclosure.COUNT, "minimum_count": 5, "band": 1},
-    "count in bands, passed on": {
-        "disclosure": Disclosure.COUNT,
-        "minimum_count": 1_000,
-        "band": 1_000,
-        "report_to": ("national", "south-council"),
-    },
-    "sum": {"disclosure": Disclosure.SUM, "minimum_count": 5, "band": 1, "value": "contract_value"},
-    "sum rounded": {
-        "disclosure": Disclosure.SUM,
-        "minimum_count": 5,
-        "band": 100_000,
-        "value": "contract_value",
-        "decimals": 2,
-    },
+    "hits": Hits(),
+    "hits verified": Hits(verified=True),
+    "hits and facts": HitsFacts(facts=("contract_reference", "contract_value"), fact_bytes=64),
+    "count": Count(minimum_count=5, band=1),
+    "count in bands, passed on": Count(
+        minimum_count=1_000, band=1_000, report_to=("national", "south-council")
+    ),
+    "sum": Sum(minimum_count=5, band=1, value="contract_value"),
+    "sum rounded": Sum(minimum_count=5, band=100_000, value="contract_value", decimals=2),
 }
 
 
 def test_the_default_words_of_every_disclosure(golden):
     edges = {
-        name: Edge(id="an-edge", receiver=FORCE, sender=COUNCIL, leakage="-", **fields)
-        for name, fields in EDGES.items()
+        name: Edge(id="an-edge", receiver=FORCE, sender=COUNCIL, leakage="-", terms=terms)
+        for name, terms in EDGES.items()
     }
     threshold = Threshold("many", (FORCE, COUNCIL), 2, minimum_count=5, band=10, leakage="-")
     exact = Threshold("many", (FORCE, COUNCIL), 2, leakage="-")
