@@ -187,10 +187,10 @@ class Maker:
 
 
 def with_gaps(row: list[str]) -> list[str]:
-    """Some people lack a date of birth or a postcode: their records have fewer tokens, and are padded."""
+    """Some people lack a date of birth, a postcode, or both: their records have fewer tokens, and are padded."""
     person = int(row[0].partition("-")[2])
-    gone = {0: 3, 1: 4}.get(person % 5)
-    return ["" if place == gone else value for place, value in enumerate(row)]
+    gone = {0: (3, 4), 1: (4,), 5: (3,)}.get(person % 8, ())
+    return ["" if place in gone else value for place, value in enumerate(row)]
 
 
 def side(agency: str) -> Side:

@@ -6,16 +6,22 @@ What each text gives at each level is frozen in `tests/fixtures/linkage/level-di
 import hashlib
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol.agreement import Count, Edge, Side, Sum
+from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage import (
     CompileTerms,
     Elements,
     Rates,
     compile_keys,
     default_rates,
+    in_memory,
     leads,
     level_digests,
     load_schema,
@@ -147,6 +153,61 @@ def test_tokens_and_elements(golden, compiled, role, people, distinct):
             [lead.record, [key.name for key in lead.keys], lead.score, lead.posterior, list(lead.elements)]
             for lead in leads(compiled, made, np.arange(0, len(elements), 7))
         ],
+    })  # fmt: skip
+
+
+class Listed:
+    """As much of a collection as values are read from: two records to an entry, with one value."""
+
+    name = "a list"
+
+    def record(self, place):
+        return SimpleNamespace(reference=f"S-{place // 2}", facts={"value": f"{100 + place // 2}.50"})
+
+
+@pytest.mark.parametrize(
+    ("disclosure", "role"), [("count", "receiver"), ("sum", "sender")], ids=["count", "sum"]
+)
+def test_groups_for_a_number(golden, compiled, disclosure, role):
+    """The elements of records and of entries: copies, padding, values."""
+    people = [person(number) for number in (1, 2, 3, 4, 5, 1, 2, 1)]
+    columns, per_record = columns_of(people), compiled.tokens_per_record()
+    made = tokens(
+        compiled,
+        columns,
+        np.arange(len(people)),
+        len(people),
+        per_record,
+        filler(b"groups"),
+        distinct=False,
+        role=role,
+    )
+    terms = (
+        Count(minimum_count=3) if disclosure == "count" else Sum(minimum_count=3, value="value", decimals=2)
+    )
+    side = [Side("west-force", "subjects", 20, 40), Side("north-council", "suppliers", 20, 40)]
+    edge = Edge("an-edge", *side, terms, leakage="-")
+    row = EdgeRow(b"r" * 16, edge.id, b"a" * 32, role, "other", "c" * 32, "preparing", 0, seed=b"s" * 32)
+    brought, report = prepare_inputs(
+        SimpleNamespace(
+            tokens=made,
+            elements=Elements(compiled, made),
+            collection=Listed(),
+            selected=np.arange(len(people)),
+        ),
+        SimpleNamespace(compiled=compiled),
+        edge,
+        row,
+        limits=LIMITS,
+        allocate=in_memory,
+    )
+    golden(f"groups: {disclosure}", {
+        "elements": brought.elements.take(np.arange(len(brought.elements))),
+        "group": brought.group,
+        "copies": brought.copies,
+        "copy of": brought.copy_of,
+        "values": brought.values,
+        "report": report,
     })  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from blindmatch.protocol import transcript
 from blindmatch.protocol.aggregate import OUTCOME_TYPE, REPORT_TYPE, AggregateCommitment, AggregateTerms, Band
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE as NUMBER_COMMITMENT_TYPE
 from blindmatch.protocol.aggregate.statements import AggregateOutcome as NumberOutcome
-from blindmatch.protocol.aggregate.statements import AggregateReport
+from blindmatch.protocol.aggregate.statements import AggregateReport, OutcomeContext
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.rates_statement import RATES_TYPE, RatesStatement, statement_digest
@@ -153,12 +153,17 @@ def test_attestations(golden):
 
 
 def test_outcomes_and_reports(golden):
-    told = NumberOutcome(disclosed=True, band=Band(10, 19), transcript=DIGEST).payload(COUNT, TERMS)
+    told = NumberOutcome(disclosed=True, band=Band(10, 19), transcript=DIGEST).payload(
+        OutcomeContext(COUNT, TERMS)
+    )
     summed = NumberOutcome(disclosed=True, left=b"l" * 32, right=b"r" * 32, share=POINT, transcript=DIGEST)
     outcomes = {
         "count": (OUTCOME_TYPE, told),
-        "count, withheld": (OUTCOME_TYPE, NumberOutcome(disclosed=False).payload(COUNT, TERMS)),
-        "sum": (OUTCOME_TYPE, summed.payload(SUM, AggregateTerms(3, 100))),
+        "count, withheld": (
+            OUTCOME_TYPE,
+            NumberOutcome(disclosed=False).payload(OutcomeContext(COUNT, TERMS)),
+        ),
+        "sum": (OUTCOME_TYPE, summed.payload(OutcomeContext(SUM, AggregateTerms(3, 100)))),
         "threshold": (
             threshold.OUTCOME_TYPE,
             threshold.ThresholdOutcome("north-council", DIGEST, OTHER).payload(MANY),
