@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, PURPOSE, BlockReader, Bytes3D
 from blindmatch.node.imports.host import NodeStorage
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.linkage import (

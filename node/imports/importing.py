@@ -16,7 +16,7 @@ from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.imports.job import Job
 from blindmatch.node.imports.report import ImportReport, OnBad
 from blindmatch.node.storage import gc_pause
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol.agreement import KINDS, MARKINGS
 from blindmatch.protocol.errors import InputError, StoreError
 

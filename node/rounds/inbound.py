@@ -23,7 +23,7 @@ from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.standing.codec import DeltaOpening
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, CollectionRow, DeltaRow, EdgeRow

@@ -8,7 +8,7 @@ from typing import Any
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.threshold.inputs import ThresholdInputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack

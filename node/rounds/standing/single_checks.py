@@ -27,7 +27,7 @@ from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.leads import ResultLead, assemble
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CheckRow, CollectionRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import InputError, LocalError, PeerCode, PeerError, StoreError
