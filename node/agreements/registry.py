@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from blindmatch.node.agreements.codec import parse_agreement
+from blindmatch.node.agreements.payload import parse_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AgreementRow

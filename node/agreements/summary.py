@@ -7,13 +7,14 @@ from typing import Any
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.agreements.common_names import common_names
 from blindmatch.node.agreements.edge_groups import EdgeGroup, group_edges
+from blindmatch.node.agreements.fields import plain_data
 from blindmatch.node.agreements.match_keys import KeyForecast, Own, forecast, own_rates
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import Contact
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, EdgeTerms, Envelope, Side, Threshold, Withdrawal
+from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
@@ -72,15 +73,15 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
     """All terms of an agreement, without a node."""
     schema = _schema(agreement)
     shared: Shared = {}
-    return {
+    data: Data = plain_data(agreement)
+    for name in ("format", "schema_digest", "nonce"):
+        del data[name]
+    return data | {
         "id": envelope.id.hex(),
-        "title": agreement.title,
-        "purpose": agreement.purpose,
         "parties": [
             {**vars(party), "signed": party.agency in envelope.signatures} for party in agreement.parties
         ],
         "missing": list(terms.missing_signatures(agreement, envelope)),
-        "suite": agreement.suite,
         "schema": {
             "name": agreement.schema,
             "digest": agreement.schema_digest.hex(),
@@ -92,15 +93,8 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         ],
         "alike": [_alike(each) for each in group_edges(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
-        "marking": agreement.marking,
-        "handling_codes": list(agreement.handling_codes),
         "not_before": iso(agreement.not_before),
         "expires": iso(agreement.expires),
-        "rounds_budget": agreement.rounds_budget,
-        "calendar": agreement.calendar,
-        "retention_days": agreement.retention_days,
-        "collector": agreement.collector,
-        "standing": None if agreement.standing is None else vars(agreement.standing),
         "standing_learn": terms.standing_learn(),
     }
 
@@ -201,41 +195,26 @@ def _compared(schema: Schema | None) -> list[str]:
 def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
-        "id": edge.id,
+        **plain_data(edge),
         "receiver": _side(edge.receiver),
         "sender": _side(edge.sender),
-        "disclosure": edge.disclosure.value,
-        **_terms(edge.terms),
-        "leakage": edge.leakage,
         "receiver_learns": edge.receiver_learns(),
         "sender_learns": edge.sender_learns(),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
-        "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
 
 
-def _terms(own: EdgeTerms) -> Data:
-    """Every field of every disclosure: those of others hold their empty value."""
-    values = {**terms.TERM_FIELDS, **vars(own)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
 def _threshold(threshold: Threshold, collector: str) -> Data:
     return {
-        "id": threshold.id,
+        **plain_data(threshold),
         "members": [_side(side) for side in threshold.members],
-        "at_least": threshold.at_least,
-        "minimum_count": threshold.minimum_count,
-        "band": threshold.band,
-        "leakage": threshold.leakage,
         "member_learns": threshold.member_learns(),
         "collector_learns": threshold.collector_learns(collector),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
-        "linkage": vars(threshold.linkage),
     }
 
 

@@ -25,7 +25,7 @@ from tests.support.local_nodes import SUBJECTS, SUPPLIERS, free_port, people, su
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.imports import delete_collection, import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.pki import certificates
