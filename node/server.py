@@ -36,7 +36,6 @@ from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.transport.gate import Gate, GateConfig
 from blindmatch.node.transport.health import SERVICES, HealthService
-from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.node.transport.metrics import Metrics, MetricsListener
 from blindmatch.node.transport.refusals import Refusal, Refusals
 from blindmatch.proto.v1 import (
@@ -73,20 +72,16 @@ class Serving:
         await self.server.stop(grace)
 
 
-async def serve(
-    node: Node, *, ready: Callable[[int], None] | None = None, wire: WireRecorder | None = None
-) -> None:
+async def serve(node: Node, *, ready: Callable[[int], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then let running calls end within the settings' `drain_seconds`.
 
     Args:
         node: open; its store stays the caller's to close.
         ready: called once with the port, when calls are answered.
-        wire: records every message.
 
     Raises:
         LocalError: credentials, port or TLS are not usable; nothing was served.
     """
-    node.wire = wire or node.wire
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

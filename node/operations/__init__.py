@@ -22,5 +22,48 @@ Conventions:
   thread. Progress goes to a callback, which is called in the event loop.
 - Time comes from `node.clock`.
 - Nothing here prints, prompts, or imports typer or rich. `choices` holds the enumerations that a caller needs before it
-  calls; it imports nothing heavy. The command line imports every other module on first use.
+  calls; it imports nothing heavy. `operations.rounds` and the other modules are imported when they are first used.
+- An operation that needs a passphrase takes a function that gives it, and calls it after the checks that need none.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from blindmatch.node.storage import gc_pause
+
+if TYPE_CHECKING:
+    from blindmatch.node.operations import (
+        agreements,
+        audit,
+        certificates,
+        checks,
+        collections,
+        epochs,
+        keys,
+        linkage,
+        nodes,
+        rounds,
+    )
+
+__all__ = [
+    "agreements",
+    "audit",
+    "certificates",
+    "checks",
+    "collections",
+    "epochs",
+    "keys",
+    "linkage",
+    "nodes",
+    "rounds",
+]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import a module of operations on first use."""
+        if name not in __all__:
+            raise AttributeError(name)
+        with gc_pause.pause():
+            return importlib.import_module(f"{__name__}.{name}")
