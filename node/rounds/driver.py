@@ -24,7 +24,7 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import ElementSource
+from blindmatch.protocol.session.chunks import ElementSource
 from blindmatch.protocol.session.session import SessionTerms
 from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace

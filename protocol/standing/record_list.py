@@ -17,7 +17,7 @@ from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import FILLER
 from blindmatch.protocol.linkage.sharing import crowded, shared
-from blindmatch.protocol.session.messages import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.sorting import order_of
 from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
 

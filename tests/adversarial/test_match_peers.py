@@ -8,7 +8,7 @@ from tests.support.hits_sessions import Edge
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session import tags
+from blindmatch.protocol.hits import tags
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed

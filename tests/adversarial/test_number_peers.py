@@ -247,7 +247,7 @@ def test_equal_points_of_the_sender_are_refused():
     receiver = pair.receiver.session
     rows = pair.sender.session.points_chunk(0).rows.copy()
     rows[1] = rows[0]
-    from blindmatch.protocol.session.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
+    from blindmatch.protocol.session.chunks import chunk_digest  # noqa: PLC0415 - a lie from the start
     from blindmatch.protocol.transcript import digest  # noqa: PLC0415
 
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))

@@ -13,7 +13,7 @@ from blindmatch.protocol.agreement.edges import Disclosure
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.session.computing import Computer, LocalComputing
+from blindmatch.protocol.hits.computing import Computer, LocalComputing
 from blindmatch.protocol.session.messages import (
     BlindedChunk,
     EdgeContext,
