@@ -9,11 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from blindmatch.node.agreements.edge_groups import group_edges
+from blindmatch.protocol import aggregate, hits, threshold
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol import threshold as circle
-from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
-from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
-from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
+from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure, Edge, Side, Threshold, edge_terms
+from blindmatch.protocol.session import Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
@@ -24,7 +23,7 @@ SIZE = 1_000
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/session/states.py`, `protocol/aggregate/transitions.py` and
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/hits/transitions.py`, `protocol/aggregate/transitions.py` and
 `protocol/threshold/transitions.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
@@ -34,42 +33,48 @@ before and comes again after a crash. Everything else is refused: with the code 
 """
 
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
-Part = tuple[str, States, frozenset[StrEnum], str]
+Part = tuple[str, Mapping[StrEnum, States], StrEnum, frozenset[StrEnum], str]
 PARTS: tuple[Part, ...] = (
     (
         "Receiver",
-        TRANSITIONS[Role.RECEIVER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.RECEIVER,
+        hits.FROM_PEER,
         "The receiver learns which of its own elements the sender holds.",
     ),
     (
         "Sender",
-        TRANSITIONS[Role.SENDER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.SENDER,
+        hits.FROM_PEER,
         "The sender learns the receiver's number of elements, and nothing about any of them.",
     ),
     (
         "Receiver of a count or a sum",
-        OF_NUMBERS[Role.RECEIVER],
-        FROM_PEER,
-        "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
+        aggregate.TRANSITIONS,
+        Role.RECEIVER,
+        aggregate.FROM_PEER,
+        "The receiver masks the sender's points, and learns one number, or that it is withheld.",
     ),
     (
         "Sender of a count or a sum",
-        OF_NUMBERS[Role.SENDER],
-        FROM_PEER,
-        "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+        aggregate.TRANSITIONS,
+        Role.SENDER,
+        aggregate.FROM_PEER,
+        "The sender counts the matches without learning which they are, and discloses what the agreement permits.",
     ),
     (
         "Member of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.MEMBER],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.MEMBER,
+        threshold.FROM_PEER,
         "A threshold's member learns which of its own elements enough members hold.",
     ),
     (
         "Collector of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.COLLECTOR],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.COLLECTOR,
+        threshold.FROM_PEER,
         "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
 )
@@ -96,7 +101,8 @@ def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for title, states, from_peer, sentence in PARTS:
+    for title, tables, role, from_peer, sentence in PARTS:
+        states = tables[role]
         lines += [f"## {title}", "", sentence, ""]
         lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
@@ -105,7 +111,7 @@ def render() -> str:
 def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
-    for disclosure in (*LISTING, *NUMBERS):
+    for disclosure in EDGE_TERMS:
         (group,) = group_edges([_example(disclosure)])
         words = group.words()
         lines += [
@@ -115,8 +121,8 @@ def leakage() -> str:
     members = tuple(Side(name, "subjects", SIZE, 1) for name in ("a", "b", "c"))
     threshold = Threshold("shared", members, at_least=2, leakage="example")
     lines += [
-        f"| `threshold` | member | {_general(terms.member_learns(threshold))} |",
-        f"| `threshold` | collector | {_general(terms.collector_learns(threshold, 'the collector'))} |",
+        f"| `threshold` | member | {_general(threshold.member_learns())} |",
+        f"| `threshold` | collector | {_general(threshold.collector_learns('the collector'))} |",
         f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
         f"| every one | both sides | {terms.both_learn()} |",
         f"| standing | both sides | {terms.standing_learn()} |",
@@ -126,23 +132,18 @@ def leakage() -> str:
 
 def _as_member(threshold: Threshold) -> str:
     """The collector's sentence when it is one of the members."""
-    return terms.collector_learns(threshold, "a").replace("a collects", "The collector collects", 1)
+    return threshold.collector_learns("a").replace("a collects", "The collector collects", 1)
 
 
 def _example(disclosure: Disclosure) -> Edge:
     """An edge with the usual terms: a minimum of 5, told exactly."""
-    number = disclosure in NUMBERS
-    facts = disclosure is Disclosure.HITS_FACTS
+    usual = {"facts": ("contract_reference",), "value": "contract_value"}
+    names = EDGE_TERMS[disclosure].names()
     return Edge(
         id="example",
         receiver=Side("a", "subjects", SIZE, 1),
         sender=Side("b", "suppliers", SIZE, 1),
-        disclosure=disclosure,
-        facts=("contract_reference",) if facts else (),
-        fact_bytes=64 if facts else 0,
-        minimum_count=5 if number else 0,
-        band=1 if number else 0,
-        value="contract_value" if disclosure is Disclosure.SUM else "",
+        terms=edge_terms(disclosure, {name: value for name, value in usual.items() if name in names}),
         leakage="example",
     )
 

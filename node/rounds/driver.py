@@ -16,7 +16,7 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
@@ -26,7 +26,6 @@ from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.chunks import ElementSource
 from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
 
@@ -55,7 +54,7 @@ class Session(Kept, Protocol):
     """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> StrEnum:
         """Where it stands."""
 
     @property
@@ -266,7 +265,6 @@ class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
-            computer=self._engine.computing,
         )
 
     def _save(self, session: AnySession) -> None:

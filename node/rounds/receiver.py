@@ -22,7 +22,7 @@ from blindmatch.node.rounds.inputs import (
     context_of,
     state_rates,
 )
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement
@@ -216,7 +216,7 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
 
         await self._in_pool(make)
         session = self.session
-        if session.state is State.PREPARING:
+        if session.state == State.PREPARING:
             await self._prepare_chunks(lambda: self._report("prepare", session.prepared, session.chunks))
             await self._alone(lambda live: live.commit(), save=True)
 

@@ -24,6 +24,7 @@ from blindmatch.protocol.session.chunks import (
     Bytes2D,
     Indices,
     check_order,
+    check_repeat,
     check_size,
     chunk_digest,
     chunks_of,
@@ -221,7 +222,10 @@ class AggregateSession(Session[AggregateState]):
                 PeerCode.BAD_MESSAGE, f"rows of {transfer} have {layout.width} bytes in this edge"
             )
         seen = chunk_digest(transfer, index, chunk.rows)
-        return None if self._is_repeat(f"{transfer}_digests", index, following, seen) else seen
+        if index >= following:
+            return seen
+        check_repeat(self._array(f"{transfer}_digests")[index], seen)
+        return None
 
     def _put_outcome(self, signed: Signed) -> None:
         self._array("outcome")[0] = np.frombuffer(signed.signature + signed.payload, dtype=np.uint8)

@@ -157,10 +157,10 @@ class BaseSession(ABC, Generic[AnyState]):
 
     def _is_repeat(self, digests: str, index: int, following: int, seen: bytes) -> bool:
         """Whether a chunk is a retransmission of an earlier one. PeerError: ALTERED_CHUNK."""
-        if index >= following:
-            return False
-        check_repeat(self._array(digests)[index], seen)
-        return True
+        stored = self._array(digests)[index]
+        if index < following:
+            check_repeat(stored, seen)
+        return index < following
 
     def _intact(
         self, label: str, index: int, rows: Bytes2D, *more: bytes, digests: str | None = None

@@ -8,8 +8,7 @@ from typing import Annotated, Protocol
 
 import numpy as np
 
-from blindmatch.protocol.agreement import Disclosure
-from blindmatch.protocol.agreement.edges import LISTING, NUMBERS
+from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
@@ -78,7 +77,7 @@ class EdgeContext:
             "edge": 0 < len(self.edge) <= EDGE_CHARACTERS,
             "receiver": bool(self.receiver),
             "sender": bool(self.sender) and self.sender != self.receiver,
-            "disclosure": self.disclosure in (*LISTING, *NUMBERS),
+            "disclosure": self.disclosure in EDGE_TERMS,
             "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
             "receiver_elements": self.receiver_elements is None or self.receiver_elements > 0,
             "sender_elements": self.sender_elements is None or self.sender_elements > 0,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
+from blindmatch.protocol.agreement import Aggregate, Agreement, Edge, Threshold
 from blindmatch.simulations.drivers.results import WITHHELD, DisclosedNumber
 
 
@@ -81,25 +81,26 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
 def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Declaration]:
     receiver, sender = edge.receiver, edge.sender
     here = (agreement_id, edge.id)
-    least, band = edge.minimum_count, max(edge.band, 1)
-    if edge.listing:
+    if edge.terms.lists_hits:
         words = f"which of its own {receiver.collection_kind} match"
-        if edge.facts:
-            words += f"; for these {', '.join(edge.facts)}"
+        if edge.terms.facts:
+            words += f"; for these {', '.join(edge.terms.facts)}"
         changed = "; how many of the other's records changed between rounds" if standing else ""
         yield Declaration(
-            *here, receiver.agency, "receiver", DisclosureLevel.RECORDS, words + changed, edge.facts
+            *here, receiver.agency, "receiver", DisclosureLevel.RECORDS, words + changed, edge.terms.facts
         )
         yield Declaration(
             *here, sender.agency, "sender", DisclosureLevel.NOTHING, "nothing of matches" + changed
         )
         return
-    what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
-    steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"
-    if edge.disclosure is Disclosure.SUM and edge.band > 1:
-        steps = f", each rounded to {edge.band:,}"
-    words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
-    form: Literal["sum", "band"] = "sum" if edge.disclosure is Disclosure.SUM else "band"
+    terms = Aggregate.of(edge)
+    least, band = terms.minimum_count, terms.band
+    what = f"the sum of {edge.terms.subject}" if edge.terms.reads_values else "how many match"
+    steps = "" if band == 1 else f", in steps of {band:,}"
+    if edge.terms.reads_values and band > 1:
+        steps = f", each rounded to {band:,}"
+    words = f"{what}{steps}; under {least:,} matches only that"
+    form: Literal["sum", "band"] = "sum" if edge.terms.reads_values else "band"
     yield Declaration(
         *here, receiver.agency, "receiver", DisclosureLevel.NUMBER, words, minimum=least, band=band, form=form
     )
@@ -112,7 +113,7 @@ def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Decla
         minimum=least,
         band=band,
     )
-    for agency in edge.report_to:
+    for agency in terms.report_to:
         yield Declaration(
             *here,
             agency,

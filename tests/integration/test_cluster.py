@@ -20,8 +20,8 @@ from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.config import Cluster, load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.hits.computing import LocalComputing
+from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.simulations.benchmarks import scale
 from blindmatch.simulations.report import write_summary
