@@ -50,9 +50,7 @@ def build_batch(
     builder: RecordBuilder,
     sufficient: Callable[[frozenset[str]], bool],
     entities: Callable[[list[str]], bytes],
-    *,
-    suppliers: bool,
-    own_companies: bool,
+    kind: str,
 ) -> Batch:
     """Make a batch of plain rows.
 
@@ -61,8 +59,7 @@ def build_batch(
         builder: of the schema's level digests.
         sufficient: whether some match key can find a record with these fields.
         entities: 8 bytes for each text, zeros for a blank one.
-        suppliers: whether a record has its company number among its facts.
-        own_companies: whether a record is about its company.
+        kind: of the collection. A supplier has its company number among its facts; a subject is not its company.
 
     Raises:
         ValueError: the schema refuses a value.
@@ -70,6 +67,7 @@ def build_batch(
     companies = plain.values.get("company_number") or [""] * len(plain)
     roles = plain.facts.get("role") or repeat("", len(plain))
     unnumbered = 0
+    suppliers = kind == "suppliers"
     if suppliers and not all(companies):
         unnumbered = sum(not (company or role) for company, role in zip(companies, roles, strict=True))
     chosen = _sufficient_rows(plain, sufficient)
@@ -90,9 +88,9 @@ def build_batch(
     return Batch(
         json_lines(plain.references, facts, plain.provenance),
         plain.handling,
-        entities([f"company/{text}" if text else "" for text in companies])
-        if own_companies
-        else bytes(ENTITY_BYTES * len(plain)),
+        bytes(ENTITY_BYTES * len(plain))
+        if kind == "subjects"
+        else entities([f"company/{text}" if text else "" for text in companies]),
         builder.columns(plain.values, len(plain)),
         places,
         unnumbered,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO, Final, overload
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -183,27 +183,6 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-class _Details(Sequence[StoredRecord]):
-    """The records of one block, from its JSON."""
-
-    def __init__(self, content: list[list[Any]]) -> None:
-        self._content = content
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-    @overload
-    def __getitem__(self, place: int) -> StoredRecord: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[StoredRecord]: ...
-
-    def __getitem__(self, place: int | slice) -> StoredRecord | list[StoredRecord]:
-        if isinstance(place, slice):
-            return [StoredRecord(*entry) for entry in self._content[place]]
-        return StoredRecord(*self._content[place])
-
-
 class BlockReader:
     """Reads a collection's files.
 
@@ -246,9 +225,11 @@ class BlockReader:
         digests = np.frombuffer(data, dtype=np.uint8, offset=8 + records)
         return digests.reshape(rows, self.index.levels, LEVEL_BYTES), counts
 
-    def details(self, number: int) -> Sequence[StoredRecord]:
-        """A block's records; each is built on access."""
-        return _Details(json.loads(self._block("records", number, self.index.details)))
+    def details(self, number: int) -> list[StoredRecord]:
+        """A block's records."""
+        return [
+            StoredRecord(*entry) for entry in json.loads(self._block("records", number, self.index.details))
+        ]
 
     def _block(self, name: str, number: int, places: Sequence[int]) -> bytes:
         start, end = places[number], places[number + 1]

@@ -140,18 +140,14 @@ class Collection:
 
     def columns(self, start: int, stop: int) -> ColumnBlock:
         """The records `start` to `stop` (excluded) as one block."""
-        parts = list(self.blocks(np.arange(max(start, 0), min(stop, self.records))))
-        offsets = np.cumsum([0, *(part.records for part in parts)])
-        levels = len(self.schema.levels)
-        empty = ColumnBlock(np.zeros((0, levels, 16), dtype=np.uint8), np.zeros(0, dtype=np.int64), 0)
-        every = [empty, *parts]
-        return ColumnBlock(
-            np.concatenate([part.columns for part in every]),
-            np.concatenate(
-                [empty.row_record, *(p.row_record + o for p, o in zip(parts, offsets, strict=False))]
-            ),
-            int(offsets[-1]),
-        )
+        columns = [np.zeros((0, len(self.schema.levels), 16), dtype=np.uint8)]
+        row_record = [np.zeros(0, dtype=np.int64)]
+        records = 0
+        for block in self.blocks(np.arange(max(start, 0), min(stop, self.records))):
+            columns.append(block.columns)
+            row_record.append(block.row_record + records)
+            records += block.records
+        return ColumnBlock(np.concatenate(columns), np.concatenate(row_record), records)
 
     def tokens(
         self,

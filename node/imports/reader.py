@@ -26,7 +26,7 @@ from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.formats.plain_rows import ClassifiedChunk, PlainRowReader
 from blindmatch.node.imports.formats.registry import READERS
 from blindmatch.node.imports.formats.tabular import Row
-from blindmatch.node.imports.statistics import UNNUMBERED, ImportStatistics
+from blindmatch.node.imports.statistics import ENDED, UNNUMBERED, ImportStatistics
 from blindmatch.node.imports.writer import RecordWriter
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import Schema
@@ -149,9 +149,7 @@ class ImportReader:
             self._pass_on(draft, file)
         self._statistics.warnings.update(context.warnings)
         if context.ceased:
-            self._statistics.warnings["appointments and interests that have ended, which were left out"] += (
-                context.ceased
-            )
+            self._statistics.warnings[ENDED] += context.ceased
         if not self._report.rows_read:
             raise InputError(f"{file}: the file has no records", hint="Check the export that produced it.")
         self._report.facts = facts
@@ -193,8 +191,7 @@ class ImportReader:
     def _pass_chunk(self, drafter: Drafter, chunk: ClassifiedChunk, file: Path) -> None:
         """`_pass_on` for a chunk of rows, with its plain rows as a batch."""
         plain = chunk.plain
-        kind = self._report.kind
-        batch = self._writer.batch(plain, suppliers=kind == "suppliers", own_companies=kind != "subjects")
+        batch = self._writer.batch(plain, self._report.kind)
         for part in chunk.order:
             if isinstance(part, Row):
                 self._pass_on(drafter.draft(part), file)

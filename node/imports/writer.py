@@ -89,17 +89,10 @@ class RecordWriter:
         )
         self._flush_if_full()
 
-    def batch(self, plain: PlainRows, *, suppliers: bool, own_companies: bool) -> Batch | None:
+    def batch(self, plain: PlainRows, kind: str) -> Batch | None:
         """The batch of plain rows, or None if the schema refuses a value: write them one by one, to find which."""
         try:
-            return build_batch(
-                plain,
-                self._builder,
-                self._sufficient,
-                self._entities,
-                suppliers=suppliers,
-                own_companies=own_companies,
-            )
+            return build_batch(plain, self._builder, self._sufficient, self._entities, kind)
         except ValueError:
             return None
 

@@ -22,12 +22,9 @@ from blindmatch.protocol.limits import LIMITS
 
 _PEOPLE: Final = frozenset({"individual-person-with-significant-control", "individual-beneficial-owner"})
 _BODIES: Final = frozenset(
-    {
-        "corporate-entity-person-with-significant-control",
-        "corporate-entity-beneficial-owner",
-        "legal-person-person-with-significant-control",
-        "legal-person-beneficial-owner",
-    }
+    f"{body}-{role}"
+    for body in ("corporate-entity", "legal-person")
+    for role in ("person-with-significant-control", "beneficial-owner")
 )
 _ROLE: Final = "person with significant control"
 

@@ -6,11 +6,11 @@ A directorship, an ownership and the award of a contract are entities of their o
 twice, and the links and the companies' numbers are in memory in between.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from blindmatch.node.imports.formats.appointments import appointment_facts, overlap
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
@@ -43,23 +43,9 @@ _COMPANIES: Final = "companies"
 _UNITED_KINGDOM: Final = frozenset({"gb", "uk", "gb-eng", "gb-sct", "gb-wls", "gb-nir"})
 
 
-@dataclass
-class _Award:
-    reference: str
-    value: str
-    currency: str
+class _Award(NamedTuple):
+    facts: dict[str, str]
     period: Period
-
-    def facts(self) -> dict[str, str]:
-        return non_blank(
-            {
-                "contract_reference": self.reference,
-                "contract_value": self.value,
-                "contract_currency": self.currency,
-                "contract_start": self.period.start,
-                "contract_end": self.period.end,
-            }
-        )
 
 
 @dataclass
@@ -187,12 +173,16 @@ def _numbers(properties: Mapping[str, Any]) -> list[str]:
 def _award(contract_id: str, properties: Mapping[str, Any], contract: Mapping[str, str]) -> _Award:
     period = _period(properties)
     start = period.start or iso_date(_first(properties, "date")) or iso_date(contract.get("date", ""))
-    return _Award(
-        _first(properties, "documentNumber") or contract.get("reference", "") or contract_id,
-        _first(properties, "amount") or contract.get("value", ""),
-        _first(properties, "currency") or contract.get("currency", ""),
-        Period(start, period.end),
-    )
+    facts = {
+        "contract_reference": _first(properties, "documentNumber")
+        or contract.get("reference")
+        or contract_id,
+        "contract_value": _first(properties, "amount") or contract.get("value", ""),
+        "contract_currency": _first(properties, "currency") or contract.get("currency", ""),
+        "contract_start": start,
+        "contract_end": period.end,
+    }
+    return _Award(non_blank(facts), Period(start, period.end))
 
 
 def _person(
@@ -212,7 +202,7 @@ def _person(
     for each in links:
         pairs += [(each, award) for award in entities.awards.get(each.held, ())] or [(each, None)]
     for place, (link, award) in enumerate(pairs or [(None, None)]):
-        facts = award.facts() if award else {}
+        facts = award.facts if award else {}
         origin = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
             details = appointment_facts(
@@ -268,11 +258,11 @@ def _company_parts(properties: Mapping[str, Any], context: ReadContext) -> list[
 def _company(
     entity: str, properties: Mapping[str, Any], number: int, entities: _Entities, context: ReadContext
 ) -> Iterator[Draft]:
-    numbers: Sequence[str] = _numbers(properties)
+    numbers = _numbers(properties)
     parts = _company_parts(properties, context)
     awards: list[_Award | None] = list(entities.awards.get(entity, ()))
     for place, award in enumerate(awards or [None]):
-        facts = award.facts() if award else {}
+        facts = award.facts if award else {}
         yield Draft(
             number,
             numbered_reference(entity, place, len(awards)),

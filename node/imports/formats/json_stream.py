@@ -129,25 +129,17 @@ def read_items(path: Path, lists: Sequence[str], progress: Progress | None = Non
 
 
 def _by_lines(path: Path) -> bool:
-    with open_input(path) as file:
-        read_head(path, file)
-        for line in Lines(path, file, ITEM_BYTES):
-            if line is not None and not line.strip():
-                continue
-            try:
-                return line is not None and isinstance(json.loads(line), dict)
-            except (ValueError, RecursionError):
-                return False
-    return False
+    first = next(_lines(path, None), None)
+    return first is not None and not first.fault
 
 
 def _lines(path: Path, progress: Progress | None) -> Iterator[JsonItem]:
     with open_input(path) as file:
+        read_head(path, file)
         lines = Lines(path, file, ITEM_BYTES, progress)
         for line in lines:
-            if line is not None and not line.strip():
-                continue
-            yield parse_line(line, lines.number)
+            if line is None or line.strip():
+                yield parse_line(line, lines.number)
 
 
 def parse_line(line: bytes | None, number: int) -> JsonItem:

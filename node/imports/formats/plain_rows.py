@@ -6,6 +6,7 @@ A row is plain if it has no fault and no field has two values. The drafter reads
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress, repeat
 
 from blindmatch.node.imports.formats import field_values
@@ -210,11 +211,7 @@ class PlainRowReader:
     def _contracts(self, chunk: Chunk, others: set[int]) -> tuple[Texts, Texts] | None:
         if not self._drafter.has_contract_dates:
             return None
-        day_first = self._drafter.mapping.day_first
-
-        def read(text: str) -> tuple[str, str]:
-            return canonical("date_of_birth", text, day_first)
-
+        read = partial(canonical, "date_of_birth", day_first=self._drafter.mapping.day_first)
         start, end = (_each(read, self._texts(chunk, name), others) for name in CONTRACT_DATES)
         return start, end
 
