@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from blindmatch.node.agreements.edge_groups import group_edges
+from blindmatch.node.agreements.fields import documentation
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import threshold as circle
 from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
@@ -18,7 +19,7 @@ from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, Sta
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
 AGREEMENT = ROOT / "docs" / "agreement.md"
-BEGIN, END = "<!-- made by `make docs`: begin -->", "<!-- made by `make docs`: end -->"
+BEGIN, END = "<!-- made by `make docs`: {}, begin -->", "<!-- made by `make docs`: {}, end -->"
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
 
@@ -148,12 +149,21 @@ def _general(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def with_leakage(page: str) -> str:
-    """The page with the table as it is now between its two marks."""
-    head, _, rest = page.partition(BEGIN)
-    return f"{head}{BEGIN}\n{leakage()}\n{END}{rest.partition(END)[2]}"
+def fields() -> str:
+    """The table of every field of a draft."""
+    rows = [f"| `{path}` | {meaning} | {allowed} |" for path, meaning, allowed in documentation()]
+    return "\n".join(["| field | meaning | allowed values |", "|---|---|---|", *rows])
+
+
+def with_tables(page: str) -> str:
+    """The page with each table as it is now between its two marks."""
+    for name, table in (("leakage", leakage()), ("fields", fields())):
+        begin, end = BEGIN.format(name), END.format(name)
+        head, _, rest = page.partition(begin)
+        page = f"{head}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return page
 
 
 if __name__ == "__main__":
     TARGET.write_text(render(), encoding="utf-8")
-    AGREEMENT.write_text(with_leakage(AGREEMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    AGREEMENT.write_text(with_tables(AGREEMENT.read_text(encoding="utf-8")), encoding="utf-8")

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, PURPOSE, BlockReader, Bytes3D
-from blindmatch.node.storage.audit_log import AuditEvent, AuditLog
+from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.audit_log import AuditLog
 from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.store import CollectionRow, Store
 from blindmatch.protocol.errors import StoreError

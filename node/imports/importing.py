@@ -18,7 +18,7 @@ from blindmatch.node.imports.report import ImportReport, OnBad
 from blindmatch.node.imports.statistics import ImportStatistics
 from blindmatch.node.imports.writer import RecordWriter
 from blindmatch.node.storage import gc_pause
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import KINDS, MARKINGS
 from blindmatch.protocol.errors import InputError, StoreError

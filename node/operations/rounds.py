@@ -21,7 +21,7 @@ from blindmatch.node.rounds.receipts import VerifiedReceipt
 from blindmatch.node.rounds.receiver import Progress
 from blindmatch.node.rounds.runner import RoundOutcome
 from blindmatch.node.rounds.status import EdgeStatus, RoundEpoch
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol.errors import InputError, LocalError
 

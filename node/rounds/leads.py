@@ -8,7 +8,7 @@ from typing import Any
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.threshold.inputs import ThresholdInputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
@@ -139,8 +139,8 @@ def assemble_shared(
     by_record: dict[int, set[int]] = {}
     for element in elements:
         rank = int(brought.tokens.key_index[element])
-        if rank != linkage.FILLER:
-            for record in brought.tokens.holders_of(element).tolist():
+        if rank != linkage.DUMMY:
+            for record in brought.tokens.records_of(element).tolist():
                 by_record.setdefault(record, set()).add(rank)
     found = []
     for record, ranks in by_record.items():

@@ -104,7 +104,7 @@ class EdgeContext:
     @property
     def with_facts(self) -> bool:
         """Whether a sealed payload travels with each tag."""
-        return self.disclosure is Disclosure.HITS_FACTS
+        return EDGE_TERMS[self.disclosure].sends_facts
 
     @property
     def row_bytes(self) -> int:

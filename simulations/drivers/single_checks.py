@@ -2,16 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.standing import CollectionRecords, single_checks
+from blindmatch.node.operations import checks
 from blindmatch.node.server import Serving
-from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
@@ -78,39 +75,23 @@ def _question(
     return RecordCheck(edge, agency, row.reference, path, register, known)
 
 
-@contextmanager
-def _opened(
-    node: Node, held: StoredAgreement, question: RecordCheck
-) -> Iterator[tuple[Any, CollectionRecords]]:
-    kept = single_checks.epoch_of(node, held, question.edge.id)
-    register = [] if question.register is None else [question.register]
-    fields = single_checks.read_one(question.path)
-    with single_checks.records_of(node, held, kept, fields, register=register) as records:
-        yield kept, records
-
-
 async def check_in_process(
     nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: RecordCheck
 ) -> CheckResult:
     """Check one record between nodes of this process; returns when the answer is there."""
-    node, edge = nodes[question.agency], question.edge
-    other = edge.receiver.agency if question.submits else edge.sender.agency
-    key = held.agreement.party(other).certificate_key
-    with _opened(node, held, question) as (kept, records):
-        async with connect(node, other, certificate_key=key) as peer:
-            if not question.submits:
-                found: list[Any] = []
-                for each in single_checks.one_by_one(records):
-                    found += await single_checks.ask(node, peer, kept, kept.received(), each)
-                return CheckResult(question, tuple("" for _ in found))
-            sender = single_checks.Sender.of(kept, records)
-            made = {
-                await single_checks.submit(node, peer, sender, single)
-                for single in single_checks.singles(records)
-            }
-    await servers[other].checking.settle()
-    received = await asyncio.to_thread(single_checks.received, nodes[other], held.id)
-    names = [lead.reference for each in received if each.check in made for lead in each.leads]
+    result = await checks.check(
+        nodes[question.agency],
+        held.id.hex(),
+        checks.read_record(question.path),
+        edge=question.edge.id,
+        register=[] if question.register is None else [question.register],
+    )
+    if isinstance(result, checks.QueriedRecord):
+        return CheckResult(question, tuple("" for _ in result.leads))
+    receiver = question.edge.receiver.agency
+    await servers[receiver].checking.settle()
+    received = await asyncio.to_thread(checks.received, nodes[receiver], held.id.hex())
+    names = [lead.reference for each in received.checks if each.check in result.checks for lead in each.leads]
     return CheckResult(question, tuple(dict.fromkeys(names)))
 
 

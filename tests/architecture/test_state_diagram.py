@@ -32,7 +32,7 @@ def test_every_state_stands_on_the_page():
 
 def test_the_committed_table_of_who_learns_what_is_in_the_words_that_are_signed():
     page = (ROOT / "docs" / "agreement.md").read_text(encoding="utf-8")
-    assert page == _tool().with_leakage(page), "run `make docs`"
+    assert page == _tool().with_tables(page), "run `make docs`"
 
 
 def test_who_learns_what_has_a_row_per_disclosure_and_role():

@@ -15,7 +15,7 @@ from tests.support.agencies import Agency, agreement_between, edge_between, thre
 from tests.support.corrupt_messages import WAYS, bend
 from tests.support.parties import Gathering
 
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure, Envelope, check_signatures
 from blindmatch.protocol.errors import PeerError

@@ -10,7 +10,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerCode, PeerError
 

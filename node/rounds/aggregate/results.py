@@ -10,7 +10,7 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AggregateRow, EdgeRow
 from blindmatch.protocol.aggregate import (
     NO_PROOF,

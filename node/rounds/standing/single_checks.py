@@ -26,7 +26,7 @@ from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.leads import ResultLead, assemble
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CheckRow, CollectionRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import InputError, LocalError, PeerCode, PeerError, StoreError
@@ -183,7 +183,7 @@ def epoch_of(node: Node, held: StoredAgreement, edge_id: str) -> StoredEpoch:
         raise LocalError(
             "no epoch is open on this edge", hint="A full round begins one: blindmatch round run."
         )
-    registry.ready(node, held.id, node.clock(), edge=edge_id, resuming=row.epoch)
+    registry.usable_agreement(node, held.id, node.clock(), edge=edge_id, resuming=row.epoch)
     return standing.kept(node, held.agreement, row)
 
 

@@ -36,7 +36,7 @@ def test_the_version_needs_no_library():
     assert imported(["--version"], (*HEAVY, "pydantic", "rich")) == set()
 
 
-@pytest.mark.parametrize("noun", ["round", "collection"])
+@pytest.mark.parametrize("noun", ["round", "collection", "check", "audit"])
 def test_help_needs_neither_database_nor_network(noun):
     assert imported([noun, "--help"], HEAVY) == set()
 
