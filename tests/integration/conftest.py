@@ -5,9 +5,10 @@ from contextlib import closing
 import pytest
 from tests.support.crashing_programs import Programs
 from tests.support.forked_processes import Template
-from tests.support.local_nodes import LocalNodes, people, subjects
+from tests.support.local_nodes import SCRYPT_N, LocalNodes, people, subjects
 
 from blindmatch.node.pki import tls
+from blindmatch.simulations.drivers import deploy, node_process
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -32,11 +33,27 @@ def town(node_templates, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def process_template():
-    """The process that forks the others."""
+def process_template(node_templates):
+    """The process that forks the others; they share compiled keys, too."""
     template = Template()
     yield template
     template.close()
+
+
+@pytest.fixture(scope="module")
+def forked_nodes(process_template):
+    """Simulations' nodes as real processes that the template forks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(node_process, "subprocess", process_template.as_subprocess_module())
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_keys():
+    """Nodes of simulations open at once: their keys protect invented records for some seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deploy, "SIMULATION_SCRYPT_N", SCRYPT_N)
+        yield
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol.linkage import CompiledKeys, CompileTerms, Rates, Schema, compile_keys
 from blindmatch.protocol.linkage.compiled_keys import dump, load
 
-FOLDER = "BLINDMATCH_TEST_COMPILED_KEYS"
+FOLDER = "TEST_COMPILED_KEYS"
 """The environment variable that names the folder, for the processes that the tests start."""
 
 

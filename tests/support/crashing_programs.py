@@ -1,13 +1,15 @@
 """Commands of nodes in processes that kill themselves, and loops that start them again until a round has ended."""
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from tests.support import kill_points
-from tests.support.forked_processes import ForkedProcess, Template
+from tests.support.forked_processes import PROGRAM, ForkedProcess, Template
 from tests.support.local_nodes import PASSPHRASE, LocalNodes
 
 from blindmatch.node.agreements.registry import StoredAgreement
@@ -31,18 +33,19 @@ class Programs:
         self, town: LocalNodes, agency: str, *words: str, kill_at: int = 0, when: str = "after"
     ) -> ForkedProcess:
         """Start a command of one agency; it kills itself at its `kill_at`-th write, or never at 0."""
-        environment = {
+        environment = os.environ | {
             "BLINDMATCH_HOME": str(town.folder / agency),
             "BLINDMATCH_PASSPHRASE": PASSPHRASE,
             kill_points.KILL_AT: str(kill_at),
             kill_points.KILL_WHEN: when,
         }
-        return self._template.start(words, environment, self._prepare)
+        command = [sys.executable, "-c", PROGRAM, *words]
+        return self._template.popen(command, env=environment, text=True, prepare=self._prepare)
 
     def serve(self, town: LocalNodes, agency: str, *, kill_at: int = 0, when: str = "after") -> ForkedProcess:
         """Start a server; returns when it answers or has ended."""
         process = self.start(town, agency, "node", "serve", kill_at=kill_at, when=when)
-        for line in process.stderr:
+        for line in process.stderr or ():
             if '"serving"' in line:
                 break
         return process
@@ -84,8 +87,8 @@ class Programs:
                 server.wait(timeout=0.05)
             except subprocess.TimeoutExpired:
                 continue
-            assert server.returncode == -signal.SIGKILL, server.stderr.read()
-            server.communicate()
+            _, err = server.communicate()
+            assert server.returncode == -signal.SIGKILL, err
             kills += 1
             at, when = steps(kills)
             server = self.serve(town, agency, kill_at=at, when=when)

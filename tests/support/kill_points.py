@@ -9,8 +9,6 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.support.compile_cache import share_in_process
-
 from blindmatch.node.rounds import driver
 from blindmatch.node.rounds.aggregate import service as aggregate_service
 from blindmatch.node.rounds.hits import service as hits_service
@@ -43,7 +41,6 @@ def prepare_threshold() -> None:
 
 
 def _kill_at_write(names: Iterable[str]) -> None:
-    share_in_process()
     kill_at, after, writes = int(os.environ[KILL_AT]), os.environ[KILL_WHEN] == "after", 0
 
     def counted(write: Callable[..., Any]) -> Callable[..., Any]:
