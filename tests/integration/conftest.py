@@ -3,12 +3,13 @@
 from contextlib import closing
 
 import pytest
+from tests.support.cheap_keys import use_cheap_keys
 from tests.support.crashing_programs import Programs
 from tests.support.forked_processes import Template
-from tests.support.local_nodes import SCRYPT_N, LocalNodes, people, subjects
+from tests.support.local_nodes import LocalNodes, people, subjects
 
 from blindmatch.node.pki import tls
-from blindmatch.simulations.drivers import deploy, node_process
+from blindmatch.simulations.drivers import node_process
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -48,11 +49,11 @@ def forked_nodes(process_template):
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def cheap_keys():
-    """Nodes of simulations open at once: their keys protect invented records for some seconds."""
+    """See `tests.support.cheap_keys`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deploy, "SIMULATION_SCRYPT_N", SCRYPT_N)
+        use_cheap_keys(patch)
         yield
 
 
