@@ -18,7 +18,7 @@ from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.slots import Slot
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.storage.logs import logger
-from blindmatch.node.storage.store import FAILED, EdgeRow
+from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
@@ -73,6 +73,11 @@ class EdgeOutcome:
     code: str = ""
     reason: str = ""
     hint: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the edge can be resumed once its peer is back."""
+        return self.state not in {CLOSED, FAILED} and self.code not in {"", "local"}
 
 
 def answered(row: EdgeRow) -> bool:
@@ -183,7 +188,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if not answered(row) and (left := await asyncio.to_thread(registry.ended, node, row.agreement_id)):
+    if not answered(row) and (left := await asyncio.to_thread(registry.termination, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -194,7 +199,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
         peers = [row.peer] if row.role == Role.RECEIVER.value else None  # a collector works with every member
         await push(node, held, connector(node), peers)
-        if left := await asyncio.to_thread(registry.ended, node, row.agreement_id):
+        if left := await asyncio.to_thread(registry.termination, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
             raise

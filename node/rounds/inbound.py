@@ -23,7 +23,7 @@ from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.standing.codec import DeltaOpening
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
@@ -213,11 +213,13 @@ class InboundEdges:
         """The agreement, if the caller may have this edge of this round now."""
         node = self._node
         row = node.store.find_agreement(agreement_id)
-        if row is None or caller.agency not in registry.hold(row).agreement.agencies:
+        if row is None or caller.agency not in registry.open_stored(row).agreement.agencies:
             # As from `Fetch`: who is no party cannot tell whether it exists, let alone how it stands.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
-            agreement, _ = registry.ready(node, agreement_id, node.clock(), edge=edge_id, resuming=round_id)
+            agreement, _ = registry.usable_agreement(
+                node, agreement_id, node.clock(), edge=edge_id, resuming=round_id
+            )
         except AgreementError as error:
             raise PeerError(PeerCode.UNKNOWN_ROUND, error.message, hint=error.hint) from None
         edge = agreement.edge(edge_id)
@@ -319,7 +321,7 @@ class InboundEdges:
         node = self._node
         try:
             collection = standing.collection_for(node, registry.find(node, agreement_id), edge.id)
-            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+            if edge.terms.reads_values:  # what cannot be added up shall stop the round here
                 opened = open_collection(node, collection.id)
                 read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:

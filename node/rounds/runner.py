@@ -7,11 +7,11 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.agreements.exchange import collect_signatures
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
@@ -27,7 +27,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.rounds.threshold.member import LocalMember
 from blindmatch.node.rounds.threshold.members import MemberNode
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.transport.client import connector
@@ -82,6 +82,17 @@ class RoundOutcome:
         """Edges that told a number, or that there is too little to tell."""
         return sum(bool(edge.number) for edge in self.edges)
 
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "round": self.round_id.hex(),
+            "agreement": self.agreement_id.hex(),
+            "complete": self.complete,
+            "leads": self.leads,
+            "numbers": self.numbers,
+            "edges": [asdict(edge) for edge in self.edges],
+        }
+
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:
     """Edges that this node receives, and thresholds that it collects, which are neither closed nor failed."""
@@ -123,7 +134,7 @@ async def run_round(
     """
     held = await asyncio.to_thread(_admit, node, agreement_id)
     # A party that signed while we could not be reached: its signature is fetched now. What is missing still is said below.
-    held, _ = await gather(node, held, connector(node))
+    held, _ = await collect_signatures(node, held, connector(node))
     agreement = held.agreement
     await asyncio.to_thread(purge_expired, node)
     if resume_round is None:
@@ -257,7 +268,7 @@ def _begin(
     for name in wanted:
         peer = _other_side(held.agreement.comparison(name))
         try:
-            registry.ready(node, held.id, node.clock(), edge=name)
+            registry.usable_agreement(node, held.id, node.clock(), edge=name)
             epoch = _epoch(node, held, name, full=full)
             row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
@@ -332,10 +343,12 @@ def _again(
         if row.running:
             try:
                 if not answered(row):
-                    registry.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
+                    registry.usable_agreement(
+                        node, agreement_id, node.clock(), edge=row.edge, resuming=round_id
+                    )
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
-                if (left := registry.ended(node, agreement_id)) is not None:
+                if (left := registry.termination(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
                 begun.append(outcome_of(row.edge, row.peer, row.state, error))

@@ -1,24 +1,29 @@
 """The agreement that the parties sign.
 
-`terms` holds what it says, `edges` who is compared with whom, `envelope` the exact bytes with their signatures,
-`leaving` who declined or withdrew, `words` what a comparison reveals, `checks` what makes a field wrong. What is signed
-is never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing
-the bytes is `node/convert`.
+`terms` holds its fields, `edges` one comparison of two agencies, `disclosures` one class per disclosure with its fields and
+words, `sides` what one side contributes, `field_types` how a field is declared, `envelope` the exact bytes with their
+signatures, `withdrawal` declines and withdrawals, `words` what the parties learn, `validation` the checks. The signed bytes
+are never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing is
+`node/agreements/payload`.
 """
 
-from blindmatch.protocol.agreement.edges import (
-    EDGE_CHARACTERS,
-    KINDS,
+from blindmatch.protocol.agreement.disclosures import (
+    EDGE_TERMS,
     LEAST_MINIMUM,
-    LISTING,
     MEMBERS,
-    NUMBERS,
+    TERM_FIELDS,
+    Aggregate,
+    Count,
     Disclosure,
-    Edge,
-    Linkage,
-    Side,
+    EdgeTerms,
+    Hits,
+    HitsFacts,
+    Sum,
     Threshold,
+    edge_terms,
+    terms_class,
 )
+from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.agreement.envelope import (
     PAYLOAD_TYPE,
     Envelope,
@@ -26,11 +31,12 @@ from blindmatch.protocol.agreement.envelope import (
     check_allowed,
     check_signatures,
     check_usable,
+    format_time,
     missing_signatures,
     sign,
     verify_signature,
-    when,
 )
+from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Linkage, Side
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
     FORMAT,
@@ -44,66 +50,66 @@ from blindmatch.protocol.agreement.terms import (
     within_marking,
 )
 from blindmatch.protocol.agreement.withdrawal import (
-    Leaving,
     SignedWithdrawal,
     Withdrawal,
+    WithdrawalKind,
     read_withdrawal,
     sign_withdrawal,
 )
 from blindmatch.protocol.agreement.words import (
     both_learn,
-    collector_learns,
     default_leakage,
     describe,
-    member_learns,
-    receiver_learns,
-    sender_learns,
     standing_learn,
 )
 
 __all__ = [
     "CALENDARS",
     "EDGE_CHARACTERS",
+    "EDGE_TERMS",
     "FORMAT",
     "HANDLING_CODES",
     "KINDS",
     "LEAST_MINIMUM",
-    "LISTING",
     "MARKINGS",
     "MEMBERS",
     "NONCE_BYTES",
-    "NUMBERS",
     "PAYLOAD_TYPE",
     "SUITE",
+    "TERM_FIELDS",
+    "Aggregate",
     "Agreement",
+    "Count",
     "Disclosure",
     "Edge",
+    "EdgeTerms",
     "Envelope",
-    "Leaving",
+    "Hits",
+    "HitsFacts",
     "Linkage",
     "Party",
     "Side",
     "SignedWithdrawal",
     "Standing",
+    "Sum",
     "Threshold",
     "Withdrawal",
+    "WithdrawalKind",
     "agreement_id",
     "both_learn",
     "check_allowed",
     "check_signatures",
     "check_usable",
-    "collector_learns",
     "default_leakage",
     "describe",
-    "member_learns",
+    "edge_terms",
+    "format_time",
     "missing_signatures",
     "read_withdrawal",
-    "receiver_learns",
-    "sender_learns",
     "sign",
     "sign_withdrawal",
     "standing_learn",
+    "terms_class",
     "verify_signature",
-    "when",
     "within_marking",
 ]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements.bindings import bind_defaults
-from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.agreements.draft import complete, parse_draft
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope, sign
-from blindmatch.simulations.drivers.deploy import Site, make_authority, make_node
+from blindmatch.simulations.drivers.deploy import Site, create_authority, deploy_node
 from blindmatch.simulations.drivers.node_process import NodeProcess, free_ports
 from blindmatch.simulations.scenario.drafts import draft_text
-from blindmatch.simulations.scenario.plan import Plan, plans
+from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area
 from blindmatch.simulations.scenario.scenario import Scenario
 
 POLICE, COUNCIL = "bench-police", "bench-council"
@@ -26,7 +26,7 @@ PASSPHRASE = "measurement of invented records"  # noqa: S105 - guards invented r
 
 
 @dataclass(frozen=True)
-class Terms:
+class PairTerms:
     """Of a measurement's agreement: tokens per record at most, on each side, and keys at most."""
 
     tokens: int
@@ -34,7 +34,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Pair:
+class NodePair:
     """Both nodes; records are to be imported, and then agreed upon."""
 
     folder: Path
@@ -43,9 +43,9 @@ class Pair:
     scenario: Scenario = field(repr=False)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> ExchangePlan:
         """The only agreement of the measurement."""
-        return plans(self.scenario.areas[0])[0]
+        return plan_area(self.scenario.areas[0])[0]
 
     @property
     def edge(self) -> str:
@@ -77,23 +77,23 @@ class Pair:
         return agreement
 
 
-def deploy(folder: Path, terms: Terms) -> Pair:
+def deploy(folder: Path, terms: PairTerms) -> NodePair:
     """Create both nodes in `folder`, each with its certificate, empty."""
     nodes = create_nodes(folder, {POLICE: "police", COUNCIL: "council"})
     pact = {"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}
     agencies = {POLICE: ("police", "subjects"), COUNCIL: ("council", "suppliers")}
-    return Pair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, pact))
+    return NodePair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, pact))
 
 
 def create_nodes(folder: Path, roles: Mapping[str, str]) -> dict[str, NodeProcess]:
     """Create a node for each agency of a role, in a folder of its name, with a certificate of one authority."""
     now = time.time()
-    authority = make_authority(folder / "authority", PASSPHRASE, "bench", now)
+    authority = create_authority(folder / "authority", PASSPHRASE, "bench", now)
     nodes = {}
     for (agency, role), port in zip(roles.items(), free_ports(len(roles)), strict=True):
         site = Site(agency, agency, role, "invented records", folder / agency)
         node = NodeProcess(agency, site.home, port, PASSPHRASE)
-        make_node(site, authority, PASSPHRASE, listen=node.address, now=now).close()
+        deploy_node(site, authority, PASSPHRASE, listen=node.address, now=now).close()
         nodes[agency] = node
     return nodes
 
@@ -117,7 +117,9 @@ def sign_in_process(nodes: Sequence[NodeProcess], draft: str) -> str:
     return envelope.id.hex()
 
 
-def scenario(terms: Terms, agencies: Mapping[str, tuple[str, str]], pact: Mapping[str, object]) -> Scenario:
+def scenario(
+    terms: PairTerms, agencies: Mapping[str, tuple[str, str]], pact: Mapping[str, object]
+) -> Scenario:
     """A scenario of one area and one agreement.
 
     Args:

@@ -22,15 +22,21 @@ from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.threshold.share_tables import TableShape, false_marks, missed
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
 from blindmatch.simulations.benchmarks.input_files import People
-from blindmatch.simulations.benchmarks.nodes import PASSPHRASE, Terms, create_nodes, scenario, sign_in_process
+from blindmatch.simulations.benchmarks.nodes import (
+    PASSPHRASE,
+    PairTerms,
+    create_nodes,
+    scenario,
+    sign_in_process,
+)
 from blindmatch.simulations.benchmarks.pair import MIB, TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
 from blindmatch.simulations.scenario.drafts import draft_text
-from blindmatch.simulations.scenario.plan import plans
+from blindmatch.simulations.scenario.plan import plan_area
 
 COLLECTOR: Final = "bench-collector"
 THRESHOLD: Final = "bench"
@@ -100,8 +106,8 @@ def measure(
             note("the round ...")
             before = sum(map(cpu_seconds, servers))
             run = command(collector, "round", "run", agreement, "--json")
-            with together([run]):
-                spent: Spent = run.wait()
+            with killed_on_exit([run]):
+                spent: ProcessCost = run.wait()
             members_cpu = sum(map(cpu_seconds, servers)) - before
             member_peak = max(map(peak_bytes, servers))
         outcome = json.loads(run.output)
@@ -145,9 +151,11 @@ def _draft(names: Sequence[str], at_least: int, records: int) -> str:
     """The agreement that is measured, as an officer would write it."""
     joint = {"id": THRESHOLD, "members": list(names), "at_least": at_least, "minimum": 1}
     agencies = {COLLECTOR: ("national", "")} | dict.fromkeys(names, ("police", "subjects"))
-    terms = scenario(Terms(TOKENS, budget=TOKENS), agencies, {"thresholds": [joint], "collector": COLLECTOR})
+    terms = scenario(
+        PairTerms(TOKENS, budget=TOKENS), agencies, {"thresholds": [joint], "collector": COLLECTOR}
+    )
     area = terms.areas[0]
-    return draft_text(terms.terms, area, plans(area)[0], dict.fromkeys(names, records), time.time())
+    return draft_text(terms.terms, area, plan_area(area)[0], dict.fromkeys(names, records), time.time())
 
 
 def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> None:
@@ -168,12 +176,12 @@ def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> 
 
 def measure_all(
     sizes: Sequence[int], members: int, at_least: int, *, note: Callable[[str], None] = lambda _text: None
-) -> Report:
+) -> BenchReport:
     """Every size, one after the other."""
     return report([measure(elements, members, at_least, note=note) for elements in sizes])
 
 
-def report(costs: Sequence[ThresholdCost]) -> Report:
+def report(costs: Sequence[ThresholdCost]) -> BenchReport:
     """The table and the plot of several sizes."""
     columns = (
         "members",
@@ -211,7 +219,7 @@ def report(costs: Sequence[ThresholdCost]) -> Report:
         Series("collector", tuple((cost.elements, cost.collector_cpu) for cost in costs)),
         Series("all members", tuple((cost.elements, cost.members_cpu) for cost in costs)),
     )
-    return Report(
+    return BenchReport(
         "threshold",
         Axes("One threshold among several nodes", "elements of each member", "CPU seconds"),
         columns,

@@ -9,7 +9,7 @@ from blindmatch.node.agreements.service import check_party
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.transport.identity import Caller
 from blindmatch.proto.v1 import number_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -33,7 +33,7 @@ class ReportsService:
     def _found(self, agreement_id: bytes, caller: Caller) -> list[convert.Report]:
         node = self._node
         row = node.store.find_agreement(agreement_id)
-        held = None if row is None else registry.hold(row)
+        held = None if row is None else registry.open_stored(row)
         if held is None or caller.agency not in held.agreement.agencies:
             # As from `Agreements.Fetch`: who is no party cannot tell whether it exists.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
@@ -44,7 +44,7 @@ class ReportsService:
         named = {
             edge.id
             for edge in agreement.edges
-            if caller.agency in edge.report_to and edge.receiver.agency == node.agency
+            if caller.agency in edge.terms.report_to and edge.receiver.agency == node.agency
         }
         if not named:
             raise PeerError(

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from html import escape
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, Check, Number, Tally
-from blindmatch.simulations.report.parts import octets, percent, row, table
+from blindmatch.simulations.audit.outcome import (
+    AggregateComparison,
+    AreaOutcome,
+    SingleCheck,
+    ThresholdComparison,
+)
+from blindmatch.simulations.report.markup import octets, percent, row, table
 
 _HEADINGS = (
     ("Told to", False),
@@ -20,7 +25,7 @@ _HEADINGS = (
 )
 
 
-def numbers(found: Sequence[Number]) -> str:
+def aggregate_table(found: Sequence[AggregateComparison]) -> str:
     """Counts and sums of one area; nothing where there are none."""
     if not found:
         return ""
@@ -31,7 +36,7 @@ def numbers(found: Sequence[Number]) -> str:
     return words + table(_HEADINGS, [_row(number) for number in found])
 
 
-def threshold(area: AreaOutcome, tally: Tally) -> str:
+def threshold_table(area: AreaOutcome, tally: ThresholdComparison) -> str:
     """One threshold: what the collector was told, and what each member learned of its own records."""
     exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
     size = octets(tally.traffic.total("sent") + tally.traffic.total("received"))
@@ -63,7 +68,7 @@ def threshold(area: AreaOutcome, tally: Tally) -> str:
     )
 
 
-def checks(found: Sequence[Check]) -> str:
+def check_table(found: Sequence[SingleCheck]) -> str:
     """Single records under standing agreements; nothing where there are none."""
     headings = (
         ("Checked by", False),
@@ -94,7 +99,7 @@ def checks(found: Sequence[Check]) -> str:
     return words + table(headings, rows) if rows else ""
 
 
-def _row(number: Number) -> str:
+def _row(number: AggregateComparison) -> str:
     what = f"sum of {number.value}" if number.value else "records that match"
     size = octets(number.traffic.total("sent") + number.traffic.total("received"))
     return row(

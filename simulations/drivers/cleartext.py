@@ -4,8 +4,8 @@ Only a simulation can do this, since it has both files. It uses the keys that bo
 protocol: no blinding, no tags, no messages.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +15,18 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inputs
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.simulations.drivers.results import CleartextResult
 
 Bytes2D = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Clear:
-    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
-
-    matching: Mapping[str, frozenset[str]]
-    shared: int = 0
-    """Of a threshold: the keys that enough members hold."""
-
-
-def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
+def compare_edge(nodes: Sequence[Node], round_id: bytes, edge: str) -> CleartextResult:
     """Compare receiver's and sender's lists in the clear, as one edge of one round did under the protocol."""
     sides = [_prepared(node, round_id, edge) for node in nodes]
     keyed = [_keyed(side) for side in sides]
     matched = np.intersect1d(keyed[0][1], keyed[1][1])
-    return Clear(
+    return CleartextResult(
         {
             node.agency: _references(side, elements[np.isin(values, matched)])
             for node, side, (elements, values) in zip(nodes, sides, keyed, strict=True)
@@ -42,7 +34,7 @@ def compare(nodes: Sequence[Node], round_id: bytes, edge: str) -> Clear:
     )
 
 
-def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
+def compare_threshold(nodes: Sequence[Node], round_id: bytes, threshold: str) -> CleartextResult:
     """Compare all members' lists in the clear, as one threshold of one round did under the protocol."""
     sides = [_brought(node, round_id, threshold) for node in nodes]
     keyed = [_keyed(side) for side in sides]
@@ -53,7 +45,7 @@ def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
     shared = values[holders >= terms.at_least]
     # Below the minimum nobody is told of any.
     told = shared if len(shared) >= terms.minimum_count else shared[:0]
-    return Clear(
+    return CleartextResult(
         {
             node.agency: _references(side, elements[np.isin(own, told)])
             for node, side, (elements, own) in zip(nodes, sides, keyed, strict=True)
@@ -86,7 +78,7 @@ def _keyed(
     side: EdgeInputs | threshold_inputs.ThresholdInputs,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """The elements that are no fillers, and for each its key and token as one value."""
-    elements = np.flatnonzero(side.tokens.key_index != FILLER)
+    elements = np.flatnonzero(side.tokens.key_index != DUMMY)
     key = side.tokens.key_index[elements].astype(np.uint8).reshape(-1, 1)
     rows: Bytes2D = np.ascontiguousarray(np.concatenate([key, side.tokens.tokens[elements]], axis=1))
     return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
@@ -95,5 +87,5 @@ def _keyed(
 def _references(
     side: EdgeInputs | threshold_inputs.ThresholdInputs, elements: npt.NDArray[np.int64]
 ) -> frozenset[str]:
-    records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
+    records = {int(record) for element in elements.tolist() for record in side.tokens.records_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

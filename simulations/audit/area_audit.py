@@ -1,19 +1,19 @@
 """Opens every node of an area when all is done, and judges what it holds."""
 
 from contextlib import ExitStack
-from pathlib import Path
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.simulations.audit.allowed import declarations
-from blindmatch.simulations.audit.disclosed import look_into
+from blindmatch.simulations.audit.disclosed import audit_node
 from blindmatch.simulations.audit.leak_scan import Secrets
-from blindmatch.simulations.audit.verdict import Case, Verdict, judge_nodes
-from blindmatch.simulations.drivers.exchange import EdgeResult, Exchange, Setup, ThresholdResult
-from blindmatch.simulations.world.truth import held_by, true_count, true_sum
+from blindmatch.simulations.audit.verdict import AuditCase, Verdict, judge_nodes
+from blindmatch.simulations.drivers.results import AreaResults, EdgeResult, ThresholdResult
+from blindmatch.simulations.drivers.setup import AreaSetup
+from blindmatch.simulations.world.truth import threshold_pairs, true_count, true_sum
 
 
-def examine(setup: Setup, exchange: Exchange) -> Verdict:
+def audit_area(setup: AreaSetup, exchange: AreaResults) -> Verdict:
     """What every party learned, held against its declaration. Nodes on other machines are left out.
 
     Raises:
@@ -35,22 +35,18 @@ def examine(setup: Setup, exchange: Exchange) -> Verdict:
         declared = [each for held in signed for each in declarations(held.agreement, held.id.hex())]
         cases = [_case(result) for result in exchange.edges]
         cases += [_shared_case(result) for result in exchange.thresholds]
-        holdings = [look_into(node, secrets, _wire(setup, agency)) for agency, node in nodes.items()]
+        holdings = [audit_node(node, secrets, setup.wire_folder(agency)) for agency, node in nodes.items()]
     return judge_nodes(holdings, declared, cases)
 
 
-def _wire(setup: Setup, agency: str) -> Path | None:
-    return None if setup.record_wire is None else setup.record_wire / agency
-
-
-def _case(result: EdgeResult) -> Case:
+def _case(result: EdgeResult) -> AuditCase:
     receiver, sender = result.edge.ends
     bonds = result.world.bonds
-    matching, total = in_the_clear(result)
+    matching, total = cleartext_figures(result)
     truth = f"{true_count(bonds[receiver.list], bonds[sender.list]):,} of {receiver.agency}'s records match"
     if result.edge.group.disclosure == "sum":
         truth = f"{true_sum(bonds[receiver.list], bonds[sender.list]):,} in all"
-    return Case(
+    return AuditCase(
         key=(result.round_id, result.edge.id),
         agreement=result.agreement,
         clear=result.clear,
@@ -61,12 +57,12 @@ def _case(result: EdgeResult) -> Case:
     )
 
 
-def _shared_case(result: ThresholdResult) -> Case:
+def _shared_case(result: ThresholdResult) -> AuditCase:
     planned, bonds = result.threshold, result.world.bonds
     lists = {end.agency: bonds[end.list] for end in planned.members}
-    held = held_by(lists, planned.joint.at_least)
+    held = threshold_pairs(lists, planned.joint.at_least)
     of = f"held by at least {planned.joint.at_least}"
-    return Case(
+    return AuditCase(
         key=(result.round_id, planned.id),
         agreement=result.agreement,
         clear=result.clear,
@@ -77,7 +73,7 @@ def _shared_case(result: ThresholdResult) -> Case:
     )
 
 
-def in_the_clear(result: EdgeResult) -> tuple[int, int]:
+def cleartext_figures(result: EdgeResult) -> tuple[int, int]:
     """How many records match by the same keys in the clear, and what their values add up to, each rounded to the band.
 
     A count is of the receiver's records, a sum is over the sender's. Both are 0 for hits, and where nothing was compared

@@ -3,17 +3,23 @@
 from collections.abc import Iterator, Mapping
 
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.audit.examination import in_the_clear
-from blindmatch.simulations.audit.outcome import AreaOutcome, Check, Comparison, Number, Tally
-from blindmatch.simulations.audit.score import judge
+from blindmatch.simulations.audit.area_audit import cleartext_figures
+from blindmatch.simulations.audit.outcome import (
+    AggregateComparison,
+    AreaOutcome,
+    Comparison,
+    SingleCheck,
+    ThresholdComparison,
+)
+from blindmatch.simulations.audit.score import score_leads
 from blindmatch.simulations.audit.verdict import Verdict
-from blindmatch.simulations.drivers.exchange import Answer, EdgeResult, Exchange, ThresholdResult
+from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
 from blindmatch.simulations.scenario.scenario import Area
-from blindmatch.simulations.world.truth import held_by, true_count, true_sum
+from blindmatch.simulations.world.truth import threshold_pairs, true_count, true_sum
 
 
 def area_outcome(
-    area: Area, exchange: Exchange, verdict: Verdict, seconds: Mapping[str, float]
+    area: Area, exchange: AreaResults, verdict: Verdict, seconds: Mapping[str, float]
 ) -> AreaOutcome:
     """Everything that came of one area, beside the truth.
 
@@ -40,7 +46,7 @@ def area_outcome(
 
 def _listed(result: EdgeResult) -> Comparison:
     edge, world = result.edge, result.world
-    return judge(
+    return score_leads(
         world.truth(edge.receiver.list, edge.sender.list),
         result.leads,
         receiver=edge.receiver.agency,
@@ -59,14 +65,14 @@ def _listed(result: EdgeResult) -> Comparison:
     )
 
 
-def _numbered(result: EdgeResult) -> Number:
+def _numbered(result: EdgeResult) -> AggregateComparison:
     edge, group, world = result.edge, result.edge.group, result.world
     if result.number is None:
         raise LocalError(f"{edge.id} told no number")
     adds = group.disclosure == "sum"
-    matching, total = in_the_clear(result)
+    matching, total = cleartext_figures(result)
     bonds = (world.bonds[edge.receiver.list], world.bonds[edge.sender.list])
-    return Number(
+    return AggregateComparison(
         receiver=edge.receiver.agency,
         sender=edge.sender.agency,
         disclosure=group.disclosure,
@@ -90,10 +96,10 @@ def _members(result: ThresholdResult) -> Iterator[Comparison]:
     """A threshold as each member sees it: its own records against what enough of the others hold."""
     planned, world = result.threshold, result.world
     bonds = {end.agency: world.bonds[end.list] for end in planned.members}
-    held = held_by(bonds, planned.joint.at_least)
+    held = threshold_pairs(bonds, planned.joint.at_least)
     records = {agency: len(each.records) - len(each.withheld) for agency, each in bonds.items()}
     for agency in planned.agencies:
-        yield judge(
+        yield score_leads(
             held[agency],
             result.leads[agency],
             receiver=agency,
@@ -108,9 +114,9 @@ def _members(result: ThresholdResult) -> Iterator[Comparison]:
         )
 
 
-def _tally(result: ThresholdResult) -> Tally:
+def _tally(result: ThresholdResult) -> ThresholdComparison:
     planned, joint = result.threshold, result.threshold.joint
-    return Tally(
+    return ThresholdComparison(
         threshold=planned.id,
         collector=planned.collector,
         members=planned.agencies,
@@ -126,6 +132,6 @@ def _tally(result: ThresholdResult) -> Tally:
     )
 
 
-def _check(answer: Answer) -> Check:
+def _check(answer: CheckResult) -> SingleCheck:
     asked = answer.question
-    return Check(asked.agency, asked.edge.receiver.agency, asked.reference, answer.leads, asked.known)
+    return SingleCheck(asked.agency, asked.edge.receiver.agency, asked.reference, answer.leads, asked.known)
