@@ -32,38 +32,21 @@ from typing import TYPE_CHECKING, Any
 from blindmatch.node.storage import gc_pause
 
 if TYPE_CHECKING:
-    from blindmatch.node.operations import (
-        agreements,
-        audit,
-        certificates,
-        checks,
-        collections,
-        epochs,
-        keys,
-        linkage,
-        nodes,
-        rounds,
-    )
-
-__all__ = [
-    "agreements",
-    "audit",
-    "certificates",
-    "checks",
-    "collections",
-    "epochs",
-    "keys",
-    "linkage",
-    "nodes",
-    "rounds",
-]
-
-
-if not TYPE_CHECKING:
+    import blindmatch.node.operations.agreements
+    import blindmatch.node.operations.audit
+    import blindmatch.node.operations.certificates
+    import blindmatch.node.operations.checks
+    import blindmatch.node.operations.collections
+    import blindmatch.node.operations.epochs
+    import blindmatch.node.operations.keys
+    import blindmatch.node.operations.linkage
+    import blindmatch.node.operations.nodes
+    import blindmatch.node.operations.rounds  # noqa: F401 - for type checkers: `operations.rounds` is this module
+else:
 
     def __getattr__(name: str) -> Any:
         """Import a module of operations on first use."""
-        if name not in __all__:
+        if name.startswith("_"):
             raise AttributeError(name)
         with gc_pause.pause():
             return importlib.import_module(f"{__name__}.{name}")

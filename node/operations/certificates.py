@@ -14,7 +14,7 @@ from blindmatch.node.pki.certificates import CertificateInfo
 from blindmatch.node.pki.pilot_ca import Authority, Issued
 from blindmatch.node.storage import keyring
 from blindmatch.node.storage.config import FILE_NAME, load_settings
-from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import ConfigError
 
 __all__ = [
@@ -77,11 +77,11 @@ def request(
     Raises:
         ConfigError: there is no node, or a host is neither an IP address nor a host name.
         KeysError: the passphrase is wrong, or the keys are missing or damaged.
-        OSError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     load_settings(home / FILE_NAME)
     keys = keyring.KeyRing.open(home / keyring.FILE_NAME, passphrase())
-    write_atomically(out, certificates.make_request(keys, hosts), 0o644)
+    write_output(out, certificates.make_request(keys, hosts).decode(), mode=0o644)
     return CertificateRequest(keys.agency, out, keys.certificate_key)
 
 
@@ -109,7 +109,7 @@ def issue(
     Raises:
         ConfigError: the request cannot be read, is not usable, or is another agency's.
         KeysError: the passphrase is wrong, or there is no authority.
-        OSError: the file cannot be written.
+        InputError: the file cannot be written.
     """
     content = certificates.load_request(request)
     named = certificates.agency_of(content)
@@ -117,7 +117,7 @@ def issue(
         raise ConfigError(f"the request is for {named}, not for {agency}")
     authority = Authority.open(folder, passphrase())
     certificate = authority.issue(content, hosts=hosts, days=days, now=time.time())
-    write_atomically(out, certificate.public_bytes(Encoding.PEM), 0o644)
+    write_output(out, certificate.public_bytes(Encoding.PEM).decode(), mode=0o644)
     return certificates.describe(certificate)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.node.imports import (
+    DEFAULT_SCHEMA,
     Collection,
     ImportRefusedError,
     ImportReport,
@@ -18,11 +19,13 @@ from blindmatch.node.imports import (
 from blindmatch.node.imports.formats import Format, open_table, propose, recognise_format
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.files import write_output
 from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import HANDLING_CODES
 from blindmatch.protocol.errors import InputError
 
 __all__ = [
+    "DEFAULT_SCHEMA",
     "CollectionRow",
     "ImportRefusedError",
     "ImportReport",
@@ -132,16 +135,19 @@ class ProposedMapping:
         return {"header": list(self.header), "mapping": self.mapping}
 
 
-def propose_mapping(file: Path, kind: str, *, encoding: str = "utf-8") -> ProposedMapping:
+def propose_mapping(
+    file: Path, kind: str, *, encoding: str = "utf-8", out: Path | None = None
+) -> ProposedMapping:
     """Propose a mapping from the header of a table. Needs no node.
 
     Args:
         file: CSV or Parquet.
         kind: `subjects`, `suppliers` or `bidders`.
         encoding: of a text file.
+        out: also write the mapping to this file, which must not exist.
 
     Raises:
-        InputError: the file cannot be read, or is not a table.
+        InputError: the file cannot be read, or is not a table; or `out` exists or cannot be written.
     """
     form = recognise_format(file)
     if form is not Format.TABLE:
@@ -150,4 +156,7 @@ def propose_mapping(file: Path, kind: str, *, encoding: str = "utf-8") -> Propos
             hint="Import it without a mapping: its fields are known.",
         )
     with open_table(file, encoding=encoding) as table:
-        return ProposedMapping(tuple(table.header), propose(table.header, kind))
+        proposed = ProposedMapping(tuple(table.header), propose(table.header, kind))
+    if out is not None:
+        write_output(out, proposed.mapping, new=True)
+    return proposed
