@@ -14,9 +14,9 @@ _MONTH_CHARACTERS = 7
 
 
 def register_parts(parts: Sequence[Part]) -> list[Part]:
-    """A record's facts as the register has them; all others are dropped.
+    """The parts of a record that the register has, with dates in ISO form as importers write them.
 
-    Dates are ISO, as importers give them. Postcodes stay whole: `districts_only` drops what they say beyond districts.
+    Postcodes are complete: `drop_below_district` removes their finer levels.
     """
     reduced: list[Part] = []
     for part in parts:
