@@ -418,8 +418,8 @@ class TestLeads:
         running.put_leads(ROUND, "west-south", [b"lead"], NOW + 20)
         clock.now = NOW + 10
         assert running.leads(ROUND, "west-north") == []  # past its time, also before it is erased
-        assert running.erase_expired(NOW + 9) == 0
-        assert running.erase_expired(NOW + 10) == 3
+        assert running.erase_expired(NOW + 9)["leads"] == 0
+        assert running.erase_expired(NOW + 10)["leads"] == 3
         assert raw(database_url, "SELECT edge FROM leads") == [("west-south",)]
 
     def test_of_an_unknown_edge(self, store: Store) -> None:

@@ -52,8 +52,8 @@ def test_a_number_is_kept_replaced_and_erased_with_its_retention(store):
     store.put_tally(ROUND, "shared", b"seven", NOW + 10)
     store.put_tally(ROUND, "shared", b"eight", NOW + 10)
     assert store.tally(ROUND, "shared") == b"eight"
-    assert store.erase_expired(NOW + 9) == 0
-    assert store.erase_expired(NOW + 10) == 1
+    assert store.erase_expired(NOW + 9)["leads"] == 0
+    assert store.erase_expired(NOW + 10)["leads"] == 1
     assert store.tally(ROUND, "shared") is None
     store.put_tally(ROUND, "shared", b"nine", NOW - 1)
     assert store.tally(ROUND, "shared") is None
