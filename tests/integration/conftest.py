@@ -67,7 +67,7 @@ def watch(name):
 
     setattr(Store, name, step)
 
-for name in ("start_edge", "keep_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit"):
+for name in ("start_edge", "put_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit"):
     watch(name)
 
 from blindmatch.node.cli import main

@@ -39,7 +39,7 @@ def watch(name):
     setattr(Store, name, step)
 
 for name in (
-    "start_edge", "keep_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
+    "start_edge", "put_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
 ):
     watch(name)
 
