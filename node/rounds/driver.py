@@ -213,7 +213,7 @@ class SessionDriver(ABC, Generic[AnyKept]):
         Raises:
             PeerError: EXPIRED_AGREEMENT, with who left and why.
         """
-        if left := await self._in_pool(registry.ended, self._node, self.row.agreement_id):
+        if left := await self._in_pool(registry.termination, self._node, self.row.agreement_id):
             raise left
 
     async def release(self) -> None:

@@ -188,7 +188,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if not answered(row) and (left := await asyncio.to_thread(registry.ended, node, row.agreement_id)):
+    if not answered(row) and (left := await asyncio.to_thread(registry.termination, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -199,7 +199,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
         peers = [row.peer] if row.role == Role.RECEIVER.value else None  # a collector works with every member
         await push(node, held, connector(node), peers)
-        if left := await asyncio.to_thread(registry.ended, node, row.agreement_id):
+        if left := await asyncio.to_thread(registry.termination, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
             raise

@@ -138,8 +138,8 @@ def assemble_shared(
     by_record: dict[int, set[int]] = {}
     for element in elements:
         rank = int(brought.tokens.key_index[element])
-        if rank != linkage.FILLER:
-            for record in brought.tokens.holders_of(element).tolist():
+        if rank != linkage.DUMMY:
+            for record in brought.tokens.records_of(element).tolist():
                 by_record.setdefault(record, set()).add(rank)
     found = []
     for record, ranks in by_record.items():

@@ -193,9 +193,9 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
 
 def _of_row(row: EdgeRow, stored: StoredAgreement) -> EdgeStatus:
     state, code, reason = row.state, row.code, row.reason
-    if row.running and stored.left:
+    if row.running and stored.withdrawals:
         state = row.state if row.state in _ANSWERED else STOPPED
-        code, reason = "expired-agreement", registry.departures(stored)
+        code, reason = "expired-agreement", registry.describe_withdrawals(stored)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeStatus(
@@ -226,7 +226,7 @@ def _without_row(agency: str, stored: StoredAgreement, comparison: Edge | Thresh
         role = "member" if agency in comparison.agencies else "collector" if agency == collector else ""
         peer = ", ".join(name for name in comparison.agencies if name != agency)
     state = NOT_BEGUN if role else BETWEEN_OTHERS
-    reason = registry.departures(stored) if role and stored.left else ""
+    reason = registry.describe_withdrawals(stored) if role and stored.withdrawals else ""
     return EdgeStatus(comparison.id, stored.id, role, peer, STOPPED if reason else state, reason=reason)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.session.messages import Bytes2D, Indices
-from blindmatch.protocol.sorting import either, order_of
+from blindmatch.protocol.sorting import next_to_equal, sort_order
 
 BUCKET_ROWS = 1 << 20
 """Rows sorted at a time: about 40 MiB of memory."""
@@ -73,9 +73,9 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
     inside = np.concatenate(places)
     narrow = rows.shape[1] == TAG_BYTES  # then the faster way to gather takes no copy of all rows first
     first, second = words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
-    order, same = order_of(first)
+    order, same = sort_order(first)
     if same.any():  # a receiver may bring one token for several records
-        tied = np.flatnonzero(either(same[1:]))
+        tied = np.flatnonzero(next_to_equal(same[1:]))
         members = order[tied]
         order[tied] = members[np.lexsort((second[members], first[members]))]
     return inside[order], first[order], second[order]

@@ -97,7 +97,7 @@ async def test_a_withdrawal_reaches_the_others(town):
 
 async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_whoever_is_up(town):
     town.sign_agreement(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
-    held = registry.everything(town.nodes[WEST])[0]
+    held = registry.list_agreements(town.nodes[WEST])[0]
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST)  # south is down when east declines
         told = await run(town, EAST, "decline", held.id.hex(), "--reason", "Too wide.", "--yes")

@@ -133,7 +133,7 @@ async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step
 
     def hear(_edge, now, _done, _total):
         if now == step and not heard:
-            heard.append(registry.note_withdrawal(national, word))
+            heard.append(registry.record_withdrawal(national, word))
 
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)

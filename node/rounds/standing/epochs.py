@@ -308,7 +308,7 @@ def _over(node: Node, row: EpochRow, now: float) -> str:
     if held.withdrawn:
         return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
     if now >= held.agreement.expires:
-        return f"the agreement expired on {terms.when(held.agreement.expires)}"
+        return f"the agreement expired on {terms.format_time(held.agreement.expires)}"
     return ""
 
 

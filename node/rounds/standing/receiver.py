@@ -71,7 +71,7 @@ def prepared(held: Received, records: CollectionRecords, agreed: CompiledEdge) -
         records=len(records),
         tokens_per_record=records.slots,
         overflow=0,
-        holders={},
+        shared_records={},
     )
     elements = Elements(agreed.compiled, tokens)
     return EdgeInputs(agreed.compiled, tokens, elements, None, records.collection, records.selected)

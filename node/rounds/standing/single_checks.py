@@ -184,7 +184,7 @@ def epoch_of(node: Node, held: StoredAgreement, edge_id: str) -> StoredEpoch:
         raise LocalError(
             "no epoch is open on this edge", hint="A full round begins one: blindmatch round run."
         )
-    registry.ready(node, held.id, node.clock(), edge=edge_id, resuming=row.epoch)
+    registry.usable_agreement(node, held.id, node.clock(), edge=edge_id, resuming=row.epoch)
     return standing.kept(node, held.agreement, row)
 
 

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 from tests.support.exact_keys import exact_keys
 from tests.support.paths import FIXTURES
+from tests.support.token_lists import tokens as make_tokens
 
 from blindmatch.node import imports
 from blindmatch.node.imports import (
@@ -22,8 +23,7 @@ from blindmatch.node.imports.blocks import BlockReader
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config import Settings
 from blindmatch.protocol.errors import InputError, KeysError, StoreError
-from blindmatch.protocol.linkage import FILLER, level_digests, load_schema
-from blindmatch.protocol.linkage import tokens as make_tokens
+from blindmatch.protocol.linkage import DUMMY, level_digests, load_schema
 
 PEOPLE, SUPPLIERS, REGISTER = (FIXTURES / name for name in ("people.csv", "suppliers.csv", "register.jsonl"))
 KEYS = exact_keys()
@@ -191,9 +191,9 @@ def test_police_and_council_share_the_tokens_they_should(node):
     right = theirs.tokens(KEYS, theirs.select("PC"), 4, os.urandom, distinct=True)
     place = {token.tobytes(): i for i, token in enumerate(right.tokens)}
     shared = {
-        (KEYS.keys[left.key_index[i]].name, tuple(right.holders_of(place[token.tobytes()]).tolist()))
+        (KEYS.keys[left.key_index[i]].name, tuple(right.records_of(place[token.tobytes()]).tolist()))
         for i, token in enumerate(left.tokens)
-        if left.key_index[i] != FILLER and token.tobytes() in place
+        if left.key_index[i] != DUMMY and token.tobytes() in place
     }
     assert shared == {("company", (0, 2)), ("name+month", (4, 5)), ("name+month+district", (4, 5))}
 
