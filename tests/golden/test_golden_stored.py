@@ -124,13 +124,15 @@ def fill(store):
         secret=b"secret".ljust(64),
     )
     signatures = {"west-force": b"1" * 64, "north-council": b"2" * 64}
-    store.finish(ROUND, "an-edge", receipt=b"receipt", signatures=signatures, also=store.opening_epoch(epoch))
+    store.finish(
+        ROUND, "an-edge", receipt=b"receipt", signatures=signatures, extra_writes=store.opening_epoch(epoch)
+    )
     again = dataclasses.replace(edge, round_id=NEXT)
     store.start_edge(again, b"f" * 32, rounds_budget=10, delta=DeltaRow(NEXT, "an-edge", ROUND, 1))
     step = store.advancing_epoch(
         epoch, NEXT, state=b"after".ljust(32), records=(4, 8), counts=(1, 0, 0, 1), collection="summer"
     )
-    store.finish(NEXT, "an-edge", receipt=b"delta", signatures=signatures, also=step)
+    store.finish(NEXT, "an-edge", receipt=b"delta", signatures=signatures, extra_writes=step)
     third = dataclasses.replace(edge, round_id=b"\x03" * 16, edge="other", role="sender")
     store.start_edge(third, b"g" * 32)
     store.checkpoint(b"\x03" * 16, "other", state="offered", snapshot=b"another", done=0, total=1)
