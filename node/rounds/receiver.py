@@ -216,7 +216,7 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
 
         await self._in_pool(make)
         session = self.session
-        if session.state is State.PREPARING:
+        if session.state == State.PREPARING:
             await self._prepare_chunks(lambda: self._report("prepare", session.prepared, session.chunks))
             await self._alone(lambda live: live.commit(), save=True)
 

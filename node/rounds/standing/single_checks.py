@@ -18,9 +18,8 @@ import numpy as np
 from blindmatch.node import imports
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
-from blindmatch.node.imports import Collection, import_collection
+from blindmatch.node.imports import Collection, NodeStorage, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
-from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.inputs import EdgeInputs
