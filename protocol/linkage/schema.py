@@ -347,7 +347,7 @@ def load_schema(name: str) -> Schema:
     """
     if name not in schema_names():
         raise SchemaError(
-            f"there is no linkage schema {name!r}", hint=f"The schemas are {', '.join(schema_names())}."
+            f"no linkage schema is named {name!r}", hint=f"The schemas are {', '.join(schema_names())}."
         )
     folder = resources.files("blindmatch.protocol.linkage") / "schemas"
     schema = parse_schema((folder / f"{name}.toml").read_text(encoding="utf-8"))
