@@ -8,7 +8,8 @@ import numpy as np
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext, Hits
 from blindmatch.protocol.standing.epoch import Epoch, bound_seed, empty
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,

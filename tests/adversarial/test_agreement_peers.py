@@ -4,8 +4,7 @@ After every attempt: a code that says why, nothing kept, an entry in the audit l
 """
 
 import json
-import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -32,13 +31,14 @@ UNKNOWN_FIELD = b"\x9a\x06\x01x"
 DAY = 86_400
 
 
+def four_agencies(folder, now):
+    return LocalNodes(folder, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, now)
+
+
 @pytest.fixture
-def town(tmp_path):
-    made = LocalNodes(
-        tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time()
-    )
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(four_agencies, tmp_path)) as nodes:
+        yield nodes
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import pytest
 from tests.support.local_nodes import PASSPHRASE, LocalNodes
@@ -19,11 +18,14 @@ from blindmatch.protocol.agreement import Envelope
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
 
 
+def three_agencies(folder, now):
+    return LocalNodes(folder, {WEST: "police", EAST: "council", SOUTH: "council"}, now)
+
+
 @pytest.fixture
-def town(tmp_path):
-    made = LocalNodes(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(three_agencies, tmp_path)) as nodes:
+        yield nodes
 
 
 async def serving(stack, town, *agencies):
