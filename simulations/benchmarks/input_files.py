@@ -21,34 +21,34 @@ class People:
     """An endless row of invented people; the same label gives the same people."""
 
     def __init__(self, label: str) -> None:
-        self.dice = SeededRandom("bench", label)
+        self.rng = SeededRandom("bench", label)
         self._names = load_names()
         self._communities = tuple(self._names.communities.values())
 
     def person(self) -> dict[str, Any]:
         """One person: names, date of birth, address."""
-        dice = self.dice
-        community = self._communities[min(dice.number(0, 11), len(self._communities) - 1)]
-        year, month, day = dice.number(1940, 2006), dice.number(1, 12), dice.number(1, 28)
-        sex = dice.pick(("male", "female"))
-        forenames = community.forename(dice, sex, year)
-        if dice.number(0, 2) == 0:
-            forenames += " " + community.forename(dice, sex, year)
+        rng = self.rng
+        community = self._communities[min(rng.number(0, 11), len(self._communities) - 1)]
+        year, month, day = rng.number(1940, 2006), rng.number(1, 12), rng.number(1, 28)
+        sex = rng.pick(("male", "female"))
+        forenames = community.forename(rng, sex, year)
+        if rng.number(0, 2) == 0:
+            forenames += " " + community.forename(rng, sex, year)
         return {
             "forenames": forenames,
-            "surname": community.surname(dice),
+            "surname": community.surname(rng),
             "sex": sex,
             "born": (year, month, day),
-            "premises": str(dice.number(1, 240)),
-            "street": f"{dice.pick(self._names.streets)} {dice.pick(self._names.street_kinds)}",
-            "town": dice.pick(_TOWNS),
+            "premises": str(rng.number(1, 240)),
+            "street": f"{rng.pick(self._names.streets)} {rng.pick(self._names.street_kinds)}",
+            "town": rng.pick(_TOWNS),
             "postcode": self.postcode(),
         }
 
     def postcode(self) -> str:
         """One of about two million postcodes in areas that do not exist."""
-        dice = self.dice
-        return f"{dice.pick(_AREAS)}{dice.number(1, 40)} {dice.number(0, 9)}{dice.letters(_LETTERS, 2)}"
+        rng = self.rng
+        return f"{rng.pick(_AREAS)}{rng.number(1, 40)} {rng.number(0, 9)}{rng.letters(_LETTERS, 2)}"
 
 
 def company(serial: int) -> str:
@@ -109,7 +109,7 @@ def write_suppliers(path: Path, rows: int) -> int:
                     "company_number": company(serial),
                     "postcode": made["postcode"],
                     "contract_reference": f"C{serial:08d}",
-                    "contract_value": f"{people.dice.number(500, 900_000)}.00",
+                    "contract_value": f"{people.rng.number(500, 900_000)}.00",
                 },
             )
 
@@ -149,7 +149,7 @@ def write_psc(path: Path, rows: int) -> int:
                 "name_elements": elements,
                 "nationality": "British",
                 "natures_of_control": ["ownership-of-shares-75-to-100-percent"],
-                "notified_on": f"{people.dice.number(2016, 2025)}-{month:02d}-01",
+                "notified_on": f"{people.rng.number(2016, 2025)}-{month:02d}-01",
             }
             text = json.dumps(
                 {"company_number": number, "data": data}, ensure_ascii=False, separators=(",", ":")
@@ -180,7 +180,7 @@ def write_officers(path: Path, rows: int) -> int:
             fields[11], fields[12] = "DIRECTOR", "BRITISH"
             tail = "".join(field + "<" for field in fields)
             yield (
-                f"{number}2101{serial:012d}{' ':8}{people.dice.number(2005, 2025)}0415{' ':8}"
+                f"{number}2101{serial:012d}{' ':8}{people.rng.number(2005, 2025)}0415{' ':8}"
                 f"{made['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
             )
             records += 1

@@ -80,9 +80,9 @@ class NodePair:
 def deploy(folder: Path, terms: PairTerms) -> NodePair:
     """Create both nodes in `folder`, each with its certificate, empty."""
     nodes = create_nodes(folder, {POLICE: "police", COUNCIL: "council"})
-    pact = {"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}
+    exchange = {"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}
     agencies = {POLICE: ("police", "subjects"), COUNCIL: ("council", "suppliers")}
-    return NodePair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, pact))
+    return NodePair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, exchange))
 
 
 def create_nodes(folder: Path, roles: Mapping[str, str]) -> dict[str, NodeProcess]:
@@ -118,14 +118,14 @@ def sign_in_process(nodes: Sequence[NodeProcess], draft: str) -> str:
 
 
 def scenario(
-    terms: PairTerms, agencies: Mapping[str, tuple[str, str]], pact: Mapping[str, object]
+    terms: PairTerms, agencies: Mapping[str, tuple[str, str]], exchange: Mapping[str, object]
 ) -> Scenario:
     """A scenario of one area and one agreement.
 
     Args:
         terms: of the agreement.
         agencies: role and kind of list by agency; the kind is blank for an agency without a list.
-        pact: the comparisons, as a scenario file writes them.
+        exchange: the comparisons, as a scenario file writes them.
     """
     area = {
         "id": "bench",
@@ -140,7 +140,7 @@ def scenario(
             }
             for agency, (role, kind) in agencies.items()
         ],
-        "pacts": [pact],
+        "pacts": [exchange],
     }
     values = {
         "title": "Measurement",
@@ -158,7 +158,7 @@ def scenario(
             "seed": 1,
             "today": "2026-01-05",
             "terms": values,
-            "mistakes": {},
+            "noise": {},
             "areas": [area],
         }
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -135,7 +136,7 @@ class MeasuredProcess:
     def stop(self) -> ProcessCost:
         """Ask it to end, and wait; kill it when it does not. Its status does not matter."""
         if self.running:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
             self._watcher.join(STOP_SECONDS)
         self.kill()
         return self._spent
@@ -143,8 +144,13 @@ class MeasuredProcess:
     def kill(self) -> None:
         """End it at once, if it still runs."""
         if self.running:
-            self._process.kill()
+            self._signal(signal.SIGKILL)
             self._watcher.join()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Not by Popen: it would wait for an ended process itself, and take its cost from the watcher.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
 
 def command(node: NodeProcess, *words: str) -> MeasuredProcess:

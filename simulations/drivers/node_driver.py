@@ -4,7 +4,7 @@ A source gives what the nodes hold: `OpenNodes` reads nodes that are open in thi
 commands of nodes in separate processes print. `NodeDriver` makes the same results of either.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,11 +26,13 @@ from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
 from blindmatch.simulations.drivers.results import (
     WITHHELD,
+    CleartextResult,
     DisclosedNumber,
     EdgeResult,
     ReportedLead,
     ThresholdResult,
     aggregate_number,
+    figures,
     tally_number,
 )
 from blindmatch.simulations.drivers.setup import AreaSetup
@@ -79,7 +81,7 @@ class NodeDriver:
     """Reads one round that an agency's node has run."""
 
     source: RoundSource
-    world: AreaData
+    area_data: AreaData
     """With the lists as they were in the round."""
     _counted: set[str] = field(default_factory=set, init=False)
 
@@ -93,53 +95,42 @@ class NodeDriver:
         return edges, [self._threshold(each) for each in plan.collected_by(agency)]
 
     def _edge(self, planned: PlannedEdge) -> EdgeResult:
-        outcome, source = self._closed(planned.id), self.source
         receiver, sender = (end.agency for end in planned.ends)
-        with source.opened((receiver, sender)) as nodes:
-            clear = None if nodes is None else compare_edge(nodes, bytes.fromhex(source.round_id), planned.id)
         return EdgeResult(
             edge=planned,
-            world=self.world,
-            agreement=source.agreement,
-            round_id=source.round_id,
-            receiver_records=outcome.receiver_records,
-            sender_records=outcome.sender_records,
-            receiver_elements=outcome.receiver_elements,
-            sender_elements=outcome.sender_elements,
-            leads=source.leads(receiver, planned.id),
-            traffic=self._traffic(receiver, sender),
-            receipt=source.receipt_valid(receiver, planned.id),
-            clear=clear,
-            number=source.number(receiver, planned.id),
-            delta=outcome.delta,
-            keys=outcome.keys,
-            expected_true=outcome.expected_true,
-            expected_false=outcome.expected_false,
+            leads=self.source.leads(receiver, planned.id),
+            number=self.source.number(receiver, planned.id),
+            **self._shared(planned, receiver, (sender,), compare_edge),
         )
 
     def _threshold(self, planned: PlannedThreshold) -> ThresholdResult:
-        outcome, source = self._closed(planned.id), self.source
-        with source.opened(planned.agencies) as nodes:
-            clear = (
-                None
-                if nodes is None
-                else compare_threshold(nodes, bytes.fromhex(source.round_id), planned.id)
-            )
         return ThresholdResult(
             threshold=planned,
-            world=self.world,
-            agreement=source.agreement,
-            round_id=source.round_id,
-            leads={agency: source.leads(agency, planned.id) for agency in planned.agencies},
-            tally=source.tally(planned.collector, planned.id),
-            traffic=sum((self._traffic(planned.collector, each) for each in planned.agencies), Traffic()),
-            receipt=source.receipt_valid(planned.collector, planned.id),
-            clear=clear,
-            keys=outcome.keys,
-            sender_records=outcome.sender_records,
-            expected_true=outcome.expected_true,
-            expected_false=outcome.expected_false,
+            leads={agency: self.source.leads(agency, planned.id) for agency in planned.agencies},
+            tally=self.source.tally(planned.collector, planned.id),
+            **self._shared(planned, planned.collector, planned.agencies, compare_threshold),
         )
+
+    def _shared(
+        self,
+        planned: PlannedEdge | PlannedThreshold,
+        agency: str,
+        peers: Sequence[str],
+        compare: Callable[[Sequence[Node], bytes, str], CleartextResult],
+    ) -> dict[str, Any]:
+        """The values of a `RoundResult`, for the agency that ran the round."""
+        source = self.source
+        outcome = self._closed(planned.id)
+        with source.opened([end.agency for end in planned.ends]) as nodes:
+            cleartext = None if nodes is None else compare(nodes, bytes.fromhex(source.round_id), planned.id)
+        return figures(outcome) | {
+            "traffic": sum((self._traffic(agency, peer) for peer in peers), Traffic()),
+            "area_data": self.area_data,
+            "agreement": source.agreement,
+            "round_id": source.round_id,
+            "receipt": source.receipt_valid(agency, planned.id),
+            "cleartext": cleartext,
+        }
 
     def _closed(self, name: str) -> EdgeOutcome:
         outcome = next(each for each in self.source.edges if each.edge == name)
