@@ -1,7 +1,8 @@
 """Invented files for `bench import`, in the layouts in which agencies and the register publish them; streamed, any size."""
 
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ _LETTERS: Final = "ABDEFGHJLNPQRSTUWXYZ"
 
 
 class People:
-    """An endless row of invented people; the same label gives the same people."""
+    """An unlimited sequence of invented people; the same label gives the same people."""
 
     def __init__(self, label: str) -> None:
         self.rng = SeededRandom("bench", label)
@@ -51,6 +52,48 @@ class People:
         return f"{rng.pick(_AREAS)}{rng.number(1, 40)} {rng.number(0, 9)}{rng.letters(_LETTERS, 2)}"
 
 
+PEOPLE_COLUMNS: Final = (
+    "reference",
+    "forenames",
+    "surname",
+    "date_of_birth",
+    "postcode",
+    "handling_code",
+    "contract_value",
+)
+Rows = list[tuple[str, ...]]
+
+
+def people_row(serial: int, person: dict[str, Any]) -> tuple[str, ...]:
+    """A person as a row of `PEOPLE_COLUMNS`."""
+    born = "{}-{:02d}-{:02d}".format(*person["born"])
+    value = str(1_000 + serial % 9_000)
+    return (
+        f"N{serial:07d}",
+        person["forenames"],
+        person["surname"],
+        born,
+        person["postcode"],
+        "P",
+        value,
+    )
+
+
+def people_rows(label: str, count: int) -> Rows:
+    """Rows of invented people with references; the same label gives the same people."""
+    people = People(label)
+    return [people_row(serial, people.person()) for serial in range(count)]
+
+
+def write_people(path: Path, rows: Iterable[tuple[str, ...]]) -> Path:
+    """Write rows of people as a CSV file that either side can import; returns its path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(PEOPLE_COLUMNS)
+        writer.writerows(rows)
+    return path
+
+
 def company(serial: int) -> str:
     """The number of the invented company with this serial number."""
     return f"{10_000_000 + serial:08d}"
@@ -76,16 +119,16 @@ def write_subjects(path: Path, rows: int) -> int:
     def lines() -> Iterator[str]:
         yield ",".join(POLICE_COLUMNS) + "\n"
         for serial in range(rows):
-            made = people.person()
-            year, month, day = made["born"]
+            person = people.person()
+            year, month, day = person["born"]
             yield _cells(
                 POLICE_COLUMNS,
                 {
                     "reference": f"N{serial:08d}",
-                    "forenames": made["forenames"],
-                    "surname": made["surname"],
+                    "forenames": person["forenames"],
+                    "surname": person["surname"],
                     "date_of_birth": f"{year}-{month:02d}-{day:02d}",
-                    "postcodes": made["postcode"],
+                    "postcodes": person["postcode"],
                     "handling_code": "P",
                 },
             )
@@ -100,14 +143,14 @@ def write_suppliers(path: Path, rows: int) -> int:
     def lines() -> Iterator[str]:
         yield ",".join(SUPPLIER_COLUMNS) + "\n"
         for serial in range(rows):
-            made = people.person()
+            person = people.person()
             yield _cells(
                 SUPPLIER_COLUMNS,
                 {
                     "reference": f"V{serial:08d}",
-                    "name": f"{made['surname']} {made['town'].title()} Services Ltd",
+                    "name": f"{person['surname']} {person['town'].title()} Services Ltd",
                     "company_number": company(serial),
-                    "postcode": made["postcode"],
+                    "postcode": person["postcode"],
                     "contract_reference": f"C{serial:08d}",
                     "contract_value": f"{people.rng.number(500, 900_000)}.00",
                 },
@@ -122,21 +165,21 @@ def write_psc(path: Path, rows: int) -> int:
 
     def lines() -> Iterator[str]:
         for serial in range(rows):
-            made = people.person()
-            year, month, _ = made["born"]
-            title = "Mr" if made["sex"] == "male" else "Mrs"
-            forename, _, middle = made["forenames"].partition(" ")
-            elements = {"title": title, "forename": forename, "surname": made["surname"]}
+            person = people.person()
+            year, month, _ = person["born"]
+            title = "Mr" if person["sex"] == "male" else "Mrs"
+            forename, _, middle = person["forenames"].partition(" ")
+            elements = {"title": title, "forename": forename, "surname": person["surname"]}
             if middle:
                 elements["middle_name"] = middle
             number = company(serial)
             data = {
                 "address": {
-                    "address_line_1": made["street"],
+                    "address_line_1": person["street"],
                     "country": "England",
-                    "locality": made["town"].title(),
-                    "postal_code": made["postcode"],
-                    "premises": made["premises"],
+                    "locality": person["town"].title(),
+                    "postal_code": person["postcode"],
+                    "premises": person["premises"],
                 },
                 "country_of_residence": "England",
                 "date_of_birth": {"month": month, "year": year},
@@ -145,7 +188,7 @@ def write_psc(path: Path, rows: int) -> int:
                 "links": {
                     "self": f"/company/{number}/persons-with-significant-control/individual/{serial:024x}"
                 },
-                "name": f"{title} {made['forenames']} {made['surname']}",
+                "name": f"{title} {person['forenames']} {person['surname']}",
                 "name_elements": elements,
                 "nationality": "British",
                 "natures_of_control": ["ownership-of-shares-75-to-100-percent"],
@@ -167,21 +210,25 @@ def write_officers(path: Path, rows: int) -> int:
         yield "DDDDSNAP289820260101\n"
         records = 0
         for serial in range((rows + 1) // 2):
-            made = people.person()
-            year, month, _ = made["born"]
-            number, title = company(serial), f"{made['surname'].upper()} TRADING LTD<"
+            person = people.person()
+            year, month, _ = person["born"]
+            number, title = company(serial), f"{person['surname'].upper()} TRADING LTD<"
             yield f"{number}1{' ':23}0001{len(title.encode()):04d}{title}\n"
             records += 1
             if records == rows:
                 break
             fields = [""] * 14
-            fields[1], fields[2] = made["forenames"], made["surname"].upper()
-            fields[6], fields[8], fields[10] = f"{made['premises']} {made['street']}", made["town"], "ENGLAND"
+            fields[1], fields[2] = person["forenames"], person["surname"].upper()
+            fields[6], fields[8], fields[10] = (
+                f"{person['premises']} {person['street']}",
+                person["town"],
+                "ENGLAND",
+            )
             fields[11], fields[12] = "DIRECTOR", "BRITISH"
             tail = "".join(field + "<" for field in fields)
             yield (
                 f"{number}2101{serial:012d}{' ':8}{people.rng.number(2005, 2025)}0415{' ':8}"
-                f"{made['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
+                f"{person['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
             )
             records += 1
         yield f"99999999{records:08d}\n"

@@ -32,7 +32,7 @@ class LoopCost:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process can use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -59,9 +59,9 @@ def measure(elements: int) -> LoopCost:
     """Split the operations over one process per core and wait for all of them."""
     count = min(cores(), max(1, elements))
     shares = [elements // count + (place < elements % count) for place in range(count)]
-    words = [sys.executable, "-m", "blindmatch.simulations.benchmarks.loop"]
+    arguments = [sys.executable, "-m", "blindmatch.simulations.benchmarks.loop"]
     workers = [
-        subprocess.Popen([*words, str(share)], stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
+        subprocess.Popen([*arguments, str(share)], stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
         for share in shares
     ]
     figures = []

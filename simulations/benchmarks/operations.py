@@ -1,4 +1,4 @@
-"""What a round computes per element, one operation at a time on batches: for `bench kernel` and for the guard."""
+"""The operations of a round on batches of elements, for `bench kernel` and `bench check`."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,12 +22,12 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: `make(n)` prepares a batch of n elements and gives what is to be timed."""
+    """One operation: `make(n)` prepares a batch of n elements and returns the call that is timed."""
 
     name: str
     make: Callable[[int], Call]
     curve: bool
-    """Whether it is the group backend's work, and so differs between backends."""
+    """Whether the group backend does it, so that its cost differs between backends."""
 
 
 def _random(n: int, width: int, seed: int = 1) -> Bytes2D:
@@ -43,7 +43,7 @@ def _secret() -> Bytes2D:
 
 
 def _points(n: int) -> Bytes2D:
-    """Points, at most 64 different ones: cheap to make with every backend, and no operation takes less for equal ones."""
+    """Points, at most 64 different ones: cheap to generate with every backend, and no operation is faster for equal points."""
     distinct = group.from_uniform(_random(min(n, 64), UNIFORM_BYTES, 3))
     return np.ascontiguousarray(np.resize(distinct, (n, distinct.shape[1])))
 
@@ -178,4 +178,4 @@ OPERATIONS = (
     Operation("sort the table", _sorts, curve=False),
     Operation("look up", _looks_up, curve=False),
 )
-"""Parts with `curve=False` depend on no backend, or hardly."""
+"""The cost of operations with `curve=False` does not depend on the backend, or hardly."""

@@ -33,7 +33,7 @@ def seen(tmp_path_factory):
         return audit_area(setup, exchange)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "examine", watched)
+        patch.setattr(running, "audit_area", watched)
         outcome = run(
             load_scenario("gain"), Options(folder / "out", SEED, SCALE, record_wire=folder / "wire")
         )
@@ -71,7 +71,7 @@ def test_nobody_learned_more_than_is_declared(gain):
     learned = {finding.role: set() for finding in area.verdict.findings}
     for finding in area.verdict.findings:
         learned[finding.role].add(finding.learned)
-    assert learned["sender"] == {"nothing of matches"}
+    assert learned["sender"] == {"nothing about matches"}
     assert any("of its own record" in words for words in learned["receiver"])
 
 
@@ -83,7 +83,7 @@ def test_each_node_a_process_finds_the_same(tmp_path):
     group = exchange.groups[0].model_copy(update={"receivers": ("hmrc",), "senders": few})
     smaller = {
         "agencies": tuple(agency for agency in area.agencies if agency.id in (*few, "west-mercia-police")),
-        "pacts": (exchange.model_copy(update={"groups": (group,)}),),
+        "exchanges": (exchange.model_copy(update={"groups": (group,)}),),
         "steps": (),
     }
     scenario = scenario.model_copy(update={"areas": (area.model_copy(update=smaller),)})

@@ -258,7 +258,7 @@ def test_a_list_that_changes_between_two_rounds(tmp_path, processes):
     )
     changes = {
         "agencies": tuple(agency for agency in area.agencies if agency.id in {police, council}),
-        "pacts": (exchange.model_copy(update={"groups": (group,)}),),
+        "exchanges": (exchange.model_copy(update={"groups": (group,)}),),
         "steps": steps,
     }
     scenario = scenario.model_copy(update={"areas": (area.model_copy(update=changes),)})
@@ -270,7 +270,7 @@ def test_a_list_that_changes_between_two_rounds(tmp_path, processes):
         assert comparison.sender_records > 0
         wanted = {pair.receiver for pair in then.truth(police, council)}
         assert set(comparison.true) <= wanted
-    assert set(before.found) != set(after.found)
+    assert set(before.true) != set(after.true)
 
 
 def test_a_folder_that_no_simulation_made_is_left_alone(tmp_path):

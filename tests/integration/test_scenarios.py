@@ -71,7 +71,7 @@ def test_only_the_force_has_leads_and_only_where_hits_are_agreed(midlands):
     asked = {(c.receiver, c.sender) for c in midlands.comparisons}
     assert asked == {(POLICE, council) for council in ("birmingham", "coventry", "sandwell")}
     for council in ("birmingham", "solihull"):
-        assert {finding.learned for finding in learned(midlands, council)} == {"nothing of matches"}
+        assert {finding.learned for finding in learned(midlands, council)} == {"nothing about matches"}
 
 
 def test_a_threshold_tells_members_of_their_own_records_and_the_collector_a_number(regions):
@@ -100,7 +100,7 @@ def test_eight_parties_each_learn_their_part(centre):
     assert {c.disclosure for c in centre.comparisons} == {"hits", "hits+facts", "threshold"}
     assert {(n.receiver, n.sender) for n in centre.numbers} == {("hmrc", "home-office"), ("cps", "sfo")}
     for agency in ("fca", "home-office"):
-        assert {finding.learned for finding in learned(centre, agency)} == {"nothing of matches"}
+        assert {finding.learned for finding in learned(centre, agency)} == {"nothing about matches"}
     (area,) = centre.areas
     assert area.receipts == 8
 
