@@ -31,7 +31,7 @@ from blindmatch.node.rounds.standing.check_answers import CheckAnswers
 from blindmatch.node.rounds.standing.service import StandingRoundsService
 from blindmatch.node.rounds.threshold.membership import Membership
 from blindmatch.node.rounds.threshold.service import ThresholdsService
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.transport.gate import Gate, GateConfig

@@ -7,6 +7,7 @@ from typing import Any
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.agreements.common_names import common_names
 from blindmatch.node.agreements.edge_groups import EdgeGroup, group_edges
+from blindmatch.node.agreements.fields import plain_data
 from blindmatch.node.agreements.match_keys import KeyForecast, Own, forecast, own_rates
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import open_collection
@@ -72,15 +73,15 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
     """All terms of an agreement, without a node."""
     schema = _schema(agreement)
     shared: Shared = {}
-    return {
+    data: Data = plain_data(agreement)
+    for name in ("format", "schema_digest", "nonce"):
+        del data[name]
+    return data | {
         "id": envelope.id.hex(),
-        "title": agreement.title,
-        "purpose": agreement.purpose,
         "parties": [
             {**vars(party), "signed": party.agency in envelope.signatures} for party in agreement.parties
         ],
         "missing": list(terms.missing_signatures(agreement, envelope)),
-        "suite": agreement.suite,
         "schema": {
             "name": agreement.schema,
             "digest": agreement.schema_digest.hex(),
@@ -92,15 +93,8 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         ],
         "alike": [_alike(each) for each in group_edges(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
-        "marking": agreement.marking,
-        "handling_codes": list(agreement.handling_codes),
         "not_before": iso(agreement.not_before),
         "expires": iso(agreement.expires),
-        "rounds_budget": agreement.rounds_budget,
-        "calendar": agreement.calendar,
-        "retention_days": agreement.retention_days,
-        "collector": agreement.collector,
-        "standing": None if agreement.standing is None else vars(agreement.standing),
         "standing_learn": terms.standing_learn(),
     }
 
@@ -144,7 +138,7 @@ def _collection(node: Node, held: StoredAgreement, edge: Edge) -> Mapping[str, A
         return {"name": None, "problem": error.message, "hint": error.hint}
     bound = node.store.binding(held.id, edge.id) == row.id
     known = row.detail.get("facts")
-    asked = edge.facts if edge.sender.agency == node.agency and known is not None else ()
+    asked = edge.terms.facts if edge.sender.agency == node.agency and known is not None else ()
     lacking = [name for name in asked if name not in (known or ())]
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
@@ -201,24 +195,13 @@ def _compared(schema: Schema | None) -> list[str]:
 def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
-        "id": edge.id,
+        **plain_data(edge),
         "receiver": _side(edge.receiver),
         "sender": _side(edge.sender),
-        "disclosure": edge.disclosure.value,
-        "verified": edge.verified,
-        "facts": list(edge.facts),
-        "fact_bytes": edge.fact_bytes,
-        "minimum_count": edge.minimum_count,
-        "band": edge.band,
-        "value": edge.value,
-        "decimals": edge.decimals,
-        "report_to": list(edge.report_to),
-        "leakage": edge.leakage,
-        "receiver_learns": terms.receiver_learns(edge),
-        "sender_learns": terms.sender_learns(edge),
+        "receiver_learns": edge.receiver_learns(),
+        "sender_learns": edge.sender_learns(),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
-        "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
@@ -226,17 +209,12 @@ def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) 
 
 def _threshold(threshold: Threshold, collector: str) -> Data:
     return {
-        "id": threshold.id,
+        **plain_data(threshold),
         "members": [_side(side) for side in threshold.members],
-        "at_least": threshold.at_least,
-        "minimum_count": threshold.minimum_count,
-        "band": threshold.band,
-        "leakage": threshold.leakage,
-        "member_learns": terms.member_learns(threshold),
-        "collector_learns": terms.collector_learns(threshold, collector),
+        "member_learns": threshold.member_learns(),
+        "collector_learns": threshold.collector_learns(collector),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
-        "linkage": vars(threshold.linkage),
     }
 
 

@@ -13,9 +13,9 @@ import os
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings, envelope_files, registry, summary
-from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, read_draft
 from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.node.agreements.registry import StoredAgreement, short
 from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen

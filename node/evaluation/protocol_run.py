@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES, Limits

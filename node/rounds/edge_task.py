@@ -18,7 +18,7 @@ from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.slots import Slot
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.storage.logs import logger
-from blindmatch.node.storage.store import FAILED, EdgeRow
+from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
@@ -73,6 +73,11 @@ class EdgeOutcome:
     code: str = ""
     reason: str = ""
     hint: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the edge can be resumed once its peer is back."""
+        return self.state not in {CLOSED, FAILED} and self.code not in {"", "local"}
 
 
 def answered(row: EdgeRow) -> bool:

@@ -23,7 +23,7 @@ from blindmatch.node.rounds.retention import evict_oldest
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.standing.codec import DeltaOpening
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, CollectionRow, DeltaRow, EdgeRow
@@ -319,7 +319,7 @@ class InboundEdges:
         node = self._node
         try:
             collection = standing.collection_for(node, registry.find(node, agreement_id), edge.id)
-            if edge.disclosure is Disclosure.SUM:  # what cannot be added up shall stop the round here
+            if edge.terms.reads_values:  # what cannot be added up shall stop the round here
                 opened = open_collection(node, collection.id)
                 read_values(opened, opened.select(agreement.handling_codes), edge)
         except (LocalError, AgreementError) as error:

@@ -11,7 +11,7 @@ from typing import Any, Generic, Unpack
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import AnyKept, Result, SessionDriver, WorkerContext, retrieve
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics

@@ -17,7 +17,7 @@ from blindmatch.node.agreements.match_keys import compile_round, own_rates, toke
 from blindmatch.node.imports import Collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
+from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.facts import Facts
@@ -79,11 +79,11 @@ def edge_context(agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContex
         receiver=edge.receiver.agency,
         sender=edge.sender.agency,
         disclosure=edge.disclosure,
-        verified=edge.verified,
+        verified=edge.terms.verified,
         keys_digest=NOTHING,
         receiver_elements=edge.receiver.max_elements,
         sender_elements=edge.sender.max_elements,
-        fact_bytes=edge.fact_bytes,
+        fact_bytes=edge.terms.fact_bytes,
     )
 
 
@@ -197,7 +197,7 @@ def _agreed_on(
         receiver_elements=ours.records * receiver_tokens,
         # The entries of a sum have a size of their own.
         sender_elements=edge.sender.max_elements
-        if edge.disclosure is Disclosure.SUM
+        if edge.terms.groups_sender
         else theirs.records * sender_tokens,
     )
     return CompiledEdge(
@@ -240,7 +240,7 @@ def prepare_inputs(
     role, edge = Role(row.role), agreement.edge(row.edge)
     sending = role is Role.SENDER
     # Whose tokens come in groups, of a record or of an entry, has a token in each group that holds it.
-    distinct = sending != (edge.disclosure is Disclosure.SUM)
+    distinct = sending != edge.terms.groups_sender
     collection = imports.open_collection(node, row.collection_id)
     selected = collection.select(agreement.handling_codes)
     expander = Expander(row.seed)
@@ -257,12 +257,12 @@ def prepare_inputs(
     )
     expander.wipe()
     facts = None
-    if sending and edge.fact_bytes:
+    if sending and edge.terms.fact_bytes:
         facts = Facts(
             tokens,
             lambda record: collection.record(int(selected[record])).facts,
-            edge.facts,
-            edge.fact_bytes,
+            edge.terms.facts,
+            edge.terms.fact_bytes,
             in_order=order or _as_it_is,
         )
     return EdgeInputs(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)

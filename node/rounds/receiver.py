@@ -22,7 +22,7 @@ from blindmatch.node.rounds.inputs import (
     context_of,
     state_rates,
 )
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement

@@ -6,7 +6,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles, leftovers
 from blindmatch.node.storage.store import EdgeRow
 

@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
@@ -27,7 +27,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.collector import CollectorDriver
 from blindmatch.node.rounds.threshold.member import LocalMember
 from blindmatch.node.rounds.threshold.members import MemberNode
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, FAILED, DeltaRow, EdgeRow, EpochRow
 from blindmatch.node.transport.client import connector
@@ -81,6 +81,17 @@ class RoundOutcome:
     def numbers(self) -> int:
         """Edges that told a number, or that there is too little to tell."""
         return sum(bool(edge.number) for edge in self.edges)
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "round": self.round_id.hex(),
+            "agreement": self.agreement_id.hex(),
+            "complete": self.complete,
+            "leads": self.leads,
+            "numbers": self.numbers,
+            "edges": [asdict(edge) for edge in self.edges],
+        }
 
 
 def unfinished(node: Node, agreement_id: bytes | None = None) -> list[EdgeRow]:

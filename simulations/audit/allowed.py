@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
+from blindmatch.protocol.agreement import Aggregate, Agreement, Edge, Threshold
 from blindmatch.simulations.drivers.results import WITHHELD, DisclosedNumber
 
 
@@ -81,26 +81,26 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
 def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Declaration]:
     receiver, sender = edge.receiver.agency, edge.sender.agency
     here = (agreement_id, edge.id)
-    if edge.listing:
+    if edge.terms.lists_hits:
+        facts = edge.terms.facts
         words = f"which of its own {edge.receiver.collection_kind} match"
-        if edge.facts:
-            words += f"; for these {', '.join(edge.facts)}"
+        if facts:
+            words += f"; for these {', '.join(facts)}"
         changed = "; how many of the other's records changed between rounds" if standing else ""
-        yield Declaration(
-            *here, receiver, "receiver", DisclosureLevel.RECORDS, words + changed, facts=edge.facts
-        )
+        yield Declaration(*here, receiver, "receiver", DisclosureLevel.RECORDS, words + changed, facts=facts)
         yield Declaration(*here, sender, "sender", DisclosureLevel.NOTHING, "nothing about matches" + changed)
         return
-    form: Literal["sum", "band"] = "sum" if edge.disclosure is Disclosure.SUM else "band"
-    what = f"the sum of {edge.value}" if form == "sum" else "how many match"
-    steps = "" if edge.band <= 1 else f", in steps of {edge.band:,}"
+    terms = Aggregate.of(edge)
+    form: Literal["sum", "band"] = "sum" if edge.terms.reads_values else "band"
+    what = f"the sum of {edge.terms.subject}" if form == "sum" else "how many match"
+    steps = "" if terms.band == 1 else f", in steps of {terms.band:,}"
     if steps and form == "sum":
-        steps = f", each rounded to {edge.band:,}"
-    words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
+        steps = f", each rounded to {terms.band:,}"
+    words = f"{what}{steps}; under {terms.minimum_count:,} matches only that"
     roles = {receiver: ("receiver", words)} | dict.fromkeys(
-        edge.report_to, ("recipient", f"reported: {words}")
+        terms.report_to, ("recipient", f"reported: {words}")
     )
-    limits: dict[str, Any] = {"minimum": edge.minimum_count, "band": max(edge.band, 1)}
+    limits: dict[str, Any] = {"minimum": terms.minimum_count, "band": terms.band}
     for agency, (role, text) in roles.items():
         yield Declaration(*here, agency, role, DisclosureLevel.NUMBER, text, form=form, **limits)
     yield Declaration(

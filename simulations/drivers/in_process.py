@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, ExitStack
 
 from blindmatch.node import agreements, server
 from blindmatch.node.agreements import StoredAgreement, registry
-from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.agreements.draft import complete, parse_draft
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.imports import ImportReport, delete_collection, import_collection
 from blindmatch.node.imports.formats import load_mapping
 from blindmatch.node.node import Node

@@ -13,14 +13,11 @@ from typing import Any, Protocol
 from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds import receipts
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.edge_task import EdgeOutcome
 from blindmatch.node.rounds.runner import RoundOutcome
-from blindmatch.protocol import threshold
-from blindmatch.protocol.errors import LocalError, PeerError
-from blindmatch.protocol.session.statements import RECEIPT_TYPE
-from blindmatch.protocol.standing import DELTA_RECEIPT_TYPE
-from blindmatch.protocol.transcript import verify
+from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.drivers.cleartext import compare_edge, compare_threshold
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
@@ -191,23 +188,7 @@ class OpenNodes:
     def receipt_valid(self, agency: str, comparison: str) -> bool:
         """See `RoundSource`."""
         row = self.nodes[agency].store.edge(self.outcome.round_id, comparison)
-        agreement = self.stored.agreement
-        if any(each.id == comparison for each in agreement.thresholds):
-            signers = {agreement.collector, *agreement.threshold(comparison).agencies}
-            kind = threshold.RECEIPT_TYPE
-        else:
-            edge = agreement.edge(comparison)
-            signers = {edge.receiver.agency, edge.sender.agency}
-            delta = next(each.delta for each in self.edges if each.edge == comparison)
-            kind = DELTA_RECEIPT_TYPE if delta else RECEIPT_TYPE
-        if not row.receipt or set(row.signatures) != signers:
-            return False
-        try:
-            for signer, signature in row.signatures.items():
-                verify(agreement.party(signer).identity_key, kind, row.receipt, signature)
-        except PeerError:
-            return False
-        return True
+        return receipts.is_valid(self.stored.agreement, row, agency)
 
     def traffic(self, agency: str, peer: str) -> Traffic:
         """See `RoundSource`; the agency is the one that ran the round."""

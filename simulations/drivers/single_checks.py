@@ -2,16 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.standing import CollectionRecords, single_checks
+from blindmatch.node.operations import checks
 from blindmatch.node.server import Serving
-from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
@@ -80,39 +77,25 @@ def _write_check(
     return RecordCheck(edge, agency, row.reference, path, register, known)
 
 
-@contextmanager
-def _opened(
-    node: Node, stored: StoredAgreement, check: RecordCheck
-) -> Iterator[tuple[Any, CollectionRecords]]:
-    epoch = single_checks.epoch_of(node, stored, check.edge.id)
-    register = [] if check.register is None else [check.register]
-    fields = single_checks.read_one(check.path)
-    with single_checks.records_of(node, stored, epoch, fields, register=register) as records:
-        yield epoch, records
-
-
 async def check_in_process(
     nodes: Mapping[str, Node], servers: Mapping[str, Serving], stored: StoredAgreement, check: RecordCheck
 ) -> CheckResult:
     """Check one record between nodes of this process; returns the result."""
-    node, edge = nodes[check.agency], check.edge
-    other = edge.receiver.agency if check.submits else edge.sender.agency
-    key = stored.agreement.party(other).certificate_key
-    with _opened(node, stored, check) as (epoch, records):
-        async with connect(node, other, certificate_key=key) as peer:
-            if not check.submits:
-                hits: list[Any] = []
-                for each in single_checks.one_by_one(records):
-                    hits += await single_checks.ask(node, peer, epoch, epoch.received(), each)
-                return CheckResult(check, tuple("" for _ in hits))
-            sender = single_checks.Sender.of(epoch, records)
-            submitted = {
-                await single_checks.submit(node, peer, sender, single)
-                for single in single_checks.singles(records)
-            }
-    await servers[other].checking.settle()
-    received = await asyncio.to_thread(single_checks.received, nodes[other], stored.id)
-    names = [lead.reference for each in received if each.check in submitted for lead in each.leads]
+    outcome = await checks.check(
+        nodes[check.agency],
+        stored.id.hex(),
+        checks.read_record(check.path),
+        edge=check.edge.id,
+        register=[] if check.register is None else [check.register],
+    )
+    if isinstance(outcome, checks.QueriedRecord):
+        return CheckResult(check, tuple("" for _ in outcome.leads))
+    receiver = check.edge.receiver.agency
+    await servers[receiver].checking.settle()
+    received = await asyncio.to_thread(checks.received, nodes[receiver], stored.id.hex())
+    names = [
+        lead.reference for each in received.checks if each.check in outcome.checks for lead in each.leads
+    ]
     return CheckResult(check, tuple(dict.fromkeys(names)))
 
 

@@ -16,6 +16,7 @@ from tests.support.local_nodes import LocalNodes
 from blindmatch.node import agreements, server
 from blindmatch.node.agreements import codec as convert
 from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.schema import agreements as table
 from blindmatch.node.transport.client import connect
@@ -47,7 +48,7 @@ def proposal(town):
 
 
 def envelope_of(town, agreement, *signers) -> Envelope:
-    payload = convert.encode_agreement(agreement)
+    payload = encode_agreement(agreement)
     signatures = {agency: terms.sign(payload, town.nodes[agency].keys.identity) for agency in signers}
     return Envelope(terms.PAYLOAD_TYPE, payload, signatures)
 
@@ -79,7 +80,7 @@ async def proposed(town, agency, envelope) -> PeerCode:
 
 
 async def test_altered_payload(town, proposal):
-    altered = convert.encode_agreement(replace(town.agreement(WEST, EAST, SOUTH), rounds_budget=9_999))
+    altered = encode_agreement(replace(town.agreement(WEST, EAST, SOUTH), rounds_budget=9_999))
     forged = Envelope(terms.PAYLOAD_TYPE, altered, proposal.signatures)
     assert await proposed(town, EAST, forged) is PeerCode.ALTERED_AGREEMENT
 
@@ -328,7 +329,7 @@ async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
 
 def kept(town, agreement, *signers):
     agreements.adopt(town.nodes[WEST], envelope_of(town, agreement, *signers), source="file")
-    return terms.agreement_id(convert.encode_agreement(agreement))
+    return terms.agreement_id(encode_agreement(agreement))
 
 
 def not_ready(town, agreement_id, **more) -> Exception:
@@ -403,7 +404,7 @@ def test_wrong_schema_digest(town):
 def test_bytes_altered_in_the_store(town):
     agreement = town.agreement(WEST, EAST)
     agreement_id = kept(town, agreement, WEST, EAST)
-    altered = convert.encode_agreement(replace(agreement, rounds_budget=9_999))
+    altered = encode_agreement(replace(agreement, rounds_budget=9_999))
     with town.nodes[WEST].store.write("agreements") as connection:
         connection.execute(update(table).values(payload=altered))
     assert "damaged in the store" in not_ready(town, agreement_id).message

@@ -12,7 +12,7 @@ from pyarrow import parquet
 from tests.support.paths import FIXTURES
 
 from blindmatch.node.imports import ImportRefusedError, OnBad, import_collection
-from blindmatch.node.imports.formats import Drafter, Holding, Seen, expand, open_table
+from blindmatch.node.imports.formats import Drafter, ReadContext, SourceRecord, open_table, read_register
 from blindmatch.node.imports.formats.column_mapping import recognise
 from blindmatch.node.imports.formats.lines import Lines
 from blindmatch.node.node import Node
@@ -239,8 +239,8 @@ def test_any_entry_of_the_register_gives_drafts_or_faults(tmp_path_factory, data
     odd = {"company_number": number, "data": {**person, **data}}
     same = {"company_number": "01234567", "data": {**person, **data, **person}}
     path.write_text("\n".join(json.dumps(entry) for entry in (first, odd, same)), encoding="utf-8")
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
-    found = list(expand(path, wanted, Seen()))
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
+    found = list(read_register(path, wanted, ReadContext()))
     assert all(draft.faults or draft.reference == "V1" for draft in found)
 
 

@@ -219,7 +219,10 @@ async def test_nothing_of_a_record_is_in_anything_that_a_round_leaves(town, veri
     town.nodes[POLICE].store.delete_collection(open_collection(town.nodes[POLICE], "groups").id)
     town.nodes[COUNCIL].store.delete_collection(open_collection(town.nodes[COUNCIL], "suppliers").id)
     agreement = town.agreement(POLICE, COUNCIL, facts=["contract_value"])
-    edges = tuple(dataclasses.replace(edge, verified=verified) for edge in agreement.edges)
+    edges = tuple(
+        dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, verified=verified))
+        for edge in agreement.edges
+    )
     held = town.sign_agreement(dataclasses.replace(agreement, edges=edges))
     evidence = Evidence(ours + theirs)
     outcome, kinds = await record(town, held, "round")

@@ -45,7 +45,7 @@ def outcome(pair, edge):
     said = AggregateOutcome.check(
         pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
-    return said.told, said.band
+    return said.disclosed, said.band
 
 
 def rows_of(pair, kind, width):
@@ -271,7 +271,10 @@ class World:
         value = "contract_value" if disclosure is Disclosure.SUM else ""
         agreement = self.town.agreement(WEST, NORTH, disclosure=disclosure, value=value)
         band = 10 if disclosure is Disclosure.COUNT else 1
-        edges = tuple(describe(dataclasses.replace(edge, band=band)) for edge in agreement.edges)
+        edges = tuple(
+            describe(dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)))
+            for edge in agreement.edges
+        )
         self.held = self.town.sign_agreement(dataclasses.replace(agreement, edges=edges))
 
     async def run(self):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import server
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.cli import app
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope

@@ -16,7 +16,7 @@ from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.protocol.agreement import Disclosure, describe
+from blindmatch.protocol.agreement import Count, Disclosure, describe
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.limits import Limits
 
@@ -30,7 +30,12 @@ def agreed(town, disclosure, *senders, report_to=(), members=(), **terms):
     value = "contract_value" if disclosure is Disclosure.SUM else ""
     agreement = town.agreement(WEST, *(senders or (NORTH,)), disclosure=disclosure, value=value)
     edges = tuple(
-        describe(dataclasses.replace(edge, report_to=tuple(report_to), **terms)) for edge in agreement.edges
+        describe(
+            dataclasses.replace(
+                edge, terms=dataclasses.replace(edge.terms, report_to=tuple(report_to), **terms)
+            )
+        )
+        for edge in agreement.edges
     )
     if report_to:
         from blindmatch.node import agreements  # noqa: PLC0415 - only here
@@ -185,7 +190,7 @@ async def test_two_edges_of_different_kinds_in_one_round(town):
     town.import_rows(SOUTH, "more", "suppliers", people(20, first=30), facts=["contract_value"])
     agreement = town.agreement(WEST, NORTH, SOUTH)
     north, south = agreement.edges
-    south = dataclasses.replace(south, disclosure=Disclosure.COUNT, minimum_count=5, band=1)
+    south = dataclasses.replace(south, terms=Count())
     held = town.sign_agreement(dataclasses.replace(agreement, edges=(north, describe(south))))
     async with running(town.nodes[NORTH], limits=SMALL), running(town.nodes[SOUTH], limits=SMALL):
         outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)

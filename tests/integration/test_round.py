@@ -54,7 +54,10 @@ def audit(node, event):
 @pytest.mark.parametrize("facts", [(), ("contract_value",)])
 async def test_a_round_finds_exactly_the_common_records(town, verified, facts):
     agreement = town.agreement("west-force", "north-council", facts=facts)
-    edges = tuple(dataclasses.replace(edge, verified=verified) for edge in agreement.edges)
+    edges = tuple(
+        dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, verified=verified))
+        for edge in agreement.edges
+    )
     held = town.sign_agreement(dataclasses.replace(agreement, edges=edges))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     steps = []

@@ -23,7 +23,7 @@ TERMS = Standing(30, 5)
 
 def agree(town, *, facts=("contract_value",), standing=TERMS, verified=False, **edge):
     agreement = town.agreement(WEST, NORTH, facts=list(facts), standing=standing, **edge)
-    edges = tuple(replace(each, verified=verified) for each in agreement.edges)
+    edges = tuple(replace(each, terms=replace(each.terms, verified=verified)) for each in agreement.edges)
     return town.sign_agreement(replace(agreement, edges=edges))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
@@ -75,18 +75,13 @@ def edge_between(
 
     A count or a sum has a minimum of 5 and is told exactly; `value` is what a sum adds up.
     """
-    number = disclosure in terms.NUMBERS
+    fields = {"facts": tuple(facts), "fact_bytes": 64 if facts else 0, "value": value}
     return terms.describe(
         Edge(
             id=f"{receiver}-from-{sender}",
             receiver=Side(receiver, "subjects", records, tokens),
             sender=Side(sender, "suppliers", records, tokens),
-            disclosure=disclosure,
-            facts=tuple(facts),
-            fact_bytes=64 if facts else 0,
-            minimum_count=5 if number else 0,
-            band=1 if number else 0,
-            value=value,
+            terms=terms.edge_terms(disclosure, fields),
             leakage="to be described",
         )
     )

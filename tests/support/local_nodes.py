@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.agencies import SCHEMA, agreement_between, edge_between
 
 from blindmatch.node.agreements import bindings
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node

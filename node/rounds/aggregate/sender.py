@@ -86,8 +86,8 @@ class AggregateSendingEdge(SendingEdge[AggregateSender]):
             made, agreed, edge, row, limits=self._limits, allocate=self._files.scratch
         )
         if report and not row.snapshot:
-            self._log.info("entries of a sum", value=edge.value, **report)
-            self._note("valued", recipient=self.row.peer, value=edge.value, **report)
+            self._log.info("entries of a sum", value=edge.terms.subject, **report)
+            self._note("valued", recipient=self.row.peer, value=edge.terms.subject, **report)
         terms["elements"] = brought.elements
         made_of = CountSender if edge.disclosure is Disclosure.COUNT else SumSender
         return made_of(agreed.context, AggregateTerms.of(edge, agreed.receiver_tokens), brought, **terms)

@@ -25,7 +25,7 @@ from blindmatch.node.rounds.receiver import Progress, worst
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement

@@ -5,10 +5,10 @@ import tomllib
 import pytest
 from tests.support.agencies import Agency
 
-from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
 from blindmatch.node.agreements.match_keys import forecast
 from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern, agencies
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.node.agreements.template import template
 from blindmatch.protocol.agreement import EDGE_CHARACTERS, Disclosure
 from blindmatch.protocol.errors import AgreementError, ConfigError
@@ -82,11 +82,16 @@ def test_numbers_have_a_minimum_and_a_band(disclosure):
     agreement = made(choices)
     assert agreement.agencies == (*FORCES, *COUNCILS, "national-unit")
     for edge in agreement.edges:
-        assert (edge.minimum_count, edge.band, edge.report_to) == (10, 5, ("national-unit",))
-        assert (edge.value, edge.decimals) == (("contract_value", 2) if total else ("", 0))
+        assert (edge.terms.minimum_count, edge.terms.band, edge.terms.report_to) == (
+            10,
+            5,
+            ("national-unit",),
+        )
+        assert edge.terms.subject == ("contract_value" if total else "")
+        assert not total or edge.terms.decimals == 2
     told = template(choices, NOW)
     assert ("The sender's fact that is added up" in told) == total
-    assert ("The count is told in steps" in told) != total
+    assert ("The count is disclosed in steps" in told) != total
 
 
 @pytest.mark.parametrize("edges", [(), COUNCILS])

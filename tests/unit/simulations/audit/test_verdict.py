@@ -6,7 +6,7 @@ import pytest
 from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 
 from blindmatch.node.rounds.leads import ResultLead
-from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.agreement import Count, Disclosure
 from blindmatch.simulations.audit.allowed import DisclosureLevel, declarations
 from blindmatch.simulations.audit.disclosed import NodeContents
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
@@ -40,7 +40,9 @@ HITS = declared(edge_between(POLICE, COUNCIL))
 FACTS = declared(
     edge_between(POLICE, COUNCIL, disclosure=Disclosure.HITS_FACTS, facts=["contract_reference"])
 )
-COUNT = declared(replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), report_to=(BOARD,)))
+COUNT = declared(
+    replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(report_to=(BOARD,)))
+)
 
 HONEST = NodeContents(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, logged=frozenset({KEY}))
 SENDER = NodeContents(COUNCIL, {KEY: "sender"})
@@ -126,7 +128,7 @@ def test_a_sender_that_counts_may_log_it_and_not_keep_it():
 
 def test_bands_sums_and_steps():
     def of(agency, **terms):
-        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), **terms)
+        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(**terms))
         return next(each for each in declared(edge) if each.agency == agency)
 
     banded = of(POLICE, minimum_count=7, band=5)

@@ -2,10 +2,10 @@
 
 import json
 
-from blindmatch.node.rounds.leads import ResultLead, to_ftm
-from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.rounds.exports import EdgeResults, RoundResults, to_ftm
+from blindmatch.node.rounds.leads import ResultLead
 
-ROW = EdgeRow(bytes(16), "e", bytes(32), "receiver", "north-council", "c", "closed", 0)
+EDGE = EdgeResults("e", "north-council", "closed", "receiver")
 DIRECTOR = {
     "company_number": "01234567",
     "role": "director",
@@ -32,7 +32,7 @@ def lead(reference, *facts):
 
 
 def entities(*leads):
-    text = to_ftm(leads, [ROW])
+    text = to_ftm(RoundResults(bytes(16), (EDGE,), leads, ()))
     assert text.endswith("\n") or not leads
     return [json.loads(line) for line in text.splitlines()]
 
@@ -85,4 +85,4 @@ def test_one_company_in_several_leads_is_one_entity():
 
 
 def test_no_leads_give_an_empty_file():
-    assert to_ftm([], []) == ""
+    assert to_ftm(RoundResults(bytes(16), (), (), ())) == ""
