@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node.cli.common import JsonOption, emit, note, table
-from blindmatch.protocol.errors import ConfigError
 
 if TYPE_CHECKING:  # slow to import
     from blindmatch.simulations.benchmarks.figures import BenchReport
@@ -80,14 +79,12 @@ def kernel(
         blindmatch bench kernel --backend libsodium --n 4096
     """
     from blindmatch.protocol import group  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415
     from blindmatch.simulations.benchmarks.kernel import SIZES, measure  # noqa: PLC0415
 
-    for name in backend or ():
-        if name not in group.available():
-            raise ConfigError(
-                f"no group backend {name!r} here", hint=f"Available: {', '.join(group.available())}."
-            )
-    _finish(measure(_sizes(n, SIZES), backends=backend or (), note=note), out, as_json)
+    available = {name: name for name in group.available()}
+    backends = select(available, backend or (), "group backend", available)
+    _finish(measure(_sizes(n, SIZES), backends=backends, note=note), out, as_json)
 
 
 @app.command()
@@ -221,9 +218,14 @@ def import_(
         blindmatch bench import
         blindmatch bench import --format psc-records --n 1000000
     """
-    from blindmatch.simulations.benchmarks.imports import chosen, measure  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.imports import FORMATS, measure  # noqa: PLC0415
 
-    _finish(measure(_sizes(n, IMPORT_SIZES), chosen(form or ()), note=note), out, as_json)
+    _finish(
+        measure(_sizes(n, IMPORT_SIZES), select(FORMATS, form or (), "format", FORMATS), note=note),
+        out,
+        as_json,
+    )
 
 
 @app.command()
@@ -262,8 +264,10 @@ def peers(
     """
     from blindmatch.simulations.benchmarks import environments  # noqa: PLC0415 - slow to import
     from blindmatch.simulations.benchmarks import peers as workload  # noqa: PLC0415
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415
+    from blindmatch.simulations.benchmarks.peer_job import CONTENDERS, USUAL  # noqa: PLC0415
 
-    contenders = workload.chosen(contender or ())
+    contenders = select(CONTENDERS, contender or (), "contender", USUAL)
     cache = environments.cache_folder()
     pythons = {"spu": python_spu, "openmined-psi": python_psi}
     if install:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol import group
+from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series, draw, sketch
 
@@ -20,12 +21,25 @@ _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 Row = Sequence[object]
 Cost = TypeVar("Cost")
+Item = TypeVar("Item")
 Note = Callable[[str], None]
 """Receives progress messages."""
 
 
 def silent(_text: str) -> None:
     """Drops progress messages."""
+
+
+def select(known: Mapping[str, Item], names: Sequence[str], noun: str, default: Iterable[str]) -> list[Item]:
+    """The items of these names; without names, those of the default names.
+
+    Raises:
+        ConfigError: there is no item of a name.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no {noun} {name!r}", hint=f"Available: {', '.join(known)}.")
+    return [known[name] for name in names or default]
 
 
 def machine() -> dict[str, Any]:

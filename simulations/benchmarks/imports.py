@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
 from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
@@ -77,18 +76,6 @@ class ImportCost:
         return asdict(self) | {"rows_per_cpu_second": self.rate}
 
 
-def chosen(names: Sequence[str]) -> list[Format]:
-    """The formats of these names; without names, all.
-
-    Raises:
-        ConfigError: there is no format of a name.
-    """
-    for name in names:
-        if name not in FORMATS:
-            raise ConfigError(f"no format {name!r}", hint=f"Available: {', '.join(FORMATS)}.")
-    return [FORMATS[name] for name in names or FORMATS]
-
-
 def measure(sizes: Sequence[int], formats: Sequence[Format], *, note: Note = silent) -> BenchReport:
     """Import files of so many rows in each format, each into a collection that is deleted again.
 
@@ -116,7 +103,7 @@ def _run(node: NodeProcess, folder: Path, form: Format, rows: int, start: float)
         input_files.write_suppliers(suppliers, max(rows // _WANTED, 1))
         arguments = [*arguments[:2], str(suppliers), *arguments[3:], "--register", str(source)]
     spent = command(node, *arguments).wait()
-    listed = node.run("collection", "list", "--json").data
+    listed = node.data("collection", "list")
     records = next(int(each["records"]) for each in listed if each["name"] == "bench")
     node.run("collection", "delete", "bench", "--yes")
     cost = ImportCost(form.name, written, source.stat().st_size, records, spent, start)

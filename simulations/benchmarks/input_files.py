@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,55 +108,54 @@ def _write(path: Path, lines: Iterator[str]) -> int:
     return count
 
 
-def _cells(columns: tuple[str, ...], values: dict[str, str]) -> str:
-    return ",".join(values.get(name, "") for name in columns) + "\n"
+def _write_table(
+    path: Path, columns: tuple[str, ...], rows: int, label: str, row: Callable[[int, People], dict[str, str]]
+) -> int:
+    """Write a CSV file with so many rows; columns that a row lacks are empty. Returns the number of rows."""
+    people = People(label)
+
+    def lines() -> Iterator[str]:
+        yield ",".join(columns) + "\n"
+        for serial in range(rows):
+            values = row(serial, people)
+            yield ",".join(values.get(name, "") for name in columns) + "\n"
+
+    return _write(path, lines()) - 1
+
+
+def _subject(serial: int, people: People) -> dict[str, str]:
+    person = people.person()
+    year, month, day = person["born"]
+    return {
+        "reference": f"N{serial:08d}",
+        "forenames": person["forenames"],
+        "surname": person["surname"],
+        "date_of_birth": f"{year}-{month:02d}-{day:02d}",
+        "postcodes": person["postcode"],
+        "handling_code": "P",
+    }
+
+
+def _supplier(serial: int, people: People) -> dict[str, str]:
+    person = people.person()
+    return {
+        "reference": f"V{serial:08d}",
+        "name": f"{person['surname']} {person['town'].title()} Services Ltd",
+        "company_number": company(serial),
+        "postcode": person["postcode"],
+        "contract_reference": f"C{serial:08d}",
+        "contract_value": f"{people.rng.number(500, 900_000)}.00",
+    }
 
 
 def write_subjects(path: Path, rows: int) -> int:
     """A police extract of people as CSV; returns its rows."""
-    people = People("subjects")
-
-    def lines() -> Iterator[str]:
-        yield ",".join(POLICE_COLUMNS) + "\n"
-        for serial in range(rows):
-            person = people.person()
-            year, month, day = person["born"]
-            yield _cells(
-                POLICE_COLUMNS,
-                {
-                    "reference": f"N{serial:08d}",
-                    "forenames": person["forenames"],
-                    "surname": person["surname"],
-                    "date_of_birth": f"{year}-{month:02d}-{day:02d}",
-                    "postcodes": person["postcode"],
-                    "handling_code": "P",
-                },
-            )
-
-    return _write(path, lines()) - 1
+    return _write_table(path, POLICE_COLUMNS, rows, "subjects", _subject)
 
 
 def write_suppliers(path: Path, rows: int) -> int:
     """A council's suppliers as CSV: the companies with serial numbers 0 to `rows`; returns its rows."""
-    people = People("suppliers")
-
-    def lines() -> Iterator[str]:
-        yield ",".join(SUPPLIER_COLUMNS) + "\n"
-        for serial in range(rows):
-            person = people.person()
-            yield _cells(
-                SUPPLIER_COLUMNS,
-                {
-                    "reference": f"V{serial:08d}",
-                    "name": f"{person['surname']} {person['town'].title()} Services Ltd",
-                    "company_number": company(serial),
-                    "postcode": person["postcode"],
-                    "contract_reference": f"C{serial:08d}",
-                    "contract_value": f"{people.rng.number(500, 900_000)}.00",
-                },
-            )
-
-    return _write(path, lines()) - 1
+    return _write_table(path, SUPPLIER_COLUMNS, rows, "suppliers", _supplier)
 
 
 def write_psc(path: Path, rows: int) -> int:

@@ -15,7 +15,6 @@ import numpy as np
 
 from blindmatch.protocol import group
 from blindmatch.protocol.limits import LIMITS, UNIFORM_BYTES
-from blindmatch.simulations.benchmarks.operations import map_multiply, map_multiply_each
 from blindmatch.simulations.benchmarks.threads import use_one_thread
 
 MAPS = 2
@@ -48,9 +47,9 @@ def run(elements: int) -> tuple[float, float]:
     for start in range(0, elements, chunk):
         count = min(chunk, elements - start)
         part, blinds = uniform[:count], scalars[:count]
-        blinded = map_multiply_each(part, blinds)  # receiver: blind
+        blinded = group.multiply_uniform_each(part, blinds)  # receiver: blind
         evaluated = group.multiply(blinded, secret)  # sender: evaluate the receiver's
-        map_multiply(part, secret)  # sender: evaluate its own
+        group.multiply_uniform(part, secret)  # sender: evaluate its own
         group.multiply_each(evaluated, blinds)  # receiver: unblind
     return time.process_time() - cpu, time.perf_counter() - wall
 

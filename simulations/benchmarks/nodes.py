@@ -101,7 +101,7 @@ class NodePair:
         terms, area = self.scenario.terms, self.scenario.areas[0]
         text = draft_text(terms, area, self.plan, sizes, time.time())
         draft.write_text(text.replace('disclosure = "hits"', disclosure) + more, encoding="utf-8")
-        agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
+        agreement = str(self.police.data("agreement", "draft", str(draft))["id"])
         for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
             node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")
         return agreement

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from blindmatch.protocol.errors import BlindmatchError, ConfigError, LocalError
+from blindmatch.protocol.errors import BlindmatchError, LocalError
 from blindmatch.simulations.benchmarks import environments
 from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
 from blindmatch.simulations.benchmarks.peer_job import (
-    CONTENDERS,
     OURS,
-    USUAL,
     Contender,
     ContenderCost,
     JobFiles,
@@ -52,18 +50,6 @@ class AbsentContender:
     contender: str
     records: int
     reason: str
-
-
-def chosen(names: Sequence[str]) -> list[Contender]:
-    """The contenders of these names; without names, the usual ones.
-
-    Raises:
-        ConfigError: there is no contender of a name.
-    """
-    for name in names:
-        if name not in CONTENDERS:
-            raise ConfigError(f"no contender {name!r}", hint=f"Available: {', '.join(CONTENDERS)}.")
-    return [CONTENDERS[name] for name in names or USUAL]
 
 
 def interpreters(

@@ -191,7 +191,8 @@ class InProcessArea:
         with self._clock.step("compare"):
             outcome = await runner.run_round(node, stored.id)
         messages = {other: meter.traffic(other) - before[other] for other in self._nodes}
-        driver = NodeDriver(OpenNodes(self._nodes, stored, outcome, messages), self._area_data)
+        source = OpenNodes(self._nodes, outcome.round_id.hex(), messages)
+        driver = NodeDriver(source, outcome, self._area_data)
         # Now, while the keys are still compiled and before a list changes.
         with self._clock.step("examine"):
             edges, thresholds = await asyncio.to_thread(driver.results, plan, agency)

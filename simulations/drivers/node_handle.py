@@ -89,7 +89,7 @@ class NodeHandle:
         Raises:
             LocalError: the command failed; the message is its own.
         """
-        return self._process.run(*arguments, "--json").data
+        return self._process.data(*arguments)
 
     def run_round(self, agreement: str, turn: int) -> Any:
         """Run a round, and record its messages for `traffic`; returns the output of the command.

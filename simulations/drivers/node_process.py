@@ -42,23 +42,6 @@ _TRIES = 1_000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
-class CommandResult:
-    """The output of a command, and its cost."""
-
-    out: str
-    cpu: float
-    """Seconds, user and system."""
-    wall: float
-    peak: int
-    """Largest resident set in bytes, sampled."""
-
-    @property
-    def data(self) -> Any:
-        """The output of a command with --json."""
-        return json.loads(self.out)
-
-
 def environment(passphrase: str) -> dict[str, str]:
     """The environment of a command: it holds the passphrase, which never appears on the command line."""
     inherited = {
@@ -135,36 +118,29 @@ class NodeProcess:
         """The address at which it listens."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def run(self, *arguments: str, sample_seconds: float = 0.02) -> CommandResult:
-        """Run one command of the program on this node.
+    def run(self, *arguments: str) -> str:
+        """Run one command of the program on this node; returns its output.
 
         Raises:
             LocalError: the command failed; the message is its own.
         """
-        command = [*LEASHED_PROGRAM, *arguments, "--home", str(self.home)]
-        started = time.perf_counter()
-        with (
-            _leash() as leash,
-            subprocess.Popen(  # noqa: S603 -- our own program
-                command,
+        with _leash() as leash:
+            process = subprocess.run(  # noqa: S603 -- our own program
+                [*LEASHED_PROGRAM, *arguments, "--home", str(self.home)],
                 env=environment(self.passphrase),
                 stdin=leash,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            ) as process,
-        ):
-            peak, cpu = 0, 0.0
-            out = err = b""
-            while True:
-                peak, cpu = max(peak, peak_bytes(process.pid)), max(cpu, cpu_seconds(process.pid))
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    out, err = process.communicate(timeout=sample_seconds)
-                    break
-        wall = time.perf_counter() - started
+                capture_output=True,
+                check=False,
+            )
         if process.returncode != 0:
-            reason = (err + out).decode(errors="replace").strip() or f"status {process.returncode}"
+            output = (process.stderr + process.stdout).decode(errors="replace").strip()
+            reason = output or f"status {process.returncode}"
             raise LocalError(f"{self.agency}: blindmatch {' '.join(arguments[:2])} failed: {reason}")
-        return CommandResult(out.decode(), cpu, wall, peak)
+        return process.stdout.decode()
+
+    def data(self, *arguments: str) -> Any:
+        """The data that a command prints with --json; errors as for `run`."""
+        return json.loads(self.run(*arguments, "--json"))
 
     def start(self, *arguments: str) -> None:
         """Start `node serve`; its log goes to `serve.log` in the node's folder. Call `wait` before using it."""

@@ -4,12 +4,14 @@ The processes run on this machine, or on the machines of a Ray cluster.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.pki.pilot_ca import Authority
+from blindmatch.node.rounds.edge_task import EdgeOutcome
+from blindmatch.node.rounds.runner import RoundOutcome
 from blindmatch.simulations.drivers.deploy import InputList, Site, issue
 from blindmatch.simulations.drivers.node_driver import CommandLine, NodeDriver
 from blindmatch.simulations.drivers.node_handle import NodeHandle
@@ -31,6 +33,12 @@ def _on_this_machine(setup: AreaSetup) -> Iterator[list[NodeHandle]]:
             handles.append(NodeHandle(site, setup.passphrase, wire=setup.wire_folder(site.agency)))
             stack.callback(handles[-1].close)
         yield handles
+
+
+def _outcome(printed: Mapping[str, Any]) -> RoundOutcome:
+    """The outcome of a round from the output of `round run`."""
+    round_id, agreement = (bytes.fromhex(printed[name]) for name in ("round", "agreement"))
+    return RoundOutcome(round_id, agreement, tuple(EdgeOutcome(**each) for each in printed["edges"]))
 
 
 class SubprocessArea:
@@ -88,8 +96,9 @@ class SubprocessArea:
                     self._handles[step.agency].run("round", "reports", agreed[plan.exchange.id])
                     continue
                 with self._clock.step("compare"):
-                    outcome = self._handles[step.agency].run_round(agreed[plan.exchange.id], turn)
-                driver = NodeDriver(CommandLine(setup, self._handles, outcome, turn), area_data)
+                    printed = self._handles[step.agency].run_round(agreed[plan.exchange.id], turn)
+                source = CommandLine(setup, self._handles, printed["round"], turn)
+                driver = NodeDriver(source, _outcome(printed), area_data)
                 with self._clock.step("examine"):
                     received, collected = driver.results(plan, step.agency)
                 edges += received

@@ -22,7 +22,7 @@ class NoiseKind(StrEnum):
     INITIAL = "initial"  # a list has an initial for the forename
     NICKNAME = "nickname"  # a list has the short form only
     SWAPPED_NAMES = "swapped-names"  # forename in the surname's place
-    ALIAS = "alias"  # the legal name stands among the aliases, not as the name
+    ALIAS = "alias"  # the legal name is one of the aliases, not the name
     MISSING_POSTCODE = "missing-postcode"
     OLD_POSTCODE = "old-postcode"
     SERVICE_ADDRESS = "service-address"  # the register shows an office, not the home
@@ -50,7 +50,7 @@ DESCRIPTIONS = {
     NoiseKind.INITIAL: "list has only an initial",
     NoiseKind.NICKNAME: "list has the short form of the forename",
     NoiseKind.SWAPPED_NAMES: "forename and surname swapped",
-    NoiseKind.ALIAS: "legal name stands among the aliases",
+    NoiseKind.ALIAS: "legal name is one of the aliases",
     NoiseKind.MISSING_POSTCODE: "list has no postcode",
     NoiseKind.OLD_POSTCODE: "list has an old postcode",
     NoiseKind.SERVICE_ADDRESS: "register shows an office address",
