@@ -9,8 +9,8 @@ from blindmatch.protocol.agreement import Envelope, Party, SignedWithdrawal, val
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROTOCOL_VERSION
 
-Copy = tuple[Envelope, tuple[SignedWithdrawal, ...]]
-"""What one party holds of an agreement: its bytes with the signatures, and who declined or withdrew."""
+AgreementCopy = tuple[Envelope, tuple[SignedWithdrawal, ...]]
+"""One party's copy of an agreement: its bytes with the signatures, and the declines and withdrawals."""
 
 
 def describe_request() -> pb.DescribeRequest:
@@ -48,15 +48,17 @@ def read_describe_reply(message: pb.DescribeReply) -> Party:
         raise PeerError(PeerCode.BAD_MESSAGE, error.message, hint=error.hint) from None
 
 
-def propose_request(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeRequest:
-    """Give a peer an agreement with the signatures and withdrawals that we hold."""
+def propose_request(envelope: Envelope, withdrawals: Iterable[SignedWithdrawal] = ()) -> pb.ProposeRequest:
+    """Send a peer an agreement with the signatures and withdrawals that this node holds."""
     return pb.ProposeRequest(
-        version=PROTOCOL_VERSION, envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left)
+        version=PROTOCOL_VERSION,
+        envelope=_envelope_out(envelope),
+        withdrawals=map(_withdrawal_out, withdrawals),
     )
 
 
-def read_propose_request(message: pb.ProposeRequest) -> Copy:
-    """What a peer proposes; signatures and withdrawals are not verified yet.
+def read_propose_request(message: pb.ProposeRequest) -> AgreementCopy:
+    """A peer's proposal; signatures and withdrawals are not verified yet.
 
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
@@ -65,13 +67,13 @@ def read_propose_request(message: pb.ProposeRequest) -> Copy:
     return _copy_of(message, "the proposal")
 
 
-def propose_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.ProposeReply:
-    """All that we hold of the proposed agreement."""
-    return pb.ProposeReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
+def propose_reply(envelope: Envelope, withdrawals: Iterable[SignedWithdrawal] = ()) -> pb.ProposeReply:
+    """This node's copy of the proposed agreement."""
+    return pb.ProposeReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, withdrawals))
 
 
-def read_propose_reply(message: pb.ProposeReply) -> Copy:
-    """What the peer holds of the agreement; not verified yet.
+def read_propose_reply(message: pb.ProposeReply) -> AgreementCopy:
+    """The peer's copy of the agreement; not verified yet.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
@@ -95,12 +97,12 @@ def read_fetch_request(message: pb.FetchRequest) -> bytes:
     return strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
 
 
-def fetch_reply(envelope: Envelope, left: Iterable[SignedWithdrawal] = ()) -> pb.FetchReply:
-    """The agreement with all signatures and withdrawals that we hold."""
-    return pb.FetchReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, left))
+def fetch_reply(envelope: Envelope, withdrawals: Iterable[SignedWithdrawal] = ()) -> pb.FetchReply:
+    """This node's copy of the agreement."""
+    return pb.FetchReply(envelope=_envelope_out(envelope), withdrawals=map(_withdrawal_out, withdrawals))
 
 
-def read_fetch_reply(message: pb.FetchReply) -> Copy:
+def read_fetch_reply(message: pb.FetchReply) -> AgreementCopy:
     """The peer's copy; not verified yet.
 
     Raises:
@@ -110,7 +112,7 @@ def read_fetch_reply(message: pb.FetchReply) -> Copy:
 
 
 def withdraw_request(signed: SignedWithdrawal) -> pb.WithdrawRequest:
-    """Tell a party that we decline or withdraw."""
+    """Send our decline or withdrawal to a party."""
     return pb.WithdrawRequest(version=PROTOCOL_VERSION, withdrawal=_withdrawal_out(signed))
 
 
@@ -127,12 +129,12 @@ def read_withdraw_request(message: pb.WithdrawRequest) -> SignedWithdrawal:
 
 
 def withdraw_reply() -> pb.WithdrawReply:
-    """The withdrawal is noted."""
+    """The withdrawal is stored."""
     return pb.WithdrawReply()
 
 
 def read_withdraw_reply(message: pb.WithdrawReply) -> None:
-    """Check that the answer holds nothing that we do not know.
+    """Check that the answer holds no unknown fields.
 
     Raises:
         PeerError: BAD_MESSAGE.
@@ -164,16 +166,16 @@ def _withdrawal_in(message: pb.SignedWithdrawal) -> SignedWithdrawal:
     return SignedWithdrawal(message.agreement, message.agency, message.payload, message.signature)
 
 
-def _copy_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Copy:
+def _copy_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> AgreementCopy:
     envelope = _envelope_of(message, what)
     if len(message.withdrawals) > LIMITS.parties:
         raise PeerError(PeerCode.OVERSIZE, f"{what} has more than {LIMITS.parties} withdrawals")
-    left = tuple(map(_withdrawal_in, message.withdrawals))
-    if len({word.agency for word in left}) != len(left):
+    withdrawals = tuple(map(_withdrawal_in, message.withdrawals))
+    if len({each.agency for each in withdrawals}) != len(withdrawals):
         raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has two withdrawals of one agency")
-    if any(word.agreement != envelope.id for word in left):
+    if any(each.agreement != envelope.id for each in withdrawals):
         raise PeerError(PeerCode.BAD_MESSAGE, f"{what} has a withdrawal from another agreement")
-    return envelope, left
+    return envelope, withdrawals
 
 
 def _envelope_of(message: pb.ProposeRequest | pb.ProposeReply | pb.FetchReply, what: str) -> Envelope:

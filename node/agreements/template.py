@@ -8,12 +8,12 @@ from blindmatch.node.agreements.draft import edge_id
 from blindmatch.node.agreements.fields import draft_fields, draft_value, term_fields
 from blindmatch.node.agreements.patterns import (
     Choices,
-    Group,
     Pattern,
+    PatternGroup,
     agencies,
-    check,
-    groups,
+    check_choices,
     member_kind,
+    pattern_groups,
 )
 from blindmatch.protocol.agreement import LEAST_MINIMUM
 from blindmatch.protocol.agreement.field_types import OneOf
@@ -33,10 +33,10 @@ def template(choices: Choices, now: float) -> str:
     Raises:
         ConfigError, AgreementError: see `patterns.check`.
     """
-    check(choices)
+    check_choices(choices)
     explained: set[str] = set()
     lines = [*_HEAD, *_agreement(choices, now), *_parties(choices)]
-    comparisons = groups(choices)
+    comparisons = pattern_groups(choices)
     if comparisons:
         lines += ["", *_comment(draft_fields("")["edges"].help)]
     for group in comparisons:
@@ -98,7 +98,7 @@ def _entry() -> list[str]:
     ]
 
 
-def _edges(choices: Choices, group: Group, explained: set[str]) -> list[str]:
+def _edges(choices: Choices, group: PatternGroup, explained: set[str]) -> list[str]:
     one = len(group.receivers) == len(group.senders) == 1
     lines = ["", "[[edges]]"]
     if one:

@@ -21,7 +21,9 @@ from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
 from blindmatch.node.transport.error_status import RefusalError
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 
 Work = ReceivingEdge[Any] | CollectorDriver
@@ -37,7 +39,7 @@ _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 
 _DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
 
-_ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
+_ANSWERED = frozenset({HitsState.MATCHED.value, AggregateState.INFORMED.value, State.SIGNED.value})
 """Of an edge: states in which everything has been disclosed and only the receipt is left."""
 
 
@@ -188,7 +190,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
     Raises:
         PeerError: EXPIRED_AGREEMENT, with who left and why, also when the sender's refusal was the first we heard of it.
     """
-    if not answered(row) and (left := await asyncio.to_thread(registry.ended, node, row.agreement_id)):
+    if not answered(row) and (left := await asyncio.to_thread(registry.termination, node, row.agreement_id)):
         raise left
     try:
         await step()
@@ -199,7 +201,7 @@ async def _informed(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]
         # Each gives the other all that was signed: a word of withdrawal is believed with its signature only.
         peers = [row.peer] if row.role == Role.RECEIVER.value else None  # a collector works with every member
         await push(node, held, connector(node), peers)
-        if left := await asyncio.to_thread(registry.ended, node, row.agreement_id):
+        if left := await asyncio.to_thread(registry.termination, node, row.agreement_id):
             raise left from None
         if refusal.reason not in _UNTOLD:
             raise

@@ -213,11 +213,13 @@ class InboundEdges:
         """The agreement, if the caller may have this edge of this round now."""
         node = self._node
         row = node.store.find_agreement(agreement_id)
-        if row is None or caller.agency not in registry.hold(row).agreement.agencies:
+        if row is None or caller.agency not in registry.open_stored(row).agreement.agencies:
             # As from `Fetch`: who is no party cannot tell whether it exists, let alone how it stands.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
-            agreement, _ = registry.ready(node, agreement_id, node.clock(), edge=edge_id, resuming=round_id)
+            agreement, _ = registry.usable_agreement(
+                node, agreement_id, node.clock(), edge=edge_id, resuming=round_id
+            )
         except AgreementError as error:
             raise PeerError(PeerCode.UNKNOWN_ROUND, error.message, hint=error.hint) from None
         edge = agreement.edge(edge_id)
@@ -249,7 +251,7 @@ class InboundEdges:
         """Our statement, kept before it is sent."""
         node, key = self._node, (row.round_id, row.edge)
         signed = state_rates(node, node.keys.identity, agreement, row, answers=row.receiver_rates)
-        node.store.keep_rates(*key, Role.SENDER, signed)
+        node.store.put_rates(*key, Role.SENDER, signed)
         try:
             compile_edge(agreement, node.store.edge(*key))
         except AgreementError as error:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.agreements.exchange import collect_signatures
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
@@ -134,7 +134,7 @@ async def run_round(
     """
     held = await asyncio.to_thread(_admit, node, agreement_id)
     # A party that signed while we could not be reached: its signature is fetched now. What is missing still is said below.
-    held, _ = await gather(node, held, connector(node))
+    held, _ = await collect_signatures(node, held, connector(node))
     agreement = held.agreement
     await asyncio.to_thread(purge_expired, node)
     if resume_round is None:
@@ -268,7 +268,7 @@ def _begin(
     for name in wanted:
         peer = _other_side(held.agreement.comparison(name))
         try:
-            registry.ready(node, held.id, node.clock(), edge=name)
+            registry.usable_agreement(node, held.id, node.clock(), edge=name)
             epoch = _epoch(node, held, name, full=full)
             row = _row(node, held, round_id, name)
             # The log first: what it does not know of cannot be resumed either.
@@ -343,10 +343,12 @@ def _again(
         if row.running:
             try:
                 if not answered(row):
-                    registry.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
+                    registry.usable_agreement(
+                        node, agreement_id, node.clock(), edge=row.edge, resuming=round_id
+                    )
                 begun.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
-                if (left := registry.ended(node, agreement_id)) is not None:
+                if (left := registry.termination(node, agreement_id)) is not None:
                     begun.append(_withdrawn(node, row, left))
                     continue
                 begun.append(outcome_of(row.edge, row.peer, row.state, error))

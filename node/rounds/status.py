@@ -13,8 +13,10 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.errors import ConfigError, LocalError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.threshold import ThresholdRole
 
@@ -30,7 +32,13 @@ _STARTING_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value}
 """Roles in which a node starts rounds and numbers them."""
 
 _ANSWERED = frozenset(
-    state.value for state in (State.MATCHED, State.INFORMED, State.SIGNED, State.RELEASING, State.ANSWERED)
+    {
+        HitsState.MATCHED.value,
+        HitsState.RELEASING.value,
+        AggregateState.INFORMED.value,
+        AggregateState.ANSWERED.value,
+        State.SIGNED.value,
+    }
 )
 """States in which everything has been disclosed, or may have been: only a receipt is missing, and a withdrawal does not
 stop it."""
@@ -193,9 +201,9 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
 
 def _of_row(row: EdgeRow, stored: StoredAgreement) -> EdgeStatus:
     state, code, reason = row.state, row.code, row.reason
-    if row.running and stored.left:
+    if row.running and stored.withdrawals:
         state = row.state if row.state in _ANSWERED else STOPPED
-        code, reason = "expired-agreement", registry.departures(stored)
+        code, reason = "expired-agreement", registry.describe_withdrawals(stored)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeStatus(
@@ -226,7 +234,7 @@ def _without_row(agency: str, stored: StoredAgreement, comparison: Edge | Thresh
         role = "member" if agency in comparison.agencies else "collector" if agency == collector else ""
         peer = ", ".join(name for name in comparison.agencies if name != agency)
     state = NOT_BEGUN if role else BETWEEN_OTHERS
-    reason = registry.departures(stored) if role and stored.left else ""
+    reason = registry.describe_withdrawals(stored) if role and stored.withdrawals else ""
     return EdgeStatus(comparison.id, stored.id, role, peer, STOPPED if reason else state, reason=reason)
 
 

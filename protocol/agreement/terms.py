@@ -1,4 +1,4 @@
-"""What an agreement says: who compares what with whom, what it reveals, and for how long.
+"""The terms of an agreement: its parties, comparisons, limits and duration.
 
 The classes mirror `proto/v1/agreement.proto` field by field and are valid once they exist: their constructors
 raise `AgreementError` with the path of the wrong field.
@@ -42,13 +42,13 @@ IDENTITY_KEY_BYTES = 32
 
 
 def within_marking(marking: str, highest: str) -> bool:
-    """Whether a collection with `marking` may enter where `highest` is the cap. An unknown marking may not."""
+    """Whether a collection with `marking` may enter where `highest` is the highest allowed. An unknown marking may not."""
     return marking in MARKINGS and MARKINGS.index(marking) <= MARKINGS.index(highest)
 
 
 @dataclass(frozen=True)
 class Party:
-    """One agency's own entry: who it is, by which keys it is known, and on what legal ground it takes part."""
+    """One agency's own entry: its names, its keys, and the legal ground on which it takes part."""
 
     agency: Annotated[str, Identifier(), "The agency's id, as in its certificate."]
     name: Annotated[str, Text(200), "The agency's name, as people write it."]
@@ -168,7 +168,7 @@ class Agreement:
         self._check_terms()
 
     def _check_parties(self) -> None:
-        # One key for two agencies would let one sign, or answer, for the other.
+        # With one key for two agencies, one could sign or answer for the other.
         validation.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
         validation.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
         if self.collector and self.collector not in self.agencies:
@@ -187,7 +187,7 @@ class Agreement:
             for name in edge.terms.report_to:
                 if name not in self.agencies:
                     raise AgreementError(f"edges[{index}].report_to", f"{name} is not one of the parties")
-        # The same comparison twice would double the budget that people read.
+        # The same comparison twice would double the stated budget.
         pairs = (
             (
                 e.receiver.agency,
@@ -255,7 +255,7 @@ class Agreement:
 
     @property
     def comparisons(self) -> tuple[Edge | Threshold, ...]:
-        """Every edge and every threshold: each has the agreement's budget of rounds to itself."""
+        """Every edge and every threshold: each has the agreement's whole budget of rounds."""
         return (*self.edges, *self.thresholds)
 
     def comparison(self, name: str) -> Edge | Threshold:

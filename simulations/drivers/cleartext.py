@@ -15,7 +15,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inputs
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.simulations.drivers.results import CleartextResult
 
 Bytes2D = npt.NDArray[np.uint8]
@@ -66,7 +66,7 @@ def _threshold_inputs(node: Node, round_id: bytes, threshold: str) -> threshold_
 def _edge_inputs(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
     row = node.store.edge(round_id, edge)
     agreement = registry.find(node, row.agreement_id).agreement
-    # The seed generates fillers only, and these are dropped below.
+    # The seed generates dummy elements only, and these are dropped below.
     blank = replace(row, seed=bytes(SEED_BYTES))
     # A delta round uses the keys of the round that started its epoch.
     delta = node.store.find_delta(round_id, edge)
@@ -77,8 +77,8 @@ def _edge_inputs(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
 def _keyed(
     side: EdgeInputs | threshold_inputs.ThresholdInputs,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
-    """The elements without fillers, and for each its key and token as one value."""
-    elements = np.flatnonzero(side.tokens.key_index != FILLER)
+    """The elements without dummies, and for each its key and token as one value."""
+    elements = np.flatnonzero(side.tokens.key_index != DUMMY)
     key = side.tokens.key_index[elements].astype(np.uint8).reshape(-1, 1)
     rows: Bytes2D = np.ascontiguousarray(np.concatenate([key, side.tokens.tokens[elements]], axis=1))
     return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
@@ -87,5 +87,5 @@ def _keyed(
 def _references(
     side: EdgeInputs | threshold_inputs.ThresholdInputs, elements: npt.NDArray[np.int64]
 ) -> frozenset[str]:
-    records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
+    records = {int(record) for element in elements.tolist() for record in side.tokens.records_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

@@ -138,7 +138,7 @@ class InProcessArea:
         draft, channel = parse_draft(tomllib.loads(text)), connector(first)
         entries = {first.agency: registry.own_party(first)}
         for other in plan.parties[1:]:
-            entries[other] = await agreements.describe(channel, other)
+            entries[other] = await agreements.fetch_entry(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
         stored = await asyncio.to_thread(
             registry.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"

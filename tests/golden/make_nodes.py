@@ -234,8 +234,8 @@ async def make(maker: Maker) -> None:
     withdrawn = agreements.withdraw(
         west, agreements.find(west, maker.agreements["withdrawn"]), "No longer needed."
     )
-    agreements.registry.note_withdrawal(west, declined, source=NORTH)
-    agreements.registry.note_withdrawal(north, withdrawn, source=WEST)
+    agreements.registry.record_withdrawal(west, declined, source=NORTH)
+    agreements.registry.record_withdrawal(north, withdrawn, source=WEST)
     async with AsyncExitStack() as servers:
         for node in (west, north):
             serving = await servers.enter_async_context(running(node, limits=SMALL))

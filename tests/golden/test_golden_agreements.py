@@ -21,7 +21,6 @@ from blindmatch.protocol.agreement import (
     Envelope,
     Hits,
     HitsFacts,
-    Leaving,
     Linkage,
     Party,
     Side,
@@ -29,6 +28,7 @@ from blindmatch.protocol.agreement import (
     Sum,
     Threshold,
     Withdrawal,
+    WithdrawalKind,
 )
 from blindmatch.protocol.linkage.schema import load_schema
 from blindmatch.protocol.transcript import Ed25519Signer
@@ -187,7 +187,7 @@ def test_an_agreement_keeps_its_bytes_its_id_and_its_signatures(golden, name):
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(Leaving))
+@pytest.mark.parametrize("kind", list(WithdrawalKind))
 def test_a_party_leaves_with_the_same_bytes_and_the_same_messages_carry_it(golden, kind):
     payload = encode_agreement(MADE["hits"])
     envelope = signed(payload, ["west-force"])

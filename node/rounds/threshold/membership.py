@@ -132,11 +132,11 @@ class Membership:
         """The agreement, if the caller may collect this threshold of this round now."""
         node = self._node
         kept = node.store.find_agreement(agreement_id)
-        if kept is None or caller.agency not in registry.hold(kept).agreement.agencies:
+        if kept is None or caller.agency not in registry.open_stored(kept).agreement.agencies:
             # Who is no party cannot tell whether it exists, let alone how it stands.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
-            agreement, _ = registry.ready(
+            agreement, _ = registry.usable_agreement(
                 node, agreement_id, node.clock(), edge=header.edge, resuming=header.round_id
             )
             terms = agreement.threshold(header.edge)

@@ -15,7 +15,7 @@ from blindmatch.node.transport import error_status
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.proto.v1 import common_pb2, match_pb2
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import KINDS, Disclosure, Leaving, Withdrawal
+from blindmatch.protocol.agreement import KINDS, Disclosure, Withdrawal, WithdrawalKind
 from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
@@ -28,7 +28,7 @@ AGREEMENT = agreement_between([FORCE.party(), EAST.party()], [EDGE], start=1_800
 ENVELOPE = signed(AGREEMENT, [FORCE, EAST])
 WITHDRAWAL = terms.sign_withdrawal(Withdrawal(ENVELOPE.id, "east-council", 5, "over"), EAST.signer)
 DECLINE = terms.sign_withdrawal(
-    Withdrawal(ENVELOPE.id, "west-force", 6, "no", Leaving.DECLINED), FORCE.signer
+    Withdrawal(ENVELOPE.id, "west-force", 6, "no", WithdrawalKind.DECLINED), FORCE.signer
 )
 LEFT = (WITHDRAWAL, DECLINE)
 
