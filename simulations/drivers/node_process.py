@@ -124,19 +124,21 @@ class NodeProcess:
         Raises:
             LocalError: the command failed; the message is its own.
         """
-        with _leash() as leash:
-            process = subprocess.run(  # noqa: S603 -- our own program
+        with (
+            _leash() as leash,
+            subprocess.Popen(  # noqa: S603 -- our own program
                 [*LEASHED_PROGRAM, *arguments, "--home", str(self.home)],
                 env=environment(self.passphrase),
                 stdin=leash,
-                capture_output=True,
-                check=False,
-            )
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process,
+        ):
+            out, err = process.communicate()
         if process.returncode != 0:
-            output = (process.stderr + process.stdout).decode(errors="replace").strip()
-            reason = output or f"status {process.returncode}"
+            reason = (err + out).decode(errors="replace").strip() or f"status {process.returncode}"
             raise LocalError(f"{self.agency}: blindmatch {' '.join(arguments[:2])} failed: {reason}")
-        return process.stdout.decode()
+        return out.decode()
 
     def data(self, *arguments: str) -> Any:
         """The data that a command prints with --json; errors as for `run`."""
