@@ -1,4 +1,4 @@
-"""Rates: how often two people in one's own list agree by chance. About 270 coarse numbers, exchanged before a round.
+"""Rates: how often two people in one's own list agree by chance: `rate_count` coarse numbers, exchanged before a round.
 
 A side measures them on a sample of its own list, from pairs of different records that collide on a set of levels.
 Pairs that agree on the person's own fields (given name and date) are the same person twice, and are left out. The
