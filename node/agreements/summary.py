@@ -88,8 +88,11 @@ def describe(node: Node, stored: StoredAgreement) -> Data:
             "compared": [] if schema is None else [field.title for field in schema.fields],
         },
         "edges": _edges(node, stored, schema),
-        "alike": [_group(each) for each in group_edges(agreement.edges)],
-        "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
+        "alike": [
+            {**_group(each), "both_learn": terms.both_learn(agreement.schema)}
+            for each in group_edges(agreement.edges, agreement.schema)
+        ],
+        "thresholds": [_threshold(agreement, threshold) for threshold in agreement.thresholds],
         "not_before": _iso(agreement.not_before),
         "expires": _iso(agreement.expires),
         "standing_learn": terms.standing_learn(),
@@ -141,9 +144,9 @@ def _edges(node: Node, stored: StoredAgreement, schema: Schema | None) -> list[D
     lists: dict[tuple[str, str], OwnList] = {}
     forecasts: ForecastData = {}
     used = node.store.rounds_used_by_edge(stored.id)
-    standing = stored.agreement.standing is not None
+    agreement, standing = stored.agreement, stored.agreement.standing is not None
     edges = []
-    for edge in stored.agreement.edges:
+    for edge in agreement.edges:
         row, collection = _collection(node, stored, edge)
         ahead, warnings = None, []
         if schema is not None:
@@ -157,8 +160,9 @@ def _edges(node: Node, stored: StoredAgreement, schema: Schema | None) -> list[D
                 "sender": _side(edge.sender),
                 "receiver_learns": edge.receiver_learns(),
                 "sender_learns": edge.sender_learns(),
-                "both_learn": terms.both_learn(),
-                "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
+                "both_learn": terms.both_learn(agreement.schema),
+                "leakage_is_usual": edge.leakage
+                == terms.default_leakage(edge, agreement.schema, standing=standing),
                 "forecast": None if ahead is None else _shared(ahead, forecasts),
                 "warnings": warnings,
                 "rounds_used": used.get(edge.id, 0),
@@ -240,14 +244,15 @@ def _schema(agreement: Agreement) -> Schema | None:
     return schema if schema.digest == agreement.schema_digest else None
 
 
-def _threshold(threshold: Threshold, collector: str) -> Data:
+def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
+    usual = terms.default_leakage(threshold, agreement.schema, agreement.collector)
     return {
         **plain_data(threshold),
         "members": [_side(side) for side in threshold.members],
         "member_learns": threshold.member_learns(),
-        "collector_learns": threshold.collector_learns(collector),
-        "both_learn": terms.both_learn(),
-        "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
+        "collector_learns": threshold.collector_learns(agreement.collector),
+        "both_learn": terms.both_learn(agreement.schema),
+        "leakage_is_usual": threshold.leakage == usual,
     }
 
 

@@ -139,12 +139,12 @@ def evaluate(
         SequenceError: the protocol gave other leads: a defect.
     """
     terms = CompileTerms(overlap=overlap, false_leads=false_leads, budget=budget)
-    loaded, chosen, clock = load_schema(schema), View(view), StageTimer()
+    loaded, chosen, timer = load_schema(schema), View(view), StageTimer()
     columns = [None if path is None else load_mapping(path) for path in mappings]
-    with clock.stage("read"):
+    with timer.stage("read"):
         labelled = read_labelled(loaded, left, right, truth, mappings=(columns[0], columns[1]), view=chosen)
-    rates = measure_rates(labelled, clock)
-    trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, clock=clock)
+    rates = measure_rates(labelled, timer)
+    trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, timer=timer)
     if picture is not None:
         title = f"{left.name} and {right.name}, view {chosen.value}"
         write_output(picture, draw(title, panels(trial, rates, advance=progress)), mode=0o644)

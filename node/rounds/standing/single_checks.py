@@ -259,7 +259,7 @@ def look_up(node: Node, lists: Lists) -> int:
         known = lists.of(row.epoch, row.edge)
         if known is not None:
             leads = _compare(node, row, *known)
-        node.store.looked_up(row.id, _told(leads, len(row.payload)))
+        node.store.put_check_result(row.id, _told(leads, len(row.payload)))
     return len(waiting)
 
 
