@@ -63,7 +63,7 @@ def _of_many(node: Node, row: EdgeRow) -> RoundForecast | None:
     members = threshold_inputs.terms_of(agreement, row).agencies
     if any(member not in kept for member in members):
         return None
-    made = threshold_inputs.compile_agreed(agreement, row, tuple(kept[member] for member in members)).compiled
+    made = threshold_inputs.compile_threshold_keys(agreement, row, tuple(kept[member] for member in members)).compiled
     return RoundForecast(len(made.keys), made.expected_true, made.expected_false, ())
 
 

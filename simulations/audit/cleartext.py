@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inputs
+from blindmatch.node.rounds.inputs import PreparedInputs, compile_edge, prepare_inputs
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import FILLER
@@ -62,16 +62,16 @@ def share(nodes: Sequence[Node], round_id: bytes, threshold: str) -> Clear:
     )
 
 
-def _brought(node: Node, round_id: bytes, threshold: str) -> threshold_inputs.ThresholdInputs:
+def _brought(node: Node, round_id: bytes, threshold: str) -> PreparedInputs:
     row = node.store.edge(round_id, threshold)
     agreement = registry.find(node, row.agreement_id).agreement
     statements = node.store.statements(round_id, threshold)
     members = agreement.threshold(threshold).agencies
-    agreed = threshold_inputs.compile_agreed(agreement, row, tuple(statements[agency] for agency in members))
+    agreed = threshold_inputs.compile_threshold_keys(agreement, row, tuple(statements[agency] for agency in members))
     return threshold_inputs.prepare_inputs(node, agreement, replace(row, seed=bytes(SEED_BYTES)), agreed)
 
 
-def _prepared(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
+def _prepared(node: Node, round_id: bytes, edge: str) -> PreparedInputs:
     row = node.store.edge(round_id, edge)
     agreement = registry.find(node, row.agreement_id).agreement
     # The seed makes fillers only, and these are left out below.
@@ -83,7 +83,7 @@ def _prepared(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
 
 
 def _keyed(
-    side: EdgeInputs | threshold_inputs.ThresholdInputs,
+    side: PreparedInputs,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """The elements that are no fillers, and for each its key and token as one value."""
     elements = np.flatnonzero(side.tokens.key_index != FILLER)
@@ -93,7 +93,7 @@ def _keyed(
 
 
 def _references(
-    side: EdgeInputs | threshold_inputs.ThresholdInputs, elements: npt.NDArray[np.int64]
+    side: PreparedInputs, elements: npt.NDArray[np.int64]
 ) -> frozenset[str]:
     records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)
