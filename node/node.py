@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from blindmatch.node.pki import certificates
 from blindmatch.node.storage import config, keyring
-from blindmatch.node.storage.audit_log import HEAD_NAME, AuditEvent, AuditLog
+from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.audit_log import HEAD_NAME, AuditLog
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.config_template import render_settings
 from blindmatch.node.storage.files import write_atomically

@@ -14,16 +14,16 @@ from blindmatch.node.compute.connection import connected
 from blindmatch.node.compute.engine import check_installed
 from blindmatch.node.storage.logs import configure
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.audit.examination import examine
-from blindmatch.simulations.audit.judging import area_outcome
-from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
-from blindmatch.simulations.drivers.deploy import make_authority, prepare_folder, write_inputs
-from blindmatch.simulations.drivers.exchange import Setup
-from blindmatch.simulations.drivers.in_process import InProcess
+from blindmatch.simulations.audit.area_audit import audit_area
+from blindmatch.simulations.audit.area_outcome import area_outcome
+from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
+from blindmatch.simulations.drivers.deploy import create_authority, prepare_folder, write_inputs
+from blindmatch.simulations.drivers.in_process import InProcessArea
 from blindmatch.simulations.drivers.ray_nodes import RayMachines
-from blindmatch.simulations.drivers.subprocesses import Subprocesses
+from blindmatch.simulations.drivers.setup import AreaSetup
+from blindmatch.simulations.drivers.subprocesses import SubprocessArea
 from blindmatch.simulations.scenario.scenario import Area, Scenario
-from blindmatch.simulations.world.area import build_world
+from blindmatch.simulations.world.area import build_area
 
 AREAS_AT_ONCE = 2
 
@@ -62,7 +62,7 @@ def run(
     *,
     note: Callable[[str], None] = lambda _text: None,
     finished: Callable[[AreaOutcome], None] | None = None,
-) -> Outcome:
+) -> SimulationOutcome:
     """Run a scenario to its end.
 
     Args:
@@ -90,13 +90,13 @@ def run(
             f"{options.record_wire} is not empty", hint="Two recordings do not go into one folder."
         )
     passphrase = prepare_folder(options.out)
-    make_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
+    create_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
     try:
         with _shared(options, passphrase, note) as given:
             areas = asyncio.run(_areas(scenario, options, given, note, finished))
     except ExceptionGroup as group:
         raise _first(group) from None
-    return Outcome(
+    return SimulationOutcome(
         scenario=scenario.name,
         title=scenario.title,
         notice=scenario.notice,
@@ -155,26 +155,26 @@ async def _areas(
 
 async def _area(scenario: Scenario, area: Area, options: Options, given: _Given) -> AreaOutcome:
     begun = time.perf_counter()
-    world = await asyncio.to_thread(build_world, scenario, area, seed=options.seed, scale=options.scale)
+    world = await asyncio.to_thread(build_area, scenario, area, seed=options.seed, scale=options.scale)
     # On every machine the same: a node's place has no other name.
     folder = options.out.absolute() / area.id
     sites = await asyncio.to_thread(write_inputs, scenario, world, folder)
-    setup = Setup(
+    setup = AreaSetup(
         scenario=scenario,
         world=world,
         sites=sites,
         authority=options.out / "authority",
         passphrase=given.passphrase,
         cluster=given.cluster,
-        record_wire=None if options.record_wire is None else options.record_wire / area.id,
+        record_wire=None if options.record_wire is None else options.record_wire.absolute() / area.id,
     )
     invented = time.perf_counter() - begun
     if options.processes or given.machines:
-        exchange = await asyncio.to_thread(Subprocesses(setup, given.machines).run)
+        exchange = await asyncio.to_thread(SubprocessArea(setup, given.machines).run)
     else:
-        exchange = await InProcess(setup).run()
+        exchange = await InProcessArea(setup).run()
     begun = time.perf_counter()
-    verdict = await asyncio.to_thread(examine, setup, exchange)
+    verdict = await asyncio.to_thread(audit_area, setup, exchange)
     spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
     seconds = {"invent": invented, **exchange.seconds, "examine": spent}
     return area_outcome(area, exchange, verdict, seconds)

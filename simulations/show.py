@@ -7,9 +7,15 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
-from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, Number, Outcome, Tally
-from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, kind_words
-from blindmatch.simulations.report.parts import octets, percent
+from blindmatch.simulations.audit.outcome import (
+    AggregateComparison,
+    AreaOutcome,
+    Comparison,
+    SimulationOutcome,
+    ThresholdComparison,
+)
+from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, describe_kind
+from blindmatch.simulations.report.markup import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
 COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
@@ -34,7 +40,7 @@ def _row(comparison: Comparison) -> tuple[object, ...]:
     )
 
 
-def _number(number: Number) -> tuple[object, ...]:
+def _number(number: AggregateComparison) -> tuple[object, ...]:
     return (
         number.sender,
         number.disclosure,
@@ -72,7 +78,7 @@ def show_area(area: AreaOutcome) -> None:
         table(("checked by", "record", "told to", "learned", "in truth"), rows)
 
 
-def _show_threshold(area: AreaOutcome, tally: Tally) -> None:
+def _show_threshold(area: AreaOutcome, tally: ThresholdComparison) -> None:
     exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
     typer.echo(
         f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
@@ -85,12 +91,12 @@ def _show_threshold(area: AreaOutcome, tally: Tally) -> None:
 
 def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:
     return [
-        (kind_words(kind), found, of, percent(found / of))
+        (describe_kind(kind), found, of, percent(found / of))
         for kind, (found, of) in by_kind(comparisons).items()
     ]
 
 
-def show_totals(outcome: Outcome, report: Path) -> None:
+def show_totals(outcome: SimulationOutcome, report: Path) -> None:
     """All areas together, found and missed by kind, and where the report is."""
     score = Score.of(outcome.comparisons)
     traffic = traffic_total(outcome)
@@ -133,7 +139,7 @@ def show_totals(outcome: Outcome, report: Path) -> None:
     )
 
 
-def show_violations(outcome: Outcome) -> None:
+def show_violations(outcome: SimulationOutcome) -> None:
     """What nodes hold and may not, on standard error."""
     for each in outcome.violations[:_SHOWN]:
         where = f", {each.comparison}" if each.comparison else ""

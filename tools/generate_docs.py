@@ -12,7 +12,7 @@ from blindmatch.node.agreements.edge_groups import group_edges
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import threshold as circle
 from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
-from blindmatch.protocol.agreement import LISTING, NUMBERS, Disclosure, Edge, Side, Threshold
+from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure, Edge, Side, Threshold, edge_terms
 from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +105,7 @@ def render() -> str:
 def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
-    for disclosure in (*LISTING, *NUMBERS):
+    for disclosure in EDGE_TERMS:
         (group,) = group_edges([_example(disclosure)])
         words = group.words()
         lines += [
@@ -115,8 +115,8 @@ def leakage() -> str:
     members = tuple(Side(name, "subjects", SIZE, 1) for name in ("a", "b", "c"))
     threshold = Threshold("shared", members, at_least=2, leakage="example")
     lines += [
-        f"| `threshold` | member | {_general(terms.member_learns(threshold))} |",
-        f"| `threshold` | collector | {_general(terms.collector_learns(threshold, 'the collector'))} |",
+        f"| `threshold` | member | {_general(threshold.member_learns())} |",
+        f"| `threshold` | collector | {_general(threshold.collector_learns('the collector'))} |",
         f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
         f"| every one | both sides | {terms.both_learn()} |",
         f"| standing | both sides | {terms.standing_learn()} |",
@@ -126,23 +126,18 @@ def leakage() -> str:
 
 def _as_member(threshold: Threshold) -> str:
     """The collector's sentence when it is one of the members."""
-    return terms.collector_learns(threshold, "a").replace("a collects", "The collector collects", 1)
+    return threshold.collector_learns("a").replace("a collects", "The collector collects", 1)
 
 
 def _example(disclosure: Disclosure) -> Edge:
     """An edge with the usual terms: a minimum of 5, told exactly."""
-    number = disclosure in NUMBERS
-    facts = disclosure is Disclosure.HITS_FACTS
+    usual = {"facts": ("contract_reference",), "value": "contract_value"}
+    names = EDGE_TERMS[disclosure].names()
     return Edge(
         id="example",
         receiver=Side("a", "subjects", SIZE, 1),
         sender=Side("b", "suppliers", SIZE, 1),
-        disclosure=disclosure,
-        facts=("contract_reference",) if facts else (),
-        fact_bytes=64 if facts else 0,
-        minimum_count=5 if number else 0,
-        band=1 if number else 0,
-        value="contract_value" if disclosure is Disclosure.SUM else "",
+        terms=edge_terms(disclosure, {name: value for name, value in usual.items() if name in names}),
         leakage="example",
     )
 

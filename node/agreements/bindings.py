@@ -3,7 +3,7 @@
 from blindmatch.node.agreements.registry import StoredAgreement, short
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, within_marking
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError

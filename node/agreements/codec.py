@@ -1,6 +1,7 @@
 """Agreements: payload bytes, envelopes and the messages of the Agreements service."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -9,8 +10,8 @@ from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol.agreement import (
     FORMAT,
     MEMBERS,
+    TERM_FIELDS,
     Agreement,
-    Disclosure,
     Edge,
     Envelope,
     Linkage,
@@ -19,6 +20,7 @@ from blindmatch.protocol.agreement import (
     SignedWithdrawal,
     Standing,
     Threshold,
+    edge_terms,
     validation,
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
@@ -360,14 +362,7 @@ def _edge_out(edge: Edge) -> pb.Edge:
         receiver=_side_out(edge.receiver),
         sender=_side_out(edge.sender),
         disclosure=edge.disclosure.value,
-        verified=edge.verified,
-        facts=edge.facts,
-        fact_bytes=edge.fact_bytes,
-        minimum_count=edge.minimum_count,
-        band=edge.band,
-        value=edge.value,
-        decimals=edge.decimals,
-        report_to=edge.report_to,
+        **vars(edge.terms),
         leakage=edge.leakage,
         linkage=_linkage_out(edge.linkage),
     )
@@ -378,23 +373,22 @@ def _edge_in(message: pb.Edge) -> Edge:
         receiver = _side_in(message.receiver)
     with validation.at("sender"):
         sender = _side_in(message.sender)
-    validation.one_of("disclosure", message.disclosure, tuple(Disclosure))
     return Edge(
         id=message.id,
         receiver=receiver,
         sender=sender,
-        disclosure=Disclosure(message.disclosure),
-        verified=message.verified,
-        facts=tuple(message.facts),
-        fact_bytes=message.fact_bytes,
-        minimum_count=message.minimum_count,
-        band=message.band,
-        value=message.value,
-        decimals=message.decimals,
-        report_to=tuple(message.report_to),
+        terms=edge_terms(message.disclosure, _term_values(message)),
         leakage=message.leakage,
         linkage=_linkage_in(message),
     )
+
+
+def _term_values(message: pb.Edge) -> dict[str, Any]:
+    values = {name: getattr(message, name) for name in TERM_FIELDS}
+    return {
+        name: tuple(value) if isinstance(TERM_FIELDS[name], tuple) else value
+        for name, value in values.items()
+    }
 
 
 def _threshold_out(threshold: Threshold) -> pb.Threshold:

@@ -16,23 +16,21 @@ from typing import Any
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     LEAST_MINIMUM,
+    TERM_FIELDS,
     Agreement,
-    Disclosure,
     Edge,
     Linkage,
     Party,
     Side,
     Standing,
     Threshold,
+    edge_terms,
     validation,
 )
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 from blindmatch.protocol.transcript import digest
-
-DEFAULT_FACT_BYTES = 256
-DEFAULT_MINIMUM = 5
 
 _FILE_BYTES = 1 << 20
 _UNSAID = "to be described"
@@ -289,32 +287,29 @@ def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, 
 
 
 def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
-    validation.one_of("disclosure", given.get("disclosure", ""), tuple(Disclosure))
-    disclosure = Disclosure(given["disclosure"])
-    facts = _list(given.get("facts", []), "facts")
     with validation.at("receiver"):
         receiver = _side(given["receiver"])
     with validation.at("sender"):
         sender = _side(given["sender"])
     words = _words(given)
-    number = disclosure in terms.NUMBERS
     edge = Edge(
         id=given.get("id") or edge_id(receiver.agency, sender.agency),
         receiver=receiver,
         sender=sender,
-        disclosure=disclosure,
-        verified=given.get("verified", False),
-        facts=facts,
-        fact_bytes=given.get("fact_bytes", DEFAULT_FACT_BYTES if disclosure is Disclosure.HITS_FACTS else 0),
-        minimum_count=given.get("minimum_count", DEFAULT_MINIMUM if number else 0),
-        band=given.get("band", 1 if number else 0),
-        value=given.get("value", ""),
-        decimals=given.get("decimals", 0),
-        report_to=_list(given.get("report_to", []), "report_to"),
+        terms=edge_terms(given.get("disclosure", ""), _terms(given)),
         leakage=words or _UNSAID,
         linkage=_linkage(given),
     )
     return edge if words else terms.describe(edge, standing=standing)
+
+
+def _terms(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the edge that belong to some disclosures only."""
+    return {
+        name: _list(given[name], name) if isinstance(empty, tuple) else given[name]
+        for name, empty in TERM_FIELDS.items()
+        if name in given
+    }
 
 
 def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:

@@ -42,8 +42,8 @@ class EdgeGroup:
     def words(self) -> dict[str, str]:
         """What `the receiver` and `the sender` learn, whoever they are."""
         return {
-            "receiver_learns": _the(terms.receiver_learns(self.terms)),
-            "sender_learns": _the(terms.sender_learns(self.terms)),
+            "receiver_learns": _the(self.terms.receiver_learns()),
+            "sender_learns": _the(self.terms.sender_learns()),
             "both_learn": terms.both_learn(),
         }
 

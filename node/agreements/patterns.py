@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from blindmatch.protocol.agreement import MEMBERS, NUMBERS, Disclosure, validation
+from blindmatch.protocol.agreement import EDGE_TERMS, MEMBERS, Disclosure, validation
 from blindmatch.protocol.errors import ConfigError
 
 ASKED = 25
@@ -104,7 +104,7 @@ def check(choices: Choices) -> None:
             "Facts come afterwards, from person to person; or choose another pattern.",
         )
     _need(
-        choices.disclosure is not Disclosure.SUM or bool(choices.value),
+        not EDGE_TERMS[choices.disclosure].reads_values or bool(choices.value),
         "a sum needs the fact that is added up",
         "Name it with --sum FIELD.",
     )
@@ -115,7 +115,7 @@ def check(choices: Choices) -> None:
         "Add --standing DAYS.",
     )
     _need(
-        not choices.epoch_days or choices.disclosure not in NUMBERS,
+        not choices.epoch_days or EDGE_TERMS[choices.disclosure].lists_hits,
         "a standing agreement is for hits",
         "Leave --standing out, or choose --disclosure hits.",
     )

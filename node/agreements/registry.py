@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from blindmatch.node.agreements.codec import parse_agreement
 from blindmatch.node.node import Node
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AgreementRow
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (

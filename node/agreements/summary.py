@@ -13,7 +13,7 @@ from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import Contact
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
+from blindmatch.protocol.agreement import Agreement, Edge, EdgeTerms, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
@@ -144,7 +144,7 @@ def _collection(node: Node, held: StoredAgreement, edge: Edge) -> Mapping[str, A
         return {"name": None, "problem": error.message, "hint": error.hint}
     bound = node.store.binding(held.id, edge.id) == row.id
     known = row.detail.get("facts")
-    asked = edge.facts if edge.sender.agency == node.agency and known is not None else ()
+    asked = edge.terms.facts if edge.sender.agency == node.agency and known is not None else ()
     lacking = [name for name in asked if name not in (known or ())]
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
@@ -205,23 +205,22 @@ def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) 
         "receiver": _side(edge.receiver),
         "sender": _side(edge.sender),
         "disclosure": edge.disclosure.value,
-        "verified": edge.verified,
-        "facts": list(edge.facts),
-        "fact_bytes": edge.fact_bytes,
-        "minimum_count": edge.minimum_count,
-        "band": edge.band,
-        "value": edge.value,
-        "decimals": edge.decimals,
-        "report_to": list(edge.report_to),
+        **_terms(edge.terms),
         "leakage": edge.leakage,
-        "receiver_learns": terms.receiver_learns(edge),
-        "sender_learns": terms.sender_learns(edge),
+        "receiver_learns": edge.receiver_learns(),
+        "sender_learns": edge.sender_learns(),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
         "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
+
+
+def _terms(own: EdgeTerms) -> Data:
+    """Every field of every disclosure: those of others hold their empty value."""
+    values = {**terms.TERM_FIELDS, **vars(own)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _threshold(threshold: Threshold, collector: str) -> Data:
@@ -232,8 +231,8 @@ def _threshold(threshold: Threshold, collector: str) -> Data:
         "minimum_count": threshold.minimum_count,
         "band": threshold.band,
         "leakage": threshold.leakage,
-        "member_learns": terms.member_learns(threshold),
-        "collector_learns": terms.collector_learns(threshold, collector),
+        "member_learns": threshold.member_learns(),
+        "collector_learns": threshold.collector_learns(collector),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
         "linkage": vars(threshold.linkage),

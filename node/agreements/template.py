@@ -15,12 +15,11 @@ from blindmatch.node.agreements.patterns import (
 )
 from blindmatch.protocol.agreement import (
     CALENDARS,
+    EDGE_TERMS,
     HANDLING_CODES,
     KINDS,
     LEAST_MINIMUM,
     MARKINGS,
-    NUMBERS,
-    Disclosure,
 )
 from blindmatch.protocol.linkage.schema import schema_names
 
@@ -76,9 +75,9 @@ def _edges(choices: Choices, group: Group, *, first: bool) -> str:
     if one:
         lines.append(f'id = "{edge_id(group.receivers[0], group.senders[0])}"')
     lines += [*_explained(_DISCLOSURE, wanted=first), f'disclosure = "{choices.disclosure.value}"']
-    if choices.disclosure is Disclosure.HITS_FACTS:
+    if "facts" in EDGE_TERMS[choices.disclosure].names():
         lines += ['facts = ["contract_reference"]', "fact_bytes = 256"]
-    if choices.disclosure in NUMBERS:
+    if EDGE_TERMS[choices.disclosure].discloses_number:
         lines += _number(choices, explained=first)
     else:
         lines += [*_explained(_VERIFIED, wanted=first), "verified = false"]
@@ -100,7 +99,7 @@ def _edges(choices: Choices, group: Group, *, first: bool) -> str:
 
 def _number(choices: Choices, *, explained: bool) -> list[str]:
     """The terms of a count or a sum."""
-    total = choices.disclosure is Disclosure.SUM
+    total = EDGE_TERMS[choices.disclosure].reads_values
     lines = []
     if total:
         lines += [*_explained(_VALUE, wanted=explained), f'value = "{choices.value}"']

@@ -103,7 +103,7 @@ def load(name: str) -> Any:
     """
     noun = NOUNS[name]
     try:
-        with gc_pause.paused():
+        with gc_pause.pause():
             module = importlib.import_module(noun.module)
     except ModuleNotFoundError as error:
         if debugging():

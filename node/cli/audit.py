@@ -1,9 +1,9 @@
 """`blindmatch audit`: who did what, when, and who received it."""
 
-import json
-import sys
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,10 +18,13 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.storage.audit_log import HEAD_NAME, AuditEvent, check, entry_json, read_head, read_heads
-from blindmatch.node.storage.files import write_atomically
-from blindmatch.node.storage.store import AuditRow
-from blindmatch.protocol.errors import StoreError
+from blindmatch.node.cli.startup import LazyModule
+from blindmatch.node.storage.audit_events import AuditEvent
+
+if TYPE_CHECKING:
+    from blindmatch.node.operations import audit
+else:
+    audit = LazyModule("blindmatch.node.operations.audit")
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
 
@@ -43,10 +46,16 @@ def list_(
     combination, erasure.
     """
     with open_node(home, passphrase_file) as node:
-        rows = [row for row in node.store.audit_rows() if event is None or row.event == event.value][-last:]
-    columns = ("entry", "time", "user", "event", "what")
-    cells = [(str(row.seq), moment(row.time), row.user, row.event, _what(row)) for row in rows]
-    emit([entry_json(row) for row in rows], as_json, lambda: table(columns, cells, empty="No entries."))
+        entries = audit.entries(node, event=event, last=last)
+
+    def render() -> None:
+        cells = [
+            (str(entry.row.seq), moment(entry.row.time), entry.row.user, entry.row.event, _description(entry))
+            for entry in entries
+        ]
+        table(("entry", "time", "user", "event", "what"), cells, empty="No entries.")
+
+    emit([entry.data() for entry in entries], as_json, render)
 
 
 @app.command()
@@ -55,43 +64,30 @@ def verify(
     home: HomeOption = DEFAULT_HOME,
     head: Annotated[
         list[Path] | None,
-        typer.Option(help="A head that `audit export` wrote earlier and you kept elsewhere. Repeatable."),
+        typer.Option(
+            help="A head that `audit export` wrote earlier and that you stored elsewhere. Repeatable."
+        ),
     ] = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the whole log: every hash, every signature, the order, and that nothing is missing.
+    """Verify the whole log: every hash, every signature, the order, and that no entry is missing.
 
-    Finds any change, removal, insertion or reordering, also at the end of the log. Somebody who can put back an
-    older copy of the database *and* of audit.head is found only with a head that was kept elsewhere: give it with
-    --head. Exit status 1 when anything is wrong.
+    This detects any change, removal, insertion or reordering, also at the end of the log. One attack needs more: somebody
+    who can restore an older copy of the database *and* of audit.head is detected only with a head that was stored
+    elsewhere. Give it with --head. The exit status is 1 when the log is not intact.
     """
     with open_node(home, passphrase_file) as node:
-        rows = list(node.store.audit_rows())
-        own = read_heads(home / HEAD_NAME)
-        given = [(path, read_head(path)) for path in head or []]
-        heads = [kept for _, kept in given if kept is not None] + own
-        problems = [
-            {"seq": p.seq, "reason": p.reason}
-            for p in check(rows, agency=node.agency, public_key=node.keys.identity_public, heads=heads)
-        ]
-    missing = [path for path, kept in given if kept is None]
-    if missing:
-        raise StoreError(f"{missing[0]}: there is no such head")
-    if not own:
-        problems.append(
-            {"seq": len(rows), "reason": f"{HEAD_NAME} is missing: a cut tail would not be found"}
-        )
-    data = {"agency": node.agency, "entries": len(rows), "intact": not problems, "problems": problems}
+        result = audit.verify(node, heads=head or ())
 
     def render() -> None:
-        if problems:
-            table(("entry", "problem"), [(str(p["seq"]), p["reason"]) for p in problems])
-        verdict = f"NOT INTACT ({len(problems)} found)" if problems else "intact"
-        typer.echo(f"{_entries(len(rows))}, {verdict}")
+        if result.problems:
+            table(("entry", "problem"), [(str(each.seq), each.reason) for each in result.problems])
+        verdict = "intact" if result.intact else f"NOT INTACT ({len(result.problems)} problems)"
+        typer.echo(f"{_count(result.entries)}, {verdict}")
 
-    emit(data, as_json, render)
-    if problems:
+    emit(result.data(), as_json, render)
+    if not result.intact:
         raise typer.Exit(1)
 
 
@@ -99,9 +95,9 @@ def verify(
 def export(
     *,
     home: HomeOption = DEFAULT_HOME,
-    out: Annotated[Path | None, typer.Option(help="The file to write; without it, stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write. Without it, stdout.")] = None,
     head: Annotated[
-        Path | None, typer.Option(help="Also write the signed head here, to be kept elsewhere.")
+        Path | None, typer.Option(help="Also write the signed head to this file. Store it elsewhere.")
     ] = None,
     justification: Annotated[str, typer.Option(help="Why, for the log itself.")] = "",
     passphrase_file: PassphraseOption = None,
@@ -115,33 +111,20 @@ def export(
         blindmatch audit export --home west --out west-audit.jsonl --head west-audit.head
     """
     with open_node(home, passphrase_file) as node:
-        recipient = "stdout" if out is None else out.name
-        node.audit.append(
-            AuditEvent.DISCLOSURE,
-            subject="audit log",
-            recipient=recipient,
-            justification=justification,
-            detail={"action": "export"},
-        )
-        rows = list(node.store.audit_rows())
-        kept = read_head(home / HEAD_NAME)
-    text = "".join(json.dumps(entry_json(row), sort_keys=True) + "\n" for row in rows)
+        entries = audit.export(node, out=out, head=head, justification=justification)
     if out is None:
-        sys.stdout.write(text)
-    else:
-        write_atomically(out, text.encode())
-    if head is not None and kept is not None:
-        write_atomically(head, (kept.to_json() + "\n").encode())
-    note(f"{_entries(len(rows))} exported")
+        typer.echo(audit.lines(entries), nl=False)
+    note(f"{_count(len(entries))} exported")
 
 
-def _entries(number: int) -> str:
-    return f"{number} {'entry' if number == 1 else 'entries'}"
+def _count(entries: int) -> str:
+    return f"{entries} {'entry' if entries == 1 else 'entries'}"
 
 
-def _what(row: AuditRow) -> str:
+def _description(entry: audit.AuditEntry) -> str:
     """Subject, recipient, detail and justification of an entry, in one line."""
-    detail = ", ".join(f"{name} {value}" for name, value in json.loads(row.detail).items())
-    to = f" to {row.recipient}" if row.recipient else ""
-    why = f' "{row.justification}"' if row.justification else ""
-    return f"{row.subject}{to}{f': {detail}' if detail else ''}{why}"
+    row = entry.row
+    detail = ", ".join(f"{name} {value}" for name, value in entry.detail.items())
+    recipient = f" to {row.recipient}" if row.recipient else ""
+    justification = f' "{row.justification}"' if row.justification else ""
+    return f"{row.subject}{recipient}{f': {detail}' if detail else ''}{justification}"

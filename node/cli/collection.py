@@ -241,7 +241,7 @@ def show(
         data = {**asdict(found.row), "handling_codes": {code: len(found.select(code)) for code in "PC"}}
         if reference:
             data["matching_records"] = _records(found, reference)
-            from blindmatch.node.storage.audit_log import AuditEvent  # noqa: PLC0415
+            from blindmatch.node.storage.audit_events import AuditEvent  # noqa: PLC0415
 
             node.audit.append(
                 AuditEvent.CONSULTATION,

@@ -204,16 +204,19 @@ def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
     if not watched():
         yield lambda _done, _total: None
         return
-    err = console(err=True)
-    columns = (
+    with bars.Progress(*progress_columns(), console=console(err=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def progress_columns() -> "tuple[bars.ProgressColumn, ...]":
+    """The columns of every progress bar: title, bar, count, time."""
+    return (
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TimeElapsedColumn(),
     )
-    with bars.Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def note(text: str) -> None:

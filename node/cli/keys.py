@@ -1,5 +1,7 @@
 """`blindmatch keys`: the node's keys."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,21 +14,17 @@ from blindmatch.node.cli.common import (
     PassphraseOption,
     emit,
     facts,
+    open_node,
 )
 from blindmatch.node.cli.startup import LazyModule
-from blindmatch.node.storage.keyring import FILE_NAME, PublicKeys, change_passphrase
 from blindmatch.node.storage.passphrase import read_passphrase
 
 if TYPE_CHECKING:
     from blindmatch.node import node as folder
-    from blindmatch.node.agreements import registry
-    from blindmatch.node.rounds import standing
-    from blindmatch.node.storage import audit_log
-else:  # `keys list` does without the database
-    audit_log, folder = LazyModule("blindmatch.node.storage.audit_log"), LazyModule("blindmatch.node.node")
-    registry, standing = (
-        LazyModule("blindmatch.node.agreements.registry"),
-        LazyModule("blindmatch.node.rounds.standing"),
+    from blindmatch.node.operations import epochs, keys
+else:
+    epochs, folder, keys = (
+        LazyModule(f"blindmatch.node.{name}") for name in ("operations.epochs", "node", "operations.keys")
     )
 
 app = typer.Typer(
@@ -36,17 +34,12 @@ app = typer.Typer(
 
 @app.command("list")
 def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Print the public keys. Needs no passphrase.
+    """Print the public keys. This needs no passphrase.
 
     The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is
-    the SHA-256 of the TLS key (ECDSA P-256) as certificates carry it.
+    the SHA-256 of the TLS key (ECDSA P-256) in the form that certificates contain.
     """
-    public = PublicKeys.read(home / FILE_NAME)
-    data = {
-        "agency": public.agency,
-        "identity_key": public.identity.hex(),
-        "certificate_key": public.certificate_key.hex(),
-    }
+    data = keys.public_keys(home).data()
     emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
 
 
@@ -61,16 +54,14 @@ def rotate(
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End the epochs of standing agreements: their keys, and all that was kept under them, are erased.
+    """End the epochs of standing agreements: erase their keys, and everything stored under them.
 
-    The next round under each agreement is a full one, with new keys. The identity and TLS keys stay: other agencies'
-    agreements name them. To change those, make a new node and sign its agreements again.
+    The next round under each agreement is a full one, with new keys. The identity and TLS keys do not change, because
+    other agencies' agreements name them. To change those, create a new node and sign its agreements again.
     """
-    with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
-        chosen = None if not agreement else registry.find(node, agreement).id
-        ended = standing.end_all(node, "its key was rotated", chosen)
-        data = {"agency": node.agency, "epochs_ended": ended}
-    emit(data, as_json, lambda: typer.echo(f"{ended} epochs ended."))
+    with open_node(home, passphrase_file) as node:
+        ended = epochs.end(node, agreement=agreement)
+    emit(ended.data(), as_json, lambda: typer.echo(f"{ended.epochs} epochs ended."))
 
 
 @app.command()
@@ -81,7 +72,8 @@ def passphrase(
     new_file: Annotated[
         Path | None,
         typer.Option(
-            "--new-passphrase-file", help="File whose first line is the new passphrase; else a prompt."
+            "--new-passphrase-file",
+            help="File whose first line is the new passphrase. Without it, a prompt.",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -94,7 +86,6 @@ def passphrase(
     with folder.Node.open(home, old) as node:
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
-        change_passphrase(home / FILE_NAME, old, new)
-        node.audit.append(audit_log.AuditEvent.ALTERATION, subject="keys", detail={"action": "passphrase"})
+        keys.change_passphrase(node, old, new)
         data = {"agency": node.agency, "changed": True}
     emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

@@ -119,7 +119,7 @@ def _with_records(
     name_of_schema: str, given: list[str], home: Path, passphrase_file: Path | None, justification: str
 ) -> tuple[Schema, list[tuple[list[str], Digests]]]:
     from blindmatch.node.imports import open_collection  # noqa: PLC0415
-    from blindmatch.node.storage.audit_log import AuditEvent  # noqa: PLC0415 - the database library is slow to import
+    from blindmatch.node.storage.audit_events import AuditEvent  # noqa: PLC0415 - the database library is slow to import
 
     sides = []
     with open_node(home, passphrase_file) as node:

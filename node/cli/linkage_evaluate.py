@@ -7,7 +7,7 @@ import typer
 
 from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
 from blindmatch.node.evaluation import View, draw, panels, read_labelled, run_trial
-from blindmatch.node.evaluation.trial import Clock, measured
+from blindmatch.node.evaluation.trial import StageTimer, measure_rates
 from blindmatch.node.imports.formats import load_mapping
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import CompileTerms, load_schema
@@ -60,7 +60,7 @@ def evaluate(
     """
     terms = CompileTerms(overlap=overlap, false_leads=false_leads, budget=budget)
     used = load_schema(schema)
-    clock = Clock()
+    clock = StageTimer()
     with clock.stage("read"):
         labelled = read_labelled(
             used,
@@ -73,7 +73,7 @@ def evaluate(
             ),
             view=view,
         )
-    rates = measured(labelled, clock)
+    rates = measure_rates(labelled, clock)
     trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, clock=clock)
     data = {"view": view.value, **trial.figures()}
     if picture is not None:

@@ -37,6 +37,6 @@ class LazyModule:
         return f"Later({self.__name})"
 
     def __getattr__(self, name: str) -> Any:
-        with gc_pause.paused():
+        with gc_pause.pause():
             module = importlib.import_module(self.__name)
         return getattr(module, name)

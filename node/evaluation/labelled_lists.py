@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.node.evaluation.register_view import as_register, districts_only
+from blindmatch.node.evaluation.register_view import drop_below_district, register_parts
 from blindmatch.node.imports.formats import ColumnMapping, Drafter, open_table
 from blindmatch.node.imports.formats.column_mapping import recognise
 from blindmatch.node.imports.formats.drafts import Part
-from blindmatch.node.imports.formats.field_values import forget
+from blindmatch.node.imports.formats.field_values import clear_caches
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, Schema
 
@@ -60,7 +60,7 @@ class SideList:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledLists:
     """Both lists and the pairs of record indices that are one person (n, 2)."""
 
     schema: Schema
@@ -84,7 +84,7 @@ def read_labelled(
     *,
     mappings: tuple[ColumnMapping | None, ColumnMapping | None] = (None, None),
     view: View = View.FULL,
-) -> Labelled:
+) -> LabelledLists:
     """Read both lists and the truth.
 
     Args:
@@ -100,13 +100,15 @@ def read_labelled(
     """
     try:
         ours = _read_side(schema, left, mappings[0], list)
-        theirs = _read_side(schema, right, mappings[1], as_register if view is View.COMPANIES_HOUSE else list)
+        theirs = _read_side(
+            schema, right, mappings[1], register_parts if view is View.COMPANIES_HOUSE else list
+        )
     finally:
-        forget()
+        clear_caches()
     if view is View.COMPANIES_HOUSE:
-        theirs = replace(theirs, columns=districts_only(schema, theirs.columns))
+        theirs = replace(theirs, columns=drop_below_district(schema, theirs.columns))
     pairs, missing = _read_truth(truth, ours, theirs)
-    return Labelled(schema, ours, theirs, pairs, missing)
+    return LabelledLists(schema, ours, theirs, pairs, missing)
 
 
 def _read_side(

@@ -50,18 +50,18 @@ class Quality:
         }
 
 
-def right_ones(pairs: Indices, truth: Indices) -> npt.NDArray[np.bool_]:
+def correct_pairs(pairs: Indices, truth: Indices) -> npt.NDArray[np.bool_]:
     """Which of the pairs (n, 2) are among the true ones (m, 2)."""
     width = 1 + max((int(part[:, 1].max()) for part in (pairs, truth) if len(part)), default=0)
     return np.isin(pairs[:, 0] * width + pairs[:, 1], truth[:, 0] * width + truth[:, 1])
 
 
-def of_pairs(pairs: Indices, truth: Indices, out_of_reach: int = 0) -> Quality:
+def pair_quality(pairs: Indices, truth: Indices, out_of_reach: int = 0) -> Quality:
     """Over pairs of a left and a right record. `out_of_reach` more pairs are true and cannot be found."""
-    return Quality(len(pairs), int(right_ones(pairs, truth).sum()), len(truth) + out_of_reach)
+    return Quality(len(pairs), int(correct_pairs(pairs, truth).sum()), len(truth) + out_of_reach)
 
 
-def of_leads(pairs: Indices, truth: Indices) -> Quality:
+def lead_quality(pairs: Indices, truth: Indices) -> Quality:
     """Over left records: a lead is true when one of the pairs that it stands for is."""
-    good = pairs[right_ones(pairs, truth), 0]
+    good = pairs[correct_pairs(pairs, truth), 0]
     return Quality(len(np.unique(pairs[:, 0])), len(np.unique(good)), len(np.unique(truth[:, 0])))

@@ -1,4 +1,4 @@
-"""The same comparison through the protocol: both sessions in this process, message by message."""
+"""One comparison through the protocol: both sessions in this process, message by message."""
 
 import os
 import time
@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.linkage import CompiledKeys, Elements, Tokens
-from blindmatch.protocol.session.messages import EdgeContext
+from blindmatch.protocol.session.messages import EdgeContext, ElementSource
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Ed25519Signer
 
@@ -21,15 +20,21 @@ _ROUND_BYTES = 16
 
 
 def find_hits(
-    compiled: CompiledKeys, left: Tokens, right: Tokens, limits: Limits = LIMITS
-) -> tuple[Indices, int]:
-    """A whole round between a receiver with the left tokens and a sender with the right ones.
+    keys_digest: bytes, left: ElementSource, right: ElementSource, limits: Limits = LIMITS
+) -> Indices:
+    """Run a whole round between a receiver with the left elements and a sender with the right ones.
+
+    Args:
+        keys_digest: of the compiled match keys, 32 bytes; both commitments cover it.
+        left: the receiver's elements, distinct.
+        right: the sender's elements, distinct.
+        limits: the chunk sizes of both sides.
 
     Returns:
-        Indices of the left elements that hit, ascending; and the elements compared, both sides together.
+        Indices of the left elements that hit, ascending.
 
     Raises:
-        PeerError, LocalError: a session refused; with sound tokens, never.
+        PeerError, LocalError: a session refused; with valid elements, never.
     """
     ours, theirs = (Ed25519Signer(name, Ed25519PrivateKey.generate()) for name in ("left", "right"))
     context = EdgeContext(
@@ -40,14 +45,14 @@ def find_hits(
         sender=theirs.agency,
         disclosure=Disclosure.HITS,
         verified=False,
-        keys_digest=compiled.digest,
+        keys_digest=keys_digest,
     )
     receiver = Receiver(
         context,
         seed=os.urandom(SEED_BYTES),
         signer=ours,
         peer_key=theirs.public,
-        elements=Elements(compiled, left),
+        elements=left,
         workspace=Workspace.in_memory(),
         limits=limits,
     )
@@ -56,7 +61,7 @@ def find_hits(
         seed=os.urandom(SEED_BYTES),
         signer=theirs,
         peer_key=ours.public,
-        elements=Elements(compiled, right),
+        elements=right,
         facts=None,
         workspace=Workspace.in_memory(),
         limits=limits,
@@ -74,4 +79,4 @@ def find_hits(
     hits = receiver.find_hits()
     now = int(time.time())
     receiver.receive_receipt_signature(sender.countersign(receiver.receipt(now, now), now).sender_signature)
-    return hits.elements, len(left.tokens) + len(right.tokens)
+    return hits.elements

@@ -13,7 +13,7 @@ _BELOW_DISTRICT = ("full", "sector")
 _MONTH_CHARACTERS = 7
 
 
-def as_register(parts: Sequence[Part]) -> list[Part]:
+def register_parts(parts: Sequence[Part]) -> list[Part]:
     """A record's facts as the register has them; all others are dropped.
 
     Dates are ISO, as importers give them. Postcodes stay whole: `districts_only` drops what they say beyond districts.
@@ -31,7 +31,7 @@ def as_register(parts: Sequence[Part]) -> list[Part]:
     return kept
 
 
-def districts_only(schema: Schema, columns: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def drop_below_district(schema: Schema, columns: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Level digests (rows, levels, 16) without those of a postcode that say more than its district.
 
     Done on digests because a district by itself can be told from a postcode in some countries only.

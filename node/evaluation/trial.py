@@ -11,13 +11,14 @@ import numpy as np
 
 from blindmatch.node.evaluation import measures, protocol_run
 from blindmatch.node.evaluation.chart import Panel, Point
-from blindmatch.node.evaluation.labelled_lists import Labelled, SideList
+from blindmatch.node.evaluation.labelled_lists import LabelledLists, SideList
 from blindmatch.node.evaluation.matching import Matches, intersect
 from blindmatch.node.evaluation.measures import Quality
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
     CompileTerms,
+    Elements,
     Rates,
     SchemaError,
     TokenBuilder,
@@ -33,7 +34,7 @@ _SEEDS: Final = (b"evaluate left".ljust(32, b"\0"), b"evaluate right".ljust(32, 
 
 
 @dataclass
-class Clock:
+class StageTimer:
     """Seconds by stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -49,10 +50,10 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialResult:
     """What one setting gave."""
 
-    labelled: Labelled
+    labelled: LabelledLists
     terms: CompileTerms
     compiled: CompiledKeys
     matches: Matches
@@ -67,7 +68,7 @@ class Trial:
 
     def by_key(self) -> list[dict[str, Any]]:
         """Each key with the pairs that it is the first to find."""
-        good = measures.right_ones(self.matches.pairs, self.labelled.truth)
+        good = measures.correct_pairs(self.matches.pairs, self.labelled.truth)
         count = len(self.compiled.keys)
         found = np.bincount(self.matches.ranks, minlength=count)
         correct = np.bincount(self.matches.ranks[good], minlength=count)
@@ -80,7 +81,7 @@ class Trial:
         """Precision and recall of the first 1, 2, 3 … keys."""
         labelled = self.labelled
         found = (
-            measures.of_pairs(self.matches.within(budget), labelled.truth, labelled.out_of_reach)
+            measures.pair_quality(self.matches.within(budget), labelled.truth, labelled.out_of_reach)
             for budget in range(1, len(self.compiled.keys) + 1)
         )
         return tuple(Point(at, each.precision, each.recall) for at, each in enumerate(found, start=1))
@@ -114,7 +115,7 @@ class Trial:
         }
 
 
-def measured(labelled: Labelled, clock: Clock) -> tuple[Rates, Rates]:
+def measure_rates(labelled: LabelledLists, clock: StageTimer) -> tuple[Rates, Rates]:
     """Each side's rates, from its own list alone."""
     with clock.stage("rates"):
         ours, theirs = (
@@ -125,13 +126,13 @@ def measured(labelled: Labelled, clock: Clock) -> tuple[Rates, Rates]:
 
 
 def run_trial(
-    labelled: Labelled,
+    labelled: LabelledLists,
     terms: CompileTerms,
     *,
     rates: tuple[Rates, Rates] | None = None,
     through_protocol: bool = False,
-    clock: Clock | None = None,
-) -> Trial:
+    clock: StageTimer | None = None,
+) -> TrialResult:
     """Compile, make both sides' tokens, match, and count.
 
     Args:
@@ -145,8 +146,8 @@ def run_trial(
         SchemaError: no key is specific enough at these sizes and terms.
         SequenceError: the protocol found other elements than the comparison in the clear: a defect.
     """
-    clock = clock or Clock()
-    ours, theirs = rates or measured(labelled, clock)
+    clock = clock or StageTimer()
+    ours, theirs = rates or measure_rates(labelled, clock)
     left, right = labelled.left, labelled.right
     with clock.stage("compile"):
         compiled = compile_keys(labelled.schema, ours, theirs, left.records, right.records, terms)
@@ -159,19 +160,22 @@ def run_trial(
     protocol = None
     if through_protocol:
         with clock.stage("protocol"):
-            elements, compared = protocol_run.find_hits(compiled, receiver, sender)
-        protocol = {"elements": compared, "same": bool(np.array_equal(elements, matches.elements))}
+            elements = protocol_run.find_hits(
+                compiled.digest, Elements(compiled, receiver), Elements(compiled, sender)
+            )
+        same = bool(np.array_equal(elements, matches.elements))
+        protocol = {"elements": len(receiver.tokens) + len(sender.tokens), "same": same}
         if not protocol["same"]:
             raise SequenceError("the protocol found other elements than the comparison in the clear")
-    return Trial(
+    return TrialResult(
         labelled,
         terms,
         compiled,
         matches,
         per_record,
         receiver.overflow + sender.overflow,
-        measures.of_pairs(matches.pairs, labelled.truth, labelled.out_of_reach),
-        measures.of_leads(matches.pairs, labelled.truth),
+        measures.pair_quality(matches.pairs, labelled.truth, labelled.out_of_reach),
+        measures.lead_quality(matches.pairs, labelled.truth),
         dict(clock.seconds),
         protocol,
     )
@@ -188,7 +192,7 @@ def _tokens(
 
 
 def panels(
-    trial: Trial,
+    trial: TrialResult,
     rates: tuple[Rates, Rates],
     *,
     shares: Sequence[float] = FALSE_LEAD_SHARES,

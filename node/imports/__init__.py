@@ -10,7 +10,7 @@ from blindmatch.node.imports.collection import (
     delete_collection,
     open_collection,
 )
-from blindmatch.node.imports.host import Host
+from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.imports.importing import DEFAULT_SCHEMA, import_collection
 from blindmatch.node.imports.report import ImportRefusedError, ImportReport, OnBad
 
@@ -18,9 +18,9 @@ __all__ = [
     "DEFAULT_SCHEMA",
     "Collection",
     "ColumnBlock",
-    "Host",
     "ImportRefusedError",
     "ImportReport",
+    "NodeStorage",
     "OnBad",
     "RecordInfo",
     "delete_collection",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.imports.blocks import ENTITY_BYTES, json_lines
-from blindmatch.node.imports.formats.plain_rows import Plain
+from blindmatch.node.imports.formats.plain_rows import PlainRows
 from blindmatch.protocol.linkage import RecordBuilder
 
 
@@ -47,8 +47,8 @@ class Batch:
         return self.rows_read - len(self.lines)
 
 
-def prepare(
-    plain: Plain,
+def build_batch(
+    plain: PlainRows,
     builder: RecordBuilder,
     enough: Callable[[frozenset[str]], bool],
     entities: Callable[[list[str]], bytes],
@@ -97,7 +97,7 @@ def prepare(
     )
 
 
-def _kept(plain: Plain, enough: Callable[[frozenset[str]], bool]) -> npt.NDArray[np.bool_]:
+def _kept(plain: PlainRows, enough: Callable[[frozenset[str]], bool]) -> npt.NDArray[np.bool_]:
     """Which records say enough for some key."""
     said = np.zeros(len(plain), dtype=np.int64)
     for bit, texts in enumerate(plain.values.values()):

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, PURPOSE, BlockReader, Bytes3D
-from blindmatch.node.imports.host import Host
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.imports.host import NodeStorage
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.linkage import (
@@ -56,7 +56,7 @@ class Collection:
         KeysError: its files were altered.
     """
 
-    def __init__(self, node: Host, row: CollectionRow) -> None:
+    def __init__(self, node: NodeStorage, row: CollectionRow) -> None:
         self.row = row
         self.id = row.id
         self.name = row.name
@@ -188,7 +188,7 @@ class Collection:
         ]
 
 
-def open_collection(node: Host, id_or_name: str) -> Collection:
+def open_collection(node: NodeStorage, id_or_name: str) -> Collection:
     """Open a collection by id or name.
 
     Raises:
@@ -197,7 +197,7 @@ def open_collection(node: Host, id_or_name: str) -> Collection:
     return Collection(node, node.store.collection(id_or_name))
 
 
-def delete_collection(node: Host, id_or_name: str, *, justification: str = "") -> CollectionRow:
+def delete_collection(node: NodeStorage, id_or_name: str, *, justification: str = "") -> CollectionRow:
     """Erase a collection: its row, its bindings to agreements, its files; an audit entry says so.
 
     Raises:

@@ -9,7 +9,7 @@ from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.store import Store
 
 
-class Host(Protocol):
+class NodeStorage(Protocol):
     """The parts of `blindmatch.node.node.Node` that collections use."""
 
     keys: KeyRing

@@ -12,11 +12,11 @@ from typing import Final
 from blindmatch.node.imports.blocks import BlockWriter
 from blindmatch.node.imports.formats import ColumnMapping, Format, field_values
 from blindmatch.node.imports.formats.lines import Progress
-from blindmatch.node.imports.host import Host
+from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.imports.job import Job
 from blindmatch.node.imports.report import ImportReport, OnBad
 from blindmatch.node.storage import gc_pause
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol.agreement import KINDS, MARKINGS
 from blindmatch.protocol.errors import InputError, StoreError
 
@@ -27,7 +27,7 @@ _ID = re.compile(r"[0-9a-f]{32}(\.partial)?")
 
 
 def import_collection(
-    node: Host,
+    node: NodeStorage,
     name: str,
     kind: str,
     file: Path,
@@ -78,7 +78,7 @@ def import_collection(
     report = ImportReport(name, kind)
     job = Job(node, report, schema, on_bad, progress, include_ceased=include_ceased, follow=bool(registers))
     try:
-        with gc_pause.paused(), _folder(node, job.id) as partial:
+        with gc_pause.pause(), _folder(node, job.id) as partial:
             try:
                 with closing(BlockWriter(partial, job.sealer, job.id, len(job.schema.levels))) as writer:
                     chosen = job.recognise(file, form, mapping is not None)
@@ -102,7 +102,7 @@ def import_collection(
                 raise
     finally:
         # The caches hold names.
-        field_values.forget()
+        field_values.clear_caches()
     report.collection = job.id
     node.audit.append(
         AuditEvent.COLLECTION,
@@ -132,7 +132,7 @@ def _check_words(name: str, kind: str, marking: str) -> None:
 
 
 @contextmanager
-def _folder(node: Host, collection: str) -> Iterator[Path]:
+def _folder(node: NodeStorage, collection: str) -> Iterator[Path]:
     """A folder to write into, gone again unless it was renamed; what a crashed import left is cleared first."""
     base = node.collections_dir
     base.mkdir(mode=0o700, parents=True, exist_ok=True)

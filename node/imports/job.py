@@ -9,27 +9,27 @@ from typing import Final
 
 import numpy as np
 
-from blindmatch.node.imports.batch import Batch, prepare
+from blindmatch.node.imports.batch import Batch, build_batch
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, ENTITY_BYTES, PURPOSE, BlockWriter, StoredRecord
 from blindmatch.node.imports.formats import (
     ColumnMapping,
     Draft,
     Drafter,
     Format,
-    Holding,
     Period,
-    Seen,
+    ReadContext,
+    SourceRecord,
     drafts,
-    expand,
     open_table,
-    read,
+    read_file,
+    read_register,
     recognise_format,
 )
 from blindmatch.node.imports.formats import column_mapping as mappings
 from blindmatch.node.imports.formats.lines import Progress
-from blindmatch.node.imports.formats.plain_rows import PlainReader, Sorted
+from blindmatch.node.imports.formats.plain_rows import ClassifiedChunk, PlainReader
 from blindmatch.node.imports.formats.tabular import Row
-from blindmatch.node.imports.host import Host
+from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.imports.report import ImportRefusedError, ImportReport, OnBad
 from blindmatch.node.storage import gc_pause
 from blindmatch.node.storage.store import CollectionRow
@@ -47,10 +47,10 @@ PERSON_FACTS: Final = (*COMPANY_FACTS, "appointed_on", "resigned_on", "active", 
 TOO_LITTLE: Final = "rows that say too little for any match key, and were left out"
 UNNUMBERED: Final = "suppliers without a company number"
 
-Wanted = dict[str, list[Holding]]
+Wanted = dict[str, list[SourceRecord]]
 
 
-def answers(schema: Schema) -> list[frozenset[str]]:
+def sufficient_field_sets(schema: Schema) -> list[frozenset[str]]:
     """Sets of fields, one of which a record must have for any key of the schema to find it."""
     field_of = {level.name: level.field for level in schema.levels}
     keys = [frozenset(field_of[level] for level in key.levels) for key in schema.keys]
@@ -76,7 +76,7 @@ class Job:
 
     def __init__(
         self,
-        node: Host,
+        node: NodeStorage,
         report: ImportReport,
         schema: str,
         on_bad: OnBad,
@@ -98,7 +98,7 @@ class Job:
         self._fields = {item.name for item in self.schema.fields}
         self._rows = bytearray()
         self._warnings: dict[str, int] = {}
-        keys = answers(self.schema)
+        keys = sufficient_field_sets(self.schema)
         self._enough = lru_cache(maxsize=None)(lambda said: any(fields <= said for fields in keys))
         # Whose record it is, hashed under a key that is gone with the import.
         self._entity_key = os.urandom(32)
@@ -139,7 +139,7 @@ class Job:
         with open_table(file, encoding=encoding, separator=separator, progress=self._progress) as table:
             used = mapping or mappings.recognise(table.header, self._report.kind, facts)
             drafter = Drafter(table, used, self.check)
-            self._report.columns = dict(drafts.summary(used))
+            self._report.columns = dict(drafts.mapped_fields(used))
             self._report.unused = used.unused
             self._report.facts = drafter.facts
             unread = [
@@ -172,9 +172,11 @@ class Job:
     def read_records(self, writer: BlockWriter, file: Path, form: Format) -> Wanted:
         """The records of a file that is no table; the companies that they name, and who named them."""
         wanted: Wanted = {}
-        seen = Seen(check=self.check)
+        seen = ReadContext(check=self.check)
         facts: dict[str, str] = {}
-        for draft in read(form, file, seen, include_ceased=self._include_ceased, progress=self._progress):
+        for draft in read_file(
+            form, file, seen, include_ceased=self._include_ceased, progress=self._progress
+        ):
             if form not in {Format.PSC, Format.OFFICERS}:  # theirs have the line's number
                 self._unrepeated(draft, file.name)
             facts |= dict.fromkeys(draft.facts, "")
@@ -235,14 +237,16 @@ class Job:
         inherited = {name: value for name, value in draft.facts.items() if name not in COMPANY_FACTS}
         for company in draft.companies:
             wanted.setdefault(company, []).append(
-                Holding(draft.reference, draft.handling, inherited, draft.row, Period(*draft.contract))
+                SourceRecord(draft.reference, draft.handling, inherited, draft.row, Period(*draft.contract))
             )
 
-    def _take_chunk(self, writer: BlockWriter, drafter: Drafter, chunk: Sorted, wanted: Wanted) -> None:
+    def _take_chunk(
+        self, writer: BlockWriter, drafter: Drafter, chunk: ClassifiedChunk, wanted: Wanted
+    ) -> None:
         """`_take` for a chunk of rows, the plain ones among them together."""
         plain = chunk.plain
         try:
-            batch = prepare(
+            batch = build_batch(
                 plain,
                 self._builder,
                 self._enough,
@@ -285,7 +289,7 @@ class Job:
 
     def read_registers(self, writer: BlockWriter, paths: Sequence[Path], wanted: Wanted) -> None:
         """The people of the companies that the file named, and of those companies' corporate officers."""
-        seen = Seen(check=self.check)
+        seen = ReadContext(check=self.check)
         for path in paths:
             before = seen.lines
             self._read_register(writer, path, wanted, seen)
@@ -313,9 +317,11 @@ class Job:
         self._report.facts |= dict.fromkeys(PERSON_FACTS, "")
 
     def _read_register(
-        self, writer: BlockWriter, path: Path, wanted: Wanted, seen: Seen, *, again: bool = False
+        self, writer: BlockWriter, path: Path, wanted: Wanted, seen: ReadContext, *, again: bool = False
     ) -> None:
-        drafts = expand(path, wanted, seen, include_ceased=self._include_ceased, progress=self._progress)
+        drafts = read_register(
+            path, wanted, seen, include_ceased=self._include_ceased, progress=self._progress
+        )
         for draft in drafts:
             # A line that cannot be read was counted the first time.
             if not (again and draft.faults) and self._accepts(draft):
@@ -337,7 +343,7 @@ class Job:
         return stays
 
     def _store(self, writer: BlockWriter, draft: Draft) -> None:
-        if not self._enough(drafts.said(draft.parts)):
+        if not self._enough(drafts.fields_present(draft.parts)):
             self._warn(TOO_LITTLE)
             return
         combined, dropped = self._builder.combine(draft.parts)
@@ -386,7 +392,7 @@ class Job:
     def _flush(self, writer: BlockWriter) -> None:
         writer.flush(self._builder.array(self._rows))
         self._rows.clear()
-        gc_pause.look_at_recent()
+        gc_pause.collect_young()
 
     def finish(self, writer: BlockWriter) -> None:
         """Close the files, or refuse.

@@ -17,7 +17,7 @@ from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs
 from blindmatch.node.rounds.tasks import retrieve, together
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites

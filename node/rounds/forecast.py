@@ -1,10 +1,11 @@
-"""What a round was compiled to find, and for which missing fields: read again from both sides' signed statements.
+"""The leads that the model expected of a round, and its keys for missing fields, from both sides' signed statements.
 
-Nothing here depends on what was found. Both nodes keep both statements, and the receipt is bound to them, so either can
-hold the other to what it said of its list.
+Nothing here depends on the round's results. Both nodes store both statements, and the receipt is bound to them, so each
+side can prove what the other stated about its list.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
@@ -13,40 +14,49 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.linkage import Rates, Schema
 from blindmatch.protocol.linkage.rates import PRESENT
-from blindmatch.protocol.threshold import ThresholdRole as Circle
+from blindmatch.protocol.threshold import ThresholdRole
 
 
 @dataclass(frozen=True)
 class MissingField:
-    """Keys that one side makes only for records that lack a field."""
+    """The keys that one side computes only for records without a field."""
 
     role: str
     """`receiver` or `sender`: whose records."""
     field: str
-    """In words."""
+    """Its title."""
     keys: int
     share: float
-    """Of that side's people, by its signed statement, to a 64th."""
+    """Of that side's people, from its signed statement, to a 64th."""
 
 
 @dataclass(frozen=True)
 class RoundForecast:
-    """One edge of one round, by the model."""
+    """What the model expected of one edge of one round."""
 
     keys: int
+    """Match keys that both sides compiled."""
     expected_true: float
     expected_false: float
     lacking: tuple[MissingField, ...]
 
+    def figures(self) -> dict[str, Any]:
+        """The numbers as plain values, as JSON has them."""
+        return {
+            "keys": self.keys,
+            "expected_true": round(self.expected_true, 2),
+            "expected_false": round(self.expected_false, 2),
+        }
+
 
 def round_forecast(node: Node, row: EdgeRow) -> RoundForecast | None:
-    """What was to be expected of an edge; None before the rates were exchanged. For a threshold, over all pairs of members.
+    """The forecast of an edge, or of a threshold over all pairs of members; None until the rates have been exchanged.
 
     Raises:
-        BlindmatchError: the agreement is gone, or a statement is not what it allows.
+        BlindmatchError: the agreement is not in the store, or a statement breaks it.
     """
-    if row.role in {Circle.MEMBER.value, Circle.COLLECTOR.value}:
-        return _of_many(node, row)
+    if row.role in {ThresholdRole.MEMBER.value, ThresholdRole.COLLECTOR.value}:
+        return _threshold_forecast(node, row)
     full = node.store.edge(row.round_id, row.edge)
     if full.receiver_rates is None or full.sender_rates is None:
         return None
@@ -57,14 +67,17 @@ def round_forecast(node: Node, row: EdgeRow) -> RoundForecast | None:
     )
 
 
-def _of_many(node: Node, row: EdgeRow) -> RoundForecast | None:
+def _threshold_forecast(node: Node, row: EdgeRow) -> RoundForecast | None:
     agreement = registry.find(node, row.agreement_id).agreement
-    kept = node.store.statements(row.round_id, row.edge)
+    statements = node.store.statements(row.round_id, row.edge)
     members = threshold_inputs.terms_of(agreement, row).agencies
-    if any(member not in kept for member in members):
+    if any(member not in statements for member in members):
         return None
-    made = threshold_inputs.compile_threshold_keys(agreement, row, tuple(kept[member] for member in members)).compiled
-    return RoundForecast(len(made.keys), made.expected_true, made.expected_false, ())
+    agreed = threshold_inputs.compile_threshold_keys(
+        agreement, row, tuple(statements[member] for member in members)
+    )
+    compiled = agreed.compiled
+    return RoundForecast(len(compiled.keys), compiled.expected_true, compiled.expected_false, ())
 
 
 def _lacking(agreed: CompiledEdge) -> tuple[MissingField, ...]:
@@ -82,10 +95,10 @@ def _lacking(agreed: CompiledEdge) -> tuple[MissingField, ...]:
 
 
 def _share(schema: Schema, rates: Rates, name: str) -> float:
-    """How many people lack a field altogether: those who do not even say its weakest level."""
-    said = max(
+    """The share of people without a field: those for whom even its weakest level is missing."""
+    present = max(
         rates.presence[place]
         for place, level in enumerate(schema.levels)
         if level.field == name and not level.other
     )
-    return 1 - said / PRESENT
+    return 1 - present / PRESENT

@@ -14,8 +14,8 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import Key, Result, WorkerContext
 from blindmatch.node.rounds.inbound_session import InboundSession
-from blindmatch.node.rounds.rows import abandon
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.rounds.rows import abandon_row
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, DeltaRow, EdgeRow
 from blindmatch.node.transport.identity import Caller
@@ -279,7 +279,7 @@ def evict_oldest(node: Node, new: EdgeRow, open_now: Container[Key]) -> None:
         if (row.edge, row.role) == (new.edge, new.role) and (row.round_id, row.edge) not in open_now
     ]
     for row in waiting[: max(0, len(waiting) + 1 - UNFINISHED)]:
-        abandon(node, row, f"{row.peer} left it and began newer rounds")
+        abandon_row(node, row, f"{row.peer} left it and began newer rounds")
 
 
 def check_running(row: EdgeRow, agreement_id: bytes) -> None:

@@ -52,7 +52,9 @@ class InboundEdges(InboundComparisons[SendingEdge[Any]]):
         row, agreement = await self.start(caller, request.agreement, request.header, create)
         if row.receiver_rates != request.rates:
             raise PeerError(PeerCode.BAD_COMMITMENT, "this round began with other rates of the receiver")
-        return row.sender_rates or await self._in_thread(self._state_rates, agreement, row)
+        if row.sender_rates is not None:
+            return row.sender_rates
+        return await self._in_thread(self._state_rates, agreement, row)
 
     async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
         """Resume an edge whose rates were exchanged; its table is being prepared when this returns.

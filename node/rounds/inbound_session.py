@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, Unpack
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import AnySession, ChunkedSession, Result, SessionDriver, WorkerContext
 from blindmatch.node.rounds.tasks import retrieve
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics

@@ -17,7 +17,7 @@ from blindmatch.node.agreements.match_keys import compile_round, own_rates, toke
 from blindmatch.node.imports import Collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
+from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.linkage import (
@@ -169,11 +169,11 @@ def edge_context(agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContex
         receiver=edge.receiver.agency,
         sender=edge.sender.agency,
         disclosure=edge.disclosure,
-        verified=edge.verified,
+        verified=edge.terms.verified,
         keys_digest=NOTHING,
         receiver_elements=edge.receiver.max_elements,
         sender_elements=edge.sender.max_elements,
-        fact_bytes=edge.fact_bytes,
+        fact_bytes=edge.terms.fact_bytes,
     )
 
 
@@ -273,7 +273,7 @@ def _compile(
         receiver_elements=ours.records * receiver_tokens,
         # The entries of a sum have a size of their own.
         sender_elements=edge.sender.max_elements
-        if edge.disclosure is Disclosure.SUM
+        if edge.terms.groups_sender
         else theirs.records * sender_tokens,
     )
     return CompiledEdge(
@@ -313,7 +313,7 @@ def prepare_inputs(
     role = Role(row.role)
     sending = role is Role.SENDER
     # A side whose tokens come in groups, of a record or of an entry, has a token in each group that holds it.
-    distinct = sending != (agreement.edge(row.edge).disclosure is Disclosure.SUM)
+    distinct = sending != (agreement.edge(row.edge).terms.groups_sender)
     return read_inputs(
         node,
         agreement,

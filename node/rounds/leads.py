@@ -1,25 +1,17 @@
-"""Leads: from hits to rows that an officer reads, sealed in the store, and out again: CSV, JSON, FollowTheMoney."""
+"""Leads: built from hits, sealed in the store, and read again."""
 
-import csv
-import hashlib
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import PreparedInputs
-from blindmatch.node.storage.audit_log import AuditEvent
-from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
 from blindmatch.protocol.session.messages import Hits
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes a cell that begins so for a formula, and facts come from another agency."""
-
 
 _KEYS_TOLD = 4
 """A pair that agrees on much agrees on dozens of keys; the strongest few say it."""
@@ -222,181 +214,9 @@ def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLea
     return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
 
 
-def note_consultation(
-    node: Node, round_id: bytes, count: int, *, numbers: int = 0, justification: str = ""
-) -> None:
-    """Somebody looked at a round's leads and numbers."""
-    node.audit.append(
-        AuditEvent.CONSULTATION,
-        subject=f"round {round_id.hex()}",
-        recipient=node.agency,
-        justification=justification,
-        detail={"leads": count, **({"numbers": numbers} if numbers else {})},
-    )
-
-
-def note_export(
-    node: Node,
-    round_id: bytes,
-    count: int,
-    *,
-    form: str,
-    recipient: str,
-    numbers: int = 0,
-    justification: str = "",
-) -> None:
-    """A round's leads and numbers went to a file."""
-    node.audit.append(
-        AuditEvent.DISCLOSURE,
-        subject=f"round {round_id.hex()}",
-        recipient=recipient,
-        justification=justification,
-        detail={
-            "action": "export",
-            "format": form,
-            "leads": count,
-            **({"numbers": numbers} if numbers else {}),
-        },
-    )
-
-
 def erase_expired(node: Node) -> int:
     """Erase the leads whose retention has ended, and say so in the audit log."""
     erased = node.store.erase_expired(int(node.clock()))
     if erased:
         node.audit.append(AuditEvent.ERASURE, subject="leads past their retention", detail={"leads": erased})
     return erased
-
-
-def fact_names(leads: Iterable[ResultLead]) -> list[str]:
-    """The names of all facts that came, in order of appearance."""
-    return list(dict.fromkeys(name for lead in leads for record in lead.facts for name in record))
-
-
-def to_csv(leads: Sequence[ResultLead]) -> str:
-    """One line per lead; several records' facts stand in one cell, separated by `|`.
-
-    Under a standing agreement a last column says which leads are new.
-    """
-    names = fact_names(leads)
-    again = any(lead.new is not None for lead in leads)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ["reference", "agency", "edge", "posterior", "score", "keys", "handling", *map(_cell, names), "more"]
-        + ["new"] * again
-    )
-    for lead in leads:
-        facts = [" | ".join(record.get(name, "") for record in lead.facts) for name in names]
-        likely = f"{lead.posterior:.4f}"
-        cells = [
-            lead.reference,
-            lead.agency,
-            lead.edge,
-            likely,
-            lead.score,
-            "; ".join(lead.keys),
-            lead.handling,
-        ]
-        told = ["yes" if lead.new else "no"] * again
-        writer.writerow([_cell(cell) for cell in (*cells, *facts)] + [lead.more, *told])
-    return out.getvalue()
-
-
-def to_json(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> dict[str, Any]:
-    """The round as plain values."""
-    return {
-        "round": rows[0].round_id.hex() if rows else "",
-        "edges": [{"edge": row.edge, "agency": row.peer, "state": row.state} for row in rows],
-        "leads": [asdict(lead) for lead in leads],
-    }
-
-
-def to_ftm(leads: Sequence[ResultLead], rows: Sequence[EdgeRow]) -> str:
-    """FollowTheMoney entities, one JSON object a line: references and released facts, never a name.
-
-    A lead is an `UnknownLink` between two `LegalEntity`s: our record, known by its reference, and the other agency's,
-    known by nothing. Each of the other's released records gives, as far as its facts say so, a `Company` with its
-    number, a `Contract`, and what lies between: a `ContractAward`, or a `Directorship` with role and dates. A lead is
-    no identification, and the link says so.
-    """
-    round_id = rows[0].round_id.hex() if rows else ""
-    entities: dict[str, dict[str, Any]] = {}
-    for number, lead in enumerate(leads):
-        _add_lead(entities, lead, number, round_id)
-    return "".join(
-        json.dumps(entity, ensure_ascii=False, separators=(",", ":")) + "\n" for entity in entities.values()
-    )
-
-
-def _add_lead(entities: dict[str, dict[str, Any]], lead: ResultLead, number: int, round_id: str) -> None:
-    def add(schema: str, key: Sequence[object], **properties: str) -> str:
-        # An id that says nothing by itself, equal for equal things, so that files can be put together.
-        name = hashlib.sha256(json.dumps([schema, *key]).encode()).hexdigest()[:40]
-        said = {field: [value] for field, value in properties.items() if value}
-        entities.setdefault(name, {"id": name, "schema": schema, "properties": said})
-        return name
-
-    edge = (round_id, lead.edge, lead.agency)
-    ours = add(
-        "LegalEntity",
-        (round_id, lead.reference),
-        idNumber=lead.reference,
-        summary="our record, by its reference",
-    )
-    theirs = add(
-        "LegalEntity",
-        (*edge, lead.reference, number),
-        summary=f"a record of {lead.agency} that agrees with ours",
-    )
-    add(
-        "UnknownLink",
-        (*edge, lead.reference, number),
-        subject=ours,
-        object=theirs,
-        role="lead, not an identification",
-        summary="; ".join(lead.keys),
-        publisher=lead.agency,
-        recordId=f"{round_id}/{lead.edge}/{number + 1}",
-        description=f"{lead.score:.1f} bits; one person with a chance of {lead.posterior:.4f} by the model",
-    )
-    for facts in lead.facts:
-        company = contract = ""
-        if facts.get("company_number"):
-            company = add("Company", (facts["company_number"],), registrationNumber=facts["company_number"])
-        if facts.get("contract_reference"):
-            reference, value = facts["contract_reference"], facts.get("contract_value", "")
-            contract = add(
-                "Contract",
-                (lead.agency, reference),
-                procedureNumber=reference,
-                title=reference,
-                amount=value,
-                currency=facts.get("contract_currency", ""),
-            )
-        if contract:
-            add(
-                "ContractAward",
-                (lead.agency, contract, company or theirs),
-                supplier=company or theirs,
-                contract=contract,
-                amount=facts.get("contract_value", ""),
-                startDate=facts.get("contract_start", ""),
-                endDate=facts.get("contract_end", ""),
-            )
-        if company and facts.get("role", "company") != "company":
-            add(
-                "Directorship",
-                (theirs, company, facts["role"], facts.get("appointed_on", "")),
-                director=theirs,
-                organization=company,
-                role=facts["role"],
-                startDate=facts.get("appointed_on", ""),
-                endDate=facts.get("resigned_on", ""),
-            )
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value

@@ -11,7 +11,7 @@ from typing import Generic, Unpack
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import AnySession, SessionDriver, WorkerContext
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.agreement import Agreement

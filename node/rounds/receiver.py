@@ -250,9 +250,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
         """The sender's signature over the receipt, not verified yet."""
         times = self.row.started_at, int(self._node.clock())
         receipt = await self._step(lambda session: session.receipt(*times))
-        reply = await peer.call(
-            self._service(peer).Close, edge_codec.close_request(self._header(0), receipt)
-        )
+        reply = await peer.call(self._service(peer).Close, edge_codec.close_request(self._header(0), receipt))
         header, signature = edge_codec.read_close_reply(reply)
         self._check(header)
         return signature

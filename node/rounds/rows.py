@@ -1,7 +1,7 @@
 """Stored rows of comparisons: which side runs the round, when everything has been disclosed, and how a row ends in failure."""
 
 from blindmatch.node.node import Node
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.session.states import Role, State
@@ -30,7 +30,7 @@ def only_receipt_outstanding(row: EdgeRow) -> bool:
     return row.state == State.SIGNED.value
 
 
-def abandon(node: Node, row: EdgeRow, reason: str) -> None:
+def abandon_row(node: Node, row: EdgeRow, reason: str) -> None:
     """Abandon one side of an unfinished comparison: wipe its secrets and erase its working files.
 
     Raises:

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.store import AuditRow, Store
 from blindmatch.protocol.errors import PeerError, StoreError
@@ -33,17 +33,6 @@ GENESIS = bytes(DIGEST_BYTES)
 _LONGEST_TEXT, _LONGEST_JUSTIFICATION = 200, 1_000
 
 Detail = Mapping[str, "str | int | bool | None"]
-
-
-class AuditEvent(StrEnum):
-    """What happened, in the words of s.62."""
-
-    COLLECTION = "collection"  # records were imported
-    ALTERATION = "alteration"  # keys, settings, agreements or collections were changed
-    CONSULTATION = "consultation"  # leads or records were looked at
-    DISCLOSURE = "disclosure"  # something went to another agency, or to a file
-    COMBINATION = "combination"  # this agency's records were compared with another's
-    ERASURE = "erasure"  # records or leads were erased
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def pause() -> Iterator[None]:
     """No garbage is looked for while the context lasts; what nobody refers to any more goes at once all the same."""
     enabled = gc.isenabled()
     gc.disable()
@@ -17,6 +17,6 @@ def paused() -> Iterator[None]:
             gc.enable()
 
 
-def look_at_recent() -> None:
+def collect_young() -> None:
     """Look for garbage among what was made since the last time: for long work that is paused."""
     gc.collect(1)

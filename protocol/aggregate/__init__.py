@@ -34,6 +34,7 @@ from blindmatch.protocol.aggregate.statements import (
     AggregateCommitment,
     AggregateOutcome,
     AggregateReport,
+    OutcomeContext,
 )
 from blindmatch.protocol.aggregate.transitions import TRANSITIONS
 
@@ -53,6 +54,7 @@ __all__ = [
     "AggregateTerms",
     "Band",
     "Layout",
+    "OutcomeContext",
     "RowsChunk",
     "permitted_band",
 ]

@@ -74,7 +74,7 @@ class CountReceiver(AggregateReceiver):
             SequenceError: no outcome has come.
         """
         said = self._read_outcome(self.outcome())
-        return said.band if said.told else None
+        return said.band if said.disclosed else None
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
@@ -176,5 +176,5 @@ class CountSender(AggregateSender):
         band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
         transcript = self._transcript()
         if band is None:
-            return AggregateOutcome(told=False, transcript=transcript)
-        return AggregateOutcome(told=True, band=band, transcript=transcript)
+            return AggregateOutcome(disclosed=False, transcript=transcript)
+        return AggregateOutcome(disclosed=True, band=band, transcript=transcript)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from blindmatch.protocol.agreement import Disclosure, Edge
+from blindmatch.protocol.agreement import Aggregate, Disclosure, Edge
 from blindmatch.protocol.limits import LIMITS
 
 
@@ -23,7 +23,8 @@ class AggregateTerms:
     @classmethod
     def of(cls, edge: Edge, record: int = 0) -> "AggregateTerms":
         """Of an agreement's edge that discloses a number."""
-        return cls(edge.minimum_count, edge.band, record if edge.disclosure is Disclosure.COUNT else 0)
+        terms = Aggregate.of(edge)
+        return cls(terms.minimum_count, terms.band, record if edge.disclosure is Disclosure.COUNT else 0)
 
     @property
     def most_total(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
 from blindmatch.protocol.aggregate.messages import AggregateInputs, RowsChunk
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, AggregateSession
-from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE, AggregateOutcome
+from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.computing import chunk_digest
@@ -105,8 +105,7 @@ class AggregateSender(AggregateSession):
         """
         with self._step(Event.SEND_OUTCOME):
             if self._at.outcome == NONE:
-                payload = self._tally().payload(self._context, self._number)
-                self._keep_outcome(sign(self._signer, OUTCOME_TYPE, payload))
+                self._keep_outcome(self._tally().sign(self._signer, self._outcome_context))
             return self._kept_outcome()
 
     def countersign(self, receipt: Signed, now: int) -> Receipt:

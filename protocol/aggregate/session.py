@@ -8,7 +8,13 @@ import numpy as np
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
 from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout, RowsChunk
-from blindmatch.protocol.aggregate.statements import NO_POINT, NO_PROOF, AggregateCommitment, AggregateOutcome
+from blindmatch.protocol.aggregate.statements import (
+    NO_POINT,
+    NO_PROOF,
+    AggregateCommitment,
+    AggregateOutcome,
+    OutcomeContext,
+)
 from blindmatch.protocol.aggregate.transitions import TRANSITIONS
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
@@ -77,7 +83,8 @@ class AggregateSession(Session):
         terms.pop("computer", None)
         super().__init__(role, context, **terms)
         self._shapes["inputs"] = (self._chunks, MAC_BYTES)
-        blank = AggregateOutcome(told=False).payload(context, number)
+        self._outcome_context = OutcomeContext(context, number)
+        blank = AggregateOutcome(disclosed=False).payload(self._outcome_context)
         self._shapes["outcome"] = (1, SIGNATURE_BYTES + len(blank))
         self._laid: tuple[Layout, Layout, Layout] | None = None
 

@@ -1,7 +1,7 @@
-"""The signed statements of an edge that discloses a number: both commitments, and the sender's outcome."""
+"""The signed statements of an edge that discloses a count or a sum: commitments, the sender's outcome, the receiver's report."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from blindmatch.protocol.aggregate import disclosure_control
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
@@ -10,9 +10,10 @@ from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, POINT_BYTES, PROOF_BYTES
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.statements import Commitment, check_count, check_edge, edge_fields
+from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.transcript import Signed, decode, digest, encode, verify
+from blindmatch.protocol.session.wire_fields import Digest, Expect, Known, Point, Preamble, Proof, Statement
+from blindmatch.protocol.transcript import Signed, digest
 
 COMMITMENT_TYPE = "application/vnd.blindmatch.number-commitment.v1"
 OUTCOME_TYPE = "application/vnd.blindmatch.outcome.v1"
@@ -31,60 +32,18 @@ class AggregateCommitment(Commitment):
 
     Args:
         group: elements that belong together.
-        copies: blinds per token; see `Brought`.
-        proof: that this side knows the secret half of its share (Schnorr, 64 bytes), otherwise zeros.
+        copies: blinds per token; see `AggregateInputs`.
+        proof: that this side knows the secret half of its share (Schnorr, 64 bytes), otherwise zeros. `check` does not verify it.
     """
-
-    group: int = 1
-    copies: int = 1
-    proof: bytes = NO_PROOF
 
     TYPE: ClassVar[str] = COMMITMENT_TYPE
 
-    def payload(self, context: EdgeContext) -> bytes:
-        """The bytes to sign, with type `COMMITMENT_TYPE`."""
-        return encode(
-            COMMITMENT_TYPE,
-            *edge_fields(context),
-            self.role.value,
-            context.keys_digest,
-            self.elements,
-            self.contents,
-            self.public_key,
-            self.group,
-            self.copies,
-            self.proof,
-        )
+    group: int = 1
+    copies: int = 1
+    proof: Proof = NO_PROOF
 
-    @classmethod
-    def check(cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext) -> Self:
-        """See `Commitment.check`. Whether the share is known to who states it is not looked at here."""
-        verify(peer_key, COMMITMENT_TYPE, signed.payload, signed.signature)
-        fields = decode(COMMITMENT_TYPE, signed.payload)
-        check_edge(fields, context)
-        if fields.text() != role.value:
-            raise PeerError(PeerCode.BAD_COMMITMENT, "the statement is about another role")
-        if fields.data(DIGEST_BYTES) != context.keys_digest:
-            raise PeerError(
-                PeerCode.SCHEMA_MISMATCH,
-                "the other side compiled different match keys",
-                hint="Both nodes need the same linkage schema; compare the schema's digest on both.",
-            )
-        said = cls(
-            role=role,
-            elements=fields.integer(),
-            contents=fields.data(DIGEST_BYTES),
-            public_key=fields.data(POINT_BYTES),
-            group=fields.integer(),
-            copies=fields.integer(),
-            proof=fields.data(PROOF_BYTES),
-        )
-        fields.end()
-        check_count(said.elements, role, context)
-        said._check_groups(context)
-        return said
-
-    def _check_groups(self, context: EdgeContext) -> None:
+    def check_values(self, context: EdgeContext) -> None:
+        """Refuse elements that are not in whole groups, and a share of a key where none is expected. PeerError: BAD_COMMITMENT."""
         grouped = (context.disclosure is Disclosure.SUM) == (self.role is Role.SENDER)
         most = (LIMITS.chunk_elements, COPIES) if grouped else (1, 1)
         good = 1 <= self.group <= most[0] and 1 <= self.copies <= most[1]
@@ -95,51 +54,53 @@ class AggregateCommitment(Commitment):
             raise PeerError(PeerCode.BAD_COMMITMENT, f"the {self.role}'s elements are not in whole groups")
         if (context.disclosure is Disclosure.SUM) != any(self.public_key + self.proof):
             raise PeerError(
-                PeerCode.BAD_COMMITMENT, "a share of the sum's key is missing, or nobody asked for one"
+                PeerCode.BAD_COMMITMENT, "a share of the sum's key is missing, or none was requested"
             )
 
 
+_POSSIBLE = Expect(PeerCode.BAD_OUTCOME, "the outcome is not one that the agreement's terms can give")
+
+
 @dataclass(frozen=True)
-class AggregateOutcome:
-    """What the sender releases: the same number of bytes whatever it says.
+class OutcomeContext:
+    """What an outcome is about: the edge, and the agreement's terms for its count or sum."""
+
+    edge: EdgeContext
+    terms: AggregateTerms
+
+    @property
+    def preamble(self) -> Preamble:
+        """What an outcome begins with."""
+        terms = (self.terms.minimum_count, self.terms.band)
+        return (*self.edge.preamble, *(Known(value, _POSSIBLE) for value in terms))
+
+
+@dataclass(frozen=True)
+class AggregateOutcome(Statement[OutcomeContext]):
+    """What the sender releases: the same number of bytes for every result.
 
     Args:
-        told: whether the minimum was reached.
-        low: count: the band's lower end; 0 when nothing is told, and for a sum.
-        high: count: the upper end.
+        disclosed: whether the minimum was reached.
+        band: count: the band; `WITHHELD` when nothing is disclosed, and for a sum.
         left: sum: the first half of the sum's ciphertext, 32 bytes; zeros for a count.
-        right: sum: the second half, the sender's share taken off.
-        share: sum: the receiver's share of the key, so that whoever holds this can check how the receiver opened it.
+        right: sum: the second half, without the sender's share of the encryption.
+        share: sum: the receiver's share of the key, with which every holder can check how the receiver opened the sum.
         transcript: 32 bytes over both commitments and every chunk.
     """
 
-    told: bool
-    band: Band = disclosure_control.WITHHELD
-    left: bytes = NO_POINT
-    right: bytes = NO_POINT
-    share: bytes = NO_POINT
-    transcript: bytes = bytes(DIGEST_BYTES)
+    TYPE: ClassVar[str] = OUTCOME_TYPE
 
-    def payload(self, context: EdgeContext, terms: AggregateTerms) -> bytes:
-        """The bytes to sign, with type `OUTCOME_TYPE`."""
-        return encode(
-            OUTCOME_TYPE,
-            *edge_fields(context),
-            terms.minimum_count,
-            terms.band,
-            int(self.told),
-            self.band.low,
-            self.band.high,
-            self.left,
-            self.right,
-            self.share,
-            self.transcript,
-        )
+    disclosed: Annotated[bool, _POSSIBLE]
+    band: Band = disclosure_control.WITHHELD
+    left: Point = NO_POINT
+    right: Point = NO_POINT
+    share: Point = NO_POINT
+    transcript: Digest = bytes(DIGEST_BYTES)
 
     @classmethod
     def check(
         cls, signed: Signed, peer_key: bytes, context: EdgeContext, terms: AggregateTerms, *, most: int
-    ) -> "AggregateOutcome":
+    ) -> Self:
         """Verify the sender's signature, parse, and compare with the agreement.
 
         Args:
@@ -147,84 +108,53 @@ class AggregateOutcome:
             peer_key: the sender's identity key.
             context: the edge.
             terms: the agreement's.
-            most: more matches than this cannot be.
+            most: the largest possible number of matches.
 
         Raises:
-            PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another edge, BAD_OUTCOME for what no honest sender says.
+            PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another edge, BAD_OUTCOME for what no honest sender states.
         """
-        verify(peer_key, OUTCOME_TYPE, signed.payload, signed.signature)
-        fields = decode(OUTCOME_TYPE, signed.payload)
-        check_edge(fields, context)
-        agreed = (fields.integer(), fields.integer()) == (terms.minimum_count, terms.band)
-        told = fields.integer()
-        said = cls(
-            told=bool(told),
-            band=Band(fields.integer(), fields.integer()),
-            left=fields.data(POINT_BYTES),
-            right=fields.data(POINT_BYTES),
-            share=fields.data(POINT_BYTES),
-            transcript=fields.data(DIGEST_BYTES),
-        )
-        fields.end()
-        good = agreed and told in (0, 1)
+        outcome = cls.read(signed, peer_key, OutcomeContext(context, terms))
+        halves = (outcome.left, outcome.right, outcome.share)
+        withheld = outcome.band == disclosure_control.WITHHELD
         if context.disclosure is Disclosure.SUM:
-            good = (
-                good
-                and said.band == disclosure_control.WITHHELD
-                and all(map(any, (said.left, said.right, said.share)))
-            )
+            good = withheld and all(map(any, halves))
+        elif outcome.disclosed:
+            good = disclosure_control.possible(outcome.band, terms, most) and not any(b"".join(halves))
         else:
-            good = good and not any(said.left + said.right + said.share)
-            good = good and (
-                disclosure_control.possible(said.band, terms, most)
-                if said.told
-                else said.band == disclosure_control.WITHHELD
-            )
+            good = withheld and not any(b"".join(halves))
         if not good:
-            raise PeerError(
-                PeerCode.BAD_OUTCOME, "the outcome is not one that the agreement's terms can give"
-            )
-        return said
+            raise PeerError(_POSSIBLE.code, _POSSIBLE.message)
+        return outcome
 
 
 @dataclass(frozen=True)
-class AggregateReport:
+class AggregateReport(Statement[EdgeContext]):
     """What a receiver passes on: the sender's outcome by its digest, and how it opened a sum.
 
     Args:
         outcome: digest of the sender's signed outcome, 32 bytes.
         total: sum: in units of the band; 0 otherwise.
-        proof: sum that was told: see `protocol.sum.Opening`; zeros otherwise.
+        proof: disclosed sum: see `elgamal.Opening`; zeros otherwise.
         closed_at: when the receiver closed the edge, seconds since 1970, UTC.
     """
 
-    outcome: bytes
+    TYPE: ClassVar[str] = REPORT_TYPE
+
+    outcome: Annotated[Digest, Expect(PeerCode.BAD_OUTCOME, "the report is about another outcome")]
     total: int
-    proof: bytes
+    proof: Proof
     closed_at: int
 
     @staticmethod
     def digest_of(outcome: Signed) -> bytes:
-        """What a report names an outcome by."""
+        """The digest by which a report names an outcome."""
         return digest(outcome.signature, outcome.payload)
 
-    def payload(self, context: EdgeContext) -> bytes:
-        """The bytes to sign, with type `REPORT_TYPE`."""
-        fields = (self.outcome, self.total, self.proof, self.closed_at)
-        return encode(REPORT_TYPE, *edge_fields(context), *fields)
-
     @classmethod
-    def check(cls, signed: Signed, key: bytes, context: EdgeContext, outcome: Signed) -> "AggregateReport":
-        """Verify the receiver's signature, parse, and hold it against the outcome beside it.
+    def check(cls, signed: Signed, key: bytes, context: EdgeContext, outcome: Signed) -> Self:
+        """Verify the receiver's signature, parse, and compare with the outcome that came with it.
 
         Raises:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, those of another edge, BAD_OUTCOME for a report of another outcome.
         """
-        verify(key, REPORT_TYPE, signed.payload, signed.signature)
-        fields = decode(REPORT_TYPE, signed.payload)
-        check_edge(fields, context)
-        said = cls(fields.data(DIGEST_BYTES), fields.integer(), fields.data(PROOF_BYTES), fields.integer())
-        fields.end()
-        if said.outcome != cls.digest_of(outcome):
-            raise PeerError(PeerCode.BAD_OUTCOME, "the report is about another outcome")
-        return said
+        return cls.read(signed, key, context, outcome=cls.digest_of(outcome))

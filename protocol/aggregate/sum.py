@@ -90,7 +90,7 @@ class SumReceiver(AggregateReceiver):
             SequenceError: no outcome has come.
         """
         said = self._read_outcome(self.outcome())
-        if not said.told:
+        if not said.disclosed:
             return None
         point = elgamal.open_rest(said.left, said.right, self._half.secret)
         total = 0 if point is None else logarithm(point, self._number.most_total)
@@ -297,13 +297,15 @@ class SumSender(AggregateSender):
         matches = np.zeros(self._entries, dtype=np.bool_)
         matches[places // self._brought.group] = True
         first, second = self._opened(matches)
-        told = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
-        if not told:
+        disclosed = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
+        if not disclosed:
             # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
             uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
             first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
         share, transcript = self._at.peer_key, self._transcript()
-        return AggregateOutcome(told=told, left=first, right=second, share=share, transcript=transcript)
+        return AggregateOutcome(
+            disclosed=disclosed, left=first, right=second, share=share, transcript=transcript
+        )
 
     def _opened(self, matches: Flags) -> tuple[bytes, bytes]:
         """The sum of the values of matching entries, re-randomised and half opened.

@@ -7,7 +7,8 @@ raise `AgreementError` with the path of the wrong field.
 from dataclasses import dataclass
 
 from blindmatch.protocol.agreement import validation
-from blindmatch.protocol.agreement.edges import Edge, Threshold
+from blindmatch.protocol.agreement.disclosures import Threshold
+from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
 
@@ -133,7 +134,7 @@ class Agreement:
                         f"{side.agency} is not one of the parties",
                         hint="Add it to the parties, or correct the edge.",
                     )
-            for name in edge.report_to:
+            for name in edge.terms.report_to:
                 if name not in self.agencies:
                     raise AgreementError(f"edges[{index}].report_to", f"{name} is not one of the parties")
         # The same comparison twice would double the budget that people read.
@@ -144,7 +145,7 @@ class Agreement:
                 e.sender.agency,
                 e.sender.collection_kind,
                 e.disclosure.value,
-                e.value,
+                e.terms.subject,
             )
             for e in self.edges
         )
@@ -182,7 +183,7 @@ class Agreement:
             raise AgreementError("rounds_budget", "must be 1, since the calendar says once")
         validation.whole("retention_days", self.retention_days, 1, LIMITS.retention_days)
         validation.octets("nonce", self.nonce, NONCE_BYTES)
-        if self.standing is not None and not any(edge.listing for edge in self.edges):
+        if self.standing is not None and not any(edge.terms.lists_hits for edge in self.edges):
             raise AgreementError("standing", "is for edges that disclose hits; there is none")
 
     @property

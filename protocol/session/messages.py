@@ -4,13 +4,12 @@ Constructors raise `PeerError`; whether a message fits *this* round and its mome
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.agreement import Disclosure
-from blindmatch.protocol.agreement.edges import LISTING, NUMBERS
+from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
@@ -23,12 +22,14 @@ from blindmatch.protocol.limits import (
     TAG_BYTES,
     Limits,
 )
+from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, Size, about
 from blindmatch.protocol.transcript import digest, encode
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 ROUND_BYTES = 16
+RoundId = Annotated[bytes, Size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
 
 
@@ -89,7 +90,7 @@ class EdgeContext:
             "edge": 0 < len(self.edge) <= EDGE_CHARACTERS,
             "receiver": bool(self.receiver),
             "sender": bool(self.sender) and self.sender != self.receiver,
-            "disclosure": self.disclosure in (*LISTING, *NUMBERS),
+            "disclosure": self.disclosure in EDGE_TERMS,
             "keys_digest": len(self.keys_digest) == DIGEST_BYTES,
             "receiver_elements": self.receiver_elements is None or self.receiver_elements > 0,
             "sender_elements": self.sender_elements is None or self.sender_elements > 0,
@@ -109,6 +110,21 @@ class EdgeContext:
     def row_bytes(self) -> int:
         """Bytes of one row of the tag table: the tag, and the sealed facts where they travel."""
         return TAG_BYTES + (self.fact_bytes + AEAD_OVERHEAD_BYTES if self.with_facts else 0)
+
+    @property
+    def preamble(self) -> Preamble:
+        """What every statement of the edge begins with."""
+        return (
+            SPEAKS,
+            Known(self.agreement, about(PeerCode.UNKNOWN_AGREEMENT, "agreement")),
+            Known(self.round_id, about(PeerCode.UNKNOWN_ROUND, "round")),
+            Known(self.edge, about(PeerCode.UNKNOWN_ROUND, "edge")),
+            Known(self.receiver, about(PeerCode.WRONG_AGENCY, "receiver")),
+            Known(self.sender, about(PeerCode.WRONG_AGENCY, "sender")),
+            Known(self.disclosure.value, about(PeerCode.BAD_COMMITMENT, "disclosure")),
+            Known(int(self.verified), about(PeerCode.BAD_COMMITMENT, "verification")),
+            Known(self.fact_bytes, about(PeerCode.BAD_COMMITMENT, "size of facts")),
+        )
 
     @property
     def digest(self) -> bytes:

@@ -1,22 +1,23 @@
-"""The statement that each side signs before its commitment: how large its list is, and how common values are in it.
+"""The statement of rates that each side signs before its commitment: its number of records, and how common values are in its list.
 
 Both sides compile the round's match keys from the two statements. A statement is bound to agreement, round and edge; the
-sender's also names the receiver's, so that the pair cannot be put together from two exchanges.
+sender's also names the receiver's, so that no one can combine statements of two exchanges.
 """
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.statements import check_edge, edge_fields
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.transcript import Signed, Signer, decode, digest, encode, sign, verify
+from blindmatch.protocol.session.wire_fields import Digest, Expect, Longest, Statement
+from blindmatch.protocol.transcript import Signed, digest
 
 RATES_TYPE = "application/vnd.blindmatch.rates.v1"
 
 RATES_BYTES = 8 << 10
-"""The most that rates may take; about 120 coarse numbers take a few hundred."""
+"""The most bytes that encoded rates take."""
 
 NOTHING = bytes(DIGEST_BYTES)
 
@@ -26,28 +27,37 @@ def statement_digest(signed: Signed) -> bytes:
     return digest(RATES_TYPE.encode(), signed.payload)
 
 
+def check_records(owner: str, records: int, most: int) -> None:
+    """Compare a number of records with the agreement's limit. PeerError: OVER_LIMIT."""
+    if not 1 <= records <= most:
+        raise PeerError(PeerCode.OVER_LIMIT, f"{owner} has {records} records; the agreement allows {most}")
+
+
 @dataclass(frozen=True)
-class RatesStatement:
-    """One side's list in numbers.
+class RatesStatement(Statement[EdgeContext]):
+    """One side's statement of rates.
 
     Args:
-        role: whose list it is.
-        records: how many records it brings to the round.
+        role: the side that owns the list.
         schema: digest of the linkage schema, 32 bytes.
+        records: the number of records that it selects for the round.
         rates: the encoded rates, at most `RATES_BYTES`; read by `protocol/linkage`.
         answers: the sender's names the receiver's by its digest, 32 bytes; zeros in the receiver's.
     """
 
-    role: Role
-    records: int
-    schema: bytes
-    rates: bytes
-    answers: bytes = NOTHING
+    TYPE: ClassVar[str] = RATES_TYPE
 
-    def sign(self, signer: Signer, context: EdgeContext) -> Signed:
-        """The statement's bytes and the signature over them; the same for the same values."""
-        fields = (self.role.value, self.schema, self.records, self.rates, self.answers)
-        return sign(signer, RATES_TYPE, encode(RATES_TYPE, *edge_fields(context), *fields))
+    role: Annotated[
+        Role, Expect(PeerCode.BAD_COMMITMENT, "a statement of the other role, not the {expected}'s")
+    ]
+    schema: Annotated[
+        Digest, Expect(PeerCode.SCHEMA_MISMATCH, "the rates were measured under another linkage schema")
+    ]
+    records: int
+    rates: Annotated[bytes, Longest(RATES_BYTES)]
+    answers: Annotated[
+        Digest, Expect(PeerCode.BAD_COMMITMENT, "the rates answer another statement than ours")
+    ] = NOTHING
 
     @classmethod
     def check(
@@ -60,14 +70,14 @@ class RatesStatement:
         schema: bytes,
         most: int,
         answers: bytes = NOTHING,
-    ) -> "RatesStatement":
+    ) -> Self:
         """Verify a statement, parse it, and compare it with what this side knows. The rates are not read yet.
 
         Args:
             signed: from the peer, or our own out of the store.
             key: the identity key that must have signed, 32 bytes.
-            role: whose statement it must be.
-            context: the edge; its `keys_digest` is not looked at.
+            role: the side that must have signed.
+            context: the edge; its `keys_digest` is ignored.
             schema: the agreement's schema digest.
             most: the records that the agreement allows this side.
             answers: digest of the receiver's statement, for the sender's.
@@ -76,27 +86,6 @@ class RatesStatement:
             PeerError: BAD_SIGNATURE, BAD_MESSAGE, OVERSIZE, those of another edge, SCHEMA_MISMATCH, OVER_LIMIT, or
                 BAD_COMMITMENT for an answer to another statement.
         """
-        verify(key, RATES_TYPE, signed.payload, signed.signature)
-        fields = decode(RATES_TYPE, signed.payload)
-        check_edge(fields, context)
-        said_role = fields.text()
-        said = cls(
-            role=role,
-            schema=fields.data(DIGEST_BYTES),
-            records=fields.integer(),
-            rates=fields.block(RATES_BYTES),
-            answers=fields.data(DIGEST_BYTES),
-        )
-        fields.end()
-        if said_role != role.value:
-            raise PeerError(PeerCode.BAD_COMMITMENT, f"a statement of the other role, not the {role.value}'s")
-        if said.schema != schema:
-            raise PeerError(PeerCode.SCHEMA_MISMATCH, "the rates were measured under another linkage schema")
-        if said.answers != answers:
-            raise PeerError(PeerCode.BAD_COMMITMENT, "the rates answer another statement than ours")
-        if not 1 <= said.records <= most:
-            raise PeerError(
-                PeerCode.OVER_LIMIT,
-                f"the {role.value} brings {said.records} records; the agreement allows {most}",
-            )
-        return said
+        statement = cls.read(signed, key, context, role=role, schema=schema, answers=answers)
+        check_records(f"the {role}", statement.records, most)
+        return statement

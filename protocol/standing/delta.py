@@ -76,7 +76,7 @@ class _Delta(Session):
             payload = kept[2 : 2 + (int(kept[0]) << 8 | int(kept[1]))].tobytes()
             if digest(payload) != self._at.peer:
                 raise workspace_damaged()
-            self._said = DeltaCommitment.parse(payload, self._role.other, self._context)
+            self._said = DeltaCommitment.parse(payload, self._context, role=self._role.other)
 
     def _commit_to(self, elements: int, contents: bytes, public: bytes, removed_tags: int) -> DeltaCommitment:
         size, counts = self._base.size(self._role), self._counts

@@ -1,21 +1,16 @@
 """The signed statements of a delta round: like those of any round, and what the round does to the epoch."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES
-from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
-from blindmatch.protocol.session.statements import (
-    RECEIPT_TYPE,
-    Commitment,
-    ReceiptTerms,
-    check_edge,
-    edge_fields,
-    same,
-)
+from blindmatch.protocol.limits import POINT_BYTES
+from blindmatch.protocol.session.messages import EdgeContext, RoundId
+from blindmatch.protocol.session.rates_statement import check_records
+from blindmatch.protocol.session.statements import RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.transcript import Fields, Signed, decode, encode, verify
+from blindmatch.protocol.session.wire_fields import Digest, about
+from blindmatch.protocol.transcript import Signed, encode
 
 DELTA_COMMITMENT_TYPE = "application/vnd.blindmatch.delta-commitment.v1"
 DELTA_RECEIPT_TYPE = "application/vnd.blindmatch.delta-receipt.v1"
@@ -81,53 +76,12 @@ class DeltaCommitment(Commitment):
 
     TYPE: ClassVar[str] = DELTA_COMMITMENT_TYPE
 
-    epoch: bytes
+    epoch: RoundId
     number: int
-    before: bytes
+    before: Digest
     counts: Counts
     records: int
     removed_tags: int = 0
-
-    def payload(self, context: EdgeContext) -> bytes:
-        """The bytes to sign, with type `DELTA_COMMITMENT_TYPE`."""
-        return encode(
-            self.TYPE,
-            *edge_fields(context),
-            self.role.value,
-            context.keys_digest,
-            self.elements,
-            self.contents,
-            self.public_key,
-            self.epoch,
-            self.number,
-            self.before,
-            self.counts.added,
-            self.counts.removed,
-            self.records,
-            self.removed_tags,
-        )
-
-    @classmethod
-    def parse(cls, payload: bytes, role: Role, context: EdgeContext) -> Self:
-        """Read a commitment of this edge and round. PeerError: BAD_MESSAGE, BAD_COMMITMENT, SCHEMA_MISMATCH, and those of another edge."""
-        fields = decode(cls.TYPE, payload)
-        check_edge(fields, context)
-        same(fields.text(), role.value, PeerCode.BAD_COMMITMENT, "role")
-        same(fields.data(DIGEST_BYTES), context.keys_digest, PeerCode.SCHEMA_MISMATCH, "set of match keys")
-        said = cls(
-            role=role,
-            elements=fields.integer(),
-            contents=fields.data(DIGEST_BYTES),
-            public_key=fields.data(POINT_BYTES),
-            epoch=fields.data(ROUND_BYTES),
-            number=fields.integer(),
-            before=fields.data(DIGEST_BYTES),
-            counts=_counts(fields),
-            records=fields.integer(),
-            removed_tags=fields.integer(),
-        )
-        fields.end()
-        return said
 
     @classmethod
     def verified(cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext, base: Base) -> Self:
@@ -137,10 +91,9 @@ class DeltaCommitment(Commitment):
             PeerError: DIVERGED when the peer's epoch stands elsewhere; BAD_SIGNATURE; BAD_COUNT, OVER_LIMIT for numbers
                 that cannot be; and those of `parse`.
         """
-        verify(peer_key, cls.TYPE, signed.payload, signed.signature)
-        said = cls.parse(signed.payload, role, context)
-        said.check_against(base)
-        return said
+        commitment = cls.read(signed, peer_key, context, role=role)
+        commitment.check_against(base)
+        return commitment
 
     def check_against(self, base: Base) -> None:
         """Compare with where the epoch stands on this side. PeerError: DIVERGED, BAD_COMMITMENT, BAD_COUNT, OVER_LIMIT."""
@@ -167,11 +120,7 @@ class DeltaCommitment(Commitment):
             good &= self.elements == max(self.counts.added, 1) * size.slots
         if not good or not self.records:
             raise PeerError(PeerCode.BAD_COUNT, f"the numbers of the {self.role}'s changes do not add up")
-        if self.records > size.most:
-            raise PeerError(
-                PeerCode.OVER_LIMIT,
-                f"the {self.role} brings {self.records} records; the agreement allows {size.most}",
-            )
+        check_records(f"the {self.role}", self.records, size.most)
 
 
 def read_receipt(payload: bytes, context: EdgeContext) -> ReceiptTerms:
@@ -185,8 +134,7 @@ def receipt_type(payload: bytes) -> str:
     return DELTA_RECEIPT_TYPE if payload.startswith(encode(DELTA_RECEIPT_TYPE)) else RECEIPT_TYPE
 
 
-def _counts(fields: Fields) -> Counts:
-    return Counts(added=fields.integer(), removed=fields.integer())
+_STATE = about(PeerCode.BAD_RECEIPT, "state of the list")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,50 +143,9 @@ class DeltaReceipt(ReceiptTerms):
 
     TYPE: ClassVar[str] = DELTA_RECEIPT_TYPE
 
-    epoch: bytes
-    number: int
-    before: bytes
-    after: bytes
-    receiver_counts: Counts
-    sender_counts: Counts
-
-    def payload(self, context: EdgeContext) -> bytes:
-        """The bytes that both sides sign, with type `DELTA_RECEIPT_TYPE`."""
-        return encode(
-            self.TYPE,
-            *edge_fields(context),
-            self.receiver_elements,
-            self.sender_elements,
-            self.transcript,
-            self.opened_at,
-            self.closed_at,
-            self.epoch,
-            self.number,
-            self.before,
-            self.after,
-            self.receiver_counts.added,
-            self.receiver_counts.removed,
-            self.sender_counts.added,
-            self.sender_counts.removed,
-        )
-
-    @classmethod
-    def parse(cls, payload: bytes, context: EdgeContext) -> Self:
-        """Read a delta round's receipt. PeerError: BAD_MESSAGE, and those of another edge."""
-        fields = decode(cls.TYPE, payload)
-        check_edge(fields, context)
-        said = cls(
-            receiver_elements=fields.integer(),
-            sender_elements=fields.integer(),
-            transcript=fields.data(DIGEST_BYTES),
-            opened_at=fields.integer(),
-            closed_at=fields.integer(),
-            epoch=fields.data(ROUND_BYTES),
-            number=fields.integer(),
-            before=fields.data(DIGEST_BYTES),
-            after=fields.data(DIGEST_BYTES),
-            receiver_counts=_counts(fields),
-            sender_counts=_counts(fields),
-        )
-        fields.end()
-        return said
+    epoch: Annotated[RoundId, _STATE]
+    number: Annotated[int, _STATE]
+    before: Annotated[Digest, _STATE]
+    after: Annotated[Digest, _STATE]
+    receiver_counts: Annotated[Counts, _STATE]
+    sender_counts: Annotated[Counts, _STATE]

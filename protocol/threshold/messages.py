@@ -10,6 +10,7 @@ from blindmatch.protocol.agreement import Threshold
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
 from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, Header, chunks_of
+from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES, TableShape
 from blindmatch.protocol.transcript import Signed, digest, encode
 
@@ -88,20 +89,23 @@ class ThresholdContext:
     @cached_property
     def digest(self) -> bytes:
         """32 bytes over every field: what secrets and checkpoints are bound to."""
-        return digest(encode("blindmatch/threshold/v1", *self.fields, self.keys_digest, *self.elements))
+        terms = (known.value for known in self.preamble if known is not SPEAKS)
+        return digest(encode("blindmatch/threshold/v1", *terms, self.keys_digest, *self.elements))
 
     @property
-    def fields(self) -> tuple[int | bytes | str, ...]:
-        """What every statement begins with, after the protocol's version."""
+    def preamble(self) -> Preamble:
+        """What every statement of the threshold begins with."""
+        members = [Known(member, about(PeerCode.WRONG_AGENCY, "member")) for member in self.members]
         return (
-            self.agreement,
-            self.round_id,
-            self.threshold,
-            self.collector,
-            self.at_least,
-            self.minimum_count,
-            len(self.members),
-            *self.members,
+            SPEAKS,
+            Known(self.agreement, about(PeerCode.UNKNOWN_AGREEMENT, "agreement")),
+            Known(self.round_id, about(PeerCode.UNKNOWN_ROUND, "round")),
+            Known(self.threshold, about(PeerCode.UNKNOWN_ROUND, "threshold")),
+            Known(self.collector, about(PeerCode.WRONG_AGENCY, "collector")),
+            Known(self.at_least, about(PeerCode.BAD_COMMITMENT, "threshold's number")),
+            Known(self.minimum_count, about(PeerCode.BAD_COMMITMENT, "minimum")),
+            Known(len(self.members), about(PeerCode.WRONG_AGENCY, "number of members")),
+            *members,
         )
 
     def place(self, member: str) -> int:

@@ -5,35 +5,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge, Threshold
+from blindmatch.protocol.agreement import Aggregate, Agreement, Edge, Threshold
+from blindmatch.simulations.drivers.results import WITHHELD, DisclosedNumber
 
 
-class Knows(StrEnum):
+class DisclosureLevel(StrEnum):
     """How much of a comparison's outcome a party may know."""
 
     RECORDS = "records"  # which of its own records match
     NUMBER = "number"  # one number, in bands, or that it is under the minimum
     TALLY = "tally"  # its node counts, so that it can hold a small result back; it names nobody
     NOTHING = "nothing"
-
-
-@dataclass(frozen=True)
-class Told:
-    """A number as a party has it: from `low` to `high`, or that there are too few matches to say."""
-
-    told: bool
-    low: int = 0
-    high: int = 0
-
-    @property
-    def words(self) -> str:
-        """For a report."""
-        if not self.told:
-            return "withheld: under the minimum"
-        return f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
-
-
-WITHHELD = Told(False)
 
 
 @dataclass(frozen=True)
@@ -46,7 +28,7 @@ class Declaration:
     agency: str
     role: str
     """`receiver`, `sender`, `told`, `member`, `collector`, or `party`: one with no part in the comparison."""
-    knows: Knows
+    knows: DisclosureLevel
     words: str
     facts: tuple[str, ...] = ()
     minimum: int = 0
@@ -54,7 +36,7 @@ class Declaration:
     form: Literal["band", "sum", "step"] = "band"
     """How a number is told: as a band; as a sum, its addends rounded; as the step below it."""
 
-    def tell(self, matching: int, total: int) -> Told:
+    def tell(self, matching: int, total: int) -> DisclosedNumber:
         """What may be told of exact figures.
 
         Args:
@@ -64,11 +46,11 @@ class Declaration:
         if matching < self.minimum:
             return WITHHELD
         if self.form == "sum":
-            return Told(True, total, total)
+            return DisclosedNumber(True, total, total)
         low = matching // self.band * self.band
         if self.form == "step":
-            return Told(True, low, low)
-        return Told(True, max(low, self.minimum), low + self.band - 1)
+            return DisclosedNumber(True, low, low)
+        return DisclosedNumber(True, max(low, self.minimum), low + self.band - 1)
 
 
 def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, ...]:
@@ -85,7 +67,12 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
         }
         for agency in agreement.agencies:
             nothing = Declaration(
-                agreement_id, comparison.id, agency, "party", Knows.NOTHING, "that it is agreed; nothing else"
+                agreement_id,
+                comparison.id,
+                agency,
+                "party",
+                DisclosureLevel.NOTHING,
+                "that it is agreed; nothing else",
             )
             found.append(said.get(agency, nothing))
     return tuple(found)
@@ -94,30 +81,48 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
 def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Declaration]:
     receiver, sender = edge.receiver, edge.sender
     here = (agreement_id, edge.id)
-    least, band = edge.minimum_count, max(edge.band, 1)
-    if edge.listing:
+    if edge.terms.lists_hits:
         words = f"which of its own {receiver.collection_kind} match"
-        if edge.facts:
-            words += f"; for these {', '.join(edge.facts)}"
+        if edge.terms.facts:
+            words += f"; for these {', '.join(edge.terms.facts)}"
         changed = "; how many of the other's records changed between rounds" if standing else ""
-        yield Declaration(*here, receiver.agency, "receiver", Knows.RECORDS, words + changed, edge.facts)
-        yield Declaration(*here, sender.agency, "sender", Knows.NOTHING, "nothing of matches" + changed)
-        return
-    what = f"the sum of {edge.value}" if edge.disclosure is Disclosure.SUM else "how many match"
-    steps = "" if edge.band == 1 else f", in steps of {edge.band:,}"
-    if edge.disclosure is Disclosure.SUM and edge.band > 1:
-        steps = f", each rounded to {edge.band:,}"
-    words = f"{what}{steps}; under {edge.minimum_count:,} matches only that"
-    form: Literal["sum", "band"] = "sum" if edge.disclosure is Disclosure.SUM else "band"
-    yield Declaration(
-        *here, receiver.agency, "receiver", Knows.NUMBER, words, minimum=least, band=band, form=form
-    )
-    yield Declaration(
-        *here, sender.agency, "sender", Knows.TALLY, "how many match, and not which", minimum=least, band=band
-    )
-    for agency in edge.report_to:
         yield Declaration(
-            *here, agency, "told", Knows.NUMBER, f"passed on: {words}", minimum=least, band=band, form=form
+            *here, receiver.agency, "receiver", DisclosureLevel.RECORDS, words + changed, edge.terms.facts
+        )
+        yield Declaration(
+            *here, sender.agency, "sender", DisclosureLevel.NOTHING, "nothing of matches" + changed
+        )
+        return
+    terms = Aggregate.of(edge)
+    least, band = terms.minimum_count, terms.band
+    what = f"the sum of {edge.terms.subject}" if edge.terms.reads_values else "how many match"
+    steps = "" if band == 1 else f", in steps of {band:,}"
+    if edge.terms.reads_values and band > 1:
+        steps = f", each rounded to {band:,}"
+    words = f"{what}{steps}; under {least:,} matches only that"
+    form: Literal["sum", "band"] = "sum" if edge.terms.reads_values else "band"
+    yield Declaration(
+        *here, receiver.agency, "receiver", DisclosureLevel.NUMBER, words, minimum=least, band=band, form=form
+    )
+    yield Declaration(
+        *here,
+        sender.agency,
+        "sender",
+        DisclosureLevel.TALLY,
+        "how many match, and not which",
+        minimum=least,
+        band=band,
+    )
+    for agency in terms.report_to:
+        yield Declaration(
+            *here,
+            agency,
+            "told",
+            DisclosureLevel.NUMBER,
+            f"passed on: {words}",
+            minimum=least,
+            band=band,
+            form=form,
         )
 
 
@@ -130,7 +135,7 @@ def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> It
     steps = "" if band == 1 else f", in steps of {band:,}"
     told = f"how many keys at least {threshold.at_least} hold{steps}; its node: which of them hold each"
     yield Declaration(
-        *here, collector, "collector", Knows.NUMBER, told, minimum=least, band=band, form="step"
+        *here, collector, "collector", DisclosureLevel.NUMBER, told, minimum=least, band=band, form="step"
     )
     for member in threshold.agencies:
-        yield Declaration(*here, member, "member", Knows.RECORDS, words, minimum=least, band=band)
+        yield Declaration(*here, member, "member", DisclosureLevel.RECORDS, words, minimum=least, band=band)

@@ -10,15 +10,14 @@ from sqlalchemy import Table, func, select
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.rounds.leads import ResultLead, Tally
+from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.schema import metadata
-from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.audit.allowed import WITHHELD, Told
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
+from blindmatch.simulations.drivers.results import DisclosedNumber, aggregate_number, tally_number
 
-EXPLAINED = frozenset(
+EXPECTED_TABLES = frozenset(
     {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
     | {"proposals", "contacts", "bindings", "statements", "epochs", "deltas", "check_counts", "audit"}
 )
@@ -37,23 +36,23 @@ NEUTRAL_DETAILS = frozenset((
 ))  # fmt: skip
 """What may stand in an audit entry whatever matched."""
 
-Key = tuple[str, str]
+ComparisonKey = tuple[str, str]
 """A round, hexadecimal, and a comparison."""
 
 
 @dataclass(frozen=True)
-class Holdings:
+class NodeContents:
     """Of one node, whatever could tell something about a comparison's outcome."""
 
     agency: str
-    roles: Mapping[Key, str] = field(default_factory=dict)
+    roles: Mapping[ComparisonKey, str] = field(default_factory=dict)
     """Every finished comparison, and the node's part in it."""
-    leads: Mapping[Key, tuple[ResultLead, ...]] = field(default_factory=dict)
-    numbers: Mapping[Key, Told] = field(default_factory=dict)
+    leads: Mapping[ComparisonKey, tuple[ResultLead, ...]] = field(default_factory=dict)
+    numbers: Mapping[ComparisonKey, DisclosedNumber] = field(default_factory=dict)
     """Results that are one number."""
     checked: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """By agreement and edge: the own references that records submitted to the node have hit."""
-    counted: frozenset[Key] = frozenset()
+    counted: frozenset[ComparisonKey] = frozenset()
     """Comparisons of which the audit log tells a number that depends on matches."""
     unexplained: tuple[str, ...] = ()
     """Rows and columns that nothing here accounts for, secrets of finished edges, and files of rounds."""
@@ -61,7 +60,7 @@ class Holdings:
     """Files of the node, its log and its recorded messages among them, with something of a record in them."""
 
 
-def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holdings:
+def audit_node(node: Node, secrets: Secrets, wire: Path | None = None) -> NodeContents:
     """Everything that a node holds.
 
     Args:
@@ -74,13 +73,13 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     leads = {
         (row.round_id.hex(), row.edge): tuple(round_leads.load(node, row.round_id, row.edge)) for row in rows
     }
-    told = {(each.round, each.edge): told_number(each) for each in _numbers(node)}
+    told = {(each.round, each.edge): aggregate_number(each) for each in _numbers(node)}
     tallies = dict(_tallies(node, rows))
     counted = frozenset(_counted(node, [row for row in rows if row.role != "sender"]))
     submitted = node.store.checks(looked=True)
     receiving = {edge for (_, edge), role in roles.items() if role == "receiver"}
     folders = [node.home, *([wire] if wire is not None and wire.exists() else [])]
-    return Holdings(
+    return NodeContents(
         agency=node.agency,
         roles=roles,
         leads={key: found for key, found in leads.items() if found},
@@ -103,30 +102,17 @@ def look_into(node: Node, secrets: Secrets, wire: Path | None = None) -> Holding
     )
 
 
-def told_number(result: AggregateResult) -> Told:
-    """A kept count or sum as it was told."""
-    if result.disclosure == Disclosure.SUM.value:
-        amount = result.total * result.band
-        return Told(result.told, amount, amount)
-    return Told(result.told, result.low, result.high)
-
-
 def _numbers(node: Node) -> Iterator[AggregateResult]:
     """Of own rounds, and those that others reported."""
     for row in node.store.numbers():
         yield AggregateResult.from_json(row.payload)
 
 
-def told_tally(tally: Tally) -> Told:
-    """A collector's number as its officers are told it."""
-    return WITHHELD if tally.count is None else Told(True, tally.count, tally.count)
-
-
-def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[Key, Told]]:
+def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[ComparisonKey, DisclosedNumber]]:
     """Of thresholds that the node collected."""
     for row in rows:
         if row.role == "collector" and (found := round_leads.tally(node, row.round_id, row.edge)):
-            yield (row.round_id.hex(), row.edge), told_tally(found)
+            yield (row.round_id.hex(), row.edge), tally_number(found)
 
 
 def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -141,7 +127,7 @@ def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], t
 
 def _unexplained(node: Node, known: Mapping[str, int]) -> Iterator[str]:
     for table in metadata.sorted_tables:
-        if table.name in EXPLAINED:
+        if table.name in EXPECTED_TABLES:
             continue
         if table.name == "edges":
             yield from _edge_columns(node, table)
@@ -171,7 +157,7 @@ def _left_files(node: Node) -> Iterator[str]:
                 yield f"file {path.relative_to(node.home)}"
 
 
-def _counted(node: Node, received: Sequence[EdgeRow]) -> Iterator[Key]:
+def _counted(node: Node, received: Sequence[EdgeRow]) -> Iterator[ComparisonKey]:
     """Comparisons whose audit entries hold more than sizes and names."""
     for row in node.store.audit_rows():
         words = row.subject.split()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 
 _TOKEN = re.compile(rb"[A-Z]+-N-\d{6}|[A-Z]*[VC]\d{6}|\b\d{8}\b|\b[A-Z]{2}\d{1,2} \d[A-Z]{2}\b")
 """References, contracts, company numbers and postcodes, as the simulation writes them."""
@@ -25,7 +25,7 @@ class Secrets:
     words: frozenset[bytes] = field(repr=False)
 
     @classmethod
-    def of(cls, world: World) -> "Secrets":
+    def of(cls, world: AreaData) -> "Secrets":
         """Every reference, contract, company number, postcode, date of birth and long surname of an area's lists."""
         words: set[str] = set()
         worlds = [world] if world.later is None else [world, world.later]

@@ -3,50 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blindmatch.simulations.audit.allowed import Told
 from blindmatch.simulations.audit.verdict import Verdict, Violation
-
-
-@dataclass(frozen=True)
-class FoundLead:
-    """A lead as the receiver's node stored it: its own reference, and why."""
-
-    subject: str
-    keys: tuple[str, ...]
-    """The keys that matched, in words, strongest first."""
-    score: float
-    facts: tuple[Mapping[str, str], ...] = ()
-    """What the sender released: one mapping per record behind the hit; empty under `hits`."""
-    posterior: float = 1.0
-    """By the model, how likely at least that both records are of one person."""
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """What crossed one node's edge, counted by its own wire recorder or its own statistics."""
-
-    messages: Mapping[str, int] = field(default_factory=dict)
-    """Messages by direction and type, such as `sent BlindedChunk`."""
-    octets: Mapping[str, int] = field(default_factory=dict)
-    """Bytes by the same names."""
-
-    def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_sum(self.messages, other.messages), _sum(self.octets, other.octets))
-
-    def __sub__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_less(self.messages, other.messages), _less(self.octets, other.octets))
-
-    def total(self, direction: str) -> int:
-        """All bytes `sent` or `received`."""
-        return sum(count for name, count in self.octets.items() if name.startswith(direction))
-
-
-def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + two.get(name, 0) for name in sorted({*one, *two})}
-
-
-def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: count - two.get(name, 0) for name, count in one.items() if count > two.get(name, 0)}
+from blindmatch.simulations.drivers.results import DisclosedNumber, ReportedLead
+from blindmatch.simulations.drivers.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -64,9 +23,9 @@ class Comparison:
     sender_records: int
     receiver_elements: int
     sender_elements: int
-    found: Mapping[str, FoundLead]
+    found: Mapping[str, ReportedLead]
     """True leads by police reference."""
-    false: Mapping[str, FoundLead]
+    false: Mapping[str, ReportedLead]
     missed: Mapping[str, str]
     """Subjects with a supplier that no lead names, and the kind of mistake behind it."""
     found_kinds: Mapping[str, str]
@@ -108,7 +67,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Number:
+class AggregateComparison:
     """One edge of one round that told a count or a sum, beside what it is in the clear and in truth."""
 
     receiver: str
@@ -118,7 +77,7 @@ class Number:
     """Of a sum: the fact that was added up."""
     minimum: int
     band: int
-    told: Told
+    told: DisclosedNumber
     clear: int | None
     """By the same match keys in the clear; None where a node is on another machine."""
     truth: int
@@ -132,7 +91,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Tally:
+class ThresholdComparison:
     """What the collector of a threshold was told, beside what it is in the clear."""
 
     threshold: str
@@ -141,7 +100,7 @@ class Tally:
     at_least: int
     minimum: int
     band: int
-    told: Told
+    told: DisclosedNumber
     """How many match keys so many members hold."""
     clear: int | None
     keys: int
@@ -152,7 +111,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Check:
+class SingleCheck:
     """One record that was compared by itself under a standing agreement."""
 
     agency: str
@@ -180,15 +139,15 @@ class AreaOutcome:
     """Receipts signed by both sides and verified."""
     seconds: Mapping[str, float]
     """Wall-clock seconds by step."""
-    numbers: tuple[Number, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    checks: tuple[Check, ...] = ()
+    numbers: tuple[AggregateComparison, ...] = ()
+    tallies: tuple[ThresholdComparison, ...] = ()
+    checks: tuple[SingleCheck, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     """What every node learned, held against its declaration."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulationOutcome:
     """A whole simulation."""
 
     scenario: str
@@ -206,12 +165,12 @@ class Outcome:
         return tuple(comparison for area in self.areas for comparison in area.comparisons)
 
     @property
-    def numbers(self) -> tuple[Number, ...]:
+    def numbers(self) -> tuple[AggregateComparison, ...]:
         """Every count and sum of every area."""
         return tuple(number for area in self.areas for number in area.numbers)
 
     @property
-    def tallies(self) -> tuple[Tally, ...]:
+    def tallies(self) -> tuple[ThresholdComparison, ...]:
         """Every threshold of every area."""
         return tuple(tally for area in self.areas for tally in area.tallies)
 

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blindmatch.simulations.audit.outcome import Comparison, FoundLead
-from blindmatch.simulations.world.noise import CLEAN, WORDS, Mistake
+from blindmatch.simulations.audit.outcome import Comparison
+from blindmatch.simulations.drivers.results import ReportedLead
+from blindmatch.simulations.scenario.noise_kinds import CLEAN, DESCRIPTIONS, NoiseKind
 from blindmatch.simulations.world.truth import Pair
 
 
 def kinds_by_record(truth: Iterable[Pair]) -> dict[str, str]:
     """For each of the receiver's records that belongs to one of the sender's, the kind of its easiest pair."""
-    ranks = {mistake.value: rank for rank, mistake in enumerate(Mistake)} | {CLEAN: len(Mistake)}
+    ranks = {mistake.value: rank for rank, mistake in enumerate(NoiseKind)} | {CLEAN: len(NoiseKind)}
     best: dict[str, str] = {}
     for pair in truth:
         if ranks[pair.kind] > ranks.get(best.get(pair.receiver, ""), -1):
@@ -28,12 +29,12 @@ def links_by_record(truth: Iterable[Pair]) -> dict[str, str]:
     return {reference: "+".join(sorted(ways, reverse=True)) for reference, ways in links.items()}
 
 
-def judge(truth: Sequence[Pair], leads: Sequence[FoundLead], **rest: Any) -> Comparison:
+def score_leads(truth: Sequence[Pair], leads: Sequence[ReportedLead], **rest: Any) -> Comparison:
     """Set leads beside the truth of both lists. `rest` are the remaining fields of the comparison."""
     kinds = kinds_by_record(truth)
     by_record = {lead.subject: lead for lead in sorted(leads, key=lambda lead: lead.subject)}
     links = links_by_record(truth)
-    open_kinds = {record: kind for record, kind in kinds.items() if kind != Mistake.WITHHELD}
+    open_kinds = {record: kind for record, kind in kinds.items() if kind != NoiseKind.WITHHELD}
     return Comparison(
         found={record: lead for record, lead in by_record.items() if record in open_kinds},
         false={record: lead for record, lead in by_record.items() if record not in open_kinds},
@@ -86,7 +87,7 @@ class Score:
 
 def by_kind(comparisons: Iterable[Comparison]) -> dict[str, tuple[int, int]]:
     """Per kind of mistake: subjects found, and subjects there were; in the order of rank, clean first."""
-    order = [CLEAN, *(mistake.value for mistake in reversed(Mistake))]
+    order = [CLEAN, *(mistake.value for mistake in reversed(NoiseKind))]
     return _counted(order, [(c.found_kinds.values(), c.missed.values()) for c in comparisons])
 
 
@@ -113,6 +114,6 @@ LINKS = {
 """Ways in which two records belong together, in words."""
 
 
-def kind_words(kind: str) -> str:
+def describe_kind(kind: str) -> str:
     """A kind of mistake as a reader understands it."""
-    return "both files agree" if kind == CLEAN else WORDS[Mistake(kind)]
+    return "both files agree" if kind == CLEAN else DESCRIPTIONS[NoiseKind(kind)]

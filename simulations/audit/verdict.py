@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from blindmatch.simulations.audit.allowed import Declaration, Knows
-from blindmatch.simulations.audit.cleartext import Clear
-from blindmatch.simulations.audit.disclosed import Holdings, Key
+from blindmatch.simulations.audit.allowed import Declaration, DisclosureLevel
+from blindmatch.simulations.audit.disclosed import ComparisonKey, NodeContents
+from blindmatch.simulations.drivers.results import CleartextResult
 
 
 @dataclass(frozen=True)
-class Case:
+class AuditCase:
     """One finished comparison, with everything that it is judged by."""
 
-    key: Key
+    key: ComparisonKey
     agreement: str
-    clear: Clear | None
+    clear: CleartextResult | None
     """The result in the clear; None where a list has changed since."""
     truth: str
     """What there is to find, in words."""
@@ -60,7 +60,7 @@ class Verdict:
 
 
 def judge_nodes(
-    holdings: Sequence[Holdings], declared: Sequence[Declaration], cases: Sequence[Case]
+    holdings: Sequence[NodeContents], declared: Sequence[Declaration], cases: Sequence[AuditCase]
 ) -> Verdict:
     """Compare what nodes hold with declarations and with the results in the clear.
 
@@ -101,7 +101,7 @@ def judge_nodes(
     return Verdict(tuple(findings), tuple(violations), len(holdings))
 
 
-def _learned(held: Holdings, key: Key) -> str:
+def _learned(held: NodeContents, key: ComparisonKey) -> str:
     if key in held.leads:
         count = len(held.leads[key])
         return f"{count:,} of its own record{'s' if count != 1 else ''}"
@@ -110,9 +110,9 @@ def _learned(held: Holdings, key: Key) -> str:
     return "nothing of matches"
 
 
-def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[str]:
+def _faults(held: NodeContents, declaration: Declaration, case: AuditCase) -> Iterator[str]:
     leads = held.leads.get(case.key, ())
-    if declaration.knows is Knows.RECORDS:
+    if declaration.knows is DisclosureLevel.RECORDS:
         own = case.own.get(held.agency, frozenset())
         named = {lead.reference for lead in leads}
         if strangers := named - own:
@@ -126,19 +126,23 @@ def _faults(held: Holdings, declaration: Declaration, case: Case) -> Iterator[st
         return
     if leads:
         yield f"holds {len(leads)} leads, and may know {declaration.words}"
-    if declaration.knows is Knows.NUMBER:
+    if declaration.knows is DisclosureLevel.NUMBER:
         yield from _number(held, declaration, case)
     elif case.key in held.numbers:
         yield f"holds a result, and may know {declaration.words}"
-    if declaration.knows is Knows.NOTHING and case.key in held.counted:
+    if declaration.knows is DisclosureLevel.NOTHING and case.key in held.counted:
         yield f"its audit log tells more than sizes, and it may know {declaration.words}"
 
 
 def _checked(
-    held: Holdings, declaration: Declaration | None, references: Sequence[str], cases: Sequence[Case]
+    held: NodeContents, declaration: Declaration | None, references: Sequence[str], cases: Sequence[AuditCase]
 ) -> Iterator[str]:
     """What records that others submitted have hit."""
-    if declaration is None or declaration.role != "receiver" or declaration.knows is not Knows.RECORDS:
+    if (
+        declaration is None
+        or declaration.role != "receiver"
+        or declaration.knows is not DisclosureLevel.RECORDS
+    ):
         yield f"holds {len(references)} hits of submitted records, and gets no result here"
         return
     own = {
@@ -151,7 +155,7 @@ def _checked(
         yield f"submitted records hit {len(strangers)} records that are not its own"
 
 
-def _number(held: Holdings, declaration: Declaration, case: Case) -> Iterator[str]:
+def _number(held: NodeContents, declaration: Declaration, case: AuditCase) -> Iterator[str]:
     told = held.numbers.get(case.key)
     if told is None:
         yield "holds no result, and may know one"
@@ -171,7 +175,7 @@ def _difference(named: Iterable[str], wanted: frozenset[str]) -> Iterator[str]:
         yield f"{len(missing)} leads are missing that the files in the clear give"
 
 
-def _at_all(held: Holdings, cases: Mapping[Key, Case]) -> Iterator[tuple[str, str]]:
+def _at_all(held: NodeContents, cases: Mapping[ComparisonKey, AuditCase]) -> Iterator[tuple[str, str]]:
     """What no comparison has to do with."""
     for key in sorted({*held.leads, *held.numbers, *held.counted} - set(cases)):
         yield key[1], "holds the outcome of a comparison that is none of this area's"

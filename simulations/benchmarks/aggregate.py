@@ -13,8 +13,8 @@ from typing import Any
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.nodes import Terms, deploy
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
+from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
 from blindmatch.simulations.benchmarks.pair import TOKENS, RoundCost, run_round, write_inputs
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.drivers.node_process import serving
@@ -73,7 +73,7 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
         folder = Path(name)
         note(f"two nodes with {records:,} records each ...")
         people, suppliers = write_inputs(folder, records)
-        pair = deploy(folder, Terms(TOKENS, budget=TOKENS))
+        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
         pair.introduce()
         pair.police.run("collection", "import", str(people), "--kind", "subjects")
         pair.council.run(
@@ -105,12 +105,12 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
     ]
 
 
-def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _text: None) -> Report:
+def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _text: None) -> BenchReport:
     """Measure every size."""
     return report([cost for elements in sizes for cost in measure(elements, note=note)])
 
 
-def report(costs: Sequence[AggregateCost]) -> Report:
+def report(costs: Sequence[AggregateCost]) -> BenchReport:
     """The table and the plot."""
     columns = (
         "elements",
@@ -143,7 +143,7 @@ def report(costs: Sequence[AggregateCost]) -> Report:
         Series(name, tuple((cost.elements, cost.cpu) for cost in costs if cost.disclosure == name))
         for name in DISCLOSURES
     )
-    return Report(
+    return BenchReport(
         "number",
         Axes("A count and a sum between two nodes", "elements on each side", "CPU seconds of both sides"),
         columns,

@@ -9,7 +9,7 @@ from blindmatch.node.cli.common import JsonOption, emit, note, table
 from blindmatch.protocol.errors import ConfigError
 
 if TYPE_CHECKING:  # slow to import
-    from blindmatch.simulations.benchmarks.figures import Report
+    from blindmatch.simulations.benchmarks.figures import BenchReport
 
 app = typer.Typer(
     help="Measure this machine: the curve, a round, imports, other packages, a cluster.", no_args_is_help=True
@@ -35,7 +35,7 @@ def _sizes(given: list[int] | None, usual: tuple[int, ...]) -> list[int]:
     return sorted(set(given or usual))
 
 
-def _finish(report: "Report", out: Path | None, as_json: bool) -> None:
+def _finish(report: "BenchReport", out: Path | None, as_json: bool) -> None:
     """Print the table and the plot, or the figures; write both where they are wanted."""
 
     def render() -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import cast
 
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.benchmarks.figures import Report, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, significant
 from blindmatch.simulations.benchmarks.input_files import People
-from blindmatch.simulations.benchmarks.nodes import Pair, Terms, deploy
+from blindmatch.simulations.benchmarks.nodes import NodePair, PairTerms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import command, together
+from blindmatch.simulations.benchmarks.process_cost import command, killed_on_exit
 from blindmatch.simulations.drivers.node_process import cpu_seconds, serving
 
 TOKENS = 24
@@ -95,7 +95,7 @@ def write(path: Path, rows: Rows) -> Path:
     return path
 
 
-def bring(pair: Pair, folder: Path, lists: tuple[Rows, Rows], *, again: bool) -> None:
+def bring(pair: NodePair, folder: Path, lists: tuple[Rows, Rows], *, again: bool) -> None:
     """Import both lists; `again`: as new imports under the same names."""
     for node, name, rows in ((pair.police, "subjects", lists[0]), (pair.council, "suppliers", lists[1])):
         if again:
@@ -103,14 +103,14 @@ def bring(pair: Pair, folder: Path, lists: tuple[Rows, Rows], *, again: bool) ->
         node.run("collection", "import", str(write(folder / f"{name}.csv", rows)), "--kind", name)
 
 
-def round_cost(pair: Pair, agreement: str, *, delta: bool) -> RoundCost:
+def round_cost(pair: NodePair, agreement: str, *, delta: bool) -> RoundCost:
     """Run a round; it must be of the kind that is expected."""
     server = pair.council.server
     if server is None:
         raise LocalError("the council's server is not running")
     before = cpu_seconds(server.pid)
     run = command(pair.police, "round", "run", agreement, "--json")
-    with together([run]):
+    with killed_on_exit([run]):
         spent = run.wait()
     sender = cpu_seconds(server.pid) - before
     edge = json.loads(run.output)["edges"][0]
@@ -124,7 +124,7 @@ def measure(records: int, share: float, *, note: Callable[[str], None] = lambda 
     with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
         folder = Path(name)
         note(f"two nodes with {records:,} records each ...")
-        pair = deploy(folder, Terms(TOKENS, budget=TOKENS))
+        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
         pair.introduce()
         lists = people("people", records), people("traders", records)
         bring(pair, folder, lists, again=False)
@@ -143,14 +143,14 @@ def measure(records: int, share: float, *, note: Callable[[str], None] = lambda 
 
 def measure_all(
     sizes: Sequence[int], share: float, *, note: Callable[[str], None] = lambda _text: None
-) -> Report:
+) -> BenchReport:
     """Measure the smallest rounds, which are nearly all start-up, and then every size."""
     note("the smallest rounds ...")
     least = measure(LEAST, share)
     return report([measure(records, share, note=note) for records in sizes], least)
 
 
-def report(costs: Sequence[DeltaCost], least: DeltaCost) -> Report:
+def report(costs: Sequence[DeltaCost], least: DeltaCost) -> BenchReport:
     """The table and the plot."""
     columns = (
         "records",
@@ -192,7 +192,7 @@ def report(costs: Sequence[DeltaCost], least: DeltaCost) -> Report:
         ("full round", lambda cost: cost.full),
         ("delta round", lambda cost: cost.delta),
     )
-    return Report(
+    return BenchReport(
         "delta",
         Axes(
             "A delta round and the full round before it", "records on each side", "CPU seconds of both sides"

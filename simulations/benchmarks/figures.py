@@ -51,7 +51,7 @@ def _processor() -> str:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """The outcome of one workload, at one or more sizes."""
 
     workload: str

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.benchmarks import input_files
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
-from blindmatch.simulations.benchmarks.nodes import Terms, deploy
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
+from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import Spent, command
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command
 from blindmatch.simulations.drivers.node_process import NodeProcess
 
 TARGET: Final = 10_000
@@ -61,7 +61,7 @@ class ImportCost:
     """Of the file."""
     records: int
     """In the collection."""
-    spent: Spent
+    spent: ProcessCost
     start: float
     """CPU seconds of the same command on one row."""
 
@@ -91,7 +91,7 @@ def chosen(names: Sequence[str]) -> list[Format]:
 
 def measure(
     sizes: Sequence[int], formats: Sequence[Format], *, note: Callable[[str], None] = lambda _text: None
-) -> Report:
+) -> BenchReport:
     """Import files of so many rows in each format, each into a collection that is deleted again.
 
     Raises:
@@ -100,7 +100,7 @@ def measure(
     costs = []
     with tempfile.TemporaryDirectory(prefix="blindmatch-import-") as name:
         folder = Path(name)
-        node = deploy(folder, Terms(tokens=1)).council
+        node = deploy(folder, PairTerms(tokens=1)).council
         for form in formats:
             start = _run(node, folder, form, 1, 0.0).spent.cpu
             for rows in sizes:
@@ -126,7 +126,7 @@ def _run(node: NodeProcess, folder: Path, form: Format, rows: int, start: float)
     return cost
 
 
-def report(costs: Sequence[ImportCost]) -> Report:
+def report(costs: Sequence[ImportCost]) -> BenchReport:
     """The table and the plot."""
     columns = ("format", "rows", "file MiB", "records", "CPU s", "of it start", "rows per CPU s", "peak MiB")
     rows = [
@@ -150,7 +150,7 @@ def report(costs: Sequence[ImportCost]) -> Report:
     largest = max((cost.rows for cost in costs), default=0)
     slow = [c.form for c in costs if c.rows == largest and c.rate is not None and c.rate < TARGET]
     remarks = [f"target of {TARGET:,} rows per CPU second missed by {', '.join(slow)}"] if slow else []
-    return Report(
+    return BenchReport(
         "import",
         Axes("Import, one command per file", "rows of the file", "CPU seconds, start included"),
         columns,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks.figures import Report, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, significant
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call, Operation
 from blindmatch.simulations.benchmarks.plot import Axes, Series
@@ -72,7 +72,7 @@ def measure(
     backends: Sequence[str] = (),
     repeats: int = REPEATS,
     note: Callable[[str], None] = lambda _text: None,
-) -> Report:
+) -> BenchReport:
     """Measure every operation at every size with every backend that loads, or with those named.
 
     A backend that takes more than a millisecond per element (the pure Python one) is measured on the smallest size only.
@@ -98,7 +98,7 @@ def measure(
     return report(costs, cores())
 
 
-def report(costs: Sequence[OperationCost], count: int) -> Report:
+def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
     """The table has each operation at its largest batch; the plot has a few at all sizes."""
     last = {(cost.operation, cost.backend): cost for cost in costs}
     rows = [
@@ -117,7 +117,7 @@ def report(costs: Sequence[OperationCost], count: int) -> Report:
         if cost.operation in PLOTTED:
             name = f"{cost.operation} ({cost.backend})" if cost.backend else cost.operation
             lines.setdefault(name, []).append((cost.elements, cost.one_core * cost.elements / _MICRO))
-    return Report(
+    return BenchReport(
         "kernel",
         Axes("Operations on one core", "elements in a batch", "CPU seconds per batch"),
         (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.lookup import find, in_order
 from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES, UNIFORM_BYTES

@@ -16,11 +16,11 @@ from typing import Any
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
 from blindmatch.simulations.benchmarks.input_files import People
-from blindmatch.simulations.benchmarks.nodes import Pair, Terms, deploy
+from blindmatch.simulations.benchmarks.nodes import NodePair, PairTerms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
 
 TOKENS = 4
@@ -73,7 +73,7 @@ class PairCost:
 class RoundCost:
     """What one round between the two nodes cost."""
 
-    receiver: Spent
+    receiver: ProcessCost
     sender_cpu: float
     sender_peak: int
     edge: dict[str, Any]
@@ -85,7 +85,7 @@ class RoundCost:
         return self.receiver.cpu + self.sender_cpu
 
 
-def run_round(pair: Pair, agreement: str) -> RoundCost:
+def run_round(pair: NodePair, agreement: str) -> RoundCost:
     """One round under an agreement; both servers are running.
 
     Raises:
@@ -96,7 +96,7 @@ def run_round(pair: Pair, agreement: str) -> RoundCost:
         raise RuntimeError("the council's server is not running")
     before = cpu_seconds(server.pid)
     run = command(pair.police, "round", "run", agreement, "--json")
-    with together([run]):
+    with killed_on_exit([run]):
         spent = run.wait()
     sender_cpu = cpu_seconds(server.pid) - before
     return RoundCost(spent, sender_cpu, peak_bytes(server.pid), json.loads(run.output)["edges"][0])
@@ -157,7 +157,7 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
         folder = Path(name)
         note(f"two nodes with {records:,} records each ...")
         people, suppliers = write_inputs(folder, records)
-        pair = deploy(folder, Terms(TOKENS, budget=TOKENS))
+        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
         pair.introduce()
         pair.police.run("collection", "import", str(people), "--kind", "subjects")
         pair.council.run("collection", "import", str(suppliers), "--kind", "suppliers")
@@ -188,7 +188,7 @@ def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) 
     )
 
 
-def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _text: None) -> Report:
+def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _text: None) -> BenchReport:
     """Measure the smallest comparison, which is nearly all start-up, and then every size."""
     note("the smallest round ...")
     least = measure(TOKENS, note=lambda _text: None)
@@ -201,7 +201,7 @@ def beyond(cost: PairCost, least: PairCost) -> float:
     return spent / max(cost.loop_cpu - least.loop_cpu, 1e-9)
 
 
-def report(costs: Sequence[PairCost], least: PairCost) -> Report:
+def report(costs: Sequence[PairCost], least: PairCost) -> BenchReport:
     """The table and the plot of several sizes; `least` is the cost of the smallest round."""
     columns = (
         "elements",
@@ -242,7 +242,7 @@ def report(costs: Sequence[PairCost], least: PairCost) -> Report:
         Series("round", tuple((cost.elements, cost.receiver_cpu + cost.sender_cpu) for cost in costs)),
         Series("bare loop", tuple((cost.elements, cost.loop_cpu) for cost in costs)),
     )
-    return Report(
+    return BenchReport(
         "pair",
         Axes("One comparison between two nodes", "elements on each side", "CPU seconds of both sides"),
         columns,

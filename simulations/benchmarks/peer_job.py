@@ -17,10 +17,16 @@ import numpy as np
 
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import parties
-from blindmatch.simulations.benchmarks.nodes import Terms, deploy
-from blindmatch.simulations.benchmarks.process_cost import Relay, Spent, Watched, command, together
-from blindmatch.simulations.drivers.exchange import Clock
+from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
+from blindmatch.simulations.benchmarks.process_cost import (
+    MeasuredProcess,
+    ProcessCost,
+    Relay,
+    command,
+    killed_on_exit,
+)
 from blindmatch.simulations.drivers.node_process import free_ports, serving
+from blindmatch.simulations.drivers.setup import StepTimer
 
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
@@ -37,7 +43,7 @@ OURS: Final = "blindmatch"
 
 
 @dataclass(frozen=True)
-class Files:
+class JobFiles:
     """What is compared."""
 
     receiver: Path
@@ -47,7 +53,7 @@ class Files:
     common: int
 
 
-def write_files(folder: Path, records: int, overlap: float) -> Files:
+def write_files(folder: Path, records: int, overlap: float) -> JobFiles:
     """Two shuffled lists of invented company numbers; the same sizes give the same files."""
     folder.mkdir(parents=True, exist_ok=True)
     common = round(records * overlap)
@@ -66,11 +72,11 @@ def write_files(folder: Path, records: int, overlap: float) -> Files:
             writer.writerows(
                 (f"{side[0].upper()}{serial:08d}", f"{number:08d}") for serial, number in enumerate(shuffled)
             )
-    return Files(folder / "receiver.csv", folder / "sender.csv", records, common)
+    return JobFiles(folder / "receiver.csv", folder / "sender.csv", records, common)
 
 
 @dataclass(frozen=True)
-class Cost:
+class ContenderCost:
     """What one contender spent on one size."""
 
     contender: str
@@ -78,13 +84,13 @@ class Cost:
     common: int
     """What is to be found."""
     found: int
-    receiver: Spent
-    sender: Spent
+    receiver: ProcessCost
+    sender: ProcessCost
     octets: int
     """Over TCP, both ways, TLS included where there is TLS."""
     wall: float
     """From the first file read to the result written; both sides work at once where the contender lets them."""
-    steps: Mapping[str, Spent]
+    steps: Mapping[str, ProcessCost]
     """The parts, by name; they add up to both sides."""
 
     @property
@@ -121,7 +127,7 @@ USUAL: Final = ("spu-rr22", "spu-ecdh-25519", "openmined-psi")
 _PROGRAMS: Final = {"spu": "party_spu.py", "openmined-psi": "party_openmined.py"}
 
 
-def run_package(contender: Contender, python: Path, files: Files, folder: Path) -> Cost:
+def run_package(contender: Contender, python: Path, files: JobFiles, folder: Path) -> ContenderCost:
     """Both sides of another package, one process each.
 
     Raises:
@@ -150,8 +156,10 @@ def run_package(contender: Contender, python: Path, files: Files, folder: Path) 
                 "report": str(place / _REPORT),
             }
             name = f"{contender.name} ({place.name})"
-            sides.append(Watched(name, [str(python), "-I", str(program), json.dumps(said)], place, _plain()))
-        with together(sides):
+            sides.append(
+                MeasuredProcess(name, [str(python), "-I", str(program), json.dumps(said)], place, _plain())
+            )
+        with killed_on_exit(sides):
             spent = [side.wait(_LIMIT_SECONDS) for side in sides]
         octets = to_first.count + to_second.count
     told = json.loads((folder / "receiver" / _REPORT).read_text(encoding="ascii"))
@@ -160,7 +168,9 @@ def run_package(contender: Contender, python: Path, files: Files, folder: Path) 
         raise LocalError(f"{contender.name} says {told}, its result has {found:,} rows")
     steps = {"receiver": spent[0], "sender": spent[1]}
     wall = max(each.wall for each in spent)
-    return Cost(contender.name, files.records, files.common, found, spent[0], spent[1], octets, wall, steps)
+    return ContenderCost(
+        contender.name, files.records, files.common, found, spent[0], spent[1], octets, wall, steps
+    )
 
 
 def _plain() -> dict[str, str]:
@@ -177,7 +187,7 @@ def _rows(path: Path) -> int:
         return max(sum(1 for _ in csv.reader(file)) - 1, 0)
 
 
-def run_ours(files: Files, folder: Path) -> Cost:
+def run_ours(files: JobFiles, folder: Path) -> ContenderCost:
     """Both nodes of ours: import on both sides, the sender's server, the round, the export of its leads.
 
     Making nodes, certificates and the agreement happens once per partnership and is not counted.
@@ -186,16 +196,16 @@ def run_ours(files: Files, folder: Path) -> Cost:
         LocalError: a command failed.
     """
     folder.mkdir(parents=True)
-    pair = deploy(folder, Terms(tokens=1))
+    pair = deploy(folder, PairTerms(tokens=1))
     police, council = pair.police, pair.council
     output = folder / "result.csv"
-    spent: dict[str, Spent] = {}
+    spent: dict[str, ProcessCost] = {}
     imports = [
         command(police, "collection", "import", str(files.receiver), "--kind", "subjects"),
         command(council, "collection", "import", str(files.sender), "--kind", "suppliers"),
     ]
-    clock = Clock()
-    with clock.step("files"), together(imports):
+    clock = StepTimer()
+    with clock.step("files"), killed_on_exit(imports):
         spent |= {f"{side} import": each.wait() for side, each in zip(_SIDES, imports, strict=True)}
     with Relay(council.port) as relay:
         pair.introduce(relay.port)
@@ -203,7 +213,7 @@ def run_ours(files: Files, folder: Path) -> Cost:
             agreement = pair.agree(files.records)
         before = relay.count
         server = command(council, "node", "serve")
-        with together([server]):
+        with killed_on_exit([server]):
             with clock.step("round"):
                 server.until_listening(council.port)
                 spent["receiver round"] = command(police, "round", "run", agreement, "--json").wait()
@@ -212,7 +222,9 @@ def run_ours(files: Files, folder: Path) -> Cost:
     with clock.step("files"):
         export = command(police, "round", "export", "--out", str(output))
         spent["receiver export"] = export.wait()
-    receiver = sum((spent[name] for name in spent if name.startswith("receiver")), Spent())
-    sender = sum((spent[name] for name in spent if name.startswith("sender")), Spent())
+    receiver = sum((spent[name] for name in spent if name.startswith("receiver")), ProcessCost())
+    sender = sum((spent[name] for name in spent if name.startswith("sender")), ProcessCost())
     wall = sum(clock.seconds.values())
-    return Cost(OURS, files.records, files.common, _rows(output), receiver, sender, octets, wall, spent)
+    return ContenderCost(
+        OURS, files.records, files.common, _rows(output), receiver, sender, octets, wall, spent
+    )

@@ -11,14 +11,14 @@ from typing import Final
 
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, LocalError
 from blindmatch.simulations.benchmarks import environments
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
 from blindmatch.simulations.benchmarks.peer_job import (
     CONTENDERS,
     OURS,
     USUAL,
     Contender,
-    Cost,
-    Files,
+    ContenderCost,
+    JobFiles,
     run_ours,
     run_package,
     write_files,
@@ -47,7 +47,7 @@ TARGETS: Final = (
 
 
 @dataclass(frozen=True)
-class Missed:
+class AbsentContender:
     """A contender that could not take part, or failed, and why."""
 
     contender: str
@@ -90,7 +90,7 @@ def measure(
     *,
     overlap: float = OVERLAP,
     note: Note = lambda _text: None,
-) -> Report:
+) -> BenchReport:
     """Run everything and report.
 
     Args:
@@ -104,13 +104,15 @@ def measure(
         LocalError: our own side failed; a contender's failure is a remark of the report.
     """
     missed = [
-        Missed(item.name, 0, f"{item.package} is not installed; `blindmatch bench peers --install` does")
+        AbsentContender(
+            item.name, 0, f"{item.package} is not installed; `blindmatch bench peers --install` does"
+        )
         for item in contenders
         if item.package not in pythons
     ]
     for each in missed:
         note(f"{each.contender}: {each.reason}")
-    costs: list[Cost] = []
+    costs: list[ContenderCost] = []
     for records in sizes:
         with tempfile.TemporaryDirectory(prefix="blindmatch-peers-") as name:
             folder = Path(name)
@@ -122,7 +124,7 @@ def measure(
                     continue
                 note(f"{records:,} x {records:,}: {item.name} ...")
                 outcome = attempt(item, pythons[item.package], files, folder / item.name)
-                if isinstance(outcome, Missed):
+                if isinstance(outcome, AbsentContender):
                     note(f"{item.name}: {outcome.reason}")
                     missed.append(outcome)
                 else:
@@ -130,12 +132,12 @@ def measure(
     return report(costs, missed, overlap)
 
 
-def attempt(item: Contender, python: Path, files: Files, folder: Path) -> Cost | Missed:
+def attempt(item: Contender, python: Path, files: JobFiles, folder: Path) -> ContenderCost | AbsentContender:
     """A contender's cost, or why there is none: others' failures are reported, not raised."""
     try:
         return run_package(item, python, files, folder)
     except (BlindmatchError, OSError, ValueError) as error:
-        return Missed(item.name, files.records, str(error))
+        return AbsentContender(item.name, files.records, str(error))
 
 
 _COLUMNS: Final = (
@@ -152,7 +154,7 @@ _COLUMNS: Final = (
 )
 
 
-def report(costs: Sequence[Cost], missed: Sequence[Missed], overlap: float) -> Report:
+def report(costs: Sequence[ContenderCost], missed: Sequence[AbsentContender], overlap: float) -> BenchReport:
     """The table, the plot, and what is to be said of them."""
     ours = {cost.records: cost for cost in costs if cost.contender == OURS}
     rows = [
@@ -185,7 +187,7 @@ def report(costs: Sequence[Cost], missed: Sequence[Missed], overlap: float) -> R
         f"{overlap:.1%} of the records are on both sides.",
         "CPU is user and system time of every process, start-up included; keys, certificates and agreements are made once and not counted.",
     ]
-    return Report(
+    return BenchReport(
         "peers",
         Axes("CPU of both sides, files in, files out", "records on each side", "CPU seconds"),
         _COLUMNS,
@@ -196,7 +198,7 @@ def report(costs: Sequence[Cost], missed: Sequence[Missed], overlap: float) -> R
     )
 
 
-def verdicts(costs: Sequence[Cost]) -> list[str]:
+def verdicts(costs: Sequence[ContenderCost]) -> list[str]:
     """One line per target that this run can speak of: met or missed, by how much."""
     spent = {(cost.contender, cost.records): cost.cpu for cost in costs}
     lines = []
@@ -212,7 +214,7 @@ def verdicts(costs: Sequence[Cost]) -> list[str]:
     return lines
 
 
-def parts(costs: Sequence[Cost]) -> list[str]:
+def parts(costs: Sequence[ContenderCost]) -> list[str]:
     """What our own CPU went into, at the largest size."""
     ours = [cost for cost in costs if cost.contender == OURS]
     if not ours:

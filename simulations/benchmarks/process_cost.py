@@ -29,7 +29,7 @@ _PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
-class Spent:
+class ProcessCost:
     """What one process cost, from its first instruction to its last, with the children that it waited for."""
 
     cpu: float = 0.0
@@ -38,12 +38,12 @@ class Spent:
     peak: int = 0
     """Largest resident set in bytes (Linux; 0 elsewhere)."""
 
-    def __add__(self, later: "Spent") -> "Spent":
+    def __add__(self, later: "ProcessCost") -> "ProcessCost":
         """One after the other."""
-        return Spent(self.cpu + later.cpu, self.wall + later.wall, max(self.peak, later.peak))
+        return ProcessCost(self.cpu + later.cpu, self.wall + later.wall, max(self.peak, later.peak))
 
 
-class Watched:
+class MeasuredProcess:
     """A running process whose cost is counted. Its output goes to two files in `folder`.
 
     Args:
@@ -69,7 +69,7 @@ class Watched:
                 stdout=out,
                 stderr=err,
             )
-        self._spent = Spent()
+        self._spent = ProcessCost()
         self._status = 0
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -85,7 +85,7 @@ class Watched:
         wall = time.perf_counter() - self._started
         self._status = os.waitstatus_to_exitcode(status)
         self._process.returncode = self._status
-        self._spent = Spent(usage.ru_utime + usage.ru_stime, wall, peak)
+        self._spent = ProcessCost(usage.ru_utime + usage.ru_stime, wall, peak)
 
     @property
     def pid(self) -> int:
@@ -115,7 +115,7 @@ class Watched:
             time.sleep(SAMPLE_SECONDS)
         raise LocalError(f"{self.name} does not listen")
 
-    def wait(self, timeout: float | None = None) -> Spent:
+    def wait(self, timeout: float | None = None) -> ProcessCost:
         """Wait for its end.
 
         Raises:
@@ -132,7 +132,7 @@ class Watched:
             )
         return self._spent
 
-    def stop(self) -> Spent:
+    def stop(self) -> ProcessCost:
         """Ask it to end, and wait; kill it when it does not. Its status does not matter."""
         if self.running:
             self._process.terminate()
@@ -147,15 +147,17 @@ class Watched:
             self._watcher.join()
 
 
-def command(node: NodeProcess, *words: str) -> Watched:
+def command(node: NodeProcess, *words: str) -> MeasuredProcess:
     """Start one command of the program on a node; its output lies beside the node's folder."""
     name = f"{node.agency} {' '.join(words[:2])}"
     line = [*PROGRAM, *words, "--home", str(node.home)]
-    return Watched(name, line, node.home.parent / f"{node.agency}-output", environment(node.passphrase))
+    return MeasuredProcess(
+        name, line, node.home.parent / f"{node.agency}-output", environment(node.passphrase)
+    )
 
 
 @contextlib.contextmanager
-def together(processes: Sequence[Watched]) -> Iterator[None]:
+def killed_on_exit(processes: Sequence[MeasuredProcess]) -> Iterator[None]:
     """Whatever happens inside, none of the processes outlives it."""
     try:
         yield

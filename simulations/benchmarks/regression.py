@@ -127,7 +127,7 @@ def _count(name: str, size: int) -> int:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One measure of this run beside the kept one."""
 
     name: str
@@ -165,7 +165,7 @@ class Outcome:
     """A whole check."""
 
     environment: str
-    figures: tuple[Figure, ...]
+    figures: tuple[Measurement, ...]
     problems: tuple[str, ...]
 
     @property
@@ -210,7 +210,7 @@ class History:
                     figures.update(entry[kind])
         return kept
 
-    def add(self, environment: str, figures: Sequence[Figure], day: str) -> None:
+    def add(self, environment: str, figures: Sequence[Measurement], day: str) -> None:
         """Append an entry and write the file; the oldest entries of the environment go when there are too many."""
         entry: dict[str, Any] = {"environment": environment, "day": day}
         for kind in ("ratio", "instructions"):
@@ -264,7 +264,7 @@ def run(
         if instructions and work.counted:
             count = _instructions(work)
             figures.append(
-                Figure(
+                Measurement(
                     work.name, "instructions", count, kept["instructions"].get(work.name), INSTRUCTION_MARGIN
                 )
             )
@@ -277,17 +277,17 @@ def run(
 _instructions = instructions
 
 
-def _ratio_figure(work: Work, kept: float | None, measure: Callable[[Work], float]) -> Figure:
+def _ratio_figure(work: Work, kept: float | None, measure: Callable[[Work], float]) -> Measurement:
     """The least of as many attempts as it takes to come within the margin; of two, where nothing is kept yet."""
     now = measure(work)
     for attempt in range(1, ATTEMPTS):
         if attempt > 1 if kept is None else now <= kept * RATIO_MARGIN:
             break
         now = min(now, measure(work))
-    return Figure(work.name, "ratio", now, kept, RATIO_MARGIN)
+    return Measurement(work.name, "ratio", now, kept, RATIO_MARGIN)
 
 
-def _problems(environment: str, figures: Sequence[Figure]) -> list[str]:
+def _problems(environment: str, figures: Sequence[Measurement]) -> list[str]:
     if figures and all(figure.kept is None for figure in figures):
         return [
             f"no figures are kept for {environment}: keep this run's with `blindmatch bench check --update`"

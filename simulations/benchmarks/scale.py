@@ -23,7 +23,7 @@ from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES
 from blindmatch.protocol.linkage.tokens import ELEMENT_BYTES
 from blindmatch.protocol.session.computing import Computing, LocalComputing
 from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, EdgeContext
-from blindmatch.simulations.benchmarks.figures import Report, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, significant
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.drivers.node_process import cpu_seconds
@@ -208,7 +208,7 @@ def measure(elements: int, workers: int) -> ScaleCost:
 
 def measure_all(
     sizes: Sequence[int], workers: Sequence[int], *, note: Callable[[str], None] = lambda _text: None
-) -> Report:
+) -> BenchReport:
     """Measure every size without a cluster, then with each number of workers."""
     costs = []
     for elements in sizes:
@@ -228,7 +228,7 @@ def model(costs: Sequence[ScaleCost]) -> Model:
     return Model(most.cpu(RECEIVERS_STEPS), most.cpu(("rows",)), efficiency, most.handing(STEPS))
 
 
-def report(costs: Sequence[ScaleCost]) -> Report:
+def report(costs: Sequence[ScaleCost]) -> BenchReport:
     """The table, the plot and the model."""
     columns = (
         "elements",
@@ -259,7 +259,7 @@ def report(costs: Sequence[ScaleCost]) -> Report:
         for count in names
     )
     hours = {str(count): round(made.hours(count), 2) for count in MODEL_CORES}
-    return Report(
+    return BenchReport(
         "scale",
         Axes("Heavy steps of both sides on local workers", "elements on each side", "wall seconds"),
         columns,

@@ -13,8 +13,8 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.transport.client import connect
 from blindmatch.simulations.benchmarks.delta import STANDING, TOKENS, bring, people, round_cost
-from blindmatch.simulations.benchmarks.figures import Report, significant
-from blindmatch.simulations.benchmarks.nodes import COUNCIL, POLICE, Pair, Terms, deploy
+from blindmatch.simulations.benchmarks.figures import BenchReport, significant
+from blindmatch.simulations.benchmarks.nodes import COUNCIL, POLICE, NodePair, PairTerms, deploy
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.drivers.node_process import serving
 
@@ -41,7 +41,7 @@ def measure(records: int, count: int, *, note: Callable[[str], None] = lambda _t
     with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
         folder = Path(name)
         note(f"two nodes with {records:,} records each ...")
-        pair = deploy(folder, Terms(TOKENS, budget=TOKENS))
+        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
         pair.introduce()
         bring(pair, folder, (people("people", records), people("traders", records)), again=False)
         with serving([pair.police, pair.council]):
@@ -58,7 +58,7 @@ def _summary(seconds: Sequence[float]) -> tuple[float, float]:
     return statistics.median(seconds) * 1e3, statistics.quantiles(seconds, n=10)[-1] * 1e3
 
 
-async def _time(pair: Pair, agreement: str, count: int, *, submits: bool) -> list[float]:
+async def _time(pair: NodePair, agreement: str, count: int, *, submits: bool) -> list[float]:
     ours, other = (pair.council, POLICE) if submits else (pair.police, COUNCIL)
     person = dict(zip(_FIELDS, people("people", 1)[0][1:5], strict=True))
     spent = []
@@ -80,7 +80,7 @@ async def _time(pair: Pair, agreement: str, count: int, *, submits: bool) -> lis
     return spent[_WARM:]
 
 
-def report(costs: Sequence[SingleCost]) -> Report:
+def report(costs: Sequence[SingleCost]) -> BenchReport:
     """The table and the plot."""
     columns = ("records", "checks", "submit ms", "9th decile", "ask ms", "9th decile")
     rows = tuple(
@@ -100,7 +100,7 @@ def report(costs: Sequence[SingleCost]) -> Report:
         Series("submit", tuple((cost.records, cost.submit_median) for cost in costs)),
         Series("ask", tuple((cost.records, cost.ask_median) for cost in costs)),
     )
-    return Report(
+    return BenchReport(
         "single",
         Axes("One check over an open channel", "records on each side", "milliseconds, median"),
         columns,

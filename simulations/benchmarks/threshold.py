@@ -14,23 +14,29 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from blindmatch.node import agreements
 from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol import group
-from blindmatch.protocol.agreement import Linkage, Side, Threshold
 from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.threshold.share_tables import TableShape, false_marks, missed
-from blindmatch.simulations.agencies import agreement_between
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import Report, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
 from blindmatch.simulations.benchmarks.input_files import People
+from blindmatch.simulations.benchmarks.nodes import (
+    PASSPHRASE,
+    PairTerms,
+    create_nodes,
+    scenario,
+    sign_in_process,
+)
 from blindmatch.simulations.benchmarks.pair import MIB, TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import Spent, command, together
-from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, peak_bytes, serving
-from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
+from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.plan import plan_area
 
 COLLECTOR: Final = "bench-collector"
 THRESHOLD: Final = "bench"
@@ -86,24 +92,22 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
         folder = Path(name)
         note(f"{members} nodes with {records:,} records each, and a collector ...")
-        town = LocalNodes(folder, {COLLECTOR: "national"} | dict.fromkeys(names, "police"), time.time())
-        nodes = [
-            NodeProcess(each, folder / each, town.ports[each], PASSPHRASE) for each in (COLLECTOR, *names)
-        ]
-        try:
-            for each in names:
-                path = _people(folder / f"{each}.csv", each, records, common)
-                import_collection(town.nodes[each], "subjects", "subjects", path, schema=town.schema)
-            agreement = _agree(town, names, at_least, records)
-        finally:
-            town.close()
-        with serving(nodes[1:]):
-            servers = [node.server.pid for node in nodes[1:] if node.server is not None]
+        nodes = create_nodes(folder, {COLLECTOR: "national"} | dict.fromkeys(names, "police"))
+        collector, *others = nodes.values()
+        for member in others:
+            path = _people(folder / f"{member.agency}.csv", member.agency, records, common)
+            with Node.open(member.home, PASSPHRASE) as node:
+                import_collection(node, "subjects", "subjects", path)
+            add_peer(collector.home / "node.toml", member.agency, member.address)
+            add_peer(member.home / "node.toml", COLLECTOR, collector.address)
+        agreement = sign_in_process([collector, *others], _draft(names, at_least, records))
+        with serving(others):
+            servers = [node.server.pid for node in others if node.server is not None]
             note("the round ...")
             before = sum(map(cpu_seconds, servers))
-            run = command(nodes[0], "round", "run", agreement, "--json")
-            with together([run]):
-                spent: Spent = run.wait()
+            run = command(collector, "round", "run", agreement, "--json")
+            with killed_on_exit([run]):
+                spent: ProcessCost = run.wait()
             members_cpu = sum(map(cpu_seconds, servers)) - before
             member_peak = max(map(peak_bytes, servers))
         outcome = json.loads(run.output)
@@ -143,15 +147,15 @@ def _people(path: Path, label: str, records: int, common: int) -> Path:
     return path
 
 
-def _agree(town: LocalNodes, names: Sequence[str], at_least: int, records: int) -> str:
-    sides = tuple(Side(each, "subjects", records, TOKENS) for each in names)
-    terms = Threshold(
-        THRESHOLD, sides, at_least, minimum_count=1, leakage="a measurement", linkage=Linkage(budget=TOKENS)
+def _draft(names: Sequence[str], at_least: int, records: int) -> str:
+    """The agreement that is measured, as an officer would write it."""
+    joint = {"id": THRESHOLD, "members": list(names), "at_least": at_least, "minimum": 1}
+    agencies = {COLLECTOR: ("national", "")} | dict.fromkeys(names, ("police", "subjects"))
+    terms = scenario(
+        PairTerms(TOKENS, budget=TOKENS), agencies, {"thresholds": [joint], "collector": COLLECTOR}
     )
-    parties = [agreements.own_party(town.nodes[each]) for each in (COLLECTOR, *names)]
-    start = int(town.now) - 60
-    made = agreement_between(parties, (), start=start, thresholds=(terms,), collector=COLLECTOR)
-    return town.agree(made).id.hex()
+    area = terms.areas[0]
+    return draft_text(terms.terms, area, plan_area(area)[0], dict.fromkeys(names, records), time.time())
 
 
 def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> None:
@@ -172,12 +176,12 @@ def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> 
 
 def measure_all(
     sizes: Sequence[int], members: int, at_least: int, *, note: Callable[[str], None] = lambda _text: None
-) -> Report:
+) -> BenchReport:
     """Every size, one after the other."""
     return report([measure(elements, members, at_least, note=note) for elements in sizes])
 
 
-def report(costs: Sequence[ThresholdCost]) -> Report:
+def report(costs: Sequence[ThresholdCost]) -> BenchReport:
     """The table and the plot of several sizes."""
     columns = (
         "members",
@@ -215,7 +219,7 @@ def report(costs: Sequence[ThresholdCost]) -> Report:
         Series("collector", tuple((cost.elements, cost.collector_cpu) for cost in costs)),
         Series("all members", tuple((cost.elements, cost.members_cpu) for cost in costs)),
     )
-    return Report(
+    return BenchReport(
         "threshold",
         Axes("One threshold among several nodes", "elements of each member", "CPU seconds"),
         columns,

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.hits_sessions import Edge
+import numpy as np
 
+from blindmatch.node.evaluation import protocol_run
 from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config import make_settings
 from blindmatch.protocol import group
+from blindmatch.protocol.limits import DIGEST_BYTES, Limits
+from blindmatch.protocol.session.messages import Bytes2D, Indices
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call
 from blindmatch.simulations.benchmarks.threads import use_one_thread
@@ -49,6 +52,21 @@ class Opened:
         self.close = close
 
 
+class _Numbers:
+    """`count` consecutive numbers as elements of 16 bytes."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self._rows = np.zeros((count, 16), dtype=np.uint8)
+        numbers = np.arange(first, first + count, dtype=">u8")
+        self._rows[:, 8:] = numbers.view(np.uint8).reshape(count, 8)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, indices: Indices) -> Bytes2D:
+        return self._rows[indices]
+
+
 def _operation(name: str) -> Callable[[int], Opened]:
     make = next(operation.make for operation in OPERATIONS if operation.name == name)
     return lambda n: Opened(make(n))
@@ -56,8 +74,9 @@ def _operation(name: str) -> Callable[[int], Opened]:
 
 def _session(n: int) -> Opened:
     """Both sides of one edge in memory, half of the elements in common: hashing, curve, tags, lookup, receipt."""
-    edge = Edge.of(range(n), range(n // 2, n // 2 + n), chunk_elements=CHUNK)
-    return Opened(lambda: edge.connect().run())
+    left, right = _Numbers(0, n), _Numbers(n // 2, n)
+    limits = Limits(chunk_elements=CHUNK)
+    return Opened(lambda: protocol_run.find_hits(bytes(DIGEST_BYTES), left, right, limits))
 
 
 def _import(kind: str, write: Callable[[Path, int], int]) -> Callable[[int], Opened]:

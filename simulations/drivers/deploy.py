@@ -20,9 +20,9 @@ from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.plan import collection_name
 from blindmatch.simulations.scenario.scenario import Agency, Collection, Scenario
 from blindmatch.simulations.world import input_files
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 
-MARK = ".blindmatch-simulation"
+MARKER_NAME = ".blindmatch-simulation"
 """A folder with this file was made by a simulation and may be emptied by the next one."""
 
 INPUTS = "input"
@@ -37,7 +37,7 @@ SIMULATION_SCRYPT_N = 2**13
 
 
 @dataclass(frozen=True)
-class Input:
+class InputList:
     """One list of an agency, written to a file."""
 
     list: str
@@ -65,7 +65,7 @@ class Site:
     role: str
     legal_basis: str
     home: Path
-    inputs: tuple[Input, ...] = ()
+    inputs: tuple[InputList, ...] = ()
 
 
 def prepare_folder(out: Path) -> str:
@@ -75,7 +75,7 @@ def prepare_folder(out: Path) -> str:
         ConfigError: the folder holds something that no simulation made.
     """
     if out.exists() and any(out.iterdir()):
-        if not (out / MARK).exists():
+        if not (out / MARKER_NAME).exists():
             raise ConfigError(
                 f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
             )
@@ -100,7 +100,7 @@ def share_folder(out: Path, home: Path) -> str:
     """
     try:
         # The mark is always the first file.
-        if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+        if out.exists() and any(out.iterdir()) and not (out / MARKER_NAME).exists():
             raise ConfigError(
                 f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
             )
@@ -118,7 +118,9 @@ def share_folder(out: Path, home: Path) -> str:
 def _claim(out: Path) -> str:
     """Mark a folder and give it a passphrase, unless it has one; several may do it at once."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / MARK).write_text("Made by `blindmatch simulate`; emptied by the next run with this --out.\n")
+    (out / MARKER_NAME).write_text(
+        "Made by `blindmatch simulate`; emptied by the next run with this --out.\n"
+    )
     own = out / f".{secrets.token_hex(8)}"
     descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -138,7 +140,7 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, ...]:
+def write_inputs(scenario: Scenario, world: AreaData, folder: Path) -> tuple[Site, ...]:
     """Write an area's input files and say which agency reads which."""
     inputs = folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
@@ -157,7 +159,7 @@ def write_inputs(scenario: Scenario, world: World, folder: Path) -> tuple[Site, 
     )
 
 
-def write_list(world: World, agency: Agency, collection: Collection, register: Path) -> Input:
+def write_list(world: AreaData, agency: Agency, collection: Collection, register: Path) -> InputList:
     """Write one list's file, or write it again after it has changed."""
     key, inputs = agency.key(collection), register.parent
     stem, name = key.replace("/", "-"), collection_name(agency, collection.name)
@@ -165,22 +167,22 @@ def write_list(world: World, agency: Agency, collection: Collection, register: P
         suffix = collection.format if input_files.parquet_available() else "csv"
         extract = inputs / f"{stem}.{suffix}"
         input_files.write_police(extract, world.subjects[key])
-        return Input(key, name, collection.kind, extract)
+        return InputList(key, name, collection.kind, extract)
     source, mapping = inputs / f"{stem}.csv", None
     finance = collection.headings == "finance"
     input_files.write_suppliers(source, world.suppliers[key], finance_headings=finance)
     if finance:
         mapping = inputs / f"{stem}.mapping.toml"
         mapping.write_text(input_files.FINANCE_MAPPING, encoding="utf-8")
-    return Input(key, name, collection.kind, source, register, mapping)
+    return InputList(key, name, collection.kind, source, register, mapping)
 
 
-def make_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
+def create_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
     """The simulation's certificate authority."""
     return Authority.create(folder, passphrase, name, now=now, scrypt_n=SIMULATION_SCRYPT_N)
 
 
-def make_node(
+def deploy_node(
     site: Site,
     authority: Authority,
     passphrase: str,
@@ -223,7 +225,7 @@ def create_node(
 
 
 @dataclass(frozen=True)
-class Papers:
+class IssuedCertificate:
     """What an authority gives out: PEM, nothing secret."""
 
     certificate: bytes
@@ -231,17 +233,17 @@ class Papers:
     revoked: bytes
 
 
-def issue(authority: Authority, request: bytes, now: float) -> Papers:
+def issue(authority: Authority, request: bytes, now: float) -> IssuedCertificate:
     """Have a request (PEM) answered."""
     certificate = authority.issue(x509.load_pem_x509_csr(request), now=now, days=30)
-    return Papers(
+    return IssuedCertificate(
         certificate.public_bytes(Encoding.PEM),
         (authority.folder / "authority.pem").read_bytes(),
         (authority.folder / "revoked.pem").read_bytes(),
     )
 
 
-def install(node: Node, papers: Papers, now: float) -> None:
+def install(node: Node, papers: IssuedCertificate, now: float) -> None:
     """Install what the authority gave out, through the node's own checks."""
     with TemporaryDirectory(prefix="blindmatch-papers-") as folder:
         paths = {name: Path(folder) / f"{name}.pem" for name in ("certificate", "authority", "revoked")}

@@ -20,27 +20,20 @@ from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.storage.config import Peer
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.node.transport.client import connector
+from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
-from blindmatch.simulations.audit.outcome import Traffic
-from blindmatch.simulations.drivers.deploy import Input, make_node
-from blindmatch.simulations.drivers.exchange import (
-    Answer,
-    Clock,
-    EdgeResult,
-    Exchange,
-    Meter,
-    Setup,
-    ThresholdResult,
-    recorder_for,
-)
-from blindmatch.simulations.drivers.readings import Reading
-from blindmatch.simulations.drivers.single_checks import check, questions
+from blindmatch.simulations.drivers.deploy import InputList, deploy_node
+from blindmatch.simulations.drivers.node_driver import NodeDriver, OpenNodes
+from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
+from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
+from blindmatch.simulations.drivers.single_checks import check_in_process, choose_checks
+from blindmatch.simulations.drivers.traffic import TrafficMeter
 from blindmatch.simulations.scenario.drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import Plan
+from blindmatch.simulations.scenario.plan import ExchangePlan
 
 
-def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
+def import_list(node: Node, given: InputList, setup: AreaSetup) -> ImportReport:
     """Import one list of a site through the node's own importer."""
     facts = () if given.kind == "subjects" else setup.scenario.terms.facts
     return import_collection(
@@ -56,21 +49,21 @@ def import_list(node: Node, given: Input, setup: Setup) -> ImportReport:
     )
 
 
-class InProcess:
+class InProcessArea:
     """An area's nodes, open in this process."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: AreaSetup) -> None:
         self._setup = setup
         self._world = setup.world
-        self._clock = Clock()
+        self._clock = StepTimer()
         self._nodes: dict[str, Node] = {}
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, TrafficMeter] = {}
         self._edges: list[EdgeResult] = []
         self._thresholds: list[ThresholdResult] = []
-        self._checks: list[Answer] = []
+        self._checks: list[CheckResult] = []
         self._servers: dict[str, server.Serving] = {}
 
-    async def run(self) -> Exchange:
+    async def run(self) -> AreaResults:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
 
         Raises:
@@ -95,7 +88,7 @@ class InProcess:
                     else:
                         await self._compare(plan, held[plan.pact.id], step.agency)
                 ids = {pact: each.id.hex() for pact, each in held.items()}
-                return Exchange(
+                return AreaResults(
                     ids, tuple(self._edges), tuple(self._thresholds), tuple(self._checks), self._clock.seconds
                 )
 
@@ -103,7 +96,7 @@ class InProcess:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
         for site in setup.sites:
-            node = make_node(
+            node = deploy_node(
                 site,
                 authority,
                 setup.passphrase,
@@ -112,7 +105,8 @@ class InProcess:
                 cluster=setup.cluster,
             )
             files.callback(node.close)
-            self._meters[site.agency] = node.wire = Meter(recorder_for(setup, site))
+            wire = setup.wire_folder(site.agency)
+            self._meters[site.agency] = node.wire = TrafficMeter(None if wire is None else WireRecorder(wire))
             self._nodes[site.agency] = node
             for given in site.inputs:
                 import_list(node, given, setup)
@@ -132,7 +126,7 @@ class InProcess:
         peers = {**node.settings.peers, other: Peer(address=address)}
         node.settings = node.settings.model_copy(update={"peers": peers})
 
-    async def _agree(self, plan: Plan) -> StoredAgreement:
+    async def _agree(self, plan: ExchangePlan) -> StoredAgreement:
         """The first party drafts and proposes; every party reads, binds its lists, signs, and sends its signature."""
         setup, first = self._setup, self._nodes[plan.parties[0]]
         records = {
@@ -160,7 +154,7 @@ class InProcess:
         return await asyncio.to_thread(agreements.find, first, held.id)
 
     @staticmethod
-    def _sign(node: Node, plan: Plan, agreement: bytes) -> StoredAgreement:
+    def _sign(node: Node, plan: ExchangePlan, agreement: bytes) -> StoredAgreement:
         held = agreements.find(node, agreement)
         for comparison, collection in plan.bindings(node.agency).items():
             agreements.bind(node, held, comparison, collection)
@@ -184,26 +178,22 @@ class InProcess:
                 if fetched.error is not None:
                     raise fetched.error
 
-    async def _check(self, plan: Plan, held: StoredAgreement, step: Step) -> None:
+    async def _check(self, plan: ExchangePlan, held: StoredAgreement, step: Step) -> None:
         """Single records, one after another."""
         with self._clock.step("check"):
-            for question in questions(self._world, plan, step, self._setup.register):
-                self._checks.append(await check(self._nodes, self._servers, held, question))
+            for question in choose_checks(self._world, plan, step, self._setup.register):
+                self._checks.append(await check_in_process(self._nodes, self._servers, held, question))
 
-    async def _compare(self, plan: Plan, held: StoredAgreement, agency: str) -> None:
+    async def _compare(self, plan: ExchangePlan, held: StoredAgreement, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
         node, meter = self._nodes[agency], self._meters[agency]
         before = {other: meter.traffic(other) for other in self._nodes}
         with self._clock.step("compare"):
             outcome = await runner.run_round(node, held.id)
-        said = {other: meter.traffic(other) - before[other] for other in self._nodes}
-        reading = Reading(self._nodes, self._world, held, outcome)
+        messages = {other: meter.traffic(other) - before[other] for other in self._nodes}
+        driver = NodeDriver(OpenNodes(self._nodes, held, outcome, messages), self._world)
         # Now, while the keys are still compiled and the lists what they were.
         with self._clock.step("examine"):
-            for edge in plan.received_by(agency):
-                # Of several comparisons with one agency, the first stands for all that the two said to each other.
-                traffic = said.pop(edge.sender.agency, Traffic())
-                self._edges.append(await asyncio.to_thread(reading.edge, edge, traffic))
-            for threshold in plan.collected_by(agency):
-                traffic = sum((said.pop(each, Traffic()) for each in threshold.agencies), Traffic())
-                self._thresholds.append(await asyncio.to_thread(reading.threshold, threshold, traffic))
+            edges, thresholds = await asyncio.to_thread(driver.results, plan, agency)
+        self._edges += edges
+        self._thresholds += thresholds

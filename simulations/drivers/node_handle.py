@@ -14,10 +14,9 @@ from blindmatch.node.node import Node
 from blindmatch.node.pki import certificates
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.errors import SequenceError
-from blindmatch.simulations.audit.outcome import Traffic
-from blindmatch.simulations.drivers.deploy import Papers, Site, create_node, install
-from blindmatch.simulations.drivers.exchange import recorded_traffic
+from blindmatch.simulations.drivers.deploy import IssuedCertificate, Site, create_node, install
 from blindmatch.simulations.drivers.node_process import LOOPBACK, NodeProcess, reserve_port
+from blindmatch.simulations.drivers.traffic import Traffic, recorded_traffic
 
 
 class NodeHandle:
@@ -62,7 +61,7 @@ class NodeHandle:
         self._made = node
         return certificates.make_request(node.keys)
 
-    def certify(self, papers: Papers, now: float) -> None:
+    def certify(self, papers: IssuedCertificate, now: float) -> None:
         """Install what the authority gave out."""
         if self._made is None:
             raise SequenceError("a node is certified before it was created")

@@ -43,7 +43,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """What a command printed, and what it cost."""
 
     out: str
@@ -135,7 +135,7 @@ class NodeProcess:
         """Where it listens."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def run(self, *words: str, sample_seconds: float = 0.02) -> Finished:
+    def run(self, *words: str, sample_seconds: float = 0.02) -> CommandResult:
         """Run one command of the program on this node.
 
         Raises:
@@ -164,7 +164,7 @@ class NodeProcess:
         if process.returncode != 0:
             reason = (err + out).decode(errors="replace").strip() or f"status {process.returncode}"
             raise LocalError(f"{self.agency}: blindmatch {' '.join(words[:2])} failed: {reason}")
-        return Finished(out.decode(), cpu, wall, peak)
+        return CommandResult(out.decode(), cpu, wall, peak)
 
     def start(self, *words: str) -> None:
         """Start `node serve`; its log goes to `serve.log` in the node's folder. `wait` until it answers."""

@@ -17,11 +17,11 @@ from typing import Any, Final
 from blindmatch.node.compute.cluster import GREET_SECONDS, dismiss, places, reaching
 from blindmatch.node.compute.connection import load_ray
 from blindmatch.protocol.errors import BlindmatchError, LocalError
-from blindmatch.simulations.audit.outcome import Traffic
-from blindmatch.simulations.drivers.deploy import Papers, Site, share_folder
-from blindmatch.simulations.drivers.exchange import Setup
+from blindmatch.simulations.drivers.deploy import IssuedCertificate, Site, share_folder
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.node_process import STOP_SECONDS
+from blindmatch.simulations.drivers.setup import AreaSetup
+from blindmatch.simulations.drivers.traffic import Traffic
 
 LOCAL_AT_ONCE: Final = 2
 _LOOK_SECONDS: Final = 0.2
@@ -30,14 +30,14 @@ _CALLS_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _StepResult:
     """What a step gave, or why it failed: an exception's text might hold anything, so only our own leave the actor."""
 
     value: Any = field(default=None, repr=False)
     error: tuple[str, str] | None = None
 
 
-class Holder:
+class NodeActor:
     """An actor: holds one station, on the machine where Ray put it."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Holder:
         """This machine's address in the cluster, and the version of blindmatch here."""
         return load_ray().util.get_node_ip_address(), version("blindmatch")
 
-    def settle(self, site: Site, out: Path, host: str, wire: Path | None) -> _Answer:
+    def settle(self, site: Site, out: Path, host: str, wire: Path | None) -> _StepResult:
         """Make the station's place on this machine."""
 
         def made() -> str:
@@ -57,7 +57,7 @@ class Holder:
 
         return _tried(site.agency, "settle", made)
 
-    def do(self, agency: str, step: str, *given: Any) -> _Answer:
+    def do(self, agency: str, step: str, *given: Any) -> _StepResult:
         """One of the station's methods."""
         return _tried(agency, step, lambda: getattr(self._station, step)(*given))
 
@@ -75,18 +75,18 @@ class Holder:
             self._station.close()
 
 
-def _tried(agency: str, step: str, work: Callable[[], Any]) -> _Answer:
+def _tried(agency: str, step: str, work: Callable[[], Any]) -> _StepResult:
     try:
-        return _Answer(work())
+        return _StepResult(work())
     except BlindmatchError as error:
-        return _Answer(error=(error.message, error.hint))
+        return _StepResult(error=(error.message, error.hint))
     except OSError as error:
-        return _Answer(error=(f"{agency}: {step}: {error.filename}: {error.strerror}", ""))
+        return _StepResult(error=(f"{agency}: {step}: {error.filename}: {error.strerror}", ""))
     except Exception as error:  # noqa: BLE001 - whatever it is
-        return _Answer(error=(f"{agency}: {step} failed: {type(error).__name__}", ""))
+        return _StepResult(error=(f"{agency}: {step} failed: {type(error).__name__}", ""))
 
 
-class Watch:
+class ActorWatch:
     """Waits for answers of an area's actors, and notices when any of them, or its server, is gone."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Watch:
             done, _ = ray.wait([reference, *self._lives], num_returns=1)
         self._mourn(life for life in done if life in self._lives)
         try:
-            answer: _Answer = ray.get(reference)
+            answer: _StepResult = ray.get(reference)
         except ray.exceptions.RayActorError:
             done, _ = ray.wait(list(self._lives), num_returns=1, timeout=STOP_SECONDS)
             self._mourn(done)
@@ -145,7 +145,7 @@ def _cause(error: Exception) -> str:
 class RayNode:
     """A station that an actor holds; its methods are those of `Station`."""
 
-    def __init__(self, handle: Any, site: Site, watch: Watch) -> None:
+    def __init__(self, handle: Any, site: Site, watch: ActorWatch) -> None:
         self._handle = handle
         self._site = site
         self._watch = watch
@@ -168,7 +168,7 @@ class RayNode:
         """See `Station`."""
         return bytes(self._do("create", cluster))
 
-    def certify(self, papers: Papers, now: float) -> None:
+    def certify(self, papers: IssuedCertificate, now: float) -> None:
         """See `Station`."""
         self._do("certify", papers, now)
 
@@ -232,13 +232,13 @@ class RayMachines:
         return len(self._ids)
 
     @contextmanager
-    def stations(self, setup: Setup) -> Iterator[list[RayNode]]:
+    def stations(self, setup: AreaSetup) -> Iterator[list[RayNode]]:
         """A station for each of an area's sites, with its input files, while the context lasts.
 
         Raises:
             LocalError: an actor does not start, or has another version of blindmatch.
         """
-        watch, placed = Watch(), list[RayNode]()
+        watch, placed = ActorWatch(), list[RayNode]()
         try:
             for site in setup.sites:
                 placed.append(self._place(site, setup, watch))
@@ -248,12 +248,12 @@ class RayMachines:
             with ThreadPoolExecutor(max(1, len(placed))) as pool:
                 list(pool.map(RayNode.close, placed))
 
-    def _place(self, site: Site, setup: Setup, watch: Watch) -> RayNode:
+    def _place(self, site: Site, setup: AreaSetup, watch: ActorWatch) -> RayNode:
         ray = load_ray()
         pin = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         chosen = self._ids[next(self._turn) % len(self._ids)]
         # No processor is reserved: an area with more agencies than processors would wait for ever.
-        actor = ray.remote(Holder).options(
+        actor = ray.remote(NodeActor).options(
             num_cpus=0,
             max_restarts=0,
             max_concurrency=_CALLS_AT_ONCE,
@@ -271,8 +271,7 @@ class RayMachines:
                 )
             watch.add(handle, site.agency, host)
             made = RayNode(handle, site, watch)
-            wire = None if setup.record_wire is None else setup.record_wire.absolute() / site.agency
-            made.settle(self._out, host, wire)
+            made.settle(self._out, host, setup.wire_folder(site.agency))
         except BlindmatchError as error:
             if handle is not None:
                 dismiss(handle)
@@ -281,7 +280,7 @@ class RayMachines:
         return made
 
     @staticmethod
-    def _send_inputs(setup: Setup, placed: Sequence[RayNode]) -> None:
+    def _send_inputs(setup: AreaSetup, placed: Sequence[RayNode]) -> None:
         """The agencies' files; a register that several agencies read is put into the cluster's store once."""
         ray = load_ray()
         kept: dict[Path, Any] = {}

@@ -2,33 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from blindmatch.node.agreements import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.standing import CollectionRecords, single_checks
+from blindmatch.node.operations import checks
 from blindmatch.node.server import Serving
-from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.drivers.exchange import Answer, Question
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import RayNode
+from blindmatch.simulations.drivers.results import CheckResult, RecordCheck
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import Plan, PlannedEdge
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
+from blindmatch.simulations.scenario.plan import ExchangePlan, PlannedEdge
 from blindmatch.simulations.world import input_files
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.world.area import AreaData
 from blindmatch.simulations.world.council_records import Supplier
-from blindmatch.simulations.world.noise import Mistake
 from blindmatch.simulations.world.police_records import Subject
 
 LOOKUP_SECONDS = 60.0
 """A submission is looked up in the background, in a moment."""
 
 
-def questions(world: World, plan: Plan, step: Step, register: Path) -> list[Question]:
+def choose_checks(world: AreaData, plan: ExchangePlan, step: Step, register: Path) -> list[RecordCheck]:
     """The records of a step: those that will join the agency's list if it changes, otherwise some of the list; known ones first.
 
     Args:
@@ -62,59 +59,45 @@ def _checkable(row: Subject | Supplier) -> bool:
     """Whether a record says enough to be read, and may enter."""
     if isinstance(row, Subject):
         return row.handling == "P" and bool(row.date_of_birth)
-    return not row.mistakes & {Mistake.SUPPLIER_UNNUMBERED} and bool(row.company_number)
+    return not row.mistakes & {NoiseKind.SUPPLIER_UNNUMBERED} and bool(row.company_number)
 
 
 def _question(
     edge: PlannedEdge, agency: str, row: Subject | Supplier, register: Path, known: bool
-) -> Question:
+) -> RecordCheck:
     folder = register.parent / "checks"
     folder.mkdir(exist_ok=True)
     path = folder / f"{agency}-{row.reference}.csv"
     if isinstance(row, Subject):
         input_files.write_police(path, [row])
-        return Question(edge, agency, row.reference, path, None, known)
+        return RecordCheck(edge, agency, row.reference, path, None, known)
     input_files.write_suppliers(path, [row])
-    return Question(edge, agency, row.reference, path, register, known)
+    return RecordCheck(edge, agency, row.reference, path, register, known)
 
 
-@contextmanager
-def _opened(node: Node, held: StoredAgreement, question: Question) -> Iterator[tuple[Any, CollectionRecords]]:
-    kept = single_checks.epoch_of(node, held, question.edge.id)
-    register = [] if question.register is None else [question.register]
-    fields = single_checks.read_one(question.path)
-    with single_checks.records_of(node, held, kept, fields, register=register) as records:
-        yield kept, records
-
-
-async def check(
-    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: Question
-) -> Answer:
+async def check_in_process(
+    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: RecordCheck
+) -> CheckResult:
     """Check one record between nodes of this process; returns when the answer is there."""
-    node, edge = nodes[question.agency], question.edge
-    other = edge.receiver.agency if question.submits else edge.sender.agency
-    key = held.agreement.party(other).certificate_key
-    with _opened(node, held, question) as (kept, records):
-        async with connect(node, other, certificate_key=key) as peer:
-            if not question.submits:
-                found: list[Any] = []
-                for each in single_checks.one_by_one(records):
-                    found += await single_checks.ask(node, peer, kept, kept.received(), each)
-                return Answer(question, tuple("" for _ in found))
-            sender = single_checks.Sender.of(kept, records)
-            made = {
-                await single_checks.submit(node, peer, sender, single)
-                for single in single_checks.singles(records)
-            }
-    await servers[other].checking.settle()
-    received = await asyncio.to_thread(single_checks.received, nodes[other], held.id)
-    names = [lead.reference for each in received if each.check in made for lead in each.leads]
-    return Answer(question, tuple(dict.fromkeys(names)))
+    result = await checks.check(
+        nodes[question.agency],
+        held.id.hex(),
+        checks.read_record(question.path),
+        edge=question.edge.id,
+        register=[] if question.register is None else [question.register],
+    )
+    if isinstance(result, checks.QueriedRecord):
+        return CheckResult(question, tuple("" for _ in result.leads))
+    receiver = question.edge.receiver.agency
+    await servers[receiver].inbound.checks.settle()
+    received = await asyncio.to_thread(checks.received, nodes[receiver], held.id.hex())
+    names = [lead.reference for each in received.checks if each.check in result.checks for lead in each.leads]
+    return CheckResult(question, tuple(dict.fromkeys(names)))
 
 
 def check_by_command(
-    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: Question, receiver: tuple[Path, str]
-) -> Answer:
+    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: RecordCheck, receiver: tuple[Path, str]
+) -> CheckResult:
     """The same through the command lines of nodes that are processes.
 
     Args:
@@ -133,11 +116,11 @@ def check_by_command(
     node.keep(question.path, question.path.read_bytes())
     said = node.run(*words)
     if not question.submits:
-        return Answer(question, tuple("" for _ in said["leads"]))
+        return CheckResult(question, tuple("" for _ in said["leads"]))
     _wait(*receiver)
     shown = at[question.edge.receiver.agency].run("check", agreement, "--received")
     mine = [each for each in shown["submitted"] if each["check"] in said["submitted"]]
-    return Answer(
+    return CheckResult(
         question, tuple(dict.fromkeys(lead["reference"] for each in mine for lead in each["leads"]))
     )
 

@@ -10,37 +10,30 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from blindmatch.node.pki.pilot_ca import Authority
-from blindmatch.simulations.drivers.deploy import Input, Site, issue
-from blindmatch.simulations.drivers.exchange import (
-    Answer,
-    Clock,
-    EdgeResult,
-    Exchange,
-    Setup,
-    ThresholdResult,
-)
+from blindmatch.simulations.drivers.deploy import InputList, Site, issue
+from blindmatch.simulations.drivers.node_driver import CommandLine, NodeDriver
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, RayMachines, RayNode
-from blindmatch.simulations.drivers.single_checks import check_by_command, questions
-from blindmatch.simulations.drivers.telling import Telling
+from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
+from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
+from blindmatch.simulations.drivers.single_checks import check_by_command, choose_checks
 from blindmatch.simulations.scenario.drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import Plan
-from blindmatch.simulations.world.area import World
+from blindmatch.simulations.scenario.plan import ExchangePlan
+from blindmatch.simulations.world.area import AreaData
 
 
 @contextmanager
-def _on_this_machine(setup: Setup) -> Iterator[list[NodeHandle]]:
+def _on_this_machine(setup: AreaSetup) -> Iterator[list[NodeHandle]]:
     with ExitStack() as stack:
         stations = []
         for site in setup.sites:
-            wire = None if setup.record_wire is None else setup.record_wire / site.agency
-            stations.append(NodeHandle(site, setup.passphrase, wire=wire))
+            stations.append(NodeHandle(site, setup.passphrase, wire=setup.wire_folder(site.agency)))
             stack.callback(stations[-1].close)
         yield stations
 
 
-class Subprocesses:
+class SubprocessArea:
     """An area's nodes, each served by a process of its own.
 
     Args:
@@ -48,13 +41,13 @@ class Subprocesses:
         machines: of a Ray cluster, where the nodes go; None: all stay on this one.
     """
 
-    def __init__(self, setup: Setup, machines: RayMachines | None = None) -> None:
+    def __init__(self, setup: AreaSetup, machines: RayMachines | None = None) -> None:
         self._setup = setup
         self._machines = machines
-        self._clock = Clock()
+        self._clock = StepTimer()
         self._at: dict[str, NodeHandle | RayNode] = {}
 
-    def run(self) -> Exchange:
+    def run(self) -> AreaResults:
         """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
 
         Raises:
@@ -75,7 +68,7 @@ class Subprocesses:
                 agreed = {plan.pact.id: self._agree(plan, records) for plan in setup.plans}
             edges: list[EdgeResult] = []
             thresholds: list[ThresholdResult] = []
-            answers: list[Answer] = []
+            answers: list[CheckResult] = []
             world = setup.world
             for turn, (step, plan) in enumerate(setup.steps):
                 if plan is None:
@@ -94,15 +87,18 @@ class Subprocesses:
                     continue
                 with self._clock.step("compare"):
                     outcome = self._at[step.agency].run_round(agreed[plan.pact.id], turn)
-                told = Telling(setup, world, self._at, agreed[plan.pact.id], outcome, turn)
+                driver = NodeDriver(CommandLine(setup, self._at, outcome, turn), world)
                 with self._clock.step("examine"):
-                    edges += told.edges(plan.received_by(step.agency))
-                    thresholds += [told.threshold(each) for each in plan.collected_by(step.agency)]
-            return Exchange(agreed, tuple(edges), tuple(thresholds), tuple(answers), self._clock.seconds)
+                    received, collected = driver.results(plan, step.agency)
+                edges += received
+                thresholds += collected
+            return AreaResults(agreed, tuple(edges), tuple(thresholds), tuple(answers), self._clock.seconds)
 
-    def _check(self, world: World, plan: Plan, step: Step, agreement: str) -> Iterator[Answer]:
+    def _check(
+        self, world: AreaData, plan: ExchangePlan, step: Step, agreement: str
+    ) -> Iterator[CheckResult]:
         """Single records, one after another."""
-        for question in questions(world, plan, step, self._setup.register):
+        for question in choose_checks(world, plan, step, self._setup.register):
             home = self._setup.site(question.edge.receiver.agency).home
             yield check_by_command(self._at, agreement, question, (home, self._setup.passphrase))
 
@@ -136,7 +132,7 @@ class Subprocesses:
         found = self._each(all_of).values()
         return {name: records for each in found for name, records in each.items()}
 
-    def _import_words(self, given: Input) -> list[str]:
+    def _import_words(self, given: InputList) -> list[str]:
         terms = self._setup.scenario.terms
         words = ["collection", "import", str(given.source), "--kind", given.kind, "--name", given.collection]
         words += ["--marking", terms.marking]
@@ -148,7 +144,7 @@ class Subprocesses:
             words += [word for name in terms.facts for word in ("--fact", name)]
         return words
 
-    def _agree(self, plan: Plan, records: dict[str, int]) -> str:
+    def _agree(self, plan: ExchangePlan, records: dict[str, int]) -> str:
         """The first party drafts and proposes; every party binds its lists and signs."""
         setup, first = self._setup, self._at[plan.parties[0]]
         draft = setup.site(plan.parties[0]).home.parent / f"{plan.pact.id}.toml"

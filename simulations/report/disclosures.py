@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 from html import escape
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, Outcome
+from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
 from blindmatch.simulations.audit.verdict import Finding
-from blindmatch.simulations.report.parts import row, table
+from blindmatch.simulations.report.markup import row, table
 
 _HEADINGS = tuple((name, False) for name in ("Comparison", "Part", "Learned", "Declared", "Truth"))
 
 
-def learned(outcome: Outcome) -> str:
+def disclosure_tables(outcome: SimulationOutcome) -> str:
     """All areas, a fold per party."""
     return _violations(outcome) + "".join(
         _area(area, several=len(outcome.areas) > 1) for area in outcome.areas
     )
 
 
-def _violations(outcome: Outcome) -> str:
+def _violations(outcome: SimulationOutcome) -> str:
     nodes = sum(area.verdict.nodes for area in outcome.areas)
     if not outcome.violations:
         return (

@@ -8,11 +8,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, FoundLead, Outcome
-from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, kind_words
-from blindmatch.simulations.report.disclosures import learned
-from blindmatch.simulations.report.numbers import checks, numbers, threshold
-from blindmatch.simulations.report.parts import bar, octets, percent, row, table
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, SimulationOutcome
+from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, describe_kind
+from blindmatch.simulations.drivers.results import ReportedLead
+from blindmatch.simulations.report.aggregates import aggregate_table, check_table, threshold_table
+from blindmatch.simulations.report.disclosures import disclosure_tables
+from blindmatch.simulations.report.markup import bar, octets, percent, row, table
 from blindmatch.simulations.report.summary import summarise, traffic_total
 
 EXAMPLES = 12
@@ -32,7 +33,7 @@ WIRE_WORDS = {
 }
 
 
-def _tiles(outcome: Outcome, score: Score) -> str:
+def _tiles(outcome: SimulationOutcome, score: Score) -> str:
     nodes = sum(area.verdict.nodes for area in outcome.areas)
     elements = score.elements + sum(n.receiver_elements + n.sender_elements for n in outcome.numbers)
     traffic = traffic_total(outcome)
@@ -103,7 +104,9 @@ def _area(area: AreaOutcome) -> str:
     groups = groupby(listed, lambda comparison: comparison.receiver)
     asked = "".join(_asker(receiver, list(group)) for receiver, group in groups)
     more = (
-        numbers(area.numbers) + "".join(threshold(area, each) for each in area.tallies) + checks(area.checks)
+        aggregate_table(area.numbers)
+        + "".join(threshold_table(area, each) for each in area.tallies)
+        + check_table(area.checks)
     )
     return f"<h3>{escape(area.name)}</h3>{asked}{more}"
 
@@ -127,9 +130,15 @@ def _listed(title: str, words: str, headings: Sequence[tuple[str, bool]], rows: 
     return f"<h3>{escape(title)}</h3><p>{escape(words)}</p>{table(headings, rows[:EXAMPLES])}{more}"
 
 
-def _misses(outcome: Outcome) -> str:
+def _misses(outcome: SimulationOutcome) -> str:
     rows = [
-        row([(escape(subject), False), (escape(comparison.sender), False), (escape(kind_words(kind)), False)])
+        row(
+            [
+                (escape(subject), False),
+                (escape(comparison.sender), False),
+                (escape(describe_kind(kind)), False),
+            ]
+        )
         for comparison in outcome.comparisons
         for subject, kind in comparison.missed.items()
     ]
@@ -137,16 +146,16 @@ def _misses(outcome: Outcome) -> str:
     return _listed("Missed", words, (("Asker's reference", False), ("Asked", False), ("Why", False)), rows)
 
 
-def _why(lead: FoundLead) -> str:
+def _why(lead: ReportedLead) -> str:
     return escape("; ".join(lead.keys))
 
 
-def _likely(lead: FoundLead) -> str:
+def _likely(lead: ReportedLead) -> str:
     """Never 100 %: a model says so of nothing."""
     return f"{min(lead.posterior, 0.9999):.2%}"
 
 
-def _leads(outcome: Outcome) -> str:
+def _leads(outcome: SimulationOutcome) -> str:
     """Some leads, the likeliest first, as an officer gets them: whether true or false."""
     every = [
         (lead, comparison.sender)
@@ -171,7 +180,7 @@ def _leads(outcome: Outcome) -> str:
     return "".join(rows)
 
 
-def _false_leads(outcome: Outcome) -> str:
+def _false_leads(outcome: SimulationOutcome) -> str:
     rows = [
         row(
             [
@@ -198,7 +207,7 @@ def _false_leads(outcome: Outcome) -> str:
     return _listed("False leads", words, headings, rows)
 
 
-def _wire(outcome: Outcome) -> str:
+def _wire(outcome: SimulationOutcome) -> str:
     traffic = traffic_total(outcome)
     rows = []
     for name, count in traffic.messages.items():
@@ -218,7 +227,7 @@ def _wire(outcome: Outcome) -> str:
     return "".join(rows)
 
 
-def render_page(outcome: Outcome, summary: dict[str, Any] | None = None) -> str:
+def render_page(outcome: SimulationOutcome, summary: dict[str, Any] | None = None) -> str:
     """The page as text. Every value that is not this module's own words is escaped."""
     summary = summarise(outcome) if summary is None else summary
     template = Template(
@@ -232,9 +241,9 @@ def render_page(outcome: Outcome, summary: dict[str, Any] | None = None) -> str:
         "subtitle": escape(f"{areas}; real nodes, gRPC with mutual TLS; {where}."),
         "notice": escape(outcome.notice),
         "tiles": _tiles(outcome, Score.of(outcome.comparisons)),
-        "learned": learned(outcome),
+        "learned": disclosure_tables(outcome),
         "areas": "".join(_area(area) for area in outcome.areas),
-        "kinds": _shares((kind_words(kind), n) for kind, n in by_kind(outcome.comparisons).items()),
+        "kinds": _shares((describe_kind(kind), n) for kind, n in by_kind(outcome.comparisons).items()),
         "links": _shares((LINKS[link], n) for link, n in by_link(outcome.comparisons).items()),
         "leads": _leads(outcome),
         "misses": _misses(outcome),
@@ -247,6 +256,6 @@ def render_page(outcome: Outcome, summary: dict[str, Any] | None = None) -> str:
     return template.substitute(values)
 
 
-def write_page(path: Path, outcome: Outcome, summary: dict[str, Any] | None = None) -> None:
+def write_page(path: Path, outcome: SimulationOutcome, summary: dict[str, Any] | None = None) -> None:
     """Write the page."""
     path.write_text(render_page(outcome, summary), encoding="utf-8")

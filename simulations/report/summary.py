@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.simulations.audit.outcome import (
+    AggregateComparison,
     AreaOutcome,
-    Check,
     Comparison,
-    FoundLead,
-    Number,
-    Outcome,
-    Tally,
-    Traffic,
+    SimulationOutcome,
+    SingleCheck,
+    ThresholdComparison,
 )
 from blindmatch.simulations.audit.score import Score, by_kind, by_link
+from blindmatch.simulations.drivers.results import ReportedLead
+from blindmatch.simulations.drivers.traffic import Traffic
 
 FORMAT = 1
 DIGITS = 4
 """Decimal places of precision and recall."""
 
 
-def _lead(lead: FoundLead) -> dict[str, Any]:
+def _lead(lead: ReportedLead) -> dict[str, Any]:
     return {
         "reference": lead.subject,
         "keys": list(lead.keys),
@@ -69,10 +69,14 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def traffic_total(outcome: Outcome) -> Traffic:
+def traffic_total(outcome: SimulationOutcome) -> Traffic:
     """What all receivers' nodes sent and received."""
     total = Traffic()
-    every: list[Comparison | Number | Tally] = [*outcome.comparisons, *outcome.numbers, *outcome.tallies]
+    every: list[Comparison | AggregateComparison | ThresholdComparison] = [
+        *outcome.comparisons,
+        *outcome.numbers,
+        *outcome.tallies,
+    ]
     for each in every:
         total += each.traffic
     return total
@@ -88,7 +92,7 @@ def _traffic(traffic: Traffic) -> dict[str, Any]:
 
 
 def _wire(area: AreaOutcome) -> list[dict[str, Any]]:
-    every: list[Comparison | Number] = [*area.comparisons, *area.numbers]
+    every: list[Comparison | AggregateComparison] = [*area.comparisons, *area.numbers]
     return [
         {
             "receiver": each.receiver,
@@ -114,7 +118,7 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
     }
 
 
-def _check(check: Check) -> dict[str, Any]:
+def _check(check: SingleCheck) -> dict[str, Any]:
     return {
         "agency": check.agency,
         "told": check.told,
@@ -124,7 +128,7 @@ def _check(check: Check) -> dict[str, Any]:
     }
 
 
-def _tally(tally: Tally) -> dict[str, Any]:
+def _tally(tally: ThresholdComparison) -> dict[str, Any]:
     return {
         "threshold": tally.threshold,
         "collector": tally.collector,
@@ -139,7 +143,7 @@ def _tally(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _number(number: Number) -> dict[str, Any]:
+def _number(number: AggregateComparison) -> dict[str, Any]:
     told = number.told
     return {
         "receiver": number.receiver,
@@ -158,7 +162,7 @@ def _number(number: Number) -> dict[str, Any]:
     }
 
 
-def summarise(outcome: Outcome) -> dict[str, Any]:
+def summarise(outcome: SimulationOutcome) -> dict[str, Any]:
     """The outcome as plain JSON values.
 
     Bytes and messages are as the receivers' nodes saw them. They stand under `measured`, since a sender reports its
@@ -210,7 +214,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def write_summary(path: Path, outcome: Outcome) -> dict[str, Any]:
+def write_summary(path: Path, outcome: SimulationOutcome) -> dict[str, Any]:
     """Write `summary.json` and return what was written."""
     summary = summarise(outcome)
     path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from blindmatch.simulations.scenario.plan import End, Plan, PlannedEdge, PlannedThreshold
-from blindmatch.simulations.scenario.scenario import Area, Terms
+from blindmatch.simulations.scenario.plan import ExchangePlan, PlannedEdge, PlannedSide, PlannedThreshold
+from blindmatch.simulations.scenario.scenario import AgreementTerms, Area
 
 FACT_BYTES = 192
 """Room for the facts of two contracts."""
@@ -13,7 +13,9 @@ ROOM = 2
 """An agreement allows this many times the records that a side has: sizes change between signing and the round."""
 
 
-def draft_text(terms: Terms, area: Area, plan: Plan, records: Mapping[str, int], now: float) -> str:
+def draft_text(
+    terms: AgreementTerms, area: Area, plan: ExchangePlan, records: Mapping[str, int], now: float
+) -> str:
     """The draft of one agreement.
 
     Args:
@@ -51,7 +53,7 @@ def draft_text(terms: Terms, area: Area, plan: Plan, records: Mapping[str, int],
     return "\n".join(lines) + "\n"
 
 
-def _edge(terms: Terms, edge: PlannedEdge, records: Mapping[str, int]) -> list[str]:
+def _edge(terms: AgreementTerms, edge: PlannedEdge, records: Mapping[str, int]) -> list[str]:
     group = edge.group
     lines = ["[[edges]]", f"id = {_quoted(edge.id)}", f"disclosure = {_quoted(group.disclosure)}"]
     lines.append(f"verified = {str(group.verified).lower()}")
@@ -67,7 +69,7 @@ def _edge(terms: Terms, edge: PlannedEdge, records: Mapping[str, int]) -> list[s
     return lines
 
 
-def _threshold(terms: Terms, threshold: PlannedThreshold, records: Mapping[str, int]) -> list[str]:
+def _threshold(terms: AgreementTerms, threshold: PlannedThreshold, records: Mapping[str, int]) -> list[str]:
     joint = threshold.joint
     lines = ["[[thresholds]]", f"id = {_quoted(joint.id)}", f"at_least = {joint.at_least}"]
     lines += [f"minimum_count = {joint.minimum}", f"band = {joint.band}"]
@@ -77,7 +79,7 @@ def _threshold(terms: Terms, threshold: PlannedThreshold, records: Mapping[str, 
     return lines
 
 
-def _linkage(table: str, terms: Terms, overlap: float | None) -> list[str]:
+def _linkage(table: str, terms: AgreementTerms, overlap: float | None) -> list[str]:
     return [
         f"[{table}.linkage]",
         f"overlap = {terms.overlap if overlap is None else overlap}",
@@ -86,7 +88,7 @@ def _linkage(table: str, terms: Terms, overlap: float | None) -> list[str]:
     ]
 
 
-def _side(terms: Terms, end: End, records: Mapping[str, int]) -> list[str]:
+def _side(terms: AgreementTerms, end: PlannedSide, records: Mapping[str, int]) -> list[str]:
     return [
         f"agency = {_quoted(end.agency)}",
         f"kind = {_quoted(end.kind)}",

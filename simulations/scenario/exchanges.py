@@ -8,13 +8,13 @@ Rate = Annotated[float, Field(ge=0, le=1)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)]
 
 
-class Part(BaseModel):
+class ScenarioModel(BaseModel):
     """A part of a scenario file: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Group(Part):
+class ComparisonGroup(ScenarioModel):
     """One comparison for each of the receivers with each of the senders; nobody with itself.
 
     Agencies are named by id, or all of a role at once.
@@ -50,7 +50,7 @@ class Group(Part):
         return self.disclosure in {"count", "sum"}
 
 
-class Joint(Part):
+class ThresholdGroup(ScenarioModel):
     """A threshold: what at least so many of the members hold."""
 
     id: Identifier
@@ -63,14 +63,14 @@ class Joint(Part):
     band: int = Field(default=1, ge=1)
 
 
-class Standing(Part):
+class StandingTerms(ScenarioModel):
     """The parties compare again and again."""
 
     epoch_days: int = Field(ge=1)
     checks_per_day: int = Field(default=0, ge=0)
 
 
-class Pact(Part):
+class Exchange(ScenarioModel):
     """One agreement."""
 
     id: Identifier = "agreement"
@@ -78,14 +78,14 @@ class Pact(Part):
     """Where it is not the scenario's own; so `purpose`."""
 
     purpose: str = ""
-    groups: tuple[Group, ...] = ()
-    thresholds: tuple[Joint, ...] = ()
+    groups: tuple[ComparisonGroup, ...] = ()
+    thresholds: tuple[ThresholdGroup, ...] = ()
     collector: str = ""
-    standing: Standing | None = None
+    standing: StandingTerms | None = None
     rounds_budget: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _something(self) -> "Pact":
+    def _something(self) -> "Exchange":
         if not self.groups and not self.thresholds:
             raise ValueError(f"{self.id} compares nothing: give groups or thresholds")
         if self.thresholds and not self.collector:
@@ -93,7 +93,7 @@ class Pact(Part):
         return self
 
 
-class Step(Part):
+class Step(ScenarioModel):
     """One thing that an agency does, after every party has signed."""
 
     do: Literal["run", "fetch", "change", "check"]

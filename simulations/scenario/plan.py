@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from blindmatch.node.agreements.draft import edge_id
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.scenario.exchanges import Group, Joint, Pact, Step
+from blindmatch.simulations.scenario.exchanges import ComparisonGroup, Exchange, Step, ThresholdGroup
 from blindmatch.simulations.scenario.scenario import Agency, Area
 
 
 @dataclass(frozen=True)
-class End:
+class PlannedSide:
     """One agency's side of a comparison."""
 
     agency: str
@@ -26,14 +26,14 @@ class PlannedEdge:
     """One edge of an agreement."""
 
     id: str
-    receiver: End
-    sender: End
-    group: Group
+    receiver: PlannedSide
+    sender: PlannedSide
+    group: ComparisonGroup
     told: tuple[str, ...] = ()
     """Agencies to which the receiver reports a number."""
 
     @property
-    def ends(self) -> tuple[End, ...]:
+    def ends(self) -> tuple[PlannedSide, ...]:
         """Both sides."""
         return (self.receiver, self.sender)
 
@@ -43,8 +43,8 @@ class PlannedThreshold:
     """One threshold of an agreement."""
 
     id: str
-    members: tuple[End, ...]
-    joint: Joint
+    members: tuple[PlannedSide, ...]
+    joint: ThresholdGroup
     collector: str
 
     @property
@@ -53,16 +53,16 @@ class PlannedThreshold:
         return tuple(end.agency for end in self.members)
 
     @property
-    def ends(self) -> tuple[End, ...]:
+    def ends(self) -> tuple[PlannedSide, ...]:
         """All sides."""
         return self.members
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExchangePlan:
     """One agreement: what it compares, and who is party to it."""
 
-    pact: Pact
+    pact: Exchange
     edges: tuple[PlannedEdge, ...]
     thresholds: tuple[PlannedThreshold, ...]
     parties: tuple[str, ...]
@@ -98,7 +98,7 @@ def collection_name(agency: Agency, name: str) -> str:
     return f"{agency.id}-{each.name or each.kind}"
 
 
-def plan(area: Area, pact: Pact) -> Plan:
+def plan_exchange(area: Area, pact: Exchange) -> ExchangePlan:
     """What a pact of an area comes to.
 
     Raises:
@@ -126,18 +126,18 @@ def plan(area: Area, pact: Pact) -> Plan:
     named = [end.agency for each in comparisons for end in each.ends]
     told = [name for edge in edges for name in edge.told]
     parties = dict.fromkeys([*named, *told, *([pact.collector] if pact.collector else [])])
-    return Plan(pact, tuple(edges), tuple(thresholds), tuple(parties))
+    return ExchangePlan(pact, tuple(edges), tuple(thresholds), tuple(parties))
 
 
-def plans(area: Area) -> tuple[Plan, ...]:
+def plan_area(area: Area) -> tuple[ExchangePlan, ...]:
     """All agreements of an area."""
     ids = [pact.id for pact in area.pacts]
     if len(set(ids)) < len(ids):
         raise ConfigError(f"{area.id}: two pacts have one id")
-    return tuple(plan(area, pact) for pact in area.pacts)
+    return tuple(plan_exchange(area, pact) for pact in area.pacts)
 
 
-def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None], ...]:
+def plan_steps(area: Area, agreed: Sequence[ExchangePlan]) -> tuple[tuple[Step, ExchangePlan | None], ...]:
     """What is done, in order, and under which agreement.
 
     Raises:
@@ -145,7 +145,7 @@ def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None],
     """
     if not area.steps:
         return tuple((step, each) for each in agreed for step in _usual(each))
-    done: list[tuple[Step, Plan | None]] = []
+    done: list[tuple[Step, ExchangePlan | None]] = []
     for step in area.steps:
         area.agency(step.agency)
         if step.do == "change":
@@ -158,7 +158,7 @@ def steps(area: Area, agreed: Sequence[Plan]) -> tuple[tuple[Step, Plan | None],
     return tuple(done)
 
 
-def _usual(agreed: Plan) -> list[Step]:
+def _usual(agreed: ExchangePlan) -> list[Step]:
     """Every receiver asks, every collector collects, then everybody who is told of numbers fetches them."""
     asking = dict.fromkeys(
         [
@@ -173,17 +173,17 @@ def _usual(agreed: Plan) -> list[Step]:
     ]
 
 
-def _edge_id(receiver: End, sender: End, group: Group) -> str:
+def _edge_id(receiver: PlannedSide, sender: PlannedSide, group: ComparisonGroup) -> str:
     ending = group.id or (group.disclosure if group.number else "")
     return "-".join([edge_id(receiver.agency, sender.agency), *([ending] if ending else [])])
 
 
-def _ends(area: Area, names: Iterable[str], using: str) -> list[End]:
+def _ends(area: Area, names: Iterable[str], using: str) -> list[PlannedSide]:
     ends = []
     for name in _agencies(area, names):
         agency = area.agency(name)
         each = agency.collection(using)
-        ends.append(End(name, agency.key(each), each.kind, collection_name(agency, using)))
+        ends.append(PlannedSide(name, agency.key(each), each.kind, collection_name(agency, using)))
     return ends
 
 

@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.scenario.exchanges import Identifier, Pact, Part, Rate, Step
-from blindmatch.simulations.world.noise import Mistake
+from blindmatch.simulations.scenario.exchanges import Exchange, Identifier, Rate, ScenarioModel, Step
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 
 FORMAT = 1
 Letters = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
-class Place(Part):
+class Place(ScenarioModel):
     """A town with people of its own; its postcodes begin with two letters that the Post Office has not given out."""
 
     id: Identifier
@@ -24,7 +24,7 @@ class Place(Part):
     postcodes: Letters
 
 
-class Collection(Part):
+class Collection(ScenarioModel):
     """One list of an agency: of which kind, how long, how its file is written, and who else knows its people."""
 
     kind: Literal["subjects", "suppliers"]
@@ -50,7 +50,7 @@ class Collection(Part):
     """With `of`: how many of them some other agency knows as well."""
 
 
-class Agency(Part):
+class Agency(ScenarioModel):
     """One agency: a node, its role, where its people live, and its lists; a body that only gets reports has none."""
 
     id: Identifier
@@ -84,7 +84,7 @@ class Agency(Part):
         raise ConfigError(f"{self.id} has no list {name}" if name else f"{self.id} has no list")
 
 
-class Common(Part):
+class SharedPeople(ScenarioModel):
     """People who are on every one of several lists, whatever else these share."""
 
     lists: tuple[str, ...] = Field(min_length=2)
@@ -93,7 +93,7 @@ class Common(Part):
     people: int = Field(ge=1)
 
 
-class Area(Part):
+class Area(ScenarioModel):
     """A world of its own: people, agencies, and what these agree upon and do."""
 
     id: Identifier
@@ -103,8 +103,8 @@ class Area(Part):
 
     places: tuple[Place, ...] = ()
     agencies: tuple[Agency, ...] = Field(min_length=2)
-    common: tuple[Common, ...] = ()
-    pacts: tuple[Pact, ...] = Field(min_length=1)
+    common: tuple[SharedPeople, ...] = ()
+    pacts: tuple[Exchange, ...] = Field(min_length=1)
     steps: tuple[Step, ...] = ()
     """What is done after every party has signed; empty: every receiver asks once, in the pacts' order."""
 
@@ -135,7 +135,7 @@ class Area(Part):
         raise ConfigError(f"{name} is no agency of {self.id}")
 
 
-class Links(Part):
+class LinkRates(ScenarioModel):
     """How subjects and suppliers overlap, as shares of a list of subjects per list of suppliers."""
 
     controllers: Rate = 0.06
@@ -151,7 +151,7 @@ class Links(Part):
     """Subjects with a company on record that supplies nobody here."""
 
 
-class Register(Part):
+class RegisterRates(ScenarioModel):
     """The register of people with significant control."""
 
     service_address: Rate = 0.4
@@ -165,7 +165,7 @@ class Register(Part):
     """Companies in the register that supply nobody, per company that does."""
 
 
-class Terms(Part):
+class AgreementTerms(ScenarioModel):
     """What all agreements of the scenario say."""
 
     title: str
@@ -194,7 +194,7 @@ class Terms(Part):
     rounds_budget: int = Field(default=2, ge=1)
 
 
-class Scenario(Part):
+class Scenario(ScenarioModel):
     """A whole scenario; the same scenario, seed and scale give the same files byte for byte."""
 
     format: Literal[1]
@@ -205,10 +205,10 @@ class Scenario(Part):
 
     seed: int
     today: date
-    terms: Terms
-    links: Links = Links()
-    register_: Register = Field(default=Register(), alias="register")
-    mistakes: dict[Mistake, Rate]
+    terms: AgreementTerms
+    links: LinkRates = LinkRates()
+    register_: RegisterRates = Field(default=RegisterRates(), alias="register")
+    mistakes: dict[NoiseKind, Rate]
     areas: tuple[Area, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -6,18 +6,18 @@ from functools import cached_property
 from typing import TypeVar
 
 from blindmatch.simulations.scenario.scenario import Area, Scenario
-from blindmatch.simulations.world.build_area import Maker
+from blindmatch.simulations.world.build_area import AreaBuilder
 from blindmatch.simulations.world.council_records import Supplier
-from blindmatch.simulations.world.excerpts import changes, requests
+from blindmatch.simulations.world.excerpts import list_changes, request_lists
 from blindmatch.simulations.world.police_records import Subject
 from blindmatch.simulations.world.population import Company, Person, Population
-from blindmatch.simulations.world.truth import Bonds, Pair, list_bonds, pairs
+from blindmatch.simulations.world.truth import Pair, RecordLinks, link_lists, matching_pairs
 
 Row = TypeVar("Row", Subject, Supplier)
 
 
 @dataclass(frozen=True)
-class World:
+class AreaData:
     """Everything about one area. Lists go by `Agency.key`."""
 
     area: Area
@@ -25,10 +25,10 @@ class World:
     subjects: Mapping[str, tuple[Subject, ...]]
     companies: tuple[Company, ...]
     suppliers: Mapping[str, tuple[Supplier, ...]]
-    later: "World | None" = None
+    later: "AreaData | None" = None
     """The same with every list as it is once the scenario's steps have changed it; None where nothing changes."""
 
-    def changed(self, key: str) -> "World":
+    def changed(self, key: str) -> "AreaData":
         """The world once this list has changed."""
         later = self.later or self
         if key in self.subjects:
@@ -36,13 +36,13 @@ class World:
         return replace(self, suppliers={**self.suppliers, key: later.suppliers[key]})
 
     @cached_property
-    def bonds(self) -> Mapping[str, Bonds]:
+    def bonds(self) -> Mapping[str, RecordLinks]:
         """What every list's records are tied to in truth."""
-        return list_bonds(self.subjects, self.suppliers, {each.number: each for each in self.companies})
+        return link_lists(self.subjects, self.suppliers, {each.number: each for each in self.companies})
 
     def truth(self, receiver: str, sender: str) -> tuple[Pair, ...]:
         """The pairs of records of two lists that belong together."""
-        return pairs(self.bonds[receiver], self.bonds[sender])
+        return matching_pairs(self.bonds[receiver], self.bonds[sender])
 
     def references(self, agency: str) -> set[str]:
         """Every reference of an agency's lists."""
@@ -54,18 +54,18 @@ class World:
         return next(town for town in reversed(self.towns) if town.first <= number).person(number)
 
 
-def build_world(scenario: Scenario, area: Area, *, seed: int, scale: float = 1.0) -> World:
+def build_area(scenario: Scenario, area: Area, *, seed: int, scale: float = 1.0) -> AreaData:
     """Make one area. It depends on nothing but scenario, area, seed and scale."""
-    maker = Maker(scenario, area, seed, scale)
+    maker = AreaBuilder(scenario, area, seed, scale)
     supplying = maker.supplying()
     maker.unrelated()
     subjects, suppliers = maker.subjects(), maker.suppliers(supplying)
-    asked = requests(area, subjects, list_bonds(subjects, suppliers, maker.companies), maker.dice, scale)
+    asked = request_lists(area, subjects, link_lists(subjects, suppliers, maker.companies), maker.dice, scale)
     companies = tuple(maker.companies[number] for number in sorted(maker.companies))
     towns = tuple(maker.towns.values())
 
-    def without(gone: Mapping[str, frozenset[str]], later: World | None) -> World:
-        return World(
+    def without(gone: Mapping[str, frozenset[str]], later: AreaData | None) -> AreaData:
+        return AreaData(
             area=area,
             towns=towns,
             subjects={key: _without(rows, gone.get(key)) for key, rows in subjects.items()} | asked,
@@ -74,7 +74,7 @@ def build_world(scenario: Scenario, area: Area, *, seed: int, scale: float = 1.0
             later=later,
         )
 
-    changing = changes(area, {**subjects, **suppliers}, maker.dice, scale)
+    changing = list_changes(area, {**subjects, **suppliers}, maker.dice, scale)
     if not changing:
         return without({}, None)
     later = without({key: change.leaving for key, change in changing.items()}, None)

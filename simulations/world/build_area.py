@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Mapping
 
 from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import Agency, Area, Collection, Scenario
-from blindmatch.simulations.world.council_records import SOLE_TRADER, Clerk, Supplier
+from blindmatch.simulations.world.council_records import SOLE_TRADER, Supplier, SupplierWriter
 from blindmatch.simulations.world.excerpts import scaled
-from blindmatch.simulations.world.noise import Mistake
-from blindmatch.simulations.world.police_records import Officer, Subject, choose_subjects
+from blindmatch.simulations.world.police_records import Subject, SubjectWriter, choose_subjects
 from blindmatch.simulations.world.population import (
     Company,
     Person,
     Population,
-    appoint,
+    add_controllers,
     build_companies,
     build_population,
-    together,
+    merge_populations,
 )
 from blindmatch.simulations.world.rng import SeededRandom
 
@@ -23,7 +23,7 @@ SHARED_SUPPLIER = 0.15
 """Share of a list of suppliers that stands on the earlier lists of its place too."""
 
 
-class Maker:
+class AreaBuilder:
     """One area in the making. Every part throws dice of its own, so that none disturbs another."""
 
     def __init__(self, scenario: Scenario, area: Area, seed: int, scale: float) -> None:
@@ -35,7 +35,7 @@ class Maker:
         self.subject_lists = [(agency, each) for agency, each in lists if each.kind == "subjects"]
         self.supplier_lists = [(agency, each) for agency, each in lists if each.kind == "suppliers"]
         self.towns = self._build_towns()
-        self.nation = together(list(self.towns.values()))
+        self.nation = merge_populations(list(self.towns.values()))
         self.mapped = self._choose()
         self.known: dict[str, dict[int, list[str]]] = {key: {} for key in self.mapped}
         self.ids = {person.id for people in self.mapped.values() for person in people}
@@ -115,13 +115,13 @@ class Maker:
     def _appoint(
         self, dice: SeededRandom, company: Company, people: Iterable[Person], *, ceased: bool = False
     ) -> None:
-        appoint(
+        add_controllers(
             dice,
             company,
             people,
             today=self.scenario.today,
             office=self.scenario.register_.service_address,
-            typo=self.scenario.mistakes.get(Mistake.REGISTER_TYPO, 0.0),
+            typo=self.scenario.mistakes.get(NoiseKind.REGISTER_TYPO, 0.0),
             ceased=ceased,
         )
 
@@ -219,7 +219,7 @@ class Maker:
                 (p.postcodes for p in self.area.towns if p.id == agency.place), self.area.postcodes
             )
             begin = collection.prefix or letters or "XX"
-            officer = Officer(dice, self._town(agency), self.scenario.mistakes, begin)
+            officer = SubjectWriter(dice, self._town(agency), self.scenario.mistakes, begin)
             serials = sorted(dice.sample(range(100_000, 100_000 + 20 * len(mapped)), len(mapped)))
             result[key] = tuple(
                 officer.write(serial, person, self.known[key].get(person.id, ()))
@@ -232,7 +232,7 @@ class Maker:
         result = {}
         for agency, collection in self.supplier_lists:
             key = agency.key(collection)
-            clerk = Clerk(
+            clerk = SupplierWriter(
                 self.dice("suppliers", key),
                 self._town(agency),
                 self.others[agency.place],

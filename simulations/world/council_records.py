@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from blindmatch.simulations.world.noise import Mistake, wrong_digit
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
+from blindmatch.simulations.world.noise import wrong_digit
 from blindmatch.simulations.world.population import Company, Person, Population
 from blindmatch.simulations.world.rng import SeededRandom
 
@@ -26,10 +27,10 @@ class Supplier:
     postcode: str
     contract_reference: str
     contract_value: int
-    mistakes: frozenset[Mistake]
+    mistakes: frozenset[NoiseKind]
 
 
-class Clerk:
+class SupplierWriter:
     """Writes suppliers' rows with the scenario's rates of mistakes."""
 
     def __init__(
@@ -37,7 +38,7 @@ class Clerk:
         dice: SeededRandom,
         town: Population,
         traders: Sequence[Person],
-        rates: Mapping[Mistake, float],
+        rates: Mapping[NoiseKind, float],
         prefix: str,
     ) -> None:
         self._dice = dice
@@ -58,7 +59,7 @@ class Clerk:
     def row(self, serial: int, company: Company | None) -> Supplier:
         """One row. `serial` makes the reference."""
         dice = self._dice
-        made: set[Mistake] = set()
+        made: set[NoiseKind] = set()
         number, vat, code = "", "", dice.pick(self._town.postcodes)
         if company is None:
             trader = dice.pick(self._traders)
@@ -68,11 +69,11 @@ class Clerk:
             number = company.number
             vat = company.vat if dice.chance(0.75) else ""
             code = company.postcode
-            if dice.chance(self._rates.get(Mistake.SUPPLIER_UNNUMBERED, 0.0)):
-                made.add(Mistake.SUPPLIER_UNNUMBERED)
+            if dice.chance(self._rates.get(NoiseKind.SUPPLIER_UNNUMBERED, 0.0)):
+                made.add(NoiseKind.SUPPLIER_UNNUMBERED)
                 number = ""
-            elif dice.chance(self._rates.get(Mistake.SUPPLIER_MISNUMBERED, 0.0)):
-                made.add(Mistake.SUPPLIER_MISNUMBERED)
+            elif dice.chance(self._rates.get(NoiseKind.SUPPLIER_MISNUMBERED, 0.0)):
+                made.add(NoiseKind.SUPPLIER_MISNUMBERED)
                 number = wrong_digit(dice, number)
             elif number.startswith("0") and dice.chance(0.1):
                 number = number.lstrip("0")  # a spreadsheet took it for a quantity

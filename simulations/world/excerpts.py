@@ -8,9 +8,9 @@ from blindmatch.simulations.scenario.scenario import Area
 from blindmatch.simulations.world.council_records import Supplier
 from blindmatch.simulations.world.police_records import Subject
 from blindmatch.simulations.world.rng import SeededRandom
-from blindmatch.simulations.world.truth import Bonds
+from blindmatch.simulations.world.truth import RecordLinks
 
-Throws = Callable[..., SeededRandom]
+RandomSource = Callable[..., SeededRandom]
 """Gives the dice of a part of the area, by its name."""
 
 
@@ -19,11 +19,11 @@ def scaled(size: int, scale: float, least: int) -> int:
     return max(least, round(size * scale))
 
 
-def requests(
+def request_lists(
     area: Area,
     subjects: Mapping[str, Sequence[Subject]],
-    bonds: Mapping[str, Bonds],
-    dice: Throws,
+    bonds: Mapping[str, RecordLinks],
+    dice: RandomSource,
     scale: float,
 ) -> dict[str, tuple[Subject, ...]]:
     """What agencies ask about, out of their own lists: some whom others know, some whom nobody does."""
@@ -53,16 +53,16 @@ def requests(
 
 
 @dataclass(frozen=True)
-class Change:
+class ListChange:
     """References that come onto a list, and that go, in the scenario's course."""
 
     joining: frozenset[str] = frozenset()
     leaving: frozenset[str] = frozenset()
 
 
-def changes(
-    area: Area, rows: Mapping[str, Sequence[Subject] | Sequence[Supplier]], dice: Throws, scale: float
-) -> dict[str, Change]:
+def list_changes(
+    area: Area, rows: Mapping[str, Sequence[Subject] | Sequence[Supplier]], dice: RandomSource, scale: float
+) -> dict[str, ListChange]:
     """Which records join and which go on the lists that a step of the scenario changes."""
     result = {}
     for step in area.steps:
@@ -73,5 +73,5 @@ def changes(
                 raise ConfigError(f"{area.id}: {key} changes twice; a list may change once")
             count = scaled(step.records, scale, 2)
             drawn = dice("change", key).sample([row.reference for row in rows[key]], 2 * count)
-            result[key] = Change(frozenset(drawn[:count]), frozenset(drawn[count:]))
+            result[key] = ListChange(frozenset(drawn[:count]), frozenset(drawn[count:]))
     return result

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from blindmatch.simulations.world.rng import SeededRandom, Weighted
+from blindmatch.simulations.world.rng import SeededRandom, WeightedTable
 
 RARE_FORENAME = 0.10
 """Share of the largest community with a forename from the long tail."""
@@ -26,9 +26,9 @@ SMALL_COMMUNITY_SHIFT = 3.0
 class Community:
     """Names that occur together. Forenames by sex ("female", "male") and, where known, decade of birth."""
 
-    forenames: Mapping[str, tuple[Weighted, ...]]
-    surnames: Weighted
-    rare_forenames: Mapping[str, Weighted]
+    forenames: Mapping[str, tuple[WeightedTable, ...]]
+    surnames: WeightedTable
+    rare_forenames: Mapping[str, WeightedTable]
     beginnings: tuple[str, ...]
     endings: tuple[str, ...]
 
@@ -59,7 +59,7 @@ class Community:
 class Names:
     """Everything in `names.toml`."""
 
-    share: Weighted
+    share: WeightedTable
     communities: Mapping[str, Community]
     nicknames: Mapping[str, tuple[str, ...]]
     spellings: Mapping[str, tuple[str, ...]]
@@ -78,12 +78,12 @@ def _community(lists: Mapping[str, str]) -> Community:
     forenames = {}
     for sex in ("female", "male"):
         parts = [f"{sex}_older", f"{sex}_middle", f"{sex}_younger"] if large else [sex]
-        forenames[sex] = tuple(Weighted(words[part], shift=shift) for part in parts)
+        forenames[sex] = tuple(WeightedTable(words[part], shift=shift) for part in parts)
     return Community(
         forenames=forenames,
-        surnames=Weighted(words["surnames"], shift=shift),
+        surnames=WeightedTable(words["surnames"], shift=shift),
         rare_forenames={
-            sex: Weighted(words[f"{sex}_rare"], exponent=0.4)
+            sex: WeightedTable(words[f"{sex}_rare"], exponent=0.4)
             for sex in ("female", "male")
             if f"{sex}_rare" in words
         },
@@ -102,7 +102,7 @@ def load_names() -> Names:
         return tuple(part.strip() for part in text.replace("\n", "").split("|"))
 
     return Names(
-        share=Weighted(list(data["share"]), list(data["share"].values())),
+        share=WeightedTable(list(data["share"]), list(data["share"].values())),
         communities={name: _community(lists) for name, lists in data["communities"].items()},
         nicknames={name: tuple(short) for name, short in data["nicknames"].items()},
         spellings={name: tuple(other) for name, other in data["spellings"].items()},

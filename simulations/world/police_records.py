@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.noise import Mistake, swapped_birth, typing_error, wrong_birth
+from blindmatch.simulations.world.noise import swapped_birth, typing_error, wrong_birth
 from blindmatch.simulations.world.population import Person, Population
 from blindmatch.simulations.world.rng import SeededRandom
 
@@ -28,14 +29,14 @@ class Subject:
     group: str
     grading: str
     handling: str
-    mistakes: frozenset[Mistake]
+    mistakes: frozenset[NoiseKind]
 
 
-class Officer:
+class SubjectWriter:
     """Writes subjects' records with the scenario's rates of mistakes."""
 
     def __init__(
-        self, dice: SeededRandom, population: Population, rates: Mapping[Mistake, float], letters: str
+        self, dice: SeededRandom, population: Population, rates: Mapping[NoiseKind, float], letters: str
     ) -> None:
         self._dice = dice
         self._population = population
@@ -46,9 +47,9 @@ class Officer:
     def write(self, serial: int, person: Person, company_numbers: Sequence[str]) -> Subject:
         """The record of one person. `serial` makes the reference."""
         dice = self._dice
-        made: set[Mistake] = set()
+        made: set[NoiseKind] = set()
         forenames, surname, aliases = self._name(person, made)
-        handling = "C" if self._slip(Mistake.WITHHELD, made) else "P"
+        handling = "C" if self._slip(NoiseKind.WITHHELD, made) else "P"
         return Subject(
             reference=f"{self._letters}-N-{serial:06d}",
             person=person.id,
@@ -65,7 +66,7 @@ class Officer:
             mistakes=frozenset(made),
         )
 
-    def _slip(self, mistake: Mistake, made: set[Mistake]) -> bool:
+    def _slip(self, mistake: NoiseKind, made: set[NoiseKind]) -> bool:
         happened = self._dice.chance(self._rates.get(mistake, 0.0))
         if happened:
             made.add(mistake)
@@ -76,21 +77,21 @@ class Officer:
         community = self._names.communities[self._dice.draw(self._names.share)]
         return community.forename(self._dice, person.sex, person.born.year), community.surname(self._dice)
 
-    def _name(self, person: Person, made: set[Mistake]) -> tuple[str, str, tuple[str, ...]]:
+    def _name(self, person: Person, made: set[NoiseKind]) -> tuple[str, str, tuple[str, ...]]:
         dice = self._dice
         legal = f"{person.forename} {person.surname}"
-        if self._slip(Mistake.ASSUMED_NAME, made):
+        if self._slip(NoiseKind.ASSUMED_NAME, made):
             return (*self._another_name(person), ())
-        if self._slip(Mistake.ALIAS, made):
+        if self._slip(NoiseKind.ALIAS, made):
             return (*self._another_name(person), (legal,))
         forename, surname = person.forename, person.surname
-        if person.former and self._slip(Mistake.FORMER_NAME, made):
+        if person.former and self._slip(NoiseKind.FORMER_NAME, made):
             surname = person.former
         short = self._names.nicknames.get(forename, ())
         forename = self._forename(forename, short, made)
-        if (other := self._names.spellings.get(surname)) and self._slip(Mistake.TRANSLITERATION, made):
+        if (other := self._names.spellings.get(surname)) and self._slip(NoiseKind.TRANSLITERATION, made):
             surname = dice.pick(other)
-        elif self._slip(Mistake.SURNAME_TYPO, made):
+        elif self._slip(NoiseKind.SURNAME_TYPO, made):
             surname = typing_error(dice, surname)
         if person.middle and len(forename) > 1 and dice.chance(0.5):
             forename = f"{forename} {person.middle}"
@@ -99,38 +100,38 @@ class Officer:
             aliases = (
                 f"{dice.pick(short) if short else forename.split()[0]} {self._another_name(person)[1]}",
             )
-        if self._slip(Mistake.SWAPPED_NAMES, made):
+        if self._slip(NoiseKind.SWAPPED_NAMES, made):
             return surname, forename, aliases
         return forename, surname, aliases
 
-    def _forename(self, forename: str, short: Sequence[str], made: set[Mistake]) -> str:
-        if (other := self._names.spellings.get(forename)) and self._slip(Mistake.TRANSLITERATION, made):
+    def _forename(self, forename: str, short: Sequence[str], made: set[NoiseKind]) -> str:
+        if (other := self._names.spellings.get(forename)) and self._slip(NoiseKind.TRANSLITERATION, made):
             return self._dice.pick(other)
-        if short and self._slip(Mistake.NICKNAME, made):
+        if short and self._slip(NoiseKind.NICKNAME, made):
             return self._dice.pick(short)
-        if self._slip(Mistake.INITIAL, made):
+        if self._slip(NoiseKind.INITIAL, made):
             return forename[0]
-        if self._slip(Mistake.FORENAME_TYPO, made):
+        if self._slip(NoiseKind.FORENAME_TYPO, made):
             return typing_error(self._dice, forename)
         return forename
 
-    def _birth(self, person: Person, made: set[Mistake]) -> str:
-        if self._slip(Mistake.MISSING_BIRTH, made):
+    def _birth(self, person: Person, made: set[NoiseKind]) -> str:
+        if self._slip(NoiseKind.MISSING_BIRTH, made):
             return ""
-        if self._slip(Mistake.YEAR_ONLY, made):
+        if self._slip(NoiseKind.YEAR_ONLY, made):
             return str(person.born.year)
-        if self._slip(Mistake.BIRTH_TYPO, made):
+        if self._slip(NoiseKind.BIRTH_TYPO, made):
             return wrong_birth(self._dice, person.born).isoformat()
         swapped = swapped_birth(person.born)
-        if swapped and self._slip(Mistake.BIRTH_SWAPPED, made):
+        if swapped and self._slip(NoiseKind.BIRTH_SWAPPED, made):
             return swapped.isoformat()
         return person.born.isoformat()
 
-    def _postcodes(self, person: Person, made: set[Mistake]) -> tuple[str, ...]:
+    def _postcodes(self, person: Person, made: set[NoiseKind]) -> tuple[str, ...]:
         other = self._dice.pick(self._population.postcodes)
-        if self._slip(Mistake.MISSING_POSTCODE, made):
+        if self._slip(NoiseKind.MISSING_POSTCODE, made):
             return ()
-        if self._slip(Mistake.OLD_POSTCODE, made):
+        if self._slip(NoiseKind.OLD_POSTCODE, made):
             return (other,)
         return (person.postcode, other) if self._dice.chance(0.25) else (person.postcode,)
 

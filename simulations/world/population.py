@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.world.names import Names, load_names
-from blindmatch.simulations.world.noise import Mistake, typing_error
+from blindmatch.simulations.world.noise import typing_error
 from blindmatch.simulations.world.rng import SeededRandom
 
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
@@ -45,7 +46,7 @@ class Control:
     postcode: str
     notified: date
     ceased: date | None = None
-    mistakes: frozenset[Mistake] = frozenset()
+    mistakes: frozenset[NoiseKind] = frozenset()
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ def company_number(dice: SeededRandom) -> str:
     return f"{dice.number(1_000_000, 15_999_999):08d}"
 
 
-class _Builder:
+class _PopulationBuilder:
     """Makes households one after another until there are enough people."""
 
     def __init__(
@@ -214,13 +215,13 @@ def build_population(
         today: the day on which the files are cut.
         first: the first person's id.
     """
-    builder = _Builder(dice, load_names(), letters=letters, count=count, today=today, first=first)
+    builder = _PopulationBuilder(dice, load_names(), letters=letters, count=count, today=today, first=first)
     while len(builder.people) < count:
         builder.household()
     return Population(town=town, people=tuple(builder.people), postcodes=builder.postcodes, first=first)
 
 
-def together(towns: Sequence[Population]) -> Population:
+def merge_populations(towns: Sequence[Population]) -> Population:
     """Several towns as one population; a single one stays as it is. Ids must run on from town to town."""
     if len(towns) == 1:
         return towns[0]
@@ -267,7 +268,7 @@ def build_companies(
     return companies
 
 
-def appoint(
+def add_controllers(
     dice: SeededRandom,
     company: Company,
     people: Iterable[Person],
@@ -293,10 +294,10 @@ def appoint(
         forename, surname = person.forename, person.surname
         address, code = person.address, person.postcode
         if dice.chance(office):
-            mistakes.add(Mistake.SERVICE_ADDRESS)
+            mistakes.add(NoiseKind.SERVICE_ADDRESS)
             address, code = company.address, company.postcode
         if dice.chance(typo):
-            mistakes.add(Mistake.REGISTER_TYPO)
+            mistakes.add(NoiseKind.REGISTER_TYPO)
             if dice.chance(0.5):
                 forename = typing_error(dice, forename)
             else:

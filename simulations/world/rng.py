@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Weighted:
+class WeightedTable:
     """Values drawn by weight.
 
     Args:
@@ -67,7 +67,7 @@ class SeededRandom:
         """One of `values`, each as likely."""
         return values[int(self._next() * len(values))]
 
-    def draw(self, table: Weighted) -> str:
+    def draw(self, table: WeightedTable) -> str:
         """One of a table's values by its weight."""
         return table.at(self._next())
 

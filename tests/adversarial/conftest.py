@@ -3,9 +3,9 @@
 import time
 
 import pytest
+from tests.support.local_nodes import LocalNodes, people, subjects
 
 from blindmatch.node.pki import tls
-from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -18,7 +18,7 @@ def town(tmp_path):
         {"west-force": "police", "north-council": "council", "south-council": "council"},
         time.time(),
     )
-    made.bring("west-force", "groups", "subjects", subjects(10))
-    made.bring("north-council", "suppliers", "suppliers", people(10, first=5), facts=["contract_value"])
+    made.import_rows("west-force", "groups", "subjects", subjects(10))
+    made.import_rows("north-council", "suppliers", "suppliers", people(10, first=5), facts=["contract_value"])
     yield made
     made.close()

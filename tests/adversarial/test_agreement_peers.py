@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import update
+from tests.support.local_nodes import LocalNodes
 
 from blindmatch.node import agreements, server
 from blindmatch.node.agreements import codec as convert
@@ -24,7 +25,6 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope, Leaving, Withdrawal
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.local_nodes import LocalNodes
 
 WEST, EAST, SOUTH, NORTH = "west-force", "east-council", "south-council", "north-council"
 UNKNOWN_FIELD = b"\x9a\x06\x01x"

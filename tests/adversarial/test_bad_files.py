@@ -12,7 +12,7 @@ from pyarrow import parquet
 from tests.support.paths import FIXTURES
 
 from blindmatch.node.imports import ImportRefusedError, OnBad, import_collection
-from blindmatch.node.imports.formats import Drafter, Holding, Seen, expand, open_table
+from blindmatch.node.imports.formats import Drafter, ReadContext, SourceRecord, open_table, read_register
 from blindmatch.node.imports.formats.column_mapping import recognise
 from blindmatch.node.imports.formats.lines import Lines
 from blindmatch.node.node import Node
@@ -31,7 +31,7 @@ def node(tmp_path):
 
 
 @pytest.fixture
-def bring(node, tmp_path):
+def import_bytes(node, tmp_path):
     """Imports these bytes; gives the report, of a refusal too. Holds that a refusal stores nothing."""
 
     def call(data, **options):
@@ -78,9 +78,9 @@ def bring(node, tmp_path):
         (HEADER + b"A,,,\n", "no row can be matched on", "company number"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_a_hint(bring, data, says, hint):
+def test_a_file_that_cannot_be_used_is_refused_with_a_hint(import_bytes, data, says, hint):
     with pytest.raises(InputError, match=re.escape(says)) as caught:
-        bring(data)
+        import_bytes(data)
     assert hint in caught.value.hint
     assert (
         "input.csv" in caught.value.message
@@ -89,11 +89,11 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_hint(bring, data, says, hi
     )
 
 
-def test_the_hint_about_the_encoding_is_right(bring):
+def test_the_hint_about_the_encoding_is_right(import_bytes):
     data = HEADER + "B,Célestine,Quill,1970-01-01\n".encode("cp1252")
     with pytest.raises(InputError, match="unknown encoding"):
-        bring(data, encoding="klingon")
-    assert bring(data, encoding="cp1252").records == 1
+        import_bytes(data, encoding="klingon")
+    assert import_bytes(data, encoding="cp1252").records == 1
 
 
 @pytest.mark.parametrize(
@@ -118,35 +118,35 @@ def test_the_hint_about_the_encoding_is_right(bring):
         ),
     ],
 )
-def test_a_bad_row_is_named_and_the_good_one_is_counted(bring, rows, faults):
-    report = bring(HEADER + rows)
+def test_a_bad_row_is_named_and_the_good_one_is_counted(import_bytes, rows, faults):
+    report = import_bytes(HEADER + rows)
     assert [(fault.row, fault.field) for fault in report.bad_rows] == [(row, name) for row, name, _ in faults]
     for fault, (_, _, reason) in zip(report.bad_rows, faults, strict=True):
         assert reason in fault.reason
     assert (report.good_rows, report.collection) == (1, "")
-    again = bring(HEADER + rows, on_bad=OnBad.SKIP_ROW)
+    again = import_bytes(HEADER + rows, on_bad=OnBad.SKIP_ROW)
     assert (again.records, again.bad_row_count) == (1, len(faults))
 
 
-def test_a_field_of_a_megabyte_in_parquet(bring, tmp_path):
+def test_a_field_of_a_megabyte_in_parquet(import_bytes, tmp_path):
     table = pa.table({"reference": ["A", "B"], "company_number": ["1", "2"], "alias": ["x" * 1_000_000, "y"]})
     parquet.write_table(table, tmp_path / "big")
-    report = bring((tmp_path / "big").read_bytes())
+    report = import_bytes((tmp_path / "big").read_bytes())
     assert [(fault.row, fault.reason) for fault in report.bad_rows] == [
         (1, "the row is longer than 65536 bytes")
     ]
 
 
-def test_a_parquet_file_cut_short_or_without_rows(bring, tmp_path):
+def test_a_parquet_file_cut_short_or_without_rows(import_bytes, tmp_path):
     path = tmp_path / "t"
     parquet.write_table(pa.table({"reference": ["A"] * 100, "dob": ["1970"] * 100}), path)
     with pytest.raises(InputError, match="damaged"):
-        bring(path.read_bytes()[:-40])
+        import_bytes(path.read_bytes()[:-40])
     parquet.write_table(
         pa.table({"reference": pa.array([], pa.string()), "dob": pa.array([], pa.string())}), path
     )
     with pytest.raises(InputError, match="no rows"):
-        bring(path.read_bytes())
+        import_bytes(path.read_bytes())
 
 
 def test_a_file_that_is_not_there_or_is_a_folder(node, tmp_path):
@@ -239,8 +239,8 @@ def test_any_entry_of_the_register_gives_drafts_or_faults(tmp_path_factory, data
     odd = {"company_number": number, "data": {**person, **data}}
     same = {"company_number": "01234567", "data": {**person, **data, **person}}
     path.write_text("\n".join(json.dumps(entry) for entry in (first, odd, same)), encoding="utf-8")
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
-    found = list(expand(path, wanted, Seen()))
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
+    found = list(read_register(path, wanted, ReadContext()))
     assert all(draft.faults or draft.reference == "V1" for draft in found)
 
 

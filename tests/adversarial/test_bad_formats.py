@@ -7,7 +7,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support.paths import FORMATS
 
-from blindmatch.node.imports.formats import Format, Holding, Seen, expand, read, recognise_format
+from blindmatch.node.imports.formats import (
+    Format,
+    ReadContext,
+    SourceRecord,
+    read_file,
+    read_register,
+    recognise_format,
+)
 from blindmatch.protocol.errors import InputError
 
 JSON = st.recursive(
@@ -61,7 +68,7 @@ def test_odd_values_give_drafts_or_faults(tmp_path_factory, form, name, place, d
     others = (FORMATS / name).read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("any") / "input"
     path.write_text(others + json.dumps(mangled(whole, odd)) + "\n", encoding="utf-8")
-    found = list(read(form, path, Seen()))
+    found = list(read_file(form, path, ReadContext()))
     assert found
     assert all(draft.faults or draft.reference for draft in found)
     assert all(draft.faults for draft in found if draft.unusable)
@@ -81,7 +88,7 @@ def test_any_bytes_are_refused_with_a_hint_or_read(tmp_path_factory, data, start
         found, hint = [], "none needed"
         try:
             chosen = form or recognise_format(path)
-            found = [] if chosen is Format.TABLE else list(read(chosen, path, Seen()))
+            found = [] if chosen is Format.TABLE else list(read_file(chosen, path, ReadContext()))
         except InputError as error:
             hint = error.hint
         assert hint
@@ -93,10 +100,10 @@ def test_a_spoilt_officers_file_is_refused_or_its_lines_are(tmp_path_factory, pl
     data = (FORMATS / "officers-216.dat").read_bytes()
     path = tmp_path_factory.mktemp("any") / "input"
     path.write_bytes(data[:place] + junk + data[place + len(junk) :])
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
     found, hint = [], "none needed"
     try:
-        found = list(expand(path, wanted, Seen()))
+        found = list(read_register(path, wanted, ReadContext()))
     except InputError as error:
         hint = error.hint
     assert hint
@@ -108,4 +115,4 @@ def test_nesting_beyond_measure_is_a_fault_or_a_refusal(tmp_path, form):
     path = tmp_path / "deep"
     path.write_text('{"ocid": ' + "[" * 100_000 + "]" * 100_000 + "}\n", encoding="utf-8")
     with pytest.raises(InputError):
-        list(read(form, path, Seen()))
+        list(read_file(form, path, ReadContext()))

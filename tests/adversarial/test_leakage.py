@@ -214,13 +214,16 @@ async def record(town, held, name):
 @pytest.mark.parametrize("verified", [False, True])
 async def test_nothing_of_a_record_is_in_anything_that_a_round_leaves(town, verified):
     ours, theirs = [subject(n) for n in range(40)], [supplier(n) for n in range(20, 60)]
-    town.bring(POLICE, "people", "subjects", ours)
-    town.bring(COUNCIL, "firms", "suppliers", theirs, facts=["contract_value"])
+    town.import_rows(POLICE, "people", "subjects", ours)
+    town.import_rows(COUNCIL, "firms", "suppliers", theirs, facts=["contract_value"])
     town.nodes[POLICE].store.delete_collection(open_collection(town.nodes[POLICE], "groups").id)
     town.nodes[COUNCIL].store.delete_collection(open_collection(town.nodes[COUNCIL], "suppliers").id)
     agreement = town.agreement(POLICE, COUNCIL, facts=["contract_value"])
-    edges = tuple(dataclasses.replace(edge, verified=verified) for edge in agreement.edges)
-    held = town.agree(dataclasses.replace(agreement, edges=edges))
+    edges = tuple(
+        dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, verified=verified))
+        for edge in agreement.edges
+    )
+    held = town.sign_agreement(dataclasses.replace(agreement, edges=edges))
     evidence = Evidence(ours + theirs)
     outcome, kinds = await record(town, held, "round")
     (row,) = town.nodes[POLICE].store.edges(outcome.round_id)
@@ -252,7 +255,7 @@ def points_and_tags(folder):
 
 
 async def test_two_rounds_over_the_same_data_share_nothing(town):
-    held = town.agree(town.agreement(POLICE, COUNCIL))
+    held = town.sign_agreement(town.agreement(POLICE, COUNCIL))
     first, _ = await record(town, held, "first")
     second, _ = await record(town, held, "second")
     leads = [

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.support.local_nodes import LocalNodes
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
@@ -19,7 +20,6 @@ from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, level_digests, load_schema, measure
-from blindmatch.simulations.local_nodes import LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -56,9 +56,9 @@ def town(tmp_path):
     made = LocalNodes(
         tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA
     )
-    made.bring(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
+    made.import_rows(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
     for sender, rows in zip((NORTH, SOUTH), lists(), strict=True):
-        made.bring(sender, "suppliers", "suppliers", rows)
+        made.import_rows(sender, "suppliers", "suppliers", rows)
     yield made
     made.close()
 
@@ -68,7 +68,7 @@ async def view(town, sender):
     agreement = town.agreement(WEST, sender, tokens=60)
     terms = Linkage(overlap=0.3, false_leads=0.001, budget=30)
     edges = tuple(dataclasses.replace(edge, linkage=terms) for edge in agreement.edges)
-    held = town.agree(dataclasses.replace(agreement, edges=edges))
+    held = town.sign_agreement(dataclasses.replace(agreement, edges=edges))
     police, council = town.nodes[WEST], town.nodes[sender]
     police.wire = WireRecorder(town.folder / f"wire-{sender}")
     async with running(council, limits=SMALL):

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client import generate_latest
 from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import COUNCIL
+from tests.support.local_nodes import LocalNodes, people, subjects
 
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.runner import run_round
@@ -29,7 +30,6 @@ from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema, measure
 from blindmatch.protocol.session.states import State
-from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=256)
@@ -45,7 +45,7 @@ def outcome(pair, edge):
     said = AggregateOutcome.check(
         pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
-    return said.told, said.band
+    return said.disclosed, said.band
 
 
 def rows_of(pair, kind, width):
@@ -261,18 +261,21 @@ class World:
     def __init__(self, folder, disclosure, matches, first, values=()):
         folder.mkdir()
         self.town = LocalNodes(folder, {WEST: "police", NORTH: "council"}, time.time())
-        self.town.bring(WEST, "groups", "subjects", subjects(40, first=first))
+        self.town.import_rows(WEST, "groups", "subjects", subjects(40, first=first))
         rows = people(50, first=first + 40 - matches)
         for row in rows:
             row[6] = "5"
         for place, value in enumerate(values):
             rows[place][6] = value
-        self.town.bring(NORTH, "suppliers", "suppliers", rows, facts=["contract_value"])
+        self.town.import_rows(NORTH, "suppliers", "suppliers", rows, facts=["contract_value"])
         value = "contract_value" if disclosure is Disclosure.SUM else ""
         agreement = self.town.agreement(WEST, NORTH, disclosure=disclosure, value=value)
         band = 10 if disclosure is Disclosure.COUNT else 1
-        edges = tuple(describe(dataclasses.replace(edge, band=band)) for edge in agreement.edges)
-        self.held = self.town.agree(dataclasses.replace(agreement, edges=edges))
+        edges = tuple(
+            describe(dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)))
+            for edge in agreement.edges
+        )
+        self.held = self.town.sign_agreement(dataclasses.replace(agreement, edges=edges))
 
     async def run(self):
         """One recorded round: what either side kept, said and sent, without what is random or a time."""

@@ -8,7 +8,14 @@ from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import AggregateOutcome, AggregateTerms, Band, RowsChunk, elgamal
+from blindmatch.protocol.aggregate import (
+    AggregateOutcome,
+    AggregateTerms,
+    Band,
+    OutcomeContext,
+    RowsChunk,
+    elgamal,
+)
 from blindmatch.protocol.aggregate.messages import ROW_BYTES
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
@@ -357,12 +364,14 @@ def outcome_of(pair, edge, **changes):
     said = AggregateOutcome.check(
         pair.sender.session.outcome(), COUNCIL.public, edge.context, edge.number, most=100
     )
-    return sign(COUNCIL, OUTCOME_TYPE, replace(said, **changes).payload(edge.context, edge.number))
+    return sign(
+        COUNCIL, OUTCOME_TYPE, replace(said, **changes).payload(OutcomeContext(edge.context, edge.number))
+    )
 
 
 @both
 def test_an_outcome_of_another_exchange(edge):
-    for changes in ({"transcript": b"t" * 32}, {"told": False, "band": Band(1, 1)}):
+    for changes in ({"transcript": b"t" * 32}, {"disclosed": False, "band": Band(1, 1)}):
         pair = edge.at(State.ASKING)
         session, lie = pair.receiver.session, outcome_of(pair, edge, **changes)
         refused(PeerCode.BAD_OUTCOME, session, lambda it=session, lie=lie: it.receive_outcome(lie))

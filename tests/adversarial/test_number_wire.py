@@ -39,7 +39,7 @@ def audited(node):
 
 
 def agree(town, kind):
-    return town.agree(town.agreement(WEST, NORTH, **TERMS[kind]))
+    return town.sign_agreement(town.agreement(WEST, NORTH, **TERMS[kind]))
 
 
 async def honest(town, held):
@@ -219,7 +219,7 @@ async def test_messages_that_are_damaged_or_about_nothing(town, method):
 
 async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(town, monkeypatch):
     """The tag table of a list of hits is never to be had on an edge that tells a count, nor the other way round."""
-    counting, listing = agree(town, "count"), town.agree(town.agreement(WEST, NORTH))
+    counting, listing = agree(town, "count"), town.sign_agreement(town.agreement(WEST, NORTH))
 
     async def stop(_edge):
         raise grpc.aio.UsageError("enough")
@@ -228,11 +228,11 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         for held, kind in ((counting, receiving.AggregateReceivingEdge), (listing, None)):
             if kind is not None:
-                monkeypatch.setattr(kind, "_give", lambda *_: stop(None))
+                monkeypatch.setattr(kind, "_transfer", lambda *_: stop(None))
             else:
                 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge  # noqa: PLC0415 - only here
 
-                monkeypatch.setattr(HitsReceivingEdge, "_exchange", lambda *_: stop(None))
+                monkeypatch.setattr(HitsReceivingEdge, "_evaluate", lambda *_: stop(None))
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
             seen[held.id] = outcome.round_id
         edge = counting.agreement.edges[0].id

@@ -19,7 +19,7 @@ from blindmatch.protocol.transcript import Signed, sign
 
 CONTEXT = Edge.of([1, 2], [2, 3]).context
 SCHEMA = b"s" * 32
-OURS = RatesStatement(Role.RECEIVER, 10, SCHEMA, b"rates")
+OURS = RatesStatement(Role.RECEIVER, SCHEMA, 10, b"rates")
 
 
 def check(signed, *, key=POLICE.public, role=Role.RECEIVER, most=10, answers=NOTHING, context=CONTEXT):
@@ -41,7 +41,7 @@ def test_a_statement_says_what_was_signed_and_is_the_same_bytes_again():
 def test_an_answer_names_the_statement_that_it_answers():
     first = OURS.sign(POLICE, CONTEXT)
     other = replace(OURS, records=9).sign(POLICE, CONTEXT)
-    answer = RatesStatement(Role.SENDER, 5, SCHEMA, b"", statement_digest(first))
+    answer = RatesStatement(Role.SENDER, SCHEMA, 5, b"", statement_digest(first))
     signed = answer.sign(COUNCIL, CONTEXT)
     assert check(signed, key=COUNCIL.public, role=Role.SENDER, answers=statement_digest(first)) == answer
     refused(

@@ -8,6 +8,8 @@ import io
 import json
 
 import pytest
+from tests.support.agencies import edge_between
+from tests.support.local_nodes import people
 from tests.support.standing_sessions import Person, World
 
 from blindmatch.node.rounds.runner import run_round
@@ -18,8 +20,6 @@ from blindmatch.node.storage.store.schema import checks as checks_table
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.agreement import Standing, both_learn, default_leakage, standing_learn
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.agencies import edge_between
-from blindmatch.simulations.local_nodes import people
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -105,7 +105,7 @@ class Recorder:
 async def look(town, facts, number, *, submits):
     """One check of one person, with everything that either side could look at afterwards."""
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    held = town.agree(
+    held = town.sign_agreement(
         town.agreement(WEST, NORTH, facts=list(facts), standing=Standing(30, 5), records=900 + number)
     )
     said = io.StringIO()
@@ -144,7 +144,7 @@ async def look(town, facts, number, *, submits):
                     found = None
                 else:
                     found = await single_checks.ask(ours, peer, kept, kept.received(), records)
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
     audit = {
         node.agency: [
             (row.event, sorted(json.loads(row.detail)), len(row.detail), len(row.subject))

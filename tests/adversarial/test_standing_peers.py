@@ -62,7 +62,7 @@ def refused(code, session, call):
 def altered(session, key, change):
     """The commitment of one side with something changed, rightly signed."""
     payload = session.commit().payload
-    said = DeltaCommitment.parse(payload, session._role, session.context)
+    said = DeltaCommitment.parse(payload, session.context, role=session._role)
     return sign(key, DELTA_COMMITMENT_TYPE, replace(said, **change).payload(session.context))
 
 

@@ -67,7 +67,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(town):
-    held = town.agree(town.agreement(WEST, NORTH, standing=Standing(30, 100)))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, standing=Standing(30, 100)))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running(council, limits=SMALL))

@@ -7,7 +7,6 @@ import pytest
 from tests.support.threshold_sessions import NAMES, Circle
 
 from blindmatch.protocol.agreement import Side, Threshold
-from blindmatch.protocol.agreement.words import collector_learns, member_learns
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.threshold import ThresholdState, reconstruct
 from blindmatch.protocol.threshold.share_tables import TABLES, Derivation
@@ -183,6 +182,6 @@ def test_a_collector_that_is_a_member_can_test_its_own_elements_and_the_words_sa
     assert not hits[1]
     sides = tuple(Side(name, "subjects", 10, 8) for name in NAMES[:3])
     terms = Threshold("many", sides, 2, leakage="x")
-    assert "could also work out" in collector_learns(terms, NAMES[0])
-    assert "as long as none of them helps it" in collector_learns(terms, "collector")
-    assert "not of which" in member_learns(terms)
+    assert "could also work out" in terms.collector_learns(NAMES[0])
+    assert "as long as none of them helps it" in terms.collector_learns("collector")
+    assert "not of which" in terms.member_learns()

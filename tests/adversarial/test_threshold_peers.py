@@ -531,7 +531,7 @@ def test_a_signature_that_is_no_member_s_does_not_close_the_collector(told):
 
 
 def test_statements_of_rates():
-    statement = ThresholdRatesStatement(A, 3, b"s" * 32, b"rates")
+    statement = ThresholdRatesStatement(A, b"s" * 32, 3, b"rates")
     signed = statement.sign(SIGNERS[A], CIRCLE.context)
     check = {"schema": b"s" * 32, "most": 3}
     assert ThresholdRatesStatement.check(signed, KEYS[A], A, CIRCLE.context, **check) == statement

@@ -92,7 +92,7 @@ class Rogue:
 
 @pytest.fixture
 async def rogue(town):
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         yield Rogue(town, channel, held, await session_of(town, held, ROUND, limits=SMALL))
 

@@ -62,7 +62,7 @@ WRONG_SENDERS = [
 )
 async def test_a_sender_that_answers_wrongly(town, monkeypatch, kind, bend, code):
     """The round fails with the code, no lead is kept, the audit log shows it, and an honest round works again."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     police, right = town.nodes[WEST], gate._Call._send
 
     async def wrong(self, message):
@@ -88,7 +88,7 @@ async def test_a_sender_that_answers_wrongly(town, monkeypatch, kind, bend, code
     ("answer", "code"), [(b"\xff\xff\xff", "bad-message"), (b"", "bad-message"), (None, "unavailable")]
 )
 async def test_a_sender_that_answers_no_message_at_all(town, monkeypatch, answer, code):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
 
     async def wrong(self, _message):
         if answer is not None:

@@ -4,7 +4,7 @@ import importlib.util
 
 from tests.support.paths import ROOT
 
-from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.agreement import EDGE_TERMS
 from blindmatch.protocol.session.states import TRANSITIONS
 
 
@@ -38,7 +38,7 @@ def test_the_committed_table_of_who_learns_what_is_in_the_words_that_are_signed(
 def test_who_learns_what_has_a_row_per_disclosure_and_role():
     rows = [line.split(" | ")[:2] for line in _tool().leakage().splitlines()[2:]]
     told = [(disclosure.strip("| `"), role) for disclosure, role in rows]
-    edges = [each.value for each in Disclosure if each is not Disclosure.THRESHOLD]
+    edges = [each.value for each in EDGE_TERMS]
     assert told == [(each, role) for each in edges for role in ("receiver", "sender")] + [
         ("threshold", "member"),
         ("threshold", "collector"),

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from blindmatch.node.node import Node
-from blindmatch.node.storage.audit_log import AuditEvent, AuditLog, check, read_head
+from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.audit_log import AuditLog, check, read_head
 from blindmatch.node.storage.config import make_settings
 from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.sealing import Sealer
@@ -429,7 +430,8 @@ class TestLeads:
 APPENDER = """
 import os, sys
 from pathlib import Path
-from blindmatch.node.storage.audit_log import AuditEvent, AuditLog
+from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.audit_log import AuditLog
 from blindmatch.node.storage.config import make_settings
 from blindmatch.node.node import Node
 from blindmatch.node.storage.keyring import KeyRing

@@ -8,12 +8,12 @@ import sys
 import time
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 from blindmatch.node.pki import tls
 from blindmatch.node.rounds import runner
 from blindmatch.node.rounds.retention import purge_expired
 from blindmatch.node.storage.store import CLOSED
-from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -26,8 +26,10 @@ def town(tmp_path):
         {"west-force": "police", "north-council": "council", "south-council": "council"},
         time.time(),
     )
-    made.bring("west-force", "groups", "subjects", subjects(40))
-    made.bring("north-council", "suppliers", "suppliers", people(50, first=20), facts=["contract_value"])
+    made.import_rows("west-force", "groups", "subjects", subjects(40))
+    made.import_rows(
+        "north-council", "suppliers", "suppliers", people(50, first=20), facts=["contract_value"]
+    )
     yield made
     made.close()
 
@@ -38,12 +40,10 @@ from blindmatch.node.pki import tls
 from blindmatch.protocol import limits
 
 object.__setattr__(limits.LIMITS, "chunk_elements", 32)
-from blindmatch.node.rounds import driver
-from blindmatch.node.rounds.aggregate import service as aggregate_service
-from blindmatch.node.rounds.hits import service as hits_service
+from blindmatch.node.rounds import driver, streams
 
 driver.CHUNKS_PER_CHECKPOINT = 2
-hits_service._BATCH = aggregate_service._BATCH = 1
+streams.BATCH = 1
 from blindmatch.node.storage.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])

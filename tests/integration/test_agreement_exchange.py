@@ -6,6 +6,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, LocalNodes
 from typer.testing import CliRunner
 
 from blindmatch.node import server
@@ -14,7 +15,6 @@ from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.cli import app
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope
-from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
 
@@ -69,7 +69,7 @@ async def test_from_the_template_to_every_signature(town):
 async def test_a_party_that_was_away_fetches_later(town):
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST, EAST)
-        town.agree(agreement := town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST))
+        town.sign_agreement(agreement := town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST))
         made = (await run(town, WEST, "list"))[0]
         assert made["parties"] == list(agreement.agencies)
         signed = await run(town, EAST, "sign", made["id"], "--yes")
@@ -86,7 +86,7 @@ async def test_a_party_that_was_away_fetches_later(town):
 
 
 async def test_a_withdrawal_reaches_the_others(town):
-    held = town.agree(town.agreement(WEST, EAST, SOUTH))
+    held = town.sign_agreement(town.agreement(WEST, EAST, SOUTH))
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST, SOUTH)
         told = await run(town, EAST, "withdraw", held.id.hex(), "--reason", "Enough.", "--yes")
@@ -96,7 +96,7 @@ async def test_a_withdrawal_reaches_the_others(town):
 
 
 async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_whoever_is_up(town):
-    town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
+    town.sign_agreement(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
     held = registry.everything(town.nodes[WEST])[0]
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST)  # south is down when east declines
@@ -118,7 +118,7 @@ async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_who
 
 
 async def test_who_never_saw_the_proposal_learns_of_it_with_the_decline(town):
-    envelope = town.agree(town.agreement(WEST, EAST)).envelope
+    envelope = town.sign_agreement(town.agreement(WEST, EAST)).envelope
     agreement = town.agreement(EAST, SOUTH, WEST)
     fresh = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
     registry.adopt(town.nodes[EAST], fresh, source="file")
@@ -131,7 +131,7 @@ async def test_who_never_saw_the_proposal_learns_of_it_with_the_decline(town):
 
 
 async def test_a_list_fetches_what_every_party_signed(town):
-    held = town.agree(town.agreement(WEST, EAST, SOUTH), unsigned=(SOUTH,))
+    held = town.sign_agreement(town.agreement(WEST, EAST, SOUTH), unsigned=(SOUTH,))
     registry.sign(town.nodes[SOUTH], registry.find(town.nodes[SOUTH], held.id))
     async with AsyncExitStack() as stack:
         await serving(stack, town, SOUTH)

@@ -167,7 +167,7 @@ async def test_a_round_survives_the_death_of_a_worker(town, ray_address, monkeyp
     for agency, node in town.nodes.items():
         chosen = {"address": ray_address, "workers": 2 if agency == "west-force" else 1}
         node.settings = node.settings.model_copy(update={"engine": "ray", "cluster": Cluster(**chosen)})
-    held = town.agree(town.agreement("west-force", "north-council", facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement("west-force", "north-council", facts=["contract_value"]))
     police, engines, killed = town.nodes["west-force"], [], []
 
     def opened(settings):

@@ -7,6 +7,7 @@ import random
 import time
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, LocalNodes
 from typer.testing import CliRunner
 
 from blindmatch.node.agreements import match_keys
@@ -24,7 +25,6 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema
 from blindmatch.protocol.session.rates_statement import RatesStatement
-from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=512)
@@ -68,8 +68,8 @@ def town(tmp_path):
             row[3] = row[3][:7]  # year and month of birth, as in the register
         elif number % 4 == 3:
             row[4] = ""
-    made.bring(WEST, "groups", "subjects", ours)
-    made.bring(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
+    made.import_rows(WEST, "groups", "subjects", ours)
+    made.import_rows(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
     yield made
     made.close()
 
@@ -78,7 +78,7 @@ def agree(town, **linkage):
     agreement = town.agreement(WEST, NORTH, facts=["contract_value"], tokens=120)
     terms = Linkage(**{"overlap": 0.5, "false_leads": 0.005, **linkage})
     edges = tuple(dataclasses.replace(edge, linkage=terms) for edge in agreement.edges)
-    return town.agree(dataclasses.replace(agreement, edges=edges))
+    return town.sign_agreement(dataclasses.replace(agreement, edges=edges))
 
 
 async def test_a_round_finds_people_in_spite_of_slips_and_says_how_likely_each_is(town):
@@ -124,7 +124,7 @@ async def test_lists_for_which_no_key_is_specific_enough_end_the_round_before_it
     """The receiver says what would help; neither side has sent anything but its rates; no round is used up."""
     police, council = town.nodes[WEST], town.nodes[NORTH]
     police.store.delete_collection(police.store.collections()[0].id)
-    town.bring(
+    town.import_rows(
         WEST, "known-by-month", "subjects", [[*row[:3], row[3][:7], "", "P"] for row in invented(0, 40)]
     )
     held = agree(town, overlap=0.000001, false_leads=0.000001)
@@ -173,7 +173,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
     monkeypatch.setattr(
-        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
+        "blindmatch.node.rounds.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     stopping = []
     async with running(council, limits=SMALL, grace=0) as server:

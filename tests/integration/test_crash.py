@@ -29,7 +29,7 @@ def check_result(town, held):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_receiver_killed_again_and_again(town, programs, when):
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     server = programs.serve(town, NORTH)
     # Every other write is before, the others are after which the process dies.
     said, kills = programs.run_again_and_again(
@@ -45,7 +45,7 @@ def test_the_receiver_killed_again_and_again(town, programs, when):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_sender_killed_again_and_again(town, programs, when):
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
     said, kills = programs.serve_again_and_again(
         town, NORTH, lambda kills: (2 * kills + 1 + (when == "after"), when), client

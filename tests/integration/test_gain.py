@@ -13,7 +13,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.pki import tls
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.simulations import run as running
-from blindmatch.simulations.audit.examination import examine
+from blindmatch.simulations.audit.area_audit import audit_area
 from blindmatch.simulations.report import summarise
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario.scenario import load_scenario
@@ -30,7 +30,7 @@ def seen(tmp_path_factory):
 
     def watched(setup, exchange):
         kept.append((setup, exchange))
-        return examine(setup, exchange)
+        return audit_area(setup, exchange)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "examine", watched)
@@ -138,10 +138,10 @@ def test_each_violation_in_a_real_node_is_caught(seen, tmp_path, inject, words):
         shutil.copytree(site.home, tmp_path / site.agency)
         sites.append(replace(site, home=tmp_path / site.agency))
     setup = replace(setup, sites=tuple(sites))
-    assert examine(setup, exchange).violations == ()
+    assert audit_area(setup, exchange).violations == ()
     with closing(Node.open(setup.site("dwp").home, setup.passphrase)) as node:
         inject(node, setup, exchange)
-    (violation,) = examine(setup, exchange).violations
+    (violation,) = audit_area(setup, exchange).violations
     assert words in violation.what
 
 
@@ -150,7 +150,7 @@ def test_a_violation_ends_the_command_with_status_1(tmp_path, monkeypatch):
         agency = exchange.edges[0].edge.sender.agency
         with closing(Node.open(setup.site(agency).home, setup.passphrase)) as node:
             leak_a_lead(node, setup, exchange)
-        return examine(setup, exchange)
+        return audit_area(setup, exchange)
 
     monkeypatch.setattr(running, "examine", injected)
     out = tmp_path / "out"

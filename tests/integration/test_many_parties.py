@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 from tests.support import threshold_nodes
+from tests.support.agencies import agreement_between, edge_between
+from tests.support.local_nodes import LocalNodes, people, subjects
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import registry
@@ -20,7 +22,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import runner, slots
 from blindmatch.node.rounds import status as round_views
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED, FAILED
@@ -28,8 +30,6 @@ from blindmatch.node.transport.client import connector
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 WEST, EAST = "west-force", "east-force"
@@ -46,9 +46,9 @@ def built(tmp_path_factory):
     roles = {**dict.fromkeys(FORCES, "police"), **dict.fromkeys(COUNCILS, "council")}
     made = LocalNodes(tmp_path_factory.mktemp("town"), roles, time.time())
     for index, force in enumerate(FORCES):
-        made.bring(force, "groups", "subjects", subjects(40, first=30 * index))
+        made.import_rows(force, "groups", "subjects", subjects(40, first=30 * index))
     for council in COUNCILS:
-        made.bring(council, "suppliers", "suppliers", people(10, first=30))  # on both forces' lists
+        made.import_rows(council, "suppliers", "suppliers", people(10, first=30))  # on both forces' lists
     yield made
     made.close()
 
@@ -57,7 +57,7 @@ def built(tmp_path_factory):
 def town(built):
     """The same nodes, with certificates and clocks in order."""
     for node in built.nodes.values():
-        built.certify(node)
+        built.issue_certificate(node)
         node.clock = time.time
     return built
 
@@ -69,7 +69,7 @@ def agree(town, pairs, disclosure=Disclosure.HITS, **more):
     edges = [edge_between(receiver, sender, disclosure=disclosure) for receiver, sender in pairs]
     # No two with the same bytes, though the nodes and the edges are the same.
     start = agree.start = getattr(agree, "start", int(town.now) - 600) + 1
-    return town.agree(agreement_between(parties, edges, start=start), **more)
+    return town.sign_agreement(agreement_between(parties, edges, start=start), **more)
 
 
 def everybody_with_everybody():
@@ -101,7 +101,7 @@ async def ended(process):
 async def test_one_down_one_killed_one_lapsed_and_all_is_well_when_they_are_back(town, programs):
     held = agree(town, everybody_with_everybody())
     lapsed = town.nodes[LAPSED]
-    town.certify(lapsed, now=town.now - 2 * MONTH)
+    town.issue_certificate(lapsed, now=town.now - 2 * MONTH)
     lapsed.clock = lambda: town.now - 1.5 * MONTH  # its own clock is wrong, so it serves all the same
     async with AsyncExitStack() as stack:
         await serving(stack, town, SOUND, LEAVING, LAPSED)
@@ -144,7 +144,7 @@ async def test_one_down_one_killed_one_lapsed_and_all_is_well_when_they_are_back
         }
         assert views[DOWN].reason == edges[DOWN].reason
     # They come back: the same rounds go on, on those edges only.
-    town.certify(lapsed)
+    town.issue_certificate(lapsed)
     lapsed.clock = time.time
     async with AsyncExitStack() as stack:
         await serving(stack, town, DOWN, LAPSED)

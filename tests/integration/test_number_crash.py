@@ -35,7 +35,7 @@ def check_result(town, held, words):
 
 def test_the_receiver_of_a_sum_killed_on_the_way(town, programs):
     terms, words = TERMS["sum"]
-    held = town.agree(town.agreement(WEST, NORTH, **terms))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, **terms))
     server = programs.serve(town, NORTH)
     said, kills = programs.run_again_and_again(
         town, WEST, held, lambda kills: (FIRST + FURTHER * kills, "after")
@@ -49,7 +49,7 @@ def test_the_receiver_of_a_sum_killed_on_the_way(town, programs):
 
 def test_the_sender_of_a_count_killed_on_the_way(town, programs):
     terms, words = TERMS["count"]
-    held = town.agree(town.agreement(WEST, NORTH, **terms))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, **terms))
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
     said, kills = programs.serve_again_and_again(
         town, NORTH, lambda kills: (FIRST + FURTHER * kills, "before"), client

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, people
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
@@ -15,10 +16,9 @@ from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.protocol.agreement import Disclosure, describe
+from blindmatch.protocol.agreement import Count, Disclosure, describe
 from blindmatch.protocol.errors import LocalError, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import PASSPHRASE, people
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=64)
@@ -30,14 +30,19 @@ def agreed(town, disclosure, *senders, report_to=(), members=(), **terms):
     value = "contract_value" if disclosure is Disclosure.SUM else ""
     agreement = town.agreement(WEST, *(senders or (NORTH,)), disclosure=disclosure, value=value)
     edges = tuple(
-        describe(dataclasses.replace(edge, report_to=tuple(report_to), **terms)) for edge in agreement.edges
+        describe(
+            dataclasses.replace(
+                edge, terms=dataclasses.replace(edge.terms, report_to=tuple(report_to), **terms)
+            )
+        )
+        for edge in agreement.edges
     )
     if report_to:
         from blindmatch.node import agreements  # noqa: PLC0415 - only here
 
         more = tuple(agreements.own_party(town.nodes[agency]) for agency in (*report_to, *members))
         agreement = dataclasses.replace(agreement, parties=(*agreement.parties, *more))
-    return town.agree(dataclasses.replace(agreement, edges=edges))
+    return town.sign_agreement(dataclasses.replace(agreement, edges=edges))
 
 
 async def run(town, held, *senders):
@@ -91,7 +96,7 @@ async def test_an_entry_counts_once_for_all_its_keys(town):
     # Three more contracts of the first company, and another company of the second one's person.
     more = [[f"T-{n}", *rows[0][1:6], "1000"] for n in range(3)]
     more.append(["U-1", *rows[1][1:4], "LS1 4AP", "90000000", "50000"])
-    town.bring(SOUTH, "more", "suppliers", [*rows, *more], facts=["contract_value"])
+    town.import_rows(SOUTH, "more", "suppliers", [*rows, *more], facts=["contract_value"])
     held = agreed(town, Disclosure.SUM, SOUTH)
     outcome = await run(town, held, SOUTH)
     assert outcome.edges[0].number == "54,200 over an unknown number of suppliers"
@@ -106,7 +111,7 @@ async def test_values_that_do_not_count_are_told_to_the_sender_alone(town):
     rows = people(20, first=20)
     for row, text in zip(rows, ("", "unknown", "-50", "£1,000.50"), strict=False):
         row[6] = text
-    town.bring(SOUTH, "more", "suppliers", rows, facts=["contract_value"])
+    town.import_rows(SOUTH, "more", "suppliers", rows, facts=["contract_value"])
     held = agreed(town, Disclosure.SUM, SOUTH, decimals=2)
     outcome = await run(town, held, SOUTH)
     expected = 1_000.50 + sum(range(1_024, 1_040))
@@ -123,7 +128,7 @@ async def test_what_cannot_be_added_up_stops_the_round_before_anything_is_sent(t
     rows = people(20, first=20)
     for row in rows:
         row[6] = text
-    town.bring(SOUTH, "more", "suppliers", rows, facts=["contract_value"])
+    town.import_rows(SOUTH, "more", "suppliers", rows, facts=["contract_value"])
     held = agreed(town, Disclosure.SUM, SOUTH)
     outcome = await run(town, held, SOUTH)
     assert (outcome.edges[0].state, outcome.edges[0].code) == ("failed", "refused")
@@ -133,7 +138,7 @@ async def test_what_cannot_be_added_up_stops_the_round_before_anything_is_sent(t
 
 async def test_a_number_is_a_disclosure_and_counts_against_the_budget(town):
     held = agreed(town, Disclosure.COUNT)
-    held = town.agree(dataclasses.replace(held.agreement, rounds_budget=1))
+    held = town.sign_agreement(dataclasses.replace(held.agreement, rounds_budget=1))
     outcome = await run(town, held)
     assert outcome.complete
     for agency, event in ((WEST, "combination"), (NORTH, "disclosure")):
@@ -182,11 +187,11 @@ async def test_numbers_expire_with_the_agreements_retention(town):
 
 async def test_two_edges_of_different_kinds_in_one_round(town):
     """One sender lists hits, another tells a count: neither edge minds the other."""
-    town.bring(SOUTH, "more", "suppliers", people(20, first=30), facts=["contract_value"])
+    town.import_rows(SOUTH, "more", "suppliers", people(20, first=30), facts=["contract_value"])
     agreement = town.agreement(WEST, NORTH, SOUTH)
     north, south = agreement.edges
-    south = dataclasses.replace(south, disclosure=Disclosure.COUNT, minimum_count=5, band=1)
-    held = town.agree(dataclasses.replace(agreement, edges=(north, describe(south))))
+    south = dataclasses.replace(south, terms=Count())
+    held = town.sign_agreement(dataclasses.replace(agreement, edges=(north, describe(south))))
     async with running(town.nodes[NORTH], limits=SMALL), running(town.nodes[SOUTH], limits=SMALL):
         outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert [(edge.leads, edge.number) for edge in outcome.edges] == [(20, ""), (0, "10")]

@@ -6,12 +6,12 @@ import threading
 import grpc
 import pytest
 from tests.support.first_steps import session_of
+from tests.support.local_nodes import people
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.rounds import edge_codec, inbound, retention, runner
+from blindmatch.node.rounds import edge_codec, inbound, inbound_edges, runner, streams
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.node.rounds.hits import service
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.runner import run_round, unfinished
@@ -25,7 +25,6 @@ from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session import tags
 from blindmatch.protocol.session.messages import Header
-from blindmatch.simulations.local_nodes import people
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=32)
@@ -57,7 +56,7 @@ async def opened(channel, held, session):
 
 async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypatch):
     """A receiver that stops reading until its edge leaves memory, and then opens it anew, would have two sessions."""
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     monkeypatch.setattr(inbound, "IDLE_SECONDS", -1.0)
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         session, other = [await receiver(town, held, round_id) for round_id in ROUNDS]
@@ -79,10 +78,10 @@ async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypa
 
 
 async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatch):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     council = town.nodes[NORTH]
     monkeypatch.setattr(inbound, "IDLE_SECONDS", -1.0)
-    monkeypatch.setattr(retention, "UNFINISHED", 2)
+    monkeypatch.setattr(inbound, "UNFINISHED", 2)
     async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
         for number in range(5):
             await opened(channel, held, await receiver(town, held, bytes([number]) * 16))
@@ -94,11 +93,11 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
 
 
 async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
-    monkeypatch.setattr(inbound, "_LEAST_SHARE", 1)
+    monkeypatch.setattr(inbound_edges, "_LEAST_SHARE", 1)
     node = town.nodes[NORTH]
     service = node.settings.service.model_copy(update={"sessions": 2})
     node.settings = node.settings.model_copy(update={"service": service})
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     async with running(node, limits=SMALL), town.channel(WEST, NORTH) as channel:
         await opened(channel, held, await receiver(town, held, ROUNDS[0]))
         with pytest.raises(grpc.aio.AioRpcError) as busy:
@@ -107,7 +106,7 @@ async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
 
 
 async def test_two_processes_cannot_go_on_with_one_edge(town):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
 
     def vanish(_edge, step, _done, _total):
@@ -129,7 +128,7 @@ async def test_two_processes_cannot_go_on_with_one_edge(town):
 
 async def test_an_edge_that_ended_meanwhile_is_left_alone(town, monkeypatch):
     """Between looking a round up and taking it, another process may finish it."""
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     build = ReceivingEdge.build
 
@@ -147,7 +146,7 @@ async def test_an_edge_that_ended_meanwhile_is_left_alone(town, monkeypatch):
 
 @pytest.mark.parametrize("fault", [StoreError("no space"), MemoryError()])
 async def test_a_fault_while_the_sender_prepares_does_not_stay(town, monkeypatch, fault):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     save, faults = SendingEdge._save, [fault]
 
@@ -166,7 +165,7 @@ async def test_a_fault_while_the_sender_prepares_does_not_stay(town, monkeypatch
 @pytest.mark.parametrize("fault", [StoreError("no space"), MemoryError()])
 @pytest.mark.parametrize("at", [1, 5, 10])
 async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monkeypatch, fault, at):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     checkpoint, calls = Store.checkpoint, []
 
@@ -177,7 +176,7 @@ async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monke
                 raise fault
         checkpoint(store, *key, **values)
 
-    monkeypatch.setattr(service, "_BATCH", 1)  # a checkpoint for every chunk
+    monkeypatch.setattr(streams, "BATCH", 1)  # a checkpoint for every chunk
     monkeypatch.setattr(Store, "checkpoint", failing)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL, wait_seconds=20)
@@ -189,7 +188,7 @@ async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monke
 @pytest.mark.parametrize("action", ["opened", "closed"])
 @pytest.mark.parametrize("agency", [WEST, NORTH])
 async def test_nothing_happens_that_the_audit_log_does_not_know(town, monkeypatch, agency, action):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     node, append, faults = town.nodes[agency], AuditLog.append, [1]
 
@@ -218,7 +217,7 @@ async def test_nothing_happens_that_the_audit_log_does_not_know(town, monkeypatc
 @pytest.mark.parametrize("act", ["sign", "withdraw", "abandon"])
 async def test_no_signature_and_no_erasure_without_its_entry(town, monkeypatch, act):
     agreement = town.agreement(WEST, NORTH)
-    held = town.agree(agreement, unsigned=[WEST] if act == "sign" else [])
+    held = town.sign_agreement(agreement, unsigned=[WEST] if act == "sign" else [])
     police = town.nodes[WEST]
     if act == "abandon":
         await run_round(police, held.id, limits=SMALL)  # nobody answers
@@ -250,7 +249,7 @@ async def test_no_signature_and_no_erasure_without_its_entry(town, monkeypatch, 
 
 async def test_the_receipt_is_exchanged_before_hits_are_looked_for(town, monkeypatch):
     """Otherwise the time between the last tag and the receipt would tell how many there are."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     find, seen = Receiver.find_hits, []
 
@@ -267,8 +266,8 @@ async def test_the_receipt_is_exchanged_before_hits_are_looked_for(town, monkeyp
 
 async def test_the_next_edge_begins_before_hits_are_looked_for(town, monkeypatch):
     """Otherwise the moment at which it begins would tell how long the lookup took, and so how many hits there are."""
-    town.bring("south-council", "suppliers", "suppliers", people(30, first=5))
-    held = town.agree(town.agreement(WEST, NORTH, "south-council"))
+    town.import_rows("south-council", "suppliers", "suppliers", people(30, first=5))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, "south-council"))
     police = town.nodes[WEST]
     service = police.settings.service.model_copy(update={"workers": 2})
     police.settings = police.settings.model_copy(update={"service": service})
@@ -291,7 +290,7 @@ async def test_the_next_edge_begins_before_hits_are_looked_for(town, monkeypatch
 @pytest.mark.parametrize("spoilt", ["sealed", "content"])
 async def test_spoilt_facts_tell_the_sender_nothing(town, monkeypatch, spoilt):
     """A sender that spoils the facts of an element must not see from the round whether the receiver holds it."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     seal = tags.seal_facts
 
@@ -311,7 +310,7 @@ async def test_spoilt_facts_tell_the_sender_nothing(town, monkeypatch, spoilt):
 
 
 async def test_released_facts_cannot_steer_a_terminal(town, monkeypatch):
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     monkeypatch.setattr(round_leads, "unpack", lambda _payload: ([{"a\x1b": "\x1b[2Jgone\n\u202e"}], 0))
     async with running(council, limits=SMALL):
@@ -323,7 +322,7 @@ async def test_released_facts_cannot_steer_a_terminal(town, monkeypatch):
 
 @pytest.mark.parametrize("code", [PeerCode.UNAVAILABLE, PeerCode.BAD_RECEIPT])
 async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town, monkeypatch, code):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
 
     async def refuse(_edge, _receipt):
@@ -344,7 +343,7 @@ async def test_a_sender_that_does_not_sign_keeps_no_leads_from_the_receiver(town
 
 
 async def test_a_sender_that_repeats_an_answer_is_at_fault_and_not_we(town, monkeypatch):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police, council = town.nodes[WEST], town.nodes[NORTH]
     evaluate, answers = HitsSendingEdge.evaluate, []
 

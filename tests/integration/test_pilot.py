@@ -14,13 +14,13 @@ from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_head
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.audit.score import by_kind
-from blindmatch.simulations.drivers.deploy import MARK, prepare_folder
-from blindmatch.simulations.drivers.exchange import ROUND_SERVICES
+from blindmatch.simulations.drivers.deploy import MARKER_NAME, prepare_folder
+from blindmatch.simulations.drivers.traffic import ROUND_SERVICES
 from blindmatch.simulations.report import summarise, write_page
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
-from blindmatch.simulations.world.area import build_world
+from blindmatch.simulations.world.area import build_area
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -38,7 +38,7 @@ class Pilot:
         options = Options(self.out, SEED, SCALE, processes, self.wire)
         self.outcome = run(self.scenario, options, finished=lambda area: self.shown.append(area.id))
         self.worlds = {
-            area.id: build_world(self.scenario, area, seed=SEED, scale=SCALE) for area in self.scenario.areas
+            area.id: build_area(self.scenario, area, seed=SEED, scale=SCALE) for area in self.scenario.areas
         }
 
     def node(self, area: str, agency: str) -> Node:
@@ -265,7 +265,7 @@ def test_a_list_that_changes_between_two_rounds(tmp_path, processes):
     outcome = run(scenario, Options(tmp_path / "out", SEED, SCALE, processes))
     assert outcome.violations == ()
     before, after = outcome.comparisons
-    world = build_world(scenario, scenario.areas[0], seed=SEED, scale=SCALE)
+    world = build_area(scenario, scenario.areas[0], seed=SEED, scale=SCALE)
     for comparison, then in ((before, world), (after, world.changed(council))):
         assert comparison.sender_records > 0
         wanted = {pair.receiver for pair in then.truth(police, council)}
@@ -285,7 +285,7 @@ def test_a_folder_of_a_simulation_is_emptied(tmp_path):
     (tmp_path / "out" / "area" / "input").mkdir(parents=True)
     (tmp_path / "out" / "area" / "input" / "old.csv").write_text("old")
     prepare_folder(tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MARK, "passphrase.txt"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MARKER_NAME, "passphrase.txt"]
     assert (tmp_path / "out" / "passphrase.txt").stat().st_mode & 0o777 == 0o600
 
 

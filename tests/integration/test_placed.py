@@ -16,11 +16,11 @@ from blindmatch.node.compute.connection import connected
 from blindmatch.node.storage.config import load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.simulations import run as runs
-from blindmatch.simulations.drivers.deploy import MARK, UNLOCK_FILE, share_folder
+from blindmatch.simulations.drivers.deploy import MARKER_NAME, UNLOCK_FILE, share_folder
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.node_process import reserve_port
-from blindmatch.simulations.drivers.ray_nodes import Holder, RayMachines
-from blindmatch.simulations.drivers.subprocesses import Subprocesses
+from blindmatch.simulations.drivers.ray_nodes import NodeActor, RayMachines
+from blindmatch.simulations.drivers.subprocesses import SubprocessArea
 from blindmatch.simulations.report import write_summary
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario.scenario import load_scenario
@@ -98,7 +98,7 @@ def test_a_simulation_on_the_cluster_finds_the_same(ray_address, expected, tmp_p
 def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkeypatch, which):
     home = tmp_path / "out" / "ashmoor" / "ashmoor-city-council"
     servers: list[int] = []
-    agree = Subprocesses._agree
+    agree = SubprocessArea._agree
 
     def agreed(*given):
         server, actor = server_of(home)
@@ -106,7 +106,7 @@ def test_a_node_that_dies_is_named_with_the_reason(ray_address, tmp_path, monkey
         os.kill(actor if which == "actor" else server, signal.SIGKILL)
         return agree(*given)
 
-    monkeypatch.setattr(Subprocesses, "_agree", agreed)
+    monkeypatch.setattr(SubprocessArea, "_agree", agreed)
     options = Options(tmp_path / "out", SEED, SCALE, on="ray", cluster=ray_address)
     with pytest.raises(LocalError, match=r"^ashmoor-city-council: ") as caught:
         run(one_pair(), options)
@@ -174,7 +174,7 @@ class TestPlaces:
         out = tmp_path / "out"
         passphrase = share_folder(out, out / "area" / "one")
         assert share_folder(out, out / "area" / "two") == passphrase
-        assert sorted(path.name for path in out.iterdir()) == [MARK, UNLOCK_FILE]
+        assert sorted(path.name for path in out.iterdir()) == [MARKER_NAME, UNLOCK_FILE]
         assert (out / UNLOCK_FILE).stat().st_mode & 0o777 == 0o600
 
     def test_what_an_earlier_run_left_of_the_node_is_emptied(self, tmp_path):
@@ -199,7 +199,7 @@ class TestPlaces:
             share_folder(tmp_path / "file", tmp_path / "file" / "one")
 
     def test_an_actor_says_what_of_ours_failed_and_of_others_the_kind(self):
-        holder = Holder()
+        holder = NodeActor()
         failed = holder.do("some-force", "address")
         assert failed.error == ("some-force: address failed: AttributeError", "")
         assert failed.value is None

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
@@ -12,7 +13,6 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_heads
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import PASSPHRASE, LocalNodes, people, subjects
 
 SMALL = Limits(chunk_elements=32)
 POLICE, COUNCIL = "west-force", "north-council"
@@ -26,14 +26,14 @@ def town(tmp_path, new_postgresql_database):
         time.time(),
         settings={agency: {"database": {"url": new_postgresql_database()}} for agency in (POLICE, COUNCIL)},
     )
-    made.bring(POLICE, "groups", "subjects", subjects(40))
-    made.bring(COUNCIL, "suppliers", "suppliers", people(50, first=20))
+    made.import_rows(POLICE, "groups", "subjects", subjects(40))
+    made.import_rows(COUNCIL, "suppliers", "suppliers", people(50, first=20))
     yield made
     made.close()
 
 
 async def test_a_round_on_postgresql_goes_on_after_the_sender_was_lost(town):
-    held = town.agree(town.agreement(POLICE, COUNCIL))
+    held = town.sign_agreement(town.agreement(POLICE, COUNCIL))
     police, council = town.nodes[POLICE], town.nodes[COUNCIL]
     assert not list(town.folder.glob("*/*.db")), "nothing is kept in a file"
     stopping = []

@@ -5,6 +5,7 @@ import dataclasses
 import json
 
 import pytest
+from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.rounds import leads as round_leads
@@ -17,7 +18,6 @@ from blindmatch.node.storage.store.schema import edges as table
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=32)
 EXPECTED = {f"P-{index:05d}" for index in range(20, 40)}
@@ -54,8 +54,11 @@ def audit(node, event):
 @pytest.mark.parametrize("facts", [(), ("contract_value",)])
 async def test_a_round_finds_exactly_the_common_records(town, verified, facts):
     agreement = town.agreement("west-force", "north-council", facts=facts)
-    edges = tuple(dataclasses.replace(edge, verified=verified) for edge in agreement.edges)
-    held = town.agree(dataclasses.replace(agreement, edges=edges))
+    edges = tuple(
+        dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, verified=verified))
+        for edge in agreement.edges
+    )
+    held = town.sign_agreement(dataclasses.replace(agreement, edges=edges))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     steps = []
     async with running(council, limits=SMALL):
@@ -76,7 +79,7 @@ async def test_a_round_finds_exactly_the_common_records(town, verified, facts):
 
 
 async def test_both_sides_keep_the_same_receipt_and_nothing_else(town):
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL)
@@ -92,7 +95,7 @@ async def test_both_sides_keep_the_same_receipt_and_nothing_else(town):
 
 
 async def test_both_audit_logs_tell_of_the_round(town):
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     async with running(council):
         await run_round(police, held.id)
@@ -113,11 +116,11 @@ async def test_both_audit_logs_tell_of_the_round(town):
 
 async def test_the_sender_s_side_is_the_same_whether_all_match_or_none(town):
     """Sizes, kinds and order of messages, the audit log and the edge's row do not depend on hits."""
-    town.bring("south-council", "suppliers", "suppliers", people(50, first=500))  # nobody is a subject
+    town.import_rows("south-council", "suppliers", "suppliers", people(50, first=500))  # nobody is a subject
     police = town.nodes["west-force"]
     seen = {}
     for sender in ("north-council", "south-council"):
-        held = town.agree(town.agreement("west-force", sender))
+        held = town.sign_agreement(town.agreement("west-force", sender))
         council = town.nodes[sender]
         council.wire = WireRecorder(town.folder / f"wire-{sender}")
         async with running(council, limits=SMALL):
@@ -138,7 +141,7 @@ async def test_the_sender_s_side_is_the_same_whether_all_match_or_none(town):
 
 
 async def test_the_wire_is_recorded_on_both_sides_alike(town):
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     police.wire, council.wire = WireRecorder(town.folder / "p"), WireRecorder(town.folder / "c")
     async with running(council, limits=SMALL):
@@ -157,8 +160,8 @@ async def test_the_wire_is_recorded_on_both_sides_alike(town):
 
 
 async def test_one_edge_fails_and_the_others_finish_and_it_goes_on_later(town):
-    town.bring("south-council", "suppliers", "suppliers", people(30, first=5))
-    held = town.agree(town.agreement("west-force", "north-council", "south-council"))
+    town.import_rows("south-council", "suppliers", "suppliers", people(30, first=5))
+    held = town.sign_agreement(town.agreement("west-force", "north-council", "south-council"))
     police = town.nodes["west-force"]
     async with running(town.nodes["north-council"]):
         outcome = await run_round(police, held.id)
@@ -192,7 +195,7 @@ async def test_both_learn_over_two_edges_of_one_agreement(town):
         rounds_budget=1,
         calendar="once",
     )
-    held = town.agree(agreement)
+    held = town.sign_agreement(agreement)
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     async with running(council), running(police):
         first = await run_round(police, held.id)
@@ -203,7 +206,7 @@ async def test_both_learn_over_two_edges_of_one_agreement(town):
 
 async def test_the_budget_ends_rounds_on_the_edge(town):
     agreement = dataclasses.replace(town.agreement("west-force", "north-council"), rounds_budget=2)
-    held = town.agree(agreement)
+    held = town.sign_agreement(agreement)
     police = town.nodes["west-force"]
     async with running(town.nodes["north-council"]):
         for _ in range(2):
@@ -213,7 +216,7 @@ async def test_the_budget_ends_rounds_on_the_edge(town):
 
 
 async def test_a_signature_that_was_not_delivered_is_fetched_when_the_round_starts(town):
-    held = town.agree(town.agreement("west-force", "north-council"), unsigned=["north-council"])
+    held = town.sign_agreement(town.agreement("west-force", "north-council"), unsigned=["north-council"])
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     async with running(council):
         with pytest.raises(PeerError, match="north-council missing"):
@@ -225,7 +228,7 @@ async def test_a_signature_that_was_not_delivered_is_fetched_when_the_round_star
 
 async def test_the_sender_holds_its_own_view_of_the_agreement(town):
     """A receiver that skips its own checks is refused by the sender, with the code."""
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     registry.withdraw(council, registry.find(council, held.id), "no longer needed")
     async with running(council):
@@ -238,14 +241,14 @@ async def test_the_sender_holds_its_own_view_of_the_agreement(town):
 
 
 async def test_an_unsigned_agreement_starts_nothing(town):
-    held = town.agree(town.agreement("west-force", "north-council"), unsigned=["north-council"])
+    held = town.sign_agreement(town.agreement("west-force", "north-council"), unsigned=["north-council"])
     with pytest.raises((PeerError, AgreementError), match="sign"):
         await run_round(town.nodes["west-force"], held.id)
     assert town.nodes["west-force"].store.edges() == []
 
 
 async def test_a_sender_without_a_collection_says_no_more_than_that(town):
-    held = town.agree(town.agreement("west-force", "south-council"))
+    held = town.sign_agreement(town.agreement("west-force", "south-council"))
     police, council = town.nodes["west-force"], town.nodes["south-council"]
     async with running(council):
         outcome = await run_round(police, held.id)
@@ -253,15 +256,15 @@ async def test_a_sender_without_a_collection_says_no_more_than_that(town):
         assert (edge.state, edge.code) == (FAILED, "refused")
         assert "collection ready" in edge.reason
         # A round that failed before its first chunk is free, so the next one runs.
-        town.bring("south-council", "suppliers", "suppliers", people(3))
+        town.import_rows("south-council", "suppliers", "suppliers", people(3))
         assert (await run_round(police, held.id)).complete
 
 
 async def test_a_lost_server_is_waited_for_and_the_round_goes_on_where_it_was(town, monkeypatch):
     monkeypatch.setattr(
-        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
+        "blindmatch.node.rounds.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]
     stopping = []
     async with running(council, limits=SMALL, grace=0) as first:
@@ -290,11 +293,11 @@ async def test_a_lost_server_is_waited_for_and_the_round_goes_on_where_it_was(to
 
 async def test_a_collection_that_changed_stops_the_round_on_our_side(town):
     """Blinds and keys are never used with other input than was committed to."""
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police = town.nodes["west-force"]
     outcome = await committed(town, held)
     (row,) = police.store.edges(outcome.round_id)
-    other = town.bring("west-force", "others", "subjects", subjects(40, first=100))
+    other = town.import_rows("west-force", "others", "subjects", subjects(40, first=100))
     folder = police.collections_dir
     (folder / row.collection_id).rename(folder / "aside")
     with police.store.write("edges") as connection:
@@ -308,7 +311,7 @@ async def test_a_collection_that_changed_stops_the_round_on_our_side(town):
 
 
 async def test_an_abandoned_round_leaves_nothing_behind(town):
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police = town.nodes["west-force"]
     outcome = await committed(town, held)
     assert any(police.rounds_dir.iterdir())
@@ -321,6 +324,6 @@ async def test_an_abandoned_round_leaves_nothing_behind(town):
 
 
 async def test_a_round_of_somebody_else_cannot_be_resumed(town):
-    held = town.agree(town.agreement("west-force", "north-council"))
+    held = town.sign_agreement(town.agreement("west-force", "north-council"))
     with pytest.raises(LocalError, match="no round"):
         await run_round(town.nodes["west-force"], held.id, resume_round=bytes(16))

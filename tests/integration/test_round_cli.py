@@ -5,12 +5,12 @@ import csv
 import json
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.simulations.local_nodes import PASSPHRASE
 
 WEST, NORTH = "west-force", "north-council"
 
@@ -34,7 +34,7 @@ def cli(town):
 @pytest.fixture
 async def finished(town):
     """A round that found 20 leads: its id in hexadecimal."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"]))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     async with running(town.nodes[NORTH]):
         outcome = await run_round(town.nodes[WEST], held.id)
     return outcome.round_id.hex()
@@ -119,7 +119,7 @@ async def test_status_names_every_edge(cli, finished):
 
 
 async def test_an_unfinished_round_is_pointed_out_and_can_be_given_up(town, cli):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     first = await asyncio.to_thread(cli, WEST, "run", held.id.hex()[:10], "--wait", "0")
     assert first.exit_code == 1
     assert "unavailable" in first.stderr

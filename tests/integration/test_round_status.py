@@ -6,17 +6,17 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.support.agencies import agreement_between, edge_between
+from tests.support.local_nodes import PASSPHRASE
 from typer.testing import CliRunner
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import registry
-from blindmatch.node.cli import app, round_progress, round_status
+from blindmatch.node.cli import app, round_live, round_tables
 from blindmatch.node.rounds import status as round_views
 from blindmatch.node.rounds.runner import run_round
-from blindmatch.node.rounds.status import EdgeView
+from blindmatch.node.rounds.status import EdgeStatus
 from blindmatch.node.server import running
-from blindmatch.simulations.agencies import agreement_between, edge_between
-from blindmatch.simulations.local_nodes import PASSPHRASE
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 PAIRS = [(WEST, NORTH), (WEST, SOUTH), (SOUTH, NORTH), (NORTH, WEST)]
@@ -34,7 +34,7 @@ def held(town):
         sender=replace(back.sender, collection_kind="subjects"),
     )
     parties = [agreements.own_party(node) for node in town.nodes.values()]
-    return town.agree(agreement_between(parties, edges, start=int(town.now) - 60))
+    return town.sign_agreement(agreement_between(parties, edges, start=int(town.now) - 60))
 
 
 @pytest.fixture
@@ -55,7 +55,9 @@ async def test_every_edge_of_the_agreement_is_shown(town, held, cli):
         ran = await cli(WEST, "run", short, "--wait", "0")
     assert ran.exit_code == 1
     assert re.search(rf"{AWAY} .* waiting ", ran.stdout)
-    again = f"Go on with it when {SOUTH} can be reached: blindmatch round run --home {town.folder / WEST} --resume "
+    again = (
+        f"Resume it when {SOUTH} can be reached: blindmatch round run --home {town.folder / WEST} --resume "
+    )
     assert again in ran.stderr
     (round_id,) = {row.round_id.hex() for row in town.nodes[WEST].store.edges()}
     shown = json.loads((await cli(WEST, "status", round_id[:12], "--json")).stdout)
@@ -116,7 +118,7 @@ async def test_watching_tells_every_change_and_ends_with_the_last_edge(town, hel
         def while_a_round_runs(_seconds):
             asyncio.run_coroutine_threadsafe(run_round(west, held.id, edges=[MINE]), loop).result()
 
-        await asyncio.to_thread(round_status.watch, views, pause=while_a_round_runs)
+        await asyncio.to_thread(round_live.watch, views, pause=while_a_round_runs)
     assert capsys.readouterr().out.splitlines() == [
         f"{MINE}: not begun",
         f"{OTHERS}: between others",
@@ -134,9 +136,9 @@ async def test_a_terminal_shows_one_table_that_is_drawn_again(town, held, capsys
     views = [view for view in round_views.of_round(west, outcome.round_id) if view.over]
     unfinished = replace(views[0], state="exchanging", done=0)
     shown, pauses = [[unfinished], views], []
-    round_status.watch(lambda: shown[len(pauses)], pause=pauses.append)
+    round_live.watch(lambda: shown[len(pauses)], pause=pauses.append)
     out = capsys.readouterr().out
-    assert pauses == [round_status.REDRAW_SECONDS]
+    assert pauses == [round_live.REDRAW_SECONDS]
     assert out.index("exchanging") < out.index("closed")
     assert "1 closed, 1 between others" in out
 
@@ -146,7 +148,7 @@ def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("COLUMNS", "200")
-    with round_progress.drawn_edges() as (progress, waiting):
+    with round_live.edge_progress() as (progress, waiting):
         progress(MINE, "prepare", 1, 2)
         for _ in range(3):
             waiting(AWAY, SOUTH, "nobody answers")
@@ -159,7 +161,7 @@ def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
 
 
 def view(number, state, role="receiver"):
-    return EdgeView(f"edge-{number}", bytes(32), role, "peer", state)
+    return EdgeStatus(f"edge-{number}", bytes(32), role, "peer", state)
 
 
 def test_a_small_terminal_shows_what_is_not_over(capsys, monkeypatch):
@@ -168,7 +170,7 @@ def test_a_small_terminal_shows_what_is_not_over(capsys, monkeypatch):
     monkeypatch.setenv("LINES", "16")
     many = [view(number, "closed") for number in range(30)]
     shown, pauses = [[*many, view(99, "exchanging")], [*many, view(99, "closed")]], []
-    round_status.watch(lambda: shown[len(pauses)], pause=pauses.append)
+    round_live.watch(lambda: shown[len(pauses)], pause=pauses.append)
     out = capsys.readouterr().out
     assert "edge-99" in out
     assert "edge-7" not in out
@@ -179,7 +181,7 @@ def test_a_small_terminal_shows_what_is_not_over(capsys, monkeypatch):
 @pytest.mark.parametrize("others", [3, 300])
 def test_many_edges_between_others_are_only_counted(capsys, others):
     views = [view(999, "closed"), *(view(number, "between others", "") for number in range(others))]
-    round_status.show(views)
+    round_tables.show_status(views)
     out = capsys.readouterr().out
     assert "edge-999" in out
     assert ("edge-1 " in out) == (others == 3)
@@ -187,7 +189,7 @@ def test_many_edges_between_others_are_only_counted(capsys, others):
 
 
 async def test_watching_a_round_that_is_over_shows_it_once(town, cli):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     async with running(town.nodes[NORTH]):
         outcome = await run_round(town.nodes[WEST], held.id)
     shown = await cli(WEST, "status", outcome.round_id.hex(), "--watch")

@@ -6,7 +6,7 @@ from blindmatch.node.pki import tls
 from blindmatch.simulations.report import render_page, summarise
 from blindmatch.simulations.run import Options, run
 from blindmatch.simulations.scenario.scenario import load_scenario
-from blindmatch.simulations.world.area import build_world
+from blindmatch.simulations.world.area import build_area
 
 assert tls.CIPHERS_BELOW_TLS13
 
@@ -112,7 +112,7 @@ def test_a_standing_agreement_sends_changes_only_and_finds_the_same(centre):
     assert (before.delta, after.delta) == (0, 1)
     assert after.traffic.total("received") < before.traffic.total("received") / 3
     scenario = load_scenario("necc")
-    world = build_world(scenario, scenario.areas[0], seed=SEED, scale=0.2)
+    world = build_area(scenario, scenario.areas[0], seed=SEED, scale=0.2)
     for comparison, then in ((before, world), (after, world.changed("fca"))):
         truth = {pair.receiver for pair in then.truth("west-yorkshire-police", "fca")}
         assert set(comparison.found) <= truth

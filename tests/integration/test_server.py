@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from tests.support.local_nodes import free_port
 
 from blindmatch.node.rounds.runner import run_round, unfinished
 from blindmatch.node.server import running
@@ -21,7 +22,6 @@ from blindmatch.proto import v1
 from blindmatch.proto.v1 import agreement_pb2
 from blindmatch.protocol.errors import ConfigError, StoreError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import free_port
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=32)
@@ -202,7 +202,7 @@ async def test_a_caller_that_says_nothing_is_let_go(town, monkeypatch):
 
 
 async def test_a_stopping_server_lets_the_running_stream_end(town):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     stopping = []
     async with running(town.nodes[NORTH], limits=SMALL) as serving:
 
@@ -227,7 +227,7 @@ async def test_no_more_edges_run_at_once_than_the_settings_allow(town):
     node, police = town.nodes[NORTH], town.nodes[WEST]
     service = node.settings.service.model_copy(update={"sessions": 1})
     node.settings = node.settings.model_copy(update={"service": service})
-    first, second = (town.agree(town.agreement(WEST, NORTH, records=n)) for n in (1_000, 2_000))
+    first, second = (town.sign_agreement(town.agreement(WEST, NORTH, records=n)) for n in (1_000, 2_000))
 
     def vanish(_edge, step, _done, _total):
         if step == "exchange":

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.rounds import leads as round_leads
@@ -15,7 +16,6 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -26,8 +26,8 @@ TERMS = Standing(30, 5)
 
 def agree(town, *, facts=("contract_value",), standing=TERMS, verified=False, **edge):
     agreement = town.agreement(WEST, NORTH, facts=list(facts), standing=standing, **edge)
-    edges = tuple(replace(each, verified=verified) for each in agreement.edges)
-    return town.agree(replace(agreement, edges=edges))
+    edges = tuple(replace(each, terms=replace(each.terms, verified=verified)) for each in agreement.edges)
+    return town.sign_agreement(replace(agreement, edges=edges))
 
 
 def again(town, agency, rows, *, name=None):
@@ -35,7 +35,7 @@ def again(town, agency, rows, *, name=None):
     node = town.nodes[agency]
     kind, usual = ("subjects", "groups") if agency == WEST else ("suppliers", "suppliers")
     node.store.delete_collection(usual)
-    town.bring(agency, name or usual, kind, rows, facts=["contract_value"] if agency == NORTH else [])
+    town.import_rows(agency, name or usual, kind, rows, facts=["contract_value"] if agency == NORTH else [])
 
 
 def leads(node, outcome):
@@ -86,7 +86,7 @@ async def test_an_epoch_that_one_side_has_ended_is_found_out_at_once_and_the_nex
         outcome = await run_round(police, held.id, limits=SMALL)
         (edge,) = outcome.edges
         assert (edge.state, edge.code) == (FAILED, "diverged")
-        assert "anew" in edge.hint
+        assert "compares all records again" in edge.hint
         assert not any(row.open for row in police.store.epochs())
         last = await run_round(police, held.id, limits=SMALL)
         assert last.complete
@@ -97,7 +97,7 @@ async def test_a_round_that_was_cut_off_is_over_when_its_epoch_is(town, monkeypa
     """The council's key is rotated while the police's node is down."""
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    monkeypatch.setattr("blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1)
+    monkeypatch.setattr("blindmatch.node.rounds.receiver.IN_FLIGHT", 1)
     stopping = []
     async with running(council, limits=SMALL):
         assert (await run_round(police, held.id, limits=SMALL)).complete

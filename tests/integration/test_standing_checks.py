@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
+from tests.support.local_nodes import people
 
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.runner import run_round
@@ -14,7 +15,6 @@ from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.errors import LocalError, PeerCode
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import people
 
 SMALL = Limits(chunk_elements=32)
 WEST, NORTH = "west-force", "north-council"
@@ -23,8 +23,8 @@ TERMS = Standing(30, 5)
 
 def agree(town, *, facts=("contract_value",), standing=TERMS, verified=False, **edge):
     agreement = town.agreement(WEST, NORTH, facts=list(facts), standing=standing, **edge)
-    edges = tuple(replace(each, verified=verified) for each in agreement.edges)
-    return town.agree(replace(agreement, edges=edges))
+    edges = tuple(replace(each, terms=replace(each.terms, verified=verified)) for each in agreement.edges)
+    return town.sign_agreement(replace(agreement, edges=edges))
 
 
 FIELDS = (
@@ -77,7 +77,7 @@ async def test_a_bidder_that_is_submitted_is_found_among_the_subjects_and_only_t
     async with opened(town, facts=facts, verified=bool(facts)) as (held, serving):
         hit = await submit(town, held, record(5, contract_value="77"))
         await submit(town, held, record(200))
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
     police = town.nodes[WEST]
     found = {each.check: each for each in single_checks.received(police, held.id)}
     assert len(found) == 2

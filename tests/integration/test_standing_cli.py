@@ -5,12 +5,12 @@ import csv
 import json
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, people
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
-from blindmatch.simulations.local_nodes import PASSPHRASE, people
 
 WEST, NORTH = "west-force", "north-council"
 
@@ -35,7 +35,7 @@ async def typed(*arguments, **more):
 
 
 async def test_a_week_with_a_standing_agreement(town):
-    held = town.agree(town.agreement(WEST, NORTH, standing=Standing(30, 6)))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, standing=Standing(30, 6)))
     short = held.id.hex()[:10]
     person = people(1, first=5)[0]
     said = [
@@ -69,7 +69,7 @@ async def test_a_week_with_a_standing_agreement(town):
             json.dumps({"forenames": "Nobody", "surname": "Knows", "date_of_birth": "1901-01-01"})
         )
         assert len((await typed(town, NORTH, "check", short, "--record", str(other)))["submitted"]) == 1
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
         received = await typed(town, WEST, "check", short, "--received")
         (one,) = received["submitted"]
         assert one["leads"][0]["reference"] == "P-00005"
@@ -86,7 +86,7 @@ async def test_a_week_with_a_standing_agreement(town):
 
 
 def test_a_check_needs_one_record(town):
-    held = town.agree(town.agreement(WEST, NORTH, standing=Standing(30, 6)))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, standing=Standing(30, 6)))
     two = town.folder / "two.csv"
     two.write_text("surname\nOne\nTwo\n")
     for words, status in (
@@ -101,7 +101,7 @@ def test_a_check_needs_one_record(town):
 @pytest.mark.parametrize("facts", [[], ["contract_value"]])
 async def test_the_people_of_a_company_are_checked_with_it(town, facts):
     """Read with a register, one bidder is a company and two people: three checks, of whom the police know one."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=facts, standing=Standing(30, 6)))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=facts, standing=Standing(30, 6)))
     _, forename, surname, born, *_ = people(1, first=7)[0]
     year, month, _ = born.split("-")
     lines = [
@@ -140,7 +140,7 @@ async def test_the_people_of_a_company_are_checked_with_it(town, facts):
             str(register),
         )
         assert len(sent["submitted"]) == 3
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
         received = await typed(town, WEST, "check", held.id.hex(), "--received")
     found = [lead for each in received["submitted"] for lead in each["leads"]]
     assert [lead["reference"] for lead in found] == ["P-00007"]

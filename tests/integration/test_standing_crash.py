@@ -1,12 +1,13 @@
 """kill -9 of either side at many steps of a delta round, of the real programs: it ends as one that was not disturbed."""
 
+from tests.support.local_nodes import people, subjects
+
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.local_nodes import people, subjects
 
 WEST, NORTH = "west-force", "north-council"
 SMALL = Limits(chunk_elements=32)
@@ -14,13 +15,13 @@ SMALL = Limits(chunk_elements=32)
 
 async def epoch(town):
     """An open epoch, and both lists changed since."""
-    held = town.agree(town.agreement(WEST, NORTH, facts=["contract_value"], standing=Standing(30)))
+    held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"], standing=Standing(30)))
     async with running(town.nodes[NORTH], limits=SMALL):
         assert (await run_round(town.nodes[WEST], held.id, limits=SMALL)).complete
     town.nodes[WEST].store.delete_collection("groups")
     town.nodes[NORTH].store.delete_collection("suppliers")
-    town.bring(WEST, "groups", "subjects", subjects(48)[4:])
-    town.bring(NORTH, "suppliers", "suppliers", people(50, first=24), facts=["contract_value"])
+    town.import_rows(WEST, "groups", "subjects", subjects(48)[4:])
+    town.import_rows(NORTH, "suppliers", "suppliers", people(50, first=24), facts=["contract_value"])
     return held
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs
@@ -18,7 +19,6 @@ from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import SEED_BYTES, Limits
 from blindmatch.protocol.linkage import FILLER
 from blindmatch.protocol.session.messages import Hits
-from blindmatch.simulations.local_nodes import people, subjects
 
 SMALL = Limits(chunk_elements=256)
 WEST, NORTH = "west-force", "north-council"
@@ -60,7 +60,7 @@ def week(dice, ours, theirs):
 async def test_every_week_tells_what_a_full_round_would(town, seed):
     dice = random.Random(seed)
     agreement = town.agreement(WEST, NORTH, facts=["contract_value"], standing=Standing(30), tokens=24)
-    held = town.agree(replace(agreement, rounds_budget=20))
+    held = town.sign_agreement(replace(agreement, rounds_budget=20))
     ours, theirs = subjects(30), people(34, first=12)
     for row in theirs[:9]:
         row[5] = "70000001"
@@ -70,8 +70,8 @@ async def test_every_week_tells_what_a_full_round_would(town, seed):
         for number in range(4):
             police.store.delete_collection("groups")
             council.store.delete_collection("suppliers")
-            town.bring(WEST, "groups", "subjects", ours)
-            town.bring(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
+            town.import_rows(WEST, "groups", "subjects", ours)
+            town.import_rows(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
             outcome = await run_round(police, held.id, limits=SMALL)
             assert (outcome.complete, outcome.edges[0].delta) == (True, number)
             opening = opening or outcome.round_id

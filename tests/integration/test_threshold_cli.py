@@ -5,6 +5,7 @@ import json
 import time
 
 import pytest
+from tests.support.local_nodes import PASSPHRASE, subjects
 from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town
 from typer.testing import CliRunner
 
@@ -13,7 +14,6 @@ from blindmatch.node.rounds.retention import STALE_SECONDS, purge_expired
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store.schema import edges as table
-from blindmatch.simulations.local_nodes import PASSPHRASE, subjects
 
 WEST = "west-force"
 
@@ -86,7 +86,7 @@ async def test_a_receipt_that_lacks_a_member_is_not_valid(town, cli):
 
 
 async def test_a_member_chooses_its_collection_when_it_signs(town, cli):
-    town.bring(WEST, "others", "subjects", subjects(12, first=25))
+    town.import_rows(WEST, "others", "subjects", subjects(12, first=25))
     held = agree(town)
     node = town.nodes[WEST]
     assert node.store.binding(held.id, THRESHOLD) is None

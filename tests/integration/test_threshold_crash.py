@@ -18,7 +18,6 @@ object.__setattr__(limits.LIMITS, "chunk_elements", 128)
 object.__setattr__(limits.LIMITS, "chunk_tag_bytes", 1 << 17)
 from blindmatch.node.rounds.threshold import collector
 
-collector.CHUNKS_PER_CHECKPOINT = 2
 from blindmatch.node.storage.store import Store
 
 left = int(os.environ["TRIAL_KILL_AT"])

@@ -5,6 +5,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.support.agencies import edge_between
 from tests.support.threshold_nodes import MEMBERS, agree, circle_town, named
 
 from blindmatch.node.agreements import registry
@@ -15,7 +16,6 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED, FAILED
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.agencies import edge_between
 
 SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 

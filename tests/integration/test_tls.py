@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tests.support.local_nodes import PASSPHRASE, SCRYPT_N
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import codec as convert
@@ -21,7 +22,6 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.config import dns_name
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, PeerCode, PeerError
-from blindmatch.simulations.local_nodes import PASSPHRASE, SCRYPT_N
 
 WEST, NORTH = "west-force", "north-council"
 
@@ -118,7 +118,7 @@ async def test_a_certificate_of_another_authority_is_refused(town, side):
         town.folder / "other", PASSPHRASE, "Another authority", now=town.now - 60, scrypt_n=SCRYPT_N
     )
     node = town.nodes[side]
-    town.certify(node, other)
+    town.issue_certificate(node, other)
     (node.home / "tls" / "authority.pem").write_bytes(
         other.certificate.public_bytes(Encoding.PEM) + town.authority.certificate.public_bytes(Encoding.PEM)
     )
@@ -131,7 +131,7 @@ async def test_a_certificate_of_another_authority_is_refused(town, side):
 
 async def test_an_expired_certificate_of_the_server_is_named_as_such(town):
     node = town.nodes[NORTH]
-    town.certify(node, now=town.now - 60 * 86_400)
+    town.issue_certificate(node, now=town.now - 60 * 86_400)
     node.clock = lambda: town.now - 40 * 86_400  # its own clock is wrong, so it serves all the same
     async with running(node):
         with pytest.raises(PeerError, match="expired") as refused:
@@ -141,7 +141,7 @@ async def test_an_expired_certificate_of_the_server_is_named_as_such(town):
 
 async def test_an_expired_certificate_of_the_client_is_refused(town):
     node = town.nodes[WEST]
-    town.certify(node, now=town.now - 60 * 86_400)
+    town.issue_certificate(node, now=town.now - 60 * 86_400)
     async with running(town.nodes[NORTH]):
         with pytest.raises(ConfigError, match="expired"):
             await ask(node)

@@ -25,7 +25,7 @@ def erasures(node):
 
 
 async def test_leads_are_erased_when_their_retention_ends(town):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     police = town.nodes[WEST]
     async with running(town.nodes[NORTH]):
         outcome = await run_round(police, held.id)
@@ -40,7 +40,7 @@ async def test_leads_are_erased_when_their_retention_ends(town):
 
 
 async def test_an_edge_whose_receiver_vanished_is_given_up_in_time(town):
-    held = town.agree(town.agreement(WEST, NORTH))
+    held = town.sign_agreement(town.agreement(WEST, NORTH))
     council, small = town.nodes[NORTH], Limits(chunk_elements=32)
 
     def vanish(_edge, step, _done, _total):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import envelope_files
 from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
@@ -23,7 +24,6 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import AgreementError, InputError, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, signed
 
 AGENCIES = [Agency("west-force", "police"), Agency("east-council"), Agency("south-council")]
 USUAL = agreement_between(
@@ -55,20 +55,22 @@ def edges(draw, agencies):
     kinds = [kind for kind in Disclosure if kind is not Disclosure.THRESHOLD]
     disclosure = draw(st.sampled_from(kinds))
     named = draw(facts) if disclosure is Disclosure.HITS_FACTS else []
-    number, total = disclosure in terms.NUMBERS, disclosure is Disclosure.SUM
+    number, total = terms.EDGE_TERMS[disclosure].discloses_number, disclosure is Disclosure.SUM
+    fields = {
+        "verified": not number and draw(st.booleans()),
+        "facts": tuple(named),
+        "fact_bytes": draw(st.integers(1, LIMITS.fact_bytes)) if named else 0,
+        "minimum_count": draw(st.integers(terms.LEAST_MINIMUM, LIMITS.records)) if number else 0,
+        "band": draw(st.integers(1, LIMITS.sum_total)) if number else 0,
+        "value": draw(facts)[0] if total else "",
+        "decimals": draw(st.integers(0, 4)) if total else 0,
+        "report_to": tuple(others) if number and draw(st.booleans()) else (),
+    }
     return Edge(
         id=draw(identifiers),
         receiver=draw(sides(receiver)),
         sender=draw(sides(sender)),
-        disclosure=disclosure,
-        verified=not number and draw(st.booleans()),
-        facts=tuple(named),
-        fact_bytes=draw(st.integers(1, LIMITS.fact_bytes)) if named else 0,
-        minimum_count=draw(st.integers(terms.LEAST_MINIMUM, LIMITS.records)) if number else 0,
-        band=draw(st.integers(1, LIMITS.sum_total)) if number else 0,
-        value=draw(facts)[0] if total else "",
-        decimals=draw(st.integers(0, 4)) if total else 0,
-        report_to=tuple(others) if number and draw(st.booleans()) else (),
+        terms=terms.edge_terms(disclosure, fields),
         leakage=draw(texts),
     )
 
@@ -122,7 +124,7 @@ def agreements(draw) -> Agreement:
         retention_days=draw(st.integers(1, LIMITS.retention_days)),
         collector=draw(st.sampled_from(names if many else ["", *names])),
         thresholds=tuple(many),
-        standing=draw(standing) if any(edge.listing for edge in drawn) else None,
+        standing=draw(standing) if any(edge.terms.lists_hits for edge in drawn) else None,
         nonce=draw(st.binary(min_size=16, max_size=16).filter(any)),
     )
 
@@ -140,9 +142,9 @@ def test_the_words_name_both_sides_and_every_fact(agreement):
         words = terms.default_leakage(edge)
         assert edge.receiver.agency in words
         assert edge.sender.agency in words
-        assert all(fact in words for fact in edge.facts)
-        assert all(agency in words for agency in edge.report_to)
-        assert edge.value in words
+        assert all(fact in words for fact in edge.terms.facts)
+        assert all(agency in words for agency in edge.terms.report_to)
+        assert edge.terms.subject in words
         assert terms.describe(edge).leakage == words
     for threshold in agreement.thresholds:
         words = terms.default_leakage(threshold, agreement.collector)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.local_nodes import LocalNodes
 
 from blindmatch.node.imports import import_collection, job
 from blindmatch.node.imports.blocks import PURPOSE, BlockReader, json_lines
@@ -20,7 +21,6 @@ from blindmatch.node.imports.report import ImportRefusedError, OnBad
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, load_schema
 from blindmatch.protocol.linkage.normalise import company_number, plain_company_numbers
-from blindmatch.simulations.local_nodes import LocalNodes
 
 NUMBERS = itertools.count()
 

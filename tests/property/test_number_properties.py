@@ -15,6 +15,7 @@ from blindmatch.protocol.aggregate import (
     AggregateOutcome,
     AggregateReport,
     AggregateTerms,
+    OutcomeContext,
     RowsChunk,
 )
 from blindmatch.protocol.aggregate.elgamal import Opening
@@ -189,7 +190,7 @@ def test_statements_round_trip(total, closed, digest, told):
     context, number = SUM.context, AggregateTerms(5, 10)
     point = bytes([1]) * 32
     said = AggregateOutcome(told, left=point, right=point, share=point, transcript=digest)
-    signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(context, number))
+    signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(OutcomeContext(context, number)))
     assert AggregateOutcome.check(signed, COUNCIL.public, context, number, most=9) == said
     report = AggregateReport(AggregateReport.digest_of(signed), total, bytes(64), closed)
     reported = sign(POLICE, REPORT_TYPE, report.payload(context))

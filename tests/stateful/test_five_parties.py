@@ -11,6 +11,7 @@ from enum import Enum
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 from tests.support.corrupt_messages import WAYS, bend
 from tests.support.parties import Gathering
 
@@ -18,7 +19,6 @@ from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure, Envelope, check_signatures
 from blindmatch.protocol.errors import PeerError
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
 
 START = 1_800_000_000
 FORCES = [Agency("west-force", "police"), Agency("east-force", "police")]
@@ -36,9 +36,11 @@ def edge(receiver, sender, disclosure, *, verified=False):
     made = edge_between(
         receiver, sender, disclosure=disclosure, facts=facts, value=value, records=8, tokens=32
     )
-    if disclosure in terms.NUMBERS:
-        made = replace(made, minimum_count=3, band=2 if disclosure is COUNT else 1)
-    return terms.describe(replace(made, verified=verified))
+    if made.terms.discloses_number:
+        changes = {"minimum_count": 3, "band": 2 if disclosure is COUNT else 1}
+    else:
+        changes = {"verified": verified}
+    return terms.describe(replace(made, terms=replace(made.terms, **changes)))
 
 
 # One node both receives and sends; three are members of the threshold, and a fourth collects.

@@ -18,7 +18,7 @@ from tests.support.threshold_sessions import Circle
 from blindmatch.node.rounds.inputs import edge_context
 from blindmatch.protocol.aggregate import AggregateTerms
 from blindmatch.protocol.aggregate.elgamal import Opening
-from blindmatch.protocol.agreement import NUMBERS, Agreement, Disclosure, Threshold
+from blindmatch.protocol.agreement import Agreement, Disclosure, Threshold
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
 from blindmatch.protocol.transcript import Ed25519Signer
@@ -274,7 +274,7 @@ def comparisons(agreement: Agreement, agreement_id: bytes, brought: Brought) -> 
     for edge in agreement.edges:
         round_id = hashlib.sha256(edge.receiver.agency.encode()).digest()[:ROUND_BYTES]
         context = replace(edge_context(agreement_id, edge, round_id), keys_digest=b"k" * 32)
-        if edge.disclosure in NUMBERS:
+        if edge.terms.discloses_number:
             made.append(Number.between(context, AggregateTerms.of(edge), brought))
         else:
             made.append(Hits.between(context, brought))

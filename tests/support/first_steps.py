@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.support.local_nodes import LocalNodes
+
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs, state_rates
@@ -12,7 +14,6 @@ from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.local_nodes import LocalNodes
 
 
 def row_of(town: LocalNodes, held: StoredAgreement, round_id: bytes, **more: Any) -> EdgeRow:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.lossy_channel import Line, Message, Side, drive
 
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.limits import LIMITS, Limits

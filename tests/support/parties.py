@@ -7,6 +7,7 @@ whether somebody has withdrawn. A node that knows of a withdrawal discloses noth
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.support.agencies import Agency
 from tests.support.comparisons import Brought, Comparison, comparisons
 
 from blindmatch.protocol.agreement import (
@@ -22,7 +23,6 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.simulations.agencies import Agency
 
 
 @dataclass

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.agencies import agreement_between
+from tests.support.local_nodes import LocalNodes, people, subjects
+
 from blindmatch.node.agreements import own_party
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.protocol.agreement import Side, Threshold
-from blindmatch.simulations.agencies import agreement_between
-from blindmatch.simulations.local_nodes import LocalNodes, people, subjects
 
 COLLECTOR: Final = "national"
 MEMBERS: Final = ("north-council", "south-council", "west-force")
@@ -31,7 +32,7 @@ def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGE
     for agency in MEMBERS:
         numbers = ranges[agency]
         rows = subjects if agency == "west-force" else people
-        made.bring(agency, "people", _kind(agency), rows(len(numbers), first=numbers.start))
+        made.import_rows(agency, "people", _kind(agency), rows(len(numbers), first=numbers.start))
     return made
 
 
@@ -49,7 +50,7 @@ def agree(
     terms = Threshold(THRESHOLD, sides, at_least, minimum_count=minimum, band=band, leakage="as agreed")
     parties = [own_party(town.nodes[agency]) for agency in (COLLECTOR, *MEMBERS)]
     base = agreement_between(parties, (), start=int(town.now) - 60, thresholds=(terms,), collector=collector)
-    return town.agree(dataclasses.replace(base, **changes))
+    return town.sign_agreement(dataclasses.replace(base, **changes))
 
 
 def named(agency: str, numbers: set[int] | range) -> set[str]:

@@ -9,7 +9,7 @@ jsons ─> ocds, bods, ftm ─────────────────�
 importers yield.
 """
 
-from blindmatch.node.imports.formats.appointments import Holding, Period, Seen, overlap
+from blindmatch.node.imports.formats.appointments import Period, ReadContext, SourceRecord, overlap
 from blindmatch.node.imports.formats.column_mapping import (
     ColumnMapping,
     fact_name,
@@ -19,7 +19,7 @@ from blindmatch.node.imports.formats.column_mapping import (
 )
 from blindmatch.node.imports.formats.drafts import Draft, Drafter, RowFault
 from blindmatch.node.imports.formats.format_names import Format
-from blindmatch.node.imports.formats.recognition import expand, read, recognise_format
+from blindmatch.node.imports.formats.recognition import read_file, read_register, recognise_format
 from blindmatch.node.imports.formats.tabular import ENCODINGS, Table, open_table
 
 __all__ = [
@@ -28,18 +28,18 @@ __all__ = [
     "Draft",
     "Drafter",
     "Format",
-    "Holding",
     "Period",
+    "ReadContext",
     "RowFault",
-    "Seen",
+    "SourceRecord",
     "Table",
-    "expand",
     "fact_name",
     "load_mapping",
     "open_table",
     "overlap",
     "propose",
-    "read",
+    "read_file",
+    "read_register",
     "recognise_format",
     "render",
 ]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from blindmatch.node.imports.formats.drafts import Draft, Notes, Part
 
-Wanted = Mapping[str, Sequence["Holding"]]
+CompanyLookup = Mapping[str, Sequence["SourceRecord"]]
 """Canonical company number to the records that named it."""
 
 UNKNOWN: Final = "unknown"
@@ -28,7 +28,7 @@ class Period(NamedTuple):
         return f"{self.start or UNKNOWN} to {self.end or 'now'}" if self.start or self.end else ""
 
 
-ALWAYS: Final = Period()
+UNKNOWN_PERIOD: Final = Period()
 """A period of which nothing is known."""
 
 
@@ -60,14 +60,14 @@ def overlap(appointment: Period, contract: Period) -> str:
 
 
 @dataclass(slots=True)
-class Holding:
+class SourceRecord:
     """One of our own records that names a company: what its people inherit."""
 
     reference: str = field(repr=False)
     handling: str
     facts: Mapping[str, str] = field(repr=False)
     row: int
-    contract: Period = ALWAYS
+    contract: Period = UNKNOWN_PERIOD
     via: str = ""
     """The company number through whose corporate officer this company is looked up; blank when named itself."""
 
@@ -96,7 +96,7 @@ class Appointment:
 
 
 @dataclass
-class Seen(Notes):
+class ReadContext(Notes):
     """What the passes over the registers met."""
 
     lines: int = 0
@@ -104,12 +104,17 @@ class Seen(Notes):
     companies: set[str] = field(default_factory=set, repr=False)
     ceased: int = 0
     corporate: int = 0
-    follow: dict[str, list[Holding]] = field(default_factory=dict, repr=False)
+    follow: dict[str, list[SourceRecord]] = field(default_factory=dict, repr=False)
     """Companies that serve or control a wanted one, to be looked up themselves."""
 
 
-def drafts(
-    found: Appointment, wanted: Wanted | None, seen: Seen, row: int, *, include_ceased: bool = False
+def appointment_drafts(
+    found: Appointment,
+    wanted: CompanyLookup | None,
+    seen: ReadContext,
+    row: int,
+    *,
+    include_ceased: bool = False,
 ) -> Iterator[Draft]:
     """A draft for every record of ours that named the company.
 
@@ -125,7 +130,7 @@ def drafts(
     else:
         seen.people += 1
     if wanted is None:
-        yield _draft(found, Holding(f"{found.company}/{row}", "P", {}, row), row)
+        yield _draft(found, SourceRecord(f"{found.company}/{row}", "P", {}, row), row)
         return
     for named in wanted[found.via or found.company]:
         holding = replace(named, via=named.via or found.via) if found.via else named
@@ -135,7 +140,7 @@ def drafts(
         yield _draft(found, holding, row)
 
 
-def _draft(found: Appointment, holding: Holding, row: int) -> Draft:
+def _draft(found: Appointment, holding: SourceRecord, row: int) -> Draft:
     period, contract = found.period, holding.contract.words
     active = overlap(period, holding.contract) if contract else ""
     said = {

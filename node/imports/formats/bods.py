@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import Period, Seen, Wanted, drafts
-from blindmatch.node.imports.formats.chains import Graph, Link, appointments, behind
-from blindmatch.node.imports.formats.companies_house import identity_of
-from blindmatch.node.imports.formats.drafts import Draft, Part, faulty, names_part
-from blindmatch.node.imports.formats.field_values import day, person_name, places
-from blindmatch.node.imports.formats.json_stream import Item, child, children, items, text, texts
+from blindmatch.node.imports.formats.appointments import (
+    CompanyLookup,
+    Period,
+    ReadContext,
+    appointment_drafts,
+)
+from blindmatch.node.imports.formats.chains import Graph, Link, chain_appointments, chains_to_companies
+from blindmatch.node.imports.formats.companies_house import parts_person_key
+from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
+from blindmatch.node.imports.formats.field_values import address_part, iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
 from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.formats.ocds import identifiers
 
@@ -38,7 +43,7 @@ class _Known:
 
 
 def read(
-    path: Path, seen: Seen, *, include_ceased: bool = False, progress: Progress | None = None
+    path: Path, seen: ReadContext, *, include_ceased: bool = False, progress: Progress | None = None
 ) -> Iterator[Draft]:
     """A draft for every person and every interest in a company, and one for every entity.
 
@@ -52,13 +57,13 @@ def read(
         InputError: cannot be read, is empty, is no JSON, or breaks off.
     """
     known = _Known()
-    for item in items(path, ()):
+    for item in read_items(path, ()):
         if not item.fault:
             _learn(known, item, seen)
-    for item in items(path, (), progress):
+    for item in read_items(path, (), progress):
         seen.lines += 1
         if reason := _fault(item):
-            yield faulty(path.name, item.number, reason)
+            yield fault_draft(path.name, item.number, reason)
             continue
         record, kind = text(item.content, "recordId"), text(item.content, "recordType")
         if known.last.get(record) != item.number or kind == "relationship":
@@ -72,8 +77,8 @@ def read(
 
 def expand(
     path: Path,
-    wanted: Wanted,
-    seen: Seen,
+    wanted: CompanyLookup,
+    seen: ReadContext,
     *,
     include_ceased: bool = False,
     progress: Progress | None = None,
@@ -91,11 +96,11 @@ def expand(
         InputError: cannot be read, is empty, is no JSON, or breaks off.
     """
     known, graph = _graph(path)
-    ways = behind(graph, wanted, seen, include_ceased=include_ceased)
-    for item in items(path, (), progress):
+    ways = chains_to_companies(graph, wanted, seen, include_ceased=include_ceased)
+    for item in read_items(path, (), progress):
         seen.lines += 1
         if reason := _fault(item):
-            yield faulty(path.name, item.number, reason)
+            yield fault_draft(path.name, item.number, reason)
             continue
         record, kind = text(item.content, "recordId"), text(item.content, "recordType")
         if record not in ways or known.last.get(record) != item.number or kind == "relationship":
@@ -110,23 +115,23 @@ def expand(
         )
         number = known.numbers.get(record, "")
         company = f"company/{number}" if number else ""
-        for found in appointments(
+        for found in chain_appointments(
             graph,
             ways[record],
             register="bods",
             parts=parts,
-            person=company if corporate else identity_of(parts) and f"bods/{record}",
+            person=company if corporate else parts_person_key(parts) and f"bods/{record}",
             corporate=corporate,
             provenance={"record": record},
         ):
-            yield from drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+            yield from appointment_drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
 
 
 def _graph(path: Path) -> tuple[_Known, Graph]:
     known = _Known()
-    for item in items(path, ()):
+    for item in read_items(path, ()):
         if not item.fault:
-            _learn(known, item, Seen())
+            _learn(known, item, ReadContext())
     graph = Graph(known.numbers, known.names)
     for links in known.links.values():
         for link in links.values():
@@ -134,7 +139,7 @@ def _graph(path: Path) -> tuple[_Known, Graph]:
     return known, graph
 
 
-def _fault(item: Item) -> str:
+def _fault(item: JsonItem) -> str:
     if item.fault:
         return item.fault
     if text(item.content, "recordType") not in {"person", "entity", "relationship"}:
@@ -142,7 +147,7 @@ def _fault(item: Item) -> str:
     return "" if text(item.content, "recordId") else "the statement has no recordId"
 
 
-def _learn(known: _Known, item: Item, seen: Seen) -> None:
+def _learn(known: _Known, item: JsonItem, seen: ReadContext) -> None:
     content = item.content
     record, kind = text(content, "recordId"), text(content, "recordType")
     details = child(content, "recordDetails")
@@ -177,8 +182,8 @@ def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> 
     )
     over = bool(interests) and not lasting
     period = Period(
-        min((value for start in starts if (value := day(start))), default=""),
-        max((value for end in ends if (value := day(end))), default="") if over else "",
+        min((value for start in starts if (value := iso_date(start))), default=""),
+        max((value for end in ends if (value := iso_date(end))), default="") if over else "",
     )
     return Link(
         record,
@@ -193,7 +198,13 @@ def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> 
 
 
 def _person(
-    record: str, details: Mapping[str, Any], number: int, known: _Known, seen: Seen, *, include_ceased: bool
+    record: str,
+    details: Mapping[str, Any],
+    number: int,
+    known: _Known,
+    seen: ReadContext,
+    *,
+    include_ceased: bool,
 ) -> Iterator[Draft]:
     if text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
         seen.warn("people whom the statement does not name, and who were left out")
@@ -204,7 +215,7 @@ def _person(
     if known.links.get(record) and not links:
         return
     seen.people += 1
-    person = identity_of(parts) and f"bods/{record}"
+    person = parts_person_key(parts) and f"bods/{record}"
     for place, link in enumerate(links or [Link("", "", "", (), Period(), over=False)]):
         said = {
             "company_number": known.numbers.get(link.held, ""),
@@ -230,7 +241,7 @@ def _person(
         )
 
 
-def _person_parts(details: Mapping[str, Any], seen: Seen) -> list[Part]:
+def _person_parts(details: Mapping[str, Any], seen: ReadContext) -> list[Part]:
     names = children(details, "names")
     # The legal name first: aliases may complete themselves from it.
     names.sort(key=lambda name: text(name, "type") not in {"legal", "individual"})
@@ -256,13 +267,13 @@ def _person_parts(details: Mapping[str, Any], seen: Seen) -> list[Part]:
     return [each for each in parts if each]
 
 
-def _places(details: Mapping[str, Any], seen: Seen, whose: str) -> Part:
+def _places(details: Mapping[str, Any], seen: ReadContext, whose: str) -> Part:
     addresses = [
         address for address in children(details, "addresses") if text(address, "type") != "placeOfBirth"
     ]
     found: Part = []
     for address in addresses:
-        found += places(
+        found += address_part(
             seen.usable("address", [text(address, "address")], whose),
             [],
             seen.usable("postcode", [text(address, "postCode")], whose),
@@ -270,7 +281,7 @@ def _places(details: Mapping[str, Any], seen: Seen, whose: str) -> Part:
     return found
 
 
-def _entity(record: str, details: Mapping[str, Any], number: int, seen: Seen) -> Draft:
+def _entity(record: str, details: Mapping[str, Any], number: int, seen: ReadContext) -> Draft:
     companies, vat, others = identifiers(details, seen)
     names = [text(details, "name")]
     names += [

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from blindmatch.node.imports.formats.appointments import Appointment, Period, Seen, Wanted
+from blindmatch.node.imports.formats.appointments import Appointment, CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.drafts import Part
 
 MAX_LINKS: Final = 8
 """Links in one chain. Longer ones exist to be lost in; a person eight companies away is no lead."""
-MAX_REACHED: Final = 1_000
+MAX_HOLDERS: Final = 1_000
 """Holders above one company: more are a fund's investors, or a file gone wrong."""
 
 _CIRCLE: Final = "chains of ownership that lead back into themselves, and were not followed round"
 _DEEP: Final = f"chains of ownership of more than {MAX_LINKS} links, and were not followed further"
-_WIDE: Final = f"companies with more than {MAX_REACHED} holders, of which the nearest were taken"
+_WIDE: Final = f"companies with more than {MAX_HOLDERS} holders, of which the nearest were taken"
 _APART: Final = "chains of ownership whose links never held at one time, and were left out"
 
 
@@ -87,7 +87,7 @@ class Graph:
     def _parts(self, whole: Link) -> Chain:
         """The chain that an indirect interest is made of, or nothing."""
         below: dict[str, list[Link]] = {}
-        for record in whole.parts[:MAX_REACHED]:
+        for record in whole.parts[:MAX_HOLDERS]:
             if (part := self.records.get(record)) is not None:
                 below.setdefault(part.holder, []).append(part)
         ways: deque[Chain] = deque([()])
@@ -102,7 +102,7 @@ class Graph:
                     ways.append((*way, link))
         return ()
 
-    def climb(self, company: str, seen: Seen, *, include_ceased: bool = False) -> Iterator[Chain]:
+    def climb(self, company: str, seen: ReadContext, *, include_ceased: bool = False) -> Iterator[Chain]:
         """Every holder above a company, nearest first; each by its shortest chain, or several direct links.
 
         Circles, endless chains and crowds end there, counted as warnings.
@@ -121,7 +121,7 @@ class Graph:
                     continue
                 if link.holder in met and link.holder not in here:
                     continue  # reached before, by a shorter way
-                if len(met) > MAX_REACHED:
+                if len(met) > MAX_HOLDERS:
                     seen.warn(_WIDE)
                     return
                 chain = (link, *below)
@@ -132,13 +132,13 @@ class Graph:
                         seen.warn(_DEEP)
                 met.add(link.holder)
                 here.add(link.holder)
-                if span(chain) is None:
+                if common_period(chain) is None:
                     seen.warn(_APART)
                     continue
                 yield chain
 
 
-def span(chain: Sequence[Link]) -> Period | None:
+def common_period(chain: Sequence[Link]) -> Period | None:
     """When all links of a chain held; None where they never did. A start that one link does not say is not known."""
     starts = [link.period.start for link in chain]
     start = max(starts) if all(starts) else ""
@@ -147,8 +147,8 @@ def span(chain: Sequence[Link]) -> Period | None:
     return None if start and end and start[:shorter] > end[:shorter] else Period(start, end)
 
 
-def behind(
-    graph: Graph, wanted: Wanted, seen: Seen, *, include_ceased: bool = False
+def chains_to_companies(
+    graph: Graph, wanted: CompanyLookup, seen: ReadContext, *, include_ceased: bool = False
 ) -> dict[str, list[tuple[str, Chain]]]:
     """Holder to the wanted company numbers that it stands behind, each with the chain."""
     found: dict[str, list[tuple[str, Chain]]] = {}
@@ -159,7 +159,7 @@ def behind(
     return found
 
 
-def appointments(
+def chain_appointments(
     graph: Graph,
     ways: Sequence[tuple[str, Chain]],
     *,
@@ -190,7 +190,7 @@ def appointments(
             company=graph.numbers.get(first.held, ""),
             role=f"{'corporate ' if corporate else ''}{roles}{' (indirect)' if indirect else ''}",
             parts=parts,
-            period=span(chain) or Period(),
+            period=common_period(chain) or Period(),
             over=any(link.over for link in chain),
             corporate=corporate,
             # Who stands behind it here was reached by the chain; another register is asked where this one ends.

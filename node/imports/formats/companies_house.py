@@ -9,11 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import Appointment, Period, Seen, Wanted, drafts
-from blindmatch.node.imports.formats.drafts import Draft, Part, faulty, names_part
-from blindmatch.node.imports.formats.field_values import canonical, day, person_name, places, same_name
+from blindmatch.node.imports.formats.appointments import (
+    Appointment,
+    CompanyLookup,
+    Period,
+    ReadContext,
+    appointment_drafts,
+)
+from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
+from blindmatch.node.imports.formats.field_values import (
+    address_part,
+    canonical,
+    iso_date,
+    name_key,
+    person_name,
+)
 from blindmatch.node.imports.formats.json_stream import child, parse_line, text, texts
-from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, sniff
+from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, read_head
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
@@ -40,8 +52,8 @@ _PREFIX = re.compile(rb'\s*\{\s*"company_number"\s*:\s*"([0-9A-Za-z]{1,10})"')
 
 def expand(
     path: Path,
-    wanted: Wanted | None,
-    seen: Seen,
+    wanted: CompanyLookup | None,
+    seen: ReadContext,
     *,
     include_ceased: bool = False,
     progress: Progress | None = None,
@@ -61,7 +73,7 @@ def expand(
         InputError: cannot be read, is empty, or is no register at all.
     """
     with open_input(path) as file:
-        sniff(path, file)
+        read_head(path, file)
         lines = Lines(path, file, limit, progress)
         for line in lines:
             if line is not None and not line.strip():
@@ -72,14 +84,16 @@ def expand(
             except ValueError as error:
                 if seen.lines == 1:
                     raise InputError(f"{path}: line {lines.number}: {error}", hint=_NO_REGISTER) from None
-                yield faulty(path.name, lines.number, str(error))
+                yield fault_draft(path.name, lines.number, str(error))
                 continue
             if found is not None:
-                yield from drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
+                yield from appointment_drafts(
+                    found, wanted, seen, lines.number, include_ceased=include_ceased
+                )
 
 
 def _appointment(
-    line: bytes | None, wanted: Wanted | None, seen: Seen, number: int, *, include_ceased: bool
+    line: bytes | None, wanted: CompanyLookup | None, seen: ReadContext, number: int, *, include_ceased: bool
 ) -> Appointment | None:
     """The appointment in a line, or None for one to pass over; ValueError says why it is no entry."""
     match = _PREFIX.match(line) if line is not None and wanted is not None else None
@@ -116,7 +130,7 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
     notified, ceased = text(data, "notified_on"), text(data, "ceased_on")
     return {
         "register": "psc",
-        "period": Period(day(notified), day(ceased)),
+        "period": Period(iso_date(notified), iso_date(ceased)),
         "over": _over(data),
         "facts": {"notified_on": notified, "ceased_on": ceased},
         "provenance": {
@@ -129,7 +143,7 @@ def _details(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _person(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
+def _person(data: Mapping[str, Any], company: str, seen: ReadContext) -> Appointment:
     elements = child(data, "name_elements")
     given = f"{text(elements, 'forename')} {text(elements, 'middle_name')}".strip()
     name = person_name(given, text(elements, "surname"))
@@ -141,12 +155,12 @@ def _person(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
         company=company,
         role=ROLE,
         parts=[names_part(name, ()), born, lives],
-        person=identity(name, born, lives),
+        person=person_key(name, born, lives),
         **_details(data),
     )
 
 
-def _body(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
+def _body(data: Mapping[str, Any], company: str, seen: ReadContext) -> Appointment:
     number, _ = canonical("company_number", text(child(data, "identification"), "registration_number"))
     parts: list[Part] = [
         [{"company_number": number}] if number else [],
@@ -164,22 +178,22 @@ def _body(data: Mapping[str, Any], company: str, seen: Seen) -> Appointment:
     )
 
 
-def identity(name: tuple[str, str], born: Part, lives: Part) -> str:
+def person_key(name: tuple[str, str], born: Part, lives: Part) -> str:
     """What two records of one person are likely to share and two people's are not; blank when too little is said."""
     if not (all(name) and born):
         return ""
     where = next((item["postcode"] for item in lives if "postcode" in item), "")
-    return f"person/{same_name(*name)}/{born[0]['date_of_birth'][:7]}/{where}"
+    return f"person/{name_key(*name)}/{born[0]['date_of_birth'][:7]}/{where}"
 
 
-def identity_of(parts: Sequence[Part]) -> str:
+def parts_person_key(parts: Sequence[Part]) -> str:
     """The same of a record's parts, whatever their order; where somebody lives is left out."""
     named = next((part[0] for part in parts if part and "surname" in part[0]), {})
     born = next((part for part in parts if part and "date_of_birth" in part[0]), [])
-    return identity((named.get("forenames", ""), named.get("surname", "")), born, [])
+    return person_key((named.get("forenames", ""), named.get("surname", "")), born, [])
 
 
-def _born(data: Mapping[str, Any], seen: Seen) -> Part:
+def _born(data: Mapping[str, Any], seen: ReadContext) -> Part:
     born = child(data, "date_of_birth")
     if born.get("year") is None:
         return []
@@ -192,10 +206,10 @@ def _born(data: Mapping[str, Any], seen: Seen) -> Part:
     return [{"date_of_birth": value} for value in seen.usable("date_of_birth", [written], _OF)]
 
 
-def _lives(data: Mapping[str, Any], seen: Seen, whose: str) -> Part:
+def _lives(data: Mapping[str, Any], seen: ReadContext, whose: str) -> Part:
     address = child(data, "address")
     line = " ".join(word for name in ("premises", "address_line_1") if (word := text(address, name)))
-    return places(
+    return address_part(
         seen.usable("address", [line], whose),
         seen.usable("town", [text(address, "locality")], whose),
         seen.usable("postcode", [text(address, "postal_code")], whose),

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from blindmatch.node.imports.formats import field_values
 from blindmatch.node.imports.formats.column_mapping import CONTRACT, MATCHING, SEVERAL, ColumnMapping
-from blindmatch.node.imports.formats.field_values import Check, anything_goes, canonical, person_name
+from blindmatch.node.imports.formats.field_values import Check, accept_any, canonical, person_name
 from blindmatch.node.imports.formats.tabular import Row, Table
 
 MAX_REFERENCE_CHARACTERS: Final = 200
@@ -22,7 +22,7 @@ _ALONE: Final = tuple(
 
 CONTRACT_DATES: Final = ("contract_start", "contract_end")
 
-ASSUMED: Final = "rows without a handling code were taken as C (with conditions)"
+ASSUMED_CODE: Final = "rows without a handling code were taken as C (with conditions)"
 _CACHED_HANDLING: Final = 1 << 10
 
 Part = list[dict[str, str]]
@@ -45,7 +45,7 @@ class Notes:
     """Things worth knowing that are no faults, and how often."""
 
     warnings: dict[str, int] = field(default_factory=dict)
-    check: Check = anything_goes
+    check: Check = accept_any
     """What the schema at hand thinks of a value."""
 
     def warn(self, text: str, count: int = 1) -> None:
@@ -64,10 +64,10 @@ class Notes:
         """
         found: dict[str, None] = {}
         for text in texts:
-            value, reason = field_values.usable(name, text, self.check)
+            value, reason = field_values.checked_value(name, text, self.check)
             if reason:
                 words = name.replace("_", " ")
-                value, kept = field_values.salvage(name, text, self.check)
+                value, kept = field_values.partial_value(name, text, self.check)
                 if name == "date_of_birth" and len(value) == len("YYYY"):
                     value = kept = ""  # registers say year and month: with a year alone nobody is found
                 self.warn(
@@ -109,7 +109,7 @@ class Handling(NamedTuple):
     bad_code: bool
 
 
-def faulty(file: str, row: int, reason: str, name: str = "") -> Draft:
+def fault_draft(file: str, row: int, reason: str, name: str = "") -> Draft:
     """A draft that is nothing but a fault."""
     return Draft(row, faults=[RowFault(file, row, name, reason)], unusable=True)
 
@@ -118,12 +118,12 @@ def names_part(primary: tuple[str, str], aliases: Sequence[str]) -> Part:
     """The names of a record: its own, then its aliases. An alias of one word stands in for the forename."""
     if not aliases:
         return [{"forenames": primary[0], "surname": primary[1]}] if any(primary) else []
-    found = {field_values.same_name(*primary): primary} if any(primary) else {}
+    found = {field_values.name_key(*primary): primary} if any(primary) else {}
     for alias in aliases:
         first, last = person_name("", "", alias)
         name = (first, last) if first and last else (alias, primary[1]) if last and primary[1] else None
         if name:
-            found.setdefault(field_values.same_name(*name), name)
+            found.setdefault(field_values.name_key(*name), name)
     return [{"forenames": first, "surname": last} for first, last in found.values()]
 
 
@@ -139,7 +139,7 @@ class Drafter:
         InputError: a column is missing.
     """
 
-    def __init__(self, table: Table, mapping: ColumnMapping, check: Check = anything_goes) -> None:
+    def __init__(self, table: Table, mapping: ColumnMapping, check: Check = accept_any) -> None:
         self.file = table.path.name
         self.warnings: dict[str, int] = {}
         """Things worth knowing that are no faults, and how often."""
@@ -216,7 +216,7 @@ class Drafter:
         towns, postcodes = (
             [item[name] for item in self._checked(made, cells, name)] for name in ("town", "postcode")
         )
-        return field_values.places(addresses, towns, postcodes)
+        return field_values.address_part(addresses, towns, postcodes)
 
     def _one(self, made: Draft, cells: Sequence[str], name: str) -> str:
         """A date that is no date of birth."""
@@ -254,9 +254,9 @@ class Drafter:
         found: dict[str, None] = {}
         slipped: dict[str, None] = {}
         for text in self._values(cells, name):
-            value, reason = field_values.usable(name, text, self.check, self.mapping.day_first)
+            value, reason = field_values.checked_value(name, text, self.check, self.mapping.day_first)
             if reason:
-                value, kept = field_values.salvage(name, text, self.check, self.mapping.day_first)
+                value, kept = field_values.partial_value(name, text, self.check, self.mapping.day_first)
                 made.faults.append(RowFault(self.file, made.row, name, reason, kept))
                 if value:
                     slipped[value] = None
@@ -273,7 +273,7 @@ class Drafter:
         if read.grading:
             made.provenance["grading"] = read.grading
         if read.assumed:
-            self.warn(ASSUMED)
+            self.warn(ASSUMED_CODE)
         if read.bad_code:
             made.faults.append(RowFault(self.file, made.row, "handling_code", "not P or C"))
         made.handling = read.code
@@ -302,11 +302,11 @@ class Drafter:
             self.warnings[text] = self.warnings.get(text, 0) + count
 
 
-def said(parts: Sequence[Part]) -> frozenset[str]:
+def fields_present(parts: Sequence[Part]) -> frozenset[str]:
     """The fields of which a record says something."""
     return frozenset([name for part in parts for item in part for name, value in item.items() if value])
 
 
-def summary(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:
+def mapped_fields(mapping: ColumnMapping) -> Mapping[str, tuple[str, ...]]:
     """The fields that a mapping reads, and their columns: what a report shows."""
     return {name: mapping.columns[name] for name in ("reference", *MATCHING) if mapping.columns.get(name)}

@@ -37,7 +37,7 @@ _KEPT_OF_DATE: Final = {
 }
 
 
-def anything_goes(_name: str, _text: str) -> str:
+def accept_any(_name: str, _text: str) -> str:
     """A `Check` for when no schema is at hand."""
     return ""
 
@@ -62,7 +62,7 @@ def _date(text: str, day_first: bool) -> tuple[str, str]:
         return "", str(error)
 
 
-def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
+def checked_value(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
     """A value in the form in which it is kept, or blank and the reason why it cannot be used."""
     value, reason = canonical(name, text, day_first)
     if value and name not in _CANONICAL:
@@ -70,7 +70,7 @@ def usable(name: str, text: str, check: Check, day_first: bool = True) -> tuple[
     return ("", reason) if reason else (value, "")
 
 
-def salvage(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
+def partial_value(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
     """What can be true of a value that `usable` refuses, and in words what that is; both blank when nothing can.
 
     Of a date with a slip of the pen the year, the month too if there is such a month. Of a postcode that is none of the
@@ -82,7 +82,7 @@ def salvage(name: str, text: str, check: Check, day_first: bool = True) -> tuple
         except ValueError:
             return "", ""
         return kept, _KEPT_OF_DATE.get(len(kept), "")
-    if name == "postcode" and check is not anything_goes and not check(name, text):
+    if name == "postcode" and check is not accept_any and not check(name, text):
         return " ".join(text.split()), "as it is written"
     return "", ""
 
@@ -99,18 +99,20 @@ def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
 
 
 @lru_cache(maxsize=_CACHED_VALUES)
-def day(text: str) -> str:
+def iso_date(text: str) -> str:
     """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank when it is none."""
     head = text.strip().partition("T")[0].partition(" ")[0]
     return canonical("date_of_birth", head)[0] if head[:4].isdecimal() else ""
 
 
-def same_name(first: str, last: str) -> str:
+def name_key(first: str, last: str) -> str:
     """A form of a name that is equal for small differences of writing."""
     return f"{forenames(first)}/{surname(last)}"
 
 
-def places(addresses: Sequence[str], towns: Sequence[str], postcodes: Sequence[str]) -> list[dict[str, str]]:
+def address_part(
+    addresses: Sequence[str], towns: Sequence[str], postcodes: Sequence[str]
+) -> list[dict[str, str]]:
     """Alternatives for where somebody lives: the n-th address with the n-th town and the n-th postcode."""
     if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
         only = {
@@ -130,8 +132,8 @@ def places(addresses: Sequence[str], towns: Sequence[str], postcodes: Sequence[s
     return found
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Empty the caches: they hold names, and an import is over."""
     _date.cache_clear()
-    day.cache_clear()
+    iso_date.cache_clear()
     normalise.forget()

@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import Period, Seen, Wanted, drafts, overlap
-from blindmatch.node.imports.formats.chains import Graph, Link, appointments, behind
-from blindmatch.node.imports.formats.companies_house import identity_of
-from blindmatch.node.imports.formats.drafts import Draft, Part, faulty, names_part
-from blindmatch.node.imports.formats.field_values import canonical, day, person_name, places
-from blindmatch.node.imports.formats.json_stream import Item, child, items, text, texts
+from blindmatch.node.imports.formats.appointments import (
+    CompanyLookup,
+    Period,
+    ReadContext,
+    appointment_drafts,
+    overlap,
+)
+from blindmatch.node.imports.formats.chains import Graph, Link, chain_appointments, chains_to_companies
+from blindmatch.node.imports.formats.companies_house import parts_person_key
+from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
+from blindmatch.node.imports.formats.field_values import address_part, canonical, iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, read_items, text, texts
 from blindmatch.node.imports.formats.lines import Progress
 
 COMPANIES: Final = frozenset({"Company", "Organization", "LegalEntity", "PublicBody"})
@@ -53,7 +59,7 @@ class _Known:
 
 
 def read(
-    path: Path, seen: Seen, *, include_ceased: bool = False, progress: Progress | None = None
+    path: Path, seen: ReadContext, *, include_ceased: bool = False, progress: Progress | None = None
 ) -> Iterator[Draft]:
     """A draft for every person and each of their companies (and its contracts), one for every company and contract.
 
@@ -67,7 +73,7 @@ def read(
         InputError: cannot be read, is empty, or is no JSON.
     """
     known = _Known()
-    for item in items(path, ()):
+    for item in read_items(path, ()):
         if not item.fault:
             _learn(known, item)
     for supplier, contract, properties in known.pending:
@@ -75,11 +81,13 @@ def read(
             _award(contract, properties, known.contracts.get(contract, {}))
         )
     known.pending.clear()
-    for item in items(path, (), progress):
+    for item in read_items(path, (), progress):
         seen.lines += 1
         entity, schema = text(item.content, "id"), text(item.content, "schema")
         if item.fault or not (entity and schema):
-            yield faulty(path.name, item.number, item.fault or "not an entity: it has no id or no schema")
+            yield fault_draft(
+                path.name, item.number, item.fault or "not an entity: it has no id or no schema"
+            )
             continue
         properties = child(item.content, "properties")
         if schema == "Person":
@@ -90,8 +98,8 @@ def read(
 
 def expand(
     path: Path,
-    wanted: Wanted,
-    seen: Seen,
+    wanted: CompanyLookup,
+    seen: ReadContext,
     *,
     include_ceased: bool = False,
     progress: Progress | None = None,
@@ -109,19 +117,21 @@ def expand(
         InputError: cannot be read, is empty, or is no JSON.
     """
     known = _Known()
-    for item in items(path, ()):
+    for item in read_items(path, ()):
         if not item.fault:
             _learn(known, item)
     graph = Graph(known.numbers, known.names, phrase="is {} of {}")
     for links in known.links.values():
         for link in links:
             graph.add(link)
-    ways = behind(graph, wanted, seen, include_ceased=include_ceased)
-    for item in items(path, (), progress):
+    ways = chains_to_companies(graph, wanted, seen, include_ceased=include_ceased)
+    for item in read_items(path, (), progress):
         seen.lines += 1
         entity, schema = text(item.content, "id"), text(item.content, "schema")
         if item.fault or not (entity and schema):
-            yield faulty(path.name, item.number, item.fault or "not an entity: it has no id or no schema")
+            yield fault_draft(
+                path.name, item.number, item.fault or "not an entity: it has no id or no schema"
+            )
             continue
         if entity not in ways or not (schema == "Person" or schema in COMPANIES):
             continue
@@ -134,9 +144,11 @@ def expand(
             else _person_parts(properties, seen)
         )
         told = (
-            (f"company/{number}" if number else "") if corporate else identity_of(parts) and f"ftm/{entity}"
+            (f"company/{number}" if number else "")
+            if corporate
+            else parts_person_key(parts) and f"ftm/{entity}"
         )
-        for found in appointments(
+        for found in chain_appointments(
             graph,
             ways[entity],
             register="ftm",
@@ -145,7 +157,7 @@ def expand(
             corporate=corporate,
             provenance={"entity": entity},
         ):
-            yield from drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+            yield from appointment_drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
 
 
 def _one(properties: Mapping[str, Any], *names: str) -> str:
@@ -153,8 +165,8 @@ def _one(properties: Mapping[str, Any], *names: str) -> str:
 
 
 def _period(properties: Mapping[str, Any]) -> Period:
-    starts = [value for each in texts(properties, "startDate") if (value := day(each))]
-    ends = [value for each in texts(properties, "endDate") if (value := day(each))]
+    starts = [value for each in texts(properties, "startDate") if (value := iso_date(each))]
+    ends = [value for each in texts(properties, "endDate") if (value := iso_date(each))]
     return Period(min(starts, default=""), max(ends, default=""))
 
 
@@ -167,7 +179,7 @@ def _numbers(properties: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(number for number in found if number))
 
 
-def _learn(known: _Known, item: Item) -> None:
+def _learn(known: _Known, item: JsonItem) -> None:
     entity, schema = text(item.content, "id"), text(item.content, "schema")
     properties = child(item.content, "properties")
     if schema in COMPANIES:
@@ -199,7 +211,7 @@ def _learn(known: _Known, item: Item) -> None:
 
 def _award(contract: str, properties: Mapping[str, Any], of: Mapping[str, str]) -> _Award:
     period = _period(properties)
-    start = period.start or day(_one(properties, "date")) or day(of.get("date", ""))
+    start = period.start or iso_date(_one(properties, "date")) or iso_date(of.get("date", ""))
     return _Award(
         _one(properties, "documentNumber") or of.get("reference", "") or contract,
         _one(properties, "amount") or of.get("value", ""),
@@ -226,7 +238,7 @@ def _person(
     properties: Mapping[str, Any],
     number: int,
     known: _Known,
-    seen: Seen,
+    seen: ReadContext,
     *,
     include_ceased: bool,
 ) -> Iterator[Draft]:
@@ -237,7 +249,7 @@ def _person(
         return
     seen.people += 1
     parts = _person_parts(properties, seen)
-    told = identity_of(parts)
+    told = parts_person_key(parts)
     # What a person is awarded in their own name stands beside what their companies are.
     found: list[tuple[Link | None, _Award | None]] = [(None, award) for award in known.awards.get(entity, ())]
     for each in links:
@@ -269,7 +281,7 @@ def _reference(entity: str, place: int, count: int) -> str:
     return (f"{entity}/{place + 1}" if count > 1 else entity)[:200]
 
 
-def _person_parts(properties: Mapping[str, Any], seen: Seen) -> list[Part]:
+def _person_parts(properties: Mapping[str, Any], seen: ReadContext) -> list[Part]:
     given = " ".join(
         word for name in ("firstName", "secondName", "middleName") for word in texts(properties, name)[:1]
     )
@@ -286,9 +298,9 @@ def _person_parts(properties: Mapping[str, Any], seen: Seen) -> list[Part]:
     return [part for part in parts if part]
 
 
-def _contacts(properties: Mapping[str, Any], seen: Seen, whose: str) -> list[Part]:
+def _contacts(properties: Mapping[str, Any], seen: ReadContext, whose: str) -> list[Part]:
     return [
-        places(
+        address_part(
             seen.usable("address", texts(properties, "address"), whose),
             [],
             seen.usable("postcode", texts(properties, "postalCode"), whose),
@@ -300,7 +312,7 @@ def _contacts(properties: Mapping[str, Any], seen: Seen, whose: str) -> list[Par
     ]
 
 
-def _company_parts(properties: Mapping[str, Any], numbers: Sequence[str], seen: Seen) -> list[Part]:
+def _company_parts(properties: Mapping[str, Any], numbers: Sequence[str], seen: ReadContext) -> list[Part]:
     parts: list[Part] = [
         [{"company_number": value} for value in numbers],
         [
@@ -319,7 +331,7 @@ def _company_parts(properties: Mapping[str, Any], numbers: Sequence[str], seen: 
 
 
 def _company(
-    entity: str, properties: Mapping[str, Any], number: int, known: _Known, seen: Seen
+    entity: str, properties: Mapping[str, Any], number: int, known: _Known, seen: ReadContext
 ) -> Iterator[Draft]:
     numbers = _numbers(properties)
     parts = _company_parts(properties, numbers, seen)

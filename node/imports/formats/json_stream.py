@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 import ijson  # type: ignore[import-untyped, unused-ignore]
 
-from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, sniff
+from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, read_head
 from blindmatch.protocol.errors import InputError
 
 ITEM_BYTES: Final = 16 << 20
@@ -20,7 +20,7 @@ _EVENTS: Final = 20_000
 _HINT: Final = "The file may have been cut off: fetch or export it again."
 
 
-class Item(NamedTuple):
+class JsonItem(NamedTuple):
     """One object, or what is wrong with it: its line, or its place in the array from 1."""
 
     number: int
@@ -60,7 +60,7 @@ class _Counting:
         self._since = 0
 
 
-def top_names(path: Path) -> tuple[str, frozenset[str]]:
+def first_object_names(path: Path) -> tuple[str, frozenset[str]]:
     """How a JSON file begins: (`array`, `object` or nothing, the names in its first object).
 
     Raises:
@@ -69,7 +69,7 @@ def top_names(path: Path) -> tuple[str, frozenset[str]]:
     names: set[str] = set()
     first = ""
     with open_input(path) as file:
-        sniff(path, file)
+        read_head(path, file)
         depth = 0
         try:
             events = ijson.parse(_Counting(path, file, None), multiple_values=True, buf_size=4_096)
@@ -92,7 +92,7 @@ def top_names(path: Path) -> tuple[str, frozenset[str]]:
     return first, frozenset(names)
 
 
-def items(path: Path, lists: Sequence[str], progress: Progress | None = None) -> Iterator[Item]:
+def read_items(path: Path, lists: Sequence[str], progress: Progress | None = None) -> Iterator[JsonItem]:
     """Every object of a file: one a line, or an array's, or those of a package's first list in `lists`.
 
     Args:
@@ -106,7 +106,7 @@ def items(path: Path, lists: Sequence[str], progress: Progress | None = None) ->
     if _by_lines(path):
         yield from _lines(path, progress)
         return
-    first, names = top_names(path)
+    first, names = first_object_names(path)
     inside = next((name for name in lists if name in names), "")
     if first != "array" and not inside:
         raise InputError(
@@ -121,7 +121,7 @@ def items(path: Path, lists: Sequence[str], progress: Progress | None = None) ->
                 number += 1
                 counting.next_item()
                 good = isinstance(content, dict)
-                yield Item(number, content if good else {}, "" if good else "is not an object")
+                yield JsonItem(number, content if good else {}, "" if good else "is not an object")
         except (ijson.JSONError, UnicodeDecodeError):
             raise InputError(
                 f"{path}: the JSON breaks off or is wrong after object {number}", hint=_HINT
@@ -130,7 +130,7 @@ def items(path: Path, lists: Sequence[str], progress: Progress | None = None) ->
 
 def _by_lines(path: Path) -> bool:
     with open_input(path) as file:
-        sniff(path, file)
+        read_head(path, file)
         for line in Lines(path, file, ITEM_BYTES):
             if line is not None and not line.strip():
                 continue
@@ -141,7 +141,7 @@ def _by_lines(path: Path) -> bool:
     return False
 
 
-def _lines(path: Path, progress: Progress | None) -> Iterator[Item]:
+def _lines(path: Path, progress: Progress | None) -> Iterator[JsonItem]:
     with open_input(path) as file:
         lines = Lines(path, file, ITEM_BYTES, progress)
         for line in lines:
@@ -150,17 +150,17 @@ def _lines(path: Path, progress: Progress | None) -> Iterator[Item]:
             yield parse_line(line, lines.number)
 
 
-def parse_line(line: bytes | None, number: int) -> Item:
+def parse_line(line: bytes | None, number: int) -> JsonItem:
     """A line as an item, with a fault when it is none."""
     if line is None:
-        return Item(number, {}, "the line is too long")
+        return JsonItem(number, {}, "the line is too long")
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
-        return Item(number, {}, "the line breaks off, or is not JSON")
+        return JsonItem(number, {}, "the line breaks off, or is not JSON")
     if not isinstance(content, dict):
-        return Item(number, {}, "the line is not an object")
-    return Item(number, content)
+        return JsonItem(number, {}, "the line is not an object")
+    return JsonItem(number, content)
 
 
 def text(data: Mapping[str, Any], name: str) -> str:

@@ -44,7 +44,7 @@ def open_input(path: Path) -> BinaryIO:
     return file
 
 
-def refuse_foreign(path: Path, head: bytes) -> None:
+def refuse_binary(path: Path, head: bytes) -> None:
     """Refuse a file that is no text, by its first bytes.
 
     Raises:
@@ -115,9 +115,9 @@ class Lines:
             self._progress(self._done, self._total)
 
 
-def sniff(path: Path, file: BinaryIO) -> bytes:
+def read_head(path: Path, file: BinaryIO) -> bytes:
     """The first bytes of a file, checked by `refuse_foreign`; the file stands at its beginning again."""
     head = file.read(_SNIFF_BYTES)
     file.seek(0)
-    refuse_foreign(path, head)
+    refuse_binary(path, head)
     return head

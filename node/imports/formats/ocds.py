@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.drafts import Draft, Notes, Part, RowFault, faulty
-from blindmatch.node.imports.formats.field_values import canonical, day, places
-from blindmatch.node.imports.formats.json_stream import Item, child, children, items, text, texts
+from blindmatch.node.imports.formats.drafts import Draft, Notes, Part, RowFault, fault_draft
+from blindmatch.node.imports.formats.field_values import address_part, canonical, iso_date
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
 from blindmatch.node.imports.formats.lines import Progress
 
 COMPANIES_HOUSE: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
@@ -35,14 +35,14 @@ def read(path: Path, notes: Notes, *, progress: Progress | None = None) -> Itera
         InputError: cannot be read, is empty, is no JSON or no OCDS, or breaks off.
     """
     unfinished: dict[str, tuple[int, _Process]] = {}
-    for item in items(path, _PACKAGES, progress):
+    for item in read_items(path, _PACKAGES, progress):
         for entry in _unpacked(item):
             if entry.fault:
-                yield faulty(path.name, entry.number, entry.fault)
+                yield fault_draft(path.name, entry.number, entry.fault)
                 continue
             ocid = text(entry.content, "ocid")
             if not ocid:
-                yield faulty(path.name, entry.number, "is missing", "ocid")
+                yield fault_draft(path.name, entry.number, "is missing", "ocid")
             elif "compiled" in texts(entry.content, "tag"):
                 process: _Process = {}
                 _merge(process, entry.content)
@@ -54,7 +54,7 @@ def read(path: Path, notes: Notes, *, progress: Progress | None = None) -> Itera
         yield from _drafts(path.name, ocid, process, number, notes)
 
 
-def _unpacked(item: Item) -> Iterator[Item]:
+def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
     """The releases in one object: a release itself, a record, or a package of either on one line."""
     if item.fault:
         yield item
@@ -65,21 +65,21 @@ def _unpacked(item: Item) -> Iterator[Item]:
         packed = [entry for name in packs for entry in content[name]]
         for place, entry in enumerate(packed, start=1):
             if isinstance(entry, dict):
-                yield from _unpacked(Item(number, entry))
+                yield from _unpacked(JsonItem(number, entry))
             else:
-                yield Item(number, {}, f"entry {place} of the package is not an object")
+                yield JsonItem(number, {}, f"entry {place} of the package is not an object")
         return
     compiled = child(content, "compiledRelease")
     if compiled:
-        yield Item(number, {"ocid": content.get("ocid"), **compiled, "tag": ["compiled"]})
+        yield JsonItem(number, {"ocid": content.get("ocid"), **compiled, "tag": ["compiled"]})
     elif "releases" in content:
         embedded = [entry for entry in children(content, "releases") if "ocid" in entry]
         if not embedded:
-            yield Item(number, {}, "the record only links to its releases: ask for compiled releases")
+            yield JsonItem(number, {}, "the record only links to its releases: ask for compiled releases")
         for entry in embedded:
-            yield Item(number, entry)
+            yield JsonItem(number, entry)
     else:
-        yield Item(number, content)
+        yield JsonItem(number, content)
 
 
 def _merge(process: _Process, release: Mapping[str, Any]) -> None:
@@ -143,7 +143,7 @@ def _draft(reference: str, party: Mapping[str, Any], number: int, notes: Notes) 
         [{"company_number": value} for value in companies],
         [{"company_name": value} for value in notes.usable("company_name", names, _OF)],
         [{"vat_number": value} for value in notes.usable("vat_number", vat, _OF)],
-        places(
+        address_part(
             notes.usable("address", [text(address, "streetAddress")], _OF),
             notes.usable("town", [text(address, "locality")], _OF),
             notes.usable("postcode", [text(address, "postalCode")], _OF),
@@ -190,15 +190,19 @@ def _say_contract(
 ) -> None:
     value = child(contract, "value") or child(award, "value")
     period = child(contract, "period") or child(award, "contractPeriod")
-    start = day(text(period, "startDate")) or day(text(contract, "dateSigned")) or day(text(award, "date"))
-    draft.contract = (start, day(text(period, "endDate")))
+    start = (
+        iso_date(text(period, "startDate"))
+        or iso_date(text(contract, "dateSigned"))
+        or iso_date(text(award, "date"))
+    )
+    draft.contract = (start, iso_date(text(period, "endDate")))
     said = {
         "contract_reference": name,
         "contract_value": text(value, "amount"),
         "contract_currency": text(value, "currency"),
         "contract_start": draft.contract[0],
         "contract_end": draft.contract[1],
-        "award_date": day(text(award, "date")),
+        "award_date": iso_date(text(award, "date")),
         "buyer": text(process.get("buyer", {}).get("name", {}), "name"),
     }
     draft.facts = {field: value for field, value in said.items() if value}

@@ -15,10 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from blindmatch.node.imports.formats.appointments import Appointment, Period, Seen, Wanted, drafts
-from blindmatch.node.imports.formats.drafts import Draft, Part, faulty, names_part
-from blindmatch.node.imports.formats.field_values import canonical, day, person_name, places
-from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, sniff
+from blindmatch.node.imports.formats.appointments import (
+    Appointment,
+    CompanyLookup,
+    Period,
+    ReadContext,
+    appointment_drafts,
+)
+from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
+from blindmatch.node.imports.formats.field_values import address_part, canonical, iso_date, person_name
+from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, read_head
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
@@ -64,8 +70,8 @@ _ERRORED: Final = "99"
 
 def expand(
     path: Path,
-    wanted: Wanted | None,
-    seen: Seen,
+    wanted: CompanyLookup | None,
+    seen: ReadContext,
     *,
     include_ceased: bool = False,
     progress: Progress | None = None,
@@ -85,7 +91,7 @@ def expand(
         InputError: cannot be read, has no header or no trailer, or the trailer's count is not that of the lines.
     """
     with open_input(path) as file:
-        sniff(path, file)
+        read_head(path, file)
         lines = Lines(path, file, limit, progress)
         header = next(lines, None)  # a file may hold a byte order mark and nothing else
         if header is None or not _is_header(header.rstrip(b"\r\n")):
@@ -94,7 +100,7 @@ def expand(
 
 
 def _records(
-    path: Path, lines: Lines, wanted: Wanted | None, seen: Seen, *, include_ceased: bool
+    path: Path, lines: Lines, wanted: CompanyLookup | None, seen: ReadContext, *, include_ceased: bool
 ) -> Iterator[Draft]:
     """Everything after the header, with the trailer's count held against the lines."""
     count, announced = 0, -1
@@ -115,10 +121,10 @@ def _records(
         try:
             found = _appointment(line, wanted, seen)
         except ValueError as error:
-            yield faulty(path.name, lines.number, str(error))
+            yield fault_draft(path.name, lines.number, str(error))
             continue
         if found is not None:
-            yield from drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
+            yield from appointment_drafts(found, wanted, seen, lines.number, include_ceased=include_ceased)
     if announced != count:
         raise InputError(
             f"{path}: the trailer announces {announced} records, the file has {count}"
@@ -140,7 +146,7 @@ def _announced(path: Path, line: bytes, number: int) -> int:
     return int(tail)
 
 
-def _appointment(line: bytes | None, wanted: Wanted | None, seen: Seen) -> Appointment | None:
+def _appointment(line: bytes | None, wanted: CompanyLookup | None, seen: ReadContext) -> Appointment | None:
     """The appointment in a line, or None for one to pass over; ValueError says why it is none."""
     if line is None:
         raise ValueError("the line is too long")
@@ -177,13 +183,13 @@ def _text(line: bytes) -> str:
         return line.decode("cp1252", "replace").rstrip("\r\n")
 
 
-def _made(text: str, said: dict[str, str], company: str, seen: Seen) -> Appointment:
+def _made(text: str, said: dict[str, str], company: str, seen: ReadContext) -> Appointment:
     code, person = text[10:12], text[12:24].strip()
     corporate = text[24:25].upper() == "Y"
     role = _ROLE_OF[code]
     period = Period(_day(text[32:40]), _day(text[40:48]))
     line = said["address_1"] or said["po_box"]
-    lives = places(
+    lives = address_part(
         seen.usable("address", [line], _OF),
         seen.usable("town", [said["town"]], _OF),
         seen.usable("postcode", [text[48:56]], _OF),
@@ -216,4 +222,4 @@ def _made(text: str, said: dict[str, str], company: str, seen: Seen) -> Appointm
 
 def _day(text: str) -> str:
     text = text.strip()
-    return day(f"{text[:4]}-{text[4:6]}-{text[6:]}") if len(text) == 8 and text.isdecimal() else ""
+    return iso_date(f"{text[:4]}-{text[4:6]}-{text[6:]}") if len(text) == 8 and text.isdecimal() else ""

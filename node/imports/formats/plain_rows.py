@@ -10,7 +10,7 @@ from itertools import compress, repeat
 
 from blindmatch.node.imports.formats import field_values
 from blindmatch.node.imports.formats.drafts import (
-    ASSUMED,
+    ASSUMED_CODE,
     CONTRACT_DATES,
     MAX_REFERENCE_CHARACTERS,
     Draft,
@@ -25,7 +25,7 @@ Texts = list[str]
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainRows:
     """Records of plain rows, in order. All columns are of one length; a blank text says nothing."""
 
     rows: list[int]
@@ -57,10 +57,10 @@ class Plain:
             contract=(self.contracts[0][place], self.contracts[1][place]) if self.contracts else ("", ""),
         )
 
-    def only(self, kept: Sequence[bool]) -> "Plain":
+    def only(self, kept: Sequence[bool]) -> "PlainRows":
         """The records that are kept."""
         start, end = self.contracts or ([], [])
-        return Plain(
+        return PlainRows(
             list(compress(self.rows, kept)),
             list(compress(self.references, kept)),
             "".join(compress(self.handling, kept)),
@@ -76,10 +76,10 @@ def _only(columns: dict[str, Texts], kept: Sequence[bool]) -> dict[str, Texts]:
 
 
 @dataclass(frozen=True)
-class Sorted:
+class ClassifiedChunk:
     """A chunk: its plain rows, and in the file's order which of them follow each other (from, to), and the other rows."""
 
-    plain: Plain
+    plain: PlainRows
     order: list[tuple[int, int] | Row] = field(repr=False)
 
 
@@ -92,7 +92,7 @@ class PlainReader:
         self.serves = all(len(places) < 2 for name, places in self._places.items() if name != "facts")
         """Whether any row can be plain: two columns of one field make two values."""
 
-    def read(self, chunk: Chunk) -> Sorted:
+    def read(self, chunk: Chunk) -> ClassifiedChunk:
         """Sort a chunk's rows."""
         drafter, odd = self._drafter, set[int]()
         references = self._texts(chunk, "reference")
@@ -108,14 +108,14 @@ class PlainReader:
             provenance["group"] = self._texts(chunk, "group")
         facts = {name: [*map(str.strip, chunk.columns[at])] for name, at in drafter.fact_places.items()}
         codes = "".join([each.code for each in handling])
-        plain = Plain([*numbers], references, codes, said, facts, provenance, contracts)
+        plain = PlainRows([*numbers], references, codes, said, facts, provenance, contracts)
         if odd:
             plain = plain.only([place not in odd for place in range(len(chunk))])
         drafter.seen.update(plain.references)
         if "C" in codes:  # the other rows are counted by the drafter
             assumed = sum(each.assumed for place, each in enumerate(handling) if place not in odd)
-            drafter.warn(ASSUMED, assumed)
-        return Sorted(plain, _order(chunk, odd))
+            drafter.warn(ASSUMED_CODE, assumed)
+        return ClassifiedChunk(plain, _order(chunk, odd))
 
     def _cells(self, chunk: Chunk, name: str) -> Sequence[str] | None:
         places = self._places.get(name)
@@ -186,7 +186,7 @@ class PlainReader:
         def read(text: str) -> tuple[str, str]:
             if separator in text:
                 return "", "several"
-            return field_values.usable(name, text, drafter.check, drafter.mapping.day_first)
+            return field_values.checked_value(name, text, drafter.check, drafter.mapping.day_first)
 
         return _each(read, texts, odd)
 

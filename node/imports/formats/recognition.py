@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from blindmatch.node.imports.formats import bods, companies_house, ftm, ocds, officers
-from blindmatch.node.imports.formats.appointments import Seen, Wanted
+from blindmatch.node.imports.formats.appointments import CompanyLookup, ReadContext
 from blindmatch.node.imports.formats.drafts import Draft
 from blindmatch.node.imports.formats.format_names import Format
-from blindmatch.node.imports.formats.json_stream import top_names
+from blindmatch.node.imports.formats.json_stream import first_object_names
 from blindmatch.node.imports.formats.lines import Progress, open_input
 from blindmatch.protocol.errors import InputError
 
@@ -24,7 +24,7 @@ def recognise_format(path: Path) -> Format:
         return Format.OFFICERS
     if not head.startswith((b"{", b"[")):
         return Format.TABLE
-    names = top_names(path)[1]
+    names = first_object_names(path)[1]
     for found, needs in (
         (Format.PSC, {"company_number", "data"}),
         (Format.FTM, {"schema", "properties"}),
@@ -42,8 +42,13 @@ def recognise_format(path: Path) -> Format:
     )
 
 
-def read(
-    form: Format, path: Path, seen: Seen, *, include_ceased: bool = False, progress: Progress | None = None
+def read_file(
+    form: Format,
+    path: Path,
+    seen: ReadContext,
+    *,
+    include_ceased: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Draft]:
     """The drafts of a whole file that is no table.
 
@@ -61,8 +66,13 @@ def read(
     return ftm.read(path, seen, include_ceased=include_ceased, progress=progress)
 
 
-def expand(
-    path: Path, wanted: Wanted, seen: Seen, *, include_ceased: bool = False, progress: Progress | None = None
+def read_register(
+    path: Path,
+    wanted: CompanyLookup,
+    seen: ReadContext,
+    *,
+    include_ceased: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Draft]:
     """The people of the wanted companies out of one register file.
 
@@ -73,7 +83,7 @@ def expand(
         head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(officers.MAGIC):
         return officers.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)
-    names = top_names(path)[1] if head.startswith((b"{", b"[")) else frozenset[str]()
+    names = first_object_names(path)[1] if head.startswith((b"{", b"[")) else frozenset[str]()
     if "recordType" in names or "statementId" in names:
         return bods.expand(path, wanted, seen, include_ceased=include_ceased, progress=progress)
     if {"schema", "properties"} <= names:

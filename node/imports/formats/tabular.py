@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, sniff
+from blindmatch.node.imports.formats.lines import Lines, Progress, open_input, read_head
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
@@ -92,7 +92,7 @@ def open_table(
         if file.peek(4)[:4] == _PARQUET_MAGIC:  # type: ignore[attr-defined]
             yield _parquet(path, file, separator, progress, limit)
         else:
-            sniff(path, file)
+            read_head(path, file)
             yield _Csv(path, file, encoding, progress, limit).table()
 
 

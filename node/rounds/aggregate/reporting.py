@@ -10,7 +10,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerCode, PeerError
 
@@ -39,7 +39,7 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
     """
     held = await asyncio.to_thread(registry.find, node, agreement_id)
     receivers = dict.fromkeys(
-        edge.receiver.agency for edge in held.agreement.edges if node.agency in edge.report_to
+        edge.receiver.agency for edge in held.agreement.edges if node.agency in edge.terms.report_to
     )
     if not receivers:
         raise LocalError(
@@ -77,7 +77,7 @@ def _keep(node: Node, held: StoredAgreement, receiver: str, said: convert.Report
     ours = [
         edge.id
         for edge in held.agreement.edges
-        if edge.receiver.agency == receiver and node.agency in edge.report_to
+        if edge.receiver.agency == receiver and node.agency in edge.terms.report_to
     ]
     if said.header.edge not in ours:
         raise PeerError(PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us")

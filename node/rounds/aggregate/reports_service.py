@@ -9,7 +9,7 @@ from blindmatch.node.agreements.service import check_party
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec as convert
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.transport.identity import Caller
 from blindmatch.proto.v1 import number_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -44,7 +44,7 @@ class ReportsService:
         named = {
             edge.id
             for edge in agreement.edges
-            if caller.agency in edge.report_to and edge.receiver.agency == node.agency
+            if caller.agency in edge.terms.report_to and edge.receiver.agency == node.agency
         }
         if not named:
             raise PeerError(

@@ -10,7 +10,7 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AggregateRow, EdgeRow
 from blindmatch.protocol.aggregate import (
     NO_PROOF,
@@ -21,7 +21,7 @@ from blindmatch.protocol.aggregate import (
     Band,
 )
 from blindmatch.protocol.aggregate.elgamal import Opening, check_opening
-from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
+from blindmatch.protocol.agreement import Aggregate, Agreement, Disclosure, Edge, Sum
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.transcript import Signed, sign
 
@@ -123,6 +123,7 @@ def keep(
 def _result(
     edge: Edge, round_id: bytes, band: Band | None, report: AggregateReport, outcome: Signed
 ) -> AggregateResult:
+    terms = Aggregate.of(edge)
     counted = edge.receiver if edge.disclosure is Disclosure.COUNT else edge.sender
     return AggregateResult(
         round=round_id.hex(),
@@ -137,10 +138,10 @@ def _result(
         total=report.total,
         proof=report.proof.hex(),
         closed_at=report.closed_at,
-        minimum_count=edge.minimum_count,
-        band=edge.band,
-        value=edge.value,
-        decimals=edge.decimals,
+        minimum_count=terms.minimum_count,
+        band=terms.band,
+        value=terms.subject,
+        decimals=terms.decimals if isinstance(terms, Sum) else 0,
         outcome=(outcome.payload.hex(), outcome.signature.hex()),
     )
 
@@ -201,13 +202,13 @@ def take_report(
         outcome, sender.identity_key, context, number, most=edge.receiver.max_records
     )
     told = AggregateReport.check(reported, receiver.identity_key, context, outcome)
-    if edge.disclosure is Disclosure.SUM and said.told:
+    if edge.disclosure is Disclosure.SUM and said.disclosed:
         if told.total >= number.most_total:
             raise PeerError(PeerCode.BAD_OUTCOME, "the reported sum is beyond the agreement's limit")
         check_opening(Opening(told.total, told.proof), said.left, said.right, said.share)
     elif told.total or told.proof != NO_PROOF:
         raise PeerError(PeerCode.BAD_OUTCOME, "a sum was reported where there is none")
-    found = _result(edge, round_id, said.band if said.told else None, told, outcome)
+    found = _result(edge, round_id, said.band if said.disclosed else None, told, outcome)
     _put(node, held.id, agreement, round_id, found)
     return found
 

@@ -75,8 +75,8 @@ class AggregateSendingEdge(SendingEdge[AggregateSender]):
             self.inputs, self.agreed, self._edge, row, limits=self._limits, allocate=self._files.scratch
         )
         if report and not row.snapshot:
-            self._log.info("entries of a sum", value=self._edge.value, **report)
-            self._note("valued", recipient=row.peer, value=self._edge.value, **report)
+            self._log.info("entries of a sum", value=self._edge.terms.subject, **report)
+            self._note("valued", recipient=row.peer, value=self._edge.terms.subject, **report)
         terms["elements"] = grouped.elements
         kind = CountSender if self._edge.disclosure is Disclosure.COUNT else SumSender
         number = AggregateTerms.of(self._edge, self.agreed.receiver_tokens)

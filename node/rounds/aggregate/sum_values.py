@@ -10,8 +10,12 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.node.imports import Collection
-from blindmatch.protocol.agreement import Edge
+from blindmatch.node.agreements import bindings
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.imports import Collection, open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.store import CollectionRow
+from blindmatch.protocol.agreement import Edge, Sum
 from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.limits import LIMITS
 
@@ -56,6 +60,7 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
     Raises:
         LocalError: no entry has such a fact, or the values together are too large to be told.
     """
+    terms = Sum.of(edge)
     numbers: dict[str, int] = {}
     said: dict[int, str] = {}
     entry_of = np.empty(len(selected), dtype=np.int64)
@@ -63,24 +68,24 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
         info = collection.record(record)
         entry = numbers.setdefault(info.reference, len(numbers))
         entry_of[place] = entry
-        if text := info.facts.get(edge.value, "").strip():
+        if text := info.facts.get(terms.value, "").strip():
             said.setdefault(entry, text)
     if not said:
         raise LocalError(
-            f"no record of {collection.name} has the fact {edge.value}",
-            hint=f"Import the collection with --fact {edge.value}, or agree on another value.",
+            f"no record of {collection.name} has the fact {terms.value}",
+            hint=f"Import the collection with --fact {terms.value}, or agree on another value.",
         )
     units = np.zeros(len(numbers), dtype=np.int64)
     unreadable = negative = total = 0
     for entry, text in said.items():
-        number = parse(text, edge.decimals)
+        number = parse(text, terms.decimals)
         if number is None:
             unreadable += 1
         elif number < 0:
             negative += 1
         else:
-            rounded = (2 * number + edge.band) // (2 * edge.band)
-            total += rounded * edge.band
+            rounded = (2 * number + terms.band) // (2 * terms.band)
+            total += rounded * terms.band
             if total >= LIMITS.sum_total:
                 raise LocalError(
                     f"the values of {collection.name} together are too large for a sum",
@@ -88,6 +93,20 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
                 )
             units[entry] = rounded
     return EntryValues(entry_of, units, len(numbers) - len(said), unreadable, negative)
+
+
+def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+    """This node's collection for a sum; the sender's values are checked before the round starts.
+
+    Raises:
+        AgreementError, ConfigError: see `bindings.collection_for`.
+        LocalError: see `read_values`.
+    """
+    row, edge = bindings.collection_for(node, held, edge_id), held.agreement.edge(edge_id)
+    if edge.sender.agency == node.agency:
+        collection = open_collection(node, row.id)
+        read_values(collection, collection.select(held.agreement.handling_codes), edge)
+    return row
 
 
 def parse(text: str, decimals: int) -> int | None:

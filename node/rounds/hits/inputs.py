@@ -13,10 +13,10 @@ def facts_source(inputs: PreparedInputs, edge: Edge, order: FactsOrder = as_stor
         edge: names the facts.
         order: the order of the facts of records that share an element.
     """
-    if not edge.fact_bytes:
+    if not edge.terms.fact_bytes:
         return None
 
     def facts_of(record: int) -> dict[str, str]:
         return dict(inputs.collection.record(int(inputs.selected[record])).facts)
 
-    return Facts(inputs.tokens, facts_of, edge.facts, edge.fact_bytes, in_order=order)
+    return Facts(inputs.tokens, facts_of, edge.terms.facts, edge.terms.fact_bytes, in_order=order)

@@ -109,10 +109,12 @@ class CollectionRecords:
 
     def facts(self, holders: Sequence[Indices]) -> Bytes2D:
         """See `protocol.standing.Records.facts`."""
-        out = np.zeros((len(holders), self.edge.fact_bytes), dtype=np.uint8)
+        out = np.zeros((len(holders), self.edge.terms.fact_bytes), dtype=np.uint8)
         for row, records in enumerate(holders):
             released = (self._released(int(record)) for record in records)
-            out[row] = np.frombuffer(pack(released, self.edge.facts, self.edge.fact_bytes), dtype=np.uint8)
+            out[row] = np.frombuffer(
+                pack(released, self.edge.terms.facts, self.edge.terms.fact_bytes), dtype=np.uint8
+            )
         return out
 
     def in_order(self, records: Indices) -> Indices:
@@ -121,11 +123,11 @@ class CollectionRecords:
 
     @property
     def _releases(self) -> bool:
-        return self.role is Role.SENDER and self.edge.fact_bytes > 0
+        return self.role is Role.SENDER and self.edge.terms.fact_bytes > 0
 
     def _released(self, record: int) -> dict[str, str]:
         facts = self.collection.record(int(self.selected[record])).facts
-        return {name: facts[name] for name in self.edge.facts if facts.get(name)}
+        return {name: facts[name] for name in self.edge.terms.facts if facts.get(name)}
 
     def _facts_digests(self, records: Indices) -> Bytes2D:
         """16 bytes for each record's facts; keyed once more by whoever takes them."""

@@ -13,7 +13,7 @@ from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import CompiledEdge, compile_edge
 from blindmatch.node.rounds.standing.epoch_files import Arrays, EpochFiles, leftovers
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow, EdgeRow, EpochRow, ExtraWrites
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge
@@ -39,7 +39,7 @@ _KEYS = "keys"
 
 def stands(agreement: Agreement, edge: Edge) -> bool:
     """Whether rounds over this edge are those of a standing agreement."""
-    return agreement.standing is not None and edge.listing
+    return agreement.standing is not None and edge.terms.lists_hits
 
 
 def local_secret(seed: bytes) -> bytes:

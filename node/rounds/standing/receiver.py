@@ -3,6 +3,7 @@
 from typing import Any
 
 from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
 from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs

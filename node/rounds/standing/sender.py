@@ -39,9 +39,7 @@ class OpeningSendingEdge(HitsSendingEdge):
         if files.has(self.row.round_id):
             return
         epoch = Epoch(self.agreed.context, self.records.epoch.local, session.key_seed())
-        released = protocol.open_sender(
-            epoch, self.records, session.own_tags(), self.inputs.tokens.key_index
-        )
+        released = protocol.open_sender(epoch, self.records, session.own_tags(), self.inputs.tokens.key_index)
         standing.keep_sent(files, self.row.round_id, released, self.agreed)
 
     def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:

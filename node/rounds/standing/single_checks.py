@@ -20,14 +20,14 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import Collection, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
-from blindmatch.node.imports.host import Host
+from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.node.rounds.leads import ResultLead, assemble
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CheckRow, CollectionRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import InputError, LocalError, PeerCode, PeerError, StoreError
@@ -118,9 +118,9 @@ def records_of(
     with tempfile.TemporaryDirectory(dir=node.home, prefix=standing.ASIDE) as folder:
         host = _Aside(node, Path(folder))
         with _in_memory(row) as path:
-            facts = [name for name in edge.facts if name in row]
+            facts = [name for name in edge.terms.facts if name in row]
             import_collection(
-                cast(Host, host),
+                cast(NodeStorage, host),
                 "check",
                 side.collection_kind,
                 path,
@@ -129,7 +129,7 @@ def records_of(
                 register=list(register) or None,
                 schema=held.agreement.schema,
             )
-        collection = Collection(cast(Host, host), host.store.row)
+        collection = Collection(cast(NodeStorage, host), host.store.row)
         selected = collection.select(held.agreement.handling_codes)
         if not len(selected):
             raise LocalError("the agreement lets no record with this handling code in")
@@ -150,7 +150,11 @@ def singles(records: CollectionRecords) -> list[Single]:
     for record in range(len(records)):
         some = np.array([record])
         inputs, keys = records.inputs(some)
-        facts = records.facts([some]) if records.edge.fact_bytes and records.role is Role.SENDER else empty(0)
+        facts = (
+            records.facts([some])
+            if records.edge.terms.fact_bytes and records.role is Role.SENDER
+            else empty(0)
+        )
         made.append(Single(inputs, keys, facts))
     return made
 

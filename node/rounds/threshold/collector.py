@@ -17,7 +17,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.member import LocalMember
 from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import SequenceError
@@ -121,7 +121,9 @@ class CollectorDriver(OutboundDriver[Collector]):
             if session.state is ThresholdState.COLLECTED:
                 await self._search()
                 await self._check_in_force()
-            if session.state is ThresholdState.MATCHED:  # the receipt is signed when every member has its outcome
+            if (
+                session.state is ThresholdState.MATCHED
+            ):  # the receipt is signed when every member has its outcome
                 await self._each(members, self._disclose)
             times = self.row.started_at, int(self._node.clock())
             receipt = await self._step(lambda live: live.receipt(*times), save=True)
@@ -143,7 +145,9 @@ class CollectorDriver(OutboundDriver[Collector]):
         stored = await self._in_thread(self._node.store.statements, *self.key)
         async for each in member.join([stored[agency] for agency in self._terms.agencies]):
             if isinstance(each, Committed):
-                await self._step(partial(Collector.receive_commitment, member=name, committed=each), save=True)
+                await self._step(
+                    partial(Collector.receive_commitment, member=name, committed=each), save=True
+                )
             else:
                 self._report("wait", *each)
 

@@ -79,7 +79,9 @@ def state_rates(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     return statement.sign(node.keys.identity, context_of(agreement, row))
 
 
-def compile_threshold_keys(agreement: Agreement, row: EdgeRow, statements: tuple[Signed, ...]) -> CompiledThreshold:
+def compile_threshold_keys(
+    agreement: Agreement, row: EdgeRow, statements: tuple[Signed, ...]
+) -> CompiledThreshold:
     """Verify every member's statement, and compile the round's keys from all of them.
 
     Raises:

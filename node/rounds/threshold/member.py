@@ -15,7 +15,7 @@ from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.node.rounds.leads import assemble_shared
 from blindmatch.node.rounds.threshold import codec
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
-from blindmatch.node.storage.audit_log import AuditEvent
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement

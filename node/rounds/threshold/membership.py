@@ -63,10 +63,9 @@ class Membership(InboundComparisons[MemberDriver]):
             PeerError: see `find`; WRONG_STATE before it was joined.
         """
         row, agreement = await self.find(caller, header, disclosing=disclosing)
-        joined = (row.round_id, row.edge) in self._drivers or await asyncio.to_thread(
+        if (row.round_id, row.edge) not in self._drivers and not await asyncio.to_thread(
             stored_rates, self._node, agreement, row
-        )
-        if not joined:
+        ):
             raise PeerError(PeerCode.WRONG_STATE, "the members' rates come first")
         return await self._prepared(row, agreement)
 

@@ -89,7 +89,9 @@ class ThresholdsService:
         header = codec.read_build_request(request)
         session = await self._members.session(context.caller, header)
         async for each in session.build():
-            yield codec.build_reply(answer_header(header), each if isinstance(each, Signed) else Progress(*each))
+            yield codec.build_reply(
+                answer_header(header), each if isinstance(each, Signed) else Progress(*each)
+            )
 
     async def Collect(  # noqa: N802
         self, request: threshold_pb2.CellsRequest, context: Any

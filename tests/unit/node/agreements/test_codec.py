@@ -5,6 +5,7 @@ from dataclasses import replace
 import grpc
 import numpy as np
 import pytest
+from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import codec as convert
 from blindmatch.node.rounds import edge_codec
@@ -18,7 +19,6 @@ from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, Peer
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.transcript import Signed
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, signed
 
 UNKNOWN = b"\x9a\x06\x01x"  # field 99, one byte long
 FORCE, EAST = Agency("west-force", "police"), Agency("east-council")

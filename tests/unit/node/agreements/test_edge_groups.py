@@ -4,11 +4,10 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.agencies import edge_between
 
 from blindmatch.node.agreements.edge_groups import group_edges, without_parties
-from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.agencies import edge_between
 
 NAMES = ("a-force", "b-force", "c-council", "d-council", "receiver", "sender")
 
@@ -45,7 +44,7 @@ def test_any_term_that_differs_makes_another_group():
     other = edge("b-force", "d-council")
     assert len(group_edges([usual, other])) == 1
     for change in (
-        {"verified": True},
+        {"terms": replace(other.terms, verified=True)},
         {"linkage": replace(other.linkage, budget=40)},
         {"sender": replace(other.sender, tokens_per_record=9)},
         {"receiver": replace(other.receiver, collection_kind="bidders")},
@@ -57,9 +56,12 @@ def test_any_term_that_differs_makes_another_group():
 def test_the_words_are_those_of_the_edge_without_its_names():
     one = edge("a-force", "c-council", disclosure=Disclosure.HITS_FACTS, facts=["contract_value"])
     (group,) = group_edges([one])
-    for name, words in (("receiver_learns", terms.receiver_learns), ("sender_learns", terms.sender_learns)):
+    for name, words in (
+        ("receiver_learns", one.receiver_learns()),
+        ("sender_learns", one.sender_learns()),
+    ):
         said = group.words()[name]
         named = said.replace("The receiver", "a-force").replace("the receiver", "a-force")
         named = named.replace("The sender", "c-council").replace("the sender", "c-council")
-        assert named == words(one)
+        assert named == words
     assert without_parties(one) == without_parties(replace(one, id="another"))

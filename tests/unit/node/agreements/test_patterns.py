@@ -3,6 +3,7 @@
 import tomllib
 
 import pytest
+from tests.support.agencies import Agency
 
 from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
@@ -11,7 +12,6 @@ from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern, agencie
 from blindmatch.node.agreements.template import template
 from blindmatch.protocol.agreement import EDGE_CHARACTERS, Disclosure
 from blindmatch.protocol.errors import AgreementError, ConfigError
-from blindmatch.simulations.agencies import Agency
 
 FORCES, COUNCILS = ("west-force", "east-force"), ("a-council", "b-council", "c-council")
 NOW = 1_770_000_000.0
@@ -82,8 +82,13 @@ def test_numbers_have_a_minimum_and_a_band(disclosure):
     agreement = made(choices)
     assert agreement.agencies == (*FORCES, *COUNCILS, "national-unit")
     for edge in agreement.edges:
-        assert (edge.minimum_count, edge.band, edge.report_to) == (10, 5, ("national-unit",))
-        assert (edge.value, edge.decimals) == (("contract_value", 2) if total else ("", 0))
+        assert (edge.terms.minimum_count, edge.terms.band, edge.terms.report_to) == (
+            10,
+            5,
+            ("national-unit",),
+        )
+        assert edge.terms.subject == ("contract_value" if total else "")
+        assert not total or edge.terms.decimals == 2
     told = template(choices, NOW)
     assert ("The sender's fact that is added up" in told) == total
     assert ("The count is told in steps" in told) != total

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support.agencies import Agency
 from tests.support.paths import ROOT
 from typer.testing import CliRunner
 
@@ -16,7 +17,6 @@ from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_log import check, read_head
 from blindmatch.node.storage.config import make_settings
-from blindmatch.simulations.agencies import Agency
 
 PASSPHRASE = "correct horse battery"
 LEGAL = "Crime and Disorder Act 1998 s.115"

@@ -9,8 +9,8 @@ import pytest
 
 from blindmatch.node.evaluation.chart import Panel, Point, draw
 from blindmatch.node.evaluation.matching import intersect
-from blindmatch.node.evaluation.measures import Quality, of_leads, of_pairs
-from blindmatch.node.evaluation.register_view import as_register, districts_only
+from blindmatch.node.evaluation.measures import Quality, lead_quality, pair_quality
+from blindmatch.node.evaluation.register_view import drop_below_district, register_parts
 from blindmatch.protocol.linkage import FILLER, Tokens, level_digests, load_schema
 
 SCHEMA = "uk-person-company-2"
@@ -41,7 +41,7 @@ def made(slots, per_record, holders=()):
 
 class TestMeasures:
     def test_found_wanted_and_correct(self):
-        quality = of_pairs(
+        quality = pair_quality(
             pairs((0, 0), (1, 2), (3, 3)), pairs((0, 0), (1, 1), (3, 3), (4, 4)), out_of_reach=1
         )
         assert quality == Quality(found=3, correct=2, wanted=5)
@@ -51,19 +51,19 @@ class TestMeasures:
         assert quality.f1 == pytest.approx(2 * (2 / 3) * (2 / 5) / (2 / 3 + 2 / 5))
 
     def test_nothing_found_is_no_false_lead_and_no_recall(self):
-        quality = of_pairs(pairs(), pairs((0, 0)))
+        quality = pair_quality(pairs(), pairs((0, 0)))
         assert (quality.precision, quality.recall, quality.f1) == (1.0, 0.0, 0.0)
 
     def test_nothing_to_find(self):
-        quality = of_pairs(pairs((0, 1)), pairs())
+        quality = pair_quality(pairs((0, 1)), pairs())
         assert (quality.precision, quality.recall, quality.f1) == (0.0, 1.0, 0.0)
 
     def test_pairs_that_share_records_are_told_apart(self):
-        assert of_pairs(pairs((1, 10), (10, 1)), pairs((1, 1), (10, 10))).correct == 0
+        assert pair_quality(pairs((1, 10), (10, 1)), pairs((1, 1), (10, 10))).correct == 0
 
     def test_a_lead_is_true_when_one_of_its_pairs_is(self):
         truth = pairs((0, 0), (0, 5), (2, 2))
-        quality = of_leads(pairs((0, 0), (0, 9), (1, 1), (2, 3)), truth)
+        quality = lead_quality(pairs((0, 0), (0, 9), (1, 1), (2, 3)), truth)
         assert quality == Quality(found=3, correct=1, wanted=2)
 
     def test_figures_are_rounded_and_complete(self):
@@ -141,20 +141,20 @@ class TestRegister:
             [{"company_number": "01234567"}],
             [{"phone": "+441234567890"}],
         ]
-        assert as_register(parts) == [
+        assert register_parts(parts) == [
             [{"forenames": "john", "surname": "smith"}],
             [{"date_of_birth": "1970-04"}, {"date_of_birth": "1971-01"}],
             [{"postcode": "B1 1AA"}],
         ]
 
     def test_a_year_stays_a_year_and_nothing_stays_nothing(self):
-        assert as_register([[{"date_of_birth": "1970"}]]) == [[{"date_of_birth": "1970"}]]
-        assert as_register([]) == []
+        assert register_parts([[{"date_of_birth": "1970"}]]) == [[{"date_of_birth": "1970"}]]
+        assert register_parts([]) == []
 
     def test_of_postcodes_only_districts_are_compared(self):
         schema = load_schema(SCHEMA)
         columns = level_digests(schema, [{"postcode": "B1 1AA", "surname": "smith"}])
-        reduced = districts_only(schema, columns)
+        reduced = drop_below_district(schema, columns)
         says = {
             level.name for level, there in zip(schema.levels, reduced[0].any(axis=1), strict=True) if there
         }

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.audit_log import (
     GENESIS,
-    AuditEvent,
     AuditLog,
     Head,
     Problem,

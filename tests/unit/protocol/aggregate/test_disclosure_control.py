@@ -12,6 +12,7 @@ from blindmatch.protocol.aggregate import (
     AggregateOutcome,
     AggregateTerms,
     Band,
+    OutcomeContext,
     permitted_band,
 )
 from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE
@@ -56,27 +57,27 @@ def test_a_sum_tells_no_count(matched):
 
 def _check(said, context=COUNT, terms=(5, 10), most=40):
     terms = AggregateTerms(*terms)
-    signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(context, terms))
+    signed = sign(COUNCIL, OUTCOME_TYPE, said.payload(OutcomeContext(context, terms)))
     return AggregateOutcome.check(signed, COUNCIL.public, context, terms, most=most)
 
 
 @pytest.mark.parametrize("band", [Band(5, 9), Band(10, 19), Band(40, 49)])
 def test_an_honest_count_is_taken(band):
-    assert _check(AggregateOutcome(told=True, band=band)).band == band
+    assert _check(AggregateOutcome(disclosed=True, band=band)).band == band
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        AggregateOutcome(told=True, band=Band(0, 9)),  # below the minimum
-        AggregateOutcome(told=True, band=Band(4, 9)),
-        AggregateOutcome(told=True, band=Band(10, 10)),  # finer than the band
-        AggregateOutcome(told=True, band=Band(11, 20)),
-        AggregateOutcome(told=True, band=Band(50, 59)),  # more than there are records
-        AggregateOutcome(told=True),
-        AggregateOutcome(told=False, band=Band(0, 4)),  # says more than that it is withheld
-        AggregateOutcome(told=True, band=Band(10, 19), left=POINT),
-        AggregateOutcome(told=True, band=Band(10, 19), share=POINT),
+        AggregateOutcome(disclosed=True, band=Band(0, 9)),  # below the minimum
+        AggregateOutcome(disclosed=True, band=Band(4, 9)),
+        AggregateOutcome(disclosed=True, band=Band(10, 10)),  # finer than the band
+        AggregateOutcome(disclosed=True, band=Band(11, 20)),
+        AggregateOutcome(disclosed=True, band=Band(50, 59)),  # more than there are records
+        AggregateOutcome(disclosed=True),
+        AggregateOutcome(disclosed=False, band=Band(0, 4)),  # says more than that it is withheld
+        AggregateOutcome(disclosed=True, band=Band(10, 19), left=POINT),
+        AggregateOutcome(disclosed=True, band=Band(10, 19), share=POINT),
     ],
 )
 def test_a_count_that_the_terms_cannot_give_is_refused(said):
@@ -85,7 +86,7 @@ def test_a_count_that_the_terms_cannot_give_is_refused(said):
     assert caught.value.code is PeerCode.BAD_OUTCOME
 
 
-GOOD_SUM = AggregateOutcome(told=True, left=POINT, right=POINT, share=POINT)
+GOOD_SUM = AggregateOutcome(disclosed=True, left=POINT, right=POINT, share=POINT)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ GOOD_SUM = AggregateOutcome(told=True, left=POINT, right=POINT, share=POINT)
 )
 @pytest.mark.parametrize("told", [True, False])
 def test_a_sum_that_the_terms_cannot_give_is_refused(told, changes):
-    good = replace(GOOD_SUM, told=told)
+    good = replace(GOOD_SUM, disclosed=told)
     assert _check(good, SUM) == good
     with pytest.raises(PeerError) as caught:
         _check(replace(good, **changes), SUM)
@@ -102,7 +103,7 @@ def test_a_sum_that_the_terms_cannot_give_is_refused(told, changes):
 
 def test_an_outcome_under_other_terms_or_of_another_hand_is_refused():
     terms = AggregateTerms(5, 10)
-    payload = AggregateOutcome(told=True, band=Band(10, 19)).payload(COUNT, terms)
+    payload = AggregateOutcome(disclosed=True, band=Band(10, 19)).payload(OutcomeContext(COUNT, terms))
     for signer, agreed, code in (
         (COUNCIL, AggregateTerms(4, 10), PeerCode.BAD_OUTCOME),
         (COUNCIL, AggregateTerms(5, 1), PeerCode.BAD_OUTCOME),
@@ -133,7 +134,7 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
                 pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=30
             )
         )
-    assert len({(outcome.told, outcome.band, outcome.left, outcome.right) for outcome in said}) == 1
+    assert len({(outcome.disclosed, outcome.band, outcome.left, outcome.right) for outcome in said}) == 1
 
 
 def test_values_that_reach_the_limit_are_refused_before_anything_is_sent():

@@ -3,14 +3,17 @@
 from dataclasses import fields, replace
 
 import pytest
+from tests.support.agencies import DAY, Agency, agreement_between, edge_between, signed, threshold_between
 
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import (
     Agreement,
+    Count,
     Disclosure,
     Edge,
     Envelope,
+    Hits,
     Leaving,
     Linkage,
     Party,
@@ -23,14 +26,6 @@ from blindmatch.protocol.agreement import (
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.simulations.agencies import (
-    DAY,
-    Agency,
-    agreement_between,
-    edge_between,
-    signed,
-    threshold_between,
-)
 
 START = 1_800_000_000
 FORCE, EAST, SOUTH = Agency("west-force", "police"), Agency("east-council"), Agency("south-council")
@@ -127,20 +122,8 @@ def test_a_side_may_not_bring_more_elements_than_the_limit():
         ("id", ""),
         ("id", "Edge 1"),
         ("id", "e" * 65),
-        ("disclosure", "everything"),
-        ("disclosure", 1),
-        ("verified", 1),
-        ("disclosure", "threshold"),
-        ("minimum_count", 1),
-        ("minimum_count", False),
-        ("band", 1),
-        ("value", "contract_value"),
-        ("decimals", 2),
-        ("report_to", ("north-board",)),
         ("leakage", ""),
         ("leakage", LONG),
-        ("facts", ("contract_value",)),
-        ("fact_bytes", 8),
         ("linkage", None),
         ("linkage", (0.05, 0.01, 80, True)),
     ],
@@ -149,9 +132,29 @@ def test_edge(field, value):
     refused(field, edge_between("west-force", "east-council"), **{field: value})
 
 
+@pytest.mark.parametrize("disclosure", ["everything", 1, "threshold", "", None])
+def test_an_edge_has_one_of_the_disclosures_of_edges(disclosure):
+    with pytest.raises(AgreementError) as caught:
+        terms.edge_terms(disclosure, {})
+    assert caught.value.field == "disclosure"
+
+
+def test_an_edge_has_terms():
+    refused("disclosure", edge_between("west-force", "east-council"), terms=None)
+
+
 @pytest.mark.parametrize(
     ("disclosure", "field", "value"),
     [
+        ("hits", "verified", 1),
+        ("hits", "minimum_count", 1),
+        ("hits", "minimum_count", False),
+        ("hits", "band", 1),
+        ("hits", "value", "contract_value"),
+        ("hits", "decimals", 2),
+        ("hits", "report_to", ("north-board",)),
+        ("hits", "facts", ("contract_value",)),
+        ("hits", "fact_bytes", 8),
         ("count", "verified", True),
         ("count", "minimum_count", terms.LEAST_MINIMUM - 1),
         ("sum", "minimum_count", 0),
@@ -168,15 +171,24 @@ def test_edge(field, value):
         ("sum", "fact_bytes", 64),
         ("count", "report_to", ["board"]),
         ("count", "report_to[0]", ("The Board",)),
-        ("count", "report_to[0]", ("west-force",)),
-        ("sum", "report_to[0]", ("east-council",)),
         ("sum", "report_to[1]", ("board", "board")),
     ],
 )
-def test_counts_and_sums(disclosure, field, value):
-    value_name = "contract_value" if disclosure == "sum" else ""
-    edge = edge_between("west-force", "east-council", disclosure=Disclosure(disclosure), value=value_name)
-    refused(field, edge, **{field.partition("[")[0]: value})
+def test_terms_of_a_disclosure(disclosure, field, value):
+    fields = {"value": "contract_value"} if disclosure == "sum" else {}
+    with pytest.raises(AgreementError) as caught:
+        terms.edge_terms(disclosure, {**fields, field.partition("[")[0]: value})
+    assert caught.value.field == field
+
+
+def test_fields_of_other_disclosures_may_be_empty():
+    assert terms.edge_terms("hits", dict(terms.TERM_FIELDS)) == Hits()
+
+
+@pytest.mark.parametrize("agency", ["west-force", "east-council"])
+def test_a_result_is_reported_to_agencies_outside_the_edge(agency):
+    edge = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
+    refused("report_to[0]", edge, terms=Count(report_to=(agency,)))
 
 
 @pytest.mark.parametrize(
@@ -235,12 +247,12 @@ def test_a_threshold_needs_no_edges_but_a_collector_and_parties():
 def test_a_report_goes_to_a_party():
     edge = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
     parties = [agency.party() for agency in EVERYONE]
-    reported = replace(edge, report_to=("south-council",))
-    assert agreement_between(parties, [reported], start=START).edges[0].report_to == ("south-council",)
+    reported = replace(edge, terms=Count(report_to=("south-council",)))
+    assert agreement_between(parties, [reported], start=START).edges[0].terms.report_to == ("south-council",)
     refused(
         "edges[0].report_to",
         agreement_between(parties, [edge], start=START),
-        edges=(replace(edge, report_to=("north-board",)),),
+        edges=(replace(edge, terms=Count(report_to=("north-board",))),),
     )
 
 
@@ -292,11 +304,12 @@ def test_an_edge_joins_two_agencies():
     ],
 )
 def test_facts(field, changes):
-    refused(field, with_facts(), **changes)
+    refused(field, with_facts().terms, **changes)
 
 
-def test_a_word_for_a_disclosure_becomes_the_disclosure():
-    assert replace(with_facts(), disclosure="hits+facts").disclosure is Disclosure.HITS_FACTS
+def test_the_name_of_a_disclosure_gives_its_terms():
+    values = {"facts": ("contract_value",), "fact_bytes": 64}
+    assert replace(with_facts(), terms=terms.edge_terms("hits+facts", values)) == with_facts()
 
 
 @pytest.mark.parametrize(
@@ -362,8 +375,10 @@ def test_every_field_of_every_class_has_a_wrong_value_above():
     for kind, test in tried.items():
         (mark,) = [mark for mark in test.pytestmark if mark.name == "parametrize"]
         named = {field.partition("[")[0].partition(".")[0] for field, _ in mark.args[1]}
-        known = {Edge: {"receiver", "sender"}, Agreement: {"standing"}}.get(kind, set())
+        known = {Edge: {"receiver", "sender", "terms"}, Agreement: {"standing"}}.get(kind, set())
         assert named | known == {field.name for field in fields(kind)}
+    (mark,) = [mark for mark in test_terms_of_a_disclosure.pytestmark if mark.name == "parametrize"]
+    assert {field.partition("[")[0] for _, field, _ in mark.args[1]} == set(terms.TERM_FIELDS)
 
 
 def test_once_means_one_round():

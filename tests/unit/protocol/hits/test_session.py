@@ -9,7 +9,7 @@ import pytest
 from tests.support.hits_sessions import COUNCIL, Edge, Rows, meet
 
 from blindmatch.protocol import group
-from blindmatch.protocol.agreement.edges import Disclosure
+from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import Limits
@@ -239,7 +239,7 @@ def test_own_collections_are_held_to_the_agreement():
     for make in (small.receiver, small.sender):
         with pytest.raises(LocalError, match="the agreement allows"):
             make()
-    with pytest.raises(LocalError, match="brings no elements"):
+    with pytest.raises(LocalError, match="has no elements"):
         replace(edge, receiver_elements=Rows.of([])).receiver()
 
 

@@ -6,19 +6,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.agencies import SCHEMA, Agency, agreement_between, edge_between, threshold_between
 
 from blindmatch.node.agreements.match_keys import compile_round, compile_threshold
 from blindmatch.protocol.agreement import Linkage
 from blindmatch.protocol.errors import AgreementError, SequenceError
 from blindmatch.protocol.linkage import Rates, default_rates, load_schema, pooled_rates, pooled_sizes
 from blindmatch.protocol.linkage.rates import RAREST, probability
-from blindmatch.simulations.agencies import (
-    SCHEMA,
-    Agency,
-    agreement_between,
-    edge_between,
-    threshold_between,
-)
 
 USUAL = default_rates(load_schema(SCHEMA))
 AGENCIES = ("east-force", "north-force", "south-force", "west-force")

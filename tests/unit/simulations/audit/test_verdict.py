@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 
 from blindmatch.node.rounds.leads import ResultLead
-from blindmatch.protocol.agreement import Disclosure
-from blindmatch.simulations.agencies import Agency, agreement_between, edge_between, threshold_between
-from blindmatch.simulations.audit.allowed import WITHHELD, Knows, Told, declarations
-from blindmatch.simulations.audit.cleartext import Clear
-from blindmatch.simulations.audit.disclosed import Holdings
+from blindmatch.protocol.agreement import Count, Disclosure
+from blindmatch.simulations.audit.allowed import DisclosureLevel, declarations
+from blindmatch.simulations.audit.disclosed import NodeContents
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
-from blindmatch.simulations.audit.verdict import Case, judge_nodes
+from blindmatch.simulations.audit.verdict import AuditCase, judge_nodes
+from blindmatch.simulations.drivers.results import WITHHELD, CleartextResult, DisclosedNumber
 
 POLICE, COUNCIL, BOARD = "west-force", "north-council", "board"
 ROUND, AGREEMENT = "ab" * 16, "cd" * 32
@@ -29,10 +29,10 @@ def lead(reference, **facts):
     return ResultLead(reference, COUNCIL, EDGE, ("name",), ("name",), 20.0, facts=(facts,) if facts else ())
 
 
-CASE = Case(
+CASE = AuditCase(
     KEY,
     AGREEMENT,
-    Clear({POLICE: frozenset({"P1"}), COUNCIL: frozenset({"V1"})}),
+    CleartextResult({POLICE: frozenset({"P1"}), COUNCIL: frozenset({"V1"})}),
     "1 in truth",
     {POLICE: frozenset({"P1", "P2"}), COUNCIL: frozenset({"V1", "V2"})},
 )
@@ -40,14 +40,16 @@ HITS = declared(edge_between(POLICE, COUNCIL))
 FACTS = declared(
     edge_between(POLICE, COUNCIL, disclosure=Disclosure.HITS_FACTS, facts=["contract_reference"])
 )
-COUNT = declared(replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), report_to=(BOARD,)))
+COUNT = declared(
+    replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(report_to=(BOARD,)))
+)
 
-HONEST = Holdings(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, counted=frozenset({KEY}))
-SENDER = Holdings(COUNCIL, {KEY: "sender"})
+HONEST = NodeContents(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, counted=frozenset({KEY}))
+SENDER = NodeContents(COUNCIL, {KEY: "sender"})
 
 
 def test_what_is_declared_is_no_violation():
-    verdict = judge_nodes([HONEST, SENDER, Holdings(BOARD)], HITS, [CASE])
+    verdict = judge_nodes([HONEST, SENDER, NodeContents(BOARD)], HITS, [CASE])
     assert verdict.violations == ()
     assert verdict.nodes == 3
     assert [(f.agency, f.role, f.learned, f.truth) for f in verdict.findings] == [
@@ -61,12 +63,12 @@ def test_what_is_declared_is_no_violation():
     [
         (replace(SENDER, leads={KEY: (lead("V1"),)}), "holds 1 leads"),
         (replace(SENDER, counted=frozenset({KEY})), "audit log"),
-        (replace(SENDER, numbers={KEY: Told(True, 1, 1)}), "holds a result"),
+        (replace(SENDER, numbers={KEY: DisclosedNumber(True, 1, 1)}), "holds a result"),
         (replace(SENDER, unexplained=("3 rows of table hints",)), "left behind: 3 rows of table hints"),
         (replace(SENDER, in_the_clear=("serve.log: 1 values in the clear",)), "in the clear: serve.log"),
         (replace(SENDER, leads={("ee" * 16, EDGE): (lead("V1"),)}), "none of this area's"),
-        (Holdings(BOARD, leads={KEY: (lead("P1"),)}), "holds 1 leads"),
-        (Holdings(BOARD, counted=frozenset({KEY})), "audit log"),
+        (NodeContents(BOARD, leads={KEY: (lead("P1"),)}), "holds 1 leads"),
+        (NodeContents(BOARD, counted=frozenset({KEY})), "audit log"),
         (replace(HONEST, leads={KEY: (lead("P1"), lead("V1"))}), "1 records that are not its own"),
         (
             replace(HONEST, leads={KEY: (lead("P1"), lead("P2"))}),
@@ -90,17 +92,17 @@ COUNTED = replace(CASE, matching=7)
 @pytest.mark.parametrize(
     ("told", "matching", "words"),
     [
-        (Told(True, 7, 7), 7, ""),
+        (DisclosedNumber(True, 7, 7), 7, ""),
         (WITHHELD, 4, ""),
-        (Told(True, 4, 4), 4, "under the minimum of 5"),
-        (Told(True, 8, 8), 7, "holds 8, and the files in the clear give 7"),
+        (DisclosedNumber(True, 4, 4), 4, "under the minimum of 5"),
+        (DisclosedNumber(True, 8, 8), 7, "holds 8, and the files in the clear give 7"),
         (WITHHELD, 7, "holds withheld"),
-        (Told(True, 5, 9), 7, "holds 5 to 9"),
+        (DisclosedNumber(True, 5, 9), 7, "holds 5 to 9"),
         (None, 7, "holds no result"),
     ],
 )
 def test_a_number_is_right_in_its_band_and_not_under_the_minimum(agency, told, matching, words):
-    holdings = Holdings(agency, numbers={} if told is None else {KEY: told})
+    holdings = NodeContents(agency, numbers={} if told is None else {KEY: told})
     found = judge_nodes([holdings], COUNT, [replace(CASE, matching=matching)]).violations
     assert len(found) == bool(words)
     assert words in "".join(each.what for each in found)
@@ -108,46 +110,48 @@ def test_a_number_is_right_in_its_band_and_not_under_the_minimum(agency, told, m
 
 def test_who_may_know_a_number_may_know_no_record():
     (violation,) = judge_nodes(
-        [Holdings(BOARD, leads={KEY: (lead("P1"),)}, numbers={KEY: Told(True, 7, 7)})], COUNT, [COUNTED]
+        [NodeContents(BOARD, leads={KEY: (lead("P1"),)}, numbers={KEY: DisclosedNumber(True, 7, 7)})],
+        COUNT,
+        [COUNTED],
     ).violations
     assert "holds 1 leads" in violation.what
 
 
 def test_a_sender_that_counts_may_log_it_and_not_keep_it():
-    counting = Holdings(COUNCIL, {KEY: "sender"}, counted=frozenset({KEY}))
+    counting = NodeContents(COUNCIL, {KEY: "sender"}, counted=frozenset({KEY}))
     assert judge_nodes([counting], COUNT, [COUNTED]).violations == ()
     (violation,) = judge_nodes(
-        [replace(counting, numbers={KEY: Told(True, 7, 7)})], COUNT, [COUNTED]
+        [replace(counting, numbers={KEY: DisclosedNumber(True, 7, 7)})], COUNT, [COUNTED]
     ).violations
     assert "holds a result" in violation.what
 
 
 def test_bands_sums_and_steps():
     def of(agency, **terms):
-        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), **terms)
+        edge = replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(**terms))
         return next(each for each in declared(edge) if each.agency == agency)
 
     banded = of(POLICE, minimum_count=7, band=5)
     assert [banded.tell(n, 0) for n in (6, 7, 9, 10)] == [
         WITHHELD,
-        Told(True, 7, 9),
-        Told(True, 7, 9),
-        Told(True, 10, 14),
+        DisclosedNumber(True, 7, 9),
+        DisclosedNumber(True, 7, 9),
+        DisclosedNumber(True, 10, 14),
     ]
     sums = declared(edge_between(POLICE, COUNCIL, disclosure=Disclosure.SUM, value="contract_value"))
     (adding,) = [each for each in sums if each.agency == POLICE]
     assert adding.tell(4, 900) == WITHHELD
-    assert adding.tell(5, 900) == Told(True, 900, 900)
+    assert adding.tell(5, 900) == DisclosedNumber(True, 900, 900)
     shared = replace(threshold_between([POLICE, COUNCIL], 2, BOARD), band=4)
     (collector,) = [each for each in declared(thresholds=[shared], collector=BOARD) if each.agency == BOARD]
     assert collector.tell(2, 0) == WITHHELD
-    assert collector.tell(7, 0) == Told(True, 4, 4)
+    assert collector.tell(7, 0) == DisclosedNumber(True, 4, 4)
 
 
 def test_submitted_records_hit_own_records_of_the_receiver_only():
     def violations(agency, *references):
         return judge_nodes(
-            [Holdings(agency, checked={(AGREEMENT, EDGE): references})], HITS, [CASE]
+            [NodeContents(agency, checked={(AGREEMENT, EDGE): references})], HITS, [CASE]
         ).violations
 
     assert [each.what for each in violations(POLICE, "P1")] == [
@@ -167,17 +171,21 @@ def test_facts_are_those_that_are_agreed():
 
 def test_declarations_follow_the_agreement():
     knows = {each.agency: each.knows for each in HITS}
-    assert knows == {POLICE: Knows.RECORDS, COUNCIL: Knows.NOTHING, BOARD: Knows.NOTHING}
+    assert knows == {
+        POLICE: DisclosureLevel.RECORDS,
+        COUNCIL: DisclosureLevel.NOTHING,
+        BOARD: DisclosureLevel.NOTHING,
+    }
     assert {each.agency: each.knows for each in COUNT} == {
-        POLICE: Knows.NUMBER,
-        COUNCIL: Knows.TALLY,
-        BOARD: Knows.NUMBER,
+        POLICE: DisclosureLevel.NUMBER,
+        COUNCIL: DisclosureLevel.TALLY,
+        BOARD: DisclosureLevel.NUMBER,
     }
     threshold = declared(thresholds=[threshold_between([POLICE, COUNCIL], 2, BOARD)], collector=BOARD)
     assert {each.agency: each.knows for each in threshold} == {
-        POLICE: Knows.RECORDS,
-        COUNCIL: Knows.RECORDS,
-        BOARD: Knows.NUMBER,
+        POLICE: DisclosureLevel.RECORDS,
+        COUNCIL: DisclosureLevel.RECORDS,
+        BOARD: DisclosureLevel.NUMBER,
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from blindmatch.node.imports.formats import Format, Seen, read, recognise_format
+from blindmatch.node.imports.formats import Format, ReadContext, read_file, recognise_format
 from blindmatch.simulations.benchmarks import input_files
 
 ROWS = 300
@@ -22,7 +22,7 @@ def test_every_row_is_understood(tmp_path, write, form, records):
     assert write(path, ROWS) == ROWS
     assert recognise_format(path) is form
     if records is not None:
-        drafts = list(read(form, path, Seen()))
+        drafts = list(read_file(form, path, ReadContext()))
         assert len(drafts) == records
         assert not any(draft.faults for draft in drafts)
 
@@ -32,7 +32,7 @@ def test_an_officers_file_of_any_length_is_whole(tmp_path, rows):
     path = tmp_path / "officers.dat"
     written = input_files.write_officers(path, rows)
     assert written == max(rows, 2)
-    assert len(list(read(Format.OFFICERS, path, Seen()))) == written // 2
+    assert len(list(read_file(Format.OFFICERS, path, ReadContext()))) == written // 2
 
 
 def test_the_same_size_gives_the_same_file(tmp_path):

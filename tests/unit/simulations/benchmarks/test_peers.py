@@ -8,9 +8,9 @@ import pytest
 
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.simulations.benchmarks import environments, peer_job, peers
-from blindmatch.simulations.benchmarks.peer_job import Cost, write_files
-from blindmatch.simulations.benchmarks.peers import Missed, report, verdicts
-from blindmatch.simulations.benchmarks.process_cost import Spent
+from blindmatch.simulations.benchmarks.peer_job import ContenderCost, write_files
+from blindmatch.simulations.benchmarks.peers import AbsentContender, report, verdicts
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost
 
 
 def numbers(path):
@@ -19,8 +19,8 @@ def numbers(path):
 
 
 def cost(contender, records, cpu, *, found=5, common=5):
-    half = Spent(cpu / 2, 1.0, 100 << 20)
-    return Cost(
+    half = ProcessCost(cpu / 2, 1.0, 100 << 20)
+    return ContenderCost(
         contender, records, common, found, half, half, 3 << 20, 1.5, {"receiver": half, "sender": half}
     )
 
@@ -63,7 +63,10 @@ def test_a_wrong_result_is_said():
 
 
 def test_whoever_is_missing_is_named():
-    missed = [Missed("spu-rr22", 0, "spu is not installed"), Missed("openmined-psi", 10_000, "ended early")]
+    missed = [
+        AbsentContender("spu-rr22", 0, "spu is not installed"),
+        AbsentContender("openmined-psi", 10_000, "ended early"),
+    ]
     remarks = report([cost("blindmatch", 10_000, 2.0)], missed, 0.05).remarks
     assert "spu-rr22: spu is not installed" in remarks
     assert "openmined-psi at 10,000: ended early" in remarks
@@ -133,5 +136,5 @@ def test_a_contender_that_fails_is_a_remark(tmp_path):
     contender = peer_job.CONTENDERS["spu-rr22"]
     # Our own Python has no spu: its side ends at the import.
     outcome = peers.attempt(contender, Path(sys.executable), files, tmp_path / "run")
-    assert isinstance(outcome, Missed)
+    assert isinstance(outcome, AbsentContender)
     assert "spu" in outcome.reason

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.benchmarks.process_cost import Relay, Spent, Watched, together
+from blindmatch.simulations.benchmarks.process_cost import MeasuredProcess, ProcessCost, Relay, killed_on_exit
 from blindmatch.simulations.drivers.node_process import free_ports
 
 BUSY = "import time\nwhile time.process_time() < 0.2: pass\n"
@@ -15,7 +15,7 @@ LARGE = "held = bytearray(64 << 20); held[::4096] = b'x' * len(held[::4096])\nim
 
 
 def python(tmp_path, code, name="trial"):
-    return Watched(name, [sys.executable, "-c", code], tmp_path, {})
+    return MeasuredProcess(name, [sys.executable, "-c", code], tmp_path, {})
 
 
 def test_cpu_is_the_systems_own_account(tmp_path):
@@ -54,7 +54,7 @@ def test_one_that_does_not_end_in_time_is_killed(tmp_path):
 
 def test_none_outlives_the_block(tmp_path):
     process = python(tmp_path, "import time; time.sleep(600)")
-    with pytest.raises(KeyError), together([process]):
+    with pytest.raises(KeyError), killed_on_exit([process]):
         raise KeyError
     assert not process.running
 
@@ -74,7 +74,7 @@ def test_waiting_for_a_listener_that_has_gone(tmp_path):
 
 
 def test_costs_of_one_after_the_other():
-    assert Spent(1, 2, 30) + Spent(4, 5, 6) == Spent(5, 7, 30)
+    assert ProcessCost(1, 2, 30) + ProcessCost(4, 5, 6) == ProcessCost(5, 7, 30)
 
 
 def test_a_relay_counts_both_ways_and_changes_nothing():

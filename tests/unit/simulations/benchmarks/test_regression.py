@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from blindmatch.node import cli
 from blindmatch.protocol.errors import InputError, LocalError
 from blindmatch.simulations.benchmarks import regression, workloads
-from blindmatch.simulations.benchmarks.regression import Figure, History
+from blindmatch.simulations.benchmarks.regression import History, Measurement
 
 TWO = {name: workloads.WORKS[name] for name in ("tag", "import of subjects")}
 
@@ -129,8 +129,8 @@ def test_an_update_is_never_a_problem_and_counts_from_then_on(tmp_path):
 
 
 def test_cheaper_is_fine():
-    assert not Figure("tag", "ratio", 10.0, 100.0, 1.3).dearer
-    assert not Figure("tag", "ratio", 10.0, None, 1.3).dearer
+    assert not Measurement("tag", "ratio", 10.0, 100.0, 1.3).dearer
+    assert not Measurement("tag", "ratio", 10.0, None, 1.3).dearer
 
 
 def test_other_environments_do_not_count(tmp_path, monkeypatch):
@@ -154,8 +154,8 @@ def test_the_history_stays_small(tmp_path, monkeypatch):
 def test_instructions_kept_once_outlast_runs_without_them(tmp_path):
     path = tmp_path / "history.json"
     history = History(path)
-    history.add("here", [Figure("tag", "instructions", 700.0, None, 1.03)], "2026-01-01")
-    history.add("here", [Figure("tag", "ratio", 3.0, None, 1.3)], "2026-01-02")
+    history.add("here", [Measurement("tag", "instructions", 700.0, None, 1.03)], "2026-01-01")
+    history.add("here", [Measurement("tag", "ratio", 3.0, None, 1.3)], "2026-01-02")
     assert History(path).kept("here") == {"ratio": {"tag": 3.0}, "instructions": {"tag": 700.0}}
 
 

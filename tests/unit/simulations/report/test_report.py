@@ -6,22 +6,24 @@ from html.parser import HTMLParser
 
 import pytest
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, FoundLead, Outcome, Traffic
+from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
 from blindmatch.simulations.audit.score import (
     LINKS,
     Score,
     by_kind,
     by_link,
-    judge,
     kinds_by_record,
     links_by_record,
+    score_leads,
 )
 from blindmatch.simulations.audit.verdict import Finding, Verdict, Violation
+from blindmatch.simulations.drivers.results import ReportedLead
+from blindmatch.simulations.drivers.traffic import Traffic
 from blindmatch.simulations.report import render_page, summarise, write_page, write_summary
-from blindmatch.simulations.report.parts import bar, octets
+from blindmatch.simulations.report.markup import bar, octets
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import load_scenario
-from blindmatch.simulations.world.area import build_world
-from blindmatch.simulations.world.noise import Mistake
+from blindmatch.simulations.world.area import build_area
 from blindmatch.simulations.world.truth import Pair
 
 POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
@@ -43,25 +45,25 @@ SIZES = {
 @pytest.fixture(scope="module")
 def world():
     scenario = load_scenario("pilot")
-    return build_world(scenario, scenario.areas[0], seed=2, scale=0.3)
+    return build_area(scenario, scenario.areas[0], seed=2, scale=0.3)
 
 
 @pytest.fixture
 def outcome(world):
     truth = world.truth(POLICE, COUNCIL)
     kinds = kinds_by_record(truth)
-    linked = [s for s, kind in kinds.items() if kind != Mistake.WITHHELD]
+    linked = [s for s, kind in kinds.items() if kind != NoiseKind.WITHHELD]
     stranger = next(s.reference for s in world.subjects[POLICE] if s.reference not in kinds)
     leads = [
-        FoundLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},), 0.98765)
+        ReportedLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},), 0.98765)
         for subject in linked[:-1]
     ]
     traffic = Traffic(
         {"sent BlindedChunk": 2, "received TagChunk": 3}, {"sent BlindedChunk": 200, "received TagChunk": 90}
     )
-    comparison = judge(
+    comparison = score_leads(
         truth,
-        [*leads, FoundLead(stranger, ("same name",), 25.0, (), 0.61)],
+        [*leads, ReportedLead(stranger, ("same name",), 25.0, (), 0.61)],
         traffic=traffic,
         **SIZES,
     )
@@ -75,7 +77,7 @@ def outcome(world):
         {"round": 1.5},
         verdict=Verdict(findings, nodes=2),
     )
-    return Outcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
+    return SimulationOutcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
 
 
 def test_judge_counts_found_false_and_missed(outcome, world):
@@ -89,8 +91,8 @@ def test_judge_counts_found_false_and_missed(outcome, world):
 
 
 def test_a_lead_on_a_withheld_subject_is_false():
-    truth = [Pair("S1", "V1", "person", frozenset({Mistake.WITHHELD}))]
-    comparison = judge(truth, [FoundLead("S1", ("x",), 1.0)], **SIZES)
+    truth = [Pair("S1", "V1", "person", frozenset({NoiseKind.WITHHELD}))]
+    comparison = score_leads(truth, [ReportedLead("S1", ("x",), 1.0)], **SIZES)
     assert set(comparison.false) == {"S1"}
     assert comparison.withheld == 1
     assert comparison.recall == 1.0
@@ -98,8 +100,8 @@ def test_a_lead_on_a_withheld_subject_is_false():
 
 def test_the_easiest_pair_counts():
     pairs = [
-        Pair("S1", "V1", "person", frozenset({Mistake.MISSING_BIRTH})),
-        Pair("S1", "V2", "person", frozenset({Mistake.OLD_POSTCODE})),
+        Pair("S1", "V1", "person", frozenset({NoiseKind.MISSING_BIRTH})),
+        Pair("S1", "V2", "person", frozenset({NoiseKind.OLD_POSTCODE})),
         Pair("S2", "V3", "person", frozenset()),
     ]
     assert kinds_by_record(pairs) == {"S1": "old-postcode", "S2": "clean"}
@@ -108,7 +110,7 @@ def test_the_easiest_pair_counts():
 def test_nothing_to_find_is_not_a_failure():
     score = Score.of([])
     assert (score.precision, score.recall) == (1.0, 1.0)
-    empty = judge([], [], **SIZES)
+    empty = score_leads([], [], **SIZES)
     assert (empty.precision, empty.recall) == (1.0, 1.0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from blindmatch.node.agreements.draft import parse_draft
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.drafts import draft_text
-from blindmatch.simulations.scenario.plan import plans, steps
+from blindmatch.simulations.scenario.plan import plan_area, plan_steps
 from blindmatch.simulations.scenario.scenario import Area, load_scenario, scenario_names
 
 
@@ -53,7 +53,7 @@ ASK = {"receivers": ["police"], "senders": ["council", "tax"], "asking": "asked"
 
 
 def test_roles_and_ids_become_edges_and_nobody_is_compared_with_itself():
-    (plan,) = plans(area({"groups": [{"receivers": ["police", "tax"], "senders": ["tax", "east"]}]}))
+    (plan,) = plan_area(area({"groups": [{"receivers": ["police", "tax"], "senders": ["tax", "east"]}]}))
     assert [(e.receiver.agency, e.sender.agency) for e in plan.edges] == [
         ("force", "tax"),
         ("force", "east"),
@@ -63,7 +63,7 @@ def test_roles_and_ids_become_edges_and_nobody_is_compared_with_itself():
 
 
 def test_lists_are_named_or_the_first():
-    (plan,) = plans(area({"groups": [ASK]}))
+    (plan,) = plan_area(area({"groups": [ASK]}))
     assert {edge.receiver.list for edge in plan.edges} == {"force/asked"}
     assert {edge.receiver.collection for edge in plan.edges} == {"force-asked"}
     assert [edge.sender.list for edge in plan.edges] == ["east", "west", "tax"]
@@ -80,7 +80,7 @@ def test_a_board_is_a_party_without_a_side():
         "minimum": 5,
         "report_to": ["board"],
     }
-    (plan,) = plans(area({"groups": [group]}))
+    (plan,) = plan_area(area({"groups": [group]}))
     assert plan.parties == ("east", "tax", "board")
     assert [edge.id for edge in plan.edges] == ["east-from-tax-count"]
 
@@ -97,12 +97,12 @@ def test_a_board_is_a_party_without_a_side():
 )
 def test_what_makes_no_sense_is_refused(pacts, words):
     with pytest.raises(ConfigError, match=words):
-        plans(area(*pacts))
+        plan_area(area(*pacts))
 
 
 def test_without_steps_every_receiver_asks_once():
     here = area({"groups": [{"receivers": ["police", "tax"], "senders": ["east", "west"]}]})
-    assert [(step.do, step.agency) for step, _ in steps(here, plans(here))] == [
+    assert [(step.do, step.agency) for step, _ in plan_steps(here, plan_area(here))] == [
         ("run", "force"),
         ("run", "tax"),
     ]
@@ -111,10 +111,10 @@ def test_without_steps_every_receiver_asks_once():
 def test_a_step_names_its_agreement_where_there_are_several():
     two = [{"id": "one", "groups": [ASK]}, {"id": "two", "groups": [ASK]}]
     here = area(*two, steps=[{"do": "run", "agency": "force", "pact": "two"}])
-    assert [plan.pact.id for _, plan in steps(here, plans(here))] == ["two"]
+    assert [plan.pact.id for _, plan in plan_steps(here, plan_area(here))] == ["two"]
     here = area(*two, steps=[{"do": "run", "agency": "force"}])
     with pytest.raises(ConfigError, match="name its pact"):
-        steps(here, plans(here))
+        plan_steps(here, plan_area(here))
 
 
 @pytest.mark.parametrize("name", scenario_names())
@@ -122,7 +122,7 @@ def test_every_agreement_of_every_scenario_is_a_draft_that_a_node_reads(name):
     scenario = load_scenario(name)
     for here in scenario.areas:
         lists = {a.key(each): each.records for a in here.agencies for each in a.collections}
-        for plan in plans(here):
+        for plan in plan_area(here):
             text = draft_text(scenario.terms, here, plan, lists, 1_780_000_000)
             draft = parse_draft(tomllib.loads(text))
             assert tuple(party["agency"] for party in draft.parties) == plan.parties

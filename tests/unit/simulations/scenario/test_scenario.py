@@ -6,8 +6,8 @@ from importlib.resources import files
 import pytest
 
 from blindmatch.protocol.errors import ConfigError
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
-from blindmatch.simulations.world.noise import Mistake
 
 
 def pilot_text() -> str:
@@ -46,7 +46,7 @@ def test_scenarios_are_listed():
 
 
 def test_every_mistake_of_the_file_is_known():
-    assert set(tomllib.loads(pilot_text())["mistakes"]) <= {mistake.value for mistake in Mistake}
+    assert set(tomllib.loads(pilot_text())["mistakes"]) <= {mistake.value for mistake in NoiseKind}
 
 
 @pytest.mark.parametrize("areas", [1, 3, 7])

@@ -5,24 +5,24 @@ import json
 import pytest
 
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.drivers.single_checks import questions
+from blindmatch.simulations.drivers.single_checks import choose_checks
 from blindmatch.simulations.scenario.exchanges import Step
-from blindmatch.simulations.scenario.plan import plans
+from blindmatch.simulations.scenario.plan import plan_area
 from blindmatch.simulations.scenario.scenario import load_scenario
 from blindmatch.simulations.world import input_files
-from blindmatch.simulations.world.area import build_world
+from blindmatch.simulations.world.area import build_area
 
 
 @pytest.fixture(scope="module")
 def regions():
     scenario = load_scenario("regions")
-    return build_world(scenario, scenario.areas[0], seed=2, scale=0.4)
+    return build_area(scenario, scenario.areas[0], seed=2, scale=0.4)
 
 
 @pytest.fixture(scope="module")
 def centre():
     scenario = load_scenario("necc")
-    return build_world(scenario, scenario.areas[0], seed=2, scale=0.4)
+    return build_area(scenario, scenario.areas[0], seed=2, scale=0.4)
 
 
 def test_ids_run_on_from_town_to_town(regions):
@@ -74,15 +74,15 @@ def test_a_list_changes_once(centre):
     area = scenario.areas[0]
     twice = (*area.steps, Step(do="change", agency="fca", records=4))
     with pytest.raises(ConfigError, match="changes twice"):
-        build_world(scenario, area.model_copy(update={"steps": twice}), seed=2, scale=0.1)
+        build_area(scenario, area.model_copy(update={"steps": twice}), seed=2, scale=0.1)
 
 
 def test_records_to_check_are_those_that_will_join_some_known_and_some_not(centre, tmp_path):
     (tmp_path / "input").mkdir()
     register = tmp_path / "input" / "register.txt"
-    plan = next(each for each in plans(centre.area) if each.pact.standing)
+    plan = next(each for each in plan_area(centre.area) if each.pact.standing)
     step = Step(do="check", agency="fca", records=4)
-    asked = questions(centre, plan, step, register)
+    asked = choose_checks(centre, plan, step, register)
     joining = {row.reference for row in centre.changed("fca").suppliers["fca"]}
     joining -= {row.reference for row in centre.suppliers["fca"]}
     assert len(asked) == 4
@@ -91,7 +91,7 @@ def test_records_to_check_are_those_that_will_join_some_known_and_some_not(centr
     for each in asked:
         assert each.submits
         assert len(each.path.read_text(encoding="utf-8").splitlines()) == 2
-    own = questions(centre, plan, Step(do="check", agency="west-yorkshire-police", records=4), register)
+    own = choose_checks(centre, plan, Step(do="check", agency="west-yorkshire-police", records=4), register)
     assert [each.known for each in own] == [True, True, False, False]
     assert not any(each.submits for each in own)
 
@@ -101,4 +101,4 @@ def test_shares_name_an_earlier_list():
     area = scenario.areas[0]
     backwards = area.model_copy(update={"agencies": area.agencies[::-1]})
     with pytest.raises(ConfigError, match="no earlier list"):
-        build_world(scenario, backwards, seed=1, scale=0.1)
+        build_area(scenario, backwards, seed=1, scale=0.1)

@@ -8,7 +8,7 @@ import pytest
 
 from blindmatch.simulations.scenario.scenario import load_scenario
 from blindmatch.simulations.world import input_files
-from blindmatch.simulations.world.area import build_world
+from blindmatch.simulations.world.area import build_area
 
 POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
 
@@ -16,7 +16,7 @@ POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
 @pytest.fixture(scope="module")
 def world():
     scenario = load_scenario("pilot")
-    return build_world(scenario, scenario.areas[0], seed=3, scale=0.2)
+    return build_area(scenario, scenario.areas[0], seed=3, scale=0.2)
 
 
 def read(path):
@@ -92,7 +92,7 @@ def test_same_seed_same_bytes(tmp_path):
     digests = []
     for attempt in ("one", "two"):
         scenario = load_scenario("pilot")
-        world = build_world(scenario, scenario.areas[2], seed=9, scale=0.1)
+        world = build_area(scenario, scenario.areas[2], seed=9, scale=0.1)
         folder = tmp_path / attempt
         folder.mkdir()
         input_files.write_police(folder / "police.csv", world.subjects["dunmere-police"])

@@ -7,21 +7,14 @@ from datetime import date
 import pytest
 from stdnum.gb import vat
 
+from blindmatch.simulations.scenario.noise_kinds import DESCRIPTIONS, NoiseKind, worst_kind
 from blindmatch.simulations.scenario.scenario import load_scenario
-from blindmatch.simulations.world.area import World, build_world
+from blindmatch.simulations.world.area import AreaData, build_area
 from blindmatch.simulations.world.names import load_names
-from blindmatch.simulations.world.noise import (
-    WORDS,
-    Mistake,
-    swapped_birth,
-    typing_error,
-    worst,
-    wrong_birth,
-    wrong_digit,
-)
-from blindmatch.simulations.world.police_records import Officer, choose_subjects
+from blindmatch.simulations.world.noise import swapped_birth, typing_error, wrong_birth, wrong_digit
+from blindmatch.simulations.world.police_records import SubjectWriter, choose_subjects
 from blindmatch.simulations.world.population import build_population, company_number, vat_number
-from blindmatch.simulations.world.rng import SeededRandom, Weighted
+from blindmatch.simulations.world.rng import SeededRandom, WeightedTable
 
 TODAY = date(2026, 1, 5)
 POLICE = "ashmoor-police"
@@ -33,9 +26,9 @@ def people():
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> AreaData:
     scenario = load_scenario("pilot")
-    return build_world(scenario, scenario.areas[0], seed=5)
+    return build_area(scenario, scenario.areas[0], seed=5)
 
 
 class TestDice:
@@ -52,12 +45,12 @@ class TestDice:
         assert SeededRandom("pilot", 1).number(0, 10**9) == 133_180_983
 
     def test_weighted_follows_the_weights(self):
-        dice, table = SeededRandom("w"), Weighted(["a", "b"], [3, 1])
+        dice, table = SeededRandom("w"), WeightedTable(["a", "b"], [3, 1])
         drawn = Counter(dice.draw(table) for _ in range(8_000))
         assert 0.72 < drawn["a"] / 8_000 < 0.78
 
     def test_weighted_drops_repeats(self):
-        assert Weighted(["a", "b", "a"]).values == ("a", "b")
+        assert WeightedTable(["a", "b", "a"]).values == ("a", "b")
 
     def test_sample_takes_each_position_once(self):
         assert sorted(SeededRandom("s").sample(range(50), 50)) == list(range(50))
@@ -145,15 +138,15 @@ class TestMistakes:
         assert sum(1 for a, b in zip(changed, "SC123456", strict=True) if a != b) == 1
 
     def test_worst_ranks(self):
-        assert worst(frozenset()) == "clean"
-        assert worst(frozenset({Mistake.OLD_POSTCODE, Mistake.MISSING_BIRTH})) == "missing-birth"
+        assert worst_kind(frozenset()) == "clean"
+        assert worst_kind(frozenset({NoiseKind.OLD_POSTCODE, NoiseKind.MISSING_BIRTH})) == "missing-birth"
 
     def test_every_mistake_has_words(self):
-        assert set(WORDS) == set(Mistake)
+        assert set(DESCRIPTIONS) == set(NoiseKind)
 
     def test_rates(self, people):
-        rates = {Mistake.MISSING_BIRTH: 0.2, Mistake.SURNAME_TYPO: 0.1, Mistake.WITHHELD: 0.05}
-        officer = Officer(SeededRandom("rates"), people, rates, "AE")
+        rates = {NoiseKind.MISSING_BIRTH: 0.2, NoiseKind.SURNAME_TYPO: 0.1, NoiseKind.WITHHELD: 0.05}
+        officer = SubjectWriter(SeededRandom("rates"), people, rates, "AE")
         subjects = [officer.write(n, person, ()) for n, person in enumerate(people.people)]
         seen = Counter(mistake for subject in subjects for mistake in subject.mistakes)
         assert set(seen) == set(rates)
@@ -161,16 +154,16 @@ class TestMistakes:
             assert abs(seen[mistake] / len(subjects) - rate) < 0.03
         for subject in subjects:
             person = people.people[subject.person]
-            assert (subject.date_of_birth == "") == (Mistake.MISSING_BIRTH in subject.mistakes)
-            assert (subject.surname != person.surname) == (Mistake.SURNAME_TYPO in subject.mistakes)
-            assert (subject.handling == "C") == (Mistake.WITHHELD in subject.mistakes)
+            assert (subject.date_of_birth == "") == (NoiseKind.MISSING_BIRTH in subject.mistakes)
+            assert (subject.surname != person.surname) == (NoiseKind.SURNAME_TYPO in subject.mistakes)
+            assert (subject.handling == "C") == (NoiseKind.WITHHELD in subject.mistakes)
 
     @pytest.mark.parametrize(
-        "mistake", [m for m in Mistake if not m.startswith(("supplier", "register", "service"))]
+        "mistake", [m for m in NoiseKind if not m.startswith(("supplier", "register", "service"))]
     )
     def test_each_police_mistake_shows_in_the_record(self, people, mistake):
-        officer = Officer(SeededRandom("each"), people, {mistake: 1.0}, "AE")
-        plain = Officer(SeededRandom("each"), people, {}, "AE")
+        officer = SubjectWriter(SeededRandom("each"), people, {mistake: 1.0}, "AE")
+        plain = SubjectWriter(SeededRandom("each"), people, {}, "AE")
         made = [officer.write(1, person, ()) for person in people.people[:200]]
         clean = [plain.write(1, person, ()) for person in people.people[:200]]
         assert sum(1 for subject in made if subject.mistakes == {mistake}) > 10
@@ -180,11 +173,11 @@ class TestMistakes:
 class TestWorld:
     def test_deterministic(self, world):
         scenario = load_scenario("pilot")
-        assert build_world(scenario, scenario.areas[0], seed=5) == world
+        assert build_area(scenario, scenario.areas[0], seed=5) == world
 
     def test_another_seed_is_another_world(self, world):
         scenario = load_scenario("pilot")
-        assert build_world(scenario, scenario.areas[0], seed=6).subjects != world.subjects
+        assert build_area(scenario, scenario.areas[0], seed=6).subjects != world.subjects
 
     def test_sizes_follow_the_scenario(self, world):
         for agency in world.area.agencies:

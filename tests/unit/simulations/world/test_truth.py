@@ -4,23 +4,30 @@ from itertools import product
 
 import pytest
 
+from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import load_scenario
-from blindmatch.simulations.world.area import build_world
-from blindmatch.simulations.world.noise import Mistake
-from blindmatch.simulations.world.truth import Bonds, held_by, open_pairs, pairs, true_count, true_sum
+from blindmatch.simulations.world.area import build_area
+from blindmatch.simulations.world.truth import (
+    RecordLinks,
+    admissible_pairs,
+    matching_pairs,
+    threshold_pairs,
+    true_count,
+    true_sum,
+)
 
 NONE = frozenset()
 TYPO, DATE, SHUT = (
-    frozenset({Mistake.SURNAME_TYPO}),
-    frozenset({Mistake.MISSING_BIRTH}),
-    frozenset({Mistake.WITHHELD}),
+    frozenset({NoiseKind.SURNAME_TYPO}),
+    frozenset({NoiseKind.MISSING_BIRTH}),
+    frozenset({NoiseKind.WITHHELD}),
 )
 
 
 @pytest.fixture(scope="module")
 def world():
     scenario = load_scenario("gain")
-    return build_world(scenario, scenario.areas[0], seed=4, scale=0.5)
+    return build_area(scenario, scenario.areas[0], seed=4, scale=0.5)
 
 
 def test_every_pair_has_something_in_common_and_no_other_has(world):
@@ -32,7 +39,7 @@ def test_every_pair_has_something_in_common_and_no_other_has(world):
             for b, its in right.records.items()
             if set(mine) & set(its)
         }
-        assert {(pair.receiver, pair.sender) for pair in pairs(left, right)} == wanted
+        assert {(pair.receiver, pair.sender) for pair in matching_pairs(left, right)} == wanted
 
 
 def test_agencies_know_some_people_in_common_each_with_its_own_mistakes(world):
@@ -63,36 +70,38 @@ def test_a_request_is_taken_out_of_the_agencys_own_list(world):
 
 
 def test_a_number_that_both_name_is_in_nobodys_way():
-    ours = Bonds({"A": {("person", 1): TYPO, ("company", "1"): NONE}}, NONE)
-    theirs = Bonds({"B": {("person", 1): DATE, ("company", "1"): NONE}}, NONE)
-    (pair,) = pairs(ours, theirs)
+    ours = RecordLinks({"A": {("person", 1): TYPO, ("company", "1"): NONE}}, NONE)
+    theirs = RecordLinks({"B": {("person", 1): DATE, ("company", "1"): NONE}}, NONE)
+    (pair,) = matching_pairs(ours, theirs)
     assert (pair.via, pair.kind) == ("person+company", "clean")
-    theirs = Bonds({"B": {("person", 1): DATE}}, NONE)
-    (pair,) = pairs(ours, theirs)
+    theirs = RecordLinks({"B": {("person", 1): DATE}}, NONE)
+    (pair,) = matching_pairs(ours, theirs)
     assert (pair.via, pair.mistakes, pair.kind) == ("person", TYPO | DATE, "missing-birth")
 
 
 def test_counts_and_sums_leave_out_what_is_withheld():
-    ours = Bonds(
+    ours = RecordLinks(
         {"A": {("person", 1): NONE}, "B": {("person", 2): SHUT}, "C": {("person", 3): NONE}}, frozenset({"B"})
     )
-    theirs = Bonds(
+    theirs = RecordLinks(
         {"V": {("person", 1): NONE}, "W": {("person", 1): NONE}, "X": {("person", 2): NONE}},
         NONE,
         {"V": 10, "W": 5, "X": 900},
     )
-    assert len(open_pairs(ours, theirs)) == 2
+    assert len(admissible_pairs(ours, theirs)) == 2
     assert true_count(ours, theirs) == 1
     assert true_sum(ours, theirs) == 15
 
 
 def test_a_threshold_counts_agencies_not_records():
     lists = {
-        "a": Bonds({"A1": {("person", 1): TYPO}, "A2": {("person", 2): NONE}}, NONE),
-        "b": Bonds({"B1": {("person", 1): NONE}, "B2": {("person", 1): DATE}}, NONE),
-        "c": Bonds({"C1": {("person", 1): DATE}, "C2": {("person", 3): NONE}}, NONE),
+        "a": RecordLinks({"A1": {("person", 1): TYPO}, "A2": {("person", 2): NONE}}, NONE),
+        "b": RecordLinks({"B1": {("person", 1): NONE}, "B2": {("person", 1): DATE}}, NONE),
+        "c": RecordLinks({"C1": {("person", 1): DATE}, "C2": {("person", 3): NONE}}, NONE),
     }
-    two = {agency: {pair.receiver: pair for pair in found} for agency, found in held_by(lists, 2).items()}
+    two = {
+        agency: {pair.receiver: pair for pair in found} for agency, found in threshold_pairs(lists, 2).items()
+    }
     assert {agency: set(found) for agency, found in two.items()} == {
         "a": {"A1"},
         "b": {"B1", "B2"},
@@ -102,5 +111,5 @@ def test_a_threshold_counts_agencies_not_records():
     assert two["c"]["C1"].mistakes == DATE
     assert two["a"]["A1"].mistakes == TYPO
     assert two["a"]["A1"].via == "person"
-    assert held_by(lists, 3)["a"][0].mistakes == TYPO | DATE
-    assert not any(held_by({"a": lists["a"], "c": lists["c"]}, 3).values())
+    assert threshold_pairs(lists, 3)["a"][0].mistakes == TYPO | DATE
+    assert not any(threshold_pairs({"a": lists["a"], "c": lists["c"]}, 3).values())

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from blindmatch.node.imports import import_collection, open_collection
-from blindmatch.node.imports.formats import Holding, Period, Seen, expand
-from blindmatch.node.imports.formats.chains import MAX_LINKS, MAX_REACHED, Graph, Link, span
+from blindmatch.node.imports.formats import Period, ReadContext, SourceRecord, read_register
+from blindmatch.node.imports.formats.chains import MAX_HOLDERS, MAX_LINKS, Graph, Link, common_period
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config import Settings
 from blindmatch.protocol.errors import InputError
@@ -49,9 +49,9 @@ def lines(path, content):
 
 
 def behind(path, *companies, contract=None, **options):
-    seen = Seen()
-    held = Holding("K1", "P", {}, 2, contract) if contract else Holding("K1", "P", {}, 2)
-    drafts = list(expand(path, {number: [held] for number in companies}, seen, **options))
+    seen = ReadContext()
+    held = SourceRecord("K1", "P", {}, 2, contract) if contract else SourceRecord("K1", "P", {}, 2)
+    drafts = list(read_register(path, {number: [held] for number in companies}, seen, **options))
     return drafts, seen
 
 
@@ -214,26 +214,26 @@ def link(holder, held, start="", end="", *, over=False, **more):
 
 
 def test_long_chains_and_crowds_are_cut():
-    graph, seen = Graph(), Seen()
+    graph, seen = Graph(), ReadContext()
     for number in range(MAX_LINKS + 3):
         graph.add(link(f"c{number + 1}", f"c{number}"))
     assert len(list(graph.climb("c0", seen))) == MAX_LINKS
     assert [count for text, count in seen.warnings.items() if f"more than {MAX_LINKS} links" in text] == [1]
-    crowd, seen = Graph(), Seen()
-    for number in range(MAX_REACHED + 10):
+    crowd, seen = Graph(), ReadContext()
+    for number in range(MAX_HOLDERS + 10):
         crowd.add(link(f"h{number}", "c"))
-    assert len(list(crowd.climb("c", seen))) == MAX_REACHED
+    assert len(list(crowd.climb("c", seen))) == MAX_HOLDERS
     assert [count for text, count in seen.warnings.items() if "holders" in text] == [1]
 
 
 def test_links_that_never_held_together_are_no_chain():
-    graph, seen = Graph(), Seen()
+    graph, seen = Graph(), ReadContext()
     graph.add(link("mid", "paving", "2020-01-01"))
     graph.add(link("ada", "mid", "2015", "2019-12", over=True))
     assert [chain[0].holder for chain in graph.climb("paving", seen, include_ceased=True)] == ["mid"]
     assert any("never held at one time" in text for text in seen.warnings)
-    assert span((link("a", "b", "", "2020-01"), link("b", "c", "2019"))) == Period("", "2020-01")
-    assert span((link("a", "b", "2020-01", "2021"), link("b", "c", "2020-01-15"))) == Period(
+    assert common_period((link("a", "b", "", "2020-01"), link("b", "c", "2019"))) == Period("", "2020-01")
+    assert common_period((link("a", "b", "2020-01", "2021"), link("b", "c", "2020-01-15"))) == Period(
         "2020-01-15", "2021"
     )
 

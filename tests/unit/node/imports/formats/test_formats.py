@@ -11,15 +11,15 @@ from tests.support.paths import FORMATS
 from blindmatch.node.cli.collection import Format as CliFormat
 from blindmatch.node.imports.formats import (
     Format,
-    Holding,
     Period,
-    Seen,
-    expand,
+    ReadContext,
+    SourceRecord,
     overlap,
-    read,
+    read_file,
+    read_register,
     recognise_format,
 )
-from blindmatch.node.imports.formats.json_stream import items
+from blindmatch.node.imports.formats.json_stream import read_items
 from blindmatch.protocol.errors import InputError
 
 OFFICERS = FORMATS / "officers-216.dat"
@@ -30,16 +30,16 @@ UNKNOWN = Period()
 
 def of(path, **options):
     """All drafts of a file in its own right, and what was seen."""
-    seen = Seen()
-    return list(read(recognise_format(path), path, seen, **options)), seen
+    seen = ReadContext()
+    return list(read_file(recognise_format(path), path, seen, **options)), seen
 
 
 def behind(path, *companies, seen=None, contract=UNKNOWN, **options):
     """The people behind companies, out of a register."""
     wanted = {
-        number: [Holding("K1", "P", {"contract_reference": "C10"}, 2, contract)] for number in companies
+        number: [SourceRecord("K1", "P", {"contract_reference": "C10"}, 2, contract)] for number in companies
     }
-    return list(expand(path, wanted, seen or Seen(), **options))
+    return list(read_register(path, wanted, seen or ReadContext(), **options))
 
 
 def names(draft):
@@ -112,7 +112,7 @@ def test_officers_of_a_company_with_role_and_dates():
 
 
 def test_resigned_officers_come_when_asked_for_and_entries_made_in_error_never():
-    seen = Seen()
+    seen = ReadContext()
     assert not any(draft.facts.get("resigned_on") for draft in behind(OFFICERS, PAVING, seen=seen))
     assert seen.ceased == 1
     found = behind(OFFICERS, PAVING, include_ceased=True)
@@ -202,7 +202,7 @@ def test_names_in_the_older_encoding_are_read(tmp_path):
 
 
 def test_a_corporate_holder_is_a_company_record_and_is_to_be_followed_one_level():
-    seen = Seen()
+    seen = ReadContext()
     ada, parent = behind(PSC, PAVING, seen=seen)
     assert names(ada) == ["Ada Rose Quillfeather"]
     assert parent.parts[:2] == [
@@ -211,8 +211,8 @@ def test_a_corporate_holder_is_a_company_record_and_is_to_be_followed_one_level(
     ]
     assert parent.facts["role"] == "corporate person with significant control"
     assert list(seen.follow) == ["07654321"]
-    again = Seen()
-    found = list(expand(PSC, seen.follow, again))
+    again = ReadContext()
+    found = list(read_register(PSC, seen.follow, again))
     assert [draft.facts["via_company"] for draft in found] == [PAVING, PAVING]
     assert names(found[0]) == ["Hal Behind"]
     assert again.follow == {}
@@ -325,7 +325,7 @@ def test_a_package_that_breaks_off_is_refused(tmp_path, cut):
     path = tmp_path / "x.json"
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"breaks off|not an array, a package") as caught:
-        list(read(Format.OCDS, path, Seen()))
+        list(read_file(Format.OCDS, path, ReadContext()))
     assert caught.value.hint
 
 
@@ -339,7 +339,7 @@ def test_a_package_larger_than_memory_would_like_is_streamed(tmp_path):
         file.write("]}")
     tracemalloc.start()
     try:
-        count = sum(1 for _ in items(path, ("releases",)))
+        count = sum(1 for _ in read_items(path, ("releases",)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -352,7 +352,7 @@ def test_one_object_without_an_end_is_refused_before_it_fills_the_memory(tmp_pat
     monkeypatch.setattr("blindmatch.node.imports.formats.json_stream.ITEM_BYTES", 100_000)
     path = write(tmp_path / "x.json", '{"releases": [\n{"ocid": "o", "x": "' + "y" * 400_000 + '"}]}')
     with pytest.raises(InputError, match="larger than"):
-        list(read(Format.OCDS, path, Seen()))
+        list(read_file(Format.OCDS, path, ReadContext()))
 
 
 # ---- BODS

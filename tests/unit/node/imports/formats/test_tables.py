@@ -10,17 +10,17 @@ from tests.support.paths import FIXTURES
 from blindmatch.node.imports.formats import (
     ColumnMapping,
     Drafter,
-    Holding,
-    Seen,
+    ReadContext,
+    SourceRecord,
     column_mapping,
-    expand,
     fact_name,
     load_mapping,
     open_table,
     propose,
+    read_register,
 )
 from blindmatch.node.imports.formats.column_mapping import recognise
-from blindmatch.node.imports.formats.drafts import names_part, said
+from blindmatch.node.imports.formats.drafts import fields_present, names_part
 from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.errors import InputError
 
@@ -185,12 +185,12 @@ def test_names_part_drops_repeats_and_what_says_nothing():
 
 
 def test_said_are_the_fields_with_a_value():
-    assert said([[{"company_number": "1"}]]) == {"company_number"}
-    assert said([[{"surname": "x"}], [{"date_of_birth": ""}, {"date_of_birth": "1970"}]]) == {
+    assert fields_present([[{"company_number": "1"}]]) == {"company_number"}
+    assert fields_present([[{"surname": "x"}], [{"date_of_birth": ""}, {"date_of_birth": "1970"}]]) == {
         "surname",
         "date_of_birth",
     }
-    assert said([[{"surname": "x"}], [{"date_of_birth": ""}]]) == {"surname"}
+    assert fields_present([[{"surname": "x"}], [{"date_of_birth": ""}]]) == {"surname"}
 
 
 def test_the_usual_headings_are_recognised():
@@ -340,14 +340,14 @@ def test_mapping_module_knows_every_field_it_recognises():
 
 
 def people_of(path, wanted, **options):
-    seen = Seen()
-    return list(expand(path, wanted, seen, **options)), seen
+    seen = ReadContext()
+    return list(read_register(path, wanted, seen, **options)), seen
 
 
 def test_the_register_gives_a_person_per_holder():
     wanted = {
-        "01234567": [Holding("V1", "P", {"contract": "C10"}, 2), Holding("V3", "C", {}, 4)],
-        "OC301234": [Holding("V4", "P", {}, 5)],
+        "01234567": [SourceRecord("V1", "P", {"contract": "C10"}, 2), SourceRecord("V3", "C", {}, 4)],
+        "OC301234": [SourceRecord("V4", "P", {}, 5)],
     }
     found, seen = people_of(REGISTER, wanted)
     assert [(draft.reference, draft.handling, draft.facts["role"]) for draft in found] == [
@@ -382,7 +382,7 @@ def test_the_register_gives_a_person_per_holder():
 
 
 def test_ceased_people_come_when_asked_for():
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
     found, seen = people_of(REGISTER, wanted, include_ceased=True)
     assert [draft.facts.get("ceased_on") for draft in found] == [None, "2022-01-31", None]
     assert found[1].facts["resigned_on"] == "2022-01-31"
@@ -400,7 +400,7 @@ def test_register_lines_that_break_off_are_faults_by_line(tmp_path):
         "",
         good[1],
     ]
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
     found, _ = people_of(write(tmp_path / "r.jsonl", "\n".join(broken)), wanted)
     assert [(d.faults[0].row, d.faults[0].reason) if d.faults else d.reference for d in found] == [
         "V1",
@@ -421,7 +421,7 @@ def test_odd_values_in_an_entry_do_no_harm(tmp_path):
         "date_of_birth": {"year": 1e400, "month": "x"},
         "notified_on": None,
     }
-    wanted = {"01234567": [Holding("V1", "P", {}, 2)]}
+    wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
     (draft,), seen = people_of(write(tmp_path / "r.jsonl", json.dumps(entry)), wanted)
     assert draft.parts == [[{"forenames": "ada", "surname": "quillfeather"}]]
     assert len(seen.warnings) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from blindmatch.node.rounds.aggregate.sum_values import parse, read_values
+from blindmatch.protocol.agreement import Edge, Side, Sum
 from blindmatch.protocol.errors import LocalError
 
 
@@ -45,7 +46,13 @@ class Held:
 
 
 def edge(decimals=0, band=1):
-    return SimpleNamespace(value="spend", decimals=decimals, band=band)
+    return Edge(
+        "edge",
+        Side("west-force", "subjects", 10, 1),
+        Side("north-council", "suppliers", 10, 1),
+        Sum(value="spend", decimals=decimals, band=band),
+        leakage="as agreed",
+    )
 
 
 def test_an_entry_counts_once_however_many_records_it_became():

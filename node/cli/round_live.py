@@ -1,0 +1,135 @@
+"""A round as it runs: progress on stderr, and the status table that is drawn again and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from blindmatch.node.cli.common import console, make_table, note, progress_columns, watched
+from blindmatch.node.cli.round_tables import (
+    STATUS_COLUMNS,
+    status_cells,
+    status_counts,
+    status_line,
+    status_reasons,
+)
+from blindmatch.node.cli.startup import LazyModule
+
+if TYPE_CHECKING:
+    from rich import console as consoles
+    from rich import live
+    from rich import progress as bars
+
+    from blindmatch.node.operations.rounds import EdgeStatus, Progress, Waiting
+else:
+    bars, consoles, live = (LazyModule(f"rich.{name}") for name in ("progress", "console", "live"))
+
+REDRAW_SECONDS = 1.0
+
+_STEPS = {
+    "prepare": "blinding our elements",
+    "wait": "the sender prepares",
+    "exchange": "exchanging",
+    "tags": "fetching tags",
+    "search": "searching",
+    "close": "closed",
+}
+
+_BARS = 20
+"""Edges with a bar each; with more, closed edges leave the screen."""
+
+_MARGIN = 6
+"""Lines of a terminal that a live table leaves free: for its heading, its frame and the counts."""
+
+
+@contextmanager
+def edge_progress() -> Iterator[tuple[Progress, Waiting]]:
+    """One bar per edge on stderr; without a terminal, one line per step. An edge that waits shows its peer and the reason."""
+    if not watched():
+        last: dict[str, str] = {}
+
+        def line(edge: str, text: str) -> None:
+            if last.get(edge) != text:
+                last[edge] = text
+                note(f"{edge}: {text}")
+
+        def step_line(edge: str, step: str, _done: int, _total: int) -> None:
+            line(edge, _STEPS[step])
+
+        yield step_line, lambda edge, peer, reason: line(edge, f"waiting for {peer}: {reason}")
+        return
+    with bars.Progress(*progress_columns(), console=console(err=True)) as drawn:
+        tasks: dict[str, Any] = {}
+
+        def task(edge: str) -> Any:
+            if edge not in tasks:
+                tasks[edge] = drawn.add_task(edge, total=None)
+            return tasks[edge]
+
+        def update(edge: str, step: str, done: int, total: int) -> None:
+            drawn.update(
+                task(edge),
+                description=f"{edge}: {_STEPS[step]}",
+                completed=done,
+                total=total or None,
+                visible=step != "close" or len(tasks) <= _BARS,
+            )
+
+        def wait(edge: str, peer: str, reason: str) -> None:
+            drawn.update(task(edge), description=f"{edge}: waiting for {peer}: {reason}", total=None)
+
+        yield update, wait
+
+
+def watch(
+    statuses: Callable[[], Sequence[EdgeStatus]], *, pause: Callable[[float], None] = time.sleep
+) -> None:
+    """Draw the status table until every edge is over; without a terminal, print a line per change."""
+    show = _watch_terminal if (screen := console()).is_terminal else _watch_lines
+    typer.echo(status_counts(show(screen, statuses, pause)))
+
+
+def _watch_terminal(
+    screen: consoles.Console,
+    statuses: Callable[[], Sequence[EdgeStatus]],
+    pause: Callable[[float], None],
+) -> Sequence[EdgeStatus]:
+    with live.Live(console=screen, auto_refresh=False) as drawn:
+        while True:
+            now = statuses()
+            shown = _fitting(now, screen.height - _MARGIN)
+            made = make_table(STATUS_COLUMNS, [status_cells(each) for each in shown])
+            reasons = status_reasons(shown) if 2 * len(shown) + _MARGIN <= screen.height else ()
+            drawn.update(consoles.Group(status_counts(now), made, *reasons), refresh=True)
+            if all(each.over for each in now):
+                return now
+            pause(REDRAW_SECONDS)
+
+
+def _watch_lines(
+    _screen: consoles.Console,
+    statuses: Callable[[], Sequence[EdgeStatus]],
+    pause: Callable[[float], None],
+) -> Sequence[EdgeStatus]:
+    printed: dict[str, str] = {}
+    while True:
+        now = statuses()
+        for each in now:
+            line = status_line(each)
+            if printed.get(each.edge) != line:
+                printed[each.edge] = line
+                typer.echo(line)
+        if all(each.over for each in now):
+            return now
+        pause(REDRAW_SECONDS)
+
+
+def _fitting(statuses: Sequence[EdgeStatus], lines: int) -> Sequence[EdgeStatus]:
+    """The edges that fit into so many lines of a terminal: when there are more, those that are not over."""
+    if len(statuses) <= lines:
+        return statuses
+    return [each for each in statuses if not each.over][: max(lines, 1)]

@@ -1,0 +1,26 @@
+"""The operations: what a person or a program can ask of a node.
+
+The command line and every other interface call these functions and nothing deeper.
+
+Conventions:
+
+- One module per noun, one function per operation, named by its verb: `rounds.start`, `audit.verify`. Functions below an
+  operation live in the rooms below (`rounds`, `agreements`, `imports`, ...); a module here holds little else.
+- The first argument is the open `Node` (or the data folder, for the few operations that need no keys). The others are
+  plain: text, numbers, paths, enumerations, all keyword-only after the noun's own id. Ids are text in hexadecimal
+  digits, and their first digits are enough; an operation resolves them itself. An interface that must name the same
+  object twice resolves it once with `find`.
+- An operation checks, acts and writes its audit entry; no caller writes one. The entry comes before an act that cannot
+  be undone: a crash can duplicate an entry but never lose one.
+- The result is a frozen dataclass (or a tuple of them) of plain values, defined here or in the room below. Its method
+  `data()` gives the values that JSON has, with the names that `--json` prints; text for people is an interface's task.
+- A result has room for what this node does not know. Such a value is None, and a `state` beside it gives the reason
+  (not started, between others, withheld, erased); it is never 0, "" or an empty list.
+- A failure is a `BlindmatchError`, with a hint that an administrator understands. A result that reports a problem (an
+  invalid signature, an edge that failed) is a result, not an error.
+- An operation that calls other nodes is a coroutine. All others block and are quick; an event loop runs them in a
+  thread. Progress goes to a callback, which is called in the event loop.
+- Time comes from `node.clock`.
+- Nothing here prints, prompts, or imports typer or rich. `choices` holds the enumerations that a caller needs before it
+  calls; it imports nothing heavy. The command line imports every other module on first use.
+"""

@@ -1,0 +1,180 @@
+"""Operations on single checks: compare one record under a standing agreement, and read what was submitted here."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.imports import formats
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.leads import ResultLead
+from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch, single_checks
+from blindmatch.node.rounds.standing.single_checks import CheckResult
+from blindmatch.node.transport.client import Peer, connect
+from blindmatch.protocol.errors import ConfigError, InputError
+
+__all__ = [
+    "CheckResult",
+    "QueriedRecord",
+    "ReceivedChecks",
+    "SubmittedRecord",
+    "check",
+    "read_record",
+    "received",
+]
+
+
+@dataclass(frozen=True)
+class SubmittedRecord:
+    """A record that this node, the sender of an edge, submitted. It never learns whether the record matched."""
+
+    agreement_id: bytes
+    edge: str
+    checks: tuple[bytes, ...]
+    """The id of each check, 16 bytes: one for the record and one for each person of its company."""
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "agreement": self.agreement_id.hex(),
+            "edge": self.edge,
+            "submitted": [check.hex() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True)
+class QueriedRecord:
+    """A record that this node, the receiver of an edge, queried: the leads, if the sender holds it too."""
+
+    agreement_id: bytes
+    edge: str
+    records: int
+    """The record, and the people of its company."""
+    leads: tuple[ResultLead, ...]
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        leads = [asdict(lead) for lead in self.leads]
+        return {
+            "agreement": self.agreement_id.hex(),
+            "edge": self.edge,
+            "asked": self.records,
+            "hit": bool(leads),
+            "leads": [{name: value for name, value in lead.items() if name != "new"} for lead in leads],
+        }
+
+
+@dataclass(frozen=True)
+class ReceivedChecks:
+    """The records submitted to this node that match records of its own."""
+
+    agreement_id: bytes
+    checks: tuple[CheckResult, ...]
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "agreement": self.agreement_id.hex(),
+            "submitted": [{**asdict(each), "check": each.check.hex()} for each in self.checks],
+        }
+
+
+def read_record(path: Path) -> dict[str, str]:
+    """The only record of a CSV file with headings, or of a JSON file with one object, by field.
+
+    Raises:
+        InputError: the file cannot be read, or has no record or several.
+    """
+    return single_checks.read_one(path)
+
+
+async def check(
+    node: Node,
+    agreement: str,
+    fields: Mapping[str, str],
+    *,
+    edge: str = "",
+    register: Sequence[Path] = (),
+    mapping: Path | None = None,
+) -> SubmittedRecord | QueriedRecord:
+    """Compare one record with the other agency's list, now, in the direction that the edge has.
+
+    The sender of the edge submits the record; the audit log gets a disclosure entry. The receiver queries it; the audit log
+    gets a combination entry.
+
+    Args:
+        node: this node.
+        agreement: its id; a standing agreement with an open epoch.
+        fields: the record, value by field.
+        edge: may be empty where this node is on one edge that discloses hits.
+        register: files of a register; the people who serve or control the record's company are checked with it.
+        mapping: a file that maps columns to fields, as for imports.
+
+    Raises:
+        ConfigError: this node is on several edges, or on none.
+        InputError: the record has too few fields, or a value cannot be used.
+        LocalError: the agreement allows no check, or not of this record, or no epoch is open.
+        PeerError, AgreementError: the agreement does not allow it now, or the other node refused.
+    """
+    stored = await asyncio.to_thread(registry.find, node, agreement)
+    if not fields:
+        raise InputError("the record has no field", hint="Give one record with at least one field.")
+    chosen = edge or _only_edge(node, stored)
+    columns = formats.load_mapping(mapping) if mapping else None
+    with ExitStack() as stack:
+        epoch = await asyncio.to_thread(single_checks.epoch_of, node, stored, chosen)
+        opened = single_checks.records_of(node, stored, epoch, fields, register=register, mapping=columns)
+        records = await asyncio.to_thread(stack.enter_context, opened)
+        key = stored.agreement.party(epoch.row.peer).certificate_key
+        async with connect(node, epoch.row.peer, certificate_key=key) as peer:
+            if epoch.edge.receiver.agency == node.agency:
+                leads = await _query(node, peer, epoch, records)
+                return QueriedRecord(stored.id, chosen, len(records), leads)
+            return SubmittedRecord(stored.id, chosen, await _submit(node, peer, epoch, records))
+
+
+async def _submit(
+    node: Node, peer: Peer, epoch: StoredEpoch, records: CollectionRecords
+) -> tuple[bytes, ...]:
+    sender = await asyncio.to_thread(single_checks.Sender.of, epoch, records)
+    singles = await asyncio.to_thread(single_checks.singles, records)
+    return tuple([await single_checks.submit(node, peer, sender, single) for single in singles])
+
+
+async def _query(
+    node: Node, peer: Peer, epoch: StoredEpoch, records: CollectionRecords
+) -> tuple[ResultLead, ...]:
+    lists = await asyncio.to_thread(epoch.received)
+    leads: list[ResultLead] = []
+    for record in single_checks.one_by_one(records):
+        leads += await single_checks.ask(node, peer, epoch, lists, record)
+    return tuple(leads)
+
+
+def _only_edge(node: Node, stored: StoredAgreement) -> str:
+    """The only edge of this node on which single records can be checked."""
+    edges = [
+        each.id
+        for each in stored.agreement.edges
+        if each.terms.lists_hits and node.agency in {each.receiver.agency, each.sender.agency}
+    ]
+    if len(edges) != 1:
+        raise ConfigError(
+            f"{node.agency} is on {len(edges)} edges that disclose hits", hint=f"--edge: {', '.join(edges)}"
+        )
+    return edges[0]
+
+
+def received(node: Node, agreement: str) -> ReceivedChecks:
+    """The records submitted to this node that match. The audit log gets a consultation entry.
+
+    Raises:
+        StoreError: there is no such agreement, or a stored check is damaged.
+    """
+    agreement_id = registry.find(node, agreement).id
+    checks = single_checks.received(node, agreement_id)
+    return ReceivedChecks(agreement_id, tuple(each for each in checks if each.leads))

@@ -1,0 +1,102 @@
+"""Receipts, verified again from what the store holds: who signed, and whether everyone who must has signed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blindmatch.node.agreements import registry
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.forecast import RoundForecast, round_forecast
+from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol import standing, threshold, transcript
+from blindmatch.protocol.agreement import Agreement
+
+VALID = "valid"
+"""The verdict on a signature that verifies."""
+
+_THRESHOLD_ROLES = frozenset({"member", "collector"})
+
+
+@dataclass(frozen=True)
+class VerifiedReceipt:
+    """One receipt, with a verdict on every signature."""
+
+    round_id: bytes
+    edge: str
+    payload: bytes
+    """The signed bytes."""
+    signatures: Mapping[str, bytes]
+    """By agency."""
+    verdicts: Mapping[str, str]
+    """By agency: `valid`, or `INVALID (reason)`."""
+    valid: bool
+    """Every agency that must sign has signed, and every signature verifies."""
+    closed_at: int
+    """Seconds since 1970; 0 when the store has no time."""
+    forecast: RoundForecast | None
+    """What the model expected of the round; None where the rates are not in the store."""
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "round": self.round_id.hex(),
+            "edge": self.edge,
+            "payload": self.payload.hex(),
+            "signatures": {agency: signature.hex() for agency, signature in self.signatures.items()},
+            "keys": self.forecast.keys if self.forecast else 0,
+            "lacking": [asdict(field) for field in self.forecast.lacking] if self.forecast else [],
+            "valid": self.valid,
+        }
+
+
+def verify_all(node: Node, round_id: bytes) -> list[VerifiedReceipt]:
+    """Every receipt of a round, verified.
+
+    Raises:
+        StoreError: the agreement of the round is not in the store, or is damaged.
+    """
+    return [_verified(node, row) for row in node.store.edges(round_id) if row.receipt]
+
+
+def _verified(node: Node, row: EdgeRow) -> VerifiedReceipt:
+    agreement = registry.find(node, row.agreement_id).agreement
+    verdicts = _verdicts(agreement, row)
+    return VerifiedReceipt(
+        row.round_id,
+        row.edge,
+        row.receipt,
+        dict(row.signatures),
+        verdicts,
+        _complete(agreement, row, node.agency, verdicts),
+        row.finished_at or 0,
+        round_forecast(node, row),
+    )
+
+
+def is_valid(agreement: Agreement, row: EdgeRow, agency: str) -> bool:
+    """Whether a row of `agency`'s store has a receipt that every agency which must sign has signed."""
+    return bool(row.receipt) and _complete(agreement, row, agency, _verdicts(agreement, row))
+
+
+def _verdicts(agreement: Agreement, row: EdgeRow) -> dict[str, str]:
+    many = row.role in _THRESHOLD_ROLES
+    kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
+    verdicts = {}
+    for agency, signature in row.signatures.items():
+        try:
+            transcript.verify(agreement.party(agency).identity_key, kind, row.receipt, signature)
+            verdicts[agency] = VALID
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
+            verdicts[agency] = f"INVALID ({type(error).__name__})"
+    return verdicts
+
+
+def _complete(agreement: Agreement, row: EdgeRow, agency: str, verdicts: Mapping[str, str]) -> bool:
+    return _signers(agreement, row, agency) <= set(verdicts) and set(verdicts.values()) == {VALID}
+
+
+def _signers(agreement: Agreement, row: EdgeRow, agency: str) -> set[str]:
+    """Who must sign: for a collector itself and every member, otherwise both sides."""
+    if row.role == "collector":
+        return {agency, *agreement.threshold(row.edge).agencies}
+    return {agency, row.peer}

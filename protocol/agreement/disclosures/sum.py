@@ -1,0 +1,48 @@
+"""PSI-sum: the receiver learns the sum of a fact over the sender's matching records."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from blindmatch.protocol.agreement import validation
+from blindmatch.protocol.agreement.disclosures.aggregate import Aggregate
+from blindmatch.protocol.agreement.disclosures.base import Disclosure
+from blindmatch.protocol.agreement.sides import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum(Aggregate):
+    """The sum of a fact over the records that match."""
+
+    disclosure: ClassVar[Disclosure] = Disclosure.SUM
+    groups_sender: ClassVar[bool] = True
+    reads_values: ClassVar[bool] = True
+
+    value: str = ""
+    """The name of the sender's fact that is added up."""
+    decimals: int = 0
+    """How many digits after the point of a value count."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.fact_name("value", self.value)
+        validation.whole("decimals", self.decimals, 0, 4)
+
+    @property
+    def subject(self) -> str:
+        """See `EdgeTerms`."""
+        return self.value
+
+    def receiver_learns(self, receiver: Side, sender: Side) -> str:
+        """See `EdgeTerms`."""
+        unit = f"{self.band / 10**self.decimals:,.{self.decimals}f}"
+        rounded = "" if self.band == 1 else f", each rounded to a multiple of {unit}"
+        padding = ", to how many match keys each was padded, how often one occurs among them at most (to a power of two),"
+        return (
+            f"{receiver.agency} learns the sum of {self.value}{rounded}, over those {sender.collection_kind} of "
+            f"{sender.agency} that match one of its own {receiver.collection_kind}; {self._least()}. "
+            f"It does not learn which, nor how many. {self._seen(sender, padding)}"
+        )
+
+    def sender_learns(self, receiver: Side, sender: Side) -> str:
+        """See `EdgeTerms`."""
+        return self._sender(receiver, sender, f"of its {sender.collection_kind}")

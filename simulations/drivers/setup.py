@@ -1,0 +1,76 @@
+"""An area that is ready to be deployed, and the time that each step takes."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blindmatch.simulations.drivers.deploy import INPUTS, REGISTER, InputList, Site, write_list
+from blindmatch.simulations.scenario.exchanges import Step
+from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area, plan_steps
+from blindmatch.simulations.scenario.scenario import Scenario
+from blindmatch.simulations.world.area import AreaData
+
+
+@dataclass(frozen=True)
+class AreaSetup:
+    """An area that is ready to be deployed: input files are written, nothing else exists."""
+
+    scenario: Scenario
+    world: AreaData
+    """As it begins."""
+    sites: tuple[Site, ...]
+    authority: Path
+    """The authority's folder."""
+    passphrase: str = field(repr=False)
+    record_wire: Path | None = None
+    """Where every node's messages go, a folder per agency."""
+    cluster: Mapping[str, str | int] | None = None
+    """The Ray cluster that does every node's heavy arithmetic, as in `node.toml`; None: each node does its own."""
+
+    @property
+    def plans(self) -> tuple[ExchangePlan, ...]:
+        """The area's agreements."""
+        return plan_area(self.world.area)
+
+    @property
+    def steps(self) -> tuple[tuple[Step, ExchangePlan | None], ...]:
+        """What is done once all have signed."""
+        return plan_steps(self.world.area, self.plans)
+
+    def change(self, world: AreaData, step: Step) -> tuple[AreaData, InputList]:
+        """Write a list's file again as a step has changed it; the world after that, and what is to be imported."""
+        agency = world.area.agency(step.agency)
+        collection = agency.collection(step.collection)
+        after = world.changed(agency.key(collection))
+        return after, write_list(after, agency, collection, self.register)
+
+    @property
+    def register(self) -> Path:
+        """The area's register, beside its agencies' files."""
+        return self.sites[0].home.parent / INPUTS / REGISTER
+
+    def wire_folder(self, agency: str) -> Path | None:
+        """Where the messages of an agency's node are recorded; None: nowhere."""
+        return None if self.record_wire is None else self.record_wire / agency
+
+    def site(self, agency: str) -> Site:
+        """One agency's node and input."""
+        return next(site for site in self.sites if site.agency == agency)
+
+
+class StepTimer:
+    """Wall-clock seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the time that the context takes to a step."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

@@ -1,0 +1,192 @@
+"""A standing agreement in memory keeps every message, checkpoint, stored array and result: opening, two delta rounds, two checks."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from tests.support.standing_sessions import Listed, Person, World
+
+from blindmatch.node.rounds import edge_codec
+from blindmatch.node.rounds.hits import codec as match_convert
+from blindmatch.node.rounds.standing import codec as convert
+from blindmatch.node.rounds.standing.epochs import local_secret
+from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.sender import Sender
+from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
+from blindmatch.protocol.standing.epoch import bound_seed, opening_secret
+from blindmatch.protocol.standing.single_check import (
+    Asking,
+    CheckName,
+    Single,
+    Withholding,
+    answer,
+    asked,
+    matches,
+    submission,
+    submitted_facts,
+)
+
+OURS = (
+    [Person(((0, 1), (1, 2)), 0, 0), Person(((0, 3), (1, 4), (2, 5))), Person(((1, 9),)), Person(())],
+    [Person(((0, 1), (1, 2)), 0, 0), Person(((0, 7), (2, 5))), Person(((1, 9),)), Person(((0, 8),))],
+    [Person(((0, 7), (2, 5))), Person(((1, 9),))],
+)
+THEIRS = (
+    [Person(((0, 1), (1, 6)), 1, 11), Person(((0, 3),), 2, 12), Person(((0, 1), (2, 5)), 3, 13)],
+    [Person(((0, 1), (1, 6)), 1, 11), Person(((0, 8), (1, 9)), 2, 14), Person(((0, 7),), 4, 15)],
+    [Person(((0, 8), (1, 9)), 2, 14), Person(((0, 7),), 4, 15), Person(((2, 5),), 5, 16)],
+)
+
+
+BY_KIND = {
+    "commitment": edge_codec.open_reply,
+    "close": edge_codec.close_request,
+    "signature": edge_codec.close_reply,
+    "tags": lambda header, _: match_convert.tags_request(header),
+}
+
+
+def encoded(message, world, network, number):
+    """A message on the line as the protobuf message that a node sends."""
+    context, body = world.ours.context, message.body
+    header = Header(world.rounds[number], context.edge, message.index)
+    match body:
+        case BlindedChunk():
+            return match_convert.blinded_chunk(body)
+        case EvaluatedChunk():
+            return match_convert.evaluated_chunk(body)
+        case TagChunk() if number:
+            return convert.changes_chunk(body, removed=body.header.sequence < network.sender.session.going)
+        case TagChunk():
+            return match_convert.tag_chunk(body)
+    if message.kind == "open":
+        return opening(header, context, number, body)
+    return BY_KIND[message.kind](header, body)
+
+
+def opening(header, context, number, commitment):
+    if not number:
+        request = edge_codec.OpenRequest(header, context.agreement, commitment)
+        return edge_codec.open_request(request)
+    delta = convert.DeltaOpening(header, context.agreement, context.round_id, number, commitment)
+    return convert.delta_open_request(delta)
+
+
+def messages(world, network, number):
+    """Every message by its number, its sender and its protobuf type."""
+    out = {}
+    for place, message in enumerate(network.sent):
+        wire = encoded(message, world, network, number)
+        data = wire.SerializeToString(deterministic=True)
+        out[f"{place:03} {message.sender} {type(wire).__name__}"] = data
+    return out
+
+
+def kept(world):
+    """What both sides store between rounds, and what the receiver learns from it."""
+    hits = world.hits()
+    received, sent = world.received, world.sent
+    return {
+        "receiver": fields_of(received.own),
+        "table": [received.table.rows, received.table.came],
+        "sender": fields_of(sent.own),
+        "fillers": sent.fillers,
+        "state": world.base.state,
+        "number": world.base.number,
+        "hits": [hits.elements, hits.facts, hits.unopened],
+    }
+
+
+def fields_of(own):
+    return [getattr(own, field.name) for field in dataclasses.fields(own)]
+
+
+def receipts(network):
+    return [
+        [receipt.payload, receipt.receiver_signature, receipt.sender_signature]
+        for receipt in network.receipts
+    ]
+
+
+WORLDS = {
+    "hits": {"slots": (3, 2)},
+    "hits, verified": {"verified": True},
+    "facts": {"facts": True},
+    "facts, verified": {"facts": True, "verified": True},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_an_epoch(golden, checkpoints, workspaces, name):
+    taken = checkpoints(Receiver, Sender, DeltaReceiver, DeltaSender)
+    world = World(OURS[0], THEIRS[0], **WORLDS[name])
+    golden(f"{name}: 0", messages(world, world.networks[0], 0))
+    golden(f"{name}: 0, kept", kept(world))
+    for number in (1, 2):
+        network = world.delta(OURS[number], THEIRS[number])
+        golden(f"{name}: {number}", messages(world, network, number))
+        golden(f"{name}: {number}, kept", {**kept(world), "receipts": receipts(network)})
+    golden(f"{name}: checkpoints", taken())
+    stored = workspaces()
+    everything = hashlib.sha256(b"".join(array.tobytes() for array in stored.values()))
+    golden(f"{name}: stored", {
+        "arrays": {label: "x".join(map(str, array.shape)) for label, array in stored.items()},
+        "content": everything.digest(),
+    })  # fmt: skip
+    golden(f"{name}: checks", checks(world))
+
+
+def test_secrets_that_come_out_of_a_stored_seed(golden):
+    """Files and rows of earlier rounds count on them."""
+    seed, context = b"s" * 32, World(OURS[0], THEIRS[0]).ours.context
+    expander = Expander(seed)
+    golden("derived", {
+        "local secret": local_secret(seed),
+        "opening secret": opening_secret(seed, context),
+        "bound seed": bound_seed(seed, context),
+        "stream": expander.stream("fillers", 3, 100),
+        "scalars": expander.scalars("blinds", 2, 3),
+        "permutation": expander.permutation("order", 20),
+    })  # fmt: skip
+
+
+def checks(world):
+    """One record submitted by the sender, and one asked about by the receiver."""
+    agreement = world.ours.context.agreement
+    guarded = np.isin(np.arange(FILLER + 1), [1])
+
+    listed = Listed([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
+    inputs, keys = listed.inputs(np.arange(1))
+    facts = listed.facts([np.arange(1)]) if world.with_facts else np.zeros((1, 0), dtype=np.uint8)
+    name = CheckName.of(world.theirs, b"submitted-123456")
+    record = Single(inputs, keys, facts)
+    rows = submission(world.theirs, name, record, Withholding(world.sent.own, guarded), b"f" * 32)
+    slots = matches(world.received.own, rows)
+    opened = submitted_facts(world.ours, name, world.received.own, slots, rows) if world.with_facts else ()
+
+    inputs, keys = Listed([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
+    question = CheckName.of(world.ours, b"asked-0123456789")
+    single = Single(inputs, keys)
+    asking = Asking(world.ours, question, single, world.base.public_key, b"a" * 32)
+    points = asking.ask()
+    evaluated, proof = answer(world.theirs, question, points, b"s" * 32)
+    outputs = asking.answered(evaluated, proof)
+    hits = asked(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
+
+    wire = {
+        "submit request": convert.submit_request(convert.Check(name, agreement, rows.tobytes())),
+        "submit reply": convert.submit_reply(name),
+        "ask request": convert.ask_request(convert.Check(question, agreement, points.tobytes())),
+        "ask reply": convert.ask_reply(question, evaluated.tobytes(), proof),
+    }
+    return {
+        **{label: message.SerializeToString(deterministic=True) for label, message in wire.items()},
+        "submitted: slots": slots,
+        "submitted: facts": list(opened),
+        "asked: outputs": outputs,
+        "asked: hits": [hits.elements, hits.facts, hits.unopened],
+    }
