@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Backend = TypeVar("Backend")
 
 
-class Choice(Generic[Backend]):
+class BackendRegistry(Generic[Backend]):
     """The backends of one thing, loaded when they are asked for, and the one in use.
 
     Args:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import SEED_BYTES, UNIFORM_BYTES
-from blindmatch.protocol.sorting import order_of
+from blindmatch.protocol.sorting import sort_order
 
 _DOMAIN = b"blindmatch/expand/v1"
 _NONCE = bytes(16)
@@ -78,7 +78,7 @@ class Expander:
             bits += 1
         for bucket in range(1 << bits):
             indices, keys = self._bucket(label, count, bucket, bits)
-            rank, _ = order_of(keys)
+            rank, _ = sort_order(keys)
             order[placed : placed + len(rank)] = indices[rank]
             placed += len(rank)
         return order

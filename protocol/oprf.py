@@ -8,8 +8,6 @@ verify(public, blinded, evaluated, proof)
 outputs = finalize(inputs, unblind(evaluated, blinds))       outputs   = evaluate_inputs(secret, inputs)
 ```
 
-`hash_to_group` gives points that may be kept; `blind` and `evaluate_directly` start from those.
-
 Every element of a batch has its own blind. Inputs of one batch all have the same width. Whatever comes from the
 peer is decoded strictly, and the identity refused (RFC 9497 2.1); a peer's mistake is a `PeerError`, our own a `ValueError`.
 Modes 0 (OPRF) and 1 (VOPRF) are complete; mode 2 is not used.
@@ -35,11 +33,9 @@ from blindmatch.protocol.limits import (
 __all__ = [
     "KeyPair",
     "Mode",
-    "blind",
     "blind_inputs",
     "derive_key_pair",
     "evaluate",
-    "evaluate_directly",
     "evaluate_elements",
     "evaluate_inputs",
     "finalize",
@@ -111,15 +107,6 @@ def hash_to_group(inputs: Bytes2D, mode: Mode) -> Bytes2D:
         wipe(uniform)
 
 
-def blind(points: Bytes2D, blinds: Bytes2D) -> Bytes2D:
-    """RFC 9497 3.3.1 Blind: points (n, 32) from `hash_to_group`, each by its own secret scalar (n, 32).
-
-    Raises:
-        ValueError: a blind is zero or not below the order, or shapes differ; `ElementError` for a bad point.
-    """
-    return group.multiply_each(points, blinds)
-
-
 def blind_inputs(inputs: Bytes2D, blinds: Bytes2D, mode: Mode) -> Bytes2D:
     """RFC 9497 3.3.1 Blind, whole: inputs (n, width) hashed to the group and blinded, (n, 32), without a stop between.
 
@@ -166,15 +153,6 @@ def finalize(inputs: Bytes2D, unblinded: Bytes2D) -> Bytes2D:
     if unblinded.shape != (len(inputs), POINT_BYTES):
         raise ValueError("as many unblinded elements as inputs are needed")
     return hashing.sha512(_length(inputs.shape[1]), inputs, _length(POINT_BYTES), unblinded, b"Finalize")
-
-
-def evaluate_directly(secret: Bytes1D, points: Bytes2D, inputs: Bytes2D) -> Bytes2D:
-    """RFC 9497 3.3.1 Evaluate: the sender's own outputs (n, 64), from cached points (n, 32) and inputs (n, width)."""
-    elements = group.multiply(points, secret)
-    try:
-        return finalize(inputs, elements)
-    finally:
-        wipe(elements)
 
 
 def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:

@@ -12,7 +12,7 @@ Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-def order_of(words: Words) -> tuple[Places, Flags]:
+def sort_order(words: Words) -> tuple[Places, Flags]:
     """The order (n,) that sorts words (n,), and where a word equals the one before it in that order (n,).
 
     Equal words keep the order that they came in. Any words are sorted rightly; uniform ones fast.
@@ -27,7 +27,7 @@ def order_of(words: Words) -> tuple[Places, Flags]:
     close = packed[1:] == packed[:-1]
     same = np.zeros(count, dtype=np.bool_)
     if close.any():
-        tied = np.flatnonzero(either(close))
+        tied = np.flatnonzero(next_to_equal(close))
         members = order[tied]
         # Only the last bits are left to compare, and words that are not neighbours differ in their first.
         members = members[np.lexsort((members, words[members]))]
@@ -36,7 +36,7 @@ def order_of(words: Words) -> tuple[Places, Flags]:
     return order, same
 
 
-def either(same: Flags) -> Flags:
+def next_to_equal(same: Flags) -> Flags:
     """Of n - 1 flags between neighbours, n flags: whether one equals the one before it or the one after."""
     found = np.zeros(len(same) + 1, dtype=np.bool_)
     found[1:] = same

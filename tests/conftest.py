@@ -136,3 +136,13 @@ def new_postgresql_database(postgresql_server: str) -> Callable[[], str]:
         return f"postgresql://blindmatch@/{name}?host={postgresql_server}"
 
     return make
+
+
+@pytest.fixture(scope="session")
+def node_templates(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Prepared nodes for `NodeTemplates.copy`. Nodes of this session compile the keys of the same lists once."""
+    from tests.support.compile_cache import share_compiled_keys  # noqa: PLC0415 - most files need no nodes
+    from tests.support.local_nodes import NodeTemplates  # noqa: PLC0415 - most files need no nodes
+
+    share_compiled_keys(tmp_path_factory.mktemp("compiled-keys"))
+    return NodeTemplates(tmp_path_factory.mktemp("node-templates"))

@@ -9,22 +9,22 @@ from enum import StrEnum
 from pathlib import Path
 
 from blindmatch.node.agreements.edge_groups import group_edges
+from blindmatch.node.agreements.fields import documentation
+from blindmatch.protocol import aggregate, hits, threshold
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol import threshold as circle
-from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
 from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure, Edge, Side, Threshold, edge_terms
-from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
+from blindmatch.protocol.session import Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
 AGREEMENT = ROOT / "docs" / "agreement.md"
-BEGIN, END = "<!-- made by `make docs`: begin -->", "<!-- made by `make docs`: end -->"
+BEGIN, END = "<!-- made by `make docs`: {}, begin -->", "<!-- made by `make docs`: {}, end -->"
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/session/states.py`, `protocol/aggregate/transitions.py` and
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/hits/transitions.py`, `protocol/aggregate/transitions.py` and
 `protocol/threshold/transitions.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
@@ -34,42 +34,48 @@ before and comes again after a crash. Everything else is refused: with the code 
 """
 
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
-Part = tuple[str, States, frozenset[StrEnum], str]
+Part = tuple[str, Mapping[StrEnum, States], StrEnum, frozenset[StrEnum], str]
 PARTS: tuple[Part, ...] = (
     (
         "Receiver",
-        TRANSITIONS[Role.RECEIVER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.RECEIVER,
+        hits.FROM_PEER,
         "The receiver learns which of its own elements the sender holds.",
     ),
     (
         "Sender",
-        TRANSITIONS[Role.SENDER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.SENDER,
+        hits.FROM_PEER,
         "The sender learns the receiver's number of elements, and nothing about any of them.",
     ),
     (
         "Receiver of a count or a sum",
-        OF_NUMBERS[Role.RECEIVER],
-        FROM_PEER,
-        "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
+        aggregate.TRANSITIONS,
+        Role.RECEIVER,
+        aggregate.FROM_PEER,
+        "The receiver masks the sender's points, and learns one number, or that it is withheld.",
     ),
     (
         "Sender of a count or a sum",
-        OF_NUMBERS[Role.SENDER],
-        FROM_PEER,
-        "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+        aggregate.TRANSITIONS,
+        Role.SENDER,
+        aggregate.FROM_PEER,
+        "The sender counts the matches without learning which they are, and discloses what the agreement permits.",
     ),
     (
         "Member of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.MEMBER],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.MEMBER,
+        threshold.FROM_PEER,
         "A threshold's member learns which of its own elements enough members hold.",
     ),
     (
         "Collector of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.COLLECTOR],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.COLLECTOR,
+        threshold.FROM_PEER,
         "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
 )
@@ -96,7 +102,8 @@ def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for title, states, from_peer, sentence in PARTS:
+    for title, tables, role, from_peer, sentence in PARTS:
+        states = tables[role]
         lines += [f"## {title}", "", sentence, ""]
         lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
@@ -148,12 +155,21 @@ def _general(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def with_leakage(page: str) -> str:
-    """The page with the table as it is now between its two marks."""
-    head, _, rest = page.partition(BEGIN)
-    return f"{head}{BEGIN}\n{leakage()}\n{END}{rest.partition(END)[2]}"
+def fields() -> str:
+    """The table of every field of a draft."""
+    rows = [f"| `{path}` | {meaning} | {allowed} |" for path, meaning, allowed in documentation()]
+    return "\n".join(["| field | meaning | allowed values |", "|---|---|---|", *rows])
+
+
+def with_tables(page: str) -> str:
+    """The page with each table as it is now between its two marks."""
+    for name, table in (("leakage", leakage()), ("fields", fields())):
+        begin, end = BEGIN.format(name), END.format(name)
+        head, _, rest = page.partition(begin)
+        page = f"{head}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return page
 
 
 if __name__ == "__main__":
     TARGET.write_text(render(), encoding="utf-8")
-    AGREEMENT.write_text(with_leakage(AGREEMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    AGREEMENT.write_text(with_tables(AGREEMENT.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Which of this node's collections goes into which edge, and whether it may."""
+"""Which of this node's collections is bound to which edge, and whether it may be."""
 
-from blindmatch.node.agreements.registry import StoredAgreement, short
+from blindmatch.node.agreements.registry import StoredAgreement, short_id
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
@@ -19,7 +19,7 @@ def own_edges(node: Node, agreement: Agreement) -> tuple[Edge | Threshold, ...]:
 
 
 def _path(agreement: Agreement, comparison: Edge | Threshold, side: Side) -> str:
-    """Where a side stands in the agreement."""
+    """The path of a side in the agreement."""
     if isinstance(comparison, Threshold):
         place = comparison.members.index(side)
         return f"thresholds[{agreement.thresholds.index(comparison)}].members[{place}]"
@@ -28,10 +28,10 @@ def _path(agreement: Agreement, comparison: Edge | Threshold, side: Side) -> str
 
 
 def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collection: CollectionRow) -> None:
-    """Whether a collection may enter an edge: kind, marking, schema, and how many records its codes let in.
+    """Check that a collection may enter an edge: kind, marking, schema, and the number of records that may enter.
 
     Raises:
-        AgreementError: it may not; says why.
+        AgreementError: it may not; states the reason.
     """
     side = edge.side(node.settings.agency)
     field = _path(agreement, edge, side)
@@ -67,53 +67,53 @@ def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collecti
         )
 
 
-def bind(node: Node, held: StoredAgreement, edge_id: str, name: str) -> CollectionRow:
-    """Bring a collection to an edge from now on.
+def bind(node: Node, stored: StoredAgreement, edge_id: str, name: str) -> CollectionRow:
+    """Bind a collection to an edge.
 
     Raises:
         AgreementError: no such edge, not an edge of this node, or the collection does not fit.
         StoreError: no such collection.
     """
-    edge = held.agreement.comparison(edge_id)
+    edge = stored.agreement.comparison(edge_id)
     edge.side(node.settings.agency)
     collection = node.store.collection(name)
-    check_fit(node, held.agreement, edge, collection)
-    if node.store.binding(held.id, edge_id) != collection.id:
-        node.store.bind(held.id, edge_id, collection.id)
+    check_fit(node, stored.agreement, edge, collection)
+    if node.store.binding(stored.id, edge_id) != collection.id:
+        node.store.bind(stored.id, edge_id, collection.id)
         node.audit.append(
             AuditEvent.ALTERATION,
-            subject=f"agreement {held.id.hex()}",
+            subject=f"agreement {stored.id.hex()}",
             detail={"action": "bound", "edge": edge_id, "collection": collection.id},
         )
     return collection
 
 
-def bind_defaults(node: Node, held: StoredAgreement) -> dict[str, BlindmatchError]:
-    """Bind the only fitting collection to each of our edges that has none yet.
+def bind_defaults(node: Node, stored: StoredAgreement) -> dict[str, BlindmatchError]:
+    """Bind the only suitable collection to each of our edges that has none yet.
 
     Returns:
-        The edges that stay without one, and why.
+        For each edge that remains without one, the reason.
     """
     problems: dict[str, BlindmatchError] = {}
-    for edge in own_edges(node, held.agreement):
+    for edge in own_edges(node, stored.agreement):
         try:
-            bind(node, held, edge.id, collection_for(node, held, edge.id).id)
+            bind(node, stored, edge.id, collection_for(node, stored, edge.id).id)
         except BlindmatchError as error:
             problems[edge.id] = error
     return problems
 
 
-def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
-    """The collection that this node brings to an edge: the bound one, else its only one of the right kind.
+def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> CollectionRow:
+    """The collection of this node for an edge: the bound one, otherwise its only one of the right kind.
 
     Raises:
-        AgreementError: it does not fit, or the edge is none of ours.
-        ConfigError: none is bound, and there is none or more than one to choose from.
+        AgreementError: it may not enter, or the edge is not one of ours.
+        ConfigError: none is bound, and the node has none or more than one of the kind.
     """
-    edge = held.agreement.comparison(edge_id)
+    edge = stored.agreement.comparison(edge_id)
     side = edge.side(node.settings.agency)
     every = node.store.collections()
-    bound = node.store.binding(held.id, edge_id)
+    bound = node.store.binding(stored.id, edge_id)
     chosen = [row for row in every if row.id == bound]
     if not chosen:
         chosen = [row for row in every if row.kind == side.collection_kind]
@@ -126,7 +126,7 @@ def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> Collectio
         raise ConfigError(
             f"edge {edge_id} needs {side.collection_kind}, and there are {len(chosen)}: "
             + ", ".join(row.name for row in chosen),
-            hint=f"Choose: blindmatch agreement sign {short(held.id)} --collection {edge_id}=NAME",
+            hint=f"Choose: blindmatch agreement sign {short_id(stored.id)} --collection {edge_id}=NAME",
         )
-    check_fit(node, held.agreement, edge, chosen[0])
+    check_fit(node, stored.agreement, edge, chosen[0])
     return chosen[0]

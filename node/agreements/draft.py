@@ -1,4 +1,4 @@
-"""From an officer's TOML file to an agreement: read strictly, fill in what peers say of themselves, validate.
+"""From an officer's TOML file to an agreement: read strictly, add what peers' nodes state about themselves, validate.
 
 One `[[edges]]` table may stand for many edges: where `agency` is a list, every receiver learns from every sender but itself.
 
@@ -9,14 +9,12 @@ path of the field as the officer wrote it, or an `InputError` when the file is n
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from blindmatch.node.agreements.fields import draft_fields, read_table, read_terms, read_value
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
-    LEAST_MINIMUM,
-    TERM_FIELDS,
     Agreement,
     Edge,
     Linkage,
@@ -33,49 +31,7 @@ from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 from blindmatch.protocol.transcript import digest
 
 _FILE_BYTES = 1 << 20
-_UNSAID = "to be described"
-_TOP = frozenset(
-    [
-        "title",
-        "purpose",
-        "schema",
-        "marking",
-        "handling_codes",
-        "not_before",
-        "expires",
-        "rounds_budget",
-        "calendar",
-        "retention_days",
-        "collector",
-        "parties",
-        "edges",
-        "thresholds",
-        "standing",
-    ]
-)
-_PARTY = frozenset(["agency", "name", "role", "identity_key", "certificate_key", "legal_basis", "contact"])
-_EDGE = frozenset(
-    [
-        "id",
-        "receiver",
-        "sender",
-        "disclosure",
-        "verified",
-        "facts",
-        "fact_bytes",
-        "minimum_count",
-        "band",
-        "value",
-        "decimals",
-        "report_to",
-        "leakage",
-        "linkage",
-    ]
-)
-_THRESHOLD = frozenset(["id", "members", "at_least", "minimum_count", "band", "leakage", "linkage"])
-_STANDING = frozenset(["epoch_days", "checks_per_day"])
-_LINKAGE = frozenset(["overlap", "false_leads", "budget", "missing"])
-_SIDE = frozenset(["agency", "kind", "max_records", "tokens_per_record"])
+_PLACEHOLDER = "to be described"
 
 
 @dataclass(frozen=True)
@@ -88,7 +44,7 @@ class Draft:
     @property
     def unknown(self) -> tuple[str, ...]:
         """The agencies whose entry is incomplete: ask their nodes."""
-        needed = _PARTY - {"contact"}
+        needed = {name for name, field in draft_fields("parties").items() if field.required}
         return tuple(party["agency"] for party in self.parties if not needed <= set(party))
 
 
@@ -122,58 +78,56 @@ def parse_draft(values: Mapping[str, Any]) -> Draft:
     Raises:
         AgreementError: an unknown or missing field, or a value of the wrong kind.
     """
-    _known(values, _TOP, "")
+    _check_names(values, "", "")
     thresholds = _tables(values, "thresholds") if "thresholds" in values else []
     edges = _tables(values, "edges") if "edges" in values or not thresholds else []
     sides = []
     for index, edge in enumerate(edges):
-        _known(edge, _EDGE, f"edges[{index}].")
-        roles = {role: f"edges[{index}].{role}" for role in ("receiver", "sender")}
-        sides += [(field, _table(edge, role, field, _SIDE)) for role, field in roles.items()]
-        _check_linkage(edge, f"edges[{index}]")
+        path = f"edges[{index}]"
+        _check_names(edge, "edges", f"{path}.")
+        roles = {role: f"{path}.{role}" for role in ("receiver", "sender")}
+        sides += [(at, _table(edge, role, at, "edges.receiver")) for role, at in roles.items()]
+        if "linkage" in edge:
+            _table(edge, "linkage", f"{path}.linkage", "edges.linkage")
     for index, threshold in enumerate(thresholds):
-        _known(threshold, _THRESHOLD, f"thresholds[{index}].")
-        for place, member in enumerate(_tables(threshold, "members", f"thresholds[{index}].members")):
-            field = f"thresholds[{index}].members[{place}]"
-            _known(member, _SIDE, f"{field}.")
-            sides.append((field, member))
-        _check_linkage(threshold, f"thresholds[{index}]")
+        path = f"thresholds[{index}]"
+        _check_names(threshold, "thresholds", f"{path}.")
+        for place, member in enumerate(_tables(threshold, "members", f"{path}.members")):
+            _check_names(member, "edges.receiver", f"{path}.members[{place}].")
+            sides.append((f"{path}.members[{place}]", member))
+        if "linkage" in threshold:
+            _table(threshold, "linkage", f"{path}.linkage", "edges.linkage")
     if "standing" in values:
-        _table(values, "standing", "standing", _STANDING)
-    return Draft(values, _everybody(values, edges, sides))
+        _table(values, "standing", "standing", "standing")
+    return Draft(values, _all_parties(values, edges, sides))
 
 
-def _everybody(
+def _all_parties(
     values: Mapping[str, Any],
     edges: Sequence[Mapping[str, Any]],
     sides: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> tuple[Mapping[str, Any], ...]:
-    """The parties that are written out, then those that only stand somewhere else."""
+    """The parties that are written out, then those that are only named elsewhere."""
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
-        _known(party, _PARTY, f"parties[{index}].")
+        _check_names(party, "parties", f"parties[{index}].")
         validation.identifier(f"parties[{index}].agency", party.get("agency"))
-    named = {party["agency"] for party in parties}
-    for field, side in sides:
-        for place, agency in _agencies(side, field):
-            validation.identifier(place, agency)
-            if agency not in named:
-                named.add(agency)
-                parties.append({"agency": agency})
-    for path, agency in _others(values, edges):
+    listed = {party["agency"] for party in parties}
+    named = [each for path, side in sides for each in _agencies(side, path)]
+    for path, agency in [*named, *_without_collection(values, edges)]:
         validation.identifier(path, agency)
-        if agency not in named:
-            named.add(agency)
+        if agency not in listed:
+            listed.add(agency)
             parties.append({"agency": agency})
     return tuple(parties)
 
 
 def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:
-    """Make the agreement.
+    """Build the agreement.
 
     Args:
         draft: the terms.
-        entries: party entries as the agencies' own nodes gave them; what the file says of a party must agree with
+        entries: party entries as the agencies' own nodes gave them; what the file states of a party must agree with
             its keys, and replaces its texts.
         nonce: 16 random bytes.
 
@@ -181,67 +135,57 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
         AgreementError: names the field.
     """
     values = draft.values
-    schema = _given(values, "schema", "schema")
+    plain = read_table("", values)
     try:
-        schema_digest = load_schema(schema).digest
+        schema_digest = load_schema(plain["schema"]).digest
     except SchemaError as error:
         raise AgreementError("schema", error.message, hint=error.hint) from None
     parties = []
-    for index, given in enumerate(draft.parties):
+    for index, entry in enumerate(draft.parties):
         with validation.at(f"parties[{index}]"):
-            parties.append(_party(given, entries.get(given["agency"])))
+            parties.append(_party(entry, entries.get(entry["agency"])))
     edges = []
-    for index, edge in enumerate(values.get("edges", ())):
+    for index, table in enumerate(values.get("edges", ())):
         with validation.at(f"edges[{index}]"):
-            edges += [_edge(each, standing="standing" in values) for each in _pairs(edge)]
-    collector = values.get("collector", "")
+            edges += [_edge(each, standing="standing" in values) for each in _pairs(table)]
     thresholds = []
-    for index, threshold in enumerate(values.get("thresholds", ())):
+    for index, table in enumerate(values.get("thresholds", ())):
         with validation.at(f"thresholds[{index}]"):
-            thresholds.append(_threshold(threshold, collector))
+            thresholds.append(_threshold(table, values.get("collector", "")))
     with validation.at("standing"):
-        standing = None if "standing" not in values else _standing(values["standing"])
+        standing = Standing(**read_table("standing", values["standing"])) if "standing" in values else None
+    if isinstance(plain["purpose"], str):  # without the blank lines around it that TOML's long strings add
+        plain["purpose"] = plain["purpose"].strip()
     return Agreement(
-        title=_given(values, "title", "title"),
-        purpose=_text(_given(values, "purpose", "purpose")),
-        parties=tuple(parties),
-        schema=schema,
+        **plain,
         schema_digest=schema_digest,
+        parties=tuple(parties),
         edges=tuple(edges),
-        marking=_given(values, "marking", "marking"),
-        handling_codes=_list(values.get("handling_codes", ["P"]), "handling_codes"),
-        not_before=_seconds(_given(values, "not_before", "not_before"), "not_before"),
-        expires=_seconds(_given(values, "expires", "expires"), "expires"),
-        rounds_budget=_given(values, "rounds_budget", "rounds_budget"),
-        calendar=_given(values, "calendar", "calendar"),
-        retention_days=_given(values, "retention_days", "retention_days"),
-        collector=collector,
-        nonce=nonce,
         thresholds=tuple(thresholds),
         standing=standing,
+        nonce=nonce,
     )
 
 
-def _party(given: Mapping[str, Any], entry: Party | None) -> Party:
-    stated = dict(given)
-    for name in ("identity_key", "certificate_key"):
-        if name in stated:
-            stated[name] = _key(stated[name], name)
-            if entry is not None and stated[name] != getattr(entry, name):
-                raise AgreementError(
-                    name,
-                    f"is not the key that the node of {entry.agency} gives",
-                    hint="Leave the key out to take the node's, once you have compared it over another channel.",
-                )
-    merged = {**({} if entry is None else vars(entry)), **stated}
-    for name in sorted(_PARTY - {"contact"}):
-        if name not in merged:
+def _party(table: Mapping[str, Any], entry: Party | None) -> Party:
+    stated = {}
+    for name, field in sorted(draft_fields("parties").items()):
+        if name in table:
+            stated[name] = read_value(field.type, table[name], name)
+        elif entry is None and field.required:
             raise AgreementError(
                 name,
                 "is not known",
-                hint=f"Add {given['agency']} to the peers in node.toml and reach its node, or write the entry out.",
+                hint=f"Add {table['agency']} to the peers in node.toml and reach its node, or write the entry out.",
             )
-    return Party(**merged)
+    for name in ("identity_key", "certificate_key"):
+        if entry is not None and name in stated and stated[name] != getattr(entry, name):
+            raise AgreementError(
+                name,
+                f"is not the key that the node of {entry.agency} gives",
+                hint="Leave the key out to take the node's, once you have compared it over another channel.",
+            )
+    return Party(**{**({} if entry is None else vars(entry)), **stated})
 
 
 def _agencies(side: Mapping[str, Any], field: str) -> list[tuple[str, Any]]:
@@ -257,90 +201,79 @@ def _agencies(side: Mapping[str, Any], field: str) -> list[tuple[str, Any]]:
     return [(f"{field}.agency[{place}]", each) for place, each in enumerate(agency)]
 
 
-def _others(values: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Who is a party without bringing a collection: the collector, and those that results are passed on to."""
+def _without_collection(
+    values: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, Any]]:
+    """Who is a party without a collection, each with its path: the collector, and those that results are passed on to."""
     if values.get("collector"):
         yield "collector", values["collector"]
+    report_to = draft_fields("edges")["report_to"]
     for index, edge in enumerate(edges):
-        field = f"edges[{index}].report_to"
-        for place, agency in enumerate(_list(edge.get("report_to", []), field)):
-            yield f"{field}[{place}]", agency
+        path = f"edges[{index}].report_to"
+        for place, agency in enumerate(read_value(report_to.type, edge.get("report_to", []), path)):
+            yield f"{path}[{place}]", agency
 
 
-def _pairs(given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _pairs(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """One table per edge: every receiver with every sender but itself."""
-    sides = [_agencies(given[role], role) for role in ("receiver", "sender")]
+    sides = [_agencies(table[role], role) for role in ("receiver", "sender")]
     pairs = [(r, s) for _, r in sides[0] for _, s in sides[1]]
     if len(pairs) == 1:
-        return [_pair(given, *pairs[0])]
+        return [_pair(table, *pairs[0])]
     for name in ("id", "leakage"):
-        if name in given:
+        if name in table:
             raise AgreementError(
                 name, "is for one edge, and this table stands for several", hint="Leave it out."
             )
-    return [_pair(given, receiver, sender) for receiver, sender in pairs if receiver != sender]
+    return [_pair(table, receiver, sender) for receiver, sender in pairs if receiver != sender]
 
 
-def _pair(given: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, Any]:
+def _pair(table: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, Any]:
     ends = {"receiver": receiver, "sender": sender}
-    return {**given, **{role: {**given[role], "agency": agency} for role, agency in ends.items()}}
+    return {**table, **{role: {**table[role], "agency": agency} for role, agency in ends.items()}}
 
 
-def _edge(given: Mapping[str, Any], *, standing: bool) -> Edge:
+def _edge(table: Mapping[str, Any], *, standing: bool) -> Edge:
+    edge_values = read_table("edges", table)
     with validation.at("receiver"):
-        receiver = _side(given["receiver"])
+        receiver = _side(table["receiver"])
     with validation.at("sender"):
-        sender = _side(given["sender"])
-    words = _words(given)
+        sender = _side(table["sender"])
     edge = Edge(
-        id=given.get("id") or edge_id(receiver.agency, sender.agency),
+        id=edge_values.get("id") or edge_id(receiver.agency, sender.agency),
         receiver=receiver,
         sender=sender,
-        terms=edge_terms(given.get("disclosure", ""), _terms(given)),
-        leakage=words or _UNSAID,
-        linkage=_linkage(given),
+        terms=edge_terms(edge_values["disclosure"], read_terms(table)),
+        leakage=_leakage(table) or _PLACEHOLDER,
+        linkage=_linkage(table),
     )
-    return edge if words else terms.describe(edge, standing=standing)
+    return edge if _leakage(table) else terms.describe(edge, standing=standing)
 
 
-def _terms(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the edge that belong to some disclosures only."""
-    return {
-        name: _list(given[name], name) if isinstance(empty, tuple) else given[name]
-        for name, empty in TERM_FIELDS.items()
-        if name in given
-    }
-
-
-def _threshold(given: Mapping[str, Any], collector: str) -> Threshold:
+def _threshold(table: Mapping[str, Any], collector: str) -> Threshold:
     members = []
-    for index, side in enumerate(given["members"]):
+    for index, side in enumerate(table["members"]):
         with validation.at(f"members[{index}]"):
             members.append(_side(side))
-    words = _words(given)
     threshold = Threshold(
-        id=_given(given, "id", "id"),
-        members=tuple(members),
-        at_least=_given(given, "at_least", "at_least"),
-        minimum_count=given.get("minimum_count", LEAST_MINIMUM),
-        band=given.get("band", 1),
-        leakage=words or _UNSAID,
-        linkage=_linkage(given),
+        **{
+            **read_table("thresholds", table),
+            "members": tuple(members),
+            "leakage": _leakage(table) or _PLACEHOLDER,
+            "linkage": _linkage(table),
+        }
     )
-    return threshold if words else terms.describe(threshold, collector)
+    return threshold if _leakage(table) else terms.describe(threshold, collector)
 
 
-def _standing(given: Mapping[str, Any]) -> Standing:
-    return Standing(_given(given, "epoch_days", "epoch_days"), given.get("checks_per_day", 0))
-
-
-def _linkage(given: Mapping[str, Any]) -> Linkage:
+def _linkage(table: Mapping[str, Any]) -> Linkage:
     with validation.at("linkage"):
-        return Linkage(**given.get("linkage", {}))
+        return Linkage(**read_table("edges.linkage", table.get("linkage", {})))
 
 
-def _words(given: Mapping[str, Any]) -> str:
-    words = given.get("leakage", "")
+def _leakage(table: Mapping[str, Any]) -> str:
+    """The officer's own words; empty when the usual words are wanted."""
+    words = table.get("leakage", "")
     validation.text("leakage", words, optional=True)
     return str(words)
 
@@ -353,45 +286,8 @@ def edge_id(receiver: str, sender: str) -> str:
     return f"{name[: terms.EDGE_CHARACTERS - 9]}-{digest(name.encode()).hex()[:8]}"
 
 
-def _side(given: Mapping[str, Any]) -> Side:
-    for name in sorted(_SIDE):
-        _given(given, name, "collection_kind" if name == "kind" else name)
-    return Side(given["agency"], given["kind"], given["max_records"], given["tokens_per_record"])
-
-
-def _key(value: object, field: str) -> bytes:
-    try:
-        return bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError:
-        raise AgreementError(field, "must be written as 64 hexadecimal digits") from None
-
-
-def _seconds(value: object, field: str) -> int:
-    """A TOML date (its first moment, UTC) or time (UTC unless it says otherwise) as seconds since 1970."""
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-    elif isinstance(value, date):
-        moment = datetime.combine(value, time(), UTC)
-    else:
-        raise AgreementError(field, "must be a date without quotes, such as 2026-03-01")
-    return int(moment.timestamp())
-
-
-def _given(values: Mapping[str, Any], name: str, field: str) -> Any:
-    if name not in values:
-        raise AgreementError(field, "is missing")
-    return values[name]
-
-
-def _text(value: object) -> Any:
-    """A text without the blank lines around it that TOML's long strings bring along."""
-    return value.strip() if isinstance(value, str) else value
-
-
-def _list(value: object, field: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise AgreementError(field, 'must be a list, such as ["P"]')
-    return tuple(value)
+def _side(table: Mapping[str, Any]) -> Side:
+    return Side(**read_table("edges.receiver", table))
 
 
 def _tables(values: Mapping[str, Any], name: str, field: str = "") -> list[Mapping[str, Any]]:
@@ -405,22 +301,18 @@ def _tables(values: Mapping[str, Any], name: str, field: str = "") -> list[Mappi
     return tables
 
 
-def _table(values: Mapping[str, Any], name: str, field: str, fields: frozenset[str]) -> Mapping[str, Any]:
+def _table(values: Mapping[str, Any], name: str, path: str, section: str) -> Mapping[str, Any]:
     table = values.get(name)
     if not isinstance(table, Mapping):
-        raise AgreementError(field, f"must be a table with {', '.join(sorted(fields))}")
-    _known(table, fields, f"{field}.")
+        raise AgreementError(path, f"must be a table with {', '.join(sorted(draft_fields(section)))}")
+    _check_names(table, section, f"{path}.")
     return table
 
 
-def _check_linkage(values: Mapping[str, Any], field: str) -> None:
-    if "linkage" in values:
-        _table(values, "linkage", f"{field}.linkage", _LINKAGE)
-
-
-def _known(values: Mapping[str, Any], names: frozenset[str], prefix: str) -> None:
-    for name in values:
-        if name not in names:
+def _check_names(table: Mapping[str, Any], section: str, prefix: str) -> None:
+    known = draft_fields(section)
+    for name in table:
+        if name not in known:
             raise AgreementError(
-                f"{prefix}{name}", "is not a field that we know", hint=f"Known: {', '.join(sorted(names))}."
+                f"{prefix}{name}", "is not a field that we know", hint=f"Known: {', '.join(sorted(known))}."
             )

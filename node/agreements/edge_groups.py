@@ -1,4 +1,4 @@
-"""Edges that differ in their agencies only: what an agreement of hundreds of edges says once instead of each time."""
+"""Edges that differ in their agencies only: their terms are shown once, also in an agreement of hundreds of edges."""
 
 import re
 from collections.abc import Sequence
@@ -16,31 +16,31 @@ class EdgeGroup:
     """Edges with the same terms, in the agreement's order."""
 
     terms: Edge
-    """One of them without its agencies."""
+    """The terms of the first edge, without its agencies."""
     edges: tuple[Edge, ...]
 
     @property
     def receivers(self) -> tuple[str, ...]:
-        """Who learns, each once."""
+        """The agencies that learn, each once."""
         return tuple(dict.fromkeys(edge.receiver.agency for edge in self.edges))
 
     @property
     def senders(self) -> tuple[str, ...]:
-        """From whom, each once."""
+        """The agencies from which they learn, each once."""
         return tuple(dict.fromkeys(edge.sender.agency for edge in self.edges))
 
     @property
     def whole(self) -> bool:
-        """Whether every receiver learns from every sender but itself."""
+        """Whether every receiver learns from every sender except itself."""
         pairs = {(edge.receiver.agency, edge.sender.agency) for edge in self.edges}
         return pairs == {(r, s) for r in self.receivers for s in self.senders if r != s}
 
     def senders_of(self, receiver: str) -> tuple[str, ...]:
-        """From whom one of them learns."""
+        """The agencies from which one receiver learns."""
         return tuple(edge.sender.agency for edge in self.edges if edge.receiver.agency == receiver)
 
     def words(self) -> dict[str, str]:
-        """What `the receiver` and `the sender` learn, whoever they are."""
+        """What `the receiver` and `the sender` learn, without their names."""
         return {
             "receiver_learns": _the(self.terms.receiver_learns()),
             "sender_learns": _the(self.terms.sender_learns()),
@@ -50,7 +50,7 @@ class EdgeGroup:
 
 @lru_cache(maxsize=2_048)
 def without_parties(edge: Edge) -> Edge:
-    """The edge's terms without its agencies and its id; its words stay only when they are not the usual ones."""
+    """The edge without its agencies and its id. Its words are retained only when they are not the default words."""
     return replace(
         edge,
         id="edge",
@@ -61,11 +61,11 @@ def without_parties(edge: Edge) -> Edge:
 
 
 def group_edges(edges: Sequence[Edge]) -> list[EdgeGroup]:
-    """Edges by their terms, in the order in which each kind first stands in the agreement."""
-    found: dict[Edge, list[Edge]] = {}
+    """The edges grouped by their terms, in the order in which each group first appears in the agreement."""
+    groups: dict[Edge, list[Edge]] = {}
     for edge in edges:
-        found.setdefault(without_parties(edge), []).append(edge)
-    return [EdgeGroup(common, tuple(members)) for common, members in found.items()]
+        groups.setdefault(without_parties(edge), []).append(edge)
+    return [EdgeGroup(common, tuple(members)) for common, members in groups.items()]
 
 
 def _the(text: str) -> str:
@@ -74,5 +74,5 @@ def _the(text: str) -> str:
 
 
 def _usual(edge: Edge) -> tuple[str, str]:
-    """The words that the program proposes: under an agreement for one time, and under a standing one."""
+    """The default words: under an agreement without epochs, and under a standing one."""
     return terms.default_leakage(edge), terms.default_leakage(edge, standing=True)

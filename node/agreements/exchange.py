@@ -1,8 +1,8 @@
-"""Agreements between nodes: ask for party entries, push proposals and signatures, fetch what is new.
+"""Agreements between nodes: fetch party entries, push proposals and signatures, fetch updates.
 
-Pushing is best effort, party by party: one that is not reached fetches later, or gets a file. Both ways carry all
-signatures, declines and withdrawals that the other side holds, so that news spreads through whoever is up. The channel
-comes in as a `Connect`, so that this module knows neither addresses nor TLS.
+Pushing is best effort, party by party: a party that is not reached fetches later, or gets a file. Push and fetch both
+carry all signatures, declines and withdrawals that the other side holds, so that they spread through the nodes that
+are running. The channel comes in as a `Connect`, so that this module knows neither addresses nor TLS.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from blindmatch.node.agreements import codec as convert
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.codec import Copy
+from blindmatch.node.agreements.codec import AgreementCopy
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.transport.error_status import RefusalError
@@ -41,18 +41,18 @@ Connect = Callable[[str, bytes | None], AbstractAsyncContextManager[Link]]
 
 @dataclass(frozen=True)
 class ExchangeOutcome:
-    """How one party was reached: `error` is None when it was."""
+    """The outcome for one party: `error` is None when the party was reached."""
 
     agency: str
     error: BlindmatchError | None = None
 
 
-async def describe(connect: Connect, agency: str) -> Party:
+async def fetch_entry(connect: Connect, agency: str) -> Party:
     """Ask an agency's node for its own party entry.
 
     Raises:
         ConfigError: its address is not known.
-        PeerError: it was not reached, or its entry is wrong or another agency's.
+        PeerError: the node was not reached, or its entry is wrong or another agency's.
     """
     try:
         async with connect(agency, None) as link:
@@ -71,104 +71,108 @@ async def describe(connect: Connect, agency: str) -> Party:
 
 
 async def push(
-    node: Node, held: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
+    node: Node, stored: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
-    """Give every other party, or some, the agreement with all that we hold of it, and take in what they hold.
+    """Send every other party, or some, the agreement with all that this node holds of it, and store what they return.
 
     Returns:
-        The agreement with what came back, and per party how it went.
+        The updated agreement, and the outcome for each party.
     """
 
-    async def one(link: Link) -> Copy:
-        request = convert.propose_request(held.envelope, held.leaving)
+    async def propose(link: Link) -> AgreementCopy:
+        request = convert.propose_request(stored.envelope, stored.signed_withdrawals)
         return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
 
-    told = held.agreement.agencies if agencies is None else agencies
-    return await _with_each(node, held, told, connect, one)
+    recipients = stored.agreement.agencies if agencies is None else agencies
+    return await _merge_answers(node, stored, recipients, connect, propose)
 
 
-async def gather(
-    node: Node, held: StoredAgreement, connect: Connect
+async def collect_signatures(
+    node: Node, stored: StoredAgreement, connect: Connect
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
-    """Fetch missing signatures: from each party that lacks one itself, then from the others while some are missing."""
+    """Fetch missing signatures: first from the parties whose own are missing, then from the others while some are."""
     own = node.settings.agency
-    missing = [agency for agency in held.missing if agency != own]
-    if not missing or held.left:
-        return held, []
-    fresh, outcomes = await fetch(node, held, connect, missing)
+    missing = [agency for agency in stored.missing if agency != own]
+    if not missing or stored.withdrawals:
+        return stored, []
+    fresh, outcomes = await fetch(node, stored, connect, missing)
     still = [agency for agency in fresh.missing if agency != own]
-    if still and not fresh.left:
-        others = [agency for agency in held.agreement.agencies if agency not in missing]
+    if still and not fresh.withdrawals:
+        others = [agency for agency in stored.agreement.agencies if agency not in missing]
         fresh, more = await fetch(node, fresh, connect, others)
         outcomes += more
     return fresh, outcomes
 
 
 async def fetch(
-    node: Node, held: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
+    node: Node, stored: StoredAgreement, connect: Connect, agencies: Iterable[str] | None = None
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
-    """Ask parties, or all of them, for all that they hold: signatures, declines, withdrawals."""
+    """Fetch from the given parties, or from all, what they hold: signatures, declines, withdrawals."""
 
-    async def one(link: Link) -> Copy:
-        reply = await link.call(link.agreements.Fetch, convert.fetch_request(held.id))
+    async def ask(link: Link) -> AgreementCopy:
+        reply = await link.call(link.agreements.Fetch, convert.fetch_request(stored.id))
         return convert.read_fetch_reply(reply)
 
-    asked = held.agreement.agencies if agencies is None else agencies
-    return await _with_each(node, held, asked, connect, one)
+    sources = stored.agreement.agencies if agencies is None else agencies
+    return await _merge_answers(node, stored, sources, connect, ask)
 
 
 async def push_withdrawal(
-    node: Node, held: StoredAgreement, signed: SignedWithdrawal, connect: Connect
+    node: Node, stored: StoredAgreement, signed: SignedWithdrawal, connect: Connect
 ) -> list[ExchangeOutcome]:
-    """Tell every other party that we decline or withdraw. Who never heard of the agreement is told of both."""
+    """Send our decline or withdrawal to every other party. A party that does not have the agreement gets both."""
 
-    async def one(link: Link) -> None:
+    async def send(link: Link) -> None:
         try:
             reply = await link.call(link.agreements.Withdraw, convert.withdraw_request(signed))
         except RefusalError as refusal:
             if refusal.reason is not PeerCode.UNKNOWN_AGREEMENT:
                 raise
-            request = convert.propose_request(held.envelope, (signed,))
+            request = convert.propose_request(stored.envelope, (signed,))
             convert.read_propose_reply(await link.call(link.agreements.Propose, request))
         else:
             convert.read_withdraw_reply(reply)
 
-    return [outcome for outcome, _ in await _each(node, held, held.agreement.agencies, connect, one)]
+    return [
+        outcome for outcome, _ in await _call_each(node, stored, stored.agreement.agencies, connect, send)
+    ]
 
 
-async def _with_each(
+async def _merge_answers(
     node: Node,
-    held: StoredAgreement,
+    stored: StoredAgreement,
     agencies: Iterable[str],
     connect: Connect,
-    ask: Callable[[Link], Awaitable[Copy]],
+    ask: Callable[[Link], Awaitable[AgreementCopy]],
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     outcomes = []
-    for outcome, copy in await _each(node, held, agencies, connect, ask):
+    for outcome, copy in await _call_each(node, stored, agencies, connect, ask):
         error = outcome.error
         if copy is not None:
-            envelope, left = copy
+            envelope, withdrawals = copy
             try:
-                _same(held, envelope, outcome.agency)
-                await asyncio.to_thread(registry.adopt, node, envelope, source=outcome.agency, left=left)
+                _same(stored, envelope, outcome.agency)
+                await asyncio.to_thread(
+                    registry.adopt, node, envelope, source=outcome.agency, withdrawals=withdrawals
+                )
             except (PeerError, AgreementError) as wrong:
                 error = wrong
         outcomes.append(ExchangeOutcome(outcome.agency, error))
-    return await asyncio.to_thread(registry.find, node, held.id), outcomes
+    return await asyncio.to_thread(registry.find, node, stored.id), outcomes
 
 
-async def _each(
+async def _call_each(
     node: Node,
-    held: StoredAgreement,
+    stored: StoredAgreement,
     agencies: Iterable[str],
     connect: Connect,
     ask: Callable[[Link], Awaitable[Result]],
 ) -> list[tuple[ExchangeOutcome, Result | None]]:
-    """Ask every party but ourselves, at once; an error of one is its outcome, is remembered, and nothing more."""
+    """Call every party except this node, all at once. An error of one party is stored as its outcome and stops no other call."""
 
     async def one(agency: str) -> tuple[ExchangeOutcome, Result | None]:
         try:
-            async with connect(agency, held.agreement.party(agency).certificate_key) as link:
+            async with connect(agency, stored.agreement.party(agency).certificate_key) as link:
                 return ExchangeOutcome(agency), await ask(link)
         except BlindmatchError as error:
             return ExchangeOutcome(agency, error), None
@@ -177,10 +181,10 @@ async def _each(
     results = list(await asyncio.gather(*map(one, others)))
     for outcome, _ in results:
         error = "" if outcome.error is None else outcome.error.message
-        await asyncio.to_thread(node.store.note_contact, held.id, outcome.agency, error)
+        await asyncio.to_thread(node.store.note_contact, stored.id, outcome.agency, error)
     return results
 
 
-def _same(held: StoredAgreement, envelope: terms.Envelope, agency: str) -> None:
-    if envelope.payload != held.envelope.payload:
+def _same(stored: StoredAgreement, envelope: terms.Envelope, agency: str) -> None:
+    if envelope.payload != stored.envelope.payload:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, f"{agency} answered with another agreement")

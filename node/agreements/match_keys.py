@@ -1,4 +1,4 @@
-"""An agreement's match keys: compiled for a round from both sides' rates, or for a look ahead from typical ones."""
+"""An agreement's match keys: compiled for a round from both sides' rates, or for a forecast from typical rates."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,40 +25,42 @@ from blindmatch.protocol.linkage import (
 )
 from blindmatch.protocol.transcript import digest
 
-ROWS = 2
-"""Alternative rows (names, dates, addresses) of a record that the padding has room for, if the agreement allows it."""
+ROWS_PER_RECORD = 2
+"""Alternative rows (names, dates, addresses) of a record for which the padding has room, if the agreement allows it."""
 
 
-Stated = tuple[Rates, int]
-"""A side's rates and its number of records."""
+ListProfile = tuple[Rates, int]
+"""A list's rates and its number of records."""
 
 
 @dataclass(frozen=True)
 class KeyForecast:
-    """What a round between full lists would be like; `problem` says why there would be none."""
+    """The expected round between two lists; `problem` states why there would be none."""
 
     compiled: CompiledKeys | None
     receiver_records: int
-    """Records that were reckoned with."""
+    """Records that the forecast assumes."""
     sender_records: int
     receiver_tokens: int = 0
     sender_tokens: int = 0
     own: str = ""
-    """`receiver` or `sender` when that side's list is this node's own, as it is; otherwise lists are full and typical."""
+    """`receiver` or `sender` when the forecast uses this node's own list for that side; empty when both lists are full and typical."""
     problem: str = ""
     hint: str = ""
 
 
 @dataclass(frozen=True)
-class Own:
-    """What this node knows of its side of an edge."""
+class OwnList:
+    """The list of this node's side of an edge."""
 
     role: str
     rates: Rates
     records: int
 
 
-def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: Stated) -> CompiledKeys:
+def compile_round(
+    agreement: Agreement, edge: Edge, receiver: ListProfile, sender: ListProfile
+) -> CompiledKeys:
     """The keys of a round over an edge, from each side's rates and number of records.
 
     Raises:
@@ -71,10 +73,12 @@ def compile_round(agreement: Agreement, edge: Edge, receiver: Stated, sender: St
         raise AgreementError(field, error.message, hint=error.hint) from None
 
 
-def compile_threshold(agreement: Agreement, threshold: Threshold, stated: tuple[Stated, ...]) -> CompiledKeys:
+def compile_threshold(
+    agreement: Agreement, threshold: Threshold, stated: tuple[ListProfile, ...]
+) -> CompiledKeys:
     """The keys of a round over a threshold, from each member's rates and number of records; see `linkage.pooled`.
 
-    No key is for records that lack a field: there are no two sides to lack it on. The expected leads are those over all pairs.
+    Keys for records with a missing field are not used: there are no two sides. The expected leads are those over all pairs.
 
     Raises:
         AgreementError: no key is specific enough for these lists under the threshold's terms.
@@ -90,32 +94,32 @@ def compile_threshold(agreement: Agreement, threshold: Threshold, stated: tuple[
 
 
 def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
-    """To how many tokens a side's records are padded: room for two rows each, but never more than agreed."""
-    return min(side.tokens_per_record, compiled.tokens_per_record(ROWS))
+    """The number of tokens to which a side's records are padded: room for two rows each, but never more than agreed."""
+    return min(side.tokens_per_record, compiled.tokens_per_record(ROWS_PER_RECORD))
 
 
 def own_rates(collection: Collection, selected: npt.NDArray[np.int64], agreement_id: bytes) -> Rates:
-    """The rates of this node's records that an agreement lets in; the same whenever it is asked."""
-    # One seed per agreement and collection: repeating rounds gives the other side no second sample.
+    """The rates of this node's records that an agreement admits; always the same for the same agreement and collection."""
+    # One seed per agreement and collection: a repeated round gives the other side no second sample.
     seed = digest(b"blindmatch/rates/v1", agreement_id, collection.id.encode())
     return measure(
         collection.schema, collection.blocks(selected), seed=seed, entities=collection.entities(selected)
     )
 
 
-def forecast(schema_name: str, edge: Edge, own: Own | None = None) -> KeyForecast:
-    """What to expect of an edge; edges that differ in their agencies only share one reckoning.
+def forecast(schema_name: str, edge: Edge, own: OwnList | None = None) -> KeyForecast:
+    """The forecast of an edge; edges that differ in their agencies only share one calculation.
 
     Args:
         schema_name: of the agreement.
-        edge: lists are taken as full, and their values as common as the schema assumes.
-        own: what is known better of this node's side.
+        edge: lists are assumed to be full, and their values to be as common as the schema assumes.
+        own: this node's own list, which replaces the assumption for its side.
     """
     return _forecast(schema_name, without_parties(edge), own)
 
 
 @lru_cache(maxsize=64)
-def _forecast(schema_name: str, edge: Edge, own: Own | None) -> KeyForecast:
+def _forecast(schema_name: str, edge: Edge, own: OwnList | None) -> KeyForecast:
     schema = load_schema(schema_name)
     stated = {
         "receiver": (default_rates(schema), edge.receiver.max_records),
@@ -134,6 +138,6 @@ def _forecast(schema_name: str, edge: Edge, own: Own | None) -> KeyForecast:
 
 
 @lru_cache(maxsize=8)
-def _compile(schema: Schema, receiver: Stated, sender: Stated, linkage: Linkage) -> CompiledKeys:
+def _compile(schema: Schema, receiver: ListProfile, sender: ListProfile, linkage: Linkage) -> CompiledKeys:
     terms = CompileTerms(linkage.overlap, linkage.false_leads, linkage.budget, linkage.missing)
     return compile_keys(schema, receiver[0], sender[0], receiver[1], sender[1], terms)

@@ -1,15 +1,15 @@
-"""This node's agreements: kept, checked, signed, declined, withdrawn; and whether a round may start under one.
+"""This node's agreements: stored, checked, signed, declined, withdrawn; and whether a round may start under one.
 
-Every envelope is verified before it is kept, and parsed only then. What happens to agreements is written to the
-audit log as `alteration`: the node's own rules change. No personal data is in an agreement but the names of those
-who answer for it.
+Every envelope is verified before it is stored, and parsed only then. Every change of an agreement is written to the
+audit log as `alteration`: the node's own rules change. An agreement holds no personal data except the names of the
+people who answer for it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from blindmatch.node.agreements.codec import parse_agreement
+from blindmatch.node.agreements.payload import parse_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AgreementRow
@@ -17,46 +17,46 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
     Envelope,
-    Leaving,
     Party,
     SignedWithdrawal,
     Withdrawal,
+    WithdrawalKind,
 )
 from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 
-PROPOSALS = 20
-"""Proposals of one agency's node that wait for our signature; more are refused, so that none fills our disk, nor keeps
-the others from proposing."""
+PROPOSALS_PER_AGENCY = 20
+"""Proposals of one agency's node that may wait for our signature. More are refused, so that no agency fills our disk or
+keeps the others from proposing."""
 
-PROPOSALS_IN_ALL = 200
+PROPOSALS_IN_TOTAL = 200
 """The same over all agencies: at most 200 MiB."""
 
-SHORT = 12
-"""Hexadecimal digits of an id that people see."""
+SHORT_ID_DIGITS = 12
+"""Hexadecimal digits of an id that are shown to people."""
 
 
 @dataclass(frozen=True)
 class StoredAgreement:
-    """An agreement as this node holds it: verified, parsed."""
+    """An agreement that this node stores, verified and parsed."""
 
     agreement: Agreement
     envelope: Envelope
     received_at: int
-    left: Mapping[str, Withdrawal]
-    """What the parties said that declined or withdrew, each verified."""
-    leaving: tuple[SignedWithdrawal, ...] = ()
-    """The same as it was signed, to be passed on."""
+    withdrawals: Mapping[str, Withdrawal]
+    """The declines and withdrawals, verified, by agency."""
+    signed_withdrawals: tuple[SignedWithdrawal, ...] = ()
+    """The same as they were signed, to be passed on."""
 
     @property
     def withdrawn(self) -> Mapping[str, Withdrawal]:
         """The parties that had signed and withdrew."""
-        return {agency: word for agency, word in self.left.items() if word.kind is Leaving.WITHDRAWN}
+        return self._of(WithdrawalKind.WITHDRAWN)
 
     @property
     def declined(self) -> Mapping[str, Withdrawal]:
         """The parties that declined to sign."""
-        return {agency: word for agency, word in self.left.items() if word.kind is Leaving.DECLINED}
+        return self._of(WithdrawalKind.DECLINED)
 
     @property
     def id(self) -> bytes:
@@ -68,16 +68,19 @@ class StoredAgreement:
         """The parties that have not signed."""
         return terms.missing_signatures(self.agreement, self.envelope)
 
+    def _of(self, kind: WithdrawalKind) -> Mapping[str, Withdrawal]:
+        return {agency: each for agency, each in self.withdrawals.items() if each.kind is kind}
 
-def short(agreement_id: bytes) -> str:
+
+def short_id(agreement_id: bytes) -> str:
     """An id as people see and type it."""
-    return agreement_id.hex()[:SHORT]
+    return agreement_id.hex()[:SHORT_ID_DIGITS]
 
 
-_REMEMBERED = 64
+_CACHE_SIZE = 64
 
 _verified: dict[bytes, tuple[AgreementRow, StoredAgreement]] = {}
-"""What was verified in this process, beside the very bytes that it was read from: every call of a round asks for it."""
+"""Agreements that this process has verified, each with the row that it was read from: every call of a round needs one."""
 
 
 def own_party(node: Node) -> Party:
@@ -100,43 +103,43 @@ def own_party(node: Node) -> Party:
     except AgreementError as error:
         raise ConfigError(
             f"node.toml: {error.message}",
-            hint=f'Write `{error.field} = "..."` into node.toml: it stands in every agreement that this agency signs.',
+            hint=f'Write `{error.field} = "..."` into node.toml: every agreement that this agency signs states it.',
         ) from None
 
 
-def hold(row: AgreementRow) -> StoredAgreement:
-    """Check and parse an agreement that the store gave back.
+def open_stored(row: AgreementRow) -> StoredAgreement:
+    """Verify and parse an agreement that the store returned.
 
     Raises:
         StoreError: its bytes or signatures were altered in the store.
     """
-    kept = _verified.get(row.id)
-    if kept is not None and kept[0] == row:
-        return kept[1]
+    cached = _verified.get(row.id)
+    if cached is not None and cached[0] == row:
+        return cached[1]
     try:
-        held = _hold(row)
+        stored = _read_row(row)
     except (PeerError, AgreementError) as error:
         raise StoreError(
-            f"agreement {short(row.id)} is damaged in the store: {error.message}",
+            f"agreement {short_id(row.id)} is damaged in the store: {error.message}",
             hint="Restore the database from a backup, or import the agreement again from another party.",
         ) from None
-    if len(_verified) >= _REMEMBERED:
+    if len(_verified) >= _CACHE_SIZE:
         _verified.clear()
-    _verified[row.id] = row, held
-    return held
+    _verified[row.id] = row, stored
+    return stored
 
 
-def _hold(row: AgreementRow) -> StoredAgreement:
+def _read_row(row: AgreementRow) -> StoredAgreement:
     envelope = Envelope(terms.PAYLOAD_TYPE, row.payload, row.signatures)
     if envelope.id != row.id:
         raise PeerError(PeerCode.ALTERED_AGREEMENT, "its bytes are not those of its id")
     agreement = open_envelope(envelope)
-    leaving = tuple(
-        SignedWithdrawal(row.id, agency, kept.payload, kept.signature)
-        for agency, kept in sorted(row.withdrawn_by.items())
+    signed_withdrawals = tuple(
+        SignedWithdrawal(row.id, agency, each.payload, each.signature)
+        for agency, each in sorted(row.withdrawn_by.items())
     )
-    left = {signed.agency: terms.read_withdrawal(signed, agreement) for signed in leaving}
-    return StoredAgreement(agreement, envelope, row.received_at, left, leaving)
+    withdrawals = {signed.agency: terms.read_withdrawal(signed, agreement) for signed in signed_withdrawals}
+    return StoredAgreement(agreement, envelope, row.received_at, withdrawals, signed_withdrawals)
 
 
 def find(node: Node, agreement_id: bytes | str) -> StoredAgreement:
@@ -145,12 +148,12 @@ def find(node: Node, agreement_id: bytes | str) -> StoredAgreement:
     Raises:
         StoreError: none, or several; or damaged.
     """
-    return hold(node.store.agreement(agreement_id))
+    return open_stored(node.store.agreement(agreement_id))
 
 
-def everything(node: Node) -> list[StoredAgreement]:
+def list_agreements(node: Node) -> list[StoredAgreement]:
     """All agreements, in the order of arrival."""
-    return [hold(row) for row in node.store.agreements()]
+    return [open_stored(row) for row in node.store.agreements()]
 
 
 def open_envelope(envelope: Envelope) -> Agreement:
@@ -160,12 +163,12 @@ def open_envelope(envelope: Envelope) -> Agreement:
         PeerError: ALTERED_AGREEMENT, or what `parse_agreement` raises.
         AgreementError: a field is wrong.
     """
-    return _opened(envelope.payload, tuple(sorted(envelope.signatures.items())))
+    return _parse_verified(envelope.payload, tuple(sorted(envelope.signatures.items())))
 
 
 @lru_cache(maxsize=16)
-def _opened(payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> Agreement:
-    """The same bytes are verified and parsed once: with fifty parties that takes longer than what they allow."""
+def _parse_verified(payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> Agreement:
+    """Verify and parse the same bytes once: with fifty parties this takes longer than the calls that need it."""
     agreement = parse_agreement(payload)
     terms.check_signatures(agreement, Envelope(terms.PAYLOAD_TYPE, payload, dict(signatures)))
     return agreement
@@ -176,17 +179,17 @@ def adopt(
     envelope: Envelope,
     *,
     source: str,
-    left: Iterable[SignedWithdrawal] = (),
+    withdrawals: Iterable[SignedWithdrawal] = (),
     peer: bool = False,
 ) -> StoredAgreement:
-    """Keep an agreement, the new signatures in an envelope and new withdrawals, after checking all of it.
+    """Store an agreement, the new signatures in an envelope and new withdrawals, after checking all of them.
 
     Args:
         node: this node; it must be a party, with its own keys in the entry.
         envelope: from a peer, a file, or just drafted.
-        source: where it came from, for the audit log: an agency, or a word such as `file` or `draft`.
-        left: who declined or withdrew, as whoever gave us the envelope holds it.
-        peer: `source` is the agency whose node brought it.
+        source: where it came from, for the audit log: an agency, `file` or `draft`.
+        withdrawals: the declines and withdrawals that came with the envelope.
+        peer: whether `source` is the agency whose node sent it.
 
     Raises:
         PeerError: WRONG_AGENCY when this node is no party; ALTERED_AGREEMENT; EXPIRED_AGREEMENT; BAD_SIGNATURE or
@@ -195,25 +198,24 @@ def adopt(
     """
     agreement = open_envelope(envelope)
     check_own_entry(node, agreement)
-    left = tuple(left)
-    for signed in left:
+    withdrawals = tuple(withdrawals)
+    for signed in withdrawals:
         terms.read_withdrawal(signed, agreement)
-    kept = node.store.find_agreement(envelope.id)
-    if kept is None:
+    if node.store.find_agreement(envelope.id) is None:
         if node.clock() >= agreement.expires:
             raise PeerError(
-                PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.when(agreement.expires)}"
+                PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.format_time(agreement.expires)}"
             )
         proposer = source if peer else ""
         if proposer:
             _check_room(node, proposer)
         if node.store.put_agreement(envelope.id, envelope.payload, proposed_by=proposer):
-            _note(node, envelope.id, "received" if source != "draft" else "drafted", source=source)
+            _audit(node, envelope.id, "received" if source != "draft" else "drafted", source=source)
     for agency in sorted(envelope.signatures):
         if node.store.add_signature(envelope.id, agency, envelope.signatures[agency]):
-            _note(node, envelope.id, "signature received", source=source, signed_by=agency)
-    for signed in left:
-        note_withdrawal(node, signed, source=source)
+            _audit(node, envelope.id, "signature received", source=source, signed_by=agency)
+    for signed in withdrawals:
+        record_withdrawal(node, signed, source=source)
     return find(node, envelope.id)
 
 
@@ -222,7 +224,7 @@ def check_own_entry(node: Node, agreement: Agreement) -> None:
 
     Raises:
         PeerError: WRONG_AGENCY, when this node is no party.
-        AgreementError: another key stands there.
+        AgreementError: it holds another key.
     """
     agency = node.settings.agency
     if agency not in agreement.agencies:
@@ -237,12 +239,12 @@ def check_own_entry(node: Node, agreement: Agreement) -> None:
             raise AgreementError(
                 f"parties[{index}].{name}",
                 f"is not the key of {agency}'s node",
-                hint="The agreement was drafted with an old or a wrong key. Draft it again with this node reachable.",
+                hint="The agreement was drafted with an old or a wrong key. Draft it again while this node can be reached.",
             )
 
 
 def check_schema(agreement: Agreement) -> None:
-    """This node must have the linkage schema that the agreement names, byte for byte in its fixed part.
+    """This node must have the linkage schema that the agreement names, with an identical fixed part.
 
     Raises:
         PeerError: SCHEMA_MISMATCH.
@@ -259,104 +261,112 @@ def check_schema(agreement: Agreement) -> None:
         )
 
 
-def sign(node: Node, held: StoredAgreement) -> StoredAgreement:
+def sign(node: Node, stored: StoredAgreement) -> StoredAgreement:
     """Sign an agreement as this node's agency. Signing again changes nothing.
 
     Raises:
         PeerError, AgreementError: see `check_signable`.
     """
-    check_signable(node, held)
-    kept = find(node, held.id)
-    if node.settings.agency in kept.envelope.signatures:
-        return kept
-    # The log first: a signature that it does not know of must not be able to leave this node.
-    _note(node, held.id, "signed")
-    signature = terms.sign(held.envelope.payload, node.keys.identity)
-    node.store.add_signature(held.id, node.settings.agency, signature)
-    return find(node, held.id)
+    check_signable(node, stored)
+    current = find(node, stored.id)
+    if node.settings.agency in current.envelope.signatures:
+        return current
+    # Write the audit entry first: a signature without an entry must not be able to leave this node.
+    _audit(node, stored.id, "signed")
+    signature = terms.sign(stored.envelope.payload, node.keys.identity)
+    node.store.add_signature(stored.id, node.settings.agency, signature)
+    return find(node, stored.id)
 
 
-def check_signable(node: Node, held: StoredAgreement) -> None:
-    """Whether this node may sign: the entry is ours, the schema is known, in time, nobody declined or withdrew.
+def check_signable(node: Node, stored: StoredAgreement) -> None:
+    """Whether this node may sign: own keys in the entry, known schema, not expired, no decline and no withdrawal.
 
     Raises:
         PeerError: WRONG_AGENCY, SCHEMA_MISMATCH or EXPIRED_AGREEMENT.
         AgreementError: our entry holds another key.
     """
-    check_own_entry(node, held.agreement)
-    check_schema(held.agreement)
-    if held.left:
+    check_own_entry(node, stored.agreement)
+    check_schema(stored.agreement)
+    if stored.withdrawals:
         raise PeerError(
-            PeerCode.EXPIRED_AGREEMENT, departures(held), hint="Draft a new agreement without what was wrong."
+            PeerCode.EXPIRED_AGREEMENT,
+            describe_withdrawals(stored),
+            hint="Draft a new agreement that resolves the reason given.",
         )
-    if node.clock() >= held.agreement.expires:
+    if node.clock() >= stored.agreement.expires:
         raise PeerError(
-            PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.when(held.agreement.expires)}"
+            PeerCode.EXPIRED_AGREEMENT,
+            f"the agreement expired on {terms.format_time(stored.agreement.expires)}",
         )
 
 
-def departures(held: StoredAgreement) -> str:
-    """Who declined or withdrew, in a few words; empty when nobody did."""
+def describe_withdrawals(stored: StoredAgreement) -> str:
+    """The parties that declined or withdrew, in one line; empty when there are none."""
     return "; ".join(
-        f"{kind.value} by {', '.join(agencies)}"
-        for kind in Leaving
-        if (agencies := sorted(agency for agency, word in held.left.items() if word.kind is kind))
+        f"{kind.value} by {', '.join(sorted(agencies))}"
+        for kind, agencies in (
+            (WithdrawalKind.DECLINED, stored.declined),
+            (WithdrawalKind.WITHDRAWN, stored.withdrawn),
+        )
+        if agencies
     )
 
 
-def ended(node: Node, agreement_id: bytes) -> PeerError | None:
-    """Why nothing goes on under an agreement that a party has left, in that party's words; None when nobody has."""
-    held = find(node, agreement_id)
-    if not held.left:
+def termination(node: Node, agreement_id: bytes) -> PeerError | None:
+    """The error for every round under an agreement that a party has declined or withdrawn from; None if no party has."""
+    stored = find(node, agreement_id)
+    if not stored.withdrawals:
         return None
-    said = "; ".join(f"{agency}: {word.reason}" for agency, word in held.left.items() if word.reason)
+    reasons = "; ".join(
+        f"{agency}: {each.reason}" for agency, each in stored.withdrawals.items() if each.reason
+    )
     return PeerError(
         PeerCode.EXPIRED_AGREEMENT,
-        departures(held) + (f" ({said})" if said else ""),
-        hint="No round can run under it any more. Draft and sign a new agreement.",
+        describe_withdrawals(stored) + (f" ({reasons})" if reasons else ""),
+        hint="No round can run under this agreement. Draft and sign a new one.",
     )
 
 
 def withdraw(
     node: Node,
-    held: StoredAgreement,
+    stored: StoredAgreement,
     reason: str,
     *,
     justification: str = "",
-    kind: Leaving = Leaving.WITHDRAWN,
+    kind: WithdrawalKind = WithdrawalKind.WITHDRAWN,
 ) -> SignedWithdrawal:
     """Withdraw this node's agency, or decline to sign: no further round runs under the agreement.
 
     Returns:
-        The signed word; the first one, when this node had said it before.
+        The signed withdrawal; the first one, if this node had declined or withdrawn before.
 
     Raises:
         AgreementError: the reason is too long or unprintable, or a decline has none.
     """
-    check_own_entry(node, held.agreement)
+    check_own_entry(node, stored.agreement)
     agency = node.settings.agency
-    word = Withdrawal(held.id, agency, int(node.clock()), reason, kind)
-    signed = terms.sign_withdrawal(word, node.keys.identity)
-    if agency not in node.store.agreement(held.id).withdrawn_by:
-        _note(node, held.id, kind.value, justification=justification)
-        node.store.withdraw(held.id, agency, signed.payload, signed.signature)
-    kept = node.store.agreement(held.id).withdrawn_by[agency]
-    return SignedWithdrawal(held.id, agency, kept.payload, kept.signature)
+    withdrawal = Withdrawal(stored.id, agency, int(node.clock()), reason, kind)
+    signed = terms.sign_withdrawal(withdrawal, node.keys.identity)
+    if agency not in node.store.agreement(stored.id).withdrawn_by:
+        _audit(node, stored.id, kind.value, justification=justification)
+        node.store.withdraw(stored.id, agency, signed.payload, signed.signature)
+    first = node.store.agreement(stored.id).withdrawn_by[agency]
+    return SignedWithdrawal(stored.id, agency, first.payload, first.signature)
 
 
-def decline(node: Node, held: StoredAgreement, reason: str, *, justification: str = "") -> SignedWithdrawal:
+def decline(node: Node, stored: StoredAgreement, reason: str, *, justification: str = "") -> SignedWithdrawal:
     """Decline to sign: the agreement can never start. After signing this is a withdrawal.
 
     Raises:
         AgreementError: the reason is missing, too long or unprintable.
     """
-    signed = node.settings.agency in held.envelope.signatures
-    kind = Leaving.WITHDRAWN if signed else Leaving.DECLINED
-    return withdraw(node, held, reason, justification=justification, kind=kind)
+    signed = node.settings.agency in stored.envelope.signatures
+    kind = WithdrawalKind.WITHDRAWN if signed else WithdrawalKind.DECLINED
+    return withdraw(node, stored, reason, justification=justification, kind=kind)
 
 
-def note_withdrawal(node: Node, signed: SignedWithdrawal, *, source: str = "") -> Withdrawal:
-    """Verify and keep another party's decline or withdrawal, whoever brought it (`source`, an agency).
+def record_withdrawal(node: Node, signed: SignedWithdrawal, *, source: str = "") -> Withdrawal:
+    """Verify and store another party's decline or withdrawal; `source` is the agency that sent it.
 
     Raises:
         PeerError: UNKNOWN_AGREEMENT, WRONG_AGENCY, BAD_SIGNATURE or BAD_MESSAGE.
@@ -364,25 +374,25 @@ def note_withdrawal(node: Node, signed: SignedWithdrawal, *, source: str = "") -
     row = node.store.find_agreement(signed.agreement)
     if row is None:
         raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node does not hold the agreement")
-    read = terms.read_withdrawal(signed, hold(row).agreement)
+    read = terms.read_withdrawal(signed, open_stored(row).agreement)
     if node.store.withdraw(signed.agreement, signed.agency, signed.payload, signed.signature):
-        _note(
+        _audit(
             node, signed.agreement, read.kind.value, source=source or signed.agency, signed_by=signed.agency
         )
     return read
 
 
-def ready(
+def usable_agreement(
     node: Node, agreement_id: bytes, now: float, *, edge: str | None = None, resuming: bytes = b""
 ) -> tuple[Agreement, Envelope]:
-    """Whether a round may start, or go on, under an agreement.
+    """The agreement, if a round may start or continue under it.
 
     Args:
         node: this node.
         agreement_id: 32 bytes.
         now: seconds since 1970, UTC.
         edge: count the budget of this edge; None for the edge that has used most.
-        resuming: a round under way, which has its place in the budget already.
+        resuming: a running round, which is counted in the budget already.
 
     Returns:
         The agreement and its envelope, every signature verified.
@@ -397,38 +407,38 @@ def ready(
     if row is None:
         raise PeerError(
             PeerCode.UNKNOWN_AGREEMENT,
-            f"this node does not hold the agreement {short(agreement_id)}",
-            hint="Fetch or import it, read it, and sign it.",
+            f"this node does not hold the agreement {short_id(agreement_id)}",
+            hint="Fetch or import the agreement, read it, and sign it.",
         )
-    held = hold(row)
-    agreement = held.agreement
+    stored = open_stored(row)
+    agreement = stored.agreement
     counted = agreement.comparisons if edge is None else (agreement.comparison(edge),)
     used = max(node.store.rounds_used(agreement_id, each.id, but=resuming) for each in counted)
-    terms.check_allowed(  # `hold` verified every signature
+    terms.check_allowed(  # `open_stored` has verified every signature
         agreement,
-        held.envelope,
+        stored.envelope,
         now=int(now),
         rounds_used=used,
-        withdrawn=tuple(held.withdrawn),
-        declined=tuple(held.declined),
+        withdrawn=tuple(stored.withdrawn),
+        declined=tuple(stored.declined),
     )
     check_own_entry(node, agreement)
     check_schema(agreement)
-    return agreement, held.envelope
+    return agreement, stored.envelope
 
 
 def _check_room(node: Node, proposer: str) -> None:
     waiting = node.store.waiting_proposals(node.settings.agency)
     own, every = waiting.get(proposer, 0), sum(waiting.values())
-    if own >= PROPOSALS or every >= PROPOSALS_IN_ALL:
+    if own >= PROPOSALS_PER_AGENCY or every >= PROPOSALS_IN_TOTAL:
         raise PeerError(
             PeerCode.OVER_LIMIT,
-            f"{own} proposals of {proposer}, of {every} in all, wait for this agency's signature already",
-            hint="Its officers sign or decline those that wait.",
+            f"{own} proposals of {proposer}, of {every} in total, wait for this agency's signature already",
+            hint="The officers of this agency sign or decline the waiting proposals first.",
         )
 
 
-def _note(
+def _audit(
     node: Node,
     agreement_id: bytes,
     action: str,

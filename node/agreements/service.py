@@ -1,7 +1,7 @@
 """The Agreements service: who may see, propose and withdraw what.
 
 The caller is the agency in the client certificate; its key must also be the one that the agreement names for it.
-Everything that comes is verified before it is kept. The store is synchronous, so its work runs in a thread.
+Every message is verified before anything is stored. The store is synchronous, so its work runs in a thread.
 """
 
 import asyncio
@@ -29,45 +29,45 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
         try:
             return convert.describe_reply(registry.own_party(self._node))
         except ConfigError as error:
-            # Said plainly, since nothing in it is secret and the other side's officer waits for it.
+            # The reason holds no secret, and the other side's officer needs it.
             raise PeerError(
                 PeerCode.REFUSED, f"this node cannot describe itself yet: {error.message}"
             ) from None
 
     async def Propose(self, request: pb.ProposeRequest, context: Any) -> pb.ProposeReply:  # noqa: N802 - gRPC's name
-        """Keep a proposal and its signatures, for the parties of the enclosed agreement; answer with all we hold."""
-        envelope, left = convert.read_propose_request(request)
+        """Store a proposal and its signatures, for the parties of the enclosed agreement; answer with all that this node holds."""
+        envelope, withdrawals = convert.read_propose_request(request)
         caller: Caller = context.caller
         try:
             check_party(await asyncio.to_thread(registry.open_envelope, envelope), caller)
-            held = await asyncio.to_thread(
-                registry.adopt, self._node, envelope, source=caller.agency, left=left, peer=True
+            stored = await asyncio.to_thread(
+                registry.adopt, self._node, envelope, source=caller.agency, withdrawals=withdrawals, peer=True
             )
         except AgreementError as error:
             raise PeerError(
                 PeerCode.BAD_MESSAGE, f"the agreement cannot be accepted: {error.message}"
             ) from None
-        await asyncio.to_thread(self._node.store.note_contact, held.id, caller.agency)
-        return convert.propose_reply(held.envelope, held.leaving)
+        await asyncio.to_thread(self._node.store.note_contact, stored.id, caller.agency)
+        return convert.propose_reply(stored.envelope, stored.signed_withdrawals)
 
     async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:  # noqa: N802 - gRPC's name
-        """An agreement with all that was signed about it, for its parties; others cannot tell whether it exists."""
+        """An agreement with all its signatures and withdrawals, for its parties; others cannot learn whether it exists."""
         agreement_id = convert.read_fetch_request(request)
         row = await asyncio.to_thread(self._node.store.find_agreement, agreement_id)
         caller: Caller = context.caller
-        held = None if row is None else await asyncio.to_thread(registry.hold, row)
-        if held is None or caller.agency not in held.agreement.agencies:
+        stored = None if row is None else await asyncio.to_thread(registry.open_stored, row)
+        if stored is None or caller.agency not in stored.agreement.agencies:
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
-        check_party(held.agreement, caller)
-        return convert.fetch_reply(held.envelope, held.leaving)
+        check_party(stored.agreement, caller)
+        return convert.fetch_reply(stored.envelope, stored.signed_withdrawals)
 
     async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawReply:  # noqa: N802 - gRPC's name
-        """Note a decline or withdrawal, from the party itself; others' travel with `Propose` and `Fetch`."""
+        """Store a decline or withdrawal of the calling party; those of others travel with `Propose` and `Fetch`."""
         signed = convert.read_withdraw_request(request)
         caller: Caller = context.caller
         if signed.agency != caller.agency:
             raise PeerError(PeerCode.WRONG_AGENCY, f"{caller.agency} cannot withdraw for {signed.agency}")
-        await asyncio.to_thread(registry.note_withdrawal, self._node, signed)
+        await asyncio.to_thread(registry.record_withdrawal, self._node, signed)
         await asyncio.to_thread(self._node.store.note_contact, signed.agreement, caller.agency)
         return convert.withdraw_reply()
 
@@ -83,6 +83,6 @@ def check_party(agreement: Agreement, caller: Caller) -> None:
     if agreement.party(caller.agency).certificate_key != caller.certificate_key:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
-            f"{caller.agency} calls with another certificate key than the agreement names",
+            f"{caller.agency} calls with another certificate key than the agreement states",
             hint="After a change of keys, draft and sign the agreement again.",
         )

@@ -1,4 +1,4 @@
-"""An agreement as plain data, for `--json` and for printing: all of its terms, and how it stands on this node."""
+"""An agreement as plain data, for `--json` and for printing: all of its terms, and its state on this node."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,13 +7,14 @@ from typing import Any
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.agreements.common_names import common_names
 from blindmatch.node.agreements.edge_groups import EdgeGroup, group_edges
-from blindmatch.node.agreements.match_keys import KeyForecast, Own, forecast, own_rates
+from blindmatch.node.agreements.fields import plain_data
+from blindmatch.node.agreements.match_keys import KeyForecast, OwnList, forecast, own_rates
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import Contact
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, EdgeTerms, Envelope, Side, Threshold, Withdrawal
+from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
@@ -21,50 +22,50 @@ Data = dict[str, Any]
 Shared = dict[int, tuple[KeyForecast, Data]]
 
 
-def summarise(node: Node, held: StoredAgreement) -> Data:
-    """Everything about an agreement that this node holds."""
-    data = describe(held.agreement, held.envelope)
-    contacts = node.store.contacts(held.id)
+def summarise(node: Node, stored: StoredAgreement) -> Data:
+    """All that this node knows about an agreement."""
+    data = describe(stored.agreement, stored.envelope)
+    contacts = node.store.contacts(stored.id)
     for party in data["parties"]:
         agency = party["agency"]
         party["own"] = agency == node.settings.agency
-        party["withdrawn"] = _word(held.withdrawn.get(agency))
-        party["declined"] = _word(held.declined.get(agency))
+        party["withdrawn"] = _withdrawal(stored.withdrawn.get(agency))
+        party["declined"] = _withdrawal(stored.declined.get(agency))
         party["reached"] = None if party["own"] else _contact(contacts.get(agency))
-    schema = _schema(held.agreement)
-    known: dict[tuple[str, str], Own] = {}
+    schema = _schema(stored.agreement)
+    known: dict[tuple[str, str], OwnList] = {}
     shared: Shared = {}
-    used = node.store.rounds_used_by_edge(held.id)
-    for edge, item in zip(held.agreement.edges, data["edges"], strict=True):
+    used = node.store.rounds_used_by_edge(stored.id)
+    for edge, item in zip(stored.agreement.edges, data["edges"], strict=True):
         item["rounds_used"] = used.get(edge.id, 0)
-        item["collection"] = _collection(node, held, edge)
+        item["collection"] = _collection(node, stored, edge)
         if schema and item["collection"] and item["collection"]["name"]:
-            own = _own(node, held, edge, known)
+            own = _own(node, stored, edge, known)
             ahead = forecast(schema.name, edge, own)
             item["forecast"] = _shared(ahead, shared)
             item["warnings"] = [*_warnings(edge, ahead), *common_names(schema, own.rates)]
-    data["received_at"] = iso(held.received_at)
-    data["state"] = state(node, held)
-    data["why_no_round"] = _why_not(node, held)
+    data["received_at"] = iso(stored.received_at)
+    data["state"] = state(node, stored)
+    data["why_no_round"] = _obstacle(node, stored)
     return data
 
 
-def brief(node: Node, held: StoredAgreement) -> Data:
-    """One line's worth of an agreement."""
-    contacts = node.store.contacts(held.id)
-    others = [agency for agency in held.agreement.agencies if agency != node.settings.agency]
+def brief(node: Node, stored: StoredAgreement) -> Data:
+    """An agreement in one line."""
+    contacts = node.store.contacts(stored.id)
+    others = [agency for agency in stored.agreement.agencies if agency != node.settings.agency]
     return {
-        "id": held.id.hex(),
-        "title": held.agreement.title,
-        "parties": list(held.agreement.agencies),
-        "edges": len(held.agreement.edges),
-        "expires": iso(held.agreement.expires),
-        "signed": [agency for agency in held.agreement.agencies if agency not in held.missing],
-        "missing": list(held.missing),
-        "declined": sorted(held.declined),
-        "withdrawn": sorted(held.withdrawn),
+        "id": stored.id.hex(),
+        "title": stored.agreement.title,
+        "parties": list(stored.agreement.agencies),
+        "edges": len(stored.agreement.edges),
+        "expires": iso(stored.agreement.expires),
+        "signed": [agency for agency in stored.agreement.agencies if agency not in stored.missing],
+        "missing": list(stored.missing),
+        "declined": sorted(stored.declined),
+        "withdrawn": sorted(stored.withdrawn),
         "not_reached": [agency for agency in others if agency in contacts and contacts[agency].error],
-        "state": state(node, held),
+        "state": state(node, stored),
     }
 
 
@@ -72,15 +73,15 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
     """All terms of an agreement, without a node."""
     schema = _schema(agreement)
     shared: Shared = {}
-    return {
+    data: Data = plain_data(agreement)
+    for name in ("format", "schema_digest", "nonce"):
+        del data[name]
+    return data | {
         "id": envelope.id.hex(),
-        "title": agreement.title,
-        "purpose": agreement.purpose,
         "parties": [
             {**vars(party), "signed": party.agency in envelope.signatures} for party in agreement.parties
         ],
         "missing": list(terms.missing_signatures(agreement, envelope)),
-        "suite": agreement.suite,
         "schema": {
             "name": agreement.schema,
             "digest": agreement.schema_digest.hex(),
@@ -92,31 +93,24 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
         ],
         "alike": [_alike(each) for each in group_edges(agreement.edges)],
         "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
-        "marking": agreement.marking,
-        "handling_codes": list(agreement.handling_codes),
         "not_before": iso(agreement.not_before),
         "expires": iso(agreement.expires),
-        "rounds_budget": agreement.rounds_budget,
-        "calendar": agreement.calendar,
-        "retention_days": agreement.retention_days,
-        "collector": agreement.collector,
-        "standing": None if agreement.standing is None else vars(agreement.standing),
         "standing_learn": terms.standing_learn(),
     }
 
 
-def state(node: Node, held: StoredAgreement) -> str:
-    """How an agreement stands, in a few words."""
-    agreement, now = held.agreement, node.clock()
-    if held.left:
-        return registry.departures(held)
+def state(node: Node, stored: StoredAgreement) -> str:
+    """The state of an agreement, in a few words."""
+    agreement, now = stored.agreement, node.clock()
+    if stored.withdrawals:
+        return registry.describe_withdrawals(stored)
     if now >= agreement.expires:
         return "expired"
-    if held.missing:
-        return f"waits for {', '.join(held.missing)}"
+    if stored.missing:
+        return f"waits for {', '.join(stored.missing)}"
     if now < agreement.not_before:
         return "signed, not valid yet"
-    used = node.store.rounds_used_by_edge(held.id)
+    used = node.store.rounds_used_by_edge(stored.id)
     least = min(used.get(each.id, 0) for each in agreement.comparisons)
     return "rounds used up" if least >= agreement.rounds_budget else "in force"
 
@@ -126,47 +120,47 @@ def iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _why_not(node: Node, held: StoredAgreement) -> str | None:
+def _obstacle(node: Node, stored: StoredAgreement) -> str | None:
     try:
-        registry.ready(node, held.id, node.clock())
+        registry.usable_agreement(node, stored.id, node.clock())
     except BlindmatchError as error:
         return error.message
     return None
 
 
-def _collection(node: Node, held: StoredAgreement, edge: Edge) -> Mapping[str, Any] | None:
-    """The collection that this node would bring, or why there is none; None on edges between others."""
-    if edge not in bindings.own_edges(node, held.agreement):
+def _collection(node: Node, stored: StoredAgreement, edge: Edge) -> Mapping[str, Any] | None:
+    """The collection of this node for an edge, or why there is none; None on edges between other agencies."""
+    if edge not in bindings.own_edges(node, stored.agreement):
         return None
     try:
-        row = bindings.collection_for(node, held, edge.id)
+        row = bindings.collection_for(node, stored, edge.id)
     except BlindmatchError as error:
         return {"name": None, "problem": error.message, "hint": error.hint}
-    bound = node.store.binding(held.id, edge.id) == row.id
+    bound = node.store.binding(stored.id, edge.id) == row.id
     known = row.detail.get("facts")
     asked = edge.terms.facts if edge.sender.agency == node.agency and known is not None else ()
     lacking = [name for name in asked if name not in (known or ())]
     return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
-def _own(node: Node, held: StoredAgreement, edge: Edge, known: dict[tuple[str, str], Own]) -> Own:
-    """What this node's list says of itself; measured once for all edges that it enters."""
-    row = bindings.collection_for(node, held, edge.id)
+def _own(node: Node, stored: StoredAgreement, edge: Edge, known: dict[tuple[str, str], OwnList]) -> OwnList:
+    """This node's list for an edge, measured once for all edges that it enters."""
+    row = bindings.collection_for(node, stored, edge.id)
     role = "receiver" if edge.receiver.agency == node.agency else "sender"
     if (row.id, role) not in known:
         collection = open_collection(node, row.id)
-        selected = collection.select(held.agreement.handling_codes)
-        known[row.id, role] = Own(role, own_rates(collection, selected, held.id), len(selected))
+        selected = collection.select(stored.agreement.handling_codes)
+        known[row.id, role] = OwnList(role, own_rates(collection, selected, stored.id), len(selected))
     return known[row.id, role]
 
 
-def _word(left: Withdrawal | None) -> Data | None:
-    """What a party said when it declined or withdrew."""
-    return None if left is None else {"at": iso(left.at), "reason": left.reason}
+def _withdrawal(withdrawal: Withdrawal | None) -> Data | None:
+    """The time and the reason of a decline or withdrawal."""
+    return None if withdrawal is None else {"at": iso(withdrawal.at), "reason": withdrawal.reason}
 
 
 def _contact(contact: Contact | None) -> Data | None:
-    """When a party was last reached; None when nobody has tried."""
+    """When a party was last reached; None when no attempt was made."""
     if contact is None:
         return None
     reached = None if contact.reached_at is None else iso(contact.reached_at)
@@ -185,7 +179,7 @@ def _alike(group: EdgeGroup) -> Data:
 
 
 def _schema(agreement: Agreement) -> Schema | None:
-    """The agreement's schema, when this program has exactly that one."""
+    """The agreement's schema, if this program has exactly that one."""
     try:
         schema = load_schema(agreement.schema)
     except SchemaError:
@@ -201,53 +195,38 @@ def _compared(schema: Schema | None) -> list[str]:
 def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
-        "id": edge.id,
+        **plain_data(edge),
         "receiver": _side(edge.receiver),
         "sender": _side(edge.sender),
-        "disclosure": edge.disclosure.value,
-        **_terms(edge.terms),
-        "leakage": edge.leakage,
         "receiver_learns": edge.receiver_learns(),
         "sender_learns": edge.sender_learns(),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
-        "linkage": vars(edge.linkage),
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
 
 
-def _terms(own: EdgeTerms) -> Data:
-    """Every field of every disclosure: those of others hold their empty value."""
-    values = {**terms.TERM_FIELDS, **vars(own)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
 def _threshold(threshold: Threshold, collector: str) -> Data:
     return {
-        "id": threshold.id,
+        **plain_data(threshold),
         "members": [_side(side) for side in threshold.members],
-        "at_least": threshold.at_least,
-        "minimum_count": threshold.minimum_count,
-        "band": threshold.band,
-        "leakage": threshold.leakage,
         "member_learns": threshold.member_learns(),
         "collector_learns": threshold.collector_learns(collector),
         "both_learn": terms.both_learn(),
         "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
-        "linkage": vars(threshold.linkage),
     }
 
 
 def _shared(ahead: KeyForecast, shared: Shared) -> Data:
-    """The forecast's data, made once for all edges that share it."""
+    """The forecast's data, built once for all edges that share it."""
     if id(ahead) not in shared:
         shared[id(ahead)] = ahead, _forecast(ahead)
     return shared[id(ahead)][1]
 
 
 def _forecast(ahead: KeyForecast) -> Data:
-    """What a round gives, as far as the model can tell before it."""
+    """The expected result of a round, as the model predicts it."""
     compiled = ahead.compiled
     if compiled is None:
         return {"problem": ahead.problem, "hint": ahead.hint}

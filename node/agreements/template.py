@@ -1,26 +1,22 @@
-"""The commented TOML file that an officer edits into an agreement. Explained is what the choices need, once."""
+"""The commented TOML file that an officer edits into an agreement. The comments are the help of the field table."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from blindmatch.node.agreements.draft import edge_id
+from blindmatch.node.agreements.fields import draft_fields, draft_value, term_fields
 from blindmatch.node.agreements.patterns import (
     Choices,
-    Group,
     Pattern,
+    PatternGroup,
     agencies,
-    check,
-    groups,
+    check_choices,
     member_kind,
+    pattern_groups,
 )
-from blindmatch.protocol.agreement import (
-    CALENDARS,
-    EDGE_TERMS,
-    HANDLING_CODES,
-    KINDS,
-    LEAST_MINIMUM,
-    MARKINGS,
-)
+from blindmatch.protocol.agreement import LEAST_MINIMUM
+from blindmatch.protocol.agreement.field_types import OneOf
 from blindmatch.protocol.linkage.schema import schema_names
 
 __all__ = ["Choices", "Pattern", "template"]
@@ -37,112 +33,136 @@ def template(choices: Choices, now: float) -> str:
     Raises:
         ConfigError, AgreementError: see `patterns.check`.
     """
-    check(choices)
-    today = datetime.fromtimestamp(now, UTC).date()
-    budget, calendar, why = _rounds(choices)
-    head = _HEAD.format(
-        schema=choices.schema,
-        schemas=_either(schema_names()),
-        markings=", ".join(MARKINGS),
-        codes=_either(HANDLING_CODES),
-        calendars=_either(CALENDARS),
-        today=today.isoformat(),
-        later=(today + timedelta(days=_DAYS)).isoformat(),
-        budget=budget,
-        calendar=calendar,
-        why=why,
-        collector=_COLLECTOR.format(choices.collector) if choices.collector else _NO_COLLECTOR,
-        standing=_STANDING.format(days=choices.epoch_days, checks=choices.checks_per_day)
-        if choices.epoch_days
-        else "",
-    )
-    made = groups(choices)
-    edges = "".join(_edges(choices, group, first=group is made[0]) for group in made)
-    return head + _parties(choices) + (_EDGES + edges if edges else "") + _threshold(choices)
-
-
-def _parties(choices: Choices) -> str:
-    named = agencies(choices)
-    if len(named) <= _WRITTEN_OUT:
-        return _PARTIES + "".join(_PARTY.format(agency=agency) for agency in named)
-    example = _PARTY.format(agency=named[0]).strip().replace('agency = "', '# agency = "')
-    return _PARTIES + _MANY.format(count=len(named), example=example.replace("[[", "# [["))
-
-
-def _edges(choices: Choices, group: Group, *, first: bool) -> str:
-    one = len(group.receivers) == len(group.senders) == 1
-    lines = ["", "[[edges]]"]
-    if one:
-        lines.append(f'id = "{edge_id(group.receivers[0], group.senders[0])}"')
-    lines += [*_explained(_DISCLOSURE, wanted=first), f'disclosure = "{choices.disclosure.value}"']
-    if "facts" in EDGE_TERMS[choices.disclosure].names():
-        lines += ['facts = ["contract_reference"]', "fact_bytes = 256"]
-    if EDGE_TERMS[choices.disclosure].discloses_number:
-        lines += _number(choices, explained=first)
-    else:
-        lines += [*_explained(_VERIFIED, wanted=first), "verified = false"]
-    lines += [*_explained(_LEAKAGE if one else "", wanted=first), *_linkage(first)]
-    lines += _explained(_SIDES.format(kinds=_either(KINDS)) + _ADVICE.get(choices.pattern, ""), wanted=first)
-    for role, named, kind, records in (
-        ("receiver", group.receivers, group.receiver_kind, group.receiver_records),
-        ("sender", group.senders, group.sender_kind, group.sender_records),
-    ):
-        lines += [
-            f"[edges.{role}]",
-            f"agency = {_agencies(named)}",
-            f'kind = "{kind}"',
-            f"max_records = {records}",
-            f"tokens_per_record = {choices.tokens_per_record}",
-        ]
+    check_choices(choices)
+    explained: set[str] = set()
+    lines = [*_HEAD, *_agreement(choices, now), *_parties(choices)]
+    comparisons = pattern_groups(choices)
+    if comparisons:
+        lines += ["", *_comment(draft_fields("")["edges"].help)]
+    for group in comparisons:
+        lines += _edges(choices, group, explained)
+    if choices.at_least:
+        lines += _threshold(choices, explained)
     return "\n".join(lines) + "\n"
 
 
-def _number(choices: Choices, *, explained: bool) -> list[str]:
-    """The terms of a count or a sum."""
-    total = EDGE_TERMS[choices.disclosure].reads_values
+def _agreement(choices: Choices, now: float) -> list[str]:
+    """The fields of the agreement itself, and what makes it a standing one."""
+    budget, calendar, advice = _rounds(choices)
+    today = datetime.fromtimestamp(now, UTC).date()
+    values = {
+        "title": '""',
+        "purpose": '"""\n"""',
+        "schema": draft_value(choices.schema),
+        "marking": '"OFFICIAL-SENSITIVE"',
+        "handling_codes": '["P"]',
+        "not_before": today.isoformat(),
+        "expires": (today + timedelta(days=_DAYS)).isoformat(),
+        "rounds_budget": str(budget),
+        "calendar": draft_value(calendar),
+        "retention_days": "90",
+    }
+    more = {"schema": f"Known here: {', '.join(schema_names())}.", "rounds_budget": advice}
     lines = []
-    if total:
-        lines += [*_explained(_VALUE, wanted=explained), f'value = "{choices.value}"']
-        lines.append(f"decimals = {choices.decimals}")
-    lines += _explained(_MINIMUM.format(least=LEAST_MINIMUM), wanted=explained)
-    lines += [f"minimum_count = {choices.minimum}"]
-    lines += [*_explained(_BAND_OF_SUM if total else _BAND, wanted=explained), f"band = {choices.band}"]
-    if choices.report_to:
-        lines += [
-            *_explained(_REPORT, wanted=explained),
-            f"report_to = {_agencies(choices.report_to, one=False)}",
-        ]
+    for name, value in values.items():
+        lines += ["", *_field("", name, value, set(), more.get(name, ""))]
+    collector = f"collector = {draft_value(choices.collector)}" if choices.collector else '# collector = ""'
+    lines += ["", *_comment(draft_fields("")["collector"].help), collector]
+    if choices.epoch_days:
+        lines += ["", *_comment(draft_fields("")["standing"].help), "[standing]"]
+        lines += _field("standing", "epoch_days", str(choices.epoch_days), set())
+        lines += _field("standing", "checks_per_day", str(choices.checks_per_day), set())
     return lines
 
 
-def _linkage(explained: bool) -> list[str]:
-    terms = "linkage = { overlap = 0.05, false_leads = 0.01, budget = 80, missing = true }"
-    return [*_explained(_LINKAGE, wanted=explained), terms]
+def _parties(choices: Choices) -> list[str]:
+    names = agencies(choices)
+    lines = ["", *_comment(draft_fields("")["parties"].help), *_comment(_PARTIES)]
+    if len(names) <= _WRITTEN_OUT:
+        for agency in names:
+            lines += ["", "[[parties]]", f"agency = {draft_value(agency)}", *_entry()]
+        return lines
+    lines += _comment(
+        f"All {len(names)} agencies below are parties without being listed here. An entry that is written out:"
+    )
+    return [*lines, "# [[parties]]", f"# agency = {draft_value(names[0])}", *_entry()]
 
 
-def _threshold(choices: Choices) -> str:
-    if not choices.at_least:
-        return ""
-    kind = member_kind(choices)
-    members = "".join(
-        f'    {{ agency = "{agency}", kind = "{kind}", max_records = {choices.max_records}, '
-        f"tokens_per_record = {choices.tokens_per_record} }},\n"
+def _entry() -> list[str]:
+    """The fields of a party that its node states itself."""
+    fields = list(draft_fields("parties").values())[1:]
+    keys = ("identity_key", "certificate_key")
+    return [
+        f'# {field.name} = ""' + (f"   # {field.type.allowed}" if field.name in keys else "")
+        for field in fields
+    ]
+
+
+def _edges(choices: Choices, group: PatternGroup, explained: set[str]) -> list[str]:
+    one = len(group.receivers) == len(group.senders) == 1
+    lines = ["", "[[edges]]"]
+    if one:
+        lines.append(f"id = {draft_value(edge_id(group.receivers[0], group.senders[0]))}")
+    lines += _field("edges", "disclosure", draft_value(choices.disclosure.value), explained)
+    values = {
+        "facts": ("contract_reference",),
+        "value": choices.value,
+        "decimals": choices.decimals,
+        "minimum_count": choices.minimum,
+        "band": choices.band,
+        "report_to": tuple(choices.report_to),
+    }
+    for field in term_fields(choices.disclosure):
+        value = values.get(field.name, field.default)
+        if value != ():
+            lines += [*_once(field.name, field.help, explained), f"{field.name} = {draft_value(value)}"]
+    if one:
+        lines += _field("edges", "leakage", '""', explained, optional=True)
+    lines += _linkage(explained)
+    advice = _REQUEST if choices.pattern is Pattern.REQUEST else ""
+    for role, names, kind, records in (
+        ("receiver", group.receivers, group.receiver_kind, group.receiver_records),
+        ("sender", group.senders, group.sender_kind, group.sender_records),
+    ):
+        section = "edges.receiver"  # both sides have its fields
+        lines += [f"[edges.{role}]", f"agency = {_agencies(names)}"]
+        lines += _field(section, "kind", draft_value(kind), explained)
+        lines += _field(section, "max_records", str(records), explained, advice)
+        lines += _field(section, "tokens_per_record", str(choices.tokens_per_record), explained)
+    return lines
+
+
+def _linkage(explained: set[str]) -> list[str]:
+    fields = draft_fields("edges.linkage").values()
+    table = ", ".join(f"{field.name} = {draft_value(field.default)}" for field in fields)
+    lines = _once("linkage", draft_fields("edges")["linkage"].help, explained)
+    for field in fields:
+        lines += _once(f"linkage.{field.name}", f"{field.name}: {field.help}", explained)
+    return [*lines, f"linkage = {{ {table} }}"]
+
+
+def _threshold(choices: Choices, explained: set[str]) -> list[str]:
+    lines = ["", *_comment(draft_fields("")["thresholds"].help), "[[thresholds]]", 'id = "shared"']
+    minimum = max(choices.minimum, LEAST_MINIMUM)
+    for name, value in (("at_least", choices.at_least), ("minimum_count", minimum), ("band", choices.band)):
+        lines += _field("thresholds", name, str(value), set())
+    lines += _linkage(explained)
+    members = (
+        f"    {{ agency = {draft_value(agency)}, kind = {draft_value(member_kind(choices))}, "
+        f"max_records = {choices.max_records}, tokens_per_record = {choices.tokens_per_record} }},"
         for agency in dict.fromkeys(choices.members)
     )
-    linkage = "\n".join(_linkage(not groups(choices)))
-    minimum = max(choices.minimum, LEAST_MINIMUM)
-    return _THRESHOLD.format(
-        at_least=choices.at_least,
-        minimum=minimum,
-        band=choices.band,
-        linkage=linkage,
-        members=members,
-        kinds=_either(KINDS),
-    )
+    return [
+        *lines,
+        *_once("members", draft_fields("thresholds")["members"].help, explained),
+        "members = [",
+        *members,
+        "]",
+    ]
 
 
 def _rounds(choices: Choices) -> tuple[int, str, str]:
-    """Budget and calendar, and what to think of when choosing them."""
+    """Budget and calendar, and what to consider when choosing them."""
     if choices.pattern is Pattern.REQUEST:
         return 100, "on-demand", _BUDGET_OF_REQUESTS
     if choices.epoch_days:
@@ -150,185 +170,60 @@ def _rounds(choices: Choices) -> tuple[int, str, str]:
     return 12, "on-demand", _BUDGET
 
 
-def _agencies(named: Sequence[str], *, one: bool = True) -> str:
+def _agencies(names: Sequence[str]) -> str:
     """One name, or a list over as many lines as it takes."""
-    quoted = [f'"{name}"' for name in named]
-    if one and len(quoted) == 1:
-        return quoted[0]
-    lines, line = [], "   "
-    for each in quoted:
-        if len(line) + len(each) + 2 > _WIDTH:
-            lines.append(line)
-            line = "   "
-        line += f" {each},"
-    inline = f"[{', '.join(quoted)}]"
-    return inline if len(inline) <= _WIDTH else "\n".join(["[", *lines, line, "]"])
+    if len(names) == 1:
+        return draft_value(names[0])
+    inline = draft_value(tuple(names))
+    if len(inline) <= _WIDTH:
+        return inline
+    lines = textwrap.wrap(inline[1:-1] + ",", _WIDTH - 4, break_on_hyphens=False)
+    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
 
 
-def _explained(text: str, *, wanted: bool) -> list[str]:
-    return [f"# {line}" for line in text.strip().splitlines()] if wanted else []
+def _field(
+    section: str, name: str, value: str, explained: set[str], more: str = "", *, optional: bool = False
+) -> list[str]:
+    """A field with its help, once, and after it what else there is to consider."""
+    field = draft_fields(section)[name]
+    allowed = f" One of: {field.type.allowed}." if isinstance(field.type, OneOf) else ""
+    lines = _once(f"{section}.{name}", f"{field.help}{allowed} {more}".strip(), explained)
+    return [*lines, f"{'# ' if optional else ''}{name} = {value}"]
 
 
-def _either(words: Sequence[str]) -> str:
-    return ", ".join(words)
+def _once(name: str, text: str, explained: set[str]) -> list[str]:
+    """The comment, unless it was written before."""
+    if name in explained:
+        return []
+    explained.add(name)
+    return _comment(text)
 
 
-_HEAD = """\
-# A draft agreement. Edit it, then run: blindmatch agreement draft FILE
-# Nothing here is binding before every party has signed the same bytes: blindmatch agreement sign ID
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False)]
 
-# What people call it.
-title = ""
 
-# Why these agencies compare their files, in words that every party signs. Say what a lead will be used for,
-# and that a lead is not an identification: a trained person checks it before anything follows.
-purpose = \"\"\"
-\"\"\"
+_HEAD = (
+    "# A draft agreement. Edit it, then run: blindmatch agreement draft FILE",
+    "# It binds nobody until every party has signed the same bytes: blindmatch agreement sign ID",
+)
 
-# The linkage schema: which match keys are compared. Known here: {schemas}
-# `blindmatch linkage explain` and `blindmatch agreement show` say what its keys are.
-schema = "{schema}"
+_BUDGET = "Every round discloses, so keep the budget as small as the purpose allows."
+_BUDGET_OF_REQUESTS = (
+    "Every request is a round: with the budget, and with max_records of the agency that asks, the parties bound how many "
+    "names can be asked for."
+)
+_BUDGET_OF_STANDING = (
+    "Later rounds of an epoch send what changed, and count like any other; checks of single records have a limit of "
+    "their own."
+)
 
-# The highest marking of any collection that may enter: {markings}
-marking = "OFFICIAL-SENSITIVE"
+_PARTIES = (
+    "A node that is listed under `peers` in node.toml gives its own entry: its keys, name, role and legal basis. For a node "
+    "that cannot be reached, write the entry out with the keys that `blindmatch keys list` prints there."
+)
 
-# Graded records with another handling code stay out. {codes}: P may be shared, C may be shared with conditions.
-handling_codes = ["P"]
-
-# The first day, and the first day on which no round can start any more. Both at 00:00 UTC.
-not_before = {today}
-expires = {later}
-
-# How many rounds may be run over each edge. {why}
-rounds_budget = {budget}
-
-# When: {calendars}. `once` needs a budget of 1.
-calendar = "{calendar}"
-
-# Leads are erased from the receiver's node after this many days.
-retention_days = 90
-{collector}{standing}"""
-
-_BUDGET = "Every round discloses, so keep it as small as the purpose allows."
-_BUDGET_OF_REQUESTS = """Every request is a round: with it, and with max_records of who asks,
-# the parties bound how many names can be asked for."""
-_BUDGET_OF_STANDING = """Later rounds of an epoch send what changed, and count like any other;
-# checks of single records have a limit of their own."""
-
-_NO_COLLECTOR = """
-# The agency that collects across parties, where a disclosure needs one. Leave it out for hits.
-# collector = ""
-"""
-
-_COLLECTOR = """
-# The agency that collects across the threshold's members. It may be one of them, better none.
-collector = "{}"
-"""
-
-_STANDING = """
-# A standing agreement: the parties compare again and again under keys that serve one epoch, and only what changed travels.
-# epoch_days: how long a key serves at most. checks_per_day: single records per edge and day, for `check`; 0: none.
-[standing]
-epoch_days = {days}
-checks_per_day = {checks}
-"""
-
-_PARTIES = """
-# The parties. A node that stands under `peers` in node.toml gives its own entry: its keys, name, role and legal basis.
-# For a node that cannot be reached, write the entry out with the keys that `blindmatch keys list` prints there.
-"""
-
-_MANY = """\
-# All {count} that stand below are parties without being listed here. One that is written out looks like this:
-{example}
-"""
-
-_PARTY = """
-[[parties]]
-agency = "{agency}"
-# name = ""
-# role = ""
-# identity_key = ""      # 64 hexadecimal digits
-# certificate_key = ""   # 64 hexadecimal digits
-# legal_basis = ""
-# contact = ""
-"""
-
-_EDGES = """
-# The edges. Each is one direction: this receiver learns this disclosure from that sender, and the sender learns
-# nothing but sizes, unless it is a count or a sum. "Both learn" is two edges. A table in which `agency` is a list stands
-# for many edges with these terms: every receiver learns from every sender but itself.
-"""
-
-_DISCLOSURE = """\
-hits: which of its own records the receiver has in common with the sender, and by which keys.
-hits+facts: also the facts named below, for each of those.
-count: how many of its own records match, not which. sum: what a fact of the sender's adds up to, over its matching records.
-"""
-
-_VERIFIED = """\
-true: the sender proves with every chunk that it evaluated with one key. Slower.
-"""
-
-_VALUE = """\
-The sender's fact that is added up, as its import names it, and how many digits after its point count.
-"""
-
-_MINIMUM = """\
-Fewer matching records than this, and the receiver learns only that there are fewer. At least {least}: a result about one
-or two people is a result about them.
-"""
-
-_BAND = """\
-The count is told in steps of this, rounded down; 1 tells it exactly. Two exact counts of lists that differ in one
-person tell of that person: where rounds repeat, take 5 or 10.
-"""
-
-_BAND_OF_SUM = """\
-Every value is rounded to a multiple of this before it is added, in its smallest unit: 100000 with two decimals is
-1,000 pounds. 1 adds exactly; one unusual value can then be told from the sum.
-"""
-
-_REPORT = """\
-Agencies to which the receiver passes the result on. They are parties: they sign too.
-"""
-
-_LEAKAGE = """\
-What each side learns, in words. Left out, the words are made from the fields above and below.
-leakage = ""
-"""
-
-_LINKAGE = """\
-What the match keys of a round are compiled for, besides both lists' sizes and rates.
-overlap: the expected common records as a share of the shorter list. Never overstate it: the keys get looser.
-false_leads: the expected false leads as a share of all leads; 0.05 for clean lists, 0.01 otherwise.
-budget: the most keys; fewer make a round faster and find less. missing: also keys for records that lack a field.
-"""
-
-_SIDES = """\
-kind: {kinds}. max_records: the most that may enter.
-tokens_per_record: the most; twice the budget leaves room for two names or dates under every key. Every record is
-padded to one number, so that sizes show the number of records only.
-"""
-
-_ADVICE = {
-    Pattern.REQUEST: """\
-Who asks brings few records: a small max_records there keeps a request from becoming a trawl. A request of one name
-shows the others that one name was asked for, never whose.
-"""
-}
-
-_THRESHOLD = """
-# What at least so many of these agencies hold. Each learns which of its own records are among it, not of whom else; the
-# collector learns how many there are. Nobody learns anything of what fewer of them hold.
-[[thresholds]]
-id = "shared"
-at_least = {at_least}
-# Fewer shared keys than this, and nobody is told anything. band: the collector's number is told in steps of this.
-minimum_count = {minimum}
-band = {band}
-{linkage}
-# kind: {kinds}.
-members = [
-{members}]
-"""
+_REQUEST = (
+    "The agency that asks compares few records: a small number keeps a request from becoming a trawl. A request of one "
+    "name shows the others that one name was asked for, never whose."
+)

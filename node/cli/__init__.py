@@ -1,10 +1,11 @@
 """The `blindmatch` program: nouns first, then verbs.
 
-Each noun is a Typer app in a module of its own, imported when it is used and not before: `--help` stays quick, and
-a noun that cannot be loaded does not take the others with it. `simulate` and `bench` belong to the simulations,
-which the node may not import; their table entries are names, looked up at run time.
+Each noun is a Typer app in its own module, which is imported on first use: `--help` stays quick, and a noun that cannot
+be loaded does not affect the others. A command reads arguments, calls one operation of `blindmatch.node.operations`, and
+prints its result as text or JSON. `simulate` and `bench` belong to the simulations, which the node must not import;
+their entries are names that are resolved at run time.
 
-Exit status: 0 done, 1 the thing failed, 2 the words are wrong. Results go to stdout, everything else to stderr.
+Exit status: 0 success, 1 failure, 2 usage error. Results go to stdout, everything else to stderr.
 """
 
 import importlib
@@ -26,7 +27,7 @@ from blindmatch.protocol.errors import BlindmatchError
 
 
 class Noun(NamedTuple):
-    """Where a noun's Typer app is, and its line in the help."""
+    """The place of a noun's Typer app, and its line in the help."""
 
     module: str
     attribute: str
@@ -34,8 +35,10 @@ class Noun(NamedTuple):
 
 
 NOUNS = {
-    "node": Noun("blindmatch.node.cli.node", "app", "This agency's node: make it, serve it, see how it is."),
-    "pki": Noun("blindmatch.node.cli.pki", "app", "Certificates: a pilot's authority, requests, revocation."),
+    "node": Noun(
+        "blindmatch.node.cli.node", "app", "This agency's node: create it, serve it, show its status."
+    ),
+    "pki": Noun("blindmatch.node.cli.pki", "app", "Certificates: a pilot authority, requests, revocation."),
     "collection": Noun(
         "blindmatch.node.cli.collection", "app", "Import, list and delete collections of records."
     ),
@@ -47,7 +50,7 @@ NOUNS = {
     "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
     "keys": Noun("blindmatch.node.cli.keys", "app", "The node's keys: list them, change their passphrase."),
     "linkage": Noun(
-        "blindmatch.node.cli.linkage", "app", "Quality of a linkage schema, and why two records match."
+        "blindmatch.node.cli.linkage", "app", "The quality of a linkage schema, and why two records match."
     ),
     "simulate": Noun(
         "blindmatch.simulations.cli", "simulate_app", "Run a scenario with many nodes on this machine."
@@ -61,18 +64,18 @@ NOUNS = {
 
 
 HELP_MARKUP: Literal["markdown"] = "markdown"
-"""Help texts flow as paragraphs; indented blocks are examples and stay as they are."""
+"""Paragraphs of help texts are wrapped; indented blocks are examples and are not."""
 
 
 class NounGroup(TyperGroup):
-    """A group whose members are imported on use, and which turns exceptions into lines for the operator."""
+    """A group that imports its members on first use, and prints exceptions as lines for the operator."""
 
     def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]  # Typer's own Context
         return list(NOUNS)
 
     def get_command(self, _ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         noun = NOUNS.get(cmd_name)
-        # Enough for the list of commands; `resolve_command` loads the real one.
+        # Enough for the list of commands; `resolve_command` loads the command itself.
         return None if noun is None else TyperCommand(name=cmd_name, help=noun.help)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
@@ -96,10 +99,10 @@ class NounGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command or group of one noun, imported now.
+    """Import the command or group of one noun.
 
     Raises:
-        BlindmatchError: this installation does not have it.
+        BlindmatchError: a library that it needs is not installed.
     """
     noun = NOUNS[name]
     try:
@@ -116,7 +119,7 @@ def load(name: str) -> Any:
     instance.rich_markup_mode = HELP_MARKUP
     group = typer.main.get_group(instance)
     commands = list(group.commands.values())
-    # `simulate` and `check` are verbs: their one command takes its arguments at once.
+    # `simulate` and `check` are verbs: their only command takes the arguments directly.
     command = commands[0] if name in {"simulate", "check"} and len(commands) == 1 else group
     command.name = name
     return command
@@ -133,7 +136,7 @@ app = typer.Typer(
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version and end, when it is wanted."""
+    """Print the version and exit, if wanted."""
     if wanted:
         version = importlib.import_module("importlib.metadata").version("blindmatch")
         typer.echo(f"blindmatch {version}")
@@ -144,16 +147,16 @@ def print_version(wanted: bool) -> None:
 def root(
     *,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="BLINDMATCH_DEBUG", help="Show where an error came from.")
+        bool, typer.Option("--debug", envvar="BLINDMATCH_DEBUG", help="Show the traceback of an error.")
     ] = False,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Find the people and companies that stand in two agencies' files, without either showing the other its file.
+    """Find the people and companies that appear in two agencies' files, without either agency disclosing its file.
 
-    A first node, its certificate, and its first round:
+    From a new node to its first round:
 
         blindmatch node init --home west --agency west-force --name "West Force" --role police
         blindmatch pki request --home west --out west.csr
@@ -162,8 +165,8 @@ def root(
         blindmatch agreement draft --help
         blindmatch round run --help
 
-    Every command explains itself with --help. Results are on stdout (add --json for programs), progress and errors
-    on stderr; the exit status is 0 done, 1 failed, 2 wrong words.
+    Every command has --help. Results go to stdout (add --json for programs), progress and errors go to stderr. The exit
+    status is 0 for success, 1 for failure, 2 for a usage error.
     """
     debugging(debug)
     forget_home()

@@ -13,10 +13,10 @@ import os
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings, envelope_files, registry, summary
-from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, read_draft
-from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern
-from blindmatch.node.agreements.registry import StoredAgreement, short
+from blindmatch.node.agreements.patterns import REQUEST_RECORDS, Choices, Pattern
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
+from blindmatch.node.agreements.registry import StoredAgreement, short_id
 from blindmatch.node.agreements.template import template
 from blindmatch.node.cli import agreement_show as screen
 from blindmatch.node.cli.common import (
@@ -99,7 +99,9 @@ def draft(
     ] = "",
     sender_kind: Annotated[str, typer.Option(help="The same for who sends.")] = "",
     max_records: Annotated[int, typer.Option(help="Largest collection on either side.")] = 20_000,
-    asked_records: Annotated[int, typer.Option(help="Of a request: the most that one may ask for.")] = ASKED,
+    asked_records: Annotated[
+        int, typer.Option(help="Of a request: the most that one may ask for.")
+    ] = REQUEST_RECORDS,
     tokens: Annotated[int, typer.Option(help="The most tokens that a record is padded to.")] = 160,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Take in an agreement that another party exported.")
@@ -165,7 +167,7 @@ def draft(
     def render() -> None:
         screen.show(data)
         screen.outcomes(reached, "proposed to")
-        note(f"\nNext: blindmatch agreement sign {short(held.id)}")
+        note(f"\nNext: blindmatch agreement sign {short_id(held.id)}")
 
     emit(data, as_json, render)
 
@@ -191,7 +193,7 @@ async def _propose(
     entries = {own: registry.own_party(node)}
     if not offline:
         others = [agency for agency in made.unknown if agency != own]
-        found = await asyncio.gather(*(agreements.describe(channel, agency) for agency in others))
+        found = await asyncio.gather(*(agreements.fetch_entry(channel, agency) for agency in others))
         entries |= {party.agency: party for party in found}
     agreement = complete(made, entries, os.urandom(terms.NONCE_BYTES))
     envelope = Envelope(terms.PAYLOAD_TYPE, encode_agreement(agreement), {})
@@ -268,7 +270,7 @@ def sign(
         data = {**summary.summarise(node, held), "reached": screen.outcome_data(reached)}
 
     def render() -> None:
-        typer.echo(f"Signed {short(held.id)} for {node.settings.agency}: {data['state']}.")
+        typer.echo(f"Signed {short_id(held.id)} for {node.settings.agency}: {data['state']}.")
         for edge_id, problem in problems.items():
             note(f"edge {edge_id} has no collection yet: {problem.message}")
             note(f"  {problem.hint}")
@@ -343,12 +345,12 @@ def list_(
     with open_node(home, passphrase_file) as node:
         if fetch:
             asyncio.run(_fetch_all(node))
-        data = [summary.brief(node, held) for held in registry.everything(node)]
+        data = [summary.brief(node, held) for held in registry.list_agreements(node)]
 
     def render() -> None:
         rows = [
             (
-                item["id"][: registry.SHORT],
+                item["id"][: registry.SHORT_ID_DIGITS],
                 item["title"],
                 _named(item["parties"]),
                 item["edges"],
@@ -367,7 +369,7 @@ def list_(
 
 async def _fetch_all(node: Node) -> None:
     """Ask the parties of every agreement that may still change."""
-    held = [each for each in registry.everything(node) if not each.left]
+    held = [each for each in registry.list_agreements(node) if not each.withdrawals]
     await asyncio.gather(*(agreements.fetch(node, each, connector(node)) for each in held))
 
 
@@ -395,7 +397,7 @@ def decline(
     """
     with open_node(home, passphrase_file) as node:
         held = registry.find(node, agreement)
-        if not yes and node.settings.agency not in held.left:
+        if not yes and node.settings.agency not in held.withdrawals:
             _ask(node, held, f"Decline for {node.settings.name}, for good?", as_json=as_json)
         signed = registry.decline(node, held, reason, justification=justification)
         _leave(node, held, signed, offline=offline, as_json=as_json)
@@ -419,7 +421,7 @@ def withdraw(
     """
     with open_node(home, passphrase_file) as node:
         held = registry.find(node, agreement)
-        if not yes and node.settings.agency not in held.left:
+        if not yes and node.settings.agency not in held.withdrawals:
             _ask(node, held, f"Withdraw {node.settings.name} for good?", as_json=as_json)
         signed = registry.withdraw(node, held, reason, justification=justification)
         _leave(node, held, signed, offline=offline, as_json=as_json)
@@ -434,7 +436,7 @@ def _leave(
     data: dict[str, Any] = {**summary.brief(node, held), "reached": screen.outcome_data(reached)}
 
     def render() -> None:
-        typer.echo(f"{short(held.id)}: {data['state']}.")
+        typer.echo(f"{short_id(held.id)}: {data['state']}.")
         screen.outcomes(reached, "told")
 
     emit(data, as_json, render)

@@ -1,4 +1,4 @@
-"""What every noun's commands share: options, the open node, output, progress, errors."""
+"""What all commands share: options, the open node, output, progress, errors."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
-if TYPE_CHECKING:  # the store and its libraries take longer to import than most commands to run
+if TYPE_CHECKING:  # importing the store and its libraries takes longer than most commands run
     from rich import box, text
     from rich import console as consoles
     from rich import progress as bars
@@ -40,7 +40,7 @@ _home: str = ""
 
 
 def _remember_home(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
-    """A folder that stands on the command line must stand in the commands of hints, too."""
+    """Remember a folder given on the command line: the commands in hints must name it too."""
     global _home  # noqa: PLW0603 - one folder per process, as the command names it
     source = context.get_parameter_source(parameter.name or "")
     _home = str(value) if source is not None and source.name == "COMMANDLINE" else ""
@@ -48,7 +48,7 @@ def _remember_home(context: typer.Context, parameter: typer.CallbackParam, value
 
 
 def forget_home() -> None:
-    """At the start of a command: none was named yet."""
+    """Forget the folder of an earlier command in the same process."""
     global _home  # noqa: PLW0603 - see above
     _home = ""
 
@@ -64,8 +64,8 @@ HomeOption = Annotated[
     ),
 ]
 
-HOMELESS = frozenset({"pki init", "pki issue", "pki revoke", "pki show", "collection map"})
-"""Commands that know no node's folder."""
+WITHOUT_HOME = frozenset({"pki init", "pki issue", "pki revoke", "pki show", "collection map"})
+"""Commands without the option --home."""
 
 _COMMAND = re.compile(
     r"\bblindmatch ((?:node|pki|collection|agreement|round|audit|keys) [a-z]+)\b(?! --home)(?![^`\n]* --home )"
@@ -73,12 +73,12 @@ _COMMAND = re.compile(
 
 
 def with_home(text: str) -> str:
-    """A hint whose every command names the node's folder, when this command had to: it can be copied as it is."""
+    """A hint whose commands name the node's folder, where this command had to name it: they can be copied as they are."""
 
-    def named(found: re.Match[str]) -> str:
-        return found[0] if found[1] in HOMELESS else f"{found[0]} --home {shlex.quote(_home)}"
+    def add_home(match: re.Match[str]) -> str:
+        return match[0] if match[1] in WITHOUT_HOME else f"{match[0]} --home {shlex.quote(_home)}"
 
-    return _COMMAND.sub(named, text) if _home and _home != str(DEFAULT_HOME) else text
+    return _COMMAND.sub(add_home, text) if _home and _home != str(DEFAULT_HOME) else text
 
 
 PassphraseOption = Annotated[
@@ -86,7 +86,7 @@ PassphraseOption = Annotated[
     typer.Option(
         "--passphrase-file",
         envvar="BLINDMATCH_PASSPHRASE_FILE",
-        help="File whose first line is the passphrase; otherwise BLINDMATCH_PASSPHRASE, otherwise a prompt.",
+        help="File whose first line is the passphrase. Without it, BLINDMATCH_PASSPHRASE, or else a prompt.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -96,7 +96,7 @@ _debug = False
 
 
 def debugging(wanted: bool | None = None) -> bool:
-    """Whether errors show where they came from; with an argument, say so for the rest of the process."""
+    """Whether errors show their traceback; an argument sets it for the rest of the process."""
     global _debug  # noqa: PLW0603 - one switch per process, set before any command runs
     if wanted is not None:
         _debug = wanted
@@ -104,15 +104,15 @@ def debugging(wanted: bool | None = None) -> bool:
 
 
 def no_core_files() -> None:
-    """This process holds keys: when it crashes, its memory shall not end on a disk."""
+    """Prevent core files: this process holds keys, and a crash must not write its memory to a disk."""
     try:
-        import resource  # noqa: PLC0415 - there is none on Windows
+        import resource  # noqa: PLC0415 - not available on Windows
     except ImportError:
         return
-    _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    # One byte, not none: Linux then keeps the memory from a program that collects core dumps too (core(5)).
-    least = 1 if most == resource.RLIM_INFINITY or most >= 1 else 0
-    resource.setrlimit(resource.RLIMIT_CORE, (least, most))
+    _, highest = resource.getrlimit(resource.RLIMIT_CORE)
+    # One byte, not 0: Linux then sends the memory to no program that collects core dumps either (core(5)).
+    limit = 1 if highest == resource.RLIM_INFINITY or highest >= 1 else 0
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, highest))
 
 
 @contextmanager
@@ -121,16 +121,16 @@ def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["fold
 
     Raises:
         ConfigError: there is no node.
-        KeysError: wrong passphrase, or none to be had.
+        KeysError: the passphrase is wrong or not available.
         StoreError: its database cannot be used.
     """
-    config.load_settings(home / config.FILE_NAME)  # a wrong folder is said before a passphrase is asked for
+    config.load_settings(home / config.FILE_NAME)  # report a wrong folder before prompting for a passphrase
     with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
         yield node
 
 
 def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
-    """Print a result: `data` as JSON, or whatever `render` prints for people."""
+    """Print a result: `data` as JSON, or for people with `render`."""
     if as_json:
         typer.echo(json.dumps(data, indent=2, default=plain, ensure_ascii=False))
     else:
@@ -138,7 +138,7 @@ def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """JSON's view of bytes (hex), times (ISO 8601), paths, enumerations and dataclasses."""
+    """The JSON value of bytes (hex), times (ISO 8601), paths, enumerations and dataclasses."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, Enum):
@@ -158,7 +158,7 @@ def moment(seconds: float) -> str:
 
 
 def console(*, err: bool = False) -> "consoles.Console":
-    """A console on stdout or stderr. Text is printed as it is: no markup, and no folding to 80 columns in a pipe."""
+    """A console on stdout or stderr. It prints text unchanged: no markup, and no folding to 80 columns in a pipe."""
     stream = sys.stderr if err else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return consoles.Console(stderr=err, markup=False, highlight=False, emoji=False, width=width)
@@ -174,13 +174,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
 
 def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "tables.Table":
     """The table that `table` prints."""
-    made = tables.Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    result = tables.Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
-        made.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        result.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(text.Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    return made
+        result.add_row(*(text.Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    return result
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
@@ -190,18 +190,18 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
-def watched() -> bool:
-    """Whether somebody sees stderr as it is written: only then is a bar drawn, and the library for it imported."""
+def stderr_is_live() -> bool:
+    """Whether stderr is a terminal: only then are bars drawn, and the library for them imported."""
     return sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on stderr while the context lasts; call what it yields with (done, total or None).
+    """A bar on stderr while the context lasts; call the function that it yields with (done, total or None).
 
-    Not a terminal: nothing is drawn.
+    Without a terminal nothing is drawn.
     """
-    if not watched():
+    if not stderr_is_live():
         yield lambda _done, _total: None
         return
     with bars.Progress(*progress_columns(), console=console(err=True), transient=True) as bar:
@@ -220,19 +220,19 @@ def progress_columns() -> "tuple[bars.ProgressColumn, ...]":
 
 
 def note(text: str) -> None:
-    """One line for the operator on stderr: not a result."""
+    """Print a line for the operator on stderr. It is not a result."""
     typer.echo(with_home(text), err=True)
 
 
 def report(error: BlindmatchError) -> None:
-    """An error and what to do about it, on stderr."""
+    """Print an error and its hint on stderr."""
     typer.echo(f"error: {error}", err=True)
     if error.hint:
         typer.echo(f"hint: {with_home(error.hint)}", err=True)
 
 
 def report_unexpected(error: Exception) -> None:
-    """An exception that nobody foresaw: its type and place. Its text might quote a secret, so it is not shown."""
+    """Print an unexpected exception's type and place. Its text could contain a secret, so it is not printed."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         typer.echo(f"error: {error.filename}: {error.strerror}", err=True)
         return

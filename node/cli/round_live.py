@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import console, make_table, note, progress_columns, watched
+from blindmatch.node.cli.common import console, make_table, note, progress_columns, stderr_is_live
 from blindmatch.node.cli.round_tables import (
     STATUS_COLUMNS,
     status_cells,
@@ -49,7 +49,7 @@ _MARGIN = 6
 @contextmanager
 def edge_progress() -> Iterator[tuple[Progress, Waiting]]:
     """One bar per edge on stderr; without a terminal, one line per step. An edge that waits shows its peer and the reason."""
-    if not watched():
+    if not stderr_is_live():
         last: dict[str, str] = {}
 
         def line(edge: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What a command settles before its libraries are imported: nearly all that a short command costs is importing them."""
+"""Settings and lazy imports: importing libraries is nearly the whole cost of a short command."""
 
 import importlib
 import os
@@ -9,32 +9,32 @@ from blindmatch.node.storage import gc_pause
 
 SETTINGS: Final = MappingProxyType(
     {
-        # numpy's linear algebra would start a thread per processor, each with its buffer: nothing here multiplies matrices.
+        # numpy's linear algebra would start a thread per processor, each with a buffer; nothing here multiplies matrices.
         "OPENBLAS_NUM_THREADS": "1",
-        # pydantic would search every installed distribution for plugins; none shall have a say in reading settings.
+        # pydantic would load plugins from every installed distribution; none may affect how settings are read.
         "PYDANTIC_DISABLE_PLUGINS": "__all__",
     }
 )
-"""Environment variables that libraries read while they are imported. What an operator has set stands."""
+"""Environment variables that libraries read at import. A value that the operator has set takes precedence."""
 
 
 def settle() -> None:
-    """Put `SETTINGS` into this process's environment."""
+    """Add `SETTINGS` to this process's environment."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
 class LazyModule:
-    """A module that is imported when the first of its names is used.
+    """A module that is imported when one of its names is first used.
 
-    For type checkers the plain import stands beside it, under `TYPE_CHECKING`.
+    Type checkers see the plain import, which is beside it under `TYPE_CHECKING`.
     """
 
     def __init__(self, name: str) -> None:
         self.__name = name
 
     def __repr__(self) -> str:
-        return f"Later({self.__name})"
+        return f"LazyModule({self.__name})"
 
     def __getattr__(self, name: str) -> Any:
         with gc_pause.pause():

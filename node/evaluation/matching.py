@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage import FILLER, Tokens
+from blindmatch.protocol.linkage import DUMMY, Tokens
 
 Indices = npt.NDArray[np.int64]
 
@@ -28,8 +28,8 @@ class Matches:
 
 def intersect(left: Tokens, right: Tokens) -> Matches:
     """All pairs that share a token; `right` is the sender's: its shared tokens stand once, with their holders."""
-    ours = np.flatnonzero(left.key_index != FILLER)
-    theirs = np.flatnonzero(right.key_index != FILLER)
+    ours = np.flatnonzero(left.key_index != DUMMY)
+    theirs = np.flatnonzero(right.key_index != DUMMY)
     words = right.tokens[theirs, :8].copy().view(np.uint64).ravel()
     order = np.argsort(words, kind="stable")
     words, theirs = words[order], theirs[order]
@@ -50,7 +50,7 @@ def intersect(left: Tokens, right: Tokens) -> Matches:
 def _with_holders(
     left: Tokens, right: Tokens, mine: Indices, other: Indices
 ) -> tuple[Indices, Indices, Indices]:
-    held = [right.holders_of(int(element)) for element in other]
+    held = [right.records_of(int(element)) for element in other]
     count = np.fromiter((len(members) for members in held), dtype=np.int64, count=len(held))
     records = np.repeat(mine // left.tokens_per_record, count)
     ranks = np.repeat(left.key_index[mine].astype(np.int64), count)

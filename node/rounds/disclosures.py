@@ -10,9 +10,7 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate import sum_values
 from blindmatch.node.rounds.aggregate.receiver import AggregateReceivingEdge
 from blindmatch.node.rounds.aggregate.reports_service import ReportsService
@@ -54,12 +52,10 @@ _DELTA = EdgeKind(DeltaReceivingEdge, DeltaSendingEdge, standing.collection_for)
 """Edges of standing agreements: the round that opens an epoch, and delta rounds."""
 
 _ERASE_EXPIRED: tuple[Callable[[Node], object], ...] = (
-    round_leads.erase_expired,
-    aggregate_results.erase_expired,
     lambda node: node.store.erase_checks(int(node.clock())),
     standing.retire,
 )
-"""Erase results and epochs whose retention has ended."""
+"""Erase what a disclosure stores besides leads and numbers, once its time has ended."""
 
 
 def edge_kind(node: Node, agreement: Agreement, key: Key) -> EdgeKind:
@@ -98,7 +94,7 @@ def new_round(
 
 
 def erase_expired(node: Node) -> None:
-    """Erase the results of all disclosures whose retention has ended.
+    """Erase what the disclosures store besides leads and numbers, once its time has ended.
 
     Raises:
         StoreError: the store cannot be written.

@@ -25,9 +25,8 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import LocalError, SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import ElementSource
+from blindmatch.protocol.session.chunks import ElementSource
 from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
 
@@ -78,7 +77,7 @@ class EdgeSession(ChunkedSession, Protocol):
     """A session of either role of an edge, for every disclosure; see `protocol.session.session`."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> StrEnum:
         """Its state."""
 
     @property
@@ -200,7 +199,7 @@ class SessionDriver(ABC, Generic[AnySession]):
         """Store the receipt with all signatures, and wipe seed, snapshot and files."""
         # Write the audit entry first: a crash can duplicate it but never lose it.
         self._note("closed", recipient=recipient, **detail)
-        self._node.store.finish(*self.key, receipt=receipt, signatures=signatures, also=extra_writes)
+        self._node.store.finish(*self.key, receipt=receipt, signatures=signatures, extra_writes=extra_writes)
         self._files.erase()
 
     def _record_failure(self, code: str, reason: str, *, recipient: str, **detail: str) -> None:
@@ -255,7 +254,7 @@ class SessionDriver(ABC, Generic[AnySession]):
         Raises:
             PeerError: EXPIRED_AGREEMENT, with who withdrew and why.
         """
-        if error := await self._in_thread(registry.ended, self._node, self.row.agreement_id):
+        if error := await self._in_thread(registry.termination, self._node, self.row.agreement_id):
             raise error
 
     async def release(self) -> None:
@@ -325,5 +324,4 @@ class EdgeDriver(SessionDriver[AnyEdgeSession], Generic[AnyEdgeSession]):
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
-            computer=self._engine.computing,
         )

@@ -169,7 +169,7 @@ async def _attempt(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]
         PeerError: EXPIRED_AGREEMENT, with who withdrew and why, also when we learn of it from the sender's refusal.
     """
     if not only_receipt_outstanding(row):
-        ended = await asyncio.to_thread(registry.ended, node, row.agreement_id)
+        ended = await asyncio.to_thread(registry.termination, node, row.agreement_id)
         if ended is not None:
             raise ended
     try:
@@ -181,7 +181,7 @@ async def _attempt(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]
         # Each sends the other all signatures: a withdrawal is accepted only with a valid signature.
         peers = [row.peer] if row.role == Role.RECEIVER.value else None  # a collector works with every member
         await push(node, held, connector(node), peers)
-        ended = await asyncio.to_thread(registry.ended, node, row.agreement_id)
+        ended = await asyncio.to_thread(registry.termination, node, row.agreement_id)
         if ended is not None:
             raise ended from None
         if refusal.reason not in _UNINFORMED:

@@ -199,11 +199,11 @@ class InboundComparisons(ABC, Generic[Driver]):
         """The agreement, if the caller may run this comparison of this round now."""
         node = self._node
         row = node.store.find_agreement(agreement_id)
-        if row is None or caller.agency not in registry.hold(row).agreement.agencies:
+        if row is None or caller.agency not in registry.open_stored(row).agreement.agencies:
             # As from `Agreements.Fetch`: an agency that is no party learns neither that it exists nor its state.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
-            agreement, _ = registry.ready(
+            agreement, _ = registry.usable_agreement(
                 node, agreement_id, node.clock(), edge=header.edge, resuming=header.round_id
             )
             self._check_parties(agreement, header.edge, caller)

@@ -159,7 +159,7 @@ class InboundEdges(InboundComparisons[SendingEdge[Any]]):
         """Our statement, stored before it is sent."""
         node, key = self._node, (row.round_id, row.edge)
         signed = state_rates(node, agreement, row, answers=row.receiver_rates)
-        node.store.keep_rates(*key, Role.SENDER, signed)
+        node.store.put_rates(*key, Role.SENDER, signed)
         try:
             compile_edge(agreement, node.store.edge(*key))
         except AgreementError as error:

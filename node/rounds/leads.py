@@ -7,7 +7,6 @@ from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import PreparedInputs
-from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
@@ -138,8 +137,8 @@ def assemble_shared(
     by_record: dict[int, set[int]] = {}
     for element in elements:
         rank = int(brought.tokens.key_index[element])
-        if rank != linkage.FILLER:
-            for record in brought.tokens.holders_of(element).tolist():
+        if rank != linkage.DUMMY:
+            for record in brought.tokens.records_of(element).tolist():
                 by_record.setdefault(record, set()).add(rank)
     found = []
     for record, ranks in by_record.items():
@@ -212,11 +211,3 @@ def tally(node: Node, round_id: bytes, edge: str) -> Tally | None:
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
     """The leads of a round that have not expired, by edge, best first."""
     return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
-
-
-def erase_expired(node: Node) -> int:
-    """Erase the leads whose retention has ended, and say so in the audit log."""
-    erased = node.store.erase_expired(int(node.clock()))
-    if erased:
-        node.audit.append(AuditEvent.ERASURE, subject="leads past their retention", detail={"leads": erased})
-    return erased

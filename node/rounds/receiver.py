@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -99,14 +100,14 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
         """Store a statement, before anything follows from it."""
         answers = None if role is Role.RECEIVER else self.row.receiver_rates
         check_rates(self._agreement, context_of(self._agreement, self.row), role, signed, answers)
-        self._node.store.keep_rates(*self.key, role, signed)
+        self._node.store.put_rates(*self.key, role, signed)
         self.row = self._node.store.edge(*self.key)
 
     async def build(self) -> None:
         """Create the session, blind every chunk, and store our commitment; see `OutboundDriver.build`."""
         await super().build()
         session = self.session
-        if session.state is State.PREPARING:
+        if session.state == State.PREPARING:
             await self._prepare_chunks(
                 session, lambda: self._report("prepare", session.prepared, session.chunks)
             )
@@ -137,7 +138,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
             await self._step(self._store_result)
 
     @property
-    def _result_states(self) -> frozenset[State]:
+    def _result_states(self) -> frozenset[StrEnum]:
         """States in which the result is complete."""
         return frozenset({State.SIGNED})
 

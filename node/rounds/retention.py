@@ -3,10 +3,15 @@
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import disclosures
 from blindmatch.node.rounds.rows import INBOUND_ROLES, abandon_row
+from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles, leftovers
 
 STALE_SECONDS = 14 * 86_400
 """A round whose receiver or collector does not return for so long is abandoned."""
+
+
+_EXPIRED = {"leads": "leads past their retention", "numbers": "counts and sums past their retention"}
+"""The name of erased results in the audit log."""
 
 
 def purge_expired(node: Node) -> None:
@@ -15,6 +20,9 @@ def purge_expired(node: Node) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
+    for name, erased in node.store.erase_expired(int(node.clock())).items():
+        if erased:
+            node.audit.append(AuditEvent.ERASURE, subject=_EXPIRED[name], detail={name: erased})
     disclosures.erase_expired(node)
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):

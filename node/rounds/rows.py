@@ -4,6 +4,8 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol.aggregate.transitions import AggregateState
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.threshold import ThresholdRole
 
@@ -13,7 +15,9 @@ OUTBOUND_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
 INBOUND_ROLES = frozenset({Role.SENDER.value, ThresholdRole.MEMBER.value})
 """Roles in which a node waits to be called."""
 
-DISCLOSED_TO_RECEIVER = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
+DISCLOSED_TO_RECEIVER = frozenset(
+    {HitsState.MATCHED.value, AggregateState.INFORMED.value, State.SIGNED.value}
+)
 """States of a receiver in which everything has been disclosed and only the receipt is outstanding."""
 
 _OTHER_SIDE = {Role.SENDER.value: "receiver", ThresholdRole.MEMBER.value: "collector"}

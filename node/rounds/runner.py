@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.exchange import gather
+from blindmatch.node.agreements.exchange import collect_signatures
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
@@ -124,7 +124,7 @@ async def run_round(
     """
     held = await asyncio.to_thread(_admit, node, agreement_id)
     # Fetch the signatures of parties that signed while this node could not be reached; missing ones are reported below.
-    held, _ = await gather(node, held, connector(node))
+    held, _ = await collect_signatures(node, held, connector(node))
     agreement = held.agreement
     await asyncio.to_thread(purge_expired, node)
     if resume_round is None:
@@ -233,7 +233,7 @@ def _start(
     for name in wanted:
         peer = _other_side(held.agreement.comparison(name))
         try:
-            registry.ready(node, held.id, node.clock(), edge=name)
+            registry.usable_agreement(node, held.id, node.clock(), edge=name)
             row, delta = _new_row(node, held, round_id, name, full=full)
             # Write the audit entry first: a round without one cannot be resumed either.
             detail = {"agreement": held.id.hex()}
@@ -300,10 +300,12 @@ def _resume(
         if row.running:
             try:
                 if not only_receipt_outstanding(row):
-                    registry.ready(node, agreement_id, node.clock(), edge=row.edge, resuming=round_id)
+                    registry.usable_agreement(
+                        node, agreement_id, node.clock(), edge=row.edge, resuming=round_id
+                    )
                 started.append(node.store.edge(round_id, row.edge))
             except (PeerError, AgreementError) as error:
-                if (ended := registry.ended(node, agreement_id)) is not None:
+                if (ended := registry.termination(node, agreement_id)) is not None:
                     started.append(_withdrawn(node, row, ended))
                     continue
                 started.append(outcome_of(row.edge, row.peer, row.state, error))

@@ -12,11 +12,12 @@ from typing import Any
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
+from blindmatch.node.rounds.rows import DISCLOSED_TO_RECEIVER, OUTBOUND_ROLES
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.errors import ConfigError, LocalError
-from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.hits.transitions import HitsState
 
 WAITING = "waiting"
 STOPPED = "stopped"
@@ -26,12 +27,7 @@ BETWEEN_OTHERS = "between others"
 OUR_FAULT = "local"
 """The code of a fault that this node's own officers must correct; the edge does not wait for its peer."""
 
-_STARTING_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
-"""Roles in which a node starts rounds and numbers them."""
-
-_ANSWERED = frozenset(
-    state.value for state in (State.MATCHED, State.INFORMED, State.SIGNED, State.RELEASING, State.ANSWERED)
-)
+_ANSWERED = DISCLOSED_TO_RECEIVER | {HitsState.RELEASING.value, AggregateState.ANSWERED.value}
 """States in which everything has been disclosed, or may have been: only a receipt is missing, and a withdrawal does not
 stop it."""
 
@@ -178,7 +174,7 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
     inside = {row.edge: row for row in rows}
     newest: dict[str, EdgeRow] = {}
     for row in node.store.edges(agreement_id=stored.id):  # oldest first
-        if not inside or row.role not in _STARTING_ROLES:
+        if not inside or row.role not in OUTBOUND_ROLES:
             newest[row.edge] = row
     rows_by_name = {**newest, **inside}
     statuses = []
@@ -193,9 +189,9 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
 
 def _of_row(row: EdgeRow, stored: StoredAgreement) -> EdgeStatus:
     state, code, reason = row.state, row.code, row.reason
-    if row.running and stored.left:
+    if row.running and stored.withdrawals:
         state = row.state if row.state in _ANSWERED else STOPPED
-        code, reason = "expired-agreement", registry.departures(stored)
+        code, reason = "expired-agreement", registry.describe_withdrawals(stored)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING
     return EdgeStatus(
@@ -226,7 +222,7 @@ def _without_row(agency: str, stored: StoredAgreement, comparison: Edge | Thresh
         role = "member" if agency in comparison.agencies else "collector" if agency == collector else ""
         peer = ", ".join(name for name in comparison.agencies if name != agency)
     state = NOT_BEGUN if role else BETWEEN_OTHERS
-    reason = registry.departures(stored) if role and stored.left else ""
+    reason = registry.describe_withdrawals(stored) if role and stored.withdrawals else ""
     return EdgeStatus(comparison.id, stored.id, role, peer, STOPPED if reason else state, reason=reason)
 
 

@@ -28,8 +28,8 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES, Limits
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.session import SessionTerms
 
 
@@ -49,53 +49,53 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 
 
 class CountReceiver(AggregateReceiver):
-    """See `NumberReceiver`; `brought.group` is the elements of a record."""
+    """See `AggregateReceiver`; `inputs.group` is the elements of a record."""
 
     def __init__(
         self,
         context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
+        agreed: AggregateTerms,
+        inputs: AggregateInputs,
         **terms: Unpack[SessionTerms],
     ) -> None:
-        if brought.values is not None or (brought.copies > 1 and brought.copy_of is None):
+        if inputs.values is not None or (inputs.copies > 1 and inputs.copy_of is None):
             raise SequenceError("a count takes elements with their copies, and no values")
-        super().__init__(context, number, brought, **terms)
+        super().__init__(context, agreed, inputs, terms)
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
-        self._blinds = self._expander.scalars("copy", 0, brought.copies)
-        self._order = self._expander.permutation("order", self._at.elements // brought.group)
+        self._blinds = self._expander.scalars("copy", 0, inputs.copies)
+        self._order = self._expander.permutation("order", self._at.elements // inputs.group)
         self._secrets = (self._blinds, self._order)
         self._check_restored()
 
     def reveal(self) -> Band | None:
-        """The band that the sender told; None when there are too few matches to tell.
+        """The band that the sender disclosed; None when there are too few matches.
 
         Raises:
             SequenceError: no outcome has come.
         """
-        said = self._read_outcome(self.outcome())
-        return said.band if said.disclosed else None
+        outcome = self._read_outcome(self.outcome())
+        return outcome.band if outcome.disclosed else None
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
-        return block_rows(self._brought.group, self._limits)
+        return block_rows(self._inputs.group, self._limits)
 
     def _indices(self, index: int) -> Indices:
-        size, span = self._brought.group, self._span(index)
+        size, span = self._inputs.group, self._span(index)
         blocks = self._order[span.start // size : span.stop // size].astype(np.int64)
         inside = shuffles(self._expander, "inside", index, len(blocks), size)
         return (blocks[:, None] * size + inside).ravel()
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
-        inputs, *copies = parts
-        chosen = copies[0][:, 0] if copies else np.zeros(len(inputs), dtype=np.uint8)
+        elements, *copies = parts
+        chosen = copies[0][:, 0] if copies else np.zeros(len(elements), dtype=np.uint8)
         blinds = np.ascontiguousarray(self._blinds[chosen])
-        made = oprf.blind_inputs(inputs, blinds, Mode.OPRF)
+        blinded = oprf.blind_inputs(elements, blinds, Mode.OPRF)
         blinds.fill(0)
-        self._array(POINTS)[self._span(index)] = made
-        self._keep_digest(POINTS, index, chunk_digest(POINTS, index, made))
+        self._array(POINTS)[self._span(index)] = blinded
+        self._digest_rows(POINTS, index, blinded)
 
     def _points_rows(self, index: int) -> Bytes2D:
         return self._array(POINTS)[self._span(index)].copy()
@@ -110,18 +110,15 @@ class CountReceiver(AggregateReceiver):
         span = layout.place(index)[1]
         for copy, blind in enumerate(self._blinds):
             start = copy * layout.rows
-            made = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
-            tags[start + span.start : start + span.stop] = made
+            masked = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
+            tags[start + span.start : start + span.stop] = masked
 
     def _arrange(self) -> None:
-        tags, masked, placed = self._array("tags"), self._array(MASKED), 0
-        for order in lookup.in_order(tags):
-            masked[placed : placed + len(order)] = np.take(tags, order, axis=0)
-            placed += len(order)
+        masked = self._array(MASKED)
+        lookup.sort_into(masked, self._array("tags"))
         for index in range(self.masked_chunks):
             span = self._layout(MASKED).place(index)[1]
-            before = masked[span.start - 1 : span.start] if span.start else None
-            if not lookup.strictly_increasing(masked[span], before):
+            if not lookup.continues(masked, span.start, masked[span]):
                 raise PeerError(PeerCode.BAD_TAGS, "two of the sender's points are equal")
 
     def _masked_rows(self, index: int) -> Bytes2D:
@@ -129,18 +126,18 @@ class CountReceiver(AggregateReceiver):
 
 
 class CountSender(AggregateSender):
-    """See `NumberSender`; each element stands there once."""
+    """See `AggregateSender`; the elements are distinct."""
 
     def __init__(
         self,
         context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
+        agreed: AggregateTerms,
+        inputs: AggregateInputs,
         **terms: Unpack[SessionTerms],
     ) -> None:
-        if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
-            raise SequenceError("the sender of a count brings single elements")
-        super().__init__(context, number, brought, **terms)
+        if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
+            raise SequenceError("the sender of a count has single elements")
+        super().__init__(context, agreed, inputs, terms)
         self._shapes[RETURNED] = (self._at.elements, POINT_BYTES)
         self._key = self._expander.scalars("key", 0, 1)[0]
         self._secrets = (self._key,)
@@ -160,12 +157,12 @@ class CountSender(AggregateSender):
         }
 
     def _take_points(self, index: int, rows: Bytes2D) -> None:
-        made = tags_of(multiply(rows, self._key), self._context)
-        self._array("tags")[self._layout(POINTS).place(index)[1]] = made
+        tags = tags_of(multiply(rows, self._key), self._context)
+        self._array("tags")[self._layout(POINTS).place(index)[1]] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
         span, masked = self._layout(MASKED).place(index)[1], self._array(MASKED)
-        if not lookup.strictly_increasing(rows, masked[span.start - 1 : span.start] if span.start else None):
+        if not lookup.continues(masked, span.start, rows):
             raise PeerError(PeerCode.BAD_TAGS, "the masked tags do not strictly increase")
         masked[span] = rows
 
@@ -173,7 +170,7 @@ class CountSender(AggregateSender):
         places, _ = lookup.find(self._array("tags"), self._array(MASKED))
         matches = np.zeros(self._at.peer_elements // self._at.peer_group, dtype=np.bool_)
         matches[places // self._at.peer_group] = True
-        band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
+        band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._agreed)
         transcript = self._transcript()
         if band is None:
             return AggregateOutcome(disclosed=False, transcript=transcript)

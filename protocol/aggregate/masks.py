@@ -7,7 +7,8 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.group import Bytes1D, ElementError
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext
 
 _LABEL = b"blindmatch/mask/v1"
 

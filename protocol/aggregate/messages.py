@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import Bytes2D, ElementSource, Header, chunks_of
+from blindmatch.protocol.session.chunks import Bytes2D, ElementSource, chunks_of
+from blindmatch.protocol.session.messages import Header
 
 COPIES = 16
 """How often one token may occur on the side whose elements come in groups: each occurrence has a blind of its own, so that

@@ -1,9 +1,10 @@
 """The agreement that the parties sign.
 
-`terms` holds what it says, `edges` who is compared with whom, `envelope` the exact bytes with their signatures,
-`leaving` who declined or withdrew, `words` what a comparison reveals, `checks` what makes a field wrong. What is signed
-is never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing
-the bytes is `node/convert`.
+`terms` holds its fields, `edges` one comparison of two agencies, `disclosures` one class per disclosure with its fields and
+words, `sides` what one side contributes, `field_types` how a field is declared, `envelope` the exact bytes with their
+signatures, `withdrawal` declines and withdrawals, `words` what the parties learn, `validation` the checks. The signed bytes
+are never a re-encoding of the terms but the payload's exact bytes, in the manner of DSSE: verify, then parse. Parsing is
+`node/agreements/payload`.
 """
 
 from blindmatch.protocol.agreement.disclosures import (
@@ -30,10 +31,10 @@ from blindmatch.protocol.agreement.envelope import (
     check_allowed,
     check_signatures,
     check_usable,
+    format_time,
     missing_signatures,
     sign,
     verify_signature,
-    when,
 )
 from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Linkage, Side
 from blindmatch.protocol.agreement.terms import (
@@ -49,9 +50,9 @@ from blindmatch.protocol.agreement.terms import (
     within_marking,
 )
 from blindmatch.protocol.agreement.withdrawal import (
-    Leaving,
     SignedWithdrawal,
     Withdrawal,
+    WithdrawalKind,
     read_withdrawal,
     sign_withdrawal,
 )
@@ -85,7 +86,6 @@ __all__ = [
     "Envelope",
     "Hits",
     "HitsFacts",
-    "Leaving",
     "Linkage",
     "Party",
     "Side",
@@ -94,6 +94,7 @@ __all__ = [
     "Sum",
     "Threshold",
     "Withdrawal",
+    "WithdrawalKind",
     "agreement_id",
     "both_learn",
     "check_allowed",
@@ -102,6 +103,7 @@ __all__ = [
     "default_leakage",
     "describe",
     "edge_terms",
+    "format_time",
     "missing_signatures",
     "read_withdrawal",
     "sign",
@@ -109,6 +111,5 @@ __all__ = [
     "standing_learn",
     "terms_class",
     "verify_signature",
-    "when",
     "within_marking",
 ]

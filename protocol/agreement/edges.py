@@ -1,10 +1,18 @@
 """An edge: one directed comparison between two agencies."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures import Disclosure, EdgeTerms
-from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, USUAL_LINKAGE, Linkage, Side
+from blindmatch.protocol.agreement.field_types import Identifier, Nested, Text, check_fields
+from blindmatch.protocol.agreement.sides import (
+    EDGE_CHARACTERS,
+    LEAKAGE_HELP,
+    LINKAGE_HELP,
+    USUAL_LINKAGE,
+    Linkage,
+    Side,
+)
 from blindmatch.protocol.errors import AgreementError
 
 
@@ -16,29 +24,29 @@ class Edge:
         AgreementError: names the wrong field.
     """
 
-    id: str
-    receiver: Side
-    sender: Side
+    id: Annotated[
+        str,
+        Identifier(EDGE_CHARACTERS),
+        "The edge's name in `round` and in `sign --collection`. When it is left out, it is generated from the agencies.",
+    ]
+    receiver: Annotated[Side, Nested(Side), "The side that learns."]
+    sender: Annotated[Side, Nested(Side), "The side from which the receiver learns."]
     terms: EdgeTerms
     """The disclosure, with the fields that belong to it."""
-    leakage: str = ""
-    """What each side learns, in the words that the parties sign."""
-    linkage: Linkage = USUAL_LINKAGE
+    leakage: Annotated[str, Text(), LEAKAGE_HELP] = ""
+    linkage: Annotated[Linkage, Nested(Linkage), LINKAGE_HELP] = USUAL_LINKAGE
 
     def __post_init__(self) -> None:
-        validation.identifier("id", self.id, longest=EDGE_CHARACTERS)
-        if self.receiver.agency == self.sender.agency:
-            raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
         if not isinstance(self.terms, EdgeTerms):
             raise AgreementError("disclosure", "is missing")
+        check_fields(self)
+        if self.receiver.agency == self.sender.agency:
+            raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
         for index, agency in enumerate(self.terms.report_to):
             if agency in (self.receiver.agency, self.sender.agency):
                 raise AgreementError(
                     f"report_to[{index}]", f"{agency} is the receiver or the sender of this edge"
                 )
-        validation.text("leakage", self.leakage)
-        if not isinstance(self.linkage, Linkage):
-            raise AgreementError("linkage", "is missing")
 
     @property
     def disclosure(self) -> Disclosure:

@@ -1,4 +1,4 @@
-"""The agreement's exact bytes, the signatures over them, and whether a round may start.
+"""The agreement's exact bytes, the signatures over them, and the check that a round may start.
 
 In the manner of DSSE (github.com/secure-systems-lab/dsse): every party signs the payload's type and bytes. An
 `Envelope` claims nothing about its signatures; `check_signatures` and `check_usable` do.
@@ -33,9 +33,7 @@ class Envelope:
 
     def __post_init__(self) -> None:
         if self.payload_type != PAYLOAD_TYPE:
-            raise PeerError(
-                PeerCode.BAD_MESSAGE, "the envelope does not hold an agreement of a kind that we know"
-            )
+            raise PeerError(PeerCode.BAD_MESSAGE, "the envelope does not hold an agreement of a known type")
         if not self.payload:
             raise PeerError(PeerCode.BAD_MESSAGE, "the envelope is empty")
         if len(self.payload) > LIMITS.agreement_bytes:
@@ -43,8 +41,8 @@ class Envelope:
         if len(self.signatures) > LIMITS.parties:
             raise PeerError(PeerCode.OVERSIZE, f"the envelope has more than {LIMITS.parties} signatures")
         for index, (agency, signature) in enumerate(self.signatures.items()):
-            named(agency, f"signatures[{index}]")
-            sized(signature, SIGNATURE_BYTES, f"signatures[{index}]")
+            check_agency_id(agency, f"signatures[{index}]")
+            check_size(signature, SIGNATURE_BYTES, f"signatures[{index}]")
         object.__setattr__(self, "signatures", MappingProxyType(dict(self.signatures)))
 
     @property
@@ -53,7 +51,7 @@ class Envelope:
         return agreement_id(self.payload)
 
     def with_signatures(self, more: Mapping[str, bytes]) -> "Envelope":
-        """The same bytes with more signatures; those already there stay."""
+        """The same bytes with more signatures; existing signatures are not replaced."""
         return Envelope(self.payload_type, self.payload, {**more, **self.signatures})
 
 
@@ -88,7 +86,7 @@ def verify_signature(agreement: Agreement, payload: bytes, agency: str, signatur
 
 
 def check_signatures(agreement: Agreement, envelope: Envelope) -> None:
-    """Check every signature that is there; missing ones are no error here.
+    """Check every signature in the envelope; a missing signature is no error here.
 
     Raises:
         PeerError: ALTERED_AGREEMENT.
@@ -111,7 +109,7 @@ def check_usable(
     withdrawn: Collection[str],
     declined: Collection[str] = (),
 ) -> None:
-    """Whether a round may start under this agreement now.
+    """Check that a round may start under this agreement now.
 
     Args:
         agreement: parsed from `envelope.payload`.
@@ -140,47 +138,47 @@ def check_allowed(
     withdrawn: Collection[str],
     declined: Collection[str] = (),
 ) -> None:
-    """`check_usable` without the signatures: for an envelope whose every signature was verified just now."""
-    for word, agencies in (("withdrawn", withdrawn), ("declined", declined)):
-        if agencies:  # before what is missing: nobody need sign any more
+    """The same without the signatures: for an envelope whose signatures have all been verified."""
+    for action, agencies in (("withdrawn", withdrawn), ("declined", declined)):
+        if agencies:  # checked before missing signatures, which are then no longer needed
             raise PeerError(
                 PeerCode.EXPIRED_AGREEMENT,
-                f"{word} by {', '.join(sorted(agencies))}",
-                hint="No round can run under it any more. Draft and sign a new agreement.",
+                f"{action} by {', '.join(sorted(agencies))}",
+                hint="No round can run under this agreement. Draft and sign a new one.",
             )
     if missing := missing_signatures(agreement, envelope):
         raise PeerError(
             PeerCode.UNSIGNED_AGREEMENT,
             f"not every party has signed: {', '.join(missing)} missing",
-            hint="Each missing party runs `blindmatch agreement sign`; `agreement show` fetches what is new.",
+            hint="Each missing party runs `blindmatch agreement sign`; `agreement show` fetches new signatures.",
         )
     if now < agreement.not_before:
         raise PeerError(
             PeerCode.EXPIRED_AGREEMENT,
-            f"the agreement is not valid before {when(agreement.not_before)}",
+            f"the agreement is not valid before {format_time(agreement.not_before)}",
             hint="Wait for its first day, and check this machine's clock.",
         )
     if now >= agreement.expires:
         raise PeerError(
             PeerCode.EXPIRED_AGREEMENT,
-            f"the agreement expired on {when(agreement.expires)}",
+            f"the agreement expired on {format_time(agreement.expires)}",
             hint="Draft and sign a new agreement.",
         )
     if rounds_used >= agreement.rounds_budget:
         raise PeerError(
             PeerCode.BUDGET_SPENT,
             f"all {agreement.rounds_budget} rounds of the agreement are used",
-            hint="Finish a round under way with `blindmatch round run`, or sign a new agreement.",
+            hint="Finish a running round with `blindmatch round run`, or sign a new agreement.",
         )
 
 
-def when(seconds: int) -> str:
+def format_time(seconds: int) -> str:
     """A time in words: `2026-03-01 09:00 UTC`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def named(value: str, where: str) -> None:
-    """An agency's id in a message from outside.
+def check_agency_id(value: str, where: str) -> None:
+    """Check an agency's id in a message from outside.
 
     Raises:
         PeerError: BAD_MESSAGE.
@@ -191,8 +189,8 @@ def named(value: str, where: str) -> None:
         raise PeerError(PeerCode.BAD_MESSAGE, f"{where}.{error.message}") from None
 
 
-def sized(value: bytes, size: int, where: str) -> None:
-    """Exactly so many bytes in a message from outside.
+def check_size(value: bytes, size: int, where: str) -> None:
+    """Check the size, in bytes, of a field of a message from outside.
 
     Raises:
         PeerError: BAD_MESSAGE.

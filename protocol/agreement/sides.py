@@ -4,8 +4,9 @@ Values are valid once they exist: constructors raise `AgreementError` with the p
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from blindmatch.protocol.agreement import validation
+from blindmatch.protocol.agreement.field_types import Flag, Identifier, OneOf, Share, Whole, check_fields
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
 
@@ -15,21 +16,38 @@ EDGE_CHARACTERS = 64
 """The longest id of an edge or a threshold."""
 
 
+LEAKAGE_HELP = (
+    "What each side learns, in words that are signed. When it is left out, the words are generated from the other fields. "
+    "`agreement show` always prints the generated words, and these beside them when they differ."
+)
+LINKAGE_HELP = "What the match keys of a round are compiled for, besides both lists' sizes and rates."
+
+
 @dataclass(frozen=True)
 class Side:
-    """What one side of an edge brings: whose collection, of which kind, at most how large."""
+    """Whose collection takes part, of which kind, and at most how large."""
 
-    agency: str
-    collection_kind: str
-    max_records: int
-    tokens_per_record: int
-    """The most per record. Every record is padded to one number, so that sizes show the number of records only."""
+    agency: Annotated[
+        str,
+        Identifier(),
+        "The agency's id, as in its certificate. In an edge it may be a list: every receiver learns from every "
+        "sender but itself.",
+    ]
+    collection_kind: Annotated[str, OneOf(KINDS), "The kind of the collection."]
+    max_records: Annotated[
+        int,
+        Whole(1, LIMITS.records),
+        f"The most records that may enter. Records times tokens may be {LIMITS.elements:,} at most.",
+    ]
+    tokens_per_record: Annotated[
+        int,
+        Whole(1, LIMITS.tokens_per_record),
+        "The most tokens per record; twice the budget leaves room for two names or dates under every key. Every record "
+        "is padded to one number of tokens, so that sizes show the number of records only.",
+    ]
 
     def __post_init__(self) -> None:
-        validation.identifier("agency", self.agency)
-        validation.one_of("collection_kind", self.collection_kind, KINDS)
-        validation.whole("max_records", self.max_records, 1, LIMITS.records)
-        validation.whole("tokens_per_record", self.tokens_per_record, 1, LIMITS.tokens_per_record)
+        check_fields(self)
         if self.max_elements > LIMITS.elements:
             raise AgreementError(
                 "max_records",
@@ -38,32 +56,41 @@ class Side:
 
     @property
     def max_elements(self) -> int:
-        """The most elements that this side may bring."""
+        """The most elements that this side may contribute."""
         return self.max_records * self.tokens_per_record
 
 
 @dataclass(frozen=True)
 class Linkage:
-    """What a round's match keys are compiled for, besides both lists' sizes and rates.
+    """What a round's match keys are compiled for, besides both lists' sizes and rates."""
 
-    Shares are whole millionths: what is signed must be the same number for everybody.
-    """
-
-    overlap: float = 0.05
-    """Expected common records as a share of the shorter list; 5% or less unless it is known."""
-    false_leads: float = 0.01
-    """Expected false leads as a share of all leads: keys that are less specific are not used."""
-    budget: int = 80
-    """The most keys; those that add most to the recall are used."""
-    missing: bool = True
-    """Whether keys may be used that fit records with a missing field."""
+    overlap: Annotated[
+        float,
+        Share(),
+        "The expected number of common records, as a share of the shorter list; 0.05 or less unless it is known. "
+        "If it is overstated, the keys become too loose.",
+    ] = 0.05
+    false_leads: Annotated[
+        float,
+        Share(),
+        "The expected number of false leads, as a share of all leads; less specific keys are not used. "
+        "0.05 is for clean lists, 0.01 for others.",
+    ] = 0.01
+    budget: Annotated[
+        int,
+        Whole(1, LIMITS.keys),
+        "The most match keys; those that add most to the recall are used. Fewer keys make a round faster and find less.",
+    ] = 80
+    missing: Annotated[
+        bool,
+        Flag(),
+        "Whether keys may be used that fit records with a missing field. A side could pretend that a field is missing "
+        "to get looser keys.",
+    ] = True
 
     def __post_init__(self) -> None:
-        validation.share("overlap", self.overlap)
-        validation.share("false_leads", self.false_leads)
-        validation.whole("budget", self.budget, 1, LIMITS.keys)
-        validation.flag("missing", self.missing)
+        check_fields(self)
 
 
 USUAL_LINKAGE = Linkage()
-"""What an agreement compiles its match keys for unless it says otherwise."""
+"""The default of every edge and threshold."""

@@ -1,14 +1,26 @@
-"""What an agreement says: who compares what with whom, what it reveals, and for how long.
+"""The terms of an agreement: its parties, comparisons, limits and duration.
 
 The classes mirror `proto/v1/agreement.proto` field by field and are valid once they exist: their constructors
 raise `AgreementError` with the path of the wrong field.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures import Threshold
 from blindmatch.protocol.agreement.edges import Edge
+from blindmatch.protocol.agreement.field_types import (
+    Identifier,
+    Moment,
+    Nested,
+    Octets,
+    OneOf,
+    Several,
+    Text,
+    Whole,
+    check_fields,
+)
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
 
@@ -30,102 +42,140 @@ IDENTITY_KEY_BYTES = 32
 
 
 def within_marking(marking: str, highest: str) -> bool:
-    """Whether a collection with `marking` may enter where `highest` is the cap. An unknown marking may not."""
+    """Whether a collection with `marking` may enter where `highest` is the highest allowed. An unknown marking may not."""
     return marking in MARKINGS and MARKINGS.index(marking) <= MARKINGS.index(highest)
 
 
 @dataclass(frozen=True)
 class Party:
-    """One agency's own entry: who it is, by which keys it is known, and on what legal ground it takes part."""
+    """One agency's own entry: its names, its keys, and the legal ground on which it takes part."""
 
-    agency: str
-    name: str
-    role: str
-    identity_key: bytes
-    """Ed25519 public key, 32 bytes: signs agreements, commitments and receipts."""
-    certificate_key: bytes
-    """SHA-256 of the TLS certificate's SubjectPublicKeyInfo, 32 bytes."""
-    legal_basis: str
-    contact: str = ""
+    agency: Annotated[str, Identifier(), "The agency's id, as in its certificate."]
+    name: Annotated[str, Text(200), "The agency's name, as people write it."]
+    role: Annotated[
+        str, Identifier(), "What the agency is: police, council, hmrc, environment-agency, national."
+    ]
+    identity_key: Annotated[
+        bytes,
+        Octets(IDENTITY_KEY_BYTES),
+        "The Ed25519 public key that signs agreements, commitments and receipts.",
+    ]
+    certificate_key: Annotated[
+        bytes,
+        Octets(DIGEST_BYTES),
+        "SHA-256 of the TLS certificate's public key (SubjectPublicKeyInfo). The agency's node must present a "
+        "certificate with this key.",
+    ]
+    legal_basis: Annotated[str, Text(), "This party's own lawful basis."]
+    contact: Annotated[str, Text(400, optional=True), "Who answers for the agreement."] = ""
 
     def __post_init__(self) -> None:
-        validation.identifier("agency", self.agency)
-        validation.text("name", self.name, longest=200)
-        validation.identifier("role", self.role)
-        validation.octets("identity_key", self.identity_key, IDENTITY_KEY_BYTES)
-        validation.octets("certificate_key", self.certificate_key, DIGEST_BYTES)
-        validation.text("legal_basis", self.legal_basis)
-        validation.text("contact", self.contact, longest=400, optional=True)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
 class Standing:
     """The parties compare again and again: a key serves one epoch, and only what changed travels."""
 
-    epoch_days: int
-    """How long one epoch's key serves at most."""
-    checks_per_day: int = 0
-    """Single records that one party may compare per edge and day; 0: none."""
+    epoch_days: Annotated[
+        int, Whole(1, LIMITS.epoch_days), "How many days the key of an epoch serves at most."
+    ]
+    checks_per_day: Annotated[
+        int,
+        Whole(0, LIMITS.checks_per_day),
+        "Single records that one party may compare per edge and day; 0: none.",
+    ] = 0
 
     def __post_init__(self) -> None:
-        validation.whole("epoch_days", self.epoch_days, 1, LIMITS.epoch_days)
-        validation.whole("checks_per_day", self.checks_per_day, 0, LIMITS.checks_per_day)
+        check_fields(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """Everything that the parties agree on. Times are seconds since 1970, UTC."""
 
-    title: str
-    purpose: str
-    parties: tuple[Party, ...]
-    schema: str
-    schema_digest: bytes
-    edges: tuple[Edge, ...]
-    marking: str
-    """The highest marking of any collection that may enter."""
-    handling_codes: tuple[str, ...]
-    """Graded records with another code stay out."""
-    not_before: int
-    expires: int
-    rounds_budget: int
-    """How many rounds may be run over each edge."""
-    calendar: str
-    retention_days: int
-    nonce: bytes
-    """16 random bytes: two agreements never share an id."""
-    collector: str = ""
-    thresholds: tuple[Threshold, ...] = ()
-    standing: Standing | None = None
-    suite: str = SUITE
-    format: int = FORMAT
+    format: Annotated[int, Whole(FORMAT, FORMAT), "The format of the agreement's bytes."] = FORMAT
+    title: Annotated[str, Text(200), "The agreement's name."]
+    purpose: Annotated[
+        str,
+        Text(),
+        "Why these agencies compare their files, in words that every party signs. State what a lead will be used for, "
+        "and that a lead is not an identification: a trained person checks it before anything follows.",
+    ]
+    parties: Annotated[
+        tuple[Party, ...],
+        Several(Nested(Party), 2, LIMITS.parties, key="agency"),
+        "The agencies that sign. Agencies on an edge are parties without being listed here. List one that only "
+        "approves, or one whose entry you write out. No two parties share an identity key or a certificate key.",
+    ]
+    suite: Annotated[str, OneOf((SUITE,)), "The suite of the OPRF."] = SUITE
+    schema: Annotated[
+        str,
+        Identifier(),
+        "The linkage schema, which defines the match keys. Its digest is signed too: all parties compare by the same "
+        "keys, or the round stops. `blindmatch linkage explain` and `blindmatch agreement show` list its keys.",
+    ]
+    schema_digest: Annotated[bytes, Octets(DIGEST_BYTES), "The digest of the schema's fixed part."]
+    edges: Annotated[
+        tuple[Edge, ...],
+        Several(Nested(Edge), 0, LIMITS.edges, key="id"),
+        'The edges. Each is one direction: this receiver learns this disclosure from that sender. "Both learn" is two edges. Where '
+        "`agency` is a list, the table stands for many edges: every receiver learns from every sender but itself. "
+        "Such a table has no `id` and no `leakage`. None are needed where there are thresholds.",
+    ]
+    marking: Annotated[str, OneOf(MARKINGS), "The highest marking of any collection that may enter."]
+    handling_codes: Annotated[
+        tuple[str, ...],
+        Several(OneOf(HANDLING_CODES), 1, len(HANDLING_CODES)),
+        "Graded records with another handling code stay out. P: may be shared; C: may be shared with conditions.",
+    ] = HANDLING_CODES[:1]
+    not_before: Annotated[int, Moment(), "The moment from which rounds may start."]
+    expires: Annotated[int, Moment(), "The moment from which no round may start. It is after `not_before`."]
+    rounds_budget: Annotated[
+        int,
+        Whole(1, LIMITS.rounds),
+        "How many rounds may be run over each edge. A round that failed before its first chunk of data is not counted. "
+        "1 when `calendar` is once.",
+    ]
+    calendar: Annotated[str, OneOf(CALENDARS), "How often the parties intend to compare."]
+    retention_days: Annotated[
+        int, Whole(1, LIMITS.retention_days), "The receiver's node erases leads after this many days."
+    ]
+    collector: Annotated[
+        str,
+        Identifier(optional=True),
+        "The agency that collects for a threshold; leave it out otherwise. Preferably it is not a "
+        "member of the threshold.",
+    ] = ""
+    nonce: Annotated[bytes, Octets(NONCE_BYTES), "Random bytes: two agreements never share an id."]
+    thresholds: Annotated[
+        tuple[Threshold, ...],
+        Several(Nested(Threshold), 0, LIMITS.thresholds, key="id"),
+        "What at least so many of several agencies hold. Each member learns which of its own records are among it, "
+        "not who else holds them; the collector learns how many there are. They need a `collector`.",
+    ] = ()
+    standing: Annotated[
+        Standing | None,
+        Nested(Standing, optional=True),
+        "The parties compare again and again under keys that serve one epoch, and only what changed travels.",
+    ] = None
 
     def __post_init__(self) -> None:
-        validation.whole("format", self.format, FORMAT, FORMAT)
-        validation.text("title", self.title, longest=200)
-        validation.text("purpose", self.purpose)
+        check_fields(self)
         self._check_parties()
-        validation.one_of("suite", self.suite, (SUITE,))
-        validation.identifier("schema", self.schema)
-        validation.octets("schema_digest", self.schema_digest, DIGEST_BYTES)
         self._check_edges()
         self._check_thresholds()
         self._check_terms()
 
     def _check_parties(self) -> None:
-        validation.several("parties", self.parties, 2, LIMITS.parties)
-        validation.distinct("parties", (party.agency for party in self.parties), "agency")
-        # One key for two agencies would let one sign, or answer, for the other.
+        # With one key for two agencies, one could sign or answer for the other.
         validation.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
         validation.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
-        if self.collector != "":
-            validation.identifier("collector", self.collector)  # before it stands in a message
         if self.collector and self.collector not in self.agencies:
             raise AgreementError("collector", f"{self.collector} is not one of the parties")
 
     def _check_edges(self) -> None:
         validation.several("edges", self.edges, 0 if self.thresholds else 1, LIMITS.edges)
-        validation.distinct("edges", (edge.id for edge in self.edges), "id")
         for index, edge in enumerate(self.edges):
             for name, side in (("receiver", edge.receiver), ("sender", edge.sender)):
                 if side.agency not in self.agencies:
@@ -137,7 +187,7 @@ class Agreement:
             for name in edge.terms.report_to:
                 if name not in self.agencies:
                     raise AgreementError(f"edges[{index}].report_to", f"{name} is not one of the parties")
-        # The same comparison twice would double the budget that people read.
+        # The same comparison twice would double the stated budget.
         pairs = (
             (
                 e.receiver.agency,
@@ -152,7 +202,6 @@ class Agreement:
         validation.distinct("edges", pairs)
 
     def _check_thresholds(self) -> None:
-        validation.several("thresholds", self.thresholds, 0, LIMITS.thresholds)
         ids = [edge.id for edge in self.edges]
         for index, threshold in enumerate(self.thresholds):
             path = f"thresholds[{index}]"
@@ -168,21 +217,10 @@ class Agreement:
             raise AgreementError("collector", "is missing: a threshold needs an agency that collects")
 
     def _check_terms(self) -> None:
-        validation.one_of("marking", self.marking, MARKINGS)
-        validation.several("handling_codes", self.handling_codes, 1, len(HANDLING_CODES))
-        for index, code in enumerate(self.handling_codes):
-            validation.one_of(f"handling_codes[{index}]", code, HANDLING_CODES)
-        validation.distinct("handling_codes", self.handling_codes)
-        validation.whole("not_before", self.not_before, 0, validation.LAST_SECOND)
-        validation.whole("expires", self.expires, 0, validation.LAST_SECOND)
         if self.expires <= self.not_before:
             raise AgreementError("expires", "is not after not_before")
-        validation.whole("rounds_budget", self.rounds_budget, 1, LIMITS.rounds)
-        validation.one_of("calendar", self.calendar, CALENDARS)
         if self.calendar == "once" and self.rounds_budget != 1:
             raise AgreementError("rounds_budget", "must be 1, since the calendar says once")
-        validation.whole("retention_days", self.retention_days, 1, LIMITS.retention_days)
-        validation.octets("nonce", self.nonce, NONCE_BYTES)
         if self.standing is not None and not any(edge.terms.lists_hits for edge in self.edges):
             raise AgreementError("standing", "is for edges that disclose hits; there is none")
 
@@ -217,7 +255,7 @@ class Agreement:
 
     @property
     def comparisons(self) -> tuple[Edge | Threshold, ...]:
-        """Every edge and every threshold: each has the agreement's budget of rounds to itself."""
+        """Every edge and every threshold: each has the agreement's whole budget of rounds."""
         return (*self.edges, *self.thresholds)
 
     def comparison(self, name: str) -> Edge | Threshold:

@@ -1,8 +1,8 @@
-"""The checks behind an agreement's terms: each raises `AgreementError` naming the field that is wrong.
+"""The checks behind an agreement's terms: each raises `AgreementError` and names the wrong field.
 
-Every function takes the field's path first. Values come as `object`, since a file or a peer may have put
-anything there. Texts end up on officers' terminals, so characters that steer a terminal or turn the
-direction of writing are refused here once.
+Every function takes the field's path first. Values come as `object`, since a file or a peer can supply a value of any
+type. Texts are shown on officers' terminals, so characters that control a terminal or change the direction of writing
+are refused here.
 """
 
 import re
@@ -33,13 +33,13 @@ def at(path: str) -> Iterator[None]:
 
 
 def text(field: str, value: object, *, longest: int = LIMITS.text_characters, optional: bool = False) -> None:
-    """A text that a person reads: not blank, not too long, nothing invisible in it but line breaks."""
+    """A text that people read: not blank, not too long, no invisible characters except line breaks."""
     if not isinstance(value, str):
         raise AgreementError(field, "must be a text")
     if not value.strip():
         if optional and not value:
             return
-        raise AgreementError(field, "is missing", hint="Write it out: every party signs these words.")
+        raise AgreementError(field, "is missing", hint="Write the text: every party signs it.")
     if len(value) > longest:
         raise AgreementError(field, f"has {len(value)} characters; at most {longest} are allowed")
     for position, character in enumerate(value):
@@ -93,23 +93,23 @@ def flag(field: str, value: object) -> None:
 
 
 def octets(field: str, value: object, size: int) -> None:
-    """Exactly `size` bytes, not all zero: zeros are what a field that nobody filled in looks like."""
+    """Exactly `size` bytes, not all zero: a field that was never filled in is all zeros."""
     if not isinstance(value, bytes):
         raise AgreementError(field, "must be bytes")
     if len(value) != size:
         raise AgreementError(field, f"has {len(value)} bytes instead of {size}")
     if not any(value):
-        raise AgreementError(field, "is all zeros: nobody has filled it in")
+        raise AgreementError(field, "is all zeros: it was not filled in")
 
 
 def one_of(field: str, value: object, allowed: Collection[str]) -> None:
-    """One of a few words."""
+    """One of a few names."""
     if not isinstance(value, str) or value not in allowed:
         raise AgreementError(field, f"must be one of: {', '.join(allowed)}")
 
 
 def several(field: str, value: object, lowest: int, highest: int) -> None:
-    """A tuple of a bounded number of things."""
+    """A tuple with a bounded number of entries."""
     if not isinstance(value, tuple):
         raise AgreementError(field, "must be a list")
     if not lowest <= len(value) <= highest:
@@ -117,7 +117,7 @@ def several(field: str, value: object, lowest: int, highest: int) -> None:
 
 
 def distinct(field: str, values: Iterable[object], part: str = "") -> None:
-    """No value twice; the error names the later one, `field[i]` and its `part`."""
+    """No value twice; the error names the later one: `field[i]`, and its `part`."""
     seen: dict[object, int] = {}
     for index, value in enumerate(values):
         if value in seen:

@@ -1,7 +1,7 @@
-"""A party's signed word that it takes no part: declined before it had signed, withdrawn afterwards.
+"""A party's signed withdrawal: a decline before the party has signed, a withdrawal afterwards.
 
-Either ends the agreement for everybody: no round runs under it any more. The two differ in the type that is signed, so
-neither can pass for the other.
+Either ends the agreement for every party: no round runs under it. The two differ in the type that is signed, so that
+neither can be passed off as the other.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import validation
-from blindmatch.protocol.agreement.envelope import named, sized
+from blindmatch.protocol.agreement.envelope import check_agency_id, check_size
 from blindmatch.protocol.agreement.terms import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
@@ -19,8 +19,8 @@ _PAYLOAD_BYTES = 4 * LIMITS.reason_characters + 1_024
 """A reason in UTF-8, and the short fields around it."""
 
 
-class Leaving(StrEnum):
-    """How a party left; the value is the word that people read."""
+class WithdrawalKind(StrEnum):
+    """Whether a party declined or withdrew; the value is shown to people."""
 
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
@@ -32,14 +32,14 @@ class Leaving(StrEnum):
 
 
 _TYPES = {
-    Leaving.DECLINED: "application/vnd.blindmatch.decline.v1",
-    Leaving.WITHDRAWN: "application/vnd.blindmatch.withdrawal.v1",
+    WithdrawalKind.DECLINED: "application/vnd.blindmatch.decline.v1",
+    WithdrawalKind.WITHDRAWN: "application/vnd.blindmatch.withdrawal.v1",
 }
 
 
 @dataclass(frozen=True)
 class SignedWithdrawal:
-    """One party's signed word that it takes no part. Exact bytes, verified by `read_withdrawal`.
+    """One party's signed decline or withdrawal. Exact bytes, verified by `read_withdrawal`.
 
     Raises:
         PeerError: OVERSIZE or BAD_MESSAGE.
@@ -51,26 +51,26 @@ class SignedWithdrawal:
     signature: bytes
 
     def __post_init__(self) -> None:
-        sized(self.agreement, DIGEST_BYTES, "withdrawal.agreement")
-        named(self.agency, "withdrawal")
+        check_size(self.agreement, DIGEST_BYTES, "withdrawal.agreement")
+        check_agency_id(self.agency, "withdrawal")
         if len(self.payload) > _PAYLOAD_BYTES:
             raise PeerError(PeerCode.OVERSIZE, f"the withdrawal has more than {_PAYLOAD_BYTES} bytes")
-        sized(self.signature, SIGNATURE_BYTES, "withdrawal.signature")
+        check_size(self.signature, SIGNATURE_BYTES, "withdrawal.signature")
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """What it says: which agreement, who, when (seconds since 1970, UTC), why, and whether it had signed before."""
+    """The content: the agreement, the agency, the time (seconds since 1970, UTC), the reason, and the kind."""
 
     agreement: bytes
     agency: str
     at: int
     reason: str
-    kind: Leaving = Leaving.WITHDRAWN
+    kind: WithdrawalKind = WithdrawalKind.WITHDRAWN
 
 
 def sign_withdrawal(withdrawal: Withdrawal, signer: Signer) -> SignedWithdrawal:
-    """Sign it.
+    """Sign a withdrawal.
 
     Raises:
         AgreementError: the reason is too long, holds invisible characters, or is missing from a decline.
@@ -88,8 +88,8 @@ def read_withdrawal(signed: SignedWithdrawal, agreement: Agreement) -> Withdrawa
     """Verify, then parse what a party of `agreement` signed.
 
     Raises:
-        PeerError: WRONG_AGENCY when it is no party's; BAD_SIGNATURE; BAD_MESSAGE when its bytes say something
-            else than the message around them.
+        PeerError: WRONG_AGENCY when the agency is not a party; BAD_SIGNATURE; BAD_MESSAGE when the signed bytes do not
+            agree with the message around them.
     """
     if signed.agency not in agreement.agencies:
         raise PeerError(PeerCode.WRONG_AGENCY, f"{signed.agency} is not a party of the agreement")
@@ -106,9 +106,9 @@ def read_withdrawal(signed: SignedWithdrawal, agreement: Agreement) -> Withdrawa
     return read
 
 
-def _verified(signed: SignedWithdrawal, key: bytes) -> Leaving:
-    """The kind whose type the party signed; nothing is parsed before that."""
-    for kind in Leaving:
+def _verified(signed: SignedWithdrawal, key: bytes) -> WithdrawalKind:
+    """The kind whose type the party signed. Nothing is parsed before this check."""
+    for kind in WithdrawalKind:
         try:
             transcript.verify(key, kind.payload_type, signed.payload, signed.signature)
         except PeerError:
@@ -120,5 +120,5 @@ def _verified(signed: SignedWithdrawal, key: bytes) -> Leaving:
 
 
 def _check_reason(withdrawal: Withdrawal) -> None:
-    optional = withdrawal.kind is Leaving.WITHDRAWN
+    optional = withdrawal.kind is WithdrawalKind.WITHDRAWN
     validation.text("reason", withdrawal.reason, longest=LIMITS.reason_characters, optional=optional)

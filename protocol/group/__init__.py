@@ -11,7 +11,7 @@ mistakes and raise `ValueError`.
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.backends import Choice
+from blindmatch.protocol.backends import BackendRegistry
 from blindmatch.protocol.group import encoding_checks
 from blindmatch.protocol.group.backend import (
     FIELD_PRIME,
@@ -41,7 +41,6 @@ __all__ = [
     "multiply_each",
     "multiply_uniform",
     "multiply_uniform_each",
-    "scalar_add",
     "scalar_invert",
     "scalar_is_canonical",
     "scalar_multiply",
@@ -79,7 +78,7 @@ def _reference_backend() -> Backend:
 
 
 _threads: int | None = None
-_choice: Choice[Backend] = Choice(
+_choice: BackendRegistry[Backend] = BackendRegistry(
     "group",
     {
         "native": _native_backend,
@@ -223,12 +222,6 @@ def scalar_multiply(left: Bytes2D, right: Bytes2D) -> Bytes2D:
     """Multiply canonical scalars (n, 32) row by row modulo the order."""
     _check_scalar_pairs(left, right)
     return _backend().scalar_multiply(left, right)
-
-
-def scalar_add(left: Bytes2D, right: Bytes2D) -> Bytes2D:
-    """Add canonical scalars (n, 32) row by row modulo the order."""
-    _check_scalar_pairs(left, right)
-    return _backend().scalar_add(left, right)
 
 
 def scalar_subtract(left: Bytes2D, right: Bytes2D) -> Bytes2D:

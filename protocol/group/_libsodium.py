@@ -45,7 +45,6 @@ class LibsodiumBackend(Composed):
         self._multiply_base = function("crypto_scalarmult_ristretto255_base", 2)
         self._scalar_reduce = function(core + "scalar_reduce", 2, None)
         self._scalar_multiply = function(core + "scalar_mul", 3, None)
-        self._scalar_add = function(core + "scalar_add", 3, None)
         self._scalar_subtract = function(core + "scalar_sub", 3, None)
         self._scalar_invert = function(core + "scalar_invert", 2)
 
@@ -95,9 +94,6 @@ class LibsodiumBackend(Composed):
 
     def scalar_multiply(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         return _pairs(self._scalar_multiply, left, right)
-
-    def scalar_add(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
-        return _pairs(self._scalar_add, left, right)
 
     def scalar_subtract(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         return _pairs(self._scalar_subtract, left, right)

@@ -77,11 +77,6 @@ class NativeBackend:
         _native.scalar_multiply(result, left, right)
         return result
 
-    def scalar_add(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
-        result = _rows(len(left))
-        _native.scalar_add(result, left, right)
-        return result
-
     def scalar_subtract(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         result = _rows(len(left))
         _native.scalar_subtract(result, left, right)

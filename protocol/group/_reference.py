@@ -206,9 +206,6 @@ class ReferenceBackend(Composed):
     def scalar_multiply(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         return _scalars([_integer(a) * _integer(b) for a, b in zip(left, right, strict=True)])
 
-    def scalar_add(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
-        return _scalars([_integer(a) + _integer(b) for a, b in zip(left, right, strict=True)])
-
     def scalar_subtract(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         return _scalars([_integer(a) - _integer(b) for a, b in zip(left, right, strict=True)])
 

@@ -98,10 +98,6 @@ class Backend(Protocol):
         """Multiply modulo the order, row by row."""
         ...
 
-    def scalar_add(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
-        """Add modulo the order, row by row."""
-        ...
-
     def scalar_subtract(self, left: Bytes2D, right: Bytes2D) -> Bytes2D:
         """Subtract modulo the order, row by row."""
         ...

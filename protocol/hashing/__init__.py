@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from blindmatch.protocol.backends import Choice
+from blindmatch.protocol.backends import BackendRegistry
 from blindmatch.protocol.hashing.frames import (
     BLOCK_BYTES,
     DIGEST_BYTES,
@@ -61,7 +61,7 @@ def _hashlib_backend() -> Backend:
 
 
 _threads: int | None = None
-_choice: Choice[Backend] = Choice(
+_choice: BackendRegistry[Backend] = BackendRegistry(
     "hashing",
     {
         "avx512": _native_backend("avx512"),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.linkage import FILLER, Tokens
+from blindmatch.protocol.linkage import DUMMY, Tokens
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -114,7 +114,7 @@ class Facts:
         """(m, size) uint8; zeros for dummy elements, which cannot be hit."""
         out = np.zeros((len(indices), self._size), dtype=np.uint8)
         for row, element in enumerate(indices.tolist()):
-            if self._tokens.key_index[element] != FILLER:
-                records = (self._facts_of(int(r)) for r in self._in_order(self._tokens.holders_of(element)))
+            if self._tokens.key_index[element] != DUMMY:
+                records = (self._facts_of(int(r)) for r in self._in_order(self._tokens.records_of(element)))
                 out[row] = np.frombuffer(pack(records, self._names, self._size), dtype=np.uint8)
         return out

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session.messages import Bytes2D, Indices
-from blindmatch.protocol.sorting import either, order_of
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.sorting import next_to_equal, sort_order
 
 BUCKET_ROWS = 1 << 20
 """Rows sorted at a time: about 40 MiB of memory."""
 _SCAN_ROWS = 1 << 18
+_BLOCK_BYTES = 16 << 20
 _HEAD_BITS = 16
 
 Words = npt.NDArray[np.uint64]
@@ -40,6 +41,11 @@ def strictly_increasing(rows: Bytes2D, before: Bytes2D | None = None) -> bool:
         return True
     later |= (first[1:] == first[:-1]) & (second[1:] > second[:-1])
     return bool(later.all())
+
+
+def continues(table: Bytes2D, start: int, rows: Bytes2D) -> bool:
+    """Whether the tags of rows strictly increase where they follow the first `start` rows of a table."""
+    return strictly_increasing(rows, table[start - 1 : start] if start else None)
 
 
 def _heads(rows: Bytes2D) -> Iterator[tuple[int, npt.NDArray[np.uint16]]]:
@@ -73,9 +79,9 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
     inside = np.concatenate(places)
     narrow = rows.shape[1] == TAG_BYTES  # then the faster way to gather takes no copy of all rows first
     first, second = words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
-    order, same = order_of(first)
+    order, same = sort_order(first)
     if same.any():  # a receiver may bring one token for several records
-        tied = np.flatnonzero(either(same[1:]))
+        tied = np.flatnonzero(next_to_equal(same[1:]))
         members = order[tied]
         order[tied] = members[np.lexsort((second[members], first[members]))]
     return inside[order], first[order], second[order]
@@ -85,6 +91,16 @@ def in_order(rows: Bytes2D) -> Iterator[Indices]:
     """The places of all rows (m, 16 or more) in the order of their tags, a bucket at a time."""
     for low, high in _buckets(rows):
         yield _sorted_bucket(rows, low, high)[0]
+
+
+def sort_into(table: Bytes2D, rows: Bytes2D) -> None:
+    """Write all rows (m, 16 or more) into a table of the same shape in the order of their tags, a block at a time."""
+    block, placed = max(1, _BLOCK_BYTES // rows.shape[1]), 0
+    for order in in_order(rows):
+        for start in range(0, len(order), block):
+            some = np.take(rows, order[start : start + block], axis=0)
+            table[placed : placed + len(some)] = some
+            placed += len(some)
 
 
 def find(tags: Bytes2D, table: Bytes2D) -> tuple[Indices, Indices]:

@@ -8,12 +8,12 @@ Names end at `columns`: everything after it works on digests.
 
 from blindmatch.protocol.linkage.columns import RecordBuilder, level_digests
 from blindmatch.protocol.linkage.compile import CompileTerms, compile_keys
-from blindmatch.protocol.linkage.compiled_keys import FILLER, CompiledKey, CompiledKeys, Trade
+from blindmatch.protocol.linkage.compiled_keys import DUMMY, CompiledKey, CompiledKeys, TradeOff
 from blindmatch.protocol.linkage.pooled import pooled_rates, pooled_sizes
 from blindmatch.protocol.linkage.rates import Rates, default_rates, measure
 from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema, parse_schema, schema_names
 from blindmatch.protocol.linkage.score import Lead, PairScore, expected_chance_matches, leads, score_pair
-from blindmatch.protocol.linkage.sharing import Rows
+from blindmatch.protocol.linkage.shared_tokens import Rows
 from blindmatch.protocol.linkage.tokens import (
     ELEMENT_BYTES,
     AllocateRows,
@@ -21,12 +21,11 @@ from blindmatch.protocol.linkage.tokens import (
     TokenBuilder,
     Tokens,
     in_memory,
-    tokens,
 )
 
 __all__ = [
+    "DUMMY",
     "ELEMENT_BYTES",
-    "FILLER",
     "AllocateRows",
     "CompileTerms",
     "CompiledKey",
@@ -41,7 +40,7 @@ __all__ = [
     "SchemaError",
     "TokenBuilder",
     "Tokens",
-    "Trade",
+    "TradeOff",
     "compile_keys",
     "default_rates",
     "expected_chance_matches",
@@ -55,5 +54,4 @@ __all__ = [
     "pooled_sizes",
     "schema_names",
     "score_pair",
-    "tokens",
 ]

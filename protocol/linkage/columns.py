@@ -32,13 +32,6 @@ _CACHED_TEXTS = 1 << 14
 _PERSON = b"blindmatch level"
 
 
-def digest_level(name: str, text: str) -> bytes:
-    """16 bytes for one level's text; blank text is `ABSENT`."""
-    if not text:
-        return ABSENT
-    return blake2b(text.encode(), digest_size=LEVEL_BYTES, key=name.encode(), person=_PERSON).digest()
-
-
 def level_digester(name: str, remembered: int) -> Callable[[str], bytes]:
     """`digest_level` for one level, with a memory for so many texts."""
     keyed = blake2b(digest_size=LEVEL_BYTES, key=name.encode(), person=_PERSON)

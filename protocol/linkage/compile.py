@@ -20,15 +20,15 @@ from blindmatch.protocol.linkage.compiled_keys import (
     MAX_COMPILED,
     CompiledKey,
     CompiledKeys,
-    Trade,
+    TradeOff,
+    describe_levels,
     key_id,
     keys_digest,
-    words_of,
 )
-from blindmatch.protocol.linkage.patterns import Absence, Pattern, Patterns
+from blindmatch.protocol.linkage.patterns import MissingFields, Pattern, Patterns
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
-from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, parts, space
+from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, fixed_point, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SIMULATED: Final = 8_192
@@ -86,7 +86,7 @@ class _Matches:
         columns = 3 * len(dimensions) + 1
         drawn = np.frombuffer(hashlib.shake_256(seed).digest(4 * SIMULATED * columns), dtype=">u4")
         draws = (drawn.astype(np.int64) << 8).reshape(columns, SIMULATED)
-        swapped = draws[-1] < parts(swapped_m)
+        swapped = draws[-1] < fixed_point(swapped_m)
         rows = [swapped.astype(np.int64)]
         for i, d in enumerate(dimensions):
             last = len(d.states) - 1
@@ -134,20 +134,22 @@ class _Search:
         self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
         self._held = [_held_by(d) for d in self.dimensions]
         self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
-        # An absence that hardly a match has cannot earn its place in the budget.
-        self._absences = [a for a in self.patterns.absences if self._missing_share(a) >= ONE // 1024]
+        # Missing fields that hardly a match has cannot earn its place in the budget.
+        self._missing_fields = [
+            a for a in self.patterns.missing_fields if self._missing_share(a) >= ONE // 1024
+        ]
         self._met = weights.met()
         # Thresholds next to each other have most of their patterns in common.
         self._found: dict[tuple[int, ...], Bools] = {}
-        self.true = parts(terms.overlap) * min(sizes)
+        self.true = fixed_point(terms.overlap) * min(sizes)
 
     @staticmethod
     def _asked(pattern: Pattern) -> list[int]:
         """Per dimension the demand, as `_held_by` counts them."""
         asked = list(pattern.demands)
-        for i in pattern.absence.receiver:
+        for i in pattern.missing.receiver:
             asked[i] = -2
-        for i in pattern.absence.sender:
+        for i in pattern.missing.sender:
             asked[i] = -1
         return asked
 
@@ -209,9 +211,9 @@ class _Search:
                 total += int(held[place]) * math.prod(int(kind.alone[i][s]) for i, s in enumerate(place))
         return int(total // ONE**alone)
 
-    def _missing_share(self, absence: Absence) -> int:
+    def _missing_share(self, missing: MissingFields) -> int:
         share = ONE
-        for side, fields in enumerate((absence.receiver, absence.sender)):
+        for side, fields in enumerate((missing.receiver, missing.sender)):
             for i in fields:
                 share = share * (PRESENT - self.weights.presence[side][i]) // PRESENT
         return share
@@ -223,7 +225,7 @@ class _Search:
         return _Result(threshold, chosen, self.true * gained // SIMULATED, false)
 
     def _candidates(self, threshold: int) -> list[Pattern]:
-        return list(self.patterns.at(threshold, self._absences))
+        return list(self.patterns.at(threshold, self._missing_fields))
 
 
 @dataclass(frozen=True)
@@ -262,11 +264,13 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
     sizes = (max(receiver_records, 1), max(sender_records, 1))
     listed = _listed(schema, receiver, sender, sizes, terms)
-    relatives = parts(terms.overlap) * parts(schema.model.relatives / 100) * 100 // ONE // max(sizes)
+    relatives = (
+        fixed_point(terms.overlap) * fixed_point(schema.model.relatives / 100) * 100 // ONE // max(sizes)
+    )
     weights = Weights(space(schema), receiver, sender, relatives=relatives)
     search = _Search(weights, sizes, terms, budget=terms.budget - len(listed), seed=inputs)
     tried = _lowest(search)
-    good = [result for result in tried if result.within(parts(terms.false_leads))]
+    good = [result for result in tried if result.within(fixed_point(terms.false_leads))]
     trades = tuple(_trade(result) for result in sorted(tried, key=lambda r: -r.threshold) if result.chosen)
     if not good and not listed:
         raise SchemaError(
@@ -290,7 +294,7 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
 
 def _lowest(search: _Search) -> list[_Result]:
     """Every threshold tried on the way to the lowest that keeps the share of false leads."""
-    share = parts(search.terms.false_leads)
+    share = fixed_point(search.terms.false_leads)
     low, high = 0, max(search.patterns.highest // _STEP, 1)
     tried = []
     while low < high:
@@ -327,21 +331,26 @@ def _listed(
     any rate when half a pair of strangers is to be expected.
     """
     found = []
-    share, both = parts(terms.false_leads), parts(terms.overlap) * min(sizes)
+    share, both = fixed_point(terms.false_leads), fixed_point(terms.overlap) * min(sizes)
     for key in schema.keys:
         levels = tuple(schema.level_index(name) for name in key.levels)
         if not all(rates.presence[level] for rates in (receiver, sender) for level in levels):
             continue
         chance = ONE
         for level in levels:
-            chance = chance * parts(schema.levels[level].u) // ONE
+            chance = chance * fixed_point(schema.levels[level].u) // ONE
         false = chance * sizes[0] * sizes[1]
         if false > max(both * share // ONE, ONE // 2):
             continue
         weight = sum(schema.levels[level].bits for level in levels)
         found.append(
             CompiledKey(
-                key.name, levels, round(weight, 1), chance / ONE, words_of(schema, levels), key_id(key.name)
+                key.name,
+                levels,
+                round(weight, 1),
+                chance / ONE,
+                describe_levels(schema, levels),
+                key_id(key.name),
             )
         )
     return tuple(found[: terms.budget - 1])
@@ -359,17 +368,17 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
             levels.append(schema.level_index(own.levels[demand].name))
     absent = tuple(
         tuple(schema.level_index(level.name) for i in fields for level in dimensions[i].levels)
-        for fields in (pattern.absence.receiver, pattern.absence.sender)
+        for fields in (pattern.missing.receiver, pattern.missing.sender)
     )
     gone = [
         f"no {schema.field_named(dimensions[i].name).title} on the {side}'s side"
-        for side, fields in (("receiver", pattern.absence.receiver), ("sender", pattern.absence.sender))
+        for side, fields in (("receiver", pattern.missing.receiver), ("sender", pattern.missing.sender))
         for i in fields
     ]
     name = "+".join(schema.levels[level].name for level in levels)
     tail = "".join(
         f" -{side}:{dimensions[i].name}"
-        for side, fields in (("receiver", pattern.absence.receiver), ("sender", pattern.absence.sender))
+        for side, fields in (("receiver", pattern.missing.receiver), ("sender", pattern.missing.sender))
         for i in fields
     )
     odds = 2 ** (pattern.score / BIT) * search.true / ONE / (search.sizes[0] * search.sizes[1])
@@ -378,7 +387,7 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
         tuple(levels),
         pattern.score / BIT,
         search.false_leads([pattern]) / ONE / (search.sizes[0] * search.sizes[1]),
-        "; ".join([words_of(schema, levels), *gone]),
+        "; ".join([describe_levels(schema, levels), *gone]),
         key_id(name + tail),
         absent_receiver=absent[0],
         absent_sender=absent[1],
@@ -388,11 +397,11 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
     )
 
 
-def _trade(result: _Result) -> Trade:
-    return Trade(result.threshold / BIT, len(result.chosen), result.true / ONE, result.false / ONE)
+def _trade(result: _Result) -> TradeOff:
+    return TradeOff(result.threshold / BIT, len(result.chosen), result.true / ONE, result.false / ONE)
 
 
-def _table(trades: Sequence[Trade]) -> str:
+def _table(trades: Sequence[TradeOff]) -> str:
     return "; ".join(
         f"at {trade.threshold:.0f} bits {trade.expected_false:.1f} false leads beside {trade.expected_true:.1f} true ones"
         for trade in trades[-6:]

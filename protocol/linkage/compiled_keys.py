@@ -22,7 +22,7 @@ from blindmatch.protocol.linkage.schema import Schema
 Bytes2D = npt.NDArray[np.uint8]
 
 KEY_ID_BYTES: Final = 16
-FILLER: Final = 255
+DUMMY: Final = 255
 """The key number of an element that is only padding."""
 MAX_COMPILED: Final = 254
 GUARD: Final = 2
@@ -52,7 +52,7 @@ class CompiledKey:
 
 
 @dataclass(frozen=True)
-class Trade:
+class TradeOff:
     """What a threshold would give: keys, and leads to expect."""
 
     threshold: float
@@ -75,7 +75,7 @@ class CompiledKeys:
     """Share of the true pairs that the compiled patterns find, by the model."""
     threshold: float = 0.0
     """Bits that a compiled pattern reaches at least."""
-    trades: tuple[Trade, ...] = ()
+    trades: tuple[TradeOff, ...] = ()
     """Thresholds that the compiler looked at, strictest first."""
 
     def tokens_per_record(self, rows: int = 1) -> int:
@@ -107,7 +107,7 @@ def load(data: bytes, schema: Schema) -> CompiledKeys:
         )
         for key in said.pop("keys")
     ]
-    trades = tuple(Trade(**trade) for trade in said.pop("trades"))
+    trades = tuple(TradeOff(**trade) for trade in said.pop("trades"))
     digest = bytes.fromhex(said.pop("digest"))
     return CompiledKeys(schema=schema, keys=tuple(keys), digest=digest, trades=trades, **said)
 
@@ -126,7 +126,7 @@ def keys_digest(schema: Schema, keys: Sequence[CompiledKey], inputs: bytes = b""
     return hasher.finalize()
 
 
-def words_of(schema: Schema, levels: Sequence[int]) -> str:
+def describe_levels(schema: Schema, levels: Sequence[int]) -> str:
     """What a key asks for, for people."""
     names = [schema.levels[level].words for level in levels]
     return "same " + (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0])

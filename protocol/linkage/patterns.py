@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units, log2_units_each, parts
+from blindmatch.protocol.linkage.states import ONE, Dimension, Space, fixed_point, log2_units, log2_units_each
 from blindmatch.protocol.linkage.weights import Grid, Pairs, Weights, by_best
 
 MAX_MISSING: Final = 2
@@ -23,7 +23,7 @@ _RAREST_M: Final = ONE >> 12
 
 
 @dataclass(frozen=True)
-class Absence:
+class MissingFields:
     """Fields (places in the space's dimensions) that a pattern says are missing on either side."""
 
     receiver: tuple[int, ...] = ()
@@ -44,15 +44,15 @@ class Pattern:
     """In 1/64 bit."""
     swapped: bool = False
     """The names stand in the other order: the schema's swapped level takes the place of both names' best."""
-    absence: Absence = Absence()
+    missing: MissingFields = MissingFields()
 
 
-def absences(space: Space, *, missing: bool) -> tuple[Absence, ...]:
+def missing_combinations(space: Space, *, missing: bool) -> tuple[MissingFields, ...]:
     """Every choice of at most two missing fields and their sides, none first."""
     may = space.schema.model.missing if missing else ()
     sided = [(i, side) for i, d in enumerate(space.dimensions) if d.name in may for side in (0, 1)]
     return tuple(
-        Absence(*(tuple(i for i, where in chosen if where == side) for side in (0, 1)))
+        MissingFields(*(tuple(i for i, where in chosen if where == side) for side in (0, 1)))
         for count in range(MAX_MISSING + 1)
         for chosen in itertools.combinations(sided, count)
         if len({i for i, _ in chosen}) == count
@@ -157,8 +157,8 @@ class Patterns:
     def __init__(self, weights: Weights, *, missing: bool) -> None:
         self.weights = weights
         self.space = weights.space
-        self.absences = absences(self.space, missing=missing)
-        self._scores = {fields: scores(weights, fields) for fields in {a.fields for a in self.absences}}
+        self.missing_fields = missing_combinations(self.space, missing=missing)
+        self._scores = {fields: scores(weights, fields) for fields in {a.fields for a in self.missing_fields}}
         model = self.space.schema.model
         dimensions = self.space.dimensions
         self._person = [i for i, d in enumerate(dimensions) if d.name in model.person]
@@ -166,46 +166,51 @@ class Patterns:
         self._swap = 0
         if model.swapped:
             exact = math.prod(int(weights.bests(i)[0]) for i in self._names)
-            self._swap = max(log2_units(exact, parts(model.swapped_m) * ONE), 0)
+            self._swap = max(log2_units(exact, fixed_point(model.swapped_m) * ONE), 0)
 
     @property
     def highest(self) -> int:
         """The best score that any pattern has."""
         return max(int(grid.max()) for grid in self._scores.values())
 
-    def at(self, threshold: int, among: Sequence[Absence] | None = None) -> Iterator[Pattern]:
-        """The minimal patterns of this threshold (1/64 bit), in a fixed order; only with absences `among` these."""
-        for absence in self.absences if among is None else among:
-            grid = self._scores[absence.fields]
-            asked = self._asks_person(grid.shape, absence.fields)
-            yield from self._patterns(grid, (grid >= threshold) & asked, absence, swapped=False)
-            if self.space.schema.model.swapped and not absence.fields & {*self._names}:
+    def at(self, threshold: int, among: Sequence[MissingFields] | None = None) -> Iterator[Pattern]:
+        """The minimal patterns of this threshold (1/64 bit), in a fixed order; only with missing_fields `among` these."""
+        for missing in self.missing_fields if among is None else among:
+            grid = self._scores[missing.fields]
+            asked = self._asks_person(grid.shape, missing.fields)
+            yield from self._patterns(grid, (grid >= threshold) & asked, missing, swapped=False)
+            if self.space.schema.model.swapped and not missing.fields & {*self._names}:
                 only = np.zeros(grid.shape, dtype=np.bool_)
                 only[tuple(0 if i in self._names else slice(None) for i in range(grid.ndim))] = True
                 grid = grid - self._swap
-                yield from self._patterns(grid, (grid >= threshold) & only, absence, swapped=True)
+                yield from self._patterns(grid, (grid >= threshold) & only, missing, swapped=True)
 
     def best(
-        self, options: list[list[int]], absence: Absence, *, agreed: npt.NDArray[np.bool_], swapped: bool
+        self,
+        options: list[list[int]],
+        missing: MissingFields,
+        *,
+        agreed: npt.NDArray[np.bool_],
+        swapped: bool,
     ) -> tuple[int, tuple[int, ...]] | None:
         """The best score of demands out of `options` (per dimension), and those; None where none asks a person.
 
         Args:
             options: the demands that two rows meet; an absent dimension has only 0.
-            absence: what is missing.
+            missing: what is missing.
             agreed: per level of the schema whether the rows agree: for the names in either order.
             swapped: read the names in either order: both names' best levels then count, less what that costs.
         """
-        grid = self._scores[absence.fields]
+        grid = self._scores[missing.fields]
         model = self.space.schema.model
         if swapped:
-            if not model.swapped or absence.fields & {*self._names}:
+            if not model.swapped or missing.fields & {*self._names}:
                 return None
             if not agreed[self.space.schema.level_index(model.swapped)]:
                 return None
             options = [[0] if i in self._names else choice for i, choice in enumerate(options)]
             grid = grid - self._swap
-        chosen = np.where(self._asks_person(grid.shape, absence.fields), grid, -(1 << 40))[np.ix_(*options)]
+        chosen = np.where(self._asks_person(grid.shape, missing.fields), grid, -(1 << 40))[np.ix_(*options)]
         at = np.unravel_index(int(chosen.argmax()), chosen.shape)
         score = int(chosen[at])
         if score <= -(1 << 39):
@@ -220,11 +225,11 @@ class Patterns:
         return asked
 
     def _patterns(
-        self, grid: Grid, sufficient: npt.NDArray[np.bool_], absence: Absence, *, swapped: bool
+        self, grid: Grid, sufficient: npt.NDArray[np.bool_], missing: MissingFields, *, swapped: bool
     ) -> Iterator[Pattern]:
         places = np.argwhere(_minimal(sufficient, self.space.dimensions))
         found = grid[tuple(places.T)].tolist()
-        for axis in absence.fields:
+        for axis in missing.fields:
             places[:, axis] = len(self.space.dimensions[axis].levels)
         for demands, score in zip(places.tolist(), found, strict=True):
-            yield Pattern(tuple(demands), score, swapped, absence)
+            yield Pattern(tuple(demands), score, swapped, missing)

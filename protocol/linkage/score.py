@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.compiled_keys import FILLER, CompiledKey, CompiledKeys
-from blindmatch.protocol.linkage.patterns import Absence, Patterns
+from blindmatch.protocol.linkage.compiled_keys import DUMMY, CompiledKey, CompiledKeys
+from blindmatch.protocol.linkage.patterns import MissingFields, Patterns
 from blindmatch.protocol.linkage.states import BIT
 from blindmatch.protocol.linkage.tokens import Tokens
 
@@ -52,7 +52,7 @@ def leads(
     Fillers are random: a hit on one means nothing and is left out.
     """
     elements = np.unique(np.asarray(hits, dtype=np.int64))
-    elements = elements[made.key_index[elements] != FILLER]
+    elements = elements[made.key_index[elements] != DUMMY]
     by_record: dict[int, list[int]] = {}
     for element in elements.tolist():
         by_record.setdefault(element // made.tokens_per_record, []).append(element)
@@ -65,7 +65,7 @@ def leads(
 
 
 @dataclass(frozen=True)
-class Part:
+class ScorePart:
     """What one field, or the household's fields together, adds to a pair's score."""
 
     fields: tuple[str, ...]
@@ -79,7 +79,7 @@ class PairScore:
     """The score of two rows under a round's weights: the best reading of what agrees and what is missing."""
 
     bits: float
-    parts: tuple[Part, ...]
+    parts: tuple[ScorePart, ...]
     swapped: bool
     missing_receiver: tuple[str, ...]
     missing_sender: tuple[str, ...]
@@ -97,48 +97,48 @@ def score_pair(patterns: Patterns, receiver: Bytes2D, sender: Bytes2D) -> PairSc
     agreed = np.asarray((receiver == sender).all(axis=1) & said[0], dtype=np.bool_)
     places = [[schema.level_index(level.name) for level in d.levels] for d in dimensions]
     best: PairScore | None = None
-    for absence in patterns.absences:
-        sides = zip(said, (absence.receiver, absence.sender), strict=True)
+    for missing in patterns.missing_fields:
+        sides = zip(said, (missing.receiver, missing.sender), strict=True)
         if any(side[places[i]].any() for side, fields in sides for i in fields):
             continue
         for swapped in (False, True):
             options = [
-                [0] if i in absence.fields else [*np.flatnonzero(agreed[places[i]]).tolist(), len(d.levels)]
+                [0] if i in missing.fields else [*np.flatnonzero(agreed[places[i]]).tolist(), len(d.levels)]
                 for i, d in enumerate(dimensions)
             ]
-            found = patterns.best(options, absence, agreed=agreed, swapped=swapped)
+            found = patterns.best(options, missing, agreed=agreed, swapped=swapped)
             if found and (best is None or found[0] > best.bits * BIT):
-                best = _pair_score(patterns, *found, absence, swapped=swapped)
+                best = _pair_score(patterns, *found, missing, swapped=swapped)
     return best
 
 
 def _pair_score(
-    patterns: Patterns, score: int, demands: tuple[int, ...], absence: Absence, *, swapped: bool
+    patterns: Patterns, score: int, demands: tuple[int, ...], missing: MissingFields, *, swapped: bool
 ) -> PairScore:
     space = patterns.space
     names = [
-        (d.levels[demand].name,) if demand < len(d.levels) and i not in absence.fields else ()
+        (d.levels[demand].name,) if demand < len(d.levels) and i not in missing.fields else ()
         for i, (d, demand) in enumerate(zip(space.dimensions, demands, strict=True))
     ]
     alone = len(space.alone)
     parts = [
-        Part((d.name,), names[i], int(patterns.weights.alone_weight(i)[demands[i]]) / BIT)
+        ScorePart((d.name,), names[i], int(patterns.weights.alone_weight(i)[demands[i]]) / BIT)
         for i, d in enumerate(space.alone)
-        if i not in absence.fields
+        if i not in missing.fields
     ]
     # What the household's fields add depends on what the others say: relatives share both.
     household = score - sum(round(part.bits * BIT) for part in parts)
     parts.append(
-        Part(
+        ScorePart(
             tuple(d.name for d in space.household),
             tuple(name for level in names[alone:] for name in level),
             int(household) / BIT,
         )
     )
-    missing = [
-        tuple(space.dimensions[i].name for i in fields) for fields in (absence.receiver, absence.sender)
+    absent = [
+        tuple(space.dimensions[i].name for i in fields) for fields in (missing.receiver, missing.sender)
     ]
-    return PairScore(score / BIT, tuple(parts), swapped, *missing)
+    return PairScore(score / BIT, tuple(parts), swapped, *absent)
 
 
 def expected_chance_matches(key: CompiledKey, ours: int, theirs: int) -> float:

@@ -25,7 +25,7 @@ _UNSURE: Final = 2.0**-20
 """A floating-point logarithm is trusted when it is further than this from a whole unit; its error is below 2^-38."""
 
 
-def parts(probability: float) -> int:
+def fixed_point(probability: float) -> int:
     """A probability out of a schema or an agreement in parts of 2^40, rounded to a millionth of a millionth."""
     return round(probability * 10**12) * ONE // 10**12
 
@@ -108,7 +108,7 @@ class Dimension:
                 along ** len(s - least) * (1 - along) ** (max(map(len, rivals)) - len(s)) for s in rivals
             ]
             share = weights[rivals.index(state)] / sum(weights)
-            out.append(parts(levels[best] * share))
+            out.append(fixed_point(levels[best] * share))
         return (*out, ONE - sum(out))
 
     @property

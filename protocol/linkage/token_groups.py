@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.limits import TOKEN_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.linkage.sharing import Rows
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.linkage.shared_tokens import Rows
 from blindmatch.protocol.linkage.tokens import AllocateRows, Tokens, in_memory
-from blindmatch.protocol.sorting import order_of
+from blindmatch.protocol.sorting import sort_order
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -74,7 +74,7 @@ def occurrences(made: Tokens, most: int, random: Random) -> Copies:
     copy_of[places[order[~over]]] = copy[~over]
     gone = np.sort(places[order[over]])
     if len(gone):
-        made.key_index[gone] = FILLER
+        made.key_index[gone] = DUMMY
         made.tokens[gone] = _rows(random, len(gone))
     return Copies(copy_of, _power(copy[~over]), len(gone))
 
@@ -135,7 +135,7 @@ def entries(
     target = (cell * width + inside)[fits]
     size = groups * copies * width
     tokens = allocate("entries", (size, TOKEN_BYTES))
-    key_index = np.full(size, FILLER, dtype=np.uint8)
+    key_index = np.full(size, DUMMY, dtype=np.uint8)
     key_index[target] = made.key_index[places[fits]]
     _place(tokens, target, made.tokens, places[fits], random)
     return Entries(Tokens(tokens, key_index, groups, copies * width, 0, {}), copies, entry_of, left_out)
@@ -145,7 +145,7 @@ def _said(made: Tokens) -> tuple[Indices, Words]:
     """The places of the tokens that are no fillers, and their first words: 64 bits of a hash tell them apart."""
     places, words = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(made.key_index), _SCAN):
-        inside = np.flatnonzero(made.key_index[start : start + _SCAN] != FILLER)
+        inside = np.flatnonzero(made.key_index[start : start + _SCAN] != DUMMY)
         rows = made.tokens[start : start + _SCAN][inside, :8]
         words.append(np.ascontiguousarray(rows).view(np.uint64).ravel())
         places.append(inside + start)
@@ -157,7 +157,7 @@ def _numbered(words: Words) -> tuple[Indices, Indices, Indices]:
     if not len(words):
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, empty
-    order, repeated = order_of(words)
+    order, repeated = sort_order(words)
     run = np.cumsum(~repeated) - 1
     starts = np.flatnonzero(~repeated)
     return order, np.arange(len(words)) - starts[run], run

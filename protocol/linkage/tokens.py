@@ -14,20 +14,20 @@ import numpy.typing as npt
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, LEVEL_BYTES, LIMITS, TOKEN_BYTES
 from blindmatch.protocol.linkage.compiled_keys import (
-    FILLER,
+    DUMMY,
     KEY_ID_BYTES,
     CompiledKey,
     CompiledKeys,
     token_rows,
 )
-from blindmatch.protocol.linkage.sharing import (
+from blindmatch.protocol.linkage.shared_tokens import (
     Rows,
-    crowded,
+    repeated_tokens,
     same_as_previous,
-    shared,
+    shared_too_often,
     token_words,
 )
-from blindmatch.protocol.sorting import either
+from blindmatch.protocol.sorting import next_to_equal
 
 Bytes2D = npt.NDArray[np.uint8]
 Bytes3D = npt.NDArray[np.uint8]
@@ -48,7 +48,7 @@ def in_memory(_name: str, shape: tuple[int, int]) -> Rows:
     return np.empty(shape, dtype=np.uint8)
 
 
-class Holders(Mapping[int, Indices]):
+class SharedRecords(Mapping[int, Indices]):
     """Element to all the records that share its token, as three arrays.
 
     Args:
@@ -82,17 +82,17 @@ class Tokens:
     tokens: Rows = field(repr=False)
     """(records * tokens_per_record, 32)"""
     key_index: npt.NDArray[np.uint8] = field(repr=False)
-    """The key's place in `CompiledKeys.keys`, or `FILLER`."""
+    """The key's place in `CompiledKeys.keys`, or `DUMMY`."""
     records: int
     tokens_per_record: int
     overflow: int
     """Tokens left out because their record had more than `tokens_per_record`; the weakest go first."""
-    holders: Mapping[int, Indices] = field(repr=False)
+    shared_records: Mapping[int, Indices] = field(repr=False)
     """Element to all the records that share its token, where there are several (only when made distinct)."""
 
-    def holders_of(self, element: int) -> Indices:
+    def records_of(self, element: int) -> Indices:
         """The records that an element stands for."""
-        found = self.holders.get(element)
+        found = self.shared_records.get(element)
         return np.array([element // self.tokens_per_record], dtype=np.int64) if found is None else found
 
 
@@ -148,7 +148,7 @@ class TokenBuilder:
         self._compares = not raw and (distinct or bool(self._guarded.any()))
         # The first word of each token once more: what looks for equal tokens reads these only.
         self._words = allocate("words", (count if self._compares else 0, _WORD_BYTES))
-        self._key_index = np.full(count, FILLER, dtype=np.uint8)
+        self._key_index = np.full(count, DUMMY, dtype=np.uint8)
         self._done = 0
         self._overflow = 0
         self.withheld = 0
@@ -167,7 +167,7 @@ class TokenBuilder:
         for rank, key in enumerate(self._compiled.keys):
             block.add(rank, key, self._absent[rank])
         self._overflow += block.overflow
-        empty = np.flatnonzero(block.ranks == FILLER)
+        empty = np.flatnonzero(block.ranks == DUMMY)
         block.put(empty, self._fill(len(empty)))
         span = slice(self._done * self._per_record, (self._done + records) * self._per_record)
         self._key_index[span] = block.ranks
@@ -182,7 +182,9 @@ class TokenBuilder:
         if self._done != self._records:
             raise SequenceError(f"{self._done} of {self._records} records came")
         holders = _Collected()
-        for order, starts in shared(self._tokens, self._words, self._key_index) if self._compares else ():
+        for order, starts in (
+            repeated_tokens(self._tokens, self._words, self._key_index) if self._compares else ()
+        ):
             self._settle(order, starts, holders)
         del self._words
         return Tokens(
@@ -197,14 +199,14 @@ class TokenBuilder:
         sizes = np.diff(starts, append=len(order))
         records = order // self._per_record
         entities = records if self._entities is None else self._entities[records]
-        common = crowded(order, starts, entities) & self._guarded[self._key_index[order[starts]]]
+        common = shared_too_often(order, starts, entities) & self._guarded[self._key_index[order[starts]]]
         emptied = np.repeat(common, sizes)
         self.withheld += int(np.count_nonzero(emptied))
         if self._distinct:
             holders.add(order[starts[~common]], sizes[~common], records[~emptied])
             emptied[np.setdiff1d(np.arange(len(order)), starts, assume_unique=True)] = True
         gone = order[emptied]
-        self._key_index[gone] = FILLER
+        self._key_index[gone] = DUMMY
         if len(gone):
             self._tokens[gone] = self._fill(len(gone))
 
@@ -214,7 +216,7 @@ class _Block:
 
     def __init__(self, columns: Bytes3D, row_record: Indices, records: int, per_record: int) -> None:
         self.tokens = np.empty((records * per_record, TOKEN_BYTES), dtype=np.uint8)
-        self.ranks = np.full(records * per_record, FILLER, dtype=np.uint8)
+        self.ranks = np.full(records * per_record, DUMMY, dtype=np.uint8)
         self.overflow = 0
         columns = np.ascontiguousarray(columns)
         self._levels = columns.shape[1]
@@ -266,7 +268,7 @@ class _Block:
 
 
 class _Collected:
-    """The arrays of `Holders`, as they come."""
+    """The arrays of `SharedRecords`, as they come."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Indices, Indices, Indices]] = []
@@ -275,11 +277,11 @@ class _Collected:
         """Some elements, how many records each stands for, and these."""
         self._parts.append((elements, sizes, records))
 
-    def sorted(self) -> Holders:
+    def sorted(self) -> SharedRecords:
         """By element."""
         if not self._parts:
             empty = np.empty(0, dtype=np.int64)
-            return Holders(empty, np.zeros(1, dtype=np.int64), empty)
+            return SharedRecords(empty, np.zeros(1, dtype=np.int64), empty)
         elements, sizes, records = (np.concatenate(part) for part in zip(*self._parts, strict=True))
         self._parts.clear()
         ends = np.cumsum(sizes)
@@ -288,12 +290,12 @@ class _Collected:
         starts = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(counts)))
         # Where each record's entry moves from: its group's old beginning, and on.
         source = np.repeat((ends - sizes)[order] - starts[:-1], counts) + np.arange(len(records))
-        return Holders(elements[order], starts, records[source])
+        return SharedRecords(elements[order], starts, records[source])
 
 
 def _first_of_record(tokens: Bytes2D, owners: Indices) -> Indices:
     """Places of one key's tokens (m, 32) without the repeats within a record, in order."""
-    several = either(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
+    several = next_to_equal(np.diff(owners) == 0) if len(owners) else np.zeros(0, dtype=np.bool_)
     if not several.any():
         return np.arange(len(owners))
     suspects = np.flatnonzero(several)
@@ -305,31 +307,14 @@ def _first_of_record(tokens: Bytes2D, owners: Indices) -> Indices:
     return np.flatnonzero(kept)
 
 
-def tokens(  # noqa: PLR0917 - the block, then how it is padded
-    compiled: CompiledKeys,
-    columns: Bytes3D,
-    row_record: Indices,
-    records: int,
-    tokens_per_record: int,
-    filler: Callable[[int], bytes],
-    *,
-    distinct: bool,
-    role: Literal["receiver", "sender"] | None = None,
-) -> Tokens:
-    """The tokens of a list that is in memory as one block; see `TokenBuilder`."""
-    builder = TokenBuilder(compiled, records, tokens_per_record, filler, distinct=distinct, role=role)
-    builder.add(columns, row_record, records)
-    return builder.finish()
-
-
 class Elements:
     """Element inputs, made when they are taken: `take` gives (m, `ELEMENT_BYTES`) uint8."""
 
     def __init__(self, compiled: CompiledKeys, made: Tokens) -> None:
         self._tokens = made.tokens
         self._key_index = made.key_index
-        frames = np.zeros((FILLER + 1, ELEMENT_BYTES), dtype=np.uint8)
-        for index in range(FILLER + 1):
+        frames = np.zeros((DUMMY + 1, ELEMENT_BYTES), dtype=np.uint8)
+        for index in range(DUMMY + 1):
             key_id = compiled.keys[index].id if index < len(compiled.keys) else bytes(KEY_ID_BYTES)
             frames[index] = np.frombuffer(
                 _prefixed(compiled.schema.digest) + _prefixed(key_id) + _prefixed(bytes(TOKEN_BYTES)),

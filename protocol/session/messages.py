@@ -4,13 +4,12 @@ Constructors raise `PeerError`; whether a message fits *this* round and its mome
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure
-from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
     DIGEST_BYTES,
@@ -22,25 +21,13 @@ from blindmatch.protocol.limits import (
     TAG_BYTES,
     Limits,
 )
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, Section
 from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, Size, about
 from blindmatch.protocol.transcript import digest, encode
-
-Bytes2D = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
 
 ROUND_BYTES = 16
 RoundId = Annotated[bytes, Size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
-
-
-class ElementSource(Protocol):
-    """A collection's elements: the OPRF's inputs, all of one width L."""
-
-    def __len__(self) -> int:
-        """How many elements."""
-
-    def take(self, indices: Indices) -> Bytes2D:
-        """The elements at these indices (m, L)."""
 
 
 class FactSource(Protocol):
@@ -104,7 +91,7 @@ class EdgeContext:
     @property
     def with_facts(self) -> bool:
         """Whether a sealed payload travels with each tag."""
-        return self.disclosure is Disclosure.HITS_FACTS
+        return EDGE_TERMS[self.disclosure].sends_facts
 
     @property
     def row_bytes(self) -> int:
@@ -149,42 +136,6 @@ class EdgeContext:
     def tag_rows(self, limits: Limits) -> int:
         """Rows of a full tag chunk: bounded in elements and in bytes."""
         return Section("table", 0, self.row_bytes).chunk_rows(limits)
-
-
-def chunks_of(count: int, size: int) -> int:
-    """How many chunks of at most `size` hold `count` things."""
-    return -(-count // size)
-
-
-class Section(NamedTuple):
-    """Rows of one kind among those that the sender releases: sorted, and cut into chunks of their own."""
-
-    name: str
-    """Of the array that holds them."""
-    rows: int
-    width: int
-
-    def chunk_rows(self, limits: Limits) -> int:
-        """Rows of a full chunk: bounded in elements and in bytes."""
-        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.width))
-
-    def chunks(self, limits: Limits) -> int:
-        """How many chunks."""
-        return chunks_of(self.rows, self.chunk_rows(limits))
-
-
-Sections = tuple[Section, ...]
-
-
-def locate(sections: Sections, index: int, limits: Limits) -> tuple[Section, int, int]:
-    """Where chunk `index` of all sections lies: its section, and its first and last (excluded) row there."""
-    for section in sections:
-        chunks = section.chunks(limits)
-        if index < chunks:
-            start = index * section.chunk_rows(limits)
-            return section, start, min(start + section.chunk_rows(limits), section.rows)
-        index -= chunks
-    raise SequenceError("no section has such a chunk")
 
 
 def _require(good: bool, code: PeerCode, message: str) -> None:
@@ -323,7 +274,7 @@ class Hits:
 
     elements: Indices
     facts: Bytes2D | None = field(default=None, repr=False)
-    unopened: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    unopened: Flags | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.elements)

@@ -12,11 +12,12 @@ import numpy as np
 from blindmatch.protocol import hashing, oprf
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits import tags
+from blindmatch.protocol.hits.computing import LocalComputing, key_of, key_seed, mode_of, outputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.oprf import KeyPair
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.computing import LocalComputing, key_of, key_seed, mode_of, outputs
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext
+from blindmatch.protocol.session.chunks import Bytes2D
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.transcript import digest, encode
 
 DELTA, CHECK = b"delta", b"check"

@@ -7,8 +7,9 @@ import numpy as np
 
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext, Hits
 from blindmatch.protocol.standing.epoch import Epoch, bound_seed, empty
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,
@@ -53,7 +54,7 @@ class Records(Protocol):
         """By the key's number, whether the own-list guard holds for it."""
 
     def inputs(self, records: Indices) -> tuple[Bytes2D, Bytes1D]:
-        """The elements of some records, (k * t, L), and the number of each one's key, `FILLER` in empty slots."""
+        """The elements of some records, (k * t, L), and the number of each one's key, `DUMMY` in empty slots."""
 
     def facts(self, holders: Sequence[Indices]) -> Bytes2D:
         """The padded facts (m, fact_bytes) of elements that stand for these records each, in this order."""
@@ -94,20 +95,20 @@ def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1
         epoch: with the key.
         records: the collection that the round was made from.
         tags: of the round's elements, (n * t, 16), by slot.
-        key_index: of the round's elements, (n * t,): `FILLER` also where the guard or the merging emptied a slot.
+        key_index: of the round's elements, (n * t,): `DUMMY` also where the guard or the merging emptied a slot.
     """
-    made, keys = tags.copy(), np.full(len(tags), FILLER, dtype=np.uint8)
+    made, keys = tags.copy(), np.full(len(tags), DUMMY, dtype=np.uint8)
     for start in range(0, len(records), _AT_ONCE):
         some = np.arange(start, min(start + _AT_ONCE, len(records)))
         inputs, own = records.inputs(some)
         slots = slots_of(some, records.slots)
         keys[slots] = own
         # Tokens that the round did not release: shared ones beyond the first, and withheld ones.
-        left = np.flatnonzero((own != FILLER) & (key_index[slots] == FILLER))
+        left = np.flatnonzero((own != DUMMY) & (key_index[slots] == DUMMY))
         if len(left):
             made[slots[left]] = epoch.tags(epoch.evaluate(np.ascontiguousarray(inputs[left])))
-    fillers = np.ascontiguousarray(tags[key_index == FILLER])
-    made[keys == FILLER] = 0
+    fillers = np.ascontiguousarray(tags[key_index == DUMMY])
+    made[keys == DUMMY] = 0
     settled = opened(
         records.slots, records.digests, Fresh(made, keys, empty(OUTPUT_BYTES)), rules(records, merging=True)
     )
@@ -144,11 +145,11 @@ def change_sender(
 def _evaluated(epoch: Epoch, records: Records, some: Indices) -> tuple[Fresh, Bytes2D]:
     """What the sender makes of some records, and the outputs of their real slots, by slot."""
     count = len(some) * records.slots
-    tags, keys = np.zeros((count, TAG_BYTES), dtype=np.uint8), np.full(count, FILLER, dtype=np.uint8)
+    tags, keys = np.zeros((count, TAG_BYTES), dtype=np.uint8), np.full(count, DUMMY, dtype=np.uint8)
     outputs = np.zeros((count if epoch.context.with_facts else 0, OUTPUT_BYTES), dtype=np.uint8)
     for start in range(0, len(some), _AT_ONCE):
         inputs, own = records.inputs(some[start : start + _AT_ONCE])
-        real = np.flatnonzero(own != FILLER)
+        real = np.flatnonzero(own != DUMMY)
         at = start * records.slots
         keys[at : at + len(own)] = own
         if len(real):
@@ -231,10 +232,10 @@ def change_receiver(before: Received, records: Records, news: DeltaUpdate) -> Re
 def _without_fillers(fresh: Fresh) -> Fresh:
     """Fillers were evaluated like any element; nothing of them is kept."""
     tags, outputs = fresh.tags.copy(), fresh.outputs
-    tags[fresh.key_index == FILLER] = 0
+    tags[fresh.key_index == DUMMY] = 0
     if len(outputs):
         outputs = outputs.copy()
-        outputs[fresh.key_index == FILLER] = 0
+        outputs[fresh.key_index == DUMMY] = 0
     return Fresh(tags, fresh.key_index, outputs)
 
 

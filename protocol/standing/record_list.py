@@ -15,10 +15,10 @@ import numpy.typing as npt
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.linkage.sharing import crowded, shared
-from blindmatch.protocol.session.messages import Bytes2D, Indices
-from blindmatch.protocol.sorting import order_of
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.sorting import sort_order
 from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
 
 Bytes1D = npt.NDArray[np.uint8]
@@ -42,7 +42,7 @@ class RecordList:
         slots: t, the tokens to which every record is padded.
         digests: of the records, (n, 16).
         tags: of the slots, (n * t, 16); whatever stands in an empty one.
-        key_index: (n * t,) the token's key, or `FILLER` for an empty slot.
+        key_index: (n * t,) the token's key, or `DUMMY` for an empty slot.
         flags: (n * t,) `SHARED`, `LIVE`, `HIT`.
         outputs: a receiver's OPRF outputs (n * t, 64) where facts travel, else none.
     """
@@ -131,7 +131,7 @@ def compare(before: Bytes2D, now: Bytes2D) -> Change:
     count = len(before)
     both = np.concatenate((before, now))
     first = np.ascontiguousarray(both).view(np.uint64)[:, 0]
-    order, same = order_of(first)
+    order, same = sort_order(first)
     starts = np.flatnonzero(~same)
     sizes = np.diff(starts, append=len(order))
     source = np.full(len(now), -1, dtype=np.int64)
@@ -170,7 +170,7 @@ def renewed(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D, ru
     look = (moved.flags & SHARED).astype(np.bool_)
     look[among(moved.tags, touched)] = True
     look[slots_of(change.fresh, base.slots)] = True
-    look &= moved.key_index != FILLER
+    look &= moved.key_index != DUMMY
     return _settle(moved, np.flatnonzero(look), rules)
 
 
@@ -178,7 +178,7 @@ def opened(slots: int, digests: Bytes2D, fresh: Fresh, rules: Rules) -> Settled:
     """The first list of an epoch, settled as a whole."""
     flags = np.zeros(len(fresh.key_index), dtype=np.uint8)
     own = RecordList(slots, digests, fresh.tags, fresh.key_index, flags, fresh.outputs)
-    return _settle(own, np.flatnonzero(fresh.key_index != FILLER), rules)
+    return _settle(own, np.flatnonzero(fresh.key_index != DUMMY), rules)
 
 
 def slots_of(records: Indices, slots: int) -> Indices:
@@ -190,7 +190,7 @@ def slots_of(records: Indices, slots: int) -> Indices:
 def real_tags(own: RecordList, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
-    found: Bytes2D = own.tags[slots[own.key_index[slots] != FILLER]]
+    found: Bytes2D = own.tags[slots[own.key_index[slots] != DUMMY]]
     return found
 
 
@@ -247,7 +247,7 @@ def grouped(own: RecordList, slots: Indices) -> Groups:
     """Which of these slots share a token."""
     inside = np.ascontiguousarray(own.tags[slots])
     order, starts, placed = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], 0
-    for part, begins in shared(inside, np.ascontiguousarray(inside[:, :8]), own.key_index[slots]):
+    for part, begins in repeated_tokens(inside, np.ascontiguousarray(inside[:, :8]), own.key_index[slots]):
         order.append(slots[part])
         starts.append(begins + placed)
         placed += len(part)
@@ -260,7 +260,7 @@ def _settle(own: RecordList, looked: Indices, rules: Rules) -> Settled:
     flags = own.flags.copy()
     flags[looked] = (flags[looked] & HIT) | LIVE
     if len(order):
-        common = crowded(order, starts, rules.entities[order // own.slots])
+        common = shared_too_often(order, starts, rules.entities[order // own.slots])
         common &= rules.guarded[own.key_index[order[starts]]]
         out = np.repeat(common, np.diff(starts, append=len(order)))
         if rules.merging:

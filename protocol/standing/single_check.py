@@ -16,11 +16,11 @@ import numpy as np
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
-from blindmatch.protocol.hits import lookup
+from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, POINT_BYTES, PROOF_BYTES, TAG_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Header, Hits, Indices
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext, Header, Hits
 from blindmatch.protocol.standing.epoch import (
     CHECK,
     RECORD_DIGEST_BYTES,
@@ -129,7 +129,7 @@ def submission(
         .copy()
     )
     expander.wipe()
-    real = np.flatnonzero(record.key_index != FILLER)
+    real = np.flatnonzero(record.key_index != DUMMY)
     if len(real):
         outputs = epoch.evaluate(np.ascontiguousarray(record.inputs[real]))
         made = epoch.tags(outputs)
@@ -265,7 +265,7 @@ def asked(
     made = epoch.tags(outputs)
     elements, _ = held.table.find(made)
     common = _withheld(held.own, made) & guarded[record.key_index]
-    elements = elements[(record.key_index[elements] != FILLER) & ~common[elements]]
+    elements = elements[(record.key_index[elements] != DUMMY) & ~common[elements]]
     if not epoch.context.with_facts:
         return Hits(elements)
     flags = np.zeros(len(made), dtype=np.uint8)

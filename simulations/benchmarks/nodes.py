@@ -10,8 +10,8 @@ from pathlib import Path
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements.bindings import bind_defaults
-from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.agreements.draft import complete, parse_draft
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope, sign

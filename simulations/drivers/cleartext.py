@@ -15,7 +15,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import PreparedInputs, compile_edge, prepare_inputs
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.simulations.drivers.results import CleartextResult
 
 Bytes2D = npt.NDArray[np.uint8]
@@ -80,12 +80,12 @@ def _keyed(
     side: PreparedInputs,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """The elements that are no fillers, and for each its key and token as one value."""
-    elements = np.flatnonzero(side.tokens.key_index != FILLER)
+    elements = np.flatnonzero(side.tokens.key_index != DUMMY)
     key = side.tokens.key_index[elements].astype(np.uint8).reshape(-1, 1)
     rows: Bytes2D = np.ascontiguousarray(np.concatenate([key, side.tokens.tokens[elements]], axis=1))
     return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
 
 
 def _references(side: PreparedInputs, elements: npt.NDArray[np.int64]) -> frozenset[str]:
-    records = {int(record) for element in elements.tolist() for record in side.tokens.holders_of(element)}
+    records = {int(record) for element in elements.tolist() for record in side.tokens.records_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

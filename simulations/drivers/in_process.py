@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, ExitStack
 
 from blindmatch.node import agreements, server
 from blindmatch.node.agreements import StoredAgreement, registry
-from blindmatch.node.agreements.codec import encode_agreement
 from blindmatch.node.agreements.draft import complete, parse_draft
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.imports import ImportReport, delete_collection, import_collection
 from blindmatch.node.imports.formats import load_mapping
 from blindmatch.node.node import Node
@@ -138,7 +138,7 @@ class InProcessArea:
         draft, channel = parse_draft(tomllib.loads(text)), connector(first)
         entries = {first.agency: registry.own_party(first)}
         for other in plan.parties[1:]:
-            entries[other] = await agreements.describe(channel, other)
+            entries[other] = await agreements.fetch_entry(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
         held = await asyncio.to_thread(
             registry.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"

@@ -4,8 +4,7 @@ After every attempt: a code that says why, nothing kept, an entry in the audit l
 """
 
 import json
-import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,13 +15,14 @@ from tests.support.local_nodes import LocalNodes
 from blindmatch.node import agreements, server
 from blindmatch.node.agreements import codec as convert
 from blindmatch.node.agreements import registry
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.schema import agreements as table
 from blindmatch.node.transport.client import connect
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Envelope, Leaving, Withdrawal
+from blindmatch.protocol.agreement import Envelope, Withdrawal, WithdrawalKind
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
 
@@ -31,13 +31,14 @@ UNKNOWN_FIELD = b"\x9a\x06\x01x"
 DAY = 86_400
 
 
+def four_agencies(folder, now):
+    return LocalNodes(folder, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, now)
+
+
 @pytest.fixture
-def town(tmp_path):
-    made = LocalNodes(
-        tmp_path, {WEST: "police", EAST: "council", SOUTH: "council", NORTH: "council"}, time.time()
-    )
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(four_agencies, tmp_path)) as nodes:
+        yield nodes
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def proposal(town):
 
 
 def envelope_of(town, agreement, *signers) -> Envelope:
-    payload = convert.encode_agreement(agreement)
+    payload = encode_agreement(agreement)
     signatures = {agency: terms.sign(payload, town.nodes[agency].keys.identity) for agency in signers}
     return Envelope(terms.PAYLOAD_TYPE, payload, signatures)
 
@@ -79,7 +80,7 @@ async def proposed(town, agency, envelope) -> PeerCode:
 
 
 async def test_altered_payload(town, proposal):
-    altered = convert.encode_agreement(replace(town.agreement(WEST, EAST, SOUTH), rounds_budget=9_999))
+    altered = encode_agreement(replace(town.agreement(WEST, EAST, SOUTH), rounds_budget=9_999))
     forged = Envelope(terms.PAYLOAD_TYPE, altered, proposal.signatures)
     assert await proposed(town, EAST, forged) is PeerCode.ALTERED_AGREEMENT
 
@@ -187,7 +188,7 @@ async def test_one_cannot_withdraw_for_another(town, proposal):
     assert registry.find(town.nodes[WEST], proposal.id).withdrawn == {}
 
 
-def left(town, agreement_id, agency, *, by="", kind=Leaving.WITHDRAWN, reason="No."):
+def left(town, agreement_id, agency, *, by="", kind=WithdrawalKind.WITHDRAWN, reason="No."):
     """What `agency` says when it leaves, signed by its own key or another's."""
     word = Withdrawal(agreement_id, agency, int(town.now), reason, kind)
     return terms.sign_withdrawal(word, town.nodes[by or agency].keys.identity)
@@ -196,7 +197,7 @@ def left(town, agreement_id, agency, *, by="", kind=Leaving.WITHDRAWN, reason="N
 async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, proposal):
     """Declines and withdrawals of others travel with a proposal; every wrong one is refused, and nothing is kept."""
     agreements.adopt(town.nodes[WEST], proposal, source=EAST)
-    genuine = left(town, proposal.id, SOUTH, kind=Leaving.DECLINED)
+    genuine = left(town, proposal.id, SOUTH, kind=WithdrawalKind.DECLINED)
     wrong = {
         PeerCode.BAD_SIGNATURE: [left(town, proposal.id, SOUTH, by=EAST)],
         PeerCode.WRONG_AGENCY: [left(town, proposal.id, NORTH)],
@@ -208,7 +209,7 @@ async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, propos
     both = [genuine, left(town, proposal.id, EAST, by=SOUTH)]
     request = convert.propose_request(proposal, both)
     assert await refusal(town, EAST, "Propose", request) is PeerCode.BAD_SIGNATURE
-    assert registry.find(town.nodes[WEST], proposal.id).left == {}
+    assert registry.find(town.nodes[WEST], proposal.id).withdrawals == {}
     async with caller(town, EAST) as peer:
         await peer.call(peer.agreements.Propose, convert.propose_request(proposal, [genuine]))
     held = registry.find(town.nodes[WEST], proposal.id)
@@ -287,7 +288,7 @@ class Liar:
         return make(*self._answer)
 
 
-@pytest.mark.parametrize("act", [agreements.push, agreements.gather])
+@pytest.mark.parametrize("act", [agreements.push, agreements.collect_signatures])
 async def test_a_peer_that_answers_with_something_else(town, proposal, act):
     held = agreements.adopt(town.nodes[WEST], proposal, source=EAST)
     other = envelope_of(town, town.agreement(WEST, EAST), EAST)
@@ -323,18 +324,18 @@ async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
 
         after, outcomes = await act(town.nodes[WEST], held, lying)
         assert {outcome.error.code for outcome in outcomes} == {code}
-        assert (after.left, after.missing) == ({}, (WEST, SOUTH))
+        assert (after.withdrawals, after.missing) == ({}, (WEST, SOUTH))
 
 
 def kept(town, agreement, *signers):
     agreements.adopt(town.nodes[WEST], envelope_of(town, agreement, *signers), source="file")
-    return terms.agreement_id(convert.encode_agreement(agreement))
+    return terms.agreement_id(encode_agreement(agreement))
 
 
 def not_ready(town, agreement_id, **more) -> Exception:
     node = town.nodes[WEST]
     with pytest.raises((PeerError, AgreementError, StoreError)) as caught:
-        agreements.ready(node, agreement_id, more.pop("now", node.clock()), **more)
+        agreements.usable_agreement(node, agreement_id, more.pop("now", node.clock()), **more)
     assert caught.value.hint
     return caught.value
 
@@ -342,7 +343,9 @@ def not_ready(town, agreement_id, **more) -> Exception:
 def test_with_every_signature_it_is_ready(town):
     agreement = town.agreement(WEST, EAST, SOUTH)
     agreement_id = kept(town, agreement, WEST, EAST, SOUTH)
-    found, envelope = agreements.ready(town.nodes[WEST], agreement_id, town.now, edge=agreement.edges[0].id)
+    found, envelope = agreements.usable_agreement(
+        town.nodes[WEST], agreement_id, town.now, edge=agreement.edges[0].id
+    )
     assert found == agreement
     assert envelope.id == agreement_id
 
@@ -369,7 +372,7 @@ def test_not_yet_valid_and_expired(town):
 def test_withdrawn(town, who):
     agreement_id = kept(town, town.agreement(WEST, EAST), WEST, EAST)
     word = Withdrawal(agreement_id, who, int(town.now), "")
-    registry.note_withdrawal(town.nodes[WEST], terms.sign_withdrawal(word, town.nodes[who].keys.identity))
+    registry.record_withdrawal(town.nodes[WEST], terms.sign_withdrawal(word, town.nodes[who].keys.identity))
     error = not_ready(town, agreement_id)
     assert error.code is PeerCode.EXPIRED_AGREEMENT
     assert f"withdrawn by {who}" in error.message
@@ -386,9 +389,11 @@ def test_budget_spent(town):
     store.fail(bytes([2]) * 16, first, code="unavailable", reason="never reached")  # costs nothing
     assert not_ready(town, agreement_id, edge=first).code is PeerCode.BUDGET_SPENT
     assert not_ready(town, agreement_id).code is PeerCode.BUDGET_SPENT
-    agreements.ready(town.nodes[WEST], agreement_id, town.now, edge=second)
+    agreements.usable_agreement(town.nodes[WEST], agreement_id, town.now, edge=second)
     # A round under way has its place in the budget: it may go on.
-    agreements.ready(town.nodes[WEST], agreement_id, town.now, edge=first, resuming=bytes([1]) * 16)
+    agreements.usable_agreement(
+        town.nodes[WEST], agreement_id, town.now, edge=first, resuming=bytes([1]) * 16
+    )
 
 
 def test_wrong_schema_digest(town):
@@ -403,7 +408,7 @@ def test_wrong_schema_digest(town):
 def test_bytes_altered_in_the_store(town):
     agreement = town.agreement(WEST, EAST)
     agreement_id = kept(town, agreement, WEST, EAST)
-    altered = convert.encode_agreement(replace(agreement, rounds_budget=9_999))
+    altered = encode_agreement(replace(agreement, rounds_budget=9_999))
     with town.nodes[WEST].store.write("agreements") as connection:
         connection.execute(update(table).values(payload=altered))
     assert "damaged in the store" in not_ready(town, agreement_id).message

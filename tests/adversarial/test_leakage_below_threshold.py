@@ -6,7 +6,7 @@ Rounds with compiled keys between real nodes, recorded; the sender's list change
 import dataclasses
 import json
 import random
-import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -51,16 +51,18 @@ def lists():
     return [shared + more for more in strangers]
 
 
-@pytest.fixture
-def town(tmp_path):
-    made = LocalNodes(
-        tmp_path, {WEST: "police", NORTH: "council", SOUTH: "council"}, time.time(), schema=SCHEMA
-    )
-    made.import_rows(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
+def three_lists(folder, now):
+    nodes = LocalNodes(folder, {WEST: "police", NORTH: "council", SOUTH: "council"}, now, schema=SCHEMA)
+    nodes.import_rows(WEST, "groups", "subjects", [[f"P-{n:05d}", *person(n), "P"] for n in range(20)])
     for sender, rows in zip((NORTH, SOUTH), lists(), strict=True):
-        made.import_rows(sender, "suppliers", "suppliers", rows)
-    yield made
-    made.close()
+        nodes.import_rows(sender, "suppliers", "suppliers", rows)
+    return nodes
+
+
+@pytest.fixture
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(three_lists, tmp_path)) as nodes:
+        yield nodes
 
 
 async def view(town, sender):

@@ -13,7 +13,7 @@ from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdState
 from blindmatch.protocol.threshold.statements import (

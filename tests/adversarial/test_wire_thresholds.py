@@ -1,8 +1,7 @@
 """Collectors and members that break a threshold over real connections: a code, a failed round, a node that lives on."""
 
 import json
-import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import grpc
 import numpy as np
@@ -33,10 +32,9 @@ METHODS = threshold_pb2.DESCRIPTOR.services_by_name["Thresholds"].methods_by_nam
 
 
 @pytest.fixture
-def town(tmp_path):
-    made = circle_town(tmp_path, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+        yield nodes
 
 
 async def call(channel, method, message):

@@ -25,7 +25,7 @@ from tests.support.local_nodes import SUBJECTS, SUPPLIERS, free_port, people, su
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements import bindings
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.imports import delete_collection, import_collection
 from blindmatch.node.node import Node
 from blindmatch.node.pki import certificates
@@ -234,8 +234,8 @@ async def make(maker: Maker) -> None:
     withdrawn = agreements.withdraw(
         west, agreements.find(west, maker.agreements["withdrawn"]), "No longer needed."
     )
-    agreements.registry.note_withdrawal(west, declined, source=NORTH)
-    agreements.registry.note_withdrawal(north, withdrawn, source=WEST)
+    agreements.registry.record_withdrawal(west, declined, source=NORTH)
+    agreements.registry.record_withdrawal(north, withdrawn, source=WEST)
     async with AsyncExitStack() as servers:
         for node in (west, north):
             serving = await servers.enter_async_context(running(node, limits=SMALL))

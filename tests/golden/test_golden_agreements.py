@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from blindmatch.node.agreements import codec as convert
 from blindmatch.node.agreements import envelope_files
 from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,
@@ -20,7 +21,6 @@ from blindmatch.protocol.agreement import (
     Envelope,
     Hits,
     HitsFacts,
-    Leaving,
     Linkage,
     Party,
     Side,
@@ -28,6 +28,7 @@ from blindmatch.protocol.agreement import (
     Sum,
     Threshold,
     Withdrawal,
+    WithdrawalKind,
 )
 from blindmatch.protocol.linkage.schema import load_schema
 from blindmatch.protocol.transcript import Ed25519Signer
@@ -172,9 +173,9 @@ def signed(payload, agencies):
 @pytest.mark.parametrize("name", MADE)
 def test_an_agreement_keeps_its_bytes_its_id_and_its_signatures(golden, name):
     made = MADE[name]
-    payload = convert.encode_agreement(made)
+    payload = encode_agreement(made)
     envelope = signed(payload, made.agencies)
-    assert convert.parse_agreement(payload) == made
+    assert parse_agreement(payload) == made
     terms.check_signatures(made, envelope)
     golden(name, {
         "type": envelope.payload_type,
@@ -186,9 +187,9 @@ def test_an_agreement_keeps_its_bytes_its_id_and_its_signatures(golden, name):
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", list(Leaving))
+@pytest.mark.parametrize("kind", list(WithdrawalKind))
 def test_a_party_leaves_with_the_same_bytes_and_the_same_messages_carry_it(golden, kind):
-    payload = convert.encode_agreement(MADE["hits"])
+    payload = encode_agreement(MADE["hits"])
     envelope = signed(payload, ["west-force"])
     left = terms.sign_withdrawal(
         Withdrawal(envelope.id, "north-council", START + 90, "No longer needed; à bientôt.", kind),
@@ -308,7 +309,7 @@ def test_a_draft_with_every_field_gives_the_same_agreement(golden):
     made = dataclasses.replace(made, schema_digest=b"s" * 32)
     golden("draft", {
         "unknown": list(draft.unknown),
-        "payload": convert.encode_agreement(made),
+        "payload": encode_agreement(made),
         "edges": [edge.id for edge in made.edges],
         "long name": edge_id("a-force-with-a-very-long-name-indeed", "a-council-with-a-very-long-name"),
         "schema digest": load_schema(made.schema).digest,

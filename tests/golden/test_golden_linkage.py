@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.support.token_lists import tokens
 
 from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
 from blindmatch.node.storage.store import EdgeRow
@@ -30,7 +31,6 @@ from blindmatch.protocol.linkage import (
     pooled_sizes,
     schema_names,
     score_pair,
-    tokens,
 )
 from blindmatch.protocol.linkage.compiled_keys import dump, load
 from blindmatch.protocol.linkage.normalise import NORMALISATION
@@ -148,7 +148,7 @@ def test_tokens_and_elements(golden, compiled, role, people, distinct):
         "first elements": elements.take(np.arange(4)),
         "elements": elements.take(np.arange(len(elements))),
         "overflow": made.overflow,
-        "holders": [[element, made.holders[element]] for element in made.holders],
+        "holders": [[element, made.shared_records[element]] for element in made.shared_records],
         "leads": [
             [lead.record, [key.name for key in lead.keys], lead.score, lead.posterior, list(lead.elements)]
             for lead in leads(compiled, made, np.arange(0, len(elements), 7))

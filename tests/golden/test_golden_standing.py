@@ -14,7 +14,7 @@ from blindmatch.node.rounds.standing.epochs import local_secret
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
 from blindmatch.protocol.standing.epoch import bound_seed, opening_secret
@@ -157,7 +157,7 @@ def test_secrets_that_come_out_of_a_stored_seed(golden):
 def checks(world):
     """One record submitted by the sender, and one asked about by the receiver."""
     agreement = world.ours.context.agreement
-    guarded = np.isin(np.arange(FILLER + 1), [1])
+    guarded = np.isin(np.arange(DUMMY + 1), [1])
 
     listed = Listed([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
     inputs, keys = listed.inputs(np.arange(1))

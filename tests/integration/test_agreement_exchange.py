@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import pytest
 from tests.support.local_nodes import PASSPHRASE, LocalNodes
@@ -11,7 +10,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import server
 from blindmatch.node.agreements import registry
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.cli import app
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Envelope
@@ -19,11 +18,14 @@ from blindmatch.protocol.agreement import Envelope
 WEST, EAST, SOUTH = "west-force", "east-council", "south-council"
 
 
+def three_agencies(folder, now):
+    return LocalNodes(folder, {WEST: "police", EAST: "council", SOUTH: "council"}, now)
+
+
 @pytest.fixture
-def town(tmp_path):
-    made = LocalNodes(tmp_path, {WEST: "police", EAST: "council", SOUTH: "council"}, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(three_agencies, tmp_path)) as nodes:
+        yield nodes
 
 
 async def serving(stack, town, *agencies):
@@ -97,7 +99,7 @@ async def test_a_withdrawal_reaches_the_others(town):
 
 async def test_a_decline_ends_the_agreement_for_all_and_news_spreads_through_whoever_is_up(town):
     town.sign_agreement(town.agreement(WEST, EAST, SOUTH), unsigned=(WEST, EAST, SOUTH))
-    held = registry.everything(town.nodes[WEST])[0]
+    held = registry.list_agreements(town.nodes[WEST])[0]
     async with AsyncExitStack() as stack:
         await serving(stack, town, WEST)  # south is down when east declines
         told = await run(town, EAST, "decline", held.id.hex(), "--reason", "Too wide.", "--yes")

@@ -13,6 +13,8 @@ from blindmatch.simulations.benchmarks.imports import FORMATS
 from blindmatch.simulations.benchmarks.operations import OPERATIONS
 from blindmatch.simulations.benchmarks.pair import TOKENS
 
+pytestmark = pytest.mark.usefixtures("forked_nodes")
+
 
 def bench(*words):
     return CliRunner().invoke(cli.app, ["bench", *words])

@@ -3,7 +3,7 @@
 from blindmatch.simulations.benchmarks.threshold import measure
 
 
-def test_a_small_threshold_is_measured_and_its_result_checked():
+def test_a_small_threshold_is_measured_and_its_result_checked(forked_nodes):
     cost = measure(80, 3, 2)
     assert (cost.members, cost.at_least, cost.elements) == (3, 2, 80)
     assert cost.wall > 0

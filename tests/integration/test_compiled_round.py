@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 import random
-import time
+from contextlib import closing
 
 import pytest
 from tests.support.local_nodes import PASSPHRASE, LocalNodes
@@ -57,10 +57,9 @@ def invented(first, count):
         yield [f"S-{number:05d}", dice.choice(FORENAMES), surname, born, postcode, company, value]
 
 
-@pytest.fixture
-def town(tmp_path):
+def lists_with_slips(folder, now):
     """As elsewhere, 20 of 40 subjects are suppliers, but half of these are written with slips and gaps."""
-    made = LocalNodes(tmp_path, {WEST: "police", NORTH: "council"}, time.time(), schema=SCHEMA)
+    nodes = LocalNodes(folder, {WEST: "police", NORTH: "council"}, now, schema=SCHEMA)
     theirs = list(invented(20, 50))
     ours = [[f"P-{row[0][2:]}", *row[1:5], "P"] for row in invented(0, 40)]
     for number, row in enumerate(theirs):
@@ -68,10 +67,15 @@ def town(tmp_path):
             row[3] = row[3][:7]  # year and month of birth, as in the register
         elif number % 4 == 3:
             row[4] = ""
-    made.import_rows(WEST, "groups", "subjects", ours)
-    made.import_rows(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
-    yield made
-    made.close()
+    nodes.import_rows(WEST, "groups", "subjects", ours)
+    nodes.import_rows(NORTH, "suppliers", "suppliers", theirs, facts=["contract_value"])
+    return nodes
+
+
+@pytest.fixture
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(lists_with_slips, tmp_path)) as nodes:
+        yield nodes
 
 
 def agree(town, **linkage):

@@ -32,7 +32,7 @@ def test_the_receiver_killed_again_and_again(town, programs, when):
     held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     server = programs.serve(town, NORTH)
     # Every other write is before, the others are after which the process dies.
-    said, kills = programs.run_again_and_again(
+    said, kills = programs.run_until_complete(
         town, WEST, held, lambda kills: (2 * kills + 1 + (when == "after"), when)
     )
     assert said is None or said["complete"]
@@ -47,7 +47,7 @@ def test_the_receiver_killed_again_and_again(town, programs, when):
 def test_the_sender_killed_again_and_again(town, programs, when):
     held = town.sign_agreement(town.agreement(WEST, NORTH, facts=["contract_value"]))
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    said, kills = programs.serve_again_and_again(
+    said, kills = programs.serve_until_complete(
         town, NORTH, lambda kills: (2 * kills + 1 + (when == "after"), when), client
     )
     assert said["complete"]

@@ -75,7 +75,7 @@ def test_nobody_learned_more_than_is_declared(gain):
     assert any("of its own record" in words for words in learned["receiver"])
 
 
-def test_each_node_a_process_finds_the_same(tmp_path):
+def test_each_node_a_process_finds_the_same(tmp_path, forked_nodes):
     scenario = load_scenario("gain")
     (area,) = scenario.areas
     (pact,) = area.pacts

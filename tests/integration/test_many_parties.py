@@ -241,7 +241,7 @@ async def test_every_next_step_is_refused_once_either_side_knows(town, step, kno
 
     def watch(_edge, at, done, total):
         if (at, done) == (step, total):
-            registry.note_withdrawal(town.nodes[knows], signed)
+            registry.record_withdrawal(town.nodes[knows], signed)
 
     async with running(town.nodes[SOUND], limits=SMALL):
         outcome = await run_round(west, held.id, limits=SMALL, progress=watch)
@@ -267,8 +267,8 @@ async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert edge.reason.startswith(f"{SOUND} refused")
-    assert registry.find(west, held.id).left == {}
-    agreements.ready(west, held.id, town.now)
+    assert registry.find(west, held.id).withdrawals == {}
+    agreements.usable_agreement(west, held.id, town.now)
 
 
 async def test_a_sender_that_was_away_while_the_others_signed_is_told_by_the_round(town):
@@ -353,7 +353,7 @@ async def test_a_collector_learns_of_a_withdrawal_from_a_member(tmp_path):
         leaving, national = made.nodes[first], made.nodes["national"]
         signed = registry.withdraw(leaving, registry.find(leaving, held.id), "Enough.")
         for other in others:
-            registry.note_withdrawal(made.nodes[other], signed)
+            registry.record_withdrawal(made.nodes[other], signed)
         async with AsyncExitStack() as stack:
             await serving(stack, made, *threshold_nodes.MEMBERS)
             outcome = await run_round(national, held.id, limits=SMALL)

@@ -37,7 +37,7 @@ def test_the_receiver_of_a_sum_killed_on_the_way(town, programs):
     terms, words = TERMS["sum"]
     held = town.sign_agreement(town.agreement(WEST, NORTH, **terms))
     server = programs.serve(town, NORTH)
-    said, kills = programs.run_again_and_again(
+    said, kills = programs.run_until_complete(
         town, WEST, held, lambda kills: (FIRST + FURTHER * kills, "after")
     )
     assert said is None or said["edges"][0]["number"] == words
@@ -51,7 +51,7 @@ def test_the_sender_of_a_count_killed_on_the_way(town, programs):
     terms, words = TERMS["count"]
     held = town.sign_agreement(town.agreement(WEST, NORTH, **terms))
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    said, kills = programs.serve_again_and_again(
+    said, kills = programs.serve_until_complete(
         town, NORTH, lambda kills: (FIRST + FURTHER * kills, "before"), client
     )
     assert said["edges"][0]["number"] == words

@@ -65,7 +65,7 @@ def again(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def apart(tmp_path_factory):
+def apart(tmp_path_factory, forked_nodes):
     return Pilot(tmp_path_factory.mktemp("apart"), 1, processes=True)
 
 
@@ -244,7 +244,7 @@ def test_the_report_tells_what_happened(pilot, tmp_path):
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_a_list_that_changes_between_two_rounds(tmp_path, processes):
+def test_a_list_that_changes_between_two_rounds(tmp_path, forked_nodes, processes):
     """The council's file is imported anew: the second round is right by the new file, and nothing else is left."""
     police, council = "ashmoor-police", "upper-ashmoor-council"
     scenario = load_scenario("pilot")

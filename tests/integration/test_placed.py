@@ -151,7 +151,7 @@ class Street:
             yield made
 
 
-def test_nodes_of_several_addresses_find_each_other(expected, tmp_path, monkeypatch):
+def test_nodes_of_several_addresses_find_each_other(expected, tmp_path, monkeypatch, forked_nodes):
     # A cluster of several machines cannot be had here; a node knows of a machine only its address.
     given = runs._shared
 

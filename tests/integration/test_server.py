@@ -10,7 +10,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from tests.support.local_nodes import free_port
 
 from blindmatch.node.rounds.runner import run_round, unfinished
 from blindmatch.node.server import running
@@ -22,6 +21,7 @@ from blindmatch.proto import v1
 from blindmatch.proto.v1 import agreement_pb2
 from blindmatch.protocol.errors import ConfigError, StoreError
 from blindmatch.protocol.limits import Limits
+from blindmatch.simulations.drivers.node_process import free_ports
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"
 SMALL = Limits(chunk_elements=32)
@@ -281,7 +281,7 @@ async def test_two_servers_cannot_share_a_port(town):
 def test_metrics_are_served_and_hold_no_names():
     metrics = Metrics()
     metrics.refusals.labels("bad-point").inc()
-    with MetricsListener(metrics, f"127.0.0.1:{free_port()}") as listener:
+    with MetricsListener(metrics, f"127.0.0.1:{free_ports(1)[0]}") as listener:
         with urllib.request.urlopen(f"http://127.0.0.1:{listener.port}/metrics", timeout=20) as reply:
             text = reply.read().decode()
         with pytest.raises(ConfigError, match="cannot listen"):

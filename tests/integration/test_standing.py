@@ -150,7 +150,7 @@ async def test_everything_kept_is_erased_when_an_epoch_is_over(town, why):
         assert (await run_round(police, held.id, limits=SMALL)).complete
     if why == "withdrawn":
         signed = registry.withdraw(council, held, "no longer")
-        registry.note_withdrawal(police, signed)
+        registry.record_withdrawal(police, signed)
     days = {"time": 2, "withdrawn": 0, "expired": 31}[why]
     for node in (police, council):
         assert list(node.epochs_dir.glob("*/*/*"))

@@ -54,7 +54,7 @@ def at(kills):
 async def test_the_receiver_killed_again_and_again(town, programs):
     held = await epoch(town)
     server = programs.serve(town, NORTH)
-    said, kills = programs.run_again_and_again(town, WEST, held, at)
+    said, kills = programs.run_until_complete(town, WEST, held, at)
     assert said is None or said["edges"][0]["delta"] == 1
     assert kills >= 3, "the round had fewer steps than this test is for"
     server.terminate()
@@ -65,6 +65,6 @@ async def test_the_receiver_killed_again_and_again(town, programs):
 async def test_the_sender_killed_again_and_again(town, programs):
     held = await epoch(town)
     client = programs.start(town, WEST, "round", "run", "--json", "--wait", "90", held.id.hex())
-    _, kills = programs.serve_again_and_again(town, NORTH, at, client)
+    _, kills = programs.serve_until_complete(town, NORTH, at, client)
     assert kills >= 3, "the round had fewer steps than this test is for"
     check(town, held)

@@ -17,7 +17,7 @@ from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
 from blindmatch.protocol.limits import SEED_BYTES, Limits
-from blindmatch.protocol.linkage import FILLER
+from blindmatch.protocol.linkage import DUMMY
 from blindmatch.protocol.session.messages import Hits
 
 SMALL = Limits(chunk_elements=256)
@@ -92,7 +92,7 @@ def plainly(town, held, opening):
             seed=bytes(SEED_BYTES),
         )
         made = prepare_inputs(node, held.agreement, row, compile_edge(held.agreement, row))
-        real = np.flatnonzero(made.tokens.key_index != FILLER)
+        real = np.flatnonzero(made.tokens.key_index != DUMMY)
         sides.append(
             (
                 made,

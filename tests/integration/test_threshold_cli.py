@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import time
+from contextlib import closing
 
 import pytest
 from tests.support.local_nodes import PASSPHRASE, subjects
@@ -19,10 +19,9 @@ WEST = "west-force"
 
 
 @pytest.fixture
-def town(tmp_path):
-    made = circle_town(tmp_path, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+        yield nodes
 
 
 @pytest.fixture

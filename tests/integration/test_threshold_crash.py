@@ -1,64 +1,25 @@
 """kill -9 of a member and of the collector at many steps of a threshold, of the real programs; see `test_crash`."""
 
-import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
+from tests.support import kill_points
+from tests.support.crashing_programs import Programs
 from tests.support.threshold_nodes import COLLECTOR, MEMBERS, agree, circle_town, named
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.storage.store import CLOSED
 
-PROGRAM = """
-import os, signal, sys
-from blindmatch.node.pki import tls
-from blindmatch.protocol import limits
 
-object.__setattr__(limits.LIMITS, "chunk_elements", 128)
-object.__setattr__(limits.LIMITS, "chunk_tag_bytes", 1 << 17)
-from blindmatch.node.rounds.threshold import collector
-
-from blindmatch.node.storage.store import Store
-
-left = int(os.environ["TRIAL_KILL_AT"])
-
-def watch(name):
-    original = getattr(Store, name)
-
-    def step(*arguments, **more):
-        global left
-        left -= 1
-        if left == 0 and os.environ["TRIAL_KILL_WHEN"] == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = original(*arguments, **more)
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    setattr(Store, name, step)
-
-for name in (
-    "start_edge", "keep_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
-):
-    watch(name)
-
-from blindmatch.node.cli import main
-
-sys.argv[0] = "blindmatch"
-main()
-"""
+@pytest.fixture
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+        yield nodes
 
 
 @pytest.fixture
-def town(tmp_path):
-    made = circle_town(tmp_path, time.time())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def programs(programs):
-    return type(programs)(PROGRAM)
+def programs(process_template):
+    return Programs(process_template, kill_points.prepare_threshold)
 
 
 @contextmanager
@@ -96,7 +57,7 @@ def check_result(town, held):
 def test_the_collector_killed_again_and_again(town, programs, when):
     held = agree(town)
     with serving(programs, town, *MEMBERS):
-        said, kills = programs.run_again_and_again(
+        said, kills = programs.run_until_complete(
             town, COLLECTOR, held, lambda kills: (5 * kills + 1 + (when == "after"), when)
         )
     assert said is None or said["complete"]
@@ -108,7 +69,7 @@ def test_a_member_killed_again_and_again(town, programs):
     held, target = agree(town), "south-council"
     with serving(programs, town, *(agency for agency in MEMBERS if agency != target)):
         client = programs.start(town, COLLECTOR, "round", "run", "--json", "--wait", "90", held.id.hex())
-        said, kills = programs.serve_again_and_again(
+        said, kills = programs.serve_until_complete(
             town, target, lambda kills: (5 * kills + 2, ("after", "before")[kills % 2]), client
         )
     assert said["complete"]
@@ -121,7 +82,7 @@ def test_a_collector_that_is_a_member_killed_again_and_again(town, programs):
     west, others = "west-force", ("north-council", "south-council")
     held = agree(town, collector=west)
     with serving(programs, town, *others):
-        said, kills = programs.run_again_and_again(
+        said, kills = programs.run_until_complete(
             town, west, held, lambda kills: (7 * kills + 3, ("after", "before")[kills % 2])
         )
     assert said is None or said["complete"]

@@ -1,8 +1,7 @@
 """Thresholds that are held up: members that are gone, come back or withdraw, budgets, rounds that are given up."""
 
 import asyncio
-import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import pytest
 from tests.support.agencies import edge_between
@@ -21,10 +20,9 @@ SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
 
 @pytest.fixture
-def town(tmp_path):
-    made = circle_town(tmp_path, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+        yield nodes
 
 
 async def serve(stack, town, *agencies):
@@ -133,7 +131,7 @@ async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step
 
     def hear(_edge, now, _done, _total):
         if now == step and not heard:
-            heard.append(registry.note_withdrawal(national, word))
+            heard.append(registry.record_withdrawal(national, word))
 
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)

@@ -1,8 +1,7 @@
 """A threshold between three real nodes and a collector: grpc.aio, mutual TLS, real stores, real files."""
 
 import json
-import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 
 import pytest
 from tests.support.threshold_nodes import MEMBERS, RANGES, agree, circle_town, named
@@ -19,10 +18,9 @@ SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
 
 @pytest.fixture
-def town(tmp_path):
-    made = circle_town(tmp_path, time.time())
-    yield made
-    made.close()
+def town(node_templates, tmp_path):
+    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+        yield nodes
 
 
 async def serve(stack, town, *agencies):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import envelope_files
-from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,

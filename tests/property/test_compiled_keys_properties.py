@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.token_lists import tokens
 
 from blindmatch.protocol.linkage import (
-    FILLER,
+    DUMMY,
     CompiledKeys,
     CompileTerms,
     compile_keys,
@@ -19,7 +20,6 @@ from blindmatch.protocol.linkage import (
     measure,
     parse_schema,
     score_pair,
-    tokens,
 )
 from blindmatch.protocol.linkage import compile as compiler
 from blindmatch.protocol.linkage.patterns import Patterns
@@ -122,7 +122,7 @@ def test_tokens_find_exactly_the_pairs_over_the_threshold(bits, left, right):
     for i, j in itertools.product(range(len(ours)), range(len(theirs))):
         assert our_tokens[i].overflow == their_tokens[j].overflow == 0
         mine, other = (
-            {t.tobytes() for t in made.tokens[made.key_index != FILLER]}
+            {t.tobytes() for t in made.tokens[made.key_index != DUMMY]}
             for made in (our_tokens[i], their_tokens[j])
         )
         score = score_pair(PATTERNS["small"], ours[i], theirs[j])
@@ -151,7 +151,7 @@ def test_no_pattern_is_implied_by_another_of_its_kind(schema, bits):
     kinds = {}
     for pattern in found:
         assert pattern.score >= bits * BIT
-        kinds.setdefault((pattern.absence, pattern.swapped), set()).add(pattern.demands)
+        kinds.setdefault((pattern.missing, pattern.swapped), set()).add(pattern.demands)
     for group in kinds.values():
         for demands in group:
             weaker = itertools.product(*(
@@ -166,10 +166,10 @@ def test_every_pattern_asks_a_person_and_names_what_it_asks(schema):
     people = [i for i, d in enumerate(space(schema).dimensions) if d.name in schema.model.person]
     for pattern in PATTERNS[schema.name].at(14 * BIT):
         assert any(pattern.demands[i] < len(space(schema).dimensions[i].levels) for i in people)
-        assert not pattern.absence.fields & {
+        assert not pattern.missing.fields & {
             i for i, d in enumerate(pattern.demands) if d < len(space(schema).dimensions[i].levels)
         }
-        assert len(pattern.absence.receiver) + len(pattern.absence.sender) <= 2
+        assert len(pattern.missing.receiver) + len(pattern.missing.sender) <= 2
 
 
 @settings(deadline=None, max_examples=40)

@@ -67,7 +67,6 @@ def test_the_same_bytes_as_libsodium(backend: str, seed: int, count: int):
         lambda: group.combine(scalars, points),
         lambda: group.scalar_multiply(scalars, scalars[::-1].copy()),
         lambda: group.scalar_subtract(scalars, scalars[::-1].copy()),
-        lambda: group.scalar_add(scalars, scalars[::-1].copy()),
         lambda: group.scalar_invert(scalars),
     ):
         both(backend, operation)

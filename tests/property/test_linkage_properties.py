@@ -6,15 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.exact_keys import exact_keys
+from tests.support.token_lists import tokens
 
-from blindmatch.protocol.linkage import (
-    FILLER,
-    Elements,
-    TokenBuilder,
-    leads,
-    level_digests,
-    tokens,
-)
+from blindmatch.protocol.linkage import DUMMY, Elements, TokenBuilder, leads, level_digests
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
 from blindmatch.protocol.linkage.normalise import split_full_name
 
@@ -97,7 +91,7 @@ def test_records_share_a_token_exactly_when_they_share_a_pattern(left, right):
     ours, theirs = make(left), make(right, distinct=True)
     assert ours.overflow == theirs.overflow == 0
     table = {
-        token.tobytes() for token, key in zip(theirs.tokens, theirs.key_index, strict=True) if key != FILLER
+        token.tobytes() for token, key in zip(theirs.tokens, theirs.key_index, strict=True) if key != DUMMY
     }
     hits = [i for i, token in enumerate(ours.tokens) if token.tobytes() in table]
     wanted = set().union(*map(patterns, right))
@@ -114,7 +108,7 @@ def test_every_record_has_as_many_tokens_as_any_other_and_none_is_lost_uncounted
     assert made.overflow == sum(max(0, count - per_record) for count in counts)
     for i, count in enumerate(counts):
         kept = made.key_index[i * per_record : (i + 1) * per_record]
-        assert np.count_nonzero(kept != FILLER) == min(count, per_record)
+        assert np.count_nonzero(kept != DUMMY) == min(count, per_record)
         assert kept.tolist() == sorted(kept.tolist())
 
 
@@ -125,8 +119,8 @@ def test_a_senders_elements_are_distinct_and_lose_no_holder(records):
     taken = elements.take(np.arange(len(elements)))
     assert len({row.tobytes() for row in taken}) == len(elements)
     held: dict[int, set[int]] = {}
-    for element in np.flatnonzero(made.key_index != FILLER).tolist():
-        for record in made.holders_of(element).tolist():
+    for element in np.flatnonzero(made.key_index != DUMMY).tolist():
+        for record in made.records_of(element).tolist():
             held.setdefault(record, set()).add(element)
     assert {i: len(found) for i, found in held.items()} == {
         i: len(patterns(record)) for i, record in enumerate(records) if patterns(record)
@@ -146,6 +140,6 @@ def test_blocks_never_change_a_result(records, data):
     pieces = builder.finish()
     assert np.array_equal(whole.tokens, pieces.tokens)
     assert np.array_equal(whole.key_index, pieces.key_index)
-    assert {k: v.tolist() for k, v in whole.holders.items()} == {
-        k: v.tolist() for k, v in pieces.holders.items()
+    assert {k: v.tolist() for k, v in whole.shared_records.items()} == {
+        k: v.tolist() for k, v in pieces.shared_records.items()
     }

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
 from tests.support.corrupt_messages import WAYS, bend
-from tests.support.parties import Gathering
+from tests.support.parties import Gathering, verify_signatures
 
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Disclosure, Envelope, check_signatures
+from blindmatch.protocol.agreement import Disclosure, Envelope
 from blindmatch.protocol.errors import PeerError
 
 START = 1_800_000_000
@@ -305,7 +305,7 @@ class FiveParties(RuleBasedStateMachine):
                 if message.kind not in line.closing:
                     party = self.gathering.parties[message.sender]
                     assert not terms.missing_signatures(AGREEMENT, party.envelope)
-                    check_signatures(AGREEMENT, party.envelope)
+                    verify_signatures(AGREEMENT, party.envelope)
                     assert not party.withdrawn
             self.looked_at[place] = len(line.sent)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import (
     Agreement,

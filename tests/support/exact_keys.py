@@ -5,7 +5,7 @@ from math import prod
 from typing import Final
 
 from blindmatch.protocol.linkage import CompiledKey, CompiledKeys, load_schema
-from blindmatch.protocol.linkage.compiled_keys import key_id, keys_digest, words_of
+from blindmatch.protocol.linkage.compiled_keys import describe_levels, key_id, keys_digest
 
 SCHEMA: Final = load_schema("uk-person-company-2")
 
@@ -27,5 +27,5 @@ def exact_keys() -> CompiledKeys:
         chosen = [SCHEMA.levels[level] for level in levels]
         weight = round(sum(level.bits for level in chosen), 1)
         chance = prod(level.u for level in chosen)
-        keys.append(CompiledKey(name, levels, weight, chance, words_of(SCHEMA, levels), key_id(name)))
+        keys.append(CompiledKey(name, levels, weight, chance, describe_levels(SCHEMA, levels), key_id(name)))
     return CompiledKeys(SCHEMA, tuple(keys), keys_digest(SCHEMA, keys))

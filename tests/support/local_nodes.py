@@ -4,11 +4,13 @@ For tests and trials that need everything real but the distance. A `Town` holds 
 """
 
 import csv
-import socket
-from collections.abc import Mapping, Sequence
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from blindmatch.node import agreements
 from blindmatch.node.pki import certificates, tls
@@ -21,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.agencies import SCHEMA, agreement_between, edge_between
 
 from blindmatch.node.agreements import bindings
-from blindmatch.node.agreements.codec import encode_agreement
+from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import import_collection
 from blindmatch.node.node import Node
@@ -29,6 +31,7 @@ from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.storage.config import dns_name, make_settings
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Envelope, Standing
+from blindmatch.simulations.drivers.node_process import free_ports
 from blindmatch.simulations.world.names import load_names
 from blindmatch.simulations.world.rng import SeededRandom
 
@@ -48,11 +51,9 @@ SUPPLIERS = (
 )
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _choose_ports(agencies: Iterable[str]) -> dict[str, int]:
+    names = list(agencies)
+    return dict(zip(names, free_ports(len(names)), strict=True))
 
 
 @dataclass
@@ -75,9 +76,24 @@ class LocalNodes:
         self.authority = Authority.create(
             self.folder / "authority", PASSPHRASE, "Trial authority", now=self.now - 3_600, scrypt_n=SCRYPT_N
         )
-        self.ports = {agency: free_port() for agency in self.roles}
+        self.ports = _choose_ports(self.roles)
         for agency in self.roles:
             self.nodes[agency] = self._node(agency, **self.settings.get(agency, {}))
+
+    def copy(self, folder: Path) -> Self:
+        """The same nodes in another folder and on other ports, open. This object's nodes must be closed."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copied = copy(self)
+        copied.folder, copied.ports = folder, _choose_ports(self.roles)
+        for agency in self.roles:
+            path = folder / agency / "node.toml"
+            text = path.read_text(encoding="utf-8")
+            for other, port in self.ports.items():
+                text = text.replace(f'"127.0.0.1:{port}"', f'"127.0.0.1:{copied.ports[other]}"')
+            path.write_text(text, encoding="utf-8")
+        copied.nodes = {agency: Node.open(folder / agency, PASSPHRASE, user="trial") for agency in self.roles}
+        copied.authority = Authority.open(folder / "authority", PASSPHRASE)
+        return copied
 
     def _node(self, agency: str, **changes: Any) -> Node:
         settings = make_settings(
@@ -175,6 +191,33 @@ class LocalNodes:
         """Close every node."""
         for node in self.nodes.values():
             node.close()
+
+
+class NodeTemplates:
+    """Prepared nodes that tests copy instead of creating their own: keys, certificates and imports are made once.
+
+    Copies have the same identity keys, collections and dates, so that agreements over the same terms have the same bytes and their match
+    keys need compiling once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._templates: dict[str, LocalNodes] = {}
+
+    def copy(self, build: Callable[..., LocalNodes], folder: Path, **arguments: Any) -> LocalNodes:
+        """An independent copy of what `build` creates.
+
+        Args:
+            build: takes an empty folder and the time; called once for the same arguments.
+            folder: where the copy goes.
+            arguments: for `build`; told apart by their repr.
+        """
+        key = repr((build.__module__, build.__qualname__, arguments))
+        if key not in self._templates:
+            template = build(self._folder / str(len(self._templates)), time.time(), **arguments)
+            template.close()
+            self._templates[key] = template
+        return self._templates[key].copy(folder)
 
 
 def people(count: int, *, first: int = 0) -> list[list[str]]:

@@ -6,6 +6,7 @@ whether somebody has withdrawn. A node that knows of a withdrawal discloses noth
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tests.support.agencies import Agency
 from tests.support.comparisons import Brought, Comparison, comparisons
@@ -15,8 +16,8 @@ from blindmatch.protocol.agreement import (
     Envelope,
     SignedWithdrawal,
     Withdrawal,
+    check_allowed,
     check_signatures,
-    check_usable,
     read_withdrawal,
     sign,
     sign_withdrawal,
@@ -41,7 +42,7 @@ class Party:
 
     def take(self, envelope: Envelope) -> None:
         """Take in another party's copy. PeerError: its bytes or a signature are not right."""
-        check_signatures(self.agreement, envelope)
+        verify_signatures(self.agreement, envelope)
         self.envelope = self.envelope.with_signatures(envelope.signatures)
 
     def withdraw(self, now: int) -> SignedWithdrawal:
@@ -59,12 +60,23 @@ class Party:
     def may(self, now: int) -> bool:
         """Whether a round may start, or go on, as far as this party knows."""
         try:
-            check_usable(
+            verify_signatures(self.agreement, self.envelope)
+            check_allowed(
                 self.agreement, self.envelope, now=now, rounds_used=0, withdrawn=tuple(self.withdrawn)
             )
         except PeerError:
             return False
         return True
+
+
+@lru_cache(maxsize=4_096)
+def verify_signatures(agreement: Agreement, envelope: Envelope) -> None:
+    """The product's `check_signatures`, once for the same bytes: every party asks before every step.
+
+    Raises:
+        PeerError: a signature is not valid; checked anew each time.
+    """
+    check_signatures(agreement, envelope)
 
 
 class Gathering:

@@ -16,8 +16,8 @@ from tests.support.lossy_channel import Message, Side, drive
 from blindmatch.protocol import standing
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.linkage.compiled_keys import FILLER
-from blindmatch.protocol.linkage.sharing import crowded, shared
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
 from blindmatch.protocol.session.messages import Hits
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.standing import Base, Counts, DeltaReceiver, DeltaSender, Epoch, Fresh, ListSize
@@ -61,7 +61,7 @@ class Listed:
         self.digests = epoch.digests(np.frombuffer(b"".join(said), dtype=np.uint8).reshape(-1, 32))
         alone = [p.entity or -1 - index for index, p in enumerate(people)]
         self.entities: Indices = np.array(alone, dtype=np.int64)
-        self.guarded = np.isin(np.arange(FILLER + 1), list(guarded))
+        self.guarded = np.isin(np.arange(DUMMY + 1), list(guarded))
 
     def __len__(self) -> int:
         return len(self.people)
@@ -75,8 +75,8 @@ class Listed:
                 rows.append(_element(key, value))
                 keys.append(key)
             for slot in range(len(tokens), self.slots):
-                rows.append(_element(FILLER, record * self.slots + slot))
-                keys.append(FILLER)
+                rows.append(_element(DUMMY, record * self.slots + slot))
+                keys.append(DUMMY)
         made = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, WIDTH)
         return made, np.array(keys, dtype=np.uint8)
 
@@ -341,8 +341,8 @@ def _released(theirs: Listed) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indi
     inputs, keys = theirs.inputs(np.arange(len(theirs)))
     inputs, keys = inputs.copy(), keys.copy()
     holders = [np.array([slot // theirs.slots]) for slot in range(len(inputs))]
-    for order, starts in list(shared(inputs, np.ascontiguousarray(inputs[:, :8]), keys)):
-        common = crowded(order, starts, theirs.entities[order // theirs.slots])
+    for order, starts in list(repeated_tokens(inputs, np.ascontiguousarray(inputs[:, :8]), keys)):
+        common = shared_too_often(order, starts, theirs.entities[order // theirs.slots])
         ends = [*starts[1:].tolist(), len(order)]
         for start, end, many in zip(starts.tolist(), ends, common.tolist(), strict=True):
             group = order[start:end]
@@ -350,6 +350,6 @@ def _released(theirs: Listed) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indi
             records = group // theirs.slots
             holders[group[0]] = records[np.lexsort(theirs.digests[records].T[::-1])]
             for slot in (group if withheld else group[1:]).tolist():
-                inputs[slot] = np.frombuffer(_element(FILLER, slot), dtype=np.uint8)
-                keys[slot] = FILLER
+                inputs[slot] = np.frombuffer(_element(DUMMY, slot), dtype=np.uint8)
+                keys[slot] = DUMMY
     return inputs, keys, holders

@@ -16,11 +16,13 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.aggregate import AggregateReceiver, AggregateTerms, RowsChunk
 from blindmatch.protocol.aggregate.count import CountReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session.states import State
 
-_BEFORE_ANSWERING = frozenset({State.COMMITTED, State.EXCHANGING, State.COLLECTING, State.COLLECTED})
+_BEFORE_ANSWERING = frozenset(
+    {AggregateState.COMMITTED, AggregateState.EXCHANGING, AggregateState.COLLECTING, AggregateState.COLLECTED}
+)
 
 
 class _Transfer(NamedTuple):
@@ -51,10 +53,10 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
     """An edge that discloses one number to us."""
 
     @property
-    def progress(self) -> tuple[State, int, int, int]:
+    def progress(self) -> tuple[AggregateState, int, int, int]:
         """See `OutboundDriver.progress`."""
         if self._session is None:
-            return State.PREPARING, 0, 0, 0
+            return AggregateState.PREPARING, 0, 0, 0
         session = self._session
         return session.state, session.next_chunk, session.next_points, session.next_masked
 
@@ -63,8 +65,8 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         return {"disclosure": self._edge.disclosure.value}
 
     @property
-    def _result_states(self) -> frozenset[State]:
-        return frozenset({State.INFORMED, State.SIGNED})
+    def _result_states(self) -> frozenset[AggregateState]:
+        return frozenset({AggregateState.INFORMED, AggregateState.SIGNED})
 
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
@@ -75,23 +77,23 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         session = self.session
         if session.state in _BEFORE_ANSWERING:
             await self._open(peer)
-        if session.state is State.EXCHANGING:
+        if session.state is AggregateState.EXCHANGING:
             await self._check_in_force()
             await self._transfer(peer.number.GivePoints, peer, _POINTS)
-        if session.state is State.COLLECTING:
+        if session.state is AggregateState.COLLECTING:
             await self._check_in_force()
             await self._collect_points(peer)
-        if session.state is State.COLLECTED:
+        if session.state is AggregateState.COLLECTED:
             for index in range(session.masked, session.returned_chunks):
                 await self._in_thread(session.mask_chunk, index)
             await self._step(AggregateReceiver.answer, save=True)
-        if session.state is State.ANSWERING:
+        if session.state is AggregateState.ANSWERING:
             await self._check_in_force()
             await self._transfer(peer.number.GiveMasked, peer, _MASKED)
-        if session.state is State.ASKING:
+        if session.state is AggregateState.ASKING:
             await self._check_in_force()
             await self._fetch_outcome(peer)
-        if session.state is State.INFORMED:
+        if session.state is AggregateState.INFORMED:
             await self._step(self._sign)
 
     async def _transfer(self, method: Callable[..., Any], peer: Peer, transfer: _Transfer) -> None:

@@ -33,7 +33,7 @@ class ReportsService:
     def _found(self, agreement_id: bytes, caller: Caller) -> list[convert.Report]:
         node = self._node
         row = node.store.find_agreement(agreement_id)
-        held = None if row is None else registry.hold(row)
+        held = None if row is None else registry.open_stored(row)
         if held is None or caller.agency not in held.agreement.agencies:
             # As from `Agreements.Fetch`: who is no party cannot tell whether it exists.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")

@@ -14,18 +14,18 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.messages import Hits, TagChunk
-from blindmatch.protocol.session.states import State
 
 
 class HitsReceivingEdge(ReceivingEdge[Receiver]):
     """An edge that discloses which of our records match."""
 
     @property
-    def progress(self) -> tuple[State, int, int]:
+    def progress(self) -> tuple[HitsState, int, int]:
         """See `OutboundDriver.progress`."""
         if self._session is None:
-            return State.PREPARING, 0, 0
+            return HitsState.PREPARING, 0, 0
         session = self._session
         return session.state, session.next_chunk, session.next_tag_chunk
 
@@ -34,19 +34,19 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         return {"leads": self.leads}
 
     def _start(self, row: EdgeRow) -> Receiver:
-        return Receiver(self.agreed.context, **self._terms(row))
+        return Receiver(self.agreed.context, computer=self._engine.computing, **self._terms(row))
 
     async def _exchange(self, peer: Peer) -> None:
         session = self.session
-        if session.state in {State.COMMITTED, State.EXCHANGING, State.COLLECTING}:
+        if session.state in {HitsState.COMMITTED, HitsState.EXCHANGING, HitsState.COLLECTING}:
             await self._open(peer)
-        if session.state is State.EXCHANGING:
+        if session.state is HitsState.EXCHANGING:
             await self._check_in_force()
             await self._evaluate(peer)
-        if session.state is State.COLLECTING:
+        if session.state is HitsState.COLLECTING:
             await self._check_in_force()
             await self._collect_tags(peer)
-        if session.state is State.COLLECTED:
+        if session.state is HitsState.COLLECTED:
             for index in range(session.unblinded, session.chunks):
                 await self._in_thread(session.unblind_chunk, index)
             await self._step(self._sign)
@@ -83,7 +83,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
             timeout=stream_seconds(peer, session.peer_elements),
         )
         try:
-            while session.state is State.COLLECTING:
+            while session.state is HitsState.COLLECTING:
                 chunk = self._read_tags(await peer.next(call))
                 save = checkpoint_due(session.next_tag_chunk, session.tag_chunks)
                 await self._step(partial(Receiver.receive_tags, chunk=chunk), save=save)

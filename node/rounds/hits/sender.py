@@ -38,7 +38,8 @@ class HitsSendingEdge(SendingEdge[Sender]):
 
     def _start_with(self, row: EdgeRow) -> Sender:
         terms = self._terms(row)
-        return Sender(self.agreed.context, facts=facts_source(self.inputs, self._edge), **terms)
+        facts = facts_source(self.inputs, self._edge)
+        return Sender(self.agreed.context, facts=facts, computer=self._engine.computing, **terms)
 
     def _exchange_chunks(self, session: Sender) -> int:
         return session.blinded_chunks

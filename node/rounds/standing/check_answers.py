@@ -83,7 +83,7 @@ class CheckAnswers:
             recipient=node.agency,
             detail={"action": "submitted", "sender": caller.agency, "agreement": check.agreement.hex()},
         )
-        node.store.keep_check(row, most=most)
+        node.store.put_check(row, most=most)
 
     def _submission(self, caller: Caller, check: Check, agreement: Agreement) -> CheckRow:
         """What is stored of a submission that is allowed, and as it must be."""
@@ -126,7 +126,7 @@ class CheckAnswers:
         """The agreement of a check that comes from the right side of the edge, and how many it may be a day."""
         node, edge_id = self._node, check.name.header.edge
         row = node.store.find_agreement(check.agreement)
-        if row is None or caller.agency not in (agreement := registry.hold(row).agreement).agencies:
+        if row is None or caller.agency not in (agreement := registry.open_stored(row).agreement).agencies:
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         try:
             edge = agreement.edge(edge_id)
@@ -147,7 +147,9 @@ class CheckAnswers:
     def _epoch(self, check: Check, agreement: Agreement, role: Role) -> StoredEpoch:
         """The epoch of a check, when it is the one that is open."""
         node, edge_id = self._node, check.name.header.edge
-        registry.ready(node, check.agreement, node.clock(), edge=edge_id, resuming=check.name.header.round_id)
+        registry.usable_agreement(
+            node, check.agreement, node.clock(), edge=edge_id, resuming=check.name.header.round_id
+        )
         epoch = standing.current(node, check.agreement, edge_id, role)
         if epoch is None or epoch.epoch != check.name.header.round_id:
             raise PeerError(

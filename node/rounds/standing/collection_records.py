@@ -15,7 +15,7 @@ from blindmatch.protocol.agreement import Edge
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.facts import pack
 from blindmatch.protocol.limits import LEVEL_BYTES
-from blindmatch.protocol.linkage import FILLER, Elements, TokenBuilder
+from blindmatch.protocol.linkage import DUMMY, Elements, TokenBuilder
 from blindmatch.protocol.linkage.tokens import Tokens
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import Epoch
@@ -70,7 +70,7 @@ class CollectionRecords:
     @cached_property
     def guarded(self) -> npt.NDArray[np.bool_]:
         """By the key's number."""
-        made = np.zeros(FILLER + 1, dtype=np.bool_)
+        made = np.zeros(DUMMY + 1, dtype=np.bool_)
         made[: len(self.agreed.compiled.keys)] = [key.guarded for key in self.agreed.compiled.keys]
         return made
 

@@ -213,7 +213,7 @@ def end_all(node: Node, reason: str, agreement_id: bytes | None = None) -> int:
 def advancing(node: Node, kept: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
     """The epoch's step, stored with the receipt: the same on both sides."""
     receiver, sender = session.counts_of(Role.RECEIVER), session.counts_of(Role.SENDER)
-    also: ExtraWrites = node.store.advancing(
+    also: ExtraWrites = node.store.advancing_epoch(
         kept.row,
         row.round_id,
         state=session.state_after(),
@@ -308,7 +308,7 @@ def _over(node: Node, row: EpochRow, now: float) -> str:
     if held.withdrawn:
         return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
     if now >= held.agreement.expires:
-        return f"the agreement expired on {terms.when(held.agreement.expires)}"
+        return f"the agreement expired on {terms.format_time(held.agreement.expires)}"
     return ""
 
 

@@ -85,7 +85,7 @@ def prepared(lists: Received, records: CollectionRecords, agreed: CompiledEdge) 
         records=len(records),
         tokens_per_record=records.slots,
         overflow=0,
-        holders={},
+        shared_records={},
     )
     elements = Elements(agreed.compiled, tokens)
     return PreparedInputs(agreed.compiled, tokens, elements, records.collection, records.selected)
@@ -118,7 +118,7 @@ class OpeningReceivingEdge(_StandingEdge):
             secret=standing.local_secret(self.row.seed),
             public_key=session.peer_key,
         )
-        return self._node.store.opening(row)
+        return self._node.store.opening_epoch(row)
 
     def _after_close(self) -> None:
         standing.clear_others(self._node, self.row)

@@ -32,7 +32,7 @@ class OpeningSendingEdge(HitsSendingEdge):
         records = self._list = standing_records(self._node, self._agreement, row, self.agreed, epoch)
         terms = self._terms(row)
         facts = facts_source(self.inputs, self._edge, records.in_order)
-        return Sender(self.agreed.context, facts=facts, **terms)
+        return Sender(self.agreed.context, facts=facts, computer=self._engine.computing, **terms)
 
     def _before_release(self, session: Sender) -> None:
         files = standing.vault_of(self._node, *self.key)
@@ -54,7 +54,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             secret=self.records.epoch.local + secret,
             public_key=session.shown_key,
         )
-        return self._node.store.opening(row)
+        return self._node.store.opening_epoch(row)
 
     def _after_close(self) -> None:
         standing.clear_others(self._node, self.row)

@@ -138,7 +138,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         await self._in_thread(
             threshold_inputs.read_rates, self._agreement, self._terms, context, place, signed
         )
-        await self._in_thread(self._node.store.keep_statement, *self.key, member.agency, signed)
+        await self._in_thread(self._node.store.put_statement, *self.key, member.agency, signed)
 
     async def _commit(self, member: MemberNode) -> None:
         name = member.agency

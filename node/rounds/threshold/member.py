@@ -56,7 +56,7 @@ def stated_rates(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     if stored is not None:
         return stored
     signed = threshold_inputs.state_rates(node, agreement, row)
-    node.store.keep_statement(*key, node.agency, signed)
+    node.store.put_statement(*key, node.agency, signed)
     return signed
 
 
@@ -82,7 +82,7 @@ def accept_rates(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence
         if stored.get(agency, signed) != signed:
             raise PeerError(PeerCode.BAD_COMMITMENT, f"this round began with other rates of {agency}")
     for agency, signed in zip(members, rates, strict=True):
-        node.store.keep_statement(*key, agency, signed)
+        node.store.put_statement(*key, agency, signed)
 
 
 def stored_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[Signed, ...] | None:

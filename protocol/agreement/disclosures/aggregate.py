@@ -1,10 +1,10 @@
 """What a count and a sum have in common: a minimum, a band, and who else receives the result."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.base import EdgeTerms, receiver_sees, sender_sees
+from blindmatch.protocol.agreement.field_types import Identifier, Several, Whole
 from blindmatch.protocol.agreement.sides import Side
 from blindmatch.protocol.limits import LIMITS
 
@@ -18,19 +18,22 @@ class Aggregate(EdgeTerms):
 
     discloses_number: ClassVar[bool] = True
 
-    minimum_count: int = 5
-    """Fewer matching records than this give no result."""
-    band: int = 1
-    """A count is disclosed in steps of this; every value of a sum is rounded to a multiple of it. 1: exactly."""
-    report_to: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        validation.whole("minimum_count", self.minimum_count, LEAST_MINIMUM, LIMITS.records)
-        validation.whole("band", self.band, 1, LIMITS.sum_total)
-        validation.several("report_to", self.report_to, 0, LIMITS.parties)
-        for index, agency in enumerate(self.report_to):
-            validation.identifier(f"report_to[{index}]", agency)
-        validation.distinct("report_to", self.report_to)
+    minimum_count: Annotated[
+        int,
+        Whole(LEAST_MINIMUM, LIMITS.records),
+        "With fewer matching records than this, the receiver learns only that there are fewer. A result about one or "
+        "two people is a result about them.",
+    ] = 5
+    band: Annotated[
+        int,
+        Whole(1, LIMITS.sum_total),
+        "The steps in which the number is disclosed; 1: exactly.",
+    ] = 1
+    report_to: Annotated[
+        tuple[str, ...],
+        Several(Identifier(), 0, LIMITS.parties),
+        "Agencies to which the receiver passes the result on. They are parties, and not on the edge.",
+    ] = ()
 
     def _sender(self, receiver: Side, sender: Side, counted: str, repetition: str = "") -> str:
         return (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from blindmatch.protocol.agreement.field_types import check_fields
 from blindmatch.protocol.agreement.sides import Side
 from blindmatch.protocol.errors import LocalError
 
@@ -31,14 +32,21 @@ class EdgeTerms(ABC):
     """
 
     disclosure: ClassVar[Disclosure]
+    summary: ClassVar[str]
+    """What the receiver learns, in half a sentence for the officer who drafts."""
     lists_hits: ClassVar[bool] = False
     """Whether the receiver learns which of its records match."""
+    sends_facts: ClassVar[bool] = False
+    """Whether facts of the sender's records travel with each hit."""
     discloses_number: ClassVar[bool] = False
     """Whether the receiver learns one number."""
     groups_sender: ClassVar[bool] = False
     """Whether the sender's elements come in groups, and the receiver's are distinct. Otherwise it is the reverse."""
     reads_values: ClassVar[bool] = False
     """Whether the sender's records must hold a fact with a number in it."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def verified(self) -> bool:

@@ -1,9 +1,8 @@
 """Hits: the receiver learns which of its own records match, with or without facts of the sender's records."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.base import (
     Disclosure,
     EdgeTerms,
@@ -11,6 +10,7 @@ from blindmatch.protocol.agreement.disclosures.base import (
     receiver_sees,
     sender_sees,
 )
+from blindmatch.protocol.agreement.field_types import FactName, Flag, Several, Whole
 from blindmatch.protocol.agreement.sides import Side
 from blindmatch.protocol.limits import LIMITS
 
@@ -21,11 +21,13 @@ class Hits(EdgeTerms):
 
     disclosure: ClassVar[Disclosure] = Disclosure.HITS
     lists_hits: ClassVar[bool] = True
+    summary: ClassVar[str] = "which of the receiver's own records match, and by which keys"
 
-    verified: bool = False
-
-    def __post_init__(self) -> None:
-        validation.flag("verified", self.verified)
+    verified: Annotated[
+        bool,
+        Flag(),
+        "Whether the sender proves with every chunk that it used one key throughout (VOPRF). It costs more time.",
+    ] = False
 
     def receiver_learns(self, receiver: Side, sender: Side) -> str:
         """See `EdgeTerms`."""
@@ -50,17 +52,19 @@ class HitsFacts(Hits):
     """Which records match, and facts of the sender's matching records."""
 
     disclosure: ClassVar[Disclosure] = Disclosure.HITS_FACTS
+    sends_facts: ClassVar[bool] = True
+    summary: ClassVar[str] = "also facts of the sender's matching records"
 
-    facts: tuple[str, ...] = ()
-    fact_bytes: int = 256
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.several("facts", self.facts, 1, 64)
-        for index, name in enumerate(self.facts):
-            validation.fact_name(f"facts[{index}]", name)
-        validation.distinct("facts", self.facts)
-        validation.whole("fact_bytes", self.fact_bytes, 1, LIMITS.fact_bytes)
+    facts: Annotated[
+        tuple[str, ...],
+        Several(FactName(), 1, 64),
+        "The sender's facts that the receiver gets with each match.",
+    ] = ()
+    fact_bytes: Annotated[
+        int,
+        Whole(1, LIMITS.fact_bytes),
+        "The size in bytes to which the facts of one match are padded.",
+    ] = 256
 
     def _learns(self, receiver: Side, sender: Side) -> str:
         return (

@@ -1,12 +1,13 @@
 """PSI-sum: the receiver learns the sum of a fact over the sender's matching records."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.aggregate import Aggregate
 from blindmatch.protocol.agreement.disclosures.base import Disclosure
+from blindmatch.protocol.agreement.field_types import FactName, Whole
 from blindmatch.protocol.agreement.sides import Side
+from blindmatch.protocol.limits import LIMITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,18 +15,19 @@ class Sum(Aggregate):
     """The sum of a fact over the records that match."""
 
     disclosure: ClassVar[Disclosure] = Disclosure.SUM
+    summary: ClassVar[str] = "the total of a fact over the sender's matching records"
     groups_sender: ClassVar[bool] = True
     reads_values: ClassVar[bool] = True
 
-    value: str = ""
-    """The name of the sender's fact that is added up."""
-    decimals: int = 0
-    """How many digits after the point of a value count."""
+    value: Annotated[str, FactName(), "The sender's fact that is added up, as its import names it."] = ""
+    decimals: Annotated[int, Whole(0, 4), "How many digits after the decimal point of a value count."] = 0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.fact_name("value", self.value)
-        validation.whole("decimals", self.decimals, 0, 4)
+    band: Annotated[
+        int,
+        Whole(1, LIMITS.sum_total),
+        "Every value is rounded to a multiple of this before it is added, in its smallest unit: 100000 with two decimals "
+        "is 1,000 pounds. 1 adds exactly; one unusual value can then be recognised in the sum.",
+    ] = 1
 
     @property
     def subject(self) -> str:

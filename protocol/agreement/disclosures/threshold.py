@@ -1,12 +1,20 @@
 """Threshold: what at least so many of several members hold, computed with the agreement's collector."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM
 from blindmatch.protocol.agreement.disclosures.base import Disclosure
-from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, USUAL_LINKAGE, Linkage, Side
+from blindmatch.protocol.agreement.field_types import Identifier, Nested, Several, Text, Whole, check_fields
+from blindmatch.protocol.agreement.sides import (
+    EDGE_CHARACTERS,
+    LEAKAGE_HELP,
+    LINKAGE_HELP,
+    USUAL_LINKAGE,
+    Linkage,
+    Side,
+)
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
 
@@ -24,27 +32,39 @@ class Threshold:
 
     disclosure: ClassVar[Disclosure] = Disclosure.THRESHOLD
 
-    id: str
-    members: tuple[Side, ...]
-    at_least: int
-    minimum_count: int = LEAST_MINIMUM
-    """When fewer match keys than this are shared so widely, no party learns any. 1 or more."""
-    band: int = 1
-    """The collector's number of match keys is disclosed in steps of this."""
-    leakage: str = ""
-    """What each side learns, in the words that the parties sign."""
-    linkage: Linkage = USUAL_LINKAGE
+    id: Annotated[
+        str, Identifier(EDGE_CHARACTERS), "The threshold's name in `round` and in `sign --collection`."
+    ]
+    members: Annotated[
+        tuple[Side, ...],
+        Several(Nested(Side), 2, MEMBERS, key="agency"),
+        "The agencies whose collections are compared; each as a side of an edge.",
+    ]
+    at_least: Annotated[
+        int,
+        Whole(2, MEMBERS),
+        "How many of the members must hold a match key. At most the number of members.",
+    ]
+    minimum_count: Annotated[
+        int,
+        Whole(1, LIMITS.records),
+        "With fewer shared match keys than this, no party learns any.",
+    ] = LEAST_MINIMUM
+    band: Annotated[
+        int,
+        Whole(1, LIMITS.records),
+        "The collector's number of shared match keys is disclosed in steps of this.",
+    ] = 1
+    leakage: Annotated[str, Text(), LEAKAGE_HELP] = ""
+    linkage: Annotated[
+        Linkage,
+        Nested(Linkage),
+        f"{LINKAGE_HELP} Keys for records with a missing field are not used.",
+    ] = USUAL_LINKAGE
 
     def __post_init__(self) -> None:
-        validation.identifier("id", self.id, longest=EDGE_CHARACTERS)
-        validation.several("members", self.members, 2, MEMBERS)
-        validation.distinct("members", (side.agency for side in self.members), "agency")
+        check_fields(self)
         validation.whole("at_least", self.at_least, 2, len(self.members))
-        validation.whole("minimum_count", self.minimum_count, 1, LIMITS.records)
-        validation.whole("band", self.band, 1, LIMITS.records)
-        validation.text("leakage", self.leakage)
-        if not isinstance(self.linkage, Linkage):
-            raise AgreementError("linkage", "is missing")
 
     @property
     def agencies(self) -> tuple[str, ...]:

@@ -167,11 +167,11 @@ TASK(multiply_uniform, MULTIPLY_UNIFORM)
 TASK(add, ADD)
 TASK(combine, COMBINE)
 
-enum scalar_task { REDUCE, INVERT, TIMES, PLUS, MINUS };
+enum scalar_task { REDUCE, INVERT, TIMES, MINUS };
 
 /* (output, input) or (output, left, right), row by row. */
 static PyObject *run_scalar_task(enum scalar_task task, PyObject *arguments) {
-    const int pair = task == TIMES || task == PLUS || task == MINUS;
+    const int pair = task == TIMES || task == MINUS;
     PyObject *objects[MOST_BUFFERS] = {NULL, NULL, NULL};
     struct buffers buffers;
     if (!PyArg_ParseTuple(arguments, pair ? "OOO" : "OO", &objects[0], &objects[1], &objects[2]) ||
@@ -200,7 +200,6 @@ static PyObject *run_scalar_task(enum scalar_task task, PyObject *arguments) {
         case REDUCE: scalars_reduce(output, left, rows); break;
         case INVERT: scalars_invert(output, left, rows); break;
         case TIMES: scalars_multiply(output, left, right, rows); break;
-        case PLUS: scalars_add(output, left, right, rows); break;
         case MINUS: scalars_subtract(output, left, right, rows); break;
         }
         wipe_stack();
@@ -222,7 +221,6 @@ static PyObject *run_scalar_task(enum scalar_task task, PyObject *arguments) {
 SCALAR_TASK(scalar_reduce, REDUCE)
 SCALAR_TASK(scalar_invert, INVERT)
 SCALAR_TASK(scalar_multiply, TIMES)
-SCALAR_TASK(scalar_add, PLUS)
 SCALAR_TASK(scalar_subtract, MINUS)
 
 static PyMethodDef methods[] = {
@@ -238,7 +236,6 @@ static PyMethodDef methods[] = {
     {"scalar_reduce", scalar_reduce, METH_VARARGS, "scalar_reduce(out, uniform)"},
     {"scalar_invert", scalar_invert, METH_VARARGS, "scalar_invert(out, scalars)"},
     {"scalar_multiply", scalar_multiply, METH_VARARGS, "scalar_multiply(out, left, right)"},
-    {"scalar_add", scalar_add, METH_VARARGS, "scalar_add(out, left, right)"},
     {"scalar_subtract", scalar_subtract, METH_VARARGS, "scalar_subtract(out, left, right)"},
     {NULL, NULL, 0, NULL},
 };

@@ -137,14 +137,6 @@ void scalars_multiply(uint8_t *result, const uint8_t *left, const uint8_t *right
     }
 }
 
-void scalars_add(uint8_t *result, const uint8_t *left, const uint8_t *right, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const scalar b = scalar_load(right + 32 * i);
-        scalar_store(result + 32 * i,
-                     subtract_order_once(add_masked(scalar_load(left + 32 * i), b.w, UINT64_MAX)));
-    }
-}
-
 void scalars_subtract(uint8_t *result, const uint8_t *left, const uint8_t *right, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const scalar b = scalar_load(right + 32 * i);

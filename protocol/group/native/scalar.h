@@ -22,7 +22,6 @@ enum scalar_fault scalars_fault(const uint8_t *rows, size_t count, int zero_allo
 /* Row by row; operands below l but for the 64 bytes of scalars_reduce. */
 void scalars_reduce(uint8_t *result, const uint8_t *uniform, size_t count);
 void scalars_multiply(uint8_t *result, const uint8_t *left, const uint8_t *right, size_t count);
-void scalars_add(uint8_t *result, const uint8_t *left, const uint8_t *right, size_t count);
 void scalars_subtract(uint8_t *result, const uint8_t *left, const uint8_t *right, size_t count);
 /* No row is zero. result is not rows. */
 void scalars_invert(uint8_t *result, const uint8_t *rows, size_t count);

@@ -19,7 +19,7 @@ from blindmatch.protocol.linkage.normalise import (
     places,
 )
 from blindmatch.protocol.linkage.normalise.contacts import email, phone
-from blindmatch.protocol.linkage.normalise.dates import PartialDate, date
+from blindmatch.protocol.linkage.normalise.dates import date
 from blindmatch.protocol.linkage.normalise.identifiers import (
     bank_account,
     company_number,
@@ -27,7 +27,7 @@ from blindmatch.protocol.linkage.normalise.identifiers import (
     vat_number,
     vehicle,
 )
-from blindmatch.protocol.linkage.normalise.names import company, forenames, given, split_full_name, surname
+from blindmatch.protocol.linkage.normalise.names import company, forenames, split_full_name, surname
 from blindmatch.protocol.linkage.normalise.nicknames import canonical as nickname
 from blindmatch.protocol.linkage.normalise.phonetics import metaphone
 from blindmatch.protocol.linkage.normalise.places import canonical_address as address
@@ -38,7 +38,6 @@ __all__ = [
     "FIELD_KINDS",
     "LEVEL_TESTS",
     "NORMALISATION",
-    "PartialDate",
     "address",
     "bank_account",
     "company",
@@ -49,7 +48,6 @@ __all__ = [
     "email",
     "forenames",
     "forget",
-    "given",
     "identifiers",
     "metaphone",
     "names",

@@ -45,7 +45,7 @@ _SERIAL_ZERO: Final = dt.date(1899, 12, 30).toordinal()
 _SERIALS: Final = range(10_000, 73_051)  # May 1927 to the end of 2099
 
 
-class SlippedDateError(ValueError):
+class ImpossibleDateError(ValueError):
     """A date of a usual form with a month or a day that does not exist."""
 
     def __init__(self, reason: str, *written: str) -> None:
@@ -113,7 +113,7 @@ def lenient(text: str, *, day_first: bool = True) -> str:
     """
     try:
         return date(text, day_first=day_first)
-    except SlippedDateError as slip:
+    except ImpossibleDateError as slip:
         year, month, day = slip.written
         for attempt in ((day, month), (month, ""), ("", "")):
             with contextlib.suppress(ValueError):
@@ -165,11 +165,11 @@ def _checked(year_text: str, month_text: str | None, day_text: str | None) -> Pa
     if month == 0 and day == 0:
         return PartialDate(year)
     if not 1 <= month <= 12:
-        raise SlippedDateError("there is no such month", year_text, month_text or "", day_text or "")
+        raise ImpossibleDateError("there is no such month", year_text, month_text or "", day_text or "")
     if day == 0:
         return PartialDate(year, month)
     if day > calendar.monthrange(year, month)[1]:
-        raise SlippedDateError(
+        raise ImpossibleDateError(
             "there is no such day in that month", year_text, month_text or "", day_text or ""
         )
     return PartialDate(year, month, day)

@@ -107,11 +107,6 @@ def forenames(text: str) -> str:
     return _said(" ".join(_without_titles(words(_clean(text)))))
 
 
-def given(text: str) -> tuple[str, ...]:
-    """The forenames one by one; an initial is one letter."""
-    return tuple(forenames(text).split())
-
-
 @lru_cache(maxsize=CACHED)
 def surname(text: str) -> str:
     """Lower-case ASCII letters without gaps, suffixes and maiden names dropped: `O'Brien-Smith OBE` gives `obriensmith`."""
@@ -182,8 +177,6 @@ def _split_eastern(text: str) -> tuple[str, str] | None:
         parts = [whole[:cut], whole[cut:]]
     return forenames(parts[1]), surname(parts[0])
 
-
-split_full = split_full_name
 
 LEGAL_FORMS: Final = tuple(
     sorted(

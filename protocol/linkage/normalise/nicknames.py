@@ -384,6 +384,6 @@ def canonical(given: str) -> str:
     """The name that stands for all forms of one given name: `bill` gives `william`; an unknown name gives itself.
 
     Args:
-        given: one word as `names.given` yields it.
+        given: one word as `names.forenames` yields it.
     """
     return TABLE.get(given, given)

@@ -34,7 +34,7 @@ def pair() -> oprf.KeyPair:
 
 @pytest.fixture
 def blinded() -> Bytes2D:
-    return oprf.blind(oprf.hash_to_group(inputs(), Mode.VOPRF), scalars(1))
+    return group.multiply_each(oprf.hash_to_group(inputs(), Mode.VOPRF), scalars(1))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def code_of(call: Callable[[], object]) -> tuple[PeerCode, str]:
 def test_both_roads_give_the_same_outputs(pair: oprf.KeyPair, evaluated: Bytes2D):
     unblinded = oprf.unblind(evaluated, scalars(1))
     points = oprf.hash_to_group(inputs(), Mode.VOPRF)
-    direct = oprf.evaluate_directly(pair.secret, points, inputs())
+    direct = oprf.finalize(inputs(), group.multiply(points, pair.secret))
     assert direct.shape == (COUNT, 64)
     np.testing.assert_array_equal(oprf.finalize(inputs(), unblinded), direct)
     assert len(np.unique(direct, axis=0)) == COUNT
@@ -67,9 +67,9 @@ def test_both_roads_give_the_same_outputs(pair: oprf.KeyPair, evaluated: Bytes2D
 def test_the_short_roads_are_the_long_ones(pair: oprf.KeyPair, mode: Mode):
     points = oprf.hash_to_group(inputs(), mode)
     blinded = oprf.blind_inputs(inputs(), scalars(1), mode)
-    np.testing.assert_array_equal(blinded, oprf.blind(points, scalars(1)))
+    np.testing.assert_array_equal(blinded, group.multiply_each(points, scalars(1)))
     outputs = oprf.evaluate_inputs(pair.secret, inputs(), mode)
-    np.testing.assert_array_equal(outputs, oprf.evaluate_directly(pair.secret, points, inputs()))
+    np.testing.assert_array_equal(outputs, oprf.finalize(inputs(), group.multiply(points, pair.secret)))
 
 
 def test_the_short_roads_refuse_what_the_long_ones_do(pair: oprf.KeyPair):
@@ -131,7 +131,7 @@ def test_empty_batches(pair: oprf.KeyPair):
     assert oprf.evaluate(pair.secret, empty).shape == (0, 32)
     assert oprf.unblind(empty, empty).shape == (0, 32)
     assert oprf.finalize(none, empty).shape == (0, 64)
-    assert oprf.evaluate_directly(pair.secret, empty, none).shape == (0, 64)
+    assert oprf.finalize(none, group.multiply(empty, pair.secret)).shape == (0, 64)
 
 
 def test_the_modes_are_separate_domains():
@@ -195,7 +195,7 @@ def test_a_bad_public_key(blinded: Bytes2D, evaluated: Bytes2D, proof: bytes, ba
 def test_a_bad_point_of_our_own_is_no_peers_fault(blinded: Bytes2D):
     blinded[2] = 0
     with pytest.raises(ElementError):
-        oprf.blind(blinded, scalars(1))
+        group.multiply_each(blinded, scalars(1))
 
 
 @pytest.mark.parametrize("bad", [bytes(32), GROUP_ORDER.to_bytes(32, "little"), b"\xff" * 32])
@@ -203,7 +203,7 @@ def test_bad_blinds_and_keys_are_our_own_mistake(blinded: Bytes2D, bad: bytes):
     blinds = scalars(1)
     blinds[1] = np.frombuffer(bad, dtype=np.uint8)
     for call in (
-        lambda: oprf.blind(blinded, blinds),
+        lambda: group.multiply_each(blinded, blinds),
         lambda: oprf.unblind(blinded, blinds),
         lambda: oprf.evaluate(blinds[1], blinded),
     ):

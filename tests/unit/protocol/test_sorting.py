@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from blindmatch.protocol.sorting import either, order_of
+from blindmatch.protocol.sorting import next_to_equal, sort_order
 
 
 def stable(words):
@@ -23,7 +23,7 @@ CASES = {
 @pytest.mark.parametrize("words", CASES.values(), ids=CASES)
 def test_awkward_words(words):
     words = np.array(words, dtype=np.uint64)
-    order, same = order_of(words)
+    order, same = sort_order(words)
     expected, repeats = stable(words)
     assert np.array_equal(order, expected)
     assert np.array_equal(same, repeats)
@@ -34,12 +34,12 @@ def test_awkward_words(words):
 def test_random_words(bits, count):
     words = np.random.default_rng(bits).integers(0, 2**64, count, dtype=np.uint64) >> np.uint64(64 - bits)
     for shifted in (words, words << np.uint64(64 - bits)):
-        order, same = order_of(shifted)
+        order, same = sort_order(shifted)
         expected, repeats = stable(shifted)
         assert np.array_equal(order, expected)
         assert np.array_equal(same, repeats)
 
 
 def test_either_side():
-    assert either(np.array([True, False, False, True])).tolist() == [True, True, False, True, True]
-    assert either(np.zeros(0, dtype=np.bool_)).tolist() == [False]
+    assert next_to_equal(np.array([True, False, False, True])).tolist() == [True, True, False, True, True]
+    assert next_to_equal(np.zeros(0, dtype=np.bool_)).tolist() == [False]

@@ -8,13 +8,14 @@ import pytest
 from tests.support.agencies import Agency, agreement_between, edge_between, signed
 
 from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as hits_codec
 from blindmatch.node.transport import error_status
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.proto.v1 import common_pb2, match_pb2
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import KINDS, Disclosure, Leaving, Withdrawal
+from blindmatch.protocol.agreement import KINDS, Disclosure, Withdrawal, WithdrawalKind
 from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
@@ -27,7 +28,7 @@ AGREEMENT = agreement_between([FORCE.party(), EAST.party()], [EDGE], start=1_800
 ENVELOPE = signed(AGREEMENT, [FORCE, EAST])
 WITHDRAWAL = terms.sign_withdrawal(Withdrawal(ENVELOPE.id, "east-council", 5, "over"), EAST.signer)
 DECLINE = terms.sign_withdrawal(
-    Withdrawal(ENVELOPE.id, "west-force", 6, "no", Leaving.DECLINED), FORCE.signer
+    Withdrawal(ENVELOPE.id, "west-force", 6, "no", WithdrawalKind.DECLINED), FORCE.signer
 )
 LEFT = (WITHDRAWAL, DECLINE)
 
@@ -268,11 +269,11 @@ def test_wrong_withdrawals_beside_an_envelope():
 
 
 def test_an_agreement_survives():
-    assert convert.parse_agreement(convert.encode_agreement(AGREEMENT)) == AGREEMENT
+    assert parse_agreement(encode_agreement(AGREEMENT)) == AGREEMENT
 
 
 def test_the_bytes_of_an_agreement_are_always_the_same():
-    assert convert.encode_agreement(AGREEMENT) == convert.encode_agreement(replace(AGREEMENT))
+    assert encode_agreement(AGREEMENT) == encode_agreement(replace(AGREEMENT))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_the_bytes_of_an_agreement_are_always_the_same():
     ],
 )
 def test_what_is_no_agreement(code, payload):
-    assert code_of(convert.parse_agreement, payload) is code
+    assert code_of(parse_agreement, payload) is code
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_what_is_no_agreement(code, payload):
     [
         ("parties[1].legal_basis", lambda m: m.parties[1].ClearField("legal_basis")),
         ("edges[0].sender.max_records", lambda m: m.edges[0].sender.ClearField("max_records")),
-        ("edges[0].receiver.agency", lambda m: m.edges[0].ClearField("receiver")),
+        ("edges[0].receiver", lambda m: m.edges[0].ClearField("receiver")),
         ("edges[0].disclosure", lambda m: setattr(m.edges[0], "disclosure", "all")),
         ("edges[0].leakage", lambda m: m.edges[0].ClearField("leakage")),
         ("parties", lambda m: m.parties.extend([m.parties[0]] * LIMITS.parties)),
@@ -310,7 +311,7 @@ def test_a_wrong_field_of_a_payload_is_named(field, change):
     message = pb.Agreement.FromString(ENVELOPE.payload)
     change(message)
     with pytest.raises(AgreementError) as caught:
-        convert.parse_agreement(message.SerializeToString())
+        parse_agreement(message.SerializeToString())
     assert caught.value.field == field
 
 
@@ -338,7 +339,7 @@ def test_an_agreement_of_too_many_words_is_not_made():
             )
     agreement = agreement_between([FORCE.party(), *wordy], edges, start=1)
     with pytest.raises(AgreementError, match="bytes"):
-        convert.encode_agreement(agreement)
+        encode_agreement(agreement)
 
 
 def test_every_code_has_a_status_and_comes_back():

@@ -5,10 +5,10 @@ import tomllib
 import pytest
 from tests.support.agencies import Agency
 
-from blindmatch.node.agreements.codec import encode_agreement, parse_agreement
 from blindmatch.node.agreements.draft import complete, edge_id, parse_draft
 from blindmatch.node.agreements.match_keys import forecast
-from blindmatch.node.agreements.patterns import ASKED, Choices, Pattern, agencies
+from blindmatch.node.agreements.patterns import REQUEST_RECORDS, Choices, Pattern, agencies
+from blindmatch.node.agreements.payload import encode_agreement, parse_agreement
 from blindmatch.node.agreements.template import template
 from blindmatch.protocol.agreement import EDGE_CHARACTERS, Disclosure
 from blindmatch.protocol.errors import AgreementError, ConfigError
@@ -59,7 +59,7 @@ def test_all_pairs_go_both_ways():
 def test_a_request_carries_few_records_and_is_answered_hit_or_no_hit():
     agreement = made(Choices(FORCES[:1], COUNCILS, Pattern.REQUEST, max_records=1_000_000))
     for edge in agreement.edges:
-        assert (edge.receiver.max_records, edge.sender.max_records) == (ASKED, 1_000_000)
+        assert (edge.receiver.max_records, edge.sender.max_records) == (REQUEST_RECORDS, 1_000_000)
         assert edge.disclosure is Disclosure.HITS
     ahead = forecast(agreement.schema, agreement.edges[0])
     assert ahead.compiled is not None, ahead.problem  # so few against so many still have keys
@@ -91,7 +91,7 @@ def test_numbers_have_a_minimum_and_a_band(disclosure):
         assert not total or edge.terms.decimals == 2
     told = template(choices, NOW)
     assert ("The sender's fact that is added up" in told) == total
-    assert ("The count is told in steps" in told) != total
+    assert ("The count is disclosed in steps" in told) != total
 
 
 @pytest.mark.parametrize("edges", [(), COUNCILS])
@@ -160,11 +160,12 @@ WRONG = [
     (Choices(), "needs a receiver and a sender"),
     (Choices(FORCES, COUNCILS, Pattern.STAR), "one hub"),
     (Choices(FORCES, COUNCILS, both=True), "only a star"),
-    (Choices(members=("a",), pattern=Pattern.ALL_PAIRS), "two members"),
+    (Choices(members=("a",), pattern=Pattern.ALL_PAIRS), "at least two members"),
     (Choices(FORCES, COUNCILS, Pattern.ALL_PAIRS, members=("a", "b")), "neither receivers nor senders"),
     (Choices(FORCES, COUNCILS, members=("a", "b")), "members are for"),
     (Choices(FORCES, COUNCILS, Pattern.REQUEST, disclosure=Disclosure.HITS_FACTS), "hit or no hit"),
     (Choices(FORCES, COUNCILS, disclosure=Disclosure.SUM), "the fact that is added up"),
+    (Choices(FORCES, COUNCILS, disclosure=Disclosure.THRESHOLD), "not a disclosure of an edge"),
     (Choices(FORCES, COUNCILS, collector="hub"), "only a threshold has a collector"),
     (Choices(members=("a", "b"), at_least=2), "needs an agency that collects"),
     (Choices(members=("a", "b"), at_least=3, collector="c"), "no threshold"),

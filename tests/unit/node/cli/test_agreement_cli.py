@@ -515,7 +515,7 @@ def test_commands_without_a_folder_get_none_in_hints():
 
     nouns = ("node", "pki", "collection", "agreement", "round", "audit", "keys")
     every = [found for noun in nouns for found in leaves(load(noun), (noun,))]
-    assert {words for words, options in every if "--home" not in options} == common.HOMELESS
+    assert {words for words, options in every if "--home" not in options} == common.WITHOUT_HOME
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from blindmatch.node.evaluation.chart import Panel, Point, draw
 from blindmatch.node.evaluation.matching import intersect
 from blindmatch.node.evaluation.measures import Quality, lead_quality, pair_quality
 from blindmatch.node.evaluation.register_view import drop_below_district, register_parts
-from blindmatch.protocol.linkage import FILLER, Tokens, level_digests, load_schema
+from blindmatch.protocol.linkage import DUMMY, Tokens, level_digests, load_schema
 
 SCHEMA = "uk-person-company-2"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -26,7 +26,7 @@ def made(slots, per_record, holders=()):
     flat = [slot for record in slots for slot in (*record, *[None] * (per_record - len(record)))]
     random = np.random.default_rng(len(slots))
     tokens = random.integers(0, 256, (len(flat), 32), dtype=np.uint8)
-    index = np.full(len(flat), FILLER, dtype=np.uint8)
+    index = np.full(len(flat), DUMMY, dtype=np.uint8)
     for place, slot in enumerate(flat):
         if slot is not None:
             number, key = slot

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 from tests.support.exact_keys import exact_keys
 from tests.support.paths import FIXTURES
+from tests.support.token_lists import tokens as make_tokens
 
 from blindmatch.node import imports
 from blindmatch.node.imports import (
@@ -22,8 +23,7 @@ from blindmatch.node.imports.blocks import BlockReader
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config import Settings
 from blindmatch.protocol.errors import InputError, KeysError, StoreError
-from blindmatch.protocol.linkage import FILLER, level_digests, load_schema
-from blindmatch.protocol.linkage import tokens as make_tokens
+from blindmatch.protocol.linkage import DUMMY, level_digests, load_schema
 
 PEOPLE, SUPPLIERS, REGISTER = (FIXTURES / name for name in ("people.csv", "suppliers.csv", "register.jsonl"))
 KEYS = exact_keys()
@@ -129,7 +129,7 @@ def test_tokens_of_a_collection_are_those_of_its_values(node):
 
 
 def test_blocks_of_a_large_collection_join_up(node, tmp_path, monkeypatch):
-    for module in ("blocks", "job", "collection"):
+    for module in ("blocks", "writer", "collection"):
         monkeypatch.setattr(f"blindmatch.node.imports.{module}.BLOCK_RECORDS", 7)
     import_collection(node, "many", "subjects", many(tmp_path, 50))
     found = open_collection(node, "many")
@@ -191,9 +191,9 @@ def test_police_and_council_share_the_tokens_they_should(node):
     right = theirs.tokens(KEYS, theirs.select("PC"), 4, os.urandom, distinct=True)
     place = {token.tobytes(): i for i, token in enumerate(right.tokens)}
     shared = {
-        (KEYS.keys[left.key_index[i]].name, tuple(right.holders_of(place[token.tobytes()]).tolist()))
+        (KEYS.keys[left.key_index[i]].name, tuple(right.records_of(place[token.tobytes()]).tolist()))
         for i, token in enumerate(left.tokens)
-        if left.key_index[i] != FILLER and token.tobytes() in place
+        if left.key_index[i] != DUMMY and token.tobytes() in place
     }
     assert shared == {("company", (0, 2)), ("name+month", (4, 5)), ("name+month+district", (4, 5))}
 
@@ -212,7 +212,7 @@ def faulty(tmp_path):
 
 
 def test_a_bad_row_refuses_everything_and_the_report_has_every_one(node, faulty):
-    with pytest.raises(ImportRefusedError, match="3 bad rows, 1 good ones") as caught:
+    with pytest.raises(ImportRefusedError, match="3 bad rows and 1 good rows") as caught:
         import_collection(node, "people", "subjects", faulty)
     report = caught.value.report
     assert [(f.row, f.field) for f in report.bad_rows] == [

@@ -14,7 +14,6 @@ from blindmatch.protocol.agreement import (
     Edge,
     Envelope,
     Hits,
-    Leaving,
     Linkage,
     Party,
     Side,
@@ -22,6 +21,7 @@ from blindmatch.protocol.agreement import (
     Standing,
     Threshold,
     Withdrawal,
+    WithdrawalKind,
     validation,
 )
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
@@ -538,7 +538,7 @@ def test_a_withdrawal_is_read_back():
     assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
 
 
-@pytest.mark.parametrize("kind", Leaving)
+@pytest.mark.parametrize("kind", WithdrawalKind)
 @pytest.mark.parametrize("reason", ["x" * (LIMITS.reason_characters + 1), "a\x00b"])
 def test_a_reason_is_a_text(reason, kind):
     with pytest.raises(AgreementError):
@@ -546,7 +546,7 @@ def test_a_reason_is_a_text(reason, kind):
 
 
 def test_a_decline_is_read_back_and_has_a_reason():
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", Leaving.DECLINED)
+    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", WithdrawalKind.DECLINED)
     assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
     with pytest.raises(AgreementError, match="reason"):
         terms.sign_withdrawal(replace(word, reason=""), EAST.signer)
@@ -556,7 +556,7 @@ def test_a_decline_cannot_pass_for_a_withdrawal():
     """The kind stands in the signed type: with the other kind's bytes the signature does not verify."""
     words = [
         Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", kind)
-        for kind in (Leaving.DECLINED, Leaving.WITHDRAWN)
+        for kind in (WithdrawalKind.DECLINED, WithdrawalKind.WITHDRAWN)
     ]
     declined, withdrawn = (terms.sign_withdrawal(word, EAST.signer) for word in words)
     for payload, signature in (
@@ -567,7 +567,7 @@ def test_a_decline_cannot_pass_for_a_withdrawal():
             terms.read_withdrawal(replace(declined, payload=payload, signature=signature), good())
         assert caught.value.code is PeerCode.BAD_SIGNATURE
     # Signed under one type and written as the other: verified, then found to say something else.
-    mixed = transcript.sign(EAST.signer, Leaving.DECLINED.payload_type, withdrawn.payload)
+    mixed = transcript.sign(EAST.signer, WithdrawalKind.DECLINED.payload_type, withdrawn.payload)
     with pytest.raises(PeerError) as caught:
         terms.read_withdrawal(replace(declined, payload=mixed.payload, signature=mixed.signature), good())
     assert caught.value.code is PeerCode.BAD_MESSAGE

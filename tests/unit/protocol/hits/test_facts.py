@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.facts import Facts, pack, unpack
-from blindmatch.protocol.linkage import FILLER, Tokens
+from blindmatch.protocol.linkage import DUMMY, Tokens
 
 TEXTS = st.dictionaries(st.sampled_from(["value", "role", "since"]), st.text(max_size=60), max_size=3)
 
@@ -67,11 +67,11 @@ def test_what_the_other_side_made_up_is_refused(payload):
 def test_every_holder_of_a_shared_token_is_heard_and_fillers_say_nothing():
     tokens = Tokens(
         tokens=np.zeros((4, 32), dtype=np.uint8),
-        key_index=np.array([0, FILLER, FILLER, 0], dtype=np.uint8),
+        key_index=np.array([0, DUMMY, DUMMY, 0], dtype=np.uint8),
         records=2,
         tokens_per_record=2,
         overflow=0,
-        holders={0: np.array([0, 1])},
+        shared_records={0: np.array([0, 1])},
     )
     facts = Facts(tokens, lambda record: {"value": f"v{record}"}, ("value",), 128)
     taken = facts.take(np.array([3, 1, 0]))

@@ -5,12 +5,16 @@ from blindmatch.protocol.linkage.columns import (
     MAX_ROWS,
     RecordBuilder,
     components,
-    digest_level,
+    level_digester,
     level_digests,
 )
 from blindmatch.protocol.linkage.schema import load_schema
 
 SCHEMA = load_schema("uk-person-company-2")
+
+
+def digest_level(name, text):
+    return level_digester(name, 0)(text)
 
 
 def level(rows, index, name):

@@ -3,11 +3,12 @@ import random
 
 import numpy as np
 import pytest
+from tests.support.token_lists import tokens
 
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage import (
-    FILLER,
+    DUMMY,
     CompiledKeys,
     CompileTerms,
     SchemaError,
@@ -17,7 +18,6 @@ from blindmatch.protocol.linkage import (
     leads,
     level_digests,
     load_schema,
-    tokens,
 )
 from blindmatch.protocol.linkage.compiled_keys import GUARD, dump, load
 
@@ -177,8 +177,8 @@ def test_common_values_are_withheld_and_listed_keys_are_not():
     made = compile_keys(SCHEMA, RATES, RATES, 1_000, 1_000, CompileTerms(false_leads=0.05))
     few = make(made, rows[:GUARD], "sender")
     many = make(made, rows, "sender")
-    assert any(made.keys[i].guarded for i in few.key_index if i != FILLER)
-    assert {made.keys[i].name for i in many.key_index if i != FILLER} == {"company"}
+    assert any(made.keys[i].guarded for i in few.key_index if i != DUMMY)
+    assert {made.keys[i].name for i in many.key_index if i != DUMMY} == {"company"}
 
 
 def test_one_person_with_several_records_is_not_common():
@@ -190,7 +190,7 @@ def test_one_person_with_several_records_is_not_common():
             made, GUARD + 2, made.tokens_per_record(), bytes, distinct=True, role="sender", entities=entities
         )
         builder.add(levels, np.arange(GUARD + 2), GUARD + 2)
-        assert bool((builder.finish().key_index != FILLER).any()) is kept
+        assert bool((builder.finish().key_index != DUMMY).any()) is kept
 
 
 def test_tokens_per_record_are_bounded():
@@ -200,7 +200,7 @@ def test_tokens_per_record_are_bounded():
 
 def test_leads_carry_a_posterior_and_the_strongest_key_first():
     made = make(MADE, [JOHN], "receiver")
-    found = leads(MADE, made, np.flatnonzero(made.key_index != FILLER))
+    found = leads(MADE, made, np.flatnonzero(made.key_index != DUMMY))
     assert len(found) == 1
     weights = [key.weight for key in found[0].keys]
     assert weights == sorted(weights, reverse=True)

@@ -4,16 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.exact_keys import exact_keys
+from tests.support.token_lists import tokens
 
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
+    DUMMY,
     ELEMENT_BYTES,
-    FILLER,
     Elements,
     TokenBuilder,
     level_digests,
-    sharing,
-    tokens,
+    shared_tokens,
 )
 
 KEYS = exact_keys()
@@ -39,11 +39,11 @@ def make(rows, owners, per_record=4, *, distinct=False, seed=1):
 def kinds(made, record):
     """The names of a record's keys, fillers as None."""
     part = made.key_index[record * made.tokens_per_record : (record + 1) * made.tokens_per_record]
-    return [None if index == FILLER else NAMES[index] for index in part]
+    return [None if index == DUMMY else NAMES[index] for index in part]
 
 
 def real(made):
-    return {made.tokens[i].tobytes() for i in np.flatnonzero(made.key_index != FILLER)}
+    return {made.tokens[i].tobytes() for i in np.flatnonzero(made.key_index != DUMMY)}
 
 
 def test_a_record_gives_the_tokens_of_the_keys_it_can_answer():
@@ -83,17 +83,17 @@ def test_the_strongest_keys_stay_when_a_record_has_too_many():
 def test_a_token_of_several_records_is_kept_once_for_the_sender():
     rows = [JOHN, ANN, JOHN_MONTH, JOHN]
     made = make(rows, [0, 1, 2, 3], distinct=True)
-    chosen = np.flatnonzero(made.key_index != FILLER)
+    chosen = np.flatnonzero(made.key_index != DUMMY)
     assert len(real(made)) == len(chosen) == 6
     assert len({token.tobytes() for token in made.tokens}) == 16
     month = 2
     assert kinds(made, 0)[month] == "name+month"
-    assert made.holders_of(month).tolist() == [0, 2, 3]
-    assert made.holders_of(0).tolist() == [0, 3]
-    assert made.holders_of(4).tolist() == [1]
-    assert set(made.holders) == {0, 1, 2}
+    assert made.records_of(month).tolist() == [0, 2, 3]
+    assert made.records_of(0).tolist() == [0, 3]
+    assert made.records_of(4).tolist() == [1]
+    assert set(made.shared_records) == {0, 1, 2}
     assert kinds(made, 3) == [None] * 4
-    assert not make(rows, [0, 1, 2, 3]).holders
+    assert not make(rows, [0, 1, 2, 3]).shared_records
 
 
 def test_blocks_give_what_one_piece_gives():
@@ -108,8 +108,8 @@ def test_blocks_give_what_one_piece_gives():
     pieces = builder.finish()
     assert np.array_equal(whole.tokens, pieces.tokens)
     assert np.array_equal(whole.key_index, pieces.key_index)
-    assert {k: v.tolist() for k, v in whole.holders.items()} == {
-        k: v.tolist() for k, v in pieces.holders.items()
+    assert {k: v.tolist() for k, v in whole.shared_records.items()} == {
+        k: v.tolist() for k, v in pieces.shared_records.items()
     }
 
 
@@ -170,15 +170,15 @@ def test_buckets_never_change_what_is_shared(monkeypatch, bucket, distinct):
         return builder.finish(), builder.withheld
 
     whole, withheld = build()
-    monkeypatch.setattr(sharing, "BUCKET", bucket)
-    monkeypatch.setattr(sharing, "SCAN", 7)
+    monkeypatch.setattr(shared_tokens, "BUCKET", bucket)
+    monkeypatch.setattr(shared_tokens, "SCAN", 7)
     pieces, again = build()
     assert withheld == again > 0
     assert np.array_equal(whole.key_index, pieces.key_index)
-    kept = whole.key_index != FILLER
+    kept = whole.key_index != DUMMY
     assert np.array_equal(whole.tokens[kept], pieces.tokens[kept])
-    assert {k: v.tolist() for k, v in whole.holders.items()} == {
-        k: v.tolist() for k, v in pieces.holders.items()
+    assert {k: v.tolist() for k, v in whole.shared_records.items()} == {
+        k: v.tolist() for k, v in pieces.shared_records.items()
     }
 
 
@@ -190,5 +190,5 @@ def test_equal_first_words_are_not_equal_tokens():
     builder._tokens[:] = kept
     builder._words[:] = 7
     made = builder.finish()
-    assert {k: v.tolist() for k, v in made.holders.items()} == {0: [0, 2], 1: [0, 2]}
-    assert made.key_index[4:].tolist() == [FILLER, FILLER]
+    assert {k: v.tolist() for k, v in made.shared_records.items()} == {0: [0, 2], 1: [0, 2]}
+    assert made.key_index[4:].tolist() == [DUMMY, DUMMY]

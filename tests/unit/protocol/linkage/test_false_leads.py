@@ -11,7 +11,7 @@ from blindmatch.protocol.linkage import CompileTerms, compile_keys, default_rate
 from blindmatch.protocol.linkage.compile import _Search
 from blindmatch.protocol.linkage.rates import PRESENT
 from blindmatch.protocol.linkage.schema import parse_schema
-from blindmatch.protocol.linkage.states import BIT, ONE, parts, space
+from blindmatch.protocol.linkage.states import BIT, ONE, fixed_point, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SMALL = parse_schema("""
@@ -45,7 +45,7 @@ relatives = 0.0
         ("company-number", "company_number", "exact", 0.98, 0.0000000001, 0, ""),
     )
 ) + '[[keys]]\nname = "company"\nlevels = ["company-number"]\n')  # fmt: skip
-RELATIVES = parts(0.0001)
+RELATIVES = fixed_point(0.0001)
 
 
 def with_presence(share, *fields):
@@ -80,9 +80,9 @@ def by_hand(weights, chosen):
 
 def _finds(pattern, dimensions, states, gone):
     for i, (d, demand) in enumerate(zip(dimensions, pattern.demands, strict=True)):
-        if i in pattern.absence.receiver and not gone[i][0]:
+        if i in pattern.missing.receiver and not gone[i][0]:
             return False
-        if i in pattern.absence.sender and not gone[i][1]:
+        if i in pattern.missing.sender and not gone[i][1]:
             return False
         if demand < len(d.levels) and (any(gone[i]) or demand not in d.states[states[i]]):
             return False
@@ -96,7 +96,7 @@ def test_expected_false_leads_are_those_of_every_state_with_every_field_missing_
     search = _Search(weights, (1, 1), CompileTerms(), budget=40, seed=b"s")
     chosen = list(search.patterns.at(bits * BIT))
     assert len(chosen) > 3
-    assert any(pattern.absence.fields for pattern in chosen)
+    assert any(pattern.missing.fields for pattern in chosen)
     expected = by_hand(weights, chosen)
     assert search.false_leads(chosen) / ONE == pytest.approx(float(expected), rel=1e-4)
 

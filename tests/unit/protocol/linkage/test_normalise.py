@@ -5,7 +5,6 @@ import pytest
 from blindmatch.protocol.linkage.normalise import (
     FIELD_KINDS,
     LEVEL_TESTS,
-    PartialDate,
     company_number,
     date,
     dates,
@@ -181,11 +180,11 @@ def test_more_that_is_no_date(text):
 
 
 def test_parts_of_a_date():
-    assert dates.parse("3/4/1970") == PartialDate(1970, 4, 3)
-    assert dates.parse("3/4/1970", day_first=False) == PartialDate(1970, 3, 4)
-    assert dates.parse("April 1970") == PartialDate(1970, 4)
+    assert dates.parse("3/4/1970") == dates.PartialDate(1970, 4, 3)
+    assert dates.parse("3/4/1970", day_first=False) == dates.PartialDate(1970, 3, 4)
+    assert dates.parse("April 1970") == dates.PartialDate(1970, 4)
     assert dates.parse(" ") is None
-    assert str(PartialDate(1970, 4)) == "1970-04"
+    assert str(dates.PartialDate(1970, 4)) == "1970-04"
 
 
 @pytest.mark.parametrize(

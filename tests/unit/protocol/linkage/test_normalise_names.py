@@ -7,8 +7,6 @@ from blindmatch.protocol.linkage.normalise import (
     LEVEL_TESTS,
     company,
     forenames,
-    given,
-    names,
     nicknames,
     split_full_name,
     surname,
@@ -45,16 +43,13 @@ from blindmatch.protocol.linkage.normalise.nicknames import canonical
         ("\u0645\u062d\u0645\u062f", "mhmd"),
         ("Nguy\u1ec5n", "nguyen"),
         ("1st John", "john"),
+        ("Mr J. Paul", "j paul"),
+        (" ", ""),
     ],
 )
 def test_forenames(text, expected):
     assert forenames(text) == expected
     assert forenames(expected) == expected
-
-
-def test_forenames_one_by_one():
-    assert given("Mr J. Paul") == ("j", "paul")
-    assert given(" ") == ()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +131,6 @@ def test_surname(text, expected):
 )
 def test_full_names_are_split(text, expected):
     assert split_full_name(text) == expected
-    assert names.split_full(text) == expected
 
 
 @pytest.mark.parametrize(

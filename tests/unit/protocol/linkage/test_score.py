@@ -3,8 +3,9 @@ import random
 import numpy as np
 import pytest
 from tests.support.exact_keys import exact_keys
+from tests.support.token_lists import tokens
 
-from blindmatch.protocol.linkage import expected_chance_matches, leads, level_digests, tokens
+from blindmatch.protocol.linkage import expected_chance_matches, leads, level_digests
 
 KEYS = exact_keys()
 SCHEMA = KEYS.schema

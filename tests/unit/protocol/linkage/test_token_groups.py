@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blindmatch.protocol.expand import Expander
-from blindmatch.protocol.linkage import FILLER, Tokens
+from blindmatch.protocol.linkage import DUMMY, Tokens
 from blindmatch.protocol.linkage.token_groups import entries, occurrences
 
 
@@ -25,7 +25,7 @@ def made(records, width):
     """Records of (rank, number) pairs, padded to `width`."""
     rows, ranks, filler = [], [], iter(range(1 << 40, 1 << 41))
     for record in records:
-        for rank, number in [*record, *([(FILLER, None)] * (width - len(record)))]:
+        for rank, number in [*record, *([(DUMMY, None)] * (width - len(record)))]:
             rows.append(token(next(filler) if number is None else number))
             ranks.append(rank)
     tokens = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 32).copy()
@@ -41,7 +41,7 @@ record = st.lists(st.integers(0, 9), max_size=4, unique=True).map(
 def test_occurrences_of_a_token_differ_and_the_rest_are_fillers(records, most):
     tokens = made(records, 4)
     before = tokens.tokens.copy()
-    said = {bytes(row) for row, rank in zip(before, tokens.key_index, strict=True) if rank != FILLER}
+    said = {bytes(row) for row, rank in zip(before, tokens.key_index, strict=True) if rank != DUMMY}
     counts = Counter(number for row in records for _, number in row)
     told = occurrences(tokens, most, random_bytes())
     assert told.left_out == sum(max(0, count - most) for count in counts.values())
@@ -49,7 +49,7 @@ def test_occurrences_of_a_token_differ_and_the_rest_are_fillers(records, most):
     assert told.copies == 1 << (highest - 1).bit_length()
     seen = defaultdict(list)
     for row, rank, copy in zip(tokens.tokens, tokens.key_index, told.copy_of, strict=True):
-        if rank != FILLER:
+        if rank != DUMMY:
             seen[bytes(row)].append(int(copy))
     assert {number: sorted(copies) for number, copies in seen.items()} == {
         token(number): list(range(min(count, most))) for number, count in counts.items()
@@ -83,7 +83,7 @@ def test_entries_hold_their_records_tokens_once_and_nowhere_equal_stretches(reco
     assert (size % told.copies, len(told.tokens.tokens)) == (0, size * told.tokens.records)
     stretches, found = defaultdict(set), defaultdict(set)
     names = {token(number): number for number in range(10)}
-    for place in np.flatnonzero(told.tokens.key_index != FILLER):
+    for place in np.flatnonzero(told.tokens.key_index != DUMMY):
         number = names[bytes(told.tokens.tokens[place])]
         entry, stretch = place // size, place % size // width
         assert stretch not in stretches[number]
@@ -96,7 +96,7 @@ def test_entries_hold_their_records_tokens_once_and_nowhere_equal_stretches(reco
         assert numbers <= sets[int(np.flatnonzero(told.entry_of == entry)[0])]
     if max(spread.values(), default=0) <= told.copies:
         assert set(map(frozenset, found.values())) == {each for each in sets if each}
-    fillers = told.tokens.tokens[told.tokens.key_index == FILLER]
+    fillers = told.tokens.tokens[told.tokens.key_index == DUMMY]
     assert len({bytes(row) for row in fillers}) == len(fillers)
 
 

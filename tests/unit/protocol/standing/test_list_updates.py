@@ -8,7 +8,7 @@ from tests.support.standing_sessions import Person, World
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import SEED_BYTES
-from blindmatch.protocol.linkage.compiled_keys import FILLER
+from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.standing import (
     Epoch,
     RecordList,
@@ -87,7 +87,7 @@ def test_a_token_of_three_people_is_withheld_where_the_guard_holds_and_of_two_is
 
 
 def test_records_of_one_person_count_once_and_fillers_never():
-    assert settled(1, [1, 1, 1, FILLER], [5, 5, 5, 5], merging=False, entities=[9, 9, 9, 4]) == [
+    assert settled(1, [1, 1, 1, DUMMY], [5, 5, 5, 5], merging=False, entities=[9, 9, 9, 4]) == [
         [SHARED, LIVE]
     ] * 3 + [[]]
 

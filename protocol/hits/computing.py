@@ -13,10 +13,11 @@ import numpy as np
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits import tags
 from blindmatch.protocol.limits import SEED_BYTES, TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.transcript import encode
 
 _CHUNK_DOMAIN = b"blindmatch/chunk/v1"

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.compiled_keys import FILLER, GUARD
-from blindmatch.protocol.sorting import either, order_of
+from blindmatch.protocol.linkage.compiled_keys import DUMMY, GUARD
+from blindmatch.protocol.sorting import next_to_equal, sort_order
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -36,7 +36,9 @@ class Rows(Protocol):
         """Put rows (m, width) there."""
 
 
-def shared(tokens: Rows, words: Rows, key_index: npt.NDArray[np.uint8]) -> Iterator[tuple[Indices, Indices]]:
+def repeated_tokens(
+    tokens: Rows, words: Rows, key_index: npt.NDArray[np.uint8]
+) -> Iterator[tuple[Indices, Indices]]:
     """Places that have one token with others, token by token, each token's in order; where each token begins.
 
     A bucket of tokens at a time, by their last bits: each bucket goes through all the first words again, which is
@@ -45,18 +47,18 @@ def shared(tokens: Rows, words: Rows, key_index: npt.NDArray[np.uint8]) -> Itera
     Args:
         tokens: (n, width).
         words: the first 8 bytes of each, (n, 8).
-        key_index: (n,) the key's number, or `FILLER` for what is never compared.
+        key_index: (n,) the key's number, or `DUMMY` for what is never compared.
     """
     buckets = 1
     while len(key_index) > buckets * BUCKET:
         buckets *= 2
     for bucket in range(buckets):
         places, first = _bucket(words, key_index, bucket, buckets)
-        order, repeated = order_of(first)
+        order, repeated = sort_order(first)
         if not repeated.any():
             continue
         # Only tokens whose first words are equal can be: few, as a rule.
-        order = order[either(repeated[1:])]
+        order = order[next_to_equal(repeated[1:])]
         suspects, first = places[order], first[order]
         del order, places
         rows = tokens[suspects]
@@ -66,12 +68,12 @@ def shared(tokens: Rows, words: Rows, key_index: npt.NDArray[np.uint8]) -> Itera
             order = np.lexsort((suspects, *token_words(rows)))
             suspects = suspects[order]
             same = same_as_previous(rows[order])
-            alone = ~either(same[1:])
+            alone = ~next_to_equal(same[1:])
             suspects, same = suspects[~alone], same[~alone]
         yield suspects, np.flatnonzero(~same)
 
 
-def crowded(order: Indices, starts: Indices, entities: Indices) -> Flags:
+def shared_too_often(order: Indices, starts: Indices, entities: Indices) -> Flags:
     """Which tokens more than `GUARD` people or companies of our own share: (g,).
 
     Args:
@@ -94,7 +96,7 @@ def _bucket(
     places, kept = [], []
     for start in range(0, len(key_index), SCAN):
         first = np.ascontiguousarray(words[start : start + SCAN]).view(np.uint64).ravel()
-        wanted = key_index[start : start + SCAN] != FILLER
+        wanted = key_index[start : start + SCAN] != DUMMY
         if buckets > 1:
             wanted &= first & np.uint64(buckets - 1) == bucket
         inside = np.flatnonzero(wanted)
