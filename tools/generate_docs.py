@@ -18,6 +18,7 @@ from blindmatch.protocol.session import Role, State
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
 AGREEMENT = ROOT / "docs" / "agreement.md"
+SCHEMA = "uk-person-company-2"
 BEGIN, END = "<!-- made by `make docs`: {}, begin -->", "<!-- made by `make docs`: {}, end -->"
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
@@ -113,7 +114,7 @@ def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
     for disclosure in EDGE_TERMS:
-        (group,) = group_edges([_example(disclosure)])
+        (group,) = group_edges([_example(disclosure)], SCHEMA)
         words = group.words()
         lines += [
             f"| `{disclosure.value}` | {role} | {_general(words[f'{role}_learns'])} |"
@@ -125,7 +126,7 @@ def leakage() -> str:
         f"| `threshold` | member | {_general(threshold.member_learns())} |",
         f"| `threshold` | collector | {_general(threshold.collector_learns('the collector'))} |",
         f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
-        f"| every one | both sides | {terms.both_learn()} |",
+        f"| every one | both sides | {terms.both_learn(SCHEMA)} |",
         f"| standing | both sides | {terms.standing_learn()} |",
     ]
     return "\n".join(lines)

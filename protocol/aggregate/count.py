@@ -1,4 +1,4 @@
-"""`count`: the receiver learns how many of its records match, banded, or that they are too few; nobody learns which.
+"""`count`: the receiver learns how many of its records match, banded, or that they are too few; no party learns which.
 
     receiver -> sender   r_c H(x): its records in secret order, each a block of elements in secret order
     sender -> receiver   k H(y): its elements, each once
@@ -6,19 +6,17 @@
     sender               tags of k r_c H(x); a block with a tag among those matches; counts them
     sender -> receiver   the band, or that it is withheld
 
-H hashes to ristretto255; r_c and k are secret scalars of this edge and round. Where a token stands in several records of the receiver,
+H hashes to ristretto255; r_c and k are secret scalars of this edge and round. Where a token occurs in several records of the receiver,
 each occurrence takes another r_c, so that equal tokens never look equal. Meadows (1986); Huberman, Franklin, Hogg (1999); with the
-shuffle of De Cristofaro, Gasti, Tsudik (CANS 2012), turned round so that the sender counts.
+shuffle of De Cristofaro, Gasti, Tsudik (CANS 2012), with the roles exchanged so that the sender counts.
 """
-
-from typing import Unpack
 
 import numpy as np
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
+from blindmatch.protocol.aggregate.disclosure_control import Band, permitted_band
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import AggregateShape, Layout
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -29,8 +27,6 @@ from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES, Limits
 from blindmatch.protocol.oprf import Mode
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.session import SessionTerms
 
 
 def block_rows(group: int, limits: Limits) -> int:
@@ -51,21 +47,16 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 class CountReceiver(AggregateReceiver):
     """See `AggregateReceiver`; `inputs.group` is the elements of a record."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        agreed: AggregateTerms,
-        inputs: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
         if inputs.values is not None or (inputs.copies > 1 and inputs.copy_of is None):
             raise SequenceError("a count takes elements with their copies, and no values")
-        super().__init__(context, agreed, inputs, terms)
+
+    def _derive(self) -> None:
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
-        self._blinds = self._expander.scalars("copy", 0, inputs.copies)
-        self._order = self._expander.permutation("order", self._at.elements // inputs.group)
+        self._blinds = self._expander.scalars("copy", 0, self._inputs.copies)
+        self._order = self._expander.permutation("order", self._at.elements // self._inputs.group)
         self._secrets = (self._blinds, self._order)
-        self._check_restored()
 
     def reveal(self) -> Band | None:
         """The band that the sender disclosed; None when there are too few matches.
@@ -128,20 +119,15 @@ class CountReceiver(AggregateReceiver):
 class CountSender(AggregateSender):
     """See `AggregateSender`; the elements are distinct."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        agreed: AggregateTerms,
-        inputs: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
         if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
             raise SequenceError("the sender of a count has single elements")
-        super().__init__(context, agreed, inputs, terms)
+
+    def _derive(self) -> None:
         self._shapes[RETURNED] = (self._at.elements, POINT_BYTES)
         self._key = self._expander.scalars("key", 0, 1)[0]
         self._secrets = (self._key,)
-        self._check_restored()
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)

@@ -1,6 +1,7 @@
 """The receiver's side of a count or a sum: it masks the sender's points, and learns what disclosure control permits."""
 
 from abc import abstractmethod
+from typing import Unpack
 
 import numpy as np
 
@@ -37,12 +38,14 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
         context: EdgeContext,
         agreed: AggregateTerms,
         inputs: AggregateInputs,
-        terms: SessionTerms,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         super().__init__(Role.RECEIVER, context, agreed, inputs, terms)
         places = most_digests(self._at.elements, self._chunk_rows())
         self._shapes["points_digests"] = (places, DIGEST_BYTES)
         self._masked: Flags = np.zeros(0, dtype=np.bool_)
+        self._derive()
+        self._check_restored()
 
     @property
     def next_points(self) -> int:

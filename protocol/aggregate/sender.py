@@ -1,6 +1,7 @@
 """The sender's side of a count or a sum: it matches blinded elements, and discloses what the agreement permits."""
 
 from abc import abstractmethod
+from typing import Unpack
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
 from blindmatch.protocol.aggregate.messages import AggregateInputs, RowsChunk
@@ -35,10 +36,12 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
         context: EdgeContext,
         agreed: AggregateTerms,
         inputs: AggregateInputs,
-        terms: SessionTerms,
+        **terms: Unpack[SessionTerms],
     ) -> None:
         super().__init__(Role.SENDER, context, agreed, inputs, terms)
         self._shapes["returned_digests"] = (self._chunks, DIGEST_BYTES)
+        self._derive()
+        self._check_restored()
 
     def receive_points(self, chunk: RowsChunk) -> None:
         """Take the next chunk of the receiver's points; an earlier one with the same bytes is accepted. Heavy.

@@ -80,11 +80,20 @@ class AggregateSession(Session[AggregateState]):
             raise SequenceError("the elements of the terms and of the inputs differ")
         self._agreed = agreed
         self._inputs = inputs
+        self._check_inputs()
         super().__init__(role, context, terms)
         self._outcome_context = OutcomeContext(context, agreed)
         blank = AggregateOutcome(disclosed=False).payload(self._outcome_context)
         self._shapes["outcome"] = (1, SIGNATURE_BYTES + len(blank))
         self._laid: tuple[Layout, Layout, Layout] | None = None
+
+    @abstractmethod
+    def _check_inputs(self) -> None:
+        """SequenceError: the inputs are not those of this role and disclosure. LocalError: the agreed terms do not allow them."""
+
+    @abstractmethod
+    def _derive(self) -> None:
+        """Derive the secrets from the seed, and define the arrays of the own elements."""
 
     @property
     def points_chunks(self) -> int:

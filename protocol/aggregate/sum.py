@@ -1,4 +1,4 @@
-"""`sum`: the receiver learns the sum of a value over the sender's entries that match, or that these are too few.
+"""`sum`: the receiver learns the sum of a value over the sender's entries that match, or that too few match.
 
     receiver -> sender   r_c H(x): its elements, each once for every copy c, each copy in a secret order
     sender -> receiver   for each entry: k_c H(y) of its elements, and its value encrypted under both sides' joint key
@@ -6,16 +6,13 @@
     sender               tags of k_c r_c H(x); an entry with a tag among those matches; adds the values of matching entries
     sender -> receiver   their sum, re-randomised, the sender's half of the decryption done; or that it is withheld
 
-Where a token stands in several entries, each occurrence takes another copy c: equal tokens look equal to neither side. Values are
-encrypted by ElGamal in the exponent (`elgamal`), so a sum is found as a small logarithm (`logarithm`). Ion et al., Private
-Intersection-Sum Protocols (2017) and On Deploying Secure Computing (2019), with the roles of key holder and matcher turned round,
+Where a token occurs in several entries, each occurrence takes another copy c: neither side sees that equal tokens are equal. Values are
+encrypted by ElGamal in the exponent (`elgamal`), so the receiver computes a sum as a small logarithm (`discrete_log`). Ion et al., Private
+Intersection-Sum Protocols (2017) and On Deploying Secure Computing (2019), with the roles of key holder and matcher exchanged,
 and the key split between both sides.
 """
 
-from typing import Unpack
-
 import numpy as np
-import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.aggregate import elgamal
@@ -23,7 +20,7 @@ from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, per
 from blindmatch.protocol.aggregate.discrete_log import logarithm
 from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateShape, Layout
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -34,9 +31,7 @@ from blindmatch.protocol.group import Bytes1D
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES, UNIFORM_BYTES, Limits
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session.chunks import Bytes2D, Indices, chunk_digest
-from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.session import SessionTerms
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, chunk_digest
 from blindmatch.protocol.session.states import Role
 
 
@@ -59,28 +54,23 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 class SumReceiver(AggregateReceiver):
     """See `AggregateReceiver`; the elements are distinct."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        agreed: AggregateTerms,
-        inputs: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
         if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
             raise SequenceError("the receiver of a sum has single elements")
-        super().__init__(context, agreed, inputs, terms)
+
+    def _derive(self) -> None:
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
         self._blinds = self._expander.scalars("copy", 0, COPIES)
         secret = self._expander.scalars("share", 0, 1)[0]
         self._half = KeyPair(secret, elgamal.share_of(secret))
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
-        self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, context)
+        self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, self._context)
         nonce.fill(0)
         self._secrets = (self._blinds, secret)
         self._orders: dict[int, Indices] = {}
         self._joint: Bytes1D | None = None
         self._places: Indices | None = None
-        self._check_restored()
 
     def reveal(self) -> Opening | None:
         """The sum that the sender's outcome holds, with its proof; None when too few entries match. Heavy.
@@ -180,9 +170,6 @@ class SumReceiver(AggregateReceiver):
             order.fill(0)
 
 
-Flags = npt.NDArray[np.bool_]
-
-
 class SumSender(AggregateSender):
     """See `AggregateSender`; `inputs.group` is the elements of an entry, in as many equal stretches as there are copies.
 
@@ -190,28 +177,23 @@ class SumSender(AggregateSender):
         LocalError: as `AggregateSender`; or the values together reach the limit, so that no sum of them could be read.
     """
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        agreed: AggregateTerms,
-        inputs: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
         if inputs.values is None or inputs.group % inputs.copies or inputs.copy_of is not None:
             raise SequenceError("the sender of a sum has entries with values")
-        check_total(inputs.values.tolist(), agreed)
+        check_total(inputs.values.tolist(), self._agreed)
         self._values = inputs.values
-        super().__init__(context, agreed, inputs, terms)
-        self._shapes[RETURNED] = (self._entries, inputs.group * POINT_BYTES + CIPHERTEXT_BYTES)
+
+    def _derive(self) -> None:
+        self._shapes[RETURNED] = (self._entries, self._inputs.group * POINT_BYTES + CIPHERTEXT_BYTES)
         self._keys = self._expander.scalars("key", 0, COPIES)
         self._secret = self._expander.scalars("share", 0, 1)[0]
         self._public = elgamal.share_of(self._secret).tobytes()
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
         share = np.frombuffer(self._public, dtype=np.uint8)
-        self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, context)
+        self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, self._context)
         nonce.fill(0)
         self._secrets = (self._keys, self._secret)
-        self._check_restored()
 
     @property
     def _entries(self) -> int:
@@ -299,7 +281,7 @@ class SumSender(AggregateSender):
         first, second = self._opened(matches)
         disclosed = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._agreed) is not None
         if not disclosed:
-            # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
+            # Uniform points: the outcome has the same size, and only its reader can distinguish it.
             uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
             first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
         share, transcript = self._at.peer_key, self._transcript()

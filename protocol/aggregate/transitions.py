@@ -60,7 +60,7 @@ FROM_PEER = states.FROM_PEER | {
 """Events that the peer causes."""
 
 _OWN = (Event.PREPARE, Event.COMMIT)
-# A request whose connection broke may arrive after its repetition was answered, and more: it gets the same answer again.
+# A request whose connection broke may arrive after its retransmission was answered: it gets the same answer again.
 _LATE = (
     Event.RECEIVE_COMMITMENT,
     AggregateEvent.RECEIVE_POINTS,
@@ -129,7 +129,7 @@ TRANSITIONS: Mapping[StrEnum, Transitions[AggregateState]] = {
         AggregateState.FAILED: {},
     },
     Role.SENDER: {
-        # A sum is encrypted under a key that the receiver's commitment brings: nothing is committed to before it.
+        # A sum is encrypted under a key that the receiver's commitment completes: the sender commits after it.
         AggregateState.PREPARING: {
             **stay(AggregateState.PREPARING, Event.PREPARE),
             Event.RECEIVE_COMMITMENT: AggregateState.OFFERED,

@@ -1,6 +1,6 @@
-"""What one edge is, and every message of it. Holding a message means that its form was valid.
+"""An edge's context and its messages. A message object exists only if its form is valid.
 
-Constructors raise `PeerError`; whether a message fits *this* round and its moment is the session's to check.
+Constructors raise `PeerError`; the session checks whether a message fits its round and its state.
 """
 
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ from blindmatch.protocol.limits import (
     Limits,
 )
 from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, Section
-from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, Size, about
+from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about, size
 from blindmatch.protocol.transcript import digest, encode
 
 ROUND_BYTES = 16
-RoundId = Annotated[bytes, Size(ROUND_BYTES)]
+RoundId = Annotated[bytes, size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
 
 
@@ -50,7 +50,7 @@ class EdgeContext:
         disclosure: what the receiver learns.
         verified: whether each evaluated chunk carries a DLEQ proof (VOPRF).
         keys_digest: digest of the compiled match keys, 32 bytes.
-        receiver_elements: the most elements that the receiver may bring; None: the product's limit.
+        receiver_elements: the most elements that the receiver may have; None: the product's limit.
         sender_elements: the same for the sender.
         fact_bytes: size of the padded facts of one hit; 0 exactly when no facts travel.
 
@@ -91,7 +91,8 @@ class EdgeContext:
     @property
     def with_facts(self) -> bool:
         """Whether a sealed payload travels with each tag."""
-        return EDGE_TERMS[self.disclosure].sends_facts
+        terms = EDGE_TERMS.get(self.disclosure)
+        return terms is not None and terms.sends_facts
 
     @property
     def row_bytes(self) -> int:

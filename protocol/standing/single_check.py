@@ -19,6 +19,7 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, POINT_BYTES, PROOF_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.session.messages import EdgeContext, Header, Hits
 from blindmatch.protocol.standing.epoch import (
@@ -26,7 +27,6 @@ from blindmatch.protocol.standing.epoch import (
     RECORD_DIGEST_BYTES,
     Epoch,
     EpochComputing,
-    bound_seed,
     empty,
     sealed_for,
 )

@@ -272,7 +272,9 @@ class World:
         agreement = self.town.agreement(WEST, NORTH, disclosure=disclosure, value=value)
         band = 10 if disclosure is Disclosure.COUNT else 1
         edges = tuple(
-            describe(dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)))
+            describe(
+                dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)), self.town.schema
+            )
             for edge in agreement.edges
         )
         self.held = self.town.sign_agreement(dataclasses.replace(agreement, edges=edges))

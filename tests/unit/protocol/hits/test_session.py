@@ -177,7 +177,7 @@ def test_closing_wipes_the_secrets():
     network = Edge.of(OURS, THEIRS).connect()
     network.run()
     receiver, sender = network.receiver.session, network.sender.session
-    assert not sender._computing._kept.secret.any()
+    assert not sender._computing._pair.secret.any()
     with pytest.raises(SequenceError, match="wiped"):
         receiver._computing.blind(0, receiver._elements.take(np.arange(1)))
     assert not receiver._order.any()
