@@ -10,22 +10,22 @@ from pathlib import Path
 
 from blindmatch.node.agreements.edge_groups import group_edges
 from blindmatch.node.agreements.fields import documentation
+from blindmatch.protocol import aggregate, hits, threshold
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol import threshold as circle
-from blindmatch.protocol.aggregate import TRANSITIONS as OF_NUMBERS
 from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure, Edge, Side, Threshold, edge_terms
-from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Role, State
+from blindmatch.protocol.session import Role, State
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"
 AGREEMENT = ROOT / "docs" / "agreement.md"
+SCHEMA = "uk-person-company-2"
 BEGIN, END = "<!-- made by `make docs`: {}, begin -->", "<!-- made by `make docs`: {}, end -->"
 SIZE = 1_000
 """Of the examples' lists; the page says nothing of it."""
 
 HEAD = """# The states of one edge, and of one threshold
 
-Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/session/states.py`, `protocol/aggregate/transitions.py` and
+Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/hits/transitions.py`, `protocol/aggregate/transitions.py` and
 `protocol/threshold/transitions.py`; a test compares this page with the tables.
 
 Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
@@ -35,42 +35,48 @@ before and comes again after a crash. Everything else is refused: with the code 
 """
 
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
-Part = tuple[str, States, frozenset[StrEnum], str]
+Part = tuple[str, Mapping[StrEnum, States], StrEnum, frozenset[StrEnum], str]
 PARTS: tuple[Part, ...] = (
     (
         "Receiver",
-        TRANSITIONS[Role.RECEIVER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.RECEIVER,
+        hits.FROM_PEER,
         "The receiver learns which of its own elements the sender holds.",
     ),
     (
         "Sender",
-        TRANSITIONS[Role.SENDER],
-        FROM_PEER,
+        hits.TRANSITIONS,
+        Role.SENDER,
+        hits.FROM_PEER,
         "The sender learns the receiver's number of elements, and nothing about any of them.",
     ),
     (
         "Receiver of a count or a sum",
-        OF_NUMBERS[Role.RECEIVER],
-        FROM_PEER,
-        "The receiver masks what the sender sends, and is told one number, or that it is withheld.",
+        aggregate.TRANSITIONS,
+        Role.RECEIVER,
+        aggregate.FROM_PEER,
+        "The receiver masks the sender's points, and learns one number, or that it is withheld.",
     ),
     (
         "Sender of a count or a sum",
-        OF_NUMBERS[Role.SENDER],
-        FROM_PEER,
-        "The sender counts what matches, without knowing what it is, and tells what the agreement lets through.",
+        aggregate.TRANSITIONS,
+        Role.SENDER,
+        aggregate.FROM_PEER,
+        "The sender counts the matches without learning which they are, and discloses what the agreement permits.",
     ),
     (
         "Member of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.MEMBER],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.MEMBER,
+        threshold.FROM_PEER,
         "A threshold's member learns which of its own elements enough members hold.",
     ),
     (
         "Collector of a threshold",
-        circle.TRANSITIONS[circle.ThresholdRole.COLLECTOR],
-        circle.FROM_PEER,
+        threshold.TRANSITIONS,
+        threshold.ThresholdRole.COLLECTOR,
+        threshold.FROM_PEER,
         "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
     ),
 )
@@ -97,7 +103,8 @@ def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
 def render() -> str:
     """The page's text."""
     lines = [HEAD]
-    for title, states, from_peer, sentence in PARTS:
+    for title, tables, role, from_peer, sentence in PARTS:
+        states = tables[role]
         lines += [f"## {title}", "", sentence, ""]
         lines += [*_diagram(states), "", *_staying(states, from_peer), ""]
     return "\n".join(lines)
@@ -107,7 +114,7 @@ def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
     for disclosure in EDGE_TERMS:
-        (group,) = group_edges([_example(disclosure)])
+        (group,) = group_edges([_example(disclosure)], SCHEMA)
         words = group.words()
         lines += [
             f"| `{disclosure.value}` | {role} | {_general(words[f'{role}_learns'])} |"
@@ -119,7 +126,7 @@ def leakage() -> str:
         f"| `threshold` | member | {_general(threshold.member_learns())} |",
         f"| `threshold` | collector | {_general(threshold.collector_learns('the collector'))} |",
         f"| `threshold` | collector that is a member | {_general(_as_member(threshold))} |",
-        f"| every one | both sides | {terms.both_learn()} |",
+        f"| every one | both sides | {terms.both_learn(SCHEMA)} |",
         f"| standing | both sides | {terms.standing_learn()} |",
     ]
     return "\n".join(lines)

@@ -147,11 +147,11 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     edges = []
     for index, table in enumerate(values.get("edges", ())):
         with validation.at(f"edges[{index}]"):
-            edges += [_edge(each, standing="standing" in values) for each in _pairs(table)]
+            edges += [_edge(each, plain["schema"], standing="standing" in values) for each in _pairs(table)]
     thresholds = []
     for index, table in enumerate(values.get("thresholds", ())):
         with validation.at(f"thresholds[{index}]"):
-            thresholds.append(_threshold(table, values.get("collector", "")))
+            thresholds.append(_threshold(table, plain["schema"], values.get("collector", "")))
     with validation.at("standing"):
         standing = Standing(**read_table("standing", values["standing"])) if "standing" in values else None
     if isinstance(plain["purpose"], str):  # without the blank lines around it that TOML's long strings add
@@ -233,7 +233,7 @@ def _pair(table: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, 
     return {**table, **{role: {**table[role], "agency": agency} for role, agency in ends.items()}}
 
 
-def _edge(table: Mapping[str, Any], *, standing: bool) -> Edge:
+def _edge(table: Mapping[str, Any], schema: str, *, standing: bool) -> Edge:
     edge_values = read_table("edges", table)
     with validation.at("receiver"):
         receiver = _side(table["receiver"])
@@ -247,10 +247,10 @@ def _edge(table: Mapping[str, Any], *, standing: bool) -> Edge:
         leakage=_leakage(table) or _PLACEHOLDER,
         linkage=_linkage(table),
     )
-    return edge if _leakage(table) else terms.describe(edge, standing=standing)
+    return edge if _leakage(table) else terms.describe(edge, schema, standing=standing)
 
 
-def _threshold(table: Mapping[str, Any], collector: str) -> Threshold:
+def _threshold(table: Mapping[str, Any], schema: str, collector: str) -> Threshold:
     members = []
     for index, side in enumerate(table["members"]):
         with validation.at(f"members[{index}]"):
@@ -263,7 +263,7 @@ def _threshold(table: Mapping[str, Any], collector: str) -> Threshold:
             "linkage": _linkage(table),
         }
     )
-    return threshold if _leakage(table) else terms.describe(threshold, collector)
+    return threshold if _leakage(table) else terms.describe(threshold, schema, collector)
 
 
 def _linkage(table: Mapping[str, Any]) -> Linkage:

@@ -44,27 +44,26 @@ class EdgeGroup:
         return {
             "receiver_learns": _the(self.terms.receiver_learns()),
             "sender_learns": _the(self.terms.sender_learns()),
-            "both_learn": terms.both_learn(),
         }
 
 
 @lru_cache(maxsize=2_048)
-def without_parties(edge: Edge) -> Edge:
+def without_parties(edge: Edge, schema: str) -> Edge:
     """The edge without its agencies and its id. Its words are retained only when they are not the default words."""
     return replace(
         edge,
         id="edge",
         receiver=replace(edge.receiver, agency="receiver"),
         sender=replace(edge.sender, agency="sender"),
-        leakage=_USUAL if edge.leakage in _usual(edge) else edge.leakage,
+        leakage=_USUAL if edge.leakage in _usual(edge, schema) else edge.leakage,
     )
 
 
-def group_edges(edges: Sequence[Edge]) -> list[EdgeGroup]:
+def group_edges(edges: Sequence[Edge], schema: str) -> list[EdgeGroup]:
     """The edges grouped by their terms, in the order in which each group first appears in the agreement."""
     groups: dict[Edge, list[Edge]] = {}
     for edge in edges:
-        groups.setdefault(without_parties(edge), []).append(edge)
+        groups.setdefault(without_parties(edge, schema), []).append(edge)
     return [EdgeGroup(common, tuple(members)) for common, members in groups.items()]
 
 
@@ -73,6 +72,6 @@ def _the(text: str) -> str:
     return re.sub(r"(^|\. )the ", r"\1The ", text)
 
 
-def _usual(edge: Edge) -> tuple[str, str]:
+def _usual(edge: Edge, schema: str) -> tuple[str, str]:
     """The default words: under an agreement without epochs, and under a standing one."""
-    return terms.default_leakage(edge), terms.default_leakage(edge, standing=True)
+    return terms.default_leakage(edge, schema), terms.default_leakage(edge, schema, standing=True)

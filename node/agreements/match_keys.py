@@ -115,7 +115,7 @@ def forecast(schema_name: str, edge: Edge, own: OwnList | None = None) -> KeyFor
         edge: lists are assumed to be full, and their values to be as common as the schema assumes.
         own: this node's own list, which replaces the assumption for its side.
     """
-    return _forecast(schema_name, without_parties(edge), own)
+    return _forecast(schema_name, without_parties(edge, schema_name), own)
 
 
 @lru_cache(maxsize=64)

@@ -88,11 +88,12 @@ def describe(agreement: Agreement, envelope: Envelope) -> Data:
             "known": schema is not None,
             "compared": _compared(schema),
         },
-        "edges": [
-            _edge(edge, schema, shared, standing=agreement.standing is not None) for edge in agreement.edges
+        "edges": [_edge(agreement, edge, schema, shared) for edge in agreement.edges],
+        "alike": [
+            {**_alike(each), "both_learn": terms.both_learn(agreement.schema)}
+            for each in group_edges(agreement.edges, agreement.schema)
         ],
-        "alike": [_alike(each) for each in group_edges(agreement.edges)],
-        "thresholds": [_threshold(threshold, agreement.collector) for threshold in agreement.thresholds],
+        "thresholds": [_threshold(agreement, threshold) for threshold in agreement.thresholds],
         "not_before": iso(agreement.not_before),
         "expires": iso(agreement.expires),
         "standing_learn": terms.standing_learn(),
@@ -192,7 +193,8 @@ def _compared(schema: Schema | None) -> list[str]:
     return [] if schema is None else [field.title for field in schema.fields]
 
 
-def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) -> Data:
+def _edge(agreement: Agreement, edge: Edge, schema: Schema | None, shared: Shared) -> Data:
+    usual = terms.default_leakage(edge, agreement.schema, standing=agreement.standing is not None)
     ahead = None if schema is None else forecast(schema.name, edge)
     return {
         **plain_data(edge),
@@ -200,21 +202,22 @@ def _edge(edge: Edge, schema: Schema | None, shared: Shared, *, standing: bool) 
         "sender": _side(edge.sender),
         "receiver_learns": edge.receiver_learns(),
         "sender_learns": edge.sender_learns(),
-        "both_learn": terms.both_learn(),
-        "leakage_is_usual": edge.leakage == terms.default_leakage(edge, standing=standing),
+        "both_learn": terms.both_learn(agreement.schema),
+        "leakage_is_usual": edge.leakage == usual,
         "forecast": None if ahead is None else _shared(ahead, shared),
         "warnings": [] if ahead is None else _warnings(edge, ahead),
     }
 
 
-def _threshold(threshold: Threshold, collector: str) -> Data:
+def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
+    usual = terms.default_leakage(threshold, agreement.schema, agreement.collector)
     return {
         **plain_data(threshold),
         "members": [_side(side) for side in threshold.members],
         "member_learns": threshold.member_learns(),
-        "collector_learns": threshold.collector_learns(collector),
-        "both_learn": terms.both_learn(),
-        "leakage_is_usual": threshold.leakage == terms.default_leakage(threshold, collector),
+        "collector_learns": threshold.collector_learns(agreement.collector),
+        "both_learn": terms.both_learn(agreement.schema),
+        "leakage_is_usual": threshold.leakage == usual,
     }
 
 

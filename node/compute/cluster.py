@@ -20,7 +20,8 @@ from blindmatch.node.storage.config import Cluster
 from blindmatch.node.storage.logs import logger
 from blindmatch.protocol.errors import BlindmatchError, LocalError, SequenceError
 from blindmatch.protocol.group import Bytes2D
-from blindmatch.protocol.session.computing import Computing, chunk_digest
+from blindmatch.protocol.hits.computing import Computing
+from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import EdgeContext
 
 ATTEMPTS = 5

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from blindmatch.node.storage.config import Settings
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.protocol.session.computing import Computing, LocalComputing
+from blindmatch.protocol.hits.computing import Computing, LocalComputing
 from blindmatch.protocol.session.messages import EdgeContext
 
 __all__ = ["Engine", "LocalEngine", "check_installed", "describe", "open_engine"]

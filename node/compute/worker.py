@@ -15,8 +15,8 @@ from blindmatch.node.compute.channel import Channel, Handshake, Shapes, shapes_o
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.group import Bytes2D
+from blindmatch.protocol.hits.computing import LocalComputing
 from blindmatch.protocol.limits import PROOF_BYTES, SEED_BYTES
-from blindmatch.protocol.session.computing import LocalComputing
 from blindmatch.protocol.session.messages import EdgeContext
 
 Parts = tuple[Bytes2D, ...]

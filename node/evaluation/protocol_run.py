@@ -11,7 +11,8 @@ from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES, Limits
-from blindmatch.protocol.session.messages import EdgeContext, ElementSource
+from blindmatch.protocol.session.chunks import ElementSource
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Ed25519Signer
 

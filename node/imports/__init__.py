@@ -1,16 +1,21 @@
-"""Collections: an agency's records, imported all or nothing, kept sealed and without names.
+"""Collections: an agency's records, imported as a whole or not at all, stored sealed and without names.
 
+```
+importing ─> reader ─> formats: files to drafts
+               │ ├───> statistics: counts, faults, warnings ─> report
+               └─────> writer ─> batch, blocks: drafts to sealed blocks ─> collection
+```
 A collection is a folder `collections/<id>/` of sealed files and one row in the store. See `blocks` for the layout.
 """
 
 from blindmatch.node.imports.collection import (
     Collection,
     ColumnBlock,
+    NodeStorage,
     RecordInfo,
     delete_collection,
     open_collection,
 )
-from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.imports.importing import DEFAULT_SCHEMA, import_collection
 from blindmatch.node.imports.report import ImportRefusedError, ImportReport, OnBad
 

@@ -2,13 +2,13 @@
 
 ```
 columns   blocks of: records u32, rows u32, rows per record u8, level digests (rows, levels, 16)
-records   blocks of: one JSON array a record: [reference, facts, provenance]
+records   blocks of: one JSON array per record: [reference, facts, provenance]
 handling  one blob: a letter per record
-entities  one blob: 8 bytes per record, equal for records of one person or company, zeros where nothing is known
-index     one blob: JSON with the schema, the counts and where each block begins
+entities  one blob: 8 bytes per record, equal for records of one person or company, zeros where unknown
+index     one blob: JSON with the schema, the counts and the start of each block
 ```
-Integers are little-endian. A block is bound to its collection, file and number, so that blocks cannot be exchanged;
-the index holds every block's place, so that none can be cut off.
+Integers are little-endian. A block is sealed with its collection, file and number, so that blocks cannot be exchanged.
+The index has the start of every block, so that none can be cut off.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO, Final, overload
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ Bytes3D = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Index:
-    """What a collection's folder holds."""
+    """The index of a collection's folder."""
 
     schema: str
     schema_digest: str
@@ -51,7 +51,7 @@ class Index:
     records: int
     rows: int
     columns: tuple[int, ...] = field(repr=False)
-    """Where each block of `columns` begins, and where the last ends."""
+    """The start of each block of `columns`, and the end of the last."""
     details: tuple[int, ...] = field(repr=False)
     """The same for `records`."""
     format: int = FORMAT
@@ -67,7 +67,7 @@ class StoredRecord:
 
 
 class BlockWriter:
-    """Writes a collection's files into an empty folder. Call `add` for each record, then `finish`."""
+    """Writes a collection's files into an empty folder. Call `add`, `flush`, then `finish`."""
 
     def __init__(self, folder: Path, sealer: Sealer, collection: str, levels: int) -> None:
         self._folder = folder
@@ -92,14 +92,14 @@ class BlockWriter:
     def add(
         self, record: StoredRecord, handling: str, rows: int, entity: bytes = bytes(ENTITY_BYTES)
     ) -> None:
-        """One record; the digests of its `rows` rows come with the block."""
+        """Add one record. The digests of its `rows` rows are passed to `flush`."""
         self._counts.append(rows)
         self._entities += entity
         self._handling += handling.encode("ascii")
         self._lines.append(_JSON.encode([record.reference, record.facts, record.provenance]))
 
     def add_lines(self, lines: Sequence[str], handling: str, entities: bytes) -> None:
-        """Records of one row each, their sealed parts as `json_lines` writes them, within the block's room."""
+        """Add records of one row each, with their sealed parts from `json_lines`. They must fit into the block."""
         self._counts += b"\1" * len(lines)
         self._entities += entities
         self._handling += handling.encode("ascii")
@@ -111,7 +111,7 @@ class BlockWriter:
             return
         rows = sum(self._counts)
         if digests.shape != (rows, self._levels, LEVEL_BYTES):
-            raise StoreError("a block's rows and digests do not agree")
+            raise StoreError("the number of a block's digests is not that of its rows")
         number = len(self._places[0]) - 1
         head = np.array([len(self._counts), rows], dtype="<u4").tobytes()
         self._write(0, self._columns, "columns", number, head + bytes(self._counts) + digests.tobytes())
@@ -126,7 +126,7 @@ class BlockWriter:
         self._places[which].append(file.tell())
 
     def finish(self, schema: str, schema_digest: bytes) -> None:
-        """Write the small files, and everything through to the disk."""
+        """Write the small files, and flush all files to the disk."""
         columns, details = self._places
         index = Index(
             schema, schema_digest.hex(), self._levels, self.records, self.rows, tuple(columns), tuple(details)
@@ -149,7 +149,7 @@ class BlockWriter:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Close the files, finished or not."""
+        """Close the files, whether `finish` was called or not."""
         self._columns.close()
         self._details.close()
 
@@ -157,14 +157,14 @@ class BlockWriter:
 def json_lines(
     references: Sequence[str], facts: Mapping[str, Sequence[str]], provenance: Mapping[str, Sequence[str]]
 ) -> list[str]:
-    """Many records' sealed parts as `BlockWriter.add` writes them, from columns of texts; a blank text is left out."""
+    """The sealed parts of many records as `BlockWriter.add` writes them, from columns of texts. Blank texts are left out."""
     count = len(references)
-    said = zip(map(_QUOTED, references), _objects(facts, count), _objects(provenance, count), strict=True)
-    return [f"[{reference},{{{fact}}},{{{origin}}}]" for reference, fact, origin in said]
+    parts = zip(map(_QUOTED, references), _objects(facts, count), _objects(provenance, count), strict=True)
+    return [f"[{reference},{{{fact}}},{{{origin}}}]" for reference, fact, origin in parts]
 
 
 def _objects(columns: Mapping[str, Sequence[str]], count: int) -> Iterable[str]:
-    """The insides of JSON objects."""
+    """The members of each record's JSON object."""
     if not columns:
         return repeat("", count)
     members = []
@@ -183,33 +183,12 @@ def _sync(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-class _Details(Sequence[StoredRecord]):
-    """The records of one block, out of its JSON."""
-
-    def __init__(self, content: list[list[Any]]) -> None:
-        self._content = content
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-    @overload
-    def __getitem__(self, place: int) -> StoredRecord: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[StoredRecord]: ...
-
-    def __getitem__(self, place: int | slice) -> StoredRecord | list[StoredRecord]:
-        if isinstance(place, slice):
-            return [StoredRecord(*entry) for entry in self._content[place]]
-        return StoredRecord(*self._content[place])
-
-
 class BlockReader:
     """Reads a collection's files.
 
     Raises:
-        StoreError: a file is missing, cut or of a later format.
-        KeysError: a file was altered, or comes from elsewhere.
+        StoreError: a file is missing, cut off or of another format.
+        KeysError: a file was altered, or is of another collection.
     """
 
     def __init__(self, folder: Path, sealer: Sealer, collection: str) -> None:
@@ -222,16 +201,18 @@ class BlockReader:
                 **{**content, "columns": tuple(content["columns"]), "details": tuple(content["details"])}
             )
         except (ValueError, TypeError, KeyError):
-            raise StoreError(f"collection {collection}: the index is of another version") from None
+            raise StoreError(
+                f"collection {collection}: the index is of another version of the program"
+            ) from None
         if self.index.format != FORMAT:
             raise StoreError(
-                f"collection {collection}: its files are of format {self.index.format}, this program knows {FORMAT}",
+                f"collection {collection}: its files have format {self.index.format}; this program reads format {FORMAT}",
                 hint="Import it again.",
             )
         self.handling = np.frombuffer(self._open("handling"), dtype=np.uint8)
         """(records,) ASCII codes of the handling codes."""
         self.entities = np.frombuffer(self._open("entities"), dtype="<i8")
-        """(records,) int64: equal for records of one person or company, 0 for a record that stands alone."""
+        """(records,) int64: equal for records of one person or company, 0 for a record without an entity."""
 
     def __len__(self) -> int:
         return len(self.index.columns) - 1
@@ -244,9 +225,11 @@ class BlockReader:
         digests = np.frombuffer(data, dtype=np.uint8, offset=8 + records)
         return digests.reshape(rows, self.index.levels, LEVEL_BYTES), counts
 
-    def details(self, number: int) -> Sequence[StoredRecord]:
-        """A block's records; each is put together when it is asked for."""
-        return _Details(json.loads(self._block("records", number, self.index.details)))
+    def details(self, number: int) -> list[StoredRecord]:
+        """A block's records."""
+        return [
+            StoredRecord(*entry) for entry in json.loads(self._block("records", number, self.index.details))
+        ]
 
     def _block(self, name: str, number: int, places: Sequence[int]) -> bytes:
         start, end = places[number], places[number + 1]

@@ -1,19 +1,21 @@
-"""An imported collection, open for a round or for a look at one record."""
+"""An imported collection, open for a round or for the inspection of one record."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as AnyCollection
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, PURPOSE, BlockReader, Bytes3D
-from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.storage.audit_events import AuditEvent
-from blindmatch.node.storage.store import CollectionRow
+from blindmatch.node.storage.audit_log import AuditLog
+from blindmatch.node.storage.keyring import KeyRing
+from blindmatch.node.storage.store import CollectionRow, Store
 from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.linkage import (
     AllocateRows,
@@ -28,20 +30,33 @@ from blindmatch.protocol.linkage import (
 Indices = npt.NDArray[np.int64]
 
 
+class NodeStorage(Protocol):
+    """The parts of `blindmatch.node.node.Node` that collections use."""
+
+    keys: KeyRing
+    store: Store
+    audit: AuditLog
+    clock: Callable[[], float]
+
+    @property
+    def collections_dir(self) -> Path:
+        """The folder of the sealed files."""
+
+
 @dataclass(frozen=True)
 class RecordInfo:
-    """What the node knows of one record: no name, no date, no address."""
+    """The stored attributes of one record, without name, date or address."""
 
     reference: str
     handling: str
     facts: Mapping[str, str] = field(repr=False)
-    """Columns that may be released with a hit, by name."""
+    """Values that an agreement may release with a hit, by name."""
     provenance: Mapping[str, str] = field(repr=False)
-    """Where it came from: row, group, grading; company, role and dates for a person out of a register."""
+    """The record's origin: row, group and grading; company, role and dates for a person from a register."""
 
 
 class ColumnBlock(NamedTuple):
-    """Level digests of consecutive records: (rows, levels, 16), each row's record counted from 0, how many records."""
+    """Level digests of consecutive records: (rows, levels, 16), (rows,) each row's record from 0, the number of records."""
 
     columns: Bytes3D
     row_record: Indices
@@ -52,8 +67,8 @@ class Collection:
     """One collection of this node.
 
     Raises:
-        StoreError: its files are missing or damaged, or its schema has changed since the import.
-        KeysError: its files were altered.
+        StoreError: the files are missing or damaged, or the schema has changed since the import.
+        KeysError: the files were altered.
     """
 
     def __init__(self, node: NodeStorage, row: CollectionRow) -> None:
@@ -69,12 +84,12 @@ class Collection:
         index = self._reader.index
         if (index.records, index.rows, len(self._reader.handling)) != (row.records, row.rows, row.records):
             raise StoreError(
-                f"collection {row.name}: its files and the database do not agree", hint="Import it again."
+                f"collection {row.name}: its files do not match the database", hint="Import it again."
             )
         if index.schema_digest != self.schema.digest.hex():
             raise StoreError(
                 f"collection {row.name} was imported under another version of the schema {row.schema}",
-                hint="Import it again: the node keeps no names from which it could do that itself.",
+                hint="Import the file again. The node has no names, so it cannot convert the collection.",
             )
         self._details = lru_cache(maxsize=4)(self._reader.details)
 
@@ -85,58 +100,55 @@ class Collection:
         return f"Collection({self.name}, {self.records} records)"
 
     def select(self, handling_codes: AnyCollection[str]) -> Indices:
-        """The records, in order, whose handling code an agreement admits."""
+        """(n,) the records whose handling code is one of these, ascending."""
         codes = np.array([ord(code) for code in handling_codes], dtype=np.uint8)
         return np.flatnonzero(np.isin(self._reader.handling, codes))
 
     def entities(self, selected: Indices) -> Indices:
         """(len(selected),) int64: equal for records of one person or company, different for all others.
 
-        A supplier with several contracts, and a director of several suppliers, have several records: what counts
-        people must count these once.
+        A supplier with several contracts and a director of several suppliers have several records, and count once.
         """
-        found = self._reader.entities[selected].astype(np.int64)
-        # A record that stands alone is its own: its place with the sign bit, which no digest keeps.
-        return np.where(found == 0, ~np.asarray(selected, dtype=np.int64), found & np.iinfo(np.int64).max)
+        entities = self._reader.entities[selected].astype(np.int64)
+        # A record without an entity gets its own place with the sign bit, which is cleared in all other entities.
+        return np.where(
+            entities == 0, ~np.asarray(selected, dtype=np.int64), entities & np.iinfo(np.int64).max
+        )
 
     def blocks(self, selected: Indices | None = None) -> Iterator[ColumnBlock]:
         """All records, or the selected ones (ascending), block by block.
 
-        Numbering the records of all blocks through gives places in `selected`, not in the collection.
+        The records of all blocks, numbered consecutively, are places in `selected`, not in the collection.
         """
         for number in range(len(self._reader)):
             first = number * BLOCK_RECORDS
             last = min(first + BLOCK_RECORDS, self.records)
-            wanted = None
+            chosen = None
             if selected is not None:
                 low, high = np.searchsorted(selected, (first, last))
-                wanted = selected[low:high] - first
-                if not len(wanted):
+                chosen = selected[low:high] - first
+                if not len(chosen):
                     continue
             columns, counts = self._reader.columns(number)
-            if wanted is None or len(wanted) == len(counts):
+            if chosen is None or len(chosen) == len(counts):
                 owners = np.repeat(np.arange(len(counts)), counts)
                 yield ColumnBlock(columns, owners, len(counts))
             else:
-                kept = np.zeros(len(counts), dtype=np.bool_)
-                kept[wanted] = True
-                owners = np.repeat(np.arange(len(wanted)), counts[wanted])
-                yield ColumnBlock(columns[np.repeat(kept, counts)], owners, len(wanted))
+                mask = np.zeros(len(counts), dtype=np.bool_)
+                mask[chosen] = True
+                owners = np.repeat(np.arange(len(chosen)), counts[chosen])
+                yield ColumnBlock(columns[np.repeat(mask, counts)], owners, len(chosen))
 
     def columns(self, start: int, stop: int) -> ColumnBlock:
         """The records `start` to `stop` (excluded) as one block."""
-        parts = list(self.blocks(np.arange(max(start, 0), min(stop, self.records))))
-        offsets = np.cumsum([0, *(part.records for part in parts)])
-        levels = len(self.schema.levels)
-        empty = ColumnBlock(np.zeros((0, levels, 16), dtype=np.uint8), np.zeros(0, dtype=np.int64), 0)
-        every = [empty, *parts]
-        return ColumnBlock(
-            np.concatenate([part.columns for part in every]),
-            np.concatenate(
-                [empty.row_record, *(p.row_record + o for p, o in zip(parts, offsets, strict=False))]
-            ),
-            int(offsets[-1]),
-        )
+        columns = [np.zeros((0, len(self.schema.levels), 16), dtype=np.uint8)]
+        row_record = [np.zeros(0, dtype=np.int64)]
+        records = 0
+        for block in self.blocks(np.arange(max(start, 0), min(stop, self.records))):
+            columns.append(block.columns)
+            row_record.append(block.row_record + records)
+            records += block.records
+        return ColumnBlock(np.concatenate(columns), np.concatenate(row_record), records)
 
     def tokens(
         self,
@@ -179,7 +191,7 @@ class Collection:
         return RecordInfo(stored.reference, code, stored.facts, stored.provenance)
 
     def find(self, reference: str) -> list[int]:
-        """The places of every record with this reference: a supplier and its people share one."""
+        """The places of all records with this reference: a supplier and its people have the same."""
         return [
             block * BLOCK_RECORDS + place
             for block in range(len(self._reader))
@@ -192,19 +204,19 @@ def open_collection(node: NodeStorage, id_or_name: str) -> Collection:
     """Open a collection by id or name.
 
     Raises:
-        StoreError: there is none, or its files are missing, damaged, or of another version of the schema.
+        StoreError: there is no such collection, or its files are missing, damaged, or of another version of the schema.
     """
     return Collection(node, node.store.collection(id_or_name))
 
 
 def delete_collection(node: NodeStorage, id_or_name: str, *, justification: str = "") -> CollectionRow:
-    """Erase a collection: its row, its bindings to agreements, its files; an audit entry says so.
+    """Erase a collection: its row, its bindings to agreements and its files. Writes an audit entry.
 
     Raises:
-        StoreError: there is none, or a running round uses it.
+        StoreError: there is no such collection, or a running round uses it.
     """
     row = node.store.delete_collection(id_or_name)
-    # Past this point a crash leaves a folder without a row, which the next import clears away.
+    # A crash after this point leaves a folder without a row, which the next import deletes.
     shutil.rmtree(node.collections_dir / row.id, ignore_errors=True)
     node.audit.append(
         AuditEvent.ERASURE,

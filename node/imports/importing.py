@@ -1,4 +1,4 @@
-"""Import: files in, a collection or a report of every bad row out, never half of it."""
+"""The import operation: from files to a collection, or to a report of all bad rows and no collection."""
 
 import fcntl
 import os
@@ -9,16 +9,20 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from blindmatch.node.imports.blocks import BlockWriter
+from blindmatch.node.imports.blocks import PURPOSE
+from blindmatch.node.imports.collection import NodeStorage
 from blindmatch.node.imports.formats import ColumnMapping, Format, field_values
 from blindmatch.node.imports.formats.lines import Progress
-from blindmatch.node.imports.host import NodeStorage
-from blindmatch.node.imports.job import Job
+from blindmatch.node.imports.reader import ImportReader, choose_format
 from blindmatch.node.imports.report import ImportReport, OnBad
+from blindmatch.node.imports.statistics import ImportStatistics
+from blindmatch.node.imports.writer import RecordWriter
 from blindmatch.node.storage import gc_pause
 from blindmatch.node.storage.audit_events import AuditEvent
+from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import KINDS, MARKINGS
 from blindmatch.protocol.errors import InputError, StoreError
+from blindmatch.protocol.linkage import load_schema
 
 DEFAULT_SCHEMA: Final = "uk-person-company-2"
 
@@ -47,69 +51,94 @@ def import_collection(
     """Import one file, and with `register` the people who serve or control its companies.
 
     Args:
-        node: where to.
+        node: the node that stores the collection.
         name: the collection's name: letters, digits, dots, hyphens, underscores.
         kind: `subjects`, `suppliers` or `bidders`.
         file: in any of the formats.
-        mapping: of a table's columns to fields; without it the usual headings are recognised.
-        facts: columns to keep for release, when there is no mapping.
-        form: the file's format, one of `Format`; by default it is told by the content.
-        register: PSC snapshots and officers bulk files, which add a record per person of each record's companies.
-        include_ceased: also people whose appointment or control has ended.
+        mapping: a table's columns to fields; without it the usual headings are recognised.
+        facts: columns to store for release, without a mapping.
+        form: the file's format, one of `Format`; by default it is recognised by the content.
+        register: registers, which add a record per person and company behind each record's companies.
+        include_ceased: also read people whose appointment or control has ended.
         marking: one of the agreement's markings.
         schema: the linkage schema.
         encoding: of the table; see `ENCODINGS`.
-        on_bad: what bad rows mean.
+        on_bad: the consequence of bad rows.
         justification: for the audit log; optional.
-        progress: called now and then with (done, total).
+        progress: called during the import with (done, total).
 
     Raises:
-        ImportRefusedError: bad rows, with `OnBad.REFUSE`.
-        InputError: a file that cannot be used at all, or a wrong name, kind or marking.
+        ImportRefusedError: there are bad rows, with `OnBad.REFUSE`.
+        InputError: a file is unusable as a whole, or a name, kind or marking is invalid.
         StoreError: the name is taken, another import is running, or the disk is full.
     """
-    _check_words(name, kind, marking)
+    _validate(name, kind, marking)
     if node.store.find_collection(name) is not None:
         raise StoreError(
-            f"there is a collection {name} already",
-            hint="Delete it first (`blindmatch collection delete`), or choose another name.",
+            f"a collection with the name {name} already exists",
+            hint="Delete it (`blindmatch collection delete`), or choose another name.",
         )
     registers = [register] if isinstance(register, Path) else list(register or ())
+    linkage = load_schema(schema)
+    collection = os.urandom(16).hex()
     report = ImportReport(name, kind)
-    job = Job(node, report, schema, on_bad, progress, include_ceased=include_ceased, follow=bool(registers))
+    statistics = ImportStatistics(report, on_bad)
     try:
-        with gc_pause.pause(), _folder(node, job.id) as partial:
+        with gc_pause.pause(), _partial_folder(node, collection) as partial:
+            sealer = node.keys.sealer.derive(PURPOSE)
             try:
-                with closing(BlockWriter(partial, job.sealer, job.id, len(job.schema.levels))) as writer:
-                    chosen = job.recognise(file, form, mapping is not None)
+                with closing(RecordWriter(partial, sealer, collection, linkage, statistics)) as writer:
+                    reader = ImportReader(
+                        writer,
+                        statistics,
+                        linkage,
+                        progress,
+                        include_ceased=include_ceased,
+                        follow_companies=bool(registers),
+                    )
+                    chosen = choose_format(file, form, has_mapping=mapping is not None)
+                    report.format = chosen.value
                     if chosen is Format.TABLE:
-                        wanted = job.read_table(writer, file, mapping=mapping, facts=facts, encoding=encoding)
+                        reader.read_table(file, mapping=mapping, facts=facts, encoding=encoding)
                     else:
-                        wanted = job.read_records(writer, file, chosen)
+                        reader.read_records(file, chosen)
                     if registers:
-                        job.read_registers(writer, registers, wanted)
-                    job.finish(writer)
+                        reader.read_registers(registers)
+                    statistics.finish()
+                    report.records, report.rows_stored = writer.finish()
             except OSError as error:
                 raise StoreError(
-                    f"the file cannot be read or the collection not written: {error.strerror}"
+                    f"a file cannot be read, or the collection cannot be written: {error.strerror}"
                 ) from None
-            final = node.collections_dir / job.id
+            final = node.collections_dir / collection
             partial.rename(final)
             try:
-                node.store.add_collection(job.row(marking, file, registers))
+                node.store.add_collection(
+                    CollectionRow(
+                        id=collection,
+                        name=name,
+                        kind=kind,
+                        marking=marking,
+                        schema=linkage.name,
+                        records=report.records,
+                        rows=report.rows_stored,
+                        imported_at=int(node.clock()),
+                        detail=_detail(report, file, registers),
+                    )
+                )
             except BaseException:
                 shutil.rmtree(final, ignore_errors=True)
                 raise
     finally:
-        # The caches hold names.
+        # The caches contain names.
         field_values.clear_caches()
-    report.collection = job.id
+    report.collection = collection
     node.audit.append(
         AuditEvent.COLLECTION,
         subject=f"collection {name}",
         justification=justification,
         detail={
-            "id": job.id,
+            "id": collection,
             "kind": kind,
             "records": report.records,
             "bad_rows": report.bad_row_count,
@@ -120,20 +149,34 @@ def import_collection(
     return report
 
 
-def _check_words(name: str, kind: str, marking: str) -> None:
+def _detail(report: ImportReport, file: Path, registers: Sequence[Path]) -> dict[str, object]:
+    """The part of the report that the store has with the collection."""
+    return {
+        "file": file.name,
+        "format": report.format,
+        "register": ", ".join(path.name for path in registers),
+        "rows_read": report.rows_read,
+        "bad_rows": report.bad_row_count,
+        "warnings": report.warnings,
+        "columns": {name: list(columns) for name, columns in report.columns.items()},
+        "facts": report.facts,
+    }
+
+
+def _validate(name: str, kind: str, marking: str) -> None:
     if not _NAME.fullmatch(name):
         raise InputError(
-            "the collection's name is not usable", hint="Letters, digits, dots, hyphens, underscores."
+            "the collection's name is invalid", hint="Use letters, digits, dots, hyphens and underscores."
         )
     if kind not in KINDS:
-        raise InputError(f"unknown kind {kind}", hint=f"One of: {', '.join(KINDS)}.")
+        raise InputError(f"unknown kind {kind}", hint=f"Use one of: {', '.join(KINDS)}.")
     if marking not in MARKINGS:
-        raise InputError(f"unknown marking {marking}", hint=f"One of: {', '.join(MARKINGS)}.")
+        raise InputError(f"unknown marking {marking}", hint=f"Use one of: {', '.join(MARKINGS)}.")
 
 
 @contextmanager
-def _folder(node: NodeStorage, collection: str) -> Iterator[Path]:
-    """A folder to write into, gone again unless it was renamed; what a crashed import left is cleared first."""
+def _partial_folder(node: NodeStorage, collection: str) -> Iterator[Path]:
+    """A folder to write into, deleted at the end unless it was renamed. Folders of crashed imports are deleted first."""
     base = node.collections_dir
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(base / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -142,12 +185,12 @@ def _folder(node: NodeStorage, collection: str) -> Iterator[Path]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(
-                "another import is running on this node", hint="Wait until it is done."
+                "another import is running on this node", hint="Wait until it has finished."
             ) from None
-        kept = {row.id for row in node.store.collections()}
-        for left in base.iterdir():
-            if left.is_dir() and _ID.fullmatch(left.name) and left.name not in kept:
-                shutil.rmtree(left, ignore_errors=True)
+        stored = {row.id for row in node.store.collections()}
+        for folder in base.iterdir():
+            if folder.is_dir() and _ID.fullmatch(folder.name) and folder.name not in stored:
+                shutil.rmtree(folder, ignore_errors=True)
         partial = base / f"{collection}.partial"
         partial.mkdir(mode=0o700)
         try:

@@ -1,4 +1,4 @@
-"""What an import says of itself, and what bad rows mean for it."""
+"""The report of an import, and the consequence of bad rows."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,16 +8,16 @@ from blindmatch.protocol.errors import InputError
 
 
 class OnBad(StrEnum):
-    """What a bad row means for an import."""
+    """The consequence of a bad row."""
 
     REFUSE = "refuse"  # nothing is stored
     SKIP_ROW = "skip-row"  # the other rows are stored
-    BLANK_FIELD = "blank-field"  # the row is stored without the bad field, if it can be
+    BLANK_FIELD = "blank-field"  # the row is stored without the bad field, if possible
 
 
 @dataclass
 class ImportReport:
-    """What an import read, and what was wrong."""
+    """The rows that an import read, the records that it stored, and all faults."""
 
     name: str
     kind: str
@@ -25,7 +25,7 @@ class ImportReport:
     """The new collection's id, or empty when nothing was stored."""
     rows_read: int = 0
     good_rows: int = 0
-    """Rows of the table without any fault."""
+    """Rows of the file without a fault."""
     records: int = 0
     rows_stored: int = 0
     """Rows of level digests: a record with aliases has several."""
@@ -33,21 +33,22 @@ class ImportReport:
     bad_row_count: int = 0
     warnings: list[str] = field(default_factory=list)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Which columns were read as which field."""
+    """The columns of each field."""
     unused: tuple[str, ...] = ()
+    """Columns that are not read."""
     format: str = ""
     facts: dict[str, str] = field(default_factory=dict)
-    """Names under which an agreement can release something, and the column each comes from, or blank."""
+    """Names of the facts that an agreement may release, and the column of each, or blank."""
     register: dict[str, int] = field(default_factory=dict)
 
 
 class ImportRefusedError(InputError):
-    """The files have bad rows, and nothing was stored; `report` lists them."""
+    """The files have bad rows, so nothing was stored. `report` lists the rows."""
 
     def __init__(self, report: ImportReport) -> None:
         super().__init__(
-            f"{report.bad_row_count} bad rows, {report.good_rows} good ones: nothing was imported",
-            hint="Correct the rows, or import without them (--skip-bad-rows) or without their bad fields "
+            f"{report.bad_row_count} bad rows and {report.good_rows} good rows: nothing was imported",
+            hint="Correct the rows, or import the file without them (--skip-bad-rows) or without their bad fields "
             "(--blank-bad-fields).",
         )
         self.report = report

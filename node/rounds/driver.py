@@ -24,9 +24,8 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import ElementSource
+from blindmatch.protocol.session.chunks import ElementSource
 from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
 
@@ -55,7 +54,7 @@ class Session(Kept, Protocol):
     """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> StrEnum:
         """Where it stands."""
 
     @property
@@ -266,7 +265,6 @@ class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
-            computer=self._engine.computing,
         )
 
     def _save(self, session: AnySession) -> None:

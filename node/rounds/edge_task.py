@@ -21,7 +21,9 @@ from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.client import connector, patiently
 from blindmatch.node.transport.error_status import RefusalError
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 
 Work = ReceivingEdge[Any] | CollectorDriver
@@ -37,7 +39,7 @@ _LATER = frozenset({PeerCode.UNAVAILABLE, PeerCode.WRONG_CERTIFICATE})
 
 _DIVERGED = "The epoch has ended. Run the round again: it compares everything anew and begins another."
 
-_ANSWERED = frozenset({State.MATCHED.value, State.INFORMED.value, State.SIGNED.value})
+_ANSWERED = frozenset({HitsState.MATCHED.value, AggregateState.INFORMED.value, State.SIGNED.value})
 """Of an edge: states in which everything has been disclosed and only the receipt is left."""
 
 

@@ -251,7 +251,7 @@ class InboundEdges:
         """Our statement, kept before it is sent."""
         node, key = self._node, (row.round_id, row.edge)
         signed = state_rates(node, node.keys.identity, agreement, row, answers=row.receiver_rates)
-        node.store.keep_rates(*key, Role.SENDER, signed)
+        node.store.put_rates(*key, Role.SENDER, signed)
         try:
             compile_edge(agreement, node.store.edge(*key))
         except AgreementError as error:

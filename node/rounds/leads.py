@@ -8,7 +8,6 @@ from typing import Any
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import EdgeInputs
 from blindmatch.node.rounds.threshold.inputs import ThresholdInputs
-from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
@@ -213,11 +212,3 @@ def tally(node: Node, round_id: bytes, edge: str) -> Tally | None:
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[ResultLead]:
     """The leads of a round that have not expired, by edge, best first."""
     return [ResultLead.from_json(row.payload) for row in node.store.leads(round_id, edge)]
-
-
-def erase_expired(node: Node) -> int:
-    """Erase the leads whose retention has ended, and say so in the audit log."""
-    erased = node.store.erase_expired(int(node.clock()))
-    if erased:
-        node.audit.append(AuditEvent.ERASURE, subject="leads past their retention", detail={"leads": erased})
-    return erased

@@ -166,7 +166,7 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
         """A statement into the store, before anything follows from it."""
         answers = None if role is Role.RECEIVER else self.row.receiver_rates
         check_rates(self._agreement, context_of(self._agreement, self.row), role, signed, answers)
-        self._node.store.keep_rates(*self.key, role, signed)
+        self._node.store.put_rates(*self.key, role, signed)
         self.row = self._node.store.edge(*self.key)
 
     @property
@@ -216,7 +216,7 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
 
         await self._in_pool(make)
         session = self.session
-        if session.state is State.PREPARING:
+        if session.state == State.PREPARING:
             await self._prepare_chunks(lambda: self._report("prepare", session.prepared, session.chunks))
             await self._alone(lambda live: live.commit(), save=True)
 
@@ -279,8 +279,8 @@ class ReceivingEdge(EdgeDriver[Live], Generic[Live]):
         signatures = {node.agency: signed.receiver_signature, self.row.peer: signed.sender_signature}
         # The log first: a crash in between makes it say something twice, never leave something out.
         self._note("closed", recipient=node.agency, sender=self.row.peer, **self._found)
-        also = self._closing(session, signed)
-        node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, also=also)
+        extra_writes = self._closing(session, signed)
+        node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, extra_writes=extra_writes)
         self._files.erase()
         self._closed()
 

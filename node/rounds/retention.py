@@ -3,9 +3,7 @@
 from collections.abc import Container
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles, leftovers
 from blindmatch.node.storage.store import EdgeRow
@@ -15,6 +13,9 @@ STALE_SECONDS = 14 * 86_400
 
 UNFINISHED = 16
 """Rounds of one comparison that may wait for whoever runs them to come back; beyond it the oldest is given up."""
+
+_EXPIRED = {"leads": "leads past their retention", "numbers": "counts and sums past their retention"}
+"""How the audit log names what was erased."""
 
 _OTHER_SIDE = {"sender": "receiver", "member": "collector"}
 """What the other side of a role is called in the log; those who run a round have senders."""
@@ -26,8 +27,9 @@ def purge_expired(node: Node) -> None:
     Raises:
         StoreError: the store cannot be written.
     """
-    round_leads.erase_expired(node)
-    aggregate_results.erase_expired(node)
+    for name, erased in node.store.erase_expired(int(node.clock())).items():
+        if erased:
+            node.audit.append(AuditEvent.ERASURE, subject=_EXPIRED[name], detail={name: erased})
     node.store.erase_checks(int(node.clock()))
     standing.retire(node)
     stale = node.clock() - STALE_SECONDS

@@ -70,8 +70,10 @@ class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
             signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
             # The log first: a crash in between makes it say something twice, never leave something out.
             self._note("closed", recipient=row.peer)
-            also = self._closing(session, signed)
-            node.store.finish(*self.key, receipt=signed.payload, signatures=signatures, also=also)
+            extra_writes = self._closing(session, signed)
+            node.store.finish(
+                *self.key, receipt=signed.payload, signatures=signatures, extra_writes=extra_writes
+            )
             self._files.erase()
             self._closed()
             return signed.sender_signature

@@ -13,8 +13,10 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.errors import ConfigError, LocalError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.threshold import ThresholdRole
 
@@ -30,7 +32,13 @@ _STARTING_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value}
 """Roles in which a node starts rounds and numbers them."""
 
 _ANSWERED = frozenset(
-    state.value for state in (State.MATCHED, State.INFORMED, State.SIGNED, State.RELEASING, State.ANSWERED)
+    {
+        HitsState.MATCHED.value,
+        HitsState.RELEASING.value,
+        AggregateState.INFORMED.value,
+        AggregateState.ANSWERED.value,
+        State.SIGNED.value,
+    }
 )
 """States in which everything has been disclosed, or may have been: only a receipt is missing, and a withdrawal does not
 stop it."""

@@ -20,7 +20,7 @@ import numpy as np
 from blindmatch.node.storage.files import let_go, reserve
 from blindmatch.node.storage.unlinked_files import SealedRows
 from blindmatch.protocol.errors import StoreError
-from blindmatch.protocol.session.messages import Bytes2D
+from blindmatch.protocol.session.chunks import Bytes2D
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 

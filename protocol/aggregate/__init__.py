@@ -1,4 +1,4 @@
-"""What `count` and `sum` share: one edge of one round that tells the receiver one number, without I/O.
+"""`count` (PSI-cardinality) and `sum` (PSI-sum): one edge of one round that discloses one number to the receiver, without I/O.
 
     receiver                                sender
     prepare_chunk(i) ...
@@ -11,16 +11,16 @@
     mask_chunk(i), answer()
     masked_chunk(i)              ------>    receive_masked()
     masked_taken(i)              <------
-    receive_outcome()            <------    outcome()            counted, held against the minimum, banded
+    receive_outcome()            <------    outcome()            counted, compared with the minimum, banded
     receipt()                    ------>    countersign()
     receive_receipt_signature()  <------
     reveal()
 
-The side whose records a number is about is the side that decides whether it may be told: the sender matches, on values that both
-have blinded and the receiver has shuffled, and only what its gate lets through leaves it. See docs/adr/0021.
+The side that owns the counted records decides whether the result may be disclosed: the sender matches, on values that both have
+blinded and the receiver has shuffled, and only what its disclosure control permits leaves it. See docs/adr/0021.
 
-`table` holds the transitions, `messages` what travels, `statements` what is signed, `gate` the minimum and the bands, `session`,
-`receiver` and `sender` the flow; `protocol.count` and `protocol.sum` the two constructions.
+`transitions` has the tables, `messages` what travels, `statements` what is signed, `disclosure_control` the minimum and the bands,
+`session`, `receiver` and `sender` the flow; `count` and `sum` are the two constructions.
 """
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
@@ -36,21 +36,31 @@ from blindmatch.protocol.aggregate.statements import (
     AggregateReport,
     OutcomeContext,
 )
-from blindmatch.protocol.aggregate.transitions import TRANSITIONS
+from blindmatch.protocol.aggregate.transitions import (
+    FROM_PEER,
+    RULES,
+    TRANSITIONS,
+    AggregateEvent,
+    AggregateState,
+)
 
 __all__ = [
     "COPIES",
+    "FROM_PEER",
     "NO_PROOF",
     "OUTCOME_TYPE",
     "REPORT_TYPE",
+    "RULES",
     "TRANSITIONS",
     "AggregateCommitment",
+    "AggregateEvent",
     "AggregateInputs",
     "AggregateOutcome",
     "AggregateReceiver",
     "AggregateReport",
     "AggregateSender",
     "AggregateShape",
+    "AggregateState",
     "AggregateTerms",
     "Band",
     "Layout",

@@ -1,4 +1,4 @@
-"""`count`: the receiver learns how many of its records match, banded, or that they are too few; nobody learns which.
+"""`count`: the receiver learns how many of its records match, banded, or that they are too few; no party learns which.
 
     receiver -> sender   r_c H(x): its records in secret order, each a block of elements in secret order
     sender -> receiver   k H(y): its elements, each once
@@ -6,19 +6,17 @@
     sender               tags of k r_c H(x); a block with a tag among those matches; counts them
     sender -> receiver   the band, or that it is withheld
 
-H hashes to ristretto255; r_c and k are secret scalars of this edge and round. Where a token stands in several records of the receiver,
+H hashes to ristretto255; r_c and k are secret scalars of this edge and round. Where a token occurs in several records of the receiver,
 each occurrence takes another r_c, so that equal tokens never look equal. Meadows (1986); Huberman, Franklin, Hogg (1999); with the
-shuffle of De Cristofaro, Gasti, Tsudik (CANS 2012), turned round so that the sender counts.
+shuffle of De Cristofaro, Gasti, Tsudik (CANS 2012), with the roles exchanged so that the sender counts.
 """
-
-from typing import Unpack
 
 import numpy as np
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
+from blindmatch.protocol.aggregate.disclosure_control import Band, permitted_band
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import AggregateShape, Layout
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -28,9 +26,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES, Limits
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
-from blindmatch.protocol.session.session import SessionTerms
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 
 
 def block_rows(group: int, limits: Limits) -> int:
@@ -49,53 +45,48 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 
 
 class CountReceiver(AggregateReceiver):
-    """See `NumberReceiver`; `brought.group` is the elements of a record."""
+    """See `AggregateReceiver`; `inputs.group` is the elements of a record."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
-        if brought.values is not None or (brought.copies > 1 and brought.copy_of is None):
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
+        if inputs.values is not None or (inputs.copies > 1 and inputs.copy_of is None):
             raise SequenceError("a count takes elements with their copies, and no values")
-        super().__init__(context, number, brought, **terms)
+
+    def _derive(self) -> None:
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
-        self._blinds = self._expander.scalars("copy", 0, brought.copies)
-        self._order = self._expander.permutation("order", self._at.elements // brought.group)
+        self._blinds = self._expander.scalars("copy", 0, self._inputs.copies)
+        self._order = self._expander.permutation("order", self._at.elements // self._inputs.group)
         self._secrets = (self._blinds, self._order)
-        self._check_restored()
 
     def reveal(self) -> Band | None:
-        """The band that the sender told; None when there are too few matches to tell.
+        """The band that the sender disclosed; None when there are too few matches.
 
         Raises:
             SequenceError: no outcome has come.
         """
-        said = self._read_outcome(self.outcome())
-        return said.band if said.disclosed else None
+        outcome = self._read_outcome(self.outcome())
+        return outcome.band if outcome.disclosed else None
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
-        return block_rows(self._brought.group, self._limits)
+        return block_rows(self._inputs.group, self._limits)
 
     def _indices(self, index: int) -> Indices:
-        size, span = self._brought.group, self._span(index)
+        size, span = self._inputs.group, self._span(index)
         blocks = self._order[span.start // size : span.stop // size].astype(np.int64)
         inside = shuffles(self._expander, "inside", index, len(blocks), size)
         return (blocks[:, None] * size + inside).ravel()
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
-        inputs, *copies = parts
-        chosen = copies[0][:, 0] if copies else np.zeros(len(inputs), dtype=np.uint8)
+        elements, *copies = parts
+        chosen = copies[0][:, 0] if copies else np.zeros(len(elements), dtype=np.uint8)
         blinds = np.ascontiguousarray(self._blinds[chosen])
-        made = oprf.blind_inputs(inputs, blinds, Mode.OPRF)
+        blinded = oprf.blind_inputs(elements, blinds, Mode.OPRF)
         blinds.fill(0)
-        self._array(POINTS)[self._span(index)] = made
-        self._keep_digest(POINTS, index, chunk_digest(POINTS, index, made))
+        self._array(POINTS)[self._span(index)] = blinded
+        self._digest_rows(POINTS, index, blinded)
 
     def _points_rows(self, index: int) -> Bytes2D:
         return self._array(POINTS)[self._span(index)].copy()
@@ -110,18 +101,15 @@ class CountReceiver(AggregateReceiver):
         span = layout.place(index)[1]
         for copy, blind in enumerate(self._blinds):
             start = copy * layout.rows
-            made = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
-            tags[start + span.start : start + span.stop] = made
+            masked = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
+            tags[start + span.start : start + span.stop] = masked
 
     def _arrange(self) -> None:
-        tags, masked, placed = self._array("tags"), self._array(MASKED), 0
-        for order in lookup.in_order(tags):
-            masked[placed : placed + len(order)] = np.take(tags, order, axis=0)
-            placed += len(order)
+        masked = self._array(MASKED)
+        lookup.sort_into(masked, self._array("tags"))
         for index in range(self.masked_chunks):
             span = self._layout(MASKED).place(index)[1]
-            before = masked[span.start - 1 : span.start] if span.start else None
-            if not lookup.strictly_increasing(masked[span], before):
+            if not lookup.continues(masked, span.start, masked[span]):
                 raise PeerError(PeerCode.BAD_TAGS, "two of the sender's points are equal")
 
     def _masked_rows(self, index: int) -> Bytes2D:
@@ -129,22 +117,17 @@ class CountReceiver(AggregateReceiver):
 
 
 class CountSender(AggregateSender):
-    """See `NumberSender`; each element stands there once."""
+    """See `AggregateSender`; the elements are distinct."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
-        if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
-            raise SequenceError("the sender of a count brings single elements")
-        super().__init__(context, number, brought, **terms)
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
+        if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
+            raise SequenceError("the sender of a count has single elements")
+
+    def _derive(self) -> None:
         self._shapes[RETURNED] = (self._at.elements, POINT_BYTES)
         self._key = self._expander.scalars("key", 0, 1)[0]
         self._secrets = (self._key,)
-        self._check_restored()
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
@@ -160,12 +143,12 @@ class CountSender(AggregateSender):
         }
 
     def _take_points(self, index: int, rows: Bytes2D) -> None:
-        made = tags_of(multiply(rows, self._key), self._context)
-        self._array("tags")[self._layout(POINTS).place(index)[1]] = made
+        tags = tags_of(multiply(rows, self._key), self._context)
+        self._array("tags")[self._layout(POINTS).place(index)[1]] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
         span, masked = self._layout(MASKED).place(index)[1], self._array(MASKED)
-        if not lookup.strictly_increasing(rows, masked[span.start - 1 : span.start] if span.start else None):
+        if not lookup.continues(masked, span.start, rows):
             raise PeerError(PeerCode.BAD_TAGS, "the masked tags do not strictly increase")
         masked[span] = rows
 
@@ -173,7 +156,7 @@ class CountSender(AggregateSender):
         places, _ = lookup.find(self._array("tags"), self._array(MASKED))
         matches = np.zeros(self._at.peer_elements // self._at.peer_group, dtype=np.bool_)
         matches[places // self._at.peer_group] = True
-        band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._number)
+        band = permitted_band(Disclosure.COUNT, int(np.count_nonzero(matches)), self._agreed)
         transcript = self._transcript()
         if band is None:
             return AggregateOutcome(disclosed=False, transcript=transcript)

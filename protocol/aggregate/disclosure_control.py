@@ -1,4 +1,4 @@
-"""The minimum and the bands: what of an exact number may be told. Used by the sender, before anything leaves it."""
+"""Statistical disclosure control: the minimum and the bands. The sender applies them before it discloses anything."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from blindmatch.protocol.limits import LIMITS
 
 @dataclass(frozen=True)
 class AggregateTerms:
-    """What an edge's agreement says of its number.
+    """The agreed terms of an edge's count or sum.
 
     Args:
         minimum_count: fewer matches give no result.
-        band: a count is told in steps of this; values are multiples of it.
-        record: count: the elements of a record of the receiver, which both sides know; 0 when it is not looked at.
+        band: a count is disclosed in steps of this; values are multiples of it.
+        record: count: the elements of a record of the receiver, which both sides know; 0 when it is not checked.
     """
 
     minimum_count: int
@@ -22,13 +22,13 @@ class AggregateTerms:
 
     @classmethod
     def of(cls, edge: Edge, record: int = 0) -> "AggregateTerms":
-        """Of an agreement's edge that discloses a number."""
+        """Of an agreement's edge that discloses a count or a sum."""
         terms = Aggregate.of(edge)
         return cls(terms.minimum_count, terms.band, record if edge.disclosure is Disclosure.COUNT else 0)
 
     @property
     def most_total(self) -> int:
-        """A sum stays below this, in units of the band: the receiver can find its logarithm."""
+        """A sum stays below this, in units of the band: the receiver can compute its logarithm."""
         return LIMITS.sum_total // self.band
 
 
@@ -44,7 +44,7 @@ WITHHELD = Band(0, 0)
 
 
 def permitted_band(disclosure: Disclosure, matched: int, terms: AggregateTerms) -> Band | None:
-    """What may be told of an exact number of matches: None below the minimum; the band of a count; nothing but yes for a sum."""
+    """What may be disclosed of an exact number of matches: None below the minimum; the band of a count; `WITHHELD` for a sum."""
     if matched < terms.minimum_count:
         return None
     if disclosure is Disclosure.SUM:
@@ -53,11 +53,11 @@ def permitted_band(disclosure: Disclosure, matched: int, terms: AggregateTerms) 
 
 
 def band_of(count: int, terms: AggregateTerms) -> Band:
-    """The band of a count that reaches the minimum; the lowest one begins there."""
+    """The band of a count that reaches the minimum; the lowest band starts there."""
     low = count // terms.band * terms.band
     return Band(max(low, terms.minimum_count), low + terms.band - 1)
 
 
-def possible(said: Band, terms: AggregateTerms, most: int) -> bool:
-    """Whether a band is one that an honest sender says, with at most `most` matches possible."""
-    return terms.minimum_count <= said.low <= most and said == band_of(said.low, terms)
+def possible(band: Band, terms: AggregateTerms, most: int) -> bool:
+    """Whether an honest sender can state this band, with at most `most` matches possible."""
+    return terms.minimum_count <= band.low <= most and band == band_of(band.low, terms)

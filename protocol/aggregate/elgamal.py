@@ -1,11 +1,11 @@
-"""ElGamal in the exponent over ristretto255, under a key that two sides share, on batches.
+"""ElGamal in the exponent over ristretto255, under a key shared by two sides, on batches.
 
 With B the generator, a and b the two secret halves and P = (a + b) B:
 
     encrypt      v -> (U, V) = (u B, u P + v B)
     add          (U, V) + (U', V') encrypts v + v'
     half-open    (U, V) -> (U, W = V - b U)                 by one side
-    open         W - a U = v B, and v is found if it is small  by the other
+    open         W - a U = v B; a small v can be computed  by the other
 
 Each side proves with its share that it knows the secret half (Schnorr, CRYPTO 1989), so that neither can choose a share that cancels
 the other's. ElGamal (1985); Cramer, Gennaro, Schoenmakers (EUROCRYPT 1997).
@@ -35,7 +35,7 @@ _AT_ONCE = 1 << 14
 
 @dataclass(frozen=True)
 class Opening:
-    """A sum, and the proof that it is what the sender's outcome holds: whoever has both statements can check it."""
+    """A sum, and the proof that it is what the sender's outcome holds: every holder of both statements can check it."""
 
     total: int
     """In units of the band."""
@@ -50,13 +50,13 @@ def share_of(secret: Bytes1D) -> Bytes1D:
 
 
 def prove_share(secret: Bytes1D, share: Bytes1D, nonce: Bytes1D, role: Role, context: EdgeContext) -> bytes:
-    """That whoever says this knows the secret half: c and s, 64 bytes.
+    """Prove knowledge of the secret half: c and s, 64 bytes.
 
     Args:
         secret: (32,).
         share: (32,).
         nonce: secret, uniform, for this one proof (32,).
-        role: whose share it is.
+        role: the side that owns the share.
         context: the edge.
     """
     first = group.multiply_base(nonce.reshape(1, SCALAR_BYTES))[0]
@@ -99,14 +99,14 @@ def joint_key(one: bytes, other: bytes) -> Bytes1D:
 
 def encrypt(values: npt.NDArray[np.int64], key: Bytes1D, scalars: Bytes2D) -> Bytes2D:
     """Values (n,), none negative, under the joint key, with a secret uniform scalar each (n, 32): (n, 64)."""
-    made = _blank(key, scalars)
+    ciphertexts = _blank(key, scalars)
     some = np.flatnonzero(values)
     if len(some):  # zero times the generator is the identity, which is no point here
         numbers = np.zeros((len(some), SCALAR_BYTES), dtype=np.uint8)
         numbers[:, :8] = np.ascontiguousarray(values[some], dtype="<i8").view(np.uint8).reshape(-1, 8)
-        second = np.ascontiguousarray(made[some, POINT_BYTES:])
-        made[some, POINT_BYTES:] = group.add(second, group.multiply_base(numbers))
-    return made
+        second = np.ascontiguousarray(ciphertexts[some, POINT_BYTES:])
+        ciphertexts[some, POINT_BYTES:] = group.add(second, group.multiply_base(numbers))
+    return ciphertexts
 
 
 def rerandomise(ciphertexts: Bytes2D, key: Bytes1D, scalars: Bytes2D) -> Bytes2D:
@@ -124,12 +124,12 @@ def check_ciphertexts(ciphertexts: Bytes2D) -> None:
 
 def total(ciphertexts: Bytes2D) -> Bytes2D:
     """The sum of ciphertexts (n, 64), n > 0: (1, 64). PeerError: BAD_POINT when a half of it is the identity."""
-    left = np.ascontiguousarray(ciphertexts)
-    while len(left) > 1:
-        odd = left[len(left) - 1 :] if len(left) % 2 else left[:0]
-        half = len(left) // 2
-        left = np.concatenate([_add(left[:half], left[half : 2 * half]), odd])
-    return left
+    terms = np.ascontiguousarray(ciphertexts)
+    while len(terms) > 1:
+        odd = terms[len(terms) - 1 :] if len(terms) % 2 else terms[:0]
+        half = len(terms) // 2
+        terms = np.concatenate([_add(terms[:half], terms[half : 2 * half]), odd])
+    return terms
 
 
 def half_open(ciphertext: Bytes2D, secret: Bytes1D) -> tuple[bytes, bytes]:
@@ -154,7 +154,7 @@ def open_rest(left: bytes, right: bytes, secret: Bytes1D) -> Bytes2D | None:
 
 
 def prove_opening(key: KeyPair, left: bytes, nonce: Bytes1D) -> bytes:
-    """That `a U` is what was taken off: RFC 9497 2.2.1 GenerateProof over this one pair, 64 bytes."""
+    """Prove that `a U` was subtracted: RFC 9497 2.2.1 GenerateProof over this one pair, 64 bytes."""
     point = _point(left)
     return oprf.prove(key, point, group.multiply(point, key.secret), nonce)
 
@@ -192,12 +192,14 @@ def _point(data: bytes) -> Bytes2D:
 
 def _blank(key: Bytes1D, scalars: Bytes2D) -> Bytes2D:
     """Encryptions of zero (n, 64)."""
-    made = np.empty((len(scalars), CIPHERTEXT_BYTES), dtype=np.uint8)
+    zeros = np.empty((len(scalars), CIPHERTEXT_BYTES), dtype=np.uint8)
     for start in range(0, len(scalars), _AT_ONCE):
         some = np.ascontiguousarray(scalars[start : start + _AT_ONCE])
-        made[start : start + _AT_ONCE, :POINT_BYTES] = group.multiply_base(some)
-        made[start : start + _AT_ONCE, POINT_BYTES:] = group.multiply_each(np.tile(key, (len(some), 1)), some)
-    return made
+        zeros[start : start + _AT_ONCE, :POINT_BYTES] = group.multiply_base(some)
+        zeros[start : start + _AT_ONCE, POINT_BYTES:] = group.multiply_each(
+            np.tile(key, (len(some), 1)), some
+        )
+    return zeros
 
 
 def _add(one: Bytes2D, other: Bytes2D) -> Bytes2D:

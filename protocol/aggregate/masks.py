@@ -7,7 +7,8 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.group import Bytes1D, ElementError
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext
 
 _LABEL = b"blindmatch/mask/v1"
 
@@ -32,7 +33,7 @@ def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
 
 
 def bad_point(index: int) -> PeerError:
-    """A peer sent what is no point."""
+    """A peer sent an invalid point."""
     return PeerError(
         PeerCode.BAD_POINT,
         f"point {index} of a chunk is not a valid group element",
@@ -41,6 +42,6 @@ def bad_point(index: int) -> PeerError:
 
 
 def shuffles(expander: Expander, label: str, index: int, rows: int, width: int) -> Indices:
-    """A uniform order of `width` things for each of `rows` rows (rows, width), of the stream's name and index."""
+    """A uniform order of `width` items for each of `rows` rows (rows, width), of the stream's name and index."""
     stream = expander.stream(label, index, rows * width * 8)
     return np.argsort(np.frombuffer(stream, dtype="<u8").reshape(rows, width), axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""What travels on an edge that discloses a number: rows, in chunks, three times; and how many of which width."""
+"""The messages of an edge that discloses a count or a sum: three transfers of rows in chunks; and the layout of each transfer."""
 
 from dataclasses import dataclass, field
 
@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import Bytes2D, ElementSource, Header, chunks_of
+from blindmatch.protocol.session.chunks import Bytes2D, ElementSource, chunks_of
+from blindmatch.protocol.session.messages import Header
 
 COPIES = 16
 """How often one token may occur on the side whose elements come in groups: each occurrence has a blind of its own, so that
-equal tokens never look equal. Further ones are left out, and their side is told how many."""
+equal tokens never look equal. Further occurrences are omitted, and their number is reported to that side."""
 
 ROW_BYTES = 1 << 20
 """The most bytes of rows in one chunk; half of the largest message."""
@@ -19,14 +20,14 @@ ROW_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class AggregateInputs:
-    """What one side brings to a number.
+    """One side's input to a count or a sum.
 
     Args:
         elements: group by group; `group` each.
         group: elements that belong together: those of a record (count, receiver) or of an entry (sum, sender); else 1.
         copies: how many blinds are needed so that equal tokens differ: a power of two up to `COPIES`.
         copy_of: count, receiver: which blind each element takes (n,); equal tokens take different ones.
-        values: sum, sender: what each group counts, in units of the band (groups,), none negative.
+        values: sum, sender: the value of each group, in units of the band (groups,), none negative.
 
     Raises:
         SequenceError: numbers that do not fit each other.
@@ -53,7 +54,7 @@ class AggregateInputs:
 
 @dataclass(frozen=True)
 class AggregateShape:
-    """What both commitments say together."""
+    """The sizes that both commitments state."""
 
     receiver_elements: int
     receiver_group: int
@@ -103,7 +104,7 @@ class RowsChunk:
 
     @classmethod
     def parse(cls, header: Header, rows: bytes, width: int) -> "RowsChunk":
-        """From the wire's bytes; the edge says how wide rows are. PeerError: BAD_MESSAGE, OVERSIZE."""
+        """From the wire's bytes; the edge gives the width of rows. PeerError: BAD_MESSAGE, OVERSIZE."""
         if len(rows) > ROW_BYTES:
             raise PeerError(PeerCode.OVERSIZE, f"a chunk of {len(rows)} bytes; the limit is {ROW_BYTES}")
         if not rows or len(rows) % width:

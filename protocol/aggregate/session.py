@@ -1,8 +1,8 @@
-"""What both roles of a number share besides `protocol.match.session`: shapes, groups, three transfers, the outcome's place."""
+"""What both roles of a count or a sum share besides `protocol.session`: shapes, groups, three transfers, the stored outcome."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Unpack
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,23 +15,23 @@ from blindmatch.protocol.aggregate.statements import (
     AggregateOutcome,
     OutcomeContext,
 )
-from blindmatch.protocol.aggregate.transitions import TRANSITIONS
+from blindmatch.protocol.aggregate.transitions import RULES, AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
-from blindmatch.protocol.session.checkpoint import Checkpoint
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Header, Indices, chunks_of
-from blindmatch.protocol.session.session import (
-    NONE,
-    Session,
-    SessionTerms,
+from blindmatch.protocol.session.base import workspace_damaged
+from blindmatch.protocol.session.checkpoint import NONE, EdgeCheckpoint
+from blindmatch.protocol.session.chunks import (
+    Bytes2D,
+    Indices,
     check_order,
+    check_repeat,
     check_size,
-    workspace_damaged,
+    chunk_digest,
+    chunks_of,
 )
-from blindmatch.protocol.session.statements import ReceiptTerms
+from blindmatch.protocol.session.messages import EdgeContext
+from blindmatch.protocol.session.session import Session, SessionTerms
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.session.workspace import MAC_BYTES
 from blindmatch.protocol.transcript import Signed, digest
 
 POINTS, RETURNED, MASKED = "points", "returned", "masked"
@@ -39,17 +39,18 @@ POINTS, RETURNED, MASKED = "points", "returned", "masked"
 
 
 @dataclass
-class AggregateCheckpoint(Checkpoint):
-    """See `Checkpoint`; `exchanged` counts chunks of the receiver's points that the sender has taken.
+class AggregateCheckpoint(EdgeCheckpoint):
+    """See `EdgeCheckpoint`; `exchanged` counts chunks of the receiver's points that the sender has taken.
 
     Args:
         masked: receiver: leading chunks that are masked.
         collected: receiver: chunks of the sender's points that came.
         answered: chunks of masked tags that the sender has taken.
-        peer_group, peer_copies: what the peer's commitment says.
+        peer_group, peer_copies: out of the peer's commitment.
         outcome: digest of the signed outcome.
     """
 
+    state: AggregateState = AggregateState.PREPARING
     masked: int = 0
     collected: int = 0
     answered: int = 0
@@ -60,10 +61,10 @@ class AggregateCheckpoint(Checkpoint):
     label: ClassVar[str] = "blindmatch/checkpoint/number/v1"
 
 
-class AggregateSession(Session):
-    """One side of an edge that discloses a number. Use the receivers and senders of `protocol.count` and `protocol.sum`."""
+class AggregateSession(Session[AggregateState]):
+    """One side of an edge that discloses a count or a sum. Use the receivers and senders of `count` and `sum`."""
 
-    transitions = TRANSITIONS
+    rules = RULES
     checkpoint = AggregateCheckpoint
     _at: AggregateCheckpoint
 
@@ -71,22 +72,28 @@ class AggregateSession(Session):
         self,
         role: Role,
         context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
-        **terms: Unpack[SessionTerms],
+        agreed: AggregateTerms,
+        inputs: AggregateInputs,
+        terms: SessionTerms,
     ) -> None:
-        if terms["elements"] is not brought.elements:
-            raise SequenceError("the elements of the terms and of what is brought differ")
-        self._number = number
-        self._brought = brought
-        # The heavy steps of a number are this machine's own: no cluster is asked for them.
-        terms.pop("computer", None)
-        super().__init__(role, context, **terms)
-        self._shapes["inputs"] = (self._chunks, MAC_BYTES)
-        self._outcome_context = OutcomeContext(context, number)
+        if terms["elements"] is not inputs.elements:
+            raise SequenceError("the elements of the terms and of the inputs differ")
+        self._agreed = agreed
+        self._inputs = inputs
+        self._check_inputs()
+        super().__init__(role, context, terms)
+        self._outcome_context = OutcomeContext(context, agreed)
         blank = AggregateOutcome(disclosed=False).payload(self._outcome_context)
         self._shapes["outcome"] = (1, SIGNATURE_BYTES + len(blank))
         self._laid: tuple[Layout, Layout, Layout] | None = None
+
+    @abstractmethod
+    def _check_inputs(self) -> None:
+        """SequenceError: the inputs are not those of this role and disclosure. LocalError: the agreed terms do not allow them."""
+
+    @abstractmethod
+    def _derive(self) -> None:
+        """Derive the secrets from the seed, and define the arrays of the own elements."""
 
     @property
     def points_chunks(self) -> int:
@@ -118,7 +125,7 @@ class AggregateSession(Session):
 
     def _layout(self, transfer: str) -> Layout:
         if self._laid is None:
-            ours = (self._at.elements, self._brought.group, self._brought.copies)
+            ours = (self._at.elements, self._inputs.group, self._inputs.copies)
             theirs = (self._at.peer_elements, self._at.peer_group, self._at.peer_copies)
             first, second = (ours, theirs) if self._role is Role.RECEIVER else (theirs, ours)
             self._laid = self._lay(AggregateShape(*first, *second))
@@ -135,8 +142,8 @@ class AggregateSession(Session):
             elements=self._at.elements,
             contents=self._own_contents(),
             public_key=share,
-            group=self._brought.group,
-            copies=self._brought.copies,
+            group=self._inputs.group,
+            copies=self._inputs.copies,
             proof=proof,
         )
 
@@ -146,21 +153,21 @@ class AggregateSession(Session):
 
     def _read_commitment(self, signed: Signed) -> AggregateCommitment:
         theirs = self._role.other
-        said = AggregateCommitment.check(signed, self._peer_key, theirs, self._context)
-        if theirs is Role.RECEIVER and self._number.record not in (0, said.group):
+        commitment = AggregateCommitment.check(signed, self._peer_key, theirs, self._context)
+        if theirs is Role.RECEIVER and self._agreed.record not in (0, commitment.group):
             # Records cut into smaller pieces would each count, and reach the minimum sooner.
             raise PeerError(
-                PeerCode.BAD_COMMITMENT, f"records of {said.group} elements, not {self._number.record}"
+                PeerCode.BAD_COMMITMENT, f"records of {commitment.group} elements, not {self._agreed.record}"
             )
-        self._check_share(said)
-        self._at.peer_group, self._at.peer_copies = said.group, said.copies
-        return said
+        self._check_share(commitment)
+        self._at.peer_group, self._at.peer_copies = commitment.group, commitment.copies
+        return commitment
 
-    def _check_share(self, said: AggregateCommitment) -> None:
+    def _check_share(self, commitment: AggregateCommitment) -> None:
         """Whether the peer knows the secret half of its share. PeerError: BAD_PROOF, BAD_POINT."""
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
-        copies = self._brought.copy_of
+        copies = self._inputs.copy_of
         if copies is None:
             return super()._gather(indices)
         return *super()._gather(indices), np.ascontiguousarray(copies[indices]).reshape(-1, 1)
@@ -181,11 +188,10 @@ class AggregateSession(Session):
 
     def _transcript(self) -> bytes:
         """32 bytes over both commitments and every chunk that travelled."""
-        pair = (self._at.own, self._at.peer)
         points = self._array("points_digests")[: self.points_chunks].tobytes()
         returned = self._array("returned_digests").tobytes()
         return digest(
-            *(pair if self._role is Role.RECEIVER else reversed(pair)),
+            *self._commitments(),
             points,
             returned,
             self._array("masked_digests").tobytes(),
@@ -203,16 +209,19 @@ class AggregateSession(Session):
                     self._exchange.add(transfer, self._array(f"{transfer}_digests")[index].tobytes())
 
     def _chunk(self, transfer: str, index: int, rows: Bytes2D) -> RowsChunk:
-        """A chunk to send, after a look at whether it is what its digest says."""
-        if chunk_digest(transfer, index, rows) != self._array(f"{transfer}_digests")[index].tobytes():
-            raise workspace_damaged()
-        return RowsChunk(Header(self._context.round_id, self._context.edge, index), rows)
+        """A chunk to send, if it still matches its digest. StoreError: it does not."""
+        return RowsChunk(self._header(index), self._intact(transfer, index, rows))
 
-    def _keep_digest(self, transfer: str, index: int, seen: bytes) -> None:
-        self._array(f"{transfer}_digests")[index] = np.frombuffer(seen, dtype=np.uint8)
+    def _digest_rows(self, transfer: str, index: int, rows: Bytes2D) -> None:
+        """Store the digest of a chunk."""
+        self._put_digest(f"{transfer}_digests", index, chunk_digest(transfer, index, rows))
 
-    def _checked(self, transfer: str, chunk: RowsChunk, following: int) -> bytes:
-        """A chunk that came is of this edge, due or a repeat, and of the right size: its digest."""
+    def _received(self, transfer: str, chunk: RowsChunk, following: int) -> bytes | None:
+        """The digest of a chunk that came, or None for a retransmission.
+
+        Raises:
+            PeerError: it is of another edge, not due, of the wrong size, or another than before.
+        """
         index, layout = chunk.header.sequence, self._layout(transfer)
         self._check_header(chunk.header)
         check_order(index, following, layout.chunks)
@@ -221,21 +230,19 @@ class AggregateSession(Session):
             raise PeerError(
                 PeerCode.BAD_MESSAGE, f"rows of {transfer} have {layout.width} bytes in this edge"
             )
-        return chunk_digest(transfer, index, chunk.rows)
+        seen = chunk_digest(transfer, index, chunk.rows)
+        if index >= following:
+            return seen
+        check_repeat(self._array(f"{transfer}_digests")[index], seen)
+        return None
 
-    def _receipt_terms(self, opened_at: int, closed_at: int) -> ReceiptTerms:
-        ours, theirs = self._at.elements, self._at.peer_elements
-        if self._role is Role.SENDER:
-            ours, theirs = theirs, ours
-        return ReceiptTerms(ours, theirs, self._transcript(), opened_at, closed_at)
-
-    def _keep_outcome(self, signed: Signed) -> None:
+    def _put_outcome(self, signed: Signed) -> None:
         self._array("outcome")[0] = np.frombuffer(signed.signature + signed.payload, dtype=np.uint8)
         self._at.outcome = digest(signed.signature, signed.payload)
 
-    def _kept_outcome(self) -> Signed:
-        kept = self._array("outcome")[0].tobytes()
-        signed = Signed(kept[SIGNATURE_BYTES:], kept[:SIGNATURE_BYTES])
+    def _stored_outcome(self) -> Signed:
+        stored = self._array("outcome")[0].tobytes()
+        signed = Signed(stored[SIGNATURE_BYTES:], stored[:SIGNATURE_BYTES])
         if digest(signed.signature, signed.payload) != self._at.outcome:
             raise workspace_damaged()
         return signed

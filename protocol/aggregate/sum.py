@@ -1,4 +1,4 @@
-"""`sum`: the receiver learns the sum of a value over the sender's entries that match, or that these are too few.
+"""`sum`: the receiver learns the sum of a value over the sender's entries that match, or that too few match.
 
     receiver -> sender   r_c H(x): its elements, each once for every copy c, each copy in a secret order
     sender -> receiver   for each entry: k_c H(y) of its elements, and its value encrypted under both sides' joint key
@@ -6,16 +6,13 @@
     sender               tags of k_c r_c H(x); an entry with a tag among those matches; adds the values of matching entries
     sender -> receiver   their sum, re-randomised, the sender's half of the decryption done; or that it is withheld
 
-Where a token stands in several entries, each occurrence takes another copy c: equal tokens look equal to neither side. Values are
-encrypted by ElGamal in the exponent (`elgamal`), so a sum is found as a small logarithm (`logarithm`). Ion et al., Private
-Intersection-Sum Protocols (2017) and On Deploying Secure Computing (2019), with the roles of key holder and matcher turned round,
+Where a token occurs in several entries, each occurrence takes another copy c: neither side sees that equal tokens are equal. Values are
+encrypted by ElGamal in the exponent (`elgamal`), so the receiver computes a sum as a small logarithm (`discrete_log`). Ion et al., Private
+Intersection-Sum Protocols (2017) and On Deploying Secure Computing (2019), with the roles of key holder and matcher exchanged,
 and the key split between both sides.
 """
 
-from typing import Unpack
-
 import numpy as np
-import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.aggregate import elgamal
@@ -23,7 +20,7 @@ from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, per
 from blindmatch.protocol.aggregate.discrete_log import logarithm
 from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateShape, Layout
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -34,9 +31,7 @@ from blindmatch.protocol.group import Bytes1D
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES, UNIFORM_BYTES, Limits
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
-from blindmatch.protocol.session.session import SessionTerms
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, chunk_digest
 from blindmatch.protocol.session.states import Role
 
 
@@ -57,47 +52,42 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 
 
 class SumReceiver(AggregateReceiver):
-    """See `NumberReceiver`; each element stands there once."""
+    """See `AggregateReceiver`; the elements are distinct."""
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
-        if (brought.group, brought.copies) != (1, 1) or brought.values is not None:
-            raise SequenceError("the receiver of a sum brings single elements")
-        super().__init__(context, number, brought, **terms)
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
+        if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
+            raise SequenceError("the receiver of a sum has single elements")
+
+    def _derive(self) -> None:
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
         self._blinds = self._expander.scalars("copy", 0, COPIES)
         secret = self._expander.scalars("share", 0, 1)[0]
         self._half = KeyPair(secret, elgamal.share_of(secret))
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
-        self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, context)
+        self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, self._context)
         nonce.fill(0)
         self._secrets = (self._blinds, secret)
         self._orders: dict[int, Indices] = {}
         self._joint: Bytes1D | None = None
         self._places: Indices | None = None
-        self._check_restored()
 
     def reveal(self) -> Opening | None:
-        """The sum that the sender's outcome holds, with its proof; None when too few entries match to tell it. Heavy.
+        """The sum that the sender's outcome holds, with its proof; None when too few entries match. Heavy.
 
         Raises:
             PeerError: BAD_OUTCOME: there is no such sum below the limit.
             SequenceError: no outcome has come.
         """
-        said = self._read_outcome(self.outcome())
-        if not said.disclosed:
+        outcome = self._read_outcome(self.outcome())
+        if not outcome.disclosed:
             return None
-        point = elgamal.open_rest(said.left, said.right, self._half.secret)
-        total = 0 if point is None else logarithm(point, self._number.most_total)
+        point = elgamal.open_rest(outcome.left, outcome.right, self._half.secret)
+        total = 0 if point is None else logarithm(point, self._agreed.most_total)
         if total is None:
             raise PeerError(PeerCode.BAD_OUTCOME, "the sum is beyond what the agreement's terms can give")
-        nonce = self._expander.scalars("opening/" + chunk_digest("left", 0, said.left).hex(), 0, 1)[0]
-        return Opening(total, elgamal.prove_opening(self._half, said.left, nonce))
+        nonce = self._expander.scalars("opening/" + chunk_digest("left", 0, outcome.left).hex(), 0, 1)[0]
+        return Opening(total, elgamal.prove_opening(self._half, outcome.left, nonce))
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
@@ -105,15 +95,15 @@ class SumReceiver(AggregateReceiver):
     def _share(self) -> tuple[bytes, bytes]:
         return self._half.public.tobytes(), self._proof
 
-    def _check_share(self, said: AggregateCommitment) -> None:
-        if len(said.proof) != PROOF_BYTES or said.public_key == self._half.public.tobytes():
+    def _check_share(self, commitment: AggregateCommitment) -> None:
+        if len(commitment.proof) != PROOF_BYTES or commitment.public_key == self._half.public.tobytes():
             raise PeerError(PeerCode.BAD_PROOF, "the sender's share of the sum's key is ours")
-        elgamal.check_share(said.public_key, said.proof, Role.SENDER, self._context)
+        elgamal.check_share(commitment.public_key, commitment.proof, Role.SENDER, self._context)
 
     def _order_of(self, copy: int) -> Indices:
-        """The secret order of one copy; that of the first stays, of the others only the last asked for."""
+        """The secret order of one copy; that of the first copy is cached, and of the others the last one used."""
         if copy not in self._orders:
-            self._orders = {place: kept for place, kept in self._orders.items() if place == 0}
+            self._orders = {place: order for place, order in self._orders.items() if place == 0}
             self._orders[copy] = self._expander.permutation(f"order/{copy}", self._at.elements).astype(
                 np.int64
             )
@@ -124,10 +114,10 @@ class SumReceiver(AggregateReceiver):
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         blinds = np.tile(self._blinds[0], (len(parts[0]), 1))
-        made = oprf.blind_inputs(parts[0], blinds, Mode.OPRF)
+        blinded = oprf.blind_inputs(parts[0], blinds, Mode.OPRF)
         blinds.fill(0)
-        self._array(POINTS)[self._span(index)] = made
-        self._keep_digest(POINTS, index, chunk_digest(POINTS, index, made))
+        self._array(POINTS)[self._span(index)] = blinded
+        self._digest_rows(POINTS, index, blinded)
 
     def _points_rows(self, index: int) -> Bytes2D:
         copy, span = self._layout(POINTS).place(index)
@@ -156,8 +146,8 @@ class SumReceiver(AggregateReceiver):
         tags = np.empty((count, copies, size // copies, TAG_BYTES), dtype=np.uint8)
         for copy in range(copies):
             some = np.ascontiguousarray(points[:, copy]).reshape(-1, POINT_BYTES)
-            made = tags_of(multiply(some, np.ascontiguousarray(self._blinds[copy])), self._context)
-            tags[:, copy] = made.reshape(count, -1, TAG_BYTES)
+            masked = tags_of(multiply(some, np.ascontiguousarray(self._blinds[copy])), self._context)
+            tags[:, copy] = masked.reshape(count, -1, TAG_BYTES)
         inside = shuffles(self._expander, "inside", index, count, size)
         shuffled = np.take_along_axis(tags.reshape(count, size, TAG_BYTES), inside[:, :, None], axis=1)
         fresh = self._expander.scalars("again", index, count)
@@ -169,7 +159,7 @@ class SumReceiver(AggregateReceiver):
         self._array(MASKED)[self._moved[span]] = np.concatenate([shuffled.reshape(count, -1), again], axis=1)
 
     def _arrange(self) -> None:
-        """Every entry was put into its place when it was masked."""
+        """Nothing to do: `_mask` put every entry into its place."""
 
     def _masked_rows(self, index: int) -> Bytes2D:
         return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
@@ -180,74 +170,68 @@ class SumReceiver(AggregateReceiver):
             order.fill(0)
 
 
-Flags = npt.NDArray[np.bool_]
-
-
 class SumSender(AggregateSender):
-    """See `NumberSender`; `brought.group` is the elements of an entry, in as many equal stretches as there are copies.
+    """See `AggregateSender`; `inputs.group` is the elements of an entry, in as many equal stretches as there are copies.
 
     Raises:
-        LocalError: as `NumberSender`; or the values together reach the limit, and no sum of them could be told.
+        LocalError: as `AggregateSender`; or the values together reach the limit, so that no sum of them could be read.
     """
 
-    def __init__(
-        self,
-        context: EdgeContext,
-        number: AggregateTerms,
-        brought: AggregateInputs,
-        **terms: Unpack[SessionTerms],
-    ) -> None:
-        if brought.values is None or brought.group % brought.copies or brought.copy_of is not None:
-            raise SequenceError("the sender of a sum brings entries with values")
-        check_total(brought.values.tolist(), number)
-        self._values = brought.values
-        super().__init__(context, number, brought, **terms)
-        self._shapes[RETURNED] = (self._entries, brought.group * POINT_BYTES + CIPHERTEXT_BYTES)
+    def _check_inputs(self) -> None:
+        inputs = self._inputs
+        if inputs.values is None or inputs.group % inputs.copies or inputs.copy_of is not None:
+            raise SequenceError("the sender of a sum has entries with values")
+        check_total(inputs.values.tolist(), self._agreed)
+        self._values = inputs.values
+
+    def _derive(self) -> None:
+        self._shapes[RETURNED] = (self._entries, self._inputs.group * POINT_BYTES + CIPHERTEXT_BYTES)
         self._keys = self._expander.scalars("key", 0, COPIES)
         self._secret = self._expander.scalars("share", 0, 1)[0]
         self._public = elgamal.share_of(self._secret).tobytes()
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
         share = np.frombuffer(self._public, dtype=np.uint8)
-        self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, context)
+        self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, self._context)
         nonce.fill(0)
         self._secrets = (self._keys, self._secret)
-        self._check_restored()
 
     @property
     def _entries(self) -> int:
-        return self._at.elements // self._brought.group
+        return self._at.elements // self._inputs.group
 
     def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
         return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
-        return entries(self._brought.group, self._limits) * self._brought.group
+        return entries(self._inputs.group, self._limits) * self._inputs.group
 
     def _share(self) -> tuple[bytes, bytes]:
         return self._public, self._proof
 
-    def _check_share(self, said: AggregateCommitment) -> None:
-        if said.public_key == self._public:
+    def _check_share(self, commitment: AggregateCommitment) -> None:
+        if commitment.public_key == self._public:
             raise PeerError(PeerCode.BAD_PROOF, "the receiver's share of the sum's key is ours")
-        elgamal.check_share(said.public_key, said.proof, Role.RECEIVER, self._context)
+        elgamal.check_share(commitment.public_key, commitment.proof, Role.RECEIVER, self._context)
 
     def _rows(self, index: int) -> slice:
         """The entries of one chunk of our own elements."""
-        span, size = self._span(index), self._brought.group
+        span, size = self._span(index), self._inputs.group
         return slice(span.start // size, span.stop // size)
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
-        some = self._values[indices[:: self._brought.group] // self._brought.group]
+        some = self._values[indices[:: self._inputs.group] // self._inputs.group]
         values = np.ascontiguousarray(some, dtype="<i8").view(np.uint8).reshape(-1, 8)
         return *super()._gather(indices), values
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
-        size, copies = self._brought.group, self._brought.copies
-        inputs = parts[0]
-        keys = np.tile(np.repeat(self._keys[:copies], size // copies, axis=0), (len(inputs) // size, 1))
-        made = oprf.blind_inputs(inputs, keys, Mode.OPRF)
+        size, copies = self._inputs.group, self._inputs.copies
+        elements = parts[0]
+        keys = np.tile(np.repeat(self._keys[:copies], size // copies, axis=0), (len(elements) // size, 1))
+        points = oprf.blind_inputs(elements, keys, Mode.OPRF)
         keys.fill(0)
-        self._array(RETURNED)[self._rows(index), : size * POINT_BYTES] = made.reshape(-1, size * POINT_BYTES)
+        self._array(RETURNED)[self._rows(index), : size * POINT_BYTES] = points.reshape(
+            -1, size * POINT_BYTES
+        )
 
     def _build(self) -> None:
         """Encrypt the values, now that the receiver's share is known; then digest."""
@@ -255,7 +239,7 @@ class SumSender(AggregateSender):
         for index in range(self._chunks):
             rows = self._rows(index)
             fresh = self._expander.scalars("value", index, rows.stop - rows.start)
-            start = self._brought.group * POINT_BYTES
+            start = self._inputs.group * POINT_BYTES
             self._array(RETURNED)[rows, start:] = elgamal.encrypt(self._values[rows], key, fresh)
             fresh.fill(0)
         super()._build()
@@ -263,7 +247,7 @@ class SumSender(AggregateSender):
     def _open_peer(self) -> None:
         super()._open_peer()
         points, masked = self._layout(POINTS), self._layout(MASKED)
-        size = self._brought.group
+        size = self._inputs.group
         self._shapes |= {
             "tags": (points.rows * points.copies, TAG_BYTES),
             "table": (points.rows * points.copies, TAG_BYTES),
@@ -274,11 +258,11 @@ class SumSender(AggregateSender):
     def _take_points(self, index: int, rows: Bytes2D) -> None:
         layout = self._layout(POINTS)
         copy, span = layout.place(index)
-        made = tags_of(multiply(rows, np.ascontiguousarray(self._keys[copy])), self._context)
-        self._array("tags")[copy * layout.rows + span.start : copy * layout.rows + span.stop] = made
+        tags = tags_of(multiply(rows, np.ascontiguousarray(self._keys[copy])), self._context)
+        self._array("tags")[copy * layout.rows + span.start : copy * layout.rows + span.stop] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
-        size, span = self._brought.group, self._layout(MASKED).place(index)[1]
+        size, span = self._inputs.group, self._layout(MASKED).place(index)[1]
         values = np.ascontiguousarray(rows[:, size * TAG_BYTES :])
         elgamal.check_ciphertexts(values)  # all of them: which of them are added shall not show
         self._array("masked_tags")[span.start * size : span.stop * size] = rows[
@@ -287,19 +271,17 @@ class SumSender(AggregateSender):
         self._array("masked_values")[span] = values
 
     def _tally(self) -> AggregateOutcome:
-        tags, table, placed = self._array("tags"), self._array("table"), 0
-        for order in lookup.in_order(tags):
-            table[placed : placed + len(order)] = np.take(tags, order, axis=0)
-            placed += len(order)
+        table = self._array("table")
+        lookup.sort_into(table, self._array("tags"))
         if len(table) > 1 and not lookup.strictly_increasing(table):
             raise PeerError(PeerCode.BAD_TAGS, "two of the receiver's points are equal")
         places, _ = lookup.find(self._array("masked_tags"), table)
         matches = np.zeros(self._entries, dtype=np.bool_)
-        matches[places // self._brought.group] = True
+        matches[places // self._inputs.group] = True
         first, second = self._opened(matches)
-        disclosed = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._number) is not None
+        disclosed = permitted_band(Disclosure.SUM, int(np.count_nonzero(matches)), self._agreed) is not None
         if not disclosed:
-            # Points that say nothing: the outcome has the same size, and looks the same to all but its reader.
+            # Uniform points: the outcome has the same size, and only its reader can distinguish it.
             uniform = np.frombuffer(self._expander.stream("withheld", 0, 2 * UNIFORM_BYTES), dtype=np.uint8)
             first, second = (each.tobytes() for each in group.from_uniform(uniform.reshape(2, UNIFORM_BYTES)))
         share, transcript = self._at.peer_key, self._transcript()
@@ -310,7 +292,7 @@ class SumSender(AggregateSender):
     def _opened(self, matches: Flags) -> tuple[bytes, bytes]:
         """The sum of the values of matching entries, re-randomised and half opened.
 
-        The same work whatever matches, and when nothing is told: how long it takes shall not tell. So an encryption of
+        The work is the same for every result, also for a withheld one, so that its duration reveals nothing. An encryption of
         zero is added in the place of each entry that does not match.
         """
         key = elgamal.joint_key(self._public, self._at.peer_key)
@@ -322,9 +304,9 @@ class SumSender(AggregateSender):
         return elgamal.half_open(summed, self._secret)
 
 
-def check_total(values: list[int], number: AggregateTerms) -> None:
-    """Refuse values whose sum could not be found again. LocalError."""
-    if sum(values) >= number.most_total:
+def check_total(values: list[int], agreed: AggregateTerms) -> None:
+    """Refuse values whose sum the receiver could not compute. LocalError."""
+    if sum(values) >= agreed.most_total:
         raise LocalError(
             "the values of this collection together are too large for a sum",
             hint="Agree on fewer decimals, on a wider band, or on fewer records.",

@@ -1,58 +1,73 @@
-"""A comparison in words: what each side learns. The default for `leakage`, and what `agreement show` prints.
+"""What each side learns from a comparison, in words: the default for `leakage`, and what `agreement show` prints.
 
-Every sentence is a promise that a test holds: two worlds that it calls the same look the same to who reads it.
+The sentences about one disclosure are in its class. Every sentence is a claim that a test checks: two worlds that it calls
+the same look the same to the side that it is about.
 """
 
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 from blindmatch.protocol.agreement.disclosures import Threshold
 from blindmatch.protocol.agreement.edges import Edge
-
-RATES = 200
-"""Roughly how many numbers a side states; the schema has the exact count."""
+from blindmatch.protocol.linkage.rates import rate_count
+from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 
 Comparison = TypeVar("Comparison", Edge, Threshold)
 
 
-def both_learn() -> str:
-    """What the rates are and tell, in two sentences."""
+@cache
+def both_learn(schema: str) -> str:
+    """What the rates are, and what they disclose.
+
+    Args:
+        schema: the name of the agreement's linkage schema; without it in this program, the number of rates is left out.
+    """
+    try:
+        count = f"{rate_count(load_schema(schema))} "
+    except SchemaError:
+        count = ""
     return (
-        f"The rates are about {RATES} rounded numbers per list, exchanged before the comparison: in what share of "
-        "the records each field is filled in, and how often two different people in the list agree on a name, a "
-        "date or a place. They describe the list as a whole, such as that many live in one district or are of one "
-        "family; they name nobody, hold no value out of a record, and do not depend on the other list."
+        f"The rates are {count}rounded numbers per list, exchanged before the comparison: in what share of the records "
+        "each field is filled in, and how often two different people in the list agree on a name, a date or a place. They "
+        "describe the list as a whole, for example that many people live in one district or belong to one family. They "
+        "name nobody, contain no value of a record, and do not depend on the other list."
     )
 
 
 def standing_learn() -> str:
-    """What comparing again under one key tells besides, in three sentences."""
+    """What repeated comparisons under one key disclose in addition."""
     return (
-        "Under a standing agreement the same key serves for an epoch, and only changes travel: each side also sees how "
-        "many of the other's records are new or changed since the last comparison, and how many are gone or changed; "
-        "the receiver sees which of the sender's entries came and went, without knowing whose they are. A single "
-        "record that one side submits or asks about looks the same to the other whether it matches or not. Each side "
-        "sees how many the other submits or asks about, and when."
+        "Under a standing agreement one key serves for an epoch, and only changes are sent. Each side also learns how many "
+        "of the other's records are new or changed since the last comparison, and how many are gone or changed. The "
+        "receiver sees which of the sender's entries were added and removed, without learning whose they are. A single "
+        "record that one side submits or queries looks the same to the other side whether it matches or not. Each side "
+        "sees how many records the other submits or queries, and when."
     )
 
 
-def default_leakage(comparison: Edge | Threshold, collector: str = "", *, standing: bool = False) -> str:
+def default_leakage(
+    comparison: Edge | Threshold, schema: str, collector: str = "", *, standing: bool = False
+) -> str:
     """What each side learns from a comparison, in words, for the parties to sign.
 
     Args:
         comparison: an edge or a threshold.
+        schema: the name of the agreement's linkage schema.
         collector: of the agreement.
-        standing: whether the agreement is a standing one; it makes a difference to edges that disclose hits.
+        standing: whether the agreement is a standing one. This matters for edges that disclose hits.
     """
     if isinstance(comparison, Edge):
-        sentences = [comparison.receiver_learns(), comparison.sender_learns(), both_learn()]
+        sentences = [comparison.receiver_learns(), comparison.sender_learns(), both_learn(schema)]
         if standing and comparison.terms.lists_hits:
             sentences.append(standing_learn())
     else:
-        sentences = [comparison.member_learns(), comparison.collector_learns(collector), both_learn()]
+        sentences = [comparison.member_learns(), comparison.collector_learns(collector), both_learn(schema)]
     return "\n".join(sentences)
 
 
-def describe(comparison: Comparison, collector: str = "", *, standing: bool = False) -> Comparison:
-    """The same with `default_leakage` as its words; whatever stood there serves as a placeholder only."""
-    return replace(comparison, leakage=default_leakage(comparison, collector, standing=standing))
+def describe(
+    comparison: Comparison, schema: str, collector: str = "", *, standing: bool = False
+) -> Comparison:
+    """The same comparison with `default_leakage` as its words."""
+    return replace(comparison, leakage=default_leakage(comparison, schema, collector, standing=standing))

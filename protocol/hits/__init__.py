@@ -1,4 +1,4 @@
-"""`hits` and `hits+facts`: one edge of one round, both roles, without I/O.
+"""`hits` and `hits+facts`: one edge of one round, both roles, without I/O. See `protocol.session` for how sessions are driven.
 
     receiver                                sender
     prepare_chunk(i) ...                    prepare_chunk(i) ...
@@ -12,58 +12,26 @@
     receipt()                    ------>    countersign()
     receive_receipt_signature()  <------
 
-`table` holds the transitions, `messages` and `statements` what travels, `tags` the derivation and the lookup,
-`computing` the heavy steps, `workspace` and `checkpoint` what survives a crash, `session` what both roles share.
-
-Whoever drives a session keeps what a call gave (hits, receipt), takes a snapshot, flushes the workspace, stores the snapshot, and
-only then sends: in this order, because a worker may finish a chunk meanwhile.
+`transitions` has the tables, `tags` the derivation of tags and the sealing of facts, `lookup` the sorted table, `computing` the heavy
+steps, `shapes` the arrays of the workspace.
 """
 
-from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.hits.computing import Computer, Computing, LocalComputing
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.session.computing import Computer, Computing, LocalComputing
-from blindmatch.protocol.session.messages import (
-    BlindedChunk,
-    EdgeContext,
-    ElementSource,
-    EvaluatedChunk,
-    FactSource,
-    Header,
-    Hits,
-    Receipt,
-    TagChunk,
-)
-from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
-from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Event, Role, State
-from blindmatch.protocol.session.workspace import Allocate, Workspace
+from blindmatch.protocol.hits.session import HitsTerms
+from blindmatch.protocol.hits.transitions import FROM_PEER, RULES, TRANSITIONS, HitsEvent, HitsState
 
 __all__ = [
-    "COMMITMENT_TYPE",
     "FROM_PEER",
-    "RECEIPT_TYPE",
+    "RULES",
     "TRANSITIONS",
-    "Allocate",
-    "BlindedChunk",
     "Computer",
     "Computing",
-    "Disclosure",
-    "EdgeContext",
-    "ElementSource",
-    "EvaluatedChunk",
-    "Event",
-    "FactSource",
-    "Header",
-    "Hits",
+    "HitsEvent",
+    "HitsState",
+    "HitsTerms",
     "LocalComputing",
-    "Receipt",
-    "ReceiptTerms",
     "Receiver",
-    "Role",
     "Sender",
-    "SessionTerms",
-    "State",
-    "TagChunk",
-    "Workspace",
 ]

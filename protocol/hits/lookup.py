@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session.messages import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.sorting import next_to_equal, sort_order
 
 BUCKET_ROWS = 1 << 20
 """Rows sorted at a time: about 40 MiB of memory."""
 _SCAN_ROWS = 1 << 18
+_BLOCK_BYTES = 16 << 20
 _HEAD_BITS = 16
 
 Words = npt.NDArray[np.uint64]
@@ -40,6 +41,11 @@ def strictly_increasing(rows: Bytes2D, before: Bytes2D | None = None) -> bool:
         return True
     later |= (first[1:] == first[:-1]) & (second[1:] > second[:-1])
     return bool(later.all())
+
+
+def continues(table: Bytes2D, start: int, rows: Bytes2D) -> bool:
+    """Whether the tags of rows strictly increase where they follow the first `start` rows of a table."""
+    return strictly_increasing(rows, table[start - 1 : start] if start else None)
 
 
 def _heads(rows: Bytes2D) -> Iterator[tuple[int, npt.NDArray[np.uint16]]]:
@@ -74,7 +80,7 @@ def _sorted_bucket(rows: Bytes2D, low: int, high: int) -> tuple[Indices, Words, 
     narrow = rows.shape[1] == TAG_BYTES  # then the faster way to gather takes no copy of all rows first
     first, second = words(np.take(rows, inside, axis=0) if narrow else rows[inside, :TAG_BYTES])
     order, same = sort_order(first)
-    if same.any():  # a receiver may bring one token for several records
+    if same.any():  # a receiver may have one token in several records
         tied = np.flatnonzero(next_to_equal(same[1:]))
         members = order[tied]
         order[tied] = members[np.lexsort((second[members], first[members]))]
@@ -87,13 +93,23 @@ def in_order(rows: Bytes2D) -> Iterator[Indices]:
         yield _sorted_bucket(rows, low, high)[0]
 
 
+def sort_into(table: Bytes2D, rows: Bytes2D) -> None:
+    """Write all rows (m, 16 or more) into a table of the same shape in the order of their tags, a block at a time."""
+    block, placed = max(1, _BLOCK_BYTES // rows.shape[1]), 0
+    for order in in_order(rows):
+        for start in range(0, len(order), block):
+            some = np.take(rows, order[start : start + block], axis=0)
+            table[placed : placed + len(some)] = some
+            placed += len(some)
+
+
 def find(tags: Bytes2D, table: Bytes2D) -> tuple[Indices, Indices]:
     """Look tags (n, 16) up in a table (m, 16 or more) whose tags strictly increase.
 
     Returns the positions of the tags that are there and the table row of each, in no particular order. Works on a bucket
     of the own tags and the stretch of the table that it may meet, so memory does not grow with either.
     """
-    found: list[tuple[Indices, Indices]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))]
+    results: list[tuple[Indices, Indices]] = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))]
     start = 0
     for low, high in _buckets(tags):
         stop = _first_from(table, high)
@@ -101,9 +117,9 @@ def find(tags: Bytes2D, table: Bytes2D) -> tuple[Indices, Indices]:
         for begin in range(start, stop, BUCKET_ROWS):
             stretch = words(table[begin : min(begin + BUCKET_ROWS, stop)])
             positions, rows = _find_sorted(own[0], own[1], *stretch)
-            found.append((places[positions], rows + begin))
+            results.append((places[positions], rows + begin))
         start = stop
-    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+    return np.concatenate([pair[0] for pair in results]), np.concatenate([pair[1] for pair in results])
 
 
 def _first_from(table: Bytes2D, head: int) -> int:
@@ -122,10 +138,10 @@ def _find_sorted(
     first: Words, second: Words, table_first: Words, table_second: Words
 ) -> tuple[Indices, Indices]:
     """Sorted tags in a sorted stretch of the table: the places in both."""
-    left = np.searchsorted(table_first, first, side="left")
-    there = np.flatnonzero(table_first[np.minimum(left, len(table_first) - 1)] == first)
-    rows = left[there]
-    # Two tags of an honest table share 64 bits about never; a hostile table may hold many that do.
+    starts = np.searchsorted(table_first, first, side="left")
+    there = np.flatnonzero(table_first[np.minimum(starts, len(table_first) - 1)] == first)
+    rows = starts[there]
+    # Two tags of an honest table almost never share 64 bits; a hostile table may hold many that do.
     ends = np.searchsorted(table_first, first[there], side="right")
     for index in np.flatnonzero(ends - rows > 1):
         run = table_second[rows[index] : ends[index]]

@@ -1,4 +1,4 @@
-"""The sender's side of `hits` and `hits+facts`: the side that learns nothing but sizes."""
+"""The sender's side of `hits` and `hits+facts`: it learns sizes only."""
 
 import hmac
 from abc import abstractmethod
@@ -9,49 +9,48 @@ import numpy as np
 
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
+from blindmatch.protocol.hits.computing import key_seed, sender_key
+from blindmatch.protocol.hits.session import HitsSession, HitsTerms
+from blindmatch.protocol.hits.shapes import exchange_shapes, sender_shapes
+from blindmatch.protocol.hits.transitions import HitsEvent, HitsState
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair
-from blindmatch.protocol.session.computing import chunk_digest, key_seed, sender_key
-from blindmatch.protocol.session.messages import (
-    BlindedChunk,
+from blindmatch.protocol.session.base import workspace_damaged
+from blindmatch.protocol.session.chunks import (
     Bytes2D,
-    EdgeContext,
-    EvaluatedChunk,
-    FactSource,
-    Header,
     Indices,
-    Receipt,
-    TagChunk,
+    check_order,
+    check_size,
+    chunk_digest,
     chunks_of,
     locate,
 )
-from blindmatch.protocol.session.session import (
-    Session,
-    SessionTerms,
-    check_order,
-    check_repeat,
-    check_size,
-    workspace_damaged,
+from blindmatch.protocol.session.messages import (
+    BlindedChunk,
+    EdgeContext,
+    EvaluatedChunk,
+    FactSource,
+    TagChunk,
 )
+from blindmatch.protocol.session.session import SenderSession
 from blindmatch.protocol.session.statements import Commitment
-from blindmatch.protocol.session.states import Event, Role, State
-from blindmatch.protocol.session.workspace import Shapes, exchange_shapes, sender_shapes
-from blindmatch.protocol.transcript import Signed, digest, sign
+from blindmatch.protocol.session.states import Role
+from blindmatch.protocol.session.workspace import Shapes
 
 
-class Releasing(Session):
-    """A sender of any kind of round: evaluates blinded elements as committed to, then releases what it committed to itself.
+class Releasing(HitsSession, SenderSession[HitsState]):
+    """The sender of a full round or a delta round: evaluates blinded elements as committed to, then releases its own tags.
 
     Args:
         context: the edge.
-        terms: see `Terms`.
+        terms: see `HitsTerms`.
 
     Raises:
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
-    def __init__(self, context: EdgeContext, **terms: Unpack[SessionTerms]) -> None:
-        super().__init__(Role.SENDER, context, **terms)
+    def __init__(self, context: EdgeContext, **terms: Unpack[HitsTerms]) -> None:
+        super().__init__(Role.SENDER, context, terms)
         self._shapes |= self._own_shapes()
         key = self._key_pair()
         self._public = key.public.tobytes()
@@ -60,10 +59,10 @@ class Releasing(Session):
 
     @abstractmethod
     def _own_shapes(self) -> Shapes:
-        """Arrays that are there before the receiver's commitment."""
+        """Arrays that exist before the receiver's commitment."""
 
     def _key_pair(self) -> KeyPair:
-        """The OPRF key; to be wiped by who asks."""
+        """The OPRF key; the caller wipes it."""
         return sender_key(self._expander, self._context)
 
     @property
@@ -78,19 +77,16 @@ class Releasing(Session):
             PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_POINT, BAD_COMMITMENT when the
                 chunks together are not what the receiver committed to.
         """
-        with self._step(Event.EVALUATE):
+        with self._step(HitsEvent.EVALUATE):
             index = chunk.header.sequence
             self._check_header(chunk.header)
             check_order(index, self.next_chunk, self.blinded_chunks)
             size = self._limits.chunk_elements
             check_size(chunk.points, min(size, self._at.peer_elements - index * size))
             blinded = chunk_digest("blinded", index, chunk.points)
-            repeated = index < self.next_chunk
-            kept = self._array("blinded_digests")[index]
-            if repeated:
-                check_repeat(kept, blinded)
-            else:
-                kept[:] = np.frombuffer(blinded, dtype=np.uint8)
+            repeated = self._is_repeat("blinded_digests", index, self.next_chunk, blinded)
+            if not repeated:
+                self._put_digest("blinded_digests", index, blinded)
                 last = index + 1 == self.blinded_chunks
                 if last and self._contents("blinded_digests") != self._at.peer_contents:
                     raise PeerError(
@@ -98,21 +94,20 @@ class Releasing(Session):
                     )
             answer = self._answer(chunk)
             evaluated = chunk_digest("evaluated", index, answer.points, answer.proof)
-            kept = self._array("evaluated_digests")[index]
             if repeated:
-                if not hmac.compare_digest(kept.tobytes(), evaluated):
+                if not hmac.compare_digest(self._array("evaluated_digests")[index].tobytes(), evaluated):
                     raise workspace_damaged()
                 return answer
-            kept[:] = np.frombuffer(evaluated, dtype=np.uint8)
+            self._put_digest("evaluated_digests", index, evaluated)
             self._add_exchanged(blinded, evaluated)
             if self.next_chunk == self.blinded_chunks:
-                self._machine.fire(Event.BLINDED_COMPLETE)
+                self._machine.fire(HitsEvent.BLINDED_COMPLETE)
             return answer
 
     def foresee(self, chunks: Sequence[BlindedChunk]) -> None:
-        """Say which chunks will be given to `evaluate` next, so that several can be computed at once.
+        """Announce the next arguments of `evaluate`, so that several can be computed at once.
 
-        Nothing is checked, changed or released by it.
+        It checks, changes and releases nothing.
         """
         for chunk in chunks:
             self._computing.evaluate_ahead(chunk.header.sequence, chunk.points)
@@ -124,36 +119,11 @@ class Releasing(Session):
             PeerError: WRONG_STATE before that; BAD_SEQUENCE when there is no such chunk.
             StoreError: the workspace no longer holds what was committed to.
         """
-        with self._step(Event.SEND_TAGS):
+        with self._step(HitsEvent.SEND_TAGS):
             check_order(index, index, self.tag_chunks)
             section, start, stop = locate(self._sections(), index, self._limits)
             rows = self._array(section.name)[start:stop].copy()
-            if chunk_digest("tags", index, rows) != self._array("table_digests")[index].tobytes():
-                raise workspace_damaged()
-            return TagChunk(Header(self._context.round_id, self._context.edge, index), rows)
-
-    def countersign(self, receipt: Signed, now: int) -> Receipt:
-        """Check the receipt against what this side saw, sign it and close; everything secret is wiped.
-
-        The same receipt again, after the answer was lost, gets the same signature.
-
-        Args:
-            receipt: with the receiver's signature.
-            now: seconds since 1970, UTC.
-
-        Raises:
-            PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, and those of another edge.
-        """
-        with self._step(Event.COUNTERSIGN):
-            expected = self._receipt(0, 0)
-            expected.check(receipt, self._peer_key, expected, self._context, now=now)
-            seen = digest(receipt.payload)
-            if self.state is State.CLOSED and seen != self._at.receipt:
-                raise PeerError(PeerCode.BAD_RECEIPT, "another receipt was signed for this edge")
-            self._at.receipt = seen
-            own = sign(self._signer, expected.TYPE, receipt.payload).signature
-            self._wipe()
-            return Receipt(receipt.payload, receipt.signature, own)
+            return TagChunk(self._header(index), self._intact("tags", index, rows, digests="table_digests"))
 
     def _answer(self, chunk: BlindedChunk) -> EvaluatedChunk:
         return EvaluatedChunk(chunk.header, *self._computing.evaluate(chunk.header.sequence, chunk.points))
@@ -164,24 +134,19 @@ class Releasing(Session):
             section, start, stop = locate(self._sections(), index, self._limits)
             table = self._array(section.name)
             block = table[start:stop]
-            if not lookup.strictly_increasing(block, table[start - 1 : start] if start else None):
+            if not lookup.continues(table, start, block):
                 raise LocalError(
                     "two elements of the collection are equal", hint="Import the collection again."
                 )
-            kept = chunk_digest("tags", index, block)
-            self._array("table_digests")[index] = np.frombuffer(kept, dtype=np.uint8)
+            self._put_digest("table_digests", index, chunk_digest("tags", index, block))
 
     @property
     def shown_key(self) -> bytes:
-        """The public key as the commitment shows it: zeros where nobody verifies."""
+        """The public key as the commitment shows it: zeros where evaluation is not verified."""
         return self._public if self._context.verified else bytes(POINT_BYTES)
 
     def _open_peer(self) -> None:
         self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
-
-    def _indices(self, index: int) -> Indices:
-        span = self._span(index)
-        return np.arange(span.start, span.stop, dtype=np.int64)
 
 
 class Sender(Releasing):
@@ -190,14 +155,14 @@ class Sender(Releasing):
     Args:
         context: the edge.
         facts: what to release with a hit, exactly when the edge discloses facts.
-        terms: see `Terms`; each element stands there once.
+        terms: see `HitsTerms`; the elements are distinct.
 
     Raises:
         LocalError: no elements or too many; the collection or the workspace changed since the snapshot.
     """
 
     def __init__(
-        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[SessionTerms]
+        self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[HitsTerms]
     ) -> None:
         if (facts is not None) != context.with_facts:
             raise SequenceError("facts are given exactly when the edge discloses them")
@@ -205,13 +170,12 @@ class Sender(Releasing):
         super().__init__(context, **terms)
 
     def key_seed(self) -> bytes:
-        """32 secret bytes that give the OPRF key again, with the edge's context: to be kept sealed for an epoch."""
+        """32 secret bytes that give the OPRF key again, with the edge's context: to be stored sealed for an epoch."""
         return key_seed(self._expander)
 
     def own_tags(self) -> Bytes2D:
         """The tag of each own element, (n, 16), once every chunk is prepared."""
-        if not self._prepared.all():
-            raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
+        self._require(self._prepared, "prepared")
         return np.ascontiguousarray(self._array("rows")[:, :TAG_BYTES])
 
     def _own_shapes(self) -> Shapes:
@@ -223,13 +187,7 @@ class Sender(Releasing):
 
     def _build(self) -> None:
         """Sort the rows by tag into the table, a bucket at a time, and digest each chunk."""
-        rows, table, placed = self._array("rows"), self._array("table"), 0
-        size = self._context.tag_rows(self._limits)
-        for order in lookup.in_order(rows):
-            for start in range(0, len(order), size):
-                block = np.take(rows, order[start : start + size], axis=0)
-                table[placed : placed + len(block)] = block
-                placed += len(block)
+        lookup.sort_into(self._array("table"), self._array("rows"))
         self._digest_sections()
 
     def _commitment(self) -> Commitment:

@@ -1,16 +1,15 @@
-"""What one edge is, and every message of it. Holding a message means that its form was valid.
+"""An edge's context and its messages. A message object exists only if its form is valid.
 
-Constructors raise `PeerError`; whether a message fits *this* round and its moment is the session's to check.
+Constructors raise `PeerError`; the session checks whether a message fits its round and its state.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure
-from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import (
     AEAD_OVERHEAD_BYTES,
     DIGEST_BYTES,
@@ -22,25 +21,13 @@ from blindmatch.protocol.limits import (
     TAG_BYTES,
     Limits,
 )
-from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, Size, about
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, Section
+from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about, size
 from blindmatch.protocol.transcript import digest, encode
 
-Bytes2D = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int64]
-
 ROUND_BYTES = 16
-RoundId = Annotated[bytes, Size(ROUND_BYTES)]
+RoundId = Annotated[bytes, size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
-
-
-class ElementSource(Protocol):
-    """A collection's elements: the OPRF's inputs, all of one width L."""
-
-    def __len__(self) -> int:
-        """How many elements."""
-
-    def take(self, indices: Indices) -> Bytes2D:
-        """The elements at these indices (m, L)."""
 
 
 class FactSource(Protocol):
@@ -63,7 +50,7 @@ class EdgeContext:
         disclosure: what the receiver learns.
         verified: whether each evaluated chunk carries a DLEQ proof (VOPRF).
         keys_digest: digest of the compiled match keys, 32 bytes.
-        receiver_elements: the most elements that the receiver may bring; None: the product's limit.
+        receiver_elements: the most elements that the receiver may have; None: the product's limit.
         sender_elements: the same for the sender.
         fact_bytes: size of the padded facts of one hit; 0 exactly when no facts travel.
 
@@ -104,7 +91,8 @@ class EdgeContext:
     @property
     def with_facts(self) -> bool:
         """Whether a sealed payload travels with each tag."""
-        return EDGE_TERMS[self.disclosure].sends_facts
+        terms = EDGE_TERMS.get(self.disclosure)
+        return terms is not None and terms.sends_facts
 
     @property
     def row_bytes(self) -> int:
@@ -149,42 +137,6 @@ class EdgeContext:
     def tag_rows(self, limits: Limits) -> int:
         """Rows of a full tag chunk: bounded in elements and in bytes."""
         return Section("table", 0, self.row_bytes).chunk_rows(limits)
-
-
-def chunks_of(count: int, size: int) -> int:
-    """How many chunks of at most `size` hold `count` things."""
-    return -(-count // size)
-
-
-class Section(NamedTuple):
-    """Rows of one kind among those that the sender releases: sorted, and cut into chunks of their own."""
-
-    name: str
-    """Of the array that holds them."""
-    rows: int
-    width: int
-
-    def chunk_rows(self, limits: Limits) -> int:
-        """Rows of a full chunk: bounded in elements and in bytes."""
-        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.width))
-
-    def chunks(self, limits: Limits) -> int:
-        """How many chunks."""
-        return chunks_of(self.rows, self.chunk_rows(limits))
-
-
-Sections = tuple[Section, ...]
-
-
-def locate(sections: Sections, index: int, limits: Limits) -> tuple[Section, int, int]:
-    """Where chunk `index` of all sections lies: its section, and its first and last (excluded) row there."""
-    for section in sections:
-        chunks = section.chunks(limits)
-        if index < chunks:
-            start = index * section.chunk_rows(limits)
-            return section, start, min(start + section.chunk_rows(limits), section.rows)
-        index -= chunks
-    raise SequenceError("no section has such a chunk")
 
 
 def _require(good: bool, code: PeerCode, message: str) -> None:
@@ -323,7 +275,7 @@ class Hits:
 
     elements: Indices
     facts: Bytes2D | None = field(default=None, repr=False)
-    unopened: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    unopened: Flags | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.elements)

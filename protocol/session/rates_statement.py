@@ -11,7 +11,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.session.wire_fields import Digest, Expect, Longest, Statement
+from blindmatch.protocol.session.wire_fields import Digest, Expect, Statement, longest
 from blindmatch.protocol.transcript import Signed, digest
 
 RATES_TYPE = "application/vnd.blindmatch.rates.v1"
@@ -54,7 +54,7 @@ class RatesStatement(Statement[EdgeContext]):
         Digest, Expect(PeerCode.SCHEMA_MISMATCH, "the rates were measured under another linkage schema")
     ]
     records: int
-    rates: Annotated[bytes, Longest(RATES_BYTES)]
+    rates: Annotated[bytes, longest(RATES_BYTES)]
     answers: Annotated[
         Digest, Expect(PeerCode.BAD_COMMITMENT, "the rates answer another statement than ours")
     ] = NOTHING

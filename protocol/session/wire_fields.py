@@ -6,16 +6,15 @@ order of the class body, those of the base class first. The annotation of a fiel
     int                                 unsigned integer, 8 bytes
     bool                                integer, 0 or 1
     str, StrEnum                        UTF-8 text
-    Annotated[bytes, Size(n)]           exactly n bytes
-    Annotated[bytes, Longest(n)]        at most n bytes
-    Annotated[tuple[int, ...], Count]   as many integers as the context gives
+    Annotated[bytes, size(n)]           exactly n bytes
+    Annotated[bytes, longest(n)]        at most n bytes
+    Annotated[tuple[int, ...], integers(of)]   as many integers as the context gives
     another dataclass                   its fields, in order
 
 An `Expect` in the annotation gives the error for a value other than the expected one. A class variable that holds a `FromContext`
 is a field that both sides derive from the context: it is packed and compared, and is no attribute of the statement.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -72,47 +71,26 @@ def about(code: PeerCode, what: str) -> Expect:
 VERSION = Expect(PeerCode.WRONG_VERSION, "protocol version {value}; this node speaks {expected}")
 
 
-class Encoding(ABC):
-    """How a field is read where its type does not give it."""
-
-    @abstractmethod
-    def read(self, fields: Fields, context: Any) -> Any:
-        """The next field. PeerError: BAD_MESSAGE, OVERSIZE."""
-
-
 @dataclass(frozen=True)
-class Size(Encoding):
+class Encoding:
+    """How a field is read where its type does not give it: the next field, with the context. PeerError: BAD_MESSAGE, OVERSIZE."""
+
+    read: Callable[[Fields, Any], Any]
+
+
+def size(count: int) -> Encoding:
     """Bytes of exactly this size."""
-
-    bytes: int
-
-    def read(self, fields: Fields, context: Any) -> Any:
-        """See `Encoding.read`."""
-        del context
-        return fields.data(self.bytes)
+    return Encoding(lambda fields, _: fields.data(count))
 
 
-@dataclass(frozen=True)
-class Longest(Encoding):
+def longest(count: int) -> Encoding:
     """Bytes of at most this size."""
-
-    bytes: int
-
-    def read(self, fields: Fields, context: Any) -> Any:
-        """See `Encoding.read`."""
-        del context
-        return fields.block(self.bytes)
+    return Encoding(lambda fields, _: fields.block(count))
 
 
-@dataclass(frozen=True)
-class Count(Encoding):
+def integers(count: Callable[[Any], int]) -> Encoding:
     """Integers, as many as the context gives."""
-
-    of: Callable[[Any], int]
-
-    def read(self, fields: Fields, context: Any) -> Any:
-        """See `Encoding.read`."""
-        return tuple(fields.integer() for _ in range(self.of(context)))
+    return Encoding(lambda fields, context: tuple(fields.integer() for _ in range(count(context))))
 
 
 @dataclass(frozen=True)
@@ -123,9 +101,9 @@ class FromContext:
     expect: Expect
 
 
-Digest = Annotated[bytes, Size(DIGEST_BYTES)]
-Point = Annotated[bytes, Size(POINT_BYTES)]
-Proof = Annotated[bytes, Size(PROOF_BYTES)]
+Digest = Annotated[bytes, size(DIGEST_BYTES)]
+Point = Annotated[bytes, size(POINT_BYTES)]
+Proof = Annotated[bytes, size(PROOF_BYTES)]
 
 
 class Known(NamedTuple):

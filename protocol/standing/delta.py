@@ -11,13 +11,17 @@ import numpy as np
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Releasing
+from blindmatch.protocol.hits.session import HitsSession, HitsTerms
+from blindmatch.protocol.hits.shapes import exchange_shapes
 from blindmatch.protocol.limits import TAG_BYTES, Limits
 from blindmatch.protocol.oprf import KeyPair
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices, Section, Sections
-from blindmatch.protocol.session.session import NONE, Session, SessionTerms, workspace_damaged
+from blindmatch.protocol.session.base import workspace_damaged
+from blindmatch.protocol.session.checkpoint import NONE
+from blindmatch.protocol.session.chunks import Bytes2D, Section, Sections
+from blindmatch.protocol.session.messages import EdgeContext, Hits
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.session.workspace import Shapes, exchange_shapes
+from blindmatch.protocol.session.workspace import Shapes
 from blindmatch.protocol.standing.epoch import Epoch, next_state
 from blindmatch.protocol.standing.statements import Base, Counts, DeltaCommitment, DeltaReceipt
 from blindmatch.protocol.standing.tag_table import TagTable
@@ -27,8 +31,10 @@ _STATEMENT_BYTES = 2_048
 """Room for a peer's commitment; ids of agencies and edges have at most 64 characters."""
 
 
-class _Delta(Session):
-    """What both roles of a delta round add. Made with `_base`, `_counts` and `_epoch` set before `Session` is."""
+class _Delta(HitsSession):
+    """What both roles of a delta round add. `_base`, `_counts` and `_epoch` are set before `Session.__init__`."""
+
+    receipt_terms = DeltaReceipt
 
     _base: Base
     _counts: Counts
@@ -119,7 +125,7 @@ class DeltaReceiver(_Delta, Receiver):
         base: where it stands.
         counts: of this side's records.
         table: the sender's table as it is held.
-        terms: see `Terms`; the elements of the new and changed records, or one record's fillers when there are none.
+        terms: see `HitsTerms`; the elements of the new and changed records, or one record's fillers when there are none.
 
     Raises:
         LocalError: the collection or the workspace changed since the snapshot.
@@ -133,7 +139,7 @@ class DeltaReceiver(_Delta, Receiver):
         base: Base,
         counts: Counts,
         table: TagTable,
-        **terms: Unpack[SessionTerms],
+        **terms: Unpack[HitsTerms],
     ) -> None:
         self._epoch, self._base, self._counts, self._held = epoch, base, counts, table
         terms["computer"] = epoch.computer
@@ -168,7 +174,7 @@ class DeltaSender(_Delta, Releasing):
         base: where it stands.
         counts: of this side's records.
         removed: tags that go (d, 16), strictly increasing.
-        terms: see `Terms`; its elements are the rows that come, (a, row_bytes), strictly increasing.
+        terms: see `HitsTerms`; its elements are the rows that come, (a, row_bytes), strictly increasing.
 
     Raises:
         LocalError: what changes is not what it was at the snapshot.
@@ -182,7 +188,7 @@ class DeltaSender(_Delta, Releasing):
         base: Base,
         counts: Counts,
         removed: Bytes2D,
-        **terms: Unpack[SessionTerms],
+        **terms: Unpack[HitsTerms],
     ) -> None:
         self._epoch, self._base, self._counts, self._removed = epoch, base, counts, removed
         terms["computer"] = epoch.computer
@@ -192,8 +198,7 @@ class DeltaSender(_Delta, Releasing):
         return _sections(len(self._removed), self._at.elements, self._context)
 
     def _own_shapes(self) -> Shapes:
-        chunks = -(-self._at.elements // self._limits.chunk_elements)
-        return {"inputs": (chunks, 16), **_shapes(self._sections(), self._limits)}
+        return _shapes(self._sections(), self._limits)
 
     @property
     def going(self) -> int:
@@ -210,10 +215,6 @@ class DeltaSender(_Delta, Releasing):
     def _open_peer(self) -> None:
         self._restore_peer()
         self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
-
-    def _indices(self, index: int) -> Indices:
-        span = self._span(index)
-        return np.arange(span.start, span.stop, dtype=np.int64)
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         self._array("table")[self._span(index)] = parts[0]

@@ -4,7 +4,6 @@ The epoch is named by the full round that opened it. Tags are derived as in that
 the check that carries them, so that no key ever seals two payloads.
 """
 
-import hmac
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,11 +11,13 @@ import numpy as np
 from blindmatch.protocol import hashing, oprf
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits import tags
+from blindmatch.protocol.hits.computing import LocalComputing, key_of, key_seed, mode_of, outputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.oprf import KeyPair
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.computing import LocalComputing, key_of, key_seed, mode_of, outputs
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext
+from blindmatch.protocol.session.base import bound_seed
+from blindmatch.protocol.session.chunks import Bytes2D
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.transcript import digest, encode
 
 DELTA, CHECK = b"delta", b"check"
@@ -89,9 +90,9 @@ class EpochComputing(LocalComputing):
         return outputs(self._expander, index, inputs, evaluated, slice(None))
 
     def _key(self) -> KeyPair:
-        if self._kept is None:
-            self._kept = self._epoch.key_pair()
-        return self._kept
+        if self._pair is None:
+            self._pair = self._epoch.key_pair()
+        return self._pair
 
 
 def sealed_for(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
@@ -107,11 +108,6 @@ def first_state(context: EdgeContext, receipt: bytes) -> bytes:
 def next_state(state: bytes, number: int, transcript: bytes) -> bytes:
     """The state after a delta round: 32 bytes over all rounds of the epoch."""
     return digest(encode("blindmatch/delta-state/v1", state, number, transcript))
-
-
-def bound_seed(seed: bytes, context: EdgeContext) -> bytes:
-    """A seed for one session: one used twice by mistake still gives other bytes in another round."""
-    return hmac.digest(seed, context.digest, "sha256")
 
 
 def opening_secret(seed: bytes, context: EdgeContext) -> bytes:

@@ -8,8 +8,10 @@ import numpy as np
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Hits, Indices
-from blindmatch.protocol.standing.epoch import Epoch, bound_seed, empty
+from blindmatch.protocol.session.base import bound_seed
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext, Hits
+from blindmatch.protocol.standing.epoch import Epoch, empty
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,
     Change,

@@ -17,7 +17,7 @@ from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
-from blindmatch.protocol.session.messages import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.sorting import sort_order
 from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
 

@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.hits import lookup
+from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.messages import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.standing.epoch import DELTA, Epoch, sealed_for
 from blindmatch.protocol.standing.record_list import HIT, LIVE, Flags, RecordList, among
 

@@ -33,6 +33,7 @@ from blindmatch.protocol.threshold.statements import (
 )
 from blindmatch.protocol.threshold.transitions import (
     FROM_PEER,
+    RULES,
     TRANSITIONS,
     ThresholdEvent,
     ThresholdRole,
@@ -42,6 +43,7 @@ from blindmatch.protocol.threshold.transitions import (
 __all__ = [
     "FROM_PEER",
     "RECEIPT_TYPE",
+    "RULES",
     "TRANSITIONS",
     "Collector",
     "Committed",

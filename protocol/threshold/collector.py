@@ -6,14 +6,15 @@ import numpy as np
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, EvaluatedChunk
-from blindmatch.protocol.session.session import check_order, check_repeat, check_size, workspace_damaged
+from blindmatch.protocol.session.base import workspace_damaged
+from blindmatch.protocol.session.checkpoint import NONE
+from blindmatch.protocol.session.chunks import Bytes2D, check_order, check_size, chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
+from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold import reconstruct
-from blindmatch.protocol.threshold.checkpoint import NONE
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
-from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
@@ -43,7 +44,7 @@ class Collector(ThresholdSession):
     """
 
     def __init__(self, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]) -> None:
-        super().__init__(ThresholdRole.COLLECTOR, context, **terms)
+        super().__init__(ThresholdRole.COLLECTOR, context, terms)
         if self._signer.agency != context.collector:
             raise SequenceError(f"{self._signer.agency} is not the collector of this threshold")
         members = len(context.members)
@@ -140,7 +141,8 @@ class Collector(ThresholdSession):
             check_size(chunk.points, self._context.chunk_size(member, index, self._limits))
             if chunk.proof:
                 raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
-            keep(self._answers(evaluator, member)[index], chunk_digest("evaluated", index, chunk.points))
+            seen = chunk_digest("evaluated", index, chunk.points)
+            self._answers(evaluator, member)[index] = np.frombuffer(seen, dtype=np.uint8)
 
     def check_attestation(self, evaluator: str, member: str, signed: Signed) -> None:
         """Whether an evaluator has signed for what was carried back; the member itself checks it again.
@@ -190,12 +192,11 @@ class Collector(ThresholdSession):
             if chunk.rows.shape[1] != CELL_BYTES:
                 raise PeerError(PeerCode.BAD_MESSAGE, f"cells have {CELL_BYTES} bytes")
             seen = chunk_digest("tables", index, chunk.rows)
-            kept = self._array(f"cells_digests-{place}")[index]
-            if index < self._at.received[place]:
-                check_repeat(kept, seen)
+            digests = f"cells_digests-{place}"
+            if self._is_repeat(digests, index, self._at.received[place], seen):
                 return
             self._array(f"cells-{place}")[index * size : index * size + len(chunk.rows)] = chunk.rows
-            keep(kept, seen)
+            self._put_digest(digests, index, seen)
             self._at.received[place] += 1
             if self._at.received[place] < self.table_chunks:
                 return
@@ -223,12 +224,7 @@ class Collector(ThresholdSession):
             cells = []
             for place in range(len(self._context.members)):
                 rows = self._array(f"cells-{place}")[index * size : (index + 1) * size].copy()
-                if (
-                    chunk_digest("tables", index, rows)
-                    != self._array(f"cells_digests-{place}")[index].tobytes()
-                ):
-                    raise workspace_damaged()
-                cells.append(rows)
+                cells.append(self._intact("tables", index, rows, digests=f"cells_digests-{place}"))
             self._searched[index] = reconstruct.search(np.stack(cells), index * size, self._choices)
 
     def find(self) -> Shared:
@@ -273,16 +269,13 @@ class Collector(ThresholdSession):
                 raise SequenceError(f"chunk {index} of {self.outcome_chunks}")
             place, size = self._context.place(member), self._context.outcome_rows(self._limits)
             rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size].copy()
-            if (
-                chunk_digest("outcome", index, rows)
-                != self._array(f"outcome_digests-{place}")[index].tobytes()
-            ):
-                raise workspace_damaged()
-            return Rows(self._header(index), rows)
+            return Rows(
+                self._header(index), self._intact("outcome", index, rows, digests=f"outcome_digests-{place}")
+            )
 
     def receipt(self, opened_at: int, closed_at: int) -> Signed:
         """The receipt with our signature. Once signed it stays as it is: other times are ignored."""
-        with self._step(ThresholdEvent.SIGN_RECEIPT):
+        with self._step(Event.SIGN_RECEIPT):
             if self.state is ThresholdState.MATCHED:
                 self._at.opened_at, self._at.closed_at = opened_at, closed_at
             payload = self.receipt_payload
@@ -341,9 +334,9 @@ class Collector(ThresholdSession):
         told[cells[cells >= 0]] = 1
         self._array(f"outcome-{place}")[:] = np.packbits(told.reshape(TABLES, bins), axis=1)
         size = self._context.outcome_rows(self._limits)
-        for index, kept in enumerate(self._array(f"outcome_digests-{place}")):
+        for index in range(self.outcome_chunks):
             rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size]
-            keep(kept, chunk_digest("outcome", index, rows))
+            self._put_digest(f"outcome_digests-{place}", index, chunk_digest("outcome", index, rows))
 
     def _answers(self, evaluator: str, member: str) -> Bytes2D:
         """Digests of what an evaluator made of a member's chunks, (chunks, 32)."""
@@ -383,8 +376,7 @@ class Collector(ThresholdSession):
 
     def _check_restored(self) -> None:
         """After a restart: does the workspace still say what the checkpoint says?"""
-        if self.state in {ThresholdState.CLOSED, ThresholdState.FAILED}:
-            self._wipe()
+        if not self._restored():
             return
         for kept, name in ((self._at.commitments, "commitments"), (self._at.tables, "tables")):
             if kept == NONE:

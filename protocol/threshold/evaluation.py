@@ -1,7 +1,6 @@
-"""A member for the others: evaluates what they committed to, and nothing else, and signs for it."""
+"""A member's service to the other members: it evaluates what they committed to, and nothing else, and signs the result."""
 
 import hmac
-from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +10,12 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.group import wipe
 from blindmatch.protocol.limits import DIGEST_BYTES, SEED_BYTES
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.base import workspace_damaged
+from blindmatch.protocol.session.checkpoint import NONE
+from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
-from blindmatch.protocol.session.session import workspace_damaged
-from blindmatch.protocol.threshold.checkpoint import NONE
 from blindmatch.protocol.threshold.messages import ThresholdContext
-from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms
 from blindmatch.protocol.threshold.statements import Attestation, ThresholdCommitment
 from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdRole
 from blindmatch.protocol.transcript import Signed, digest, encode
@@ -25,8 +24,8 @@ from blindmatch.protocol.transcript import Signed, digest, encode
 class Evaluating(ThresholdSession):
     """What a member does for the other members. Use `Member`."""
 
-    def __init__(self, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]) -> None:
-        super().__init__(ThresholdRole.MEMBER, context, **terms)
+    def __init__(self, context: ThresholdContext, terms: ThresholdSessionTerms) -> None:
+        super().__init__(ThresholdRole.MEMBER, context, terms)
         self._agency = self._signer.agency
         self._place = context.place(self._agency)
         for place, member in enumerate(context.members):
@@ -67,10 +66,10 @@ class Evaluating(ThresholdSession):
             answer = EvaluatedChunk(chunk.header, oprf.evaluate(self._secret, chunk.points))
             index = chunk.header.sequence
             seen = chunk_digest("evaluated", index, answer.points)
-            kept = self._array(f"answers-{place}")[index]
-            if kept.any() and not hmac.compare_digest(kept.tobytes(), seen):
+            stored = self._array(f"answers-{place}")[index]
+            if stored.any() and not hmac.compare_digest(stored.tobytes(), seen):
                 raise workspace_damaged()
-            keep(kept, seen)
+            self._put_digest(f"answers-{place}", index, seen)
             return answer
 
     def attest(self, member: str) -> Signed:
@@ -96,10 +95,12 @@ class Evaluating(ThresholdSession):
         return oprf.derive_key_pair(seed, info, Mode.OPRF).secret
 
     def _commitment_of(self, place: int) -> bytes:
-        """A member's commitment, made again from what was kept of it."""
+        """A member's commitment, rebuilt from the digests of its chunks."""
         contents = digest(b"blinded", self._array(f"committed-{place}").tobytes())
-        said = ThresholdCommitment(self._context.members[place], self._context.elements[place], contents)
-        return said.payload(self._context)
+        commitment = ThresholdCommitment(
+            self._context.members[place], self._context.elements[place], contents
+        )
+        return commitment.payload(self._context)
 
     def _other(self, member: str) -> int:
         place = self._context.place(member)

@@ -1,33 +1,32 @@
 """A member's side: blinds its elements, evaluates the others', puts its shares into tables, learns which are shared."""
 
-import hmac
 from collections.abc import Sequence
 from typing import Unpack
 
 import numpy as np
-import numpy.typing as npt
 
 from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.group import ElementError, wipe
 from blindmatch.protocol.limits import DIGEST_BYTES, OUTPUT_BYTES, POINT_BYTES
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.computing import chunk_digest
-from blindmatch.protocol.session.messages import BlindedChunk, Bytes2D, ElementSource, EvaluatedChunk, Indices
-from blindmatch.protocol.session.session import (
+from blindmatch.protocol.session.base import PreparingSession, collection_changed, workspace_damaged
+from blindmatch.protocol.session.checkpoint import NONE
+from blindmatch.protocol.session.chunks import (
+    Bytes2D,
+    ElementSource,
+    Flags,
+    Indices,
     check_order,
-    check_repeat,
     check_size,
-    collection_changed,
-    input_mac,
+    chunk_digest,
     leading,
-    workspace_damaged,
 )
-from blindmatch.protocol.session.workspace import MAC_BYTES
-from blindmatch.protocol.threshold.checkpoint import NONE
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
+from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold.evaluation import Evaluating
 from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
-from blindmatch.protocol.threshold.session import ThresholdSessionTerms, keep
+from blindmatch.protocol.threshold.session import ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
@@ -44,7 +43,7 @@ from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdS
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
-class Member(Evaluating):
+class Member(Evaluating, PreparingSession[ThresholdState]):
     """One member of one threshold.
 
     Args:
@@ -60,14 +59,12 @@ class Member(Evaluating):
     def __init__(
         self, context: ThresholdContext, *, elements: ElementSource, **terms: Unpack[ThresholdSessionTerms]
     ) -> None:
-        super().__init__(context, **terms)
-        self._elements = elements
+        super().__init__(context, terms)
         count = len(elements)
         if count != context.elements[self._place]:
             raise collection_changed()
-        self._chunks = context.chunks(self._agency, self._limits)
+        self._set_elements(elements)
         self._shapes |= {
-            "inputs": (self._chunks, MAC_BYTES),
             "blinded": (count, POINT_BYTES),
             "blinded_digests": (self._chunks, DIGEST_BYTES),
             "outputs": (count, OUTPUT_BYTES),
@@ -83,20 +80,8 @@ class Member(Evaluating):
                     f"evaluated-{place}": (count, POINT_BYTES),
                     f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
                 }
-        self._prepared: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.prepared
-        self._compared: npt.NDArray[np.bool_] = np.zeros(self._chunks, dtype=np.bool_)
-        self._finished: npt.NDArray[np.bool_] = np.arange(self._chunks) < self._at.finished
+        self._finished: Flags = np.arange(self._chunks) < self._at.finished
         self._check_restored()
-
-    @property
-    def chunks(self) -> int:
-        """Chunks of this member's own elements."""
-        return self._chunks
-
-    @property
-    def prepared(self) -> int:
-        """Leading chunks that are blinded: where to go on after a restart."""
-        return leading(self._prepared)
 
     @property
     def finished(self) -> int:
@@ -119,28 +104,17 @@ class Member(Evaluating):
         return self._at.outcome_chunks
 
     def snapshot(self) -> bytes:
-        """See `Session.snapshot`."""
-        self._at.prepared, self._at.finished = self.prepared, self.finished
+        """See `BaseSession.snapshot`."""
+        self._at.finished = self.finished
         return super().snapshot()
 
-    def prepare_chunk(self, index: int) -> None:
-        """Blind chunk `index` of the own elements; one that is blinded is only checked for change. For worker threads.
-
-        Raises:
-            LocalError: the elements are not those that this chunk was made from.
-            SequenceError: no such chunk, or not now.
-        """
-        with self._step(ThresholdEvent.PREPARE):
-            inputs = self._take(index)
-            if self._prepared[index]:
-                return
-            blinds = self._expander.scalars("blind", index, len(inputs))
-            blinded = oprf.blind_inputs(inputs, blinds, Mode.OPRF)
-            wipe(blinds)
-            self._array("blinded")[self._span(index)] = blinded
-            keep(self._array("blinded_digests")[index], chunk_digest("blinded", index, blinded))
-            keep(self._array("inputs")[index], input_mac(self._expander, index, inputs))
-            self._compared[index] = self._prepared[index] = True
+    def _prepare(self, index: int, *parts: Bytes2D) -> None:
+        (inputs,) = parts
+        blinds = self._expander.scalars("blind", index, len(inputs))
+        blinded = oprf.blind_inputs(inputs, blinds, Mode.OPRF)
+        wipe(blinds)
+        self._array("blinded")[self._span(index)] = blinded
+        self._put_digest("blinded_digests", index, chunk_digest("blinded", index, blinded))
 
     def commit(self) -> Committed:
         """This member's signed commitment and its chunks' digests; the same bytes however often it is asked for.
@@ -149,13 +123,9 @@ class Member(Evaluating):
             SequenceError: a chunk is not prepared.
             LocalError: what was prepared is not what was committed to before.
         """
-        with self._step(ThresholdEvent.COMMIT):
-            if not self._prepared.all():
-                raise SequenceError(f"chunk {self.prepared} of {self._chunks} is not prepared")
-            payload = self._commitment()
-            if self._at.own not in (NONE, digest(payload)):
-                raise collection_changed()
-            self._at.own = digest(payload)
+        with self._step(Event.COMMIT):
+            self._require(self._prepared, "prepared")
+            payload = self._fix_own(self._commitment())
             digests = self._array("blinded_digests").tobytes()
             return Committed(sign(self._signer, COMMITMENT_TYPE, payload), digests)
 
@@ -188,9 +158,7 @@ class Member(Evaluating):
         with self._step(ThresholdEvent.SEND_BLINDED):
             check_order(index, index, self._chunks)
             points = self._array("blinded")[self._span(index)].copy()
-            if chunk_digest("blinded", index, points) != self._array("blinded_digests")[index].tobytes():
-                raise workspace_damaged()
-            return BlindedChunk(self._header(index), points)
+            return BlindedChunk(self._header(index), self._intact("blinded", index, points))
 
     def receive_evaluated(self, member: str, chunk: EvaluatedChunk) -> None:
         """Store the next chunk that a member evaluated for us; an earlier one with the same bytes is accepted.
@@ -208,12 +176,11 @@ class Member(Evaluating):
             if chunk.proof:
                 raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
             seen = chunk_digest("evaluated", index, chunk.points)
-            kept = self._array(f"evaluated_digests-{place}")[index]
-            if index < following:
-                check_repeat(kept, seen)
+            digests = f"evaluated_digests-{place}"
+            if self._is_repeat(digests, index, following, seen):
                 return
             self._array(f"evaluated-{place}")[span] = chunk.points
-            keep(kept, seen)
+            self._put_digest(digests, index, seen)
             self._at.received[place] += 1
 
     def receive_attestation(self, member: str, signed: Signed) -> None:
@@ -245,14 +212,12 @@ class Member(Evaluating):
             StoreError: the workspace no longer holds what came.
         """
         with self._step(ThresholdEvent.FINISH):
-            inputs, span = self._take(index), self._span(index)
+            (inputs,), span = self._take(index), self._span(index)
             total = group.multiply(self._array("blinded")[span].copy(), self._secret)
             for member in self.others:
                 place = self._context.place(member)
                 evaluated = self._array(f"evaluated-{place}")[span].copy()
-                kept = self._array(f"evaluated_digests-{place}")[index].tobytes()
-                if chunk_digest("evaluated", index, evaluated) != kept:
-                    raise workspace_damaged()
+                self._intact("evaluated", index, evaluated, digests=f"evaluated_digests-{place}")
                 try:
                     total = group.add(total, evaluated)
                 except ElementError as error:
@@ -301,8 +266,9 @@ class Member(Evaluating):
             if self._at.built < PAIRS:
                 raise SequenceError(f"{self._at.built} of {PAIRS} pairs of tables are built")
             if self._at.tables == NONE:
-                for index, kept in enumerate(self._array("table_digests")):
-                    keep(kept, chunk_digest("tables", index, self._table_rows(index)))
+                for index in range(self._context.table_chunks(self._limits)):
+                    rows = self._table_rows(index)
+                    self._put_digest("table_digests", index, chunk_digest("tables", index, rows))
             payload = self._tables_statement()
             if self._at.tables not in (NONE, digest(payload)):
                 raise workspace_damaged()
@@ -319,9 +285,7 @@ class Member(Evaluating):
         with self._step(ThresholdEvent.SEND_TABLES):
             check_order(index, index, self._context.table_chunks(self._limits))
             rows = self._table_rows(index).copy()
-            if chunk_digest("tables", index, rows) != self._array("table_digests")[index].tobytes():
-                raise workspace_damaged()
-            return Rows(self._header(index), rows)
+            return Rows(self._header(index), self._intact("tables", index, rows, digests="table_digests"))
 
     def receive_outcome(self, signed: Signed) -> None:
         """Take the collector's word for the outcome that follows; the same again is accepted.
@@ -330,15 +294,15 @@ class Member(Evaluating):
             PeerError: see `Outcome.check`; BAD_COMMITMENT when another came before.
         """
         with self._step(ThresholdEvent.RECEIVE_OUTCOME):
-            said = ThresholdOutcome.check(
+            outcome = ThresholdOutcome.check(
                 signed, self._key(self._context.collector), self._agency, self._context
             )
-            seen = digest(said.tables, said.contents)
+            seen = digest(outcome.tables, outcome.contents)
             if self._at.outcome not in (NONE, seen):
-                raise PeerError(PeerCode.BAD_COMMITMENT, "the collector told another outcome before")
+                raise PeerError(PeerCode.BAD_COMMITMENT, "the collector stated another outcome before")
             self._at.outcome = seen
-            keep(self._array("outcome_said")[0], said.tables)
-            keep(self._array("outcome_said")[1], said.contents)
+            self._put_digest("outcome_said", 0, outcome.tables)
+            self._put_digest("outcome_said", 1, outcome.contents)
 
     def receive_outcome_chunk(self, chunk: Rows) -> None:
         """Store the next part of the outcome; an earlier one with the same bytes is accepted.
@@ -358,18 +322,16 @@ class Member(Evaluating):
             if chunk.rows.shape[1] != self._context.outcome_bytes:
                 raise PeerError(PeerCode.BAD_MESSAGE, "an outcome has one bit for each bin")
             seen = chunk_digest("outcome", index, chunk.rows)
-            kept = self._array("outcome_digests")[index]
-            if index < self._at.outcome_chunks:
-                check_repeat(kept, seen)
+            if self._is_repeat("outcome_digests", index, self._at.outcome_chunks, seen):
                 return
             self._array("outcome")[index * size : index * size + len(chunk.rows)] = chunk.rows
-            keep(kept, seen)
+            self._put_digest("outcome_digests", index, seen)
             self._at.outcome_chunks += 1
             if self._at.outcome_chunks == total:
-                said = self._array("outcome_said")
-                if self._at.outcome != digest(said[0].tobytes(), said[1].tobytes()):
+                tables, contents = (row.tobytes() for row in self._array("outcome_said"))
+                if self._at.outcome != digest(tables, contents):
                     raise workspace_damaged()
-                if self._contents("outcome_digests") != said[1].tobytes():
+                if self._contents("outcome_digests") != contents:
                     raise PeerError(PeerCode.BAD_COMMITMENT, "the outcome is not the one that was signed")
                 self._machine.fire(ThresholdEvent.OUTCOME_COMPLETE)
 
@@ -384,12 +346,8 @@ class Member(Evaluating):
         """
         with self._step(ThresholdEvent.FIND):
             outcome, size = self._array("outcome"), self._context.outcome_rows(self._limits)
-            for index, kept in enumerate(self._array("outcome_digests")):
-                if (
-                    chunk_digest("outcome", index, outcome[index * size : (index + 1) * size])
-                    != kept.tobytes()
-                ):
-                    raise workspace_damaged()
+            for index in range(self._context.outcome_chunks(self._limits)):
+                self._intact("outcome", index, outcome[index * size : (index + 1) * size])
             bins = self._context.shape.bins
             placing = Placing(self._derivation(), self._array("outputs"), bins)
             found = [np.empty(0, dtype=np.int64)]
@@ -412,7 +370,7 @@ class Member(Evaluating):
         Raises:
             PeerError: BAD_SIGNATURE, BAD_RECEIPT, BAD_MESSAGE, BAD_COUNT, BAD_COMMITMENT, those of another threshold.
         """
-        with self._step(ThresholdEvent.COUNTERSIGN):
+        with self._step(Event.COUNTERSIGN):
             payloads = self._check_tables(tables)
             if digest(payloads[self._place]) != self._at.tables:
                 raise PeerError(PeerCode.BAD_RECEIPT, "the receipt is over other tables of ours")
@@ -442,27 +400,9 @@ class Member(Evaluating):
         size = self._context.table_rows(self._limits)
         return self._array("table")[index * size : (index + 1) * size]
 
-    def _span(self, index: int) -> slice:
-        size = self._limits.chunk_elements
-        if not 0 <= index < self._chunks:
-            raise SequenceError(f"chunk {index} of {self._chunks}")
-        return slice(index * size, min((index + 1) * size, len(self._elements)))
-
-    def _take(self, index: int) -> Bytes2D:
-        """The inputs that one chunk is, or was, prepared from. LocalError: it was prepared from others."""
-        span = self._span(index)
-        inputs = np.ascontiguousarray(self._elements.take(np.arange(span.start, span.stop, dtype=np.int64)))
-        if self._prepared[index] and not self._compared[index]:
-            kept = self._array("inputs")[index].tobytes()
-            if not hmac.compare_digest(kept, input_mac(self._expander, index, inputs)):
-                raise collection_changed()
-            self._compared[index] = True
-        return inputs
-
     def _check_restored(self) -> None:
         """After a restart: does the workspace still say what the checkpoint says?"""
-        if self.state in {ThresholdState.CLOSED, ThresholdState.FAILED}:
-            self._wipe()
+        if not self._restored():
             return
         if self._at.own != NONE and digest(self._commitment()) != self._at.own:
             raise workspace_damaged()

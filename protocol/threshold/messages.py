@@ -9,7 +9,8 @@ import numpy as np
 from blindmatch.protocol.agreement import Threshold
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
-from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, Header, chunks_of
+from blindmatch.protocol.session.chunks import Bytes2D, chunks_of
+from blindmatch.protocol.session.messages import ROUND_BYTES, Header
 from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES, TableShape
 from blindmatch.protocol.transcript import Signed, digest, encode

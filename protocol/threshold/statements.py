@@ -10,13 +10,13 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.rates_statement import RATES_BYTES, check_records
 from blindmatch.protocol.session.statements import ELEMENTS, EXCHANGE, check_times
 from blindmatch.protocol.session.wire_fields import (
-    Count,
     Digest,
     Expect,
     FromContext,
-    Longest,
     Statement,
     about,
+    integers,
+    longest,
 )
 from blindmatch.protocol.threshold.messages import ThresholdContext
 from blindmatch.protocol.transcript import Signed, digest
@@ -44,7 +44,7 @@ class ThresholdRatesStatement(Statement[ThresholdContext]):
         Expect(PeerCode.SCHEMA_MISMATCH, "{member}'s rates were measured under another linkage schema"),
     ]
     records: int
-    rates: Annotated[bytes, Longest(RATES_BYTES)]
+    rates: Annotated[bytes, longest(RATES_BYTES)]
 
     @classmethod
     def check(
@@ -189,7 +189,7 @@ class ThresholdReceiptTerms(Statement[ThresholdContext]):
 
     TYPE: ClassVar[str] = RECEIPT_TYPE
 
-    elements: Annotated[tuple[int, ...], Count(lambda context: len(context.members)), ELEMENTS]
+    elements: Annotated[tuple[int, ...], integers(lambda context: len(context.members)), ELEMENTS]
     transcript: Annotated[Digest, EXCHANGE]
     opened_at: int
     closed_at: int

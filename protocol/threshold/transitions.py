@@ -1,9 +1,10 @@
-"""The transition tables of a threshold: role -> state -> event -> state. The rules are those of `match.table`."""
+"""The transitions of a threshold: role -> state -> event -> state. See `session.machine.Rules`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from blindmatch.protocol.session.machine import Rules, StateMachine
+from blindmatch.protocol.session.machine import Rules
+from blindmatch.protocol.session.states import Event, Transitions, stay
 
 
 class ThresholdRole(StrEnum):
@@ -29,10 +30,8 @@ class ThresholdState(StrEnum):
 
 
 class ThresholdEvent(StrEnum):
-    """What moves a session."""
+    """The events of a session, besides those of `session.states.Event` that the tables name."""
 
-    PREPARE = "prepare a chunk"
-    COMMIT = "commit"
     RECEIVE_COMMITMENTS = "receive everybody's commitments"
     SEND_BLINDED = "send a blinded chunk"
     EVALUATE = "evaluate a chunk"
@@ -47,7 +46,6 @@ class ThresholdEvent(StrEnum):
     RECEIVE_OUTCOME = "receive a part of the outcome"
     OUTCOME_COMPLETE = "outcome complete"
     FIND = "find what is shared"
-    COUNTERSIGN = "countersign the receipt"
     RECEIVE_COMMITMENT = "receive a commitment"
     COMMITMENTS_COMPLETE = "commitments complete"
     RELAY = "check what is carried"
@@ -55,12 +53,11 @@ class ThresholdEvent(StrEnum):
     TABLES_COMPLETE = "tables complete"
     SEARCH = "search a part of the tables"
     SEND_OUTCOME = "send a part of an outcome"
-    SIGN_RECEIPT = "sign the receipt"
     RECEIVE_SIGNATURE = "receive a member's signature"
     SIGNATURES_COMPLETE = "signatures complete"
 
 
-FROM_PEER = frozenset(
+FROM_PEER: frozenset[StrEnum] = frozenset(
     {
         ThresholdEvent.RECEIVE_COMMITMENTS,
         ThresholdEvent.SEND_BLINDED,
@@ -70,7 +67,7 @@ FROM_PEER = frozenset(
         ThresholdEvent.RECEIVE_ATTESTATION,
         ThresholdEvent.SEND_TABLES,
         ThresholdEvent.RECEIVE_OUTCOME,
-        ThresholdEvent.COUNTERSIGN,
+        Event.COUNTERSIGN,
         ThresholdEvent.RECEIVE_COMMITMENT,
         ThresholdEvent.RELAY,
         ThresholdEvent.RECEIVE_TABLES,
@@ -80,11 +77,7 @@ FROM_PEER = frozenset(
 """Events that a peer causes: out of order they are its fault."""
 
 
-def _stay(state: ThresholdState, *events: ThresholdEvent) -> dict[ThresholdEvent, ThresholdState]:
-    return dict.fromkeys(events, state)
-
-
-_OWN = (ThresholdEvent.PREPARE, ThresholdEvent.COMMIT)
+_OWN = (Event.PREPARE, Event.COMMIT)
 # What the others may still need of a member that is ahead of them, and what may come again.
 _SERVED = (
     ThresholdEvent.RECEIVE_COMMITMENTS,
@@ -94,22 +87,22 @@ _SERVED = (
 )
 _AGAIN = (ThresholdEvent.RECEIVE_EVALUATED, ThresholdEvent.RECEIVE_ATTESTATION)
 
-TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEvent, ThresholdState]]] = {
+TRANSITIONS: Mapping[StrEnum, Transitions[ThresholdState]] = {
     ThresholdRole.MEMBER: {
         ThresholdState.PREPARING: {
-            **_stay(ThresholdState.PREPARING, ThresholdEvent.PREPARE),
-            ThresholdEvent.COMMIT: ThresholdState.COMMITTED,
+            **stay(ThresholdState.PREPARING, Event.PREPARE),
+            Event.COMMIT: ThresholdState.COMMITTED,
         },
         ThresholdState.COMMITTED: {
-            **_stay(ThresholdState.COMMITTED, *_OWN),
+            **stay(ThresholdState.COMMITTED, *_OWN),
             ThresholdEvent.RECEIVE_COMMITMENTS: ThresholdState.EXCHANGING,
         },
         ThresholdState.EXCHANGING: {
-            **_stay(ThresholdState.EXCHANGING, *_OWN, *_SERVED, *_AGAIN),
+            **stay(ThresholdState.EXCHANGING, *_OWN, *_SERVED, *_AGAIN),
             ThresholdEvent.EVALUATED_COMPLETE: ThresholdState.EVALUATED,
         },
         ThresholdState.EVALUATED: {
-            **_stay(
+            **stay(
                 ThresholdState.EVALUATED,
                 *_OWN,
                 *_SERVED,
@@ -120,7 +113,7 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
             ThresholdEvent.COMMIT_TABLES: ThresholdState.COLLECTING,
         },
         ThresholdState.COLLECTING: {
-            **_stay(
+            **stay(
                 ThresholdState.COLLECTING,
                 *_OWN,
                 *_SERVED,
@@ -128,7 +121,7 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
                 ThresholdEvent.FINISH,
                 ThresholdEvent.BUILD,
             ),
-            **_stay(
+            **stay(
                 ThresholdState.COLLECTING,
                 ThresholdEvent.COMMIT_TABLES,
                 ThresholdEvent.SEND_TABLES,
@@ -138,7 +131,7 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
         },
         ThresholdState.MATCHED: {
             # A request whose connection broke may arrive after its repetition was answered, and more.
-            **_stay(
+            **stay(
                 ThresholdState.MATCHED,
                 *_OWN,
                 *_SERVED,
@@ -146,19 +139,19 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
                 ThresholdEvent.COMMIT_TABLES,
                 ThresholdEvent.SEND_TABLES,
             ),
-            **_stay(ThresholdState.MATCHED, ThresholdEvent.RECEIVE_OUTCOME, ThresholdEvent.FIND),
-            ThresholdEvent.COUNTERSIGN: ThresholdState.CLOSED,
+            **stay(ThresholdState.MATCHED, ThresholdEvent.RECEIVE_OUTCOME, ThresholdEvent.FIND),
+            Event.COUNTERSIGN: ThresholdState.CLOSED,
         },
-        ThresholdState.CLOSED: {**_stay(ThresholdState.CLOSED, ThresholdEvent.COUNTERSIGN)},
+        ThresholdState.CLOSED: {**stay(ThresholdState.CLOSED, Event.COUNTERSIGN)},
         ThresholdState.FAILED: {},
     },
     ThresholdRole.COLLECTOR: {
         ThresholdState.PREPARING: {
-            **_stay(ThresholdState.PREPARING, ThresholdEvent.RECEIVE_COMMITMENT),
+            **stay(ThresholdState.PREPARING, ThresholdEvent.RECEIVE_COMMITMENT),
             ThresholdEvent.COMMITMENTS_COMPLETE: ThresholdState.EXCHANGING,
         },
         ThresholdState.EXCHANGING: {
-            **_stay(
+            **stay(
                 ThresholdState.EXCHANGING,
                 ThresholdEvent.RECEIVE_COMMITMENT,
                 ThresholdEvent.RELAY,
@@ -167,7 +160,7 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
             ThresholdEvent.TABLES_COMPLETE: ThresholdState.COLLECTED,
         },
         ThresholdState.COLLECTED: {
-            **_stay(
+            **stay(
                 ThresholdState.COLLECTED,
                 ThresholdEvent.RECEIVE_COMMITMENT,
                 ThresholdEvent.RECEIVE_TABLES,
@@ -176,36 +169,27 @@ TRANSITIONS: Mapping[ThresholdRole, Mapping[ThresholdState, Mapping[ThresholdEve
             ThresholdEvent.FIND: ThresholdState.MATCHED,
         },
         ThresholdState.MATCHED: {
-            **_stay(
+            **stay(
                 ThresholdState.MATCHED,
                 ThresholdEvent.RECEIVE_COMMITMENT,
                 ThresholdEvent.RECEIVE_TABLES,
                 ThresholdEvent.SEND_OUTCOME,
             ),
-            ThresholdEvent.SIGN_RECEIPT: ThresholdState.SIGNED,
+            Event.SIGN_RECEIPT: ThresholdState.SIGNED,
         },
         ThresholdState.SIGNED: {
-            **_stay(
+            **stay(
                 ThresholdState.SIGNED,
                 ThresholdEvent.RECEIVE_COMMITMENT,
                 ThresholdEvent.RECEIVE_TABLES,
                 ThresholdEvent.SEND_OUTCOME,
             ),
-            **_stay(ThresholdState.SIGNED, ThresholdEvent.SIGN_RECEIPT, ThresholdEvent.RECEIVE_SIGNATURE),
+            **stay(ThresholdState.SIGNED, Event.SIGN_RECEIPT, ThresholdEvent.RECEIVE_SIGNATURE),
             ThresholdEvent.SIGNATURES_COMPLETE: ThresholdState.CLOSED,
         },
-        ThresholdState.CLOSED: {**_stay(ThresholdState.CLOSED, ThresholdEvent.RECEIVE_SIGNATURE)},
+        ThresholdState.CLOSED: {**stay(ThresholdState.CLOSED, ThresholdEvent.RECEIVE_SIGNATURE)},
         ThresholdState.FAILED: {},
     },
 }
 
-
-class ThresholdMachine(StateMachine[ThresholdState, ThresholdEvent]):
-    """One side's state in a threshold."""
-
-    def __init__(self, role: ThresholdRole, state: ThresholdState) -> None:
-        super().__init__(
-            role,
-            state,
-            Rules(TRANSITIONS[role], FROM_PEER, closed=ThresholdState.CLOSED, failed=ThresholdState.FAILED),
-        )
+RULES = Rules.by_role(TRANSITIONS, FROM_PEER, ThresholdState)

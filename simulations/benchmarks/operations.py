@@ -11,10 +11,10 @@ from blindmatch.protocol import group, oprf
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.lookup import find, in_order
+from blindmatch.protocol.hits.tags import derive_tags
 from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES, UNIFORM_BYTES
 from blindmatch.protocol.linkage import ELEMENT_BYTES
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.tags import derive_tags
 
 Bytes2D = npt.NDArray[np.uint8]
 Call = Callable[[], object]

@@ -19,10 +19,11 @@ from blindmatch.node.compute.connection import connected
 from blindmatch.node.storage.config import Cluster
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.hits.computing import Computing, LocalComputing
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES
 from blindmatch.protocol.linkage.tokens import ELEMENT_BYTES
-from blindmatch.protocol.session.computing import Computing, LocalComputing
-from blindmatch.protocol.session.messages import ROUND_BYTES, Bytes2D, EdgeContext
+from blindmatch.protocol.session.chunks import Bytes2D
+from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
 from blindmatch.simulations.benchmarks.figures import BenchReport, significant
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series

@@ -19,7 +19,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.config import make_settings
 from blindmatch.protocol import group
 from blindmatch.protocol.limits import DIGEST_BYTES, Limits
-from blindmatch.protocol.session.messages import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call
 from blindmatch.simulations.benchmarks.threads import use_one_thread

@@ -252,7 +252,7 @@ async def test_a_second_word_changes_nothing(town, proposal):
 
 
 async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
-    monkeypatch.setattr(registry, "PROPOSALS", 2)
+    monkeypatch.setattr(registry, "PROPOSALS_PER_AGENCY", 2)
 
     def fresh(agency, days):
         agreement = replace(town.agreement(WEST, agency), retention_days=days)
@@ -272,7 +272,7 @@ async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
     registry.decline(town.nodes[WEST], first, "No.")
     async with caller(town, EAST) as peer:
         await peer.call(peer.agreements.Propose, convert.propose_request(fresh(EAST, 3)))
-    monkeypatch.setattr(registry, "PROPOSALS_IN_ALL", 3)
+    monkeypatch.setattr(registry, "PROPOSALS_IN_TOTAL", 3)
     assert await proposed(town, SOUTH, fresh(SOUTH, 2)) is PeerCode.OVER_LIMIT
 
 

@@ -69,9 +69,9 @@ def import_bytes(node, tmp_path):
         (b"\x1f\x8b\x08" + bytes(99), "gzip", "gunzip"),
         (b"PAR1 is not enough", "Parquet file is damaged", "again"),
         (b"forenames,surname,dob\nAda,Quill,1970-01-01\n", "reference", "collection map"),
-        (b"reference,colour\nA,red\n", "anything to match on", "collection map"),
-        (b"reference,surname,surname\nA,B,C\n", "two columns are called 'surname'", "own name"),
-        (b'reference,"surname\nA,B\n', "no header", "first line"),
+        (b"reference,colour\nA,red\n", "a field to match on", "collection map"),
+        (b"reference,surname,surname\nA,B,C\n", "two columns have the name 'surname'", "own name"),
+        (b'reference,"surname\nA,B\n', "not a header", "first line"),
         (b"reference," + b"x" * 70_000 + b"\n", "longer than", "header"),
         (b"reference,sur\0name\n" + GOOD, "NUL byte", "header"),
         (HEADER + b'A,"Ada,Quill,1970-01-01\n' + GOOD * 5_000, "does not end within", "quotation mark"),
@@ -181,7 +181,7 @@ def test_a_register_that_is_none(node, tmp_path):
         (suppliers.read_bytes(), "not JSON"),
         (b"[1, 2]\n", "not an entry"),
         (b"PK\x03\x04", "ZIP"),
-        (b'{"company_number":"01234567","data":{"kind', "breaks off"),
+        (b'{"company_number":"01234567","data":{"kind', "cut off"),
     ):
         path = tmp_path / "register.jsonl"
         path.write_bytes(data)

@@ -8,9 +8,9 @@ from tests.support.hits_sessions import Edge
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session import tags
+from blindmatch.protocol.hits import tags
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed
 
 OURS = [11, 12, 13, 14, 15, 16, 17, 18, 19]
@@ -25,7 +25,7 @@ def refused(code, session, call):
     with pytest.raises(PeerError) as caught:
         call()
     assert caught.value.code is code, caught.value
-    assert session.state is State.FAILED
+    assert session.state is HitsState.FAILED
     assert session.failure is caught.value
     with pytest.raises(PeerError) as later:
         session.receive_commitment(Signed(b"", bytes(64)))
@@ -372,4 +372,4 @@ def test_sealed_facts_that_do_not_open_fail_nothing(monkeypatch):
     assert len(hits) > 0
     assert hits.unopened.all()
     assert not hits.facts.any()
-    assert receiver.state is State.MATCHED
+    assert receiver.state is HitsState.MATCHED

@@ -6,10 +6,11 @@ import pytest
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import Header, Receipt
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, Commitment, ReceiptTerms
-from blindmatch.protocol.session.states import Role, State
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed, encode, sign
 
 OURS = [11, 12, 13, 14, 15, 16, 17, 18, 19]
@@ -24,7 +25,7 @@ def refused(code, session, call):
     with pytest.raises(PeerError) as caught:
         call()
     assert caught.value.code is code, caught.value
-    assert session.state is State.FAILED
+    assert session.state is HitsState.FAILED
     assert session.failure is caught.value
     with pytest.raises(PeerError) as later:
         session.receive_commitment(Signed(b"", bytes(64)))
@@ -231,9 +232,9 @@ def test_a_closed_edge_stays_closed():
     with pytest.raises(PeerError) as caught:
         sender.countersign(other, CLOSED_AT + 60)
     assert caught.value.code is PeerCode.BAD_RECEIPT
-    assert sender.state is State.CLOSED
+    assert sender.state is HitsState.CLOSED
     assert receiver.receive_receipt_signature(first.sender_signature) == first
-    assert receiver.state is State.CLOSED
+    assert receiver.state is HitsState.CLOSED
 
 
 def test_receipt_with_a_short_signature():

@@ -25,11 +25,11 @@ from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol import oprf
 from blindmatch.protocol.aggregate import AggregateOutcome
 from blindmatch.protocol.aggregate.masks import tags_of
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure, describe
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.linkage import Rates, load_schema, measure
-from blindmatch.protocol.session.states import State
 
 SCHEMA = "uk-person-company-2"
 SMALL = Limits(chunk_elements=256)
@@ -43,7 +43,7 @@ def shape(pair):
 
 def outcome(pair, edge):
     said = AggregateOutcome.check(
-        pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=99
+        pair.receiver.session._stored_outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
     return said.disclosed, said.band
 
@@ -124,7 +124,7 @@ def test_the_sender_does_the_same_work_whatever_matches(name, monkeypatch):
     edges = [*RECEIVERS[name], *(RECEIVERS["sums of one total"] if "sums" in name else ())]
     for edge in edges:
         work.append(Counter())
-        pair = edge.at(State.ASKING)
+        pair = edge.at(AggregateState.ASKING)
         work.append(Counter())
         pair.sender.session.outcome()
     told = [{k: v for k, v in each.items() if k != "from_uniform"} for each in work[1::2]]
@@ -138,7 +138,7 @@ def test_a_withheld_sum_hides_even_from_the_keys():
     from blindmatch.protocol.aggregate.discrete_log import logarithm  # noqa: PLC0415
 
     edge = sum_worlds(3)
-    pair = edge.at(State.INFORMED)
+    pair = edge.at(AggregateState.INFORMED)
     said = AggregateOutcome.check(
         pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
@@ -233,7 +233,7 @@ def test_where_a_match_stands_says_nothing(name):
     rounds, seen = 240, Counter()
     for number in range(rounds):
         seeded = dataclasses.replace(edge, receiver_seed=number.to_bytes(32, "big"))
-        pair = seeded.at(State.ASKING)
+        pair = seeded.at(AggregateState.ASKING)
         pair.sender.session.outcome()
         (place,) = structure(pair, seeded)[1].tolist()
         seen[place] += 1
@@ -272,7 +272,9 @@ class World:
         agreement = self.town.agreement(WEST, NORTH, disclosure=disclosure, value=value)
         band = 10 if disclosure is Disclosure.COUNT else 1
         edges = tuple(
-            describe(dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)))
+            describe(
+                dataclasses.replace(edge, terms=dataclasses.replace(edge.terms, band=band)), self.town.schema
+            )
             for edge in agreement.edges
         )
         self.held = self.town.sign_agreement(dataclasses.replace(agreement, edges=edges))

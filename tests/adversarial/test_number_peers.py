@@ -18,9 +18,9 @@ from blindmatch.protocol.aggregate import (
 )
 from blindmatch.protocol.aggregate.messages import ROW_BYTES
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, sign
 
 COUNT = NumberEdge.count(
@@ -34,9 +34,9 @@ both = pytest.mark.parametrize("edge", EDGES.values(), ids=EDGES)
 HEADER = Header(COUNT.context.round_id, COUNT.context.edge, 0)
 
 TRANSFERS = {
-    "points": (State.EXCHANGING, "receiver", "sender", "points_chunk", "receive_points"),
-    "returned": (State.COLLECTING, "sender", "receiver", "points_chunk", "receive_points"),
-    "masked": (State.ANSWERING, "receiver", "sender", "masked_chunk", "receive_masked"),
+    "points": (AggregateState.EXCHANGING, "receiver", "sender", "points_chunk", "receive_points"),
+    "returned": (AggregateState.COLLECTING, "sender", "receiver", "points_chunk", "receive_points"),
+    "masked": (AggregateState.ANSWERING, "receiver", "sender", "masked_chunk", "receive_masked"),
 }
 transfers = pytest.mark.parametrize("transfer", TRANSFERS)
 
@@ -46,7 +46,7 @@ def refused(code, session, call):
     with pytest.raises(PeerError) as caught:
         call()
     assert caught.value.code is code, caught.value
-    assert session.state is State.FAILED
+    assert session.state is AggregateState.FAILED
     assert session.failure is caught.value
     assert not any(secret.any() for secret in session._secrets)
     with pytest.raises(PeerError) as later:
@@ -195,13 +195,13 @@ def test_points_that_were_not_committed_to(edge, transfer):
 @both
 def test_what_is_asked_for_too_early(edge):
     for state, call in (
-        (State.EXCHANGING, lambda sender: sender.points_chunk(0)),
-        (State.EXCHANGING, lambda sender: sender.outcome()),
-        (State.COLLECTING, lambda sender: sender.outcome()),
-        (State.ANSWERING, lambda sender: sender.outcome()),
-        (State.ANSWERING, lambda sender: sender.countersign(Signed(b"", bytes(64)), CLOSED_AT)),
+        (AggregateState.EXCHANGING, lambda sender: sender.points_chunk(0)),
+        (AggregateState.EXCHANGING, lambda sender: sender.outcome()),
+        (AggregateState.COLLECTING, lambda sender: sender.outcome()),
+        (AggregateState.ANSWERING, lambda sender: sender.outcome()),
+        (AggregateState.ANSWERING, lambda sender: sender.countersign(Signed(b"", bytes(64)), CLOSED_AT)),
         # Not before the outcome was asked for: a receipt says that the round came to its end.
-        (State.ASKING, lambda sender: sender.countersign(Signed(b"", bytes(64)), CLOSED_AT)),
+        (AggregateState.ASKING, lambda sender: sender.countersign(Signed(b"", bytes(64)), CLOSED_AT)),
     ):
         session = edge.at(state).sender.session
         refused(PeerCode.WRONG_STATE, session, lambda call=call, session=session: call(session))
@@ -209,7 +209,7 @@ def test_what_is_asked_for_too_early(edge):
 
 @both
 def test_masked_tags_before_the_points_came(edge):
-    pair = edge.at(State.EXCHANGING)
+    pair = edge.at(AggregateState.EXCHANGING)
     width = pair.sender.session.width("masked")
     chunk = RowsChunk(HEADER, np.zeros((1, width), dtype=np.uint8))
     refused(PeerCode.WRONG_STATE, pair.sender.session, lambda: pair.sender.session.receive_masked(chunk))
@@ -218,15 +218,15 @@ def test_masked_tags_before_the_points_came(edge):
 @both
 @pytest.mark.parametrize("index", [-1, 99])
 def test_points_asked_for_beyond_the_last(edge, index):
-    session = edge.at(State.COLLECTING).sender.session
+    session = edge.at(AggregateState.COLLECTING).sender.session
     refused(PeerCode.BAD_SEQUENCE, session, lambda: session.points_chunk(index))
 
 
 @both
 def test_acknowledgements_out_of_order(edge):
     for state, call in (
-        (State.EXCHANGING, "points_taken"),
-        (State.ANSWERING, "masked_taken"),
+        (AggregateState.EXCHANGING, "points_taken"),
+        (AggregateState.ANSWERING, "masked_taken"),
     ):
         session = edge.at(state).receiver.session
         refused(PeerCode.BAD_SEQUENCE, session, lambda it=session, call=call: getattr(it, call)(1))
@@ -243,11 +243,11 @@ def test_masked_tags_out_of_order():
 def test_equal_points_of_the_sender_are_refused():
     """A sender that repeats a point would see it return with the same tag."""
     edge = replace(COUNT, limits=replace(COUNT.limits, chunk_elements=64))
-    pair = edge.at(State.COLLECTING)
+    pair = edge.at(AggregateState.COLLECTING)
     receiver = pair.receiver.session
     rows = pair.sender.session.points_chunk(0).rows.copy()
     rows[1] = rows[0]
-    from blindmatch.protocol.session.computing import chunk_digest  # noqa: PLC0415 - a lie from the start
+    from blindmatch.protocol.session.chunks import chunk_digest  # noqa: PLC0415 - a lie from the start
     from blindmatch.protocol.transcript import digest  # noqa: PLC0415
 
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))
@@ -260,7 +260,7 @@ def test_equal_points_of_the_sender_are_refused():
 
 
 def commitment(edge, who):
-    pair = edge.at(State.EXCHANGING)
+    pair = edge.at(AggregateState.EXCHANGING)
     kind = "commitment" if who == "council" else "open"
     said = next(each for each in pair.sent if (each.sender, each.kind) == (who, kind))
     signed = Signed(said.content()[:-64], said.content()[-64:])
@@ -271,7 +271,7 @@ def commitment(edge, who):
 
 def waiting(edge, who):
     """A session that waits for the commitment of `who`."""
-    return edge.at(State.COMMITTED).receiver.session if who == "council" else edge.sender()
+    return edge.at(AggregateState.COMMITTED).receiver.session if who == "council" else edge.sender()
 
 
 SHAPES = [
@@ -351,7 +351,7 @@ def test_a_commitment_of_another_hand_or_another_one_later(edge):
     signed = sign(COUNCIL, COMMITMENT_TYPE, commitment(edge, "police").payload(edge.context))
     session = edge.sender()
     refused(PeerCode.BAD_SIGNATURE, session, lambda: session.receive_commitment(signed))
-    session = edge.at(State.EXCHANGING).sender.session
+    session = edge.at(AggregateState.EXCHANGING).sender.session
     other = replace(commitment(edge, "police"), contents=b"x" * 32)
     signed = sign(POLICE, COMMITMENT_TYPE, other.payload(edge.context))
     refused(PeerCode.BAD_COMMITMENT, session, lambda: session.receive_commitment(signed))
@@ -372,20 +372,20 @@ def outcome_of(pair, edge, **changes):
 @both
 def test_an_outcome_of_another_exchange(edge):
     for changes in ({"transcript": b"t" * 32}, {"disclosed": False, "band": Band(1, 1)}):
-        pair = edge.at(State.ASKING)
+        pair = edge.at(AggregateState.ASKING)
         session, lie = pair.receiver.session, outcome_of(pair, edge, **changes)
         refused(PeerCode.BAD_OUTCOME, session, lambda it=session, lie=lie: it.receive_outcome(lie))
 
 
 def test_an_outcome_under_another_share():
-    pair = SUM.at(State.ASKING)
+    pair = SUM.at(AggregateState.ASKING)
     session, lie = pair.receiver.session, outcome_of(pair, SUM, share=b"s" * 32)
     refused(PeerCode.BAD_OUTCOME, session, lambda: session.receive_outcome(lie))
 
 
 @both
 def test_another_outcome_later(edge):
-    pair = edge.at(State.ASKING)
+    pair = edge.at(AggregateState.ASKING)
     session, first = pair.receiver.session, pair.sender.session.outcome()
     session.receive_outcome(first)
     session.receive_outcome(first)
@@ -397,7 +397,7 @@ def test_another_outcome_later(edge):
 
 
 def test_a_count_of_more_records_than_there_are():
-    pair = COUNT.at(State.ASKING)
+    pair = COUNT.at(AggregateState.ASKING)
     session, lie = pair.receiver.session, outcome_of(pair, COUNT, band=Band(7, 7))
     refused(PeerCode.BAD_OUTCOME, session, lambda: session.receive_outcome(lie))
 
@@ -405,7 +405,7 @@ def test_a_count_of_more_records_than_there_are():
 def test_a_sum_that_nobody_can_find_is_the_senders_fault():
     edge = replace(SUM, number=AggregateTerms(3, 1 << 30))  # sums below 2^10 only
     edge = replace(edge, theirs=replace(edge.theirs, values=np.array([1, 1, 1, 1, 1])))
-    pair = edge.at(State.ASKING)
+    pair = edge.at(AggregateState.ASKING)
     point = elgamal.share_of(np.full(32, 3, dtype=np.uint8)).tobytes()
     pair.receiver.session.receive_outcome(outcome_of(pair, edge, right=point))
     with pytest.raises(PeerError) as caught:
@@ -416,9 +416,9 @@ def test_a_sum_that_nobody_can_find_is_the_senders_fault():
 @both
 def test_receipts_that_say_something_else(edge):
     for change in ("elements", "transcript", "times", "hand"):
-        pair = edge.at(State.INFORMED)
+        pair = edge.at(AggregateState.INFORMED)
         session = pair.sender.session
-        terms = pair.receiver.session._receipt_terms(OPENED_AT, CLOSED_AT)
+        terms = pair.receiver.session._receipt(OPENED_AT, CLOSED_AT)
         terms = {
             "elements": replace(terms, receiver_elements=terms.receiver_elements + 1),
             "transcript": replace(terms, transcript=b"t" * 32),
@@ -433,25 +433,25 @@ def test_receipts_that_say_something_else(edge):
 
 @both
 def test_a_receipt_again_after_closing(edge):
-    pair = edge.at(State.INFORMED)
+    pair = edge.at(AggregateState.INFORMED)
     sender, receipt = pair.sender.session, pair.receiver.session.receipt(OPENED_AT, CLOSED_AT)
     first = sender.countersign(receipt, CLOSED_AT)
     assert sender.countersign(receipt, CLOSED_AT) == first
-    other = pair.receiver.session._receipt_terms(OPENED_AT, CLOSED_AT - 1).payload(edge.context)
+    other = pair.receiver.session._receipt(OPENED_AT, CLOSED_AT - 1).payload(edge.context)
     with pytest.raises(PeerError) as caught:
         sender.countersign(sign(POLICE, "application/vnd.blindmatch.receipt.v1", other), CLOSED_AT)
     assert caught.value.code is PeerCode.BAD_RECEIPT
-    assert sender.state is State.CLOSED
+    assert sender.state is AggregateState.CLOSED
 
 
 @both
 def test_altered_working_files_are_found(edge):
     """What the peer committed to, or was sent, is compared with its digest when it is used again."""
-    pair = edge.at(State.COLLECTING)
+    pair = edge.at(AggregateState.COLLECTING)
     pair.receiver.session._array("points_digests")[0] ^= 1
     with pytest.raises(StoreError, match="altered or lost"):
         pair.receiver.restart()
-    pair = edge.at(State.INFORMED)
+    pair = edge.at(AggregateState.INFORMED)
     pair.receiver.session._array("outcome")[0, -1] ^= 1
     with pytest.raises(StoreError, match="altered or lost"):
         pair.receiver.session.reveal()

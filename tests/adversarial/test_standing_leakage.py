@@ -8,7 +8,7 @@ import io
 import json
 
 import pytest
-from tests.support.agencies import edge_between
+from tests.support.agencies import SCHEMA, edge_between
 from tests.support.local_nodes import people
 from tests.support.standing_sessions import Person, World
 
@@ -85,8 +85,8 @@ def test_two_delta_rounds_share_no_blinded_element_and_no_sealed_facts():
 
 def test_the_words_of_a_standing_agreement_are_part_of_what_is_signed():
     edge = edge_between(WEST, NORTH)
-    assert default_leakage(edge, standing=True) == f"{edge.leakage}\n{standing_learn()}"
-    assert edge.leakage.endswith(both_learn())
+    assert default_leakage(edge, SCHEMA, standing=True) == f"{edge.leakage}\n{standing_learn()}"
+    assert edge.leakage.endswith(both_learn(SCHEMA))
 
 
 # Checks, between real nodes.

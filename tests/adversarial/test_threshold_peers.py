@@ -8,7 +8,7 @@ from tests.support.threshold_attacks import CIRCLE, A, B, C, guesses, member, re
 from tests.support.threshold_sessions import SIGNERS
 
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, ThresholdState
 from blindmatch.protocol.threshold.statements import (

@@ -12,7 +12,7 @@ from tests.support.threshold_sessions import KEYS, SIGNERS
 
 from blindmatch.protocol.errors import LocalError, PeerCode, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.session.computing import chunk_digest
+from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdState
 from blindmatch.protocol.threshold.statements import (

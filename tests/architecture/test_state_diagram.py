@@ -4,8 +4,8 @@ import importlib.util
 
 from tests.support.paths import ROOT
 
+from blindmatch.protocol import aggregate, hits, threshold
 from blindmatch.protocol.agreement import EDGE_TERMS
-from blindmatch.protocol.session.states import TRANSITIONS
 
 
 def _tool():
@@ -25,9 +25,10 @@ def test_the_committed_page_is_what_the_table_draws():
 
 def test_every_state_stands_on_the_page():
     page = _render()
-    for states in TRANSITIONS.values():
-        for state in states:
-            assert f"| {state} |" in page
+    for tables in (hits.TRANSITIONS, aggregate.TRANSITIONS, threshold.TRANSITIONS):
+        for states in tables.values():
+            for state in states:
+                assert f"| {state} |" in page
 
 
 def test_the_committed_table_of_who_learns_what_is_in_the_words_that_are_signed():

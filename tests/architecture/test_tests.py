@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "node/storage/store": "contract: one suite for every database",
     "protocol/agreement/disclosures": "protocol/agreement/test_terms.py: every field of every disclosure",
     "protocol/hashing": "contract and vectors: one suite for every backend",
+    "protocol/session": "the kernel of every session: protocol/hits, aggregate and threshold drive it",
     "simulations": "integration/test_pilot.py and its neighbours: whole simulations",
     "simulations/benchmarks/parties": "they run in another package's environment; integration/test_bench.py",
     "simulations/drivers": "integration/test_pilot.py, test_placed.py",

@@ -182,7 +182,7 @@ class TestAgreements:
         assert store.contacts(AGREEMENT) == {"north-council": Contact(NOW, NOW, "")}
         store.note_contact(AGREEMENT, "north-council", "gone")
         assert store.contacts(AGREEMENT) == {"north-council": Contact(NOW, NOW, "gone")}
-        with pytest.raises(StoreError, match="not kept"):
+        with pytest.raises(StoreError, match="does not have the agreement"):
             store.note_contact(b"\x01" * 32, "north-council")
 
     def test_proposals_wait_until_they_are_answered_either_way(self, store: Store) -> None:
@@ -198,7 +198,7 @@ class TestAgreements:
 
     def test_other_bytes_under_the_same_id(self, store: Store) -> None:
         store.put_agreement(AGREEMENT, b"payload")
-        with pytest.raises(StoreError, match="other bytes"):
+        with pytest.raises(StoreError, match="different content"):
             store.put_agreement(AGREEMENT, b"other")
 
     def test_prefix(self, store: Store) -> None:
@@ -302,7 +302,7 @@ class TestEdges:
                 call()
 
     def test_an_edge_begins_once(self, running: Store) -> None:
-        with pytest.raises(StoreError, match="begun already"):
+        with pytest.raises(StoreError, match="started already"):
             running.start_edge(EDGE, bytes(32))
         assert running.edge(ROUND, "west-north").seed == SEED
 
@@ -418,8 +418,8 @@ class TestLeads:
         running.put_leads(ROUND, "west-south", [b"lead"], NOW + 20)
         clock.now = NOW + 10
         assert running.leads(ROUND, "west-north") == []  # past its time, also before it is erased
-        assert running.erase_expired(NOW + 9) == 0
-        assert running.erase_expired(NOW + 10) == 3
+        assert running.erase_expired(NOW + 9)["leads"] == 0
+        assert running.erase_expired(NOW + 10)["leads"] == 3
         assert raw(database_url, "SELECT edge FROM leads") == [("west-south",)]
 
     def test_of_an_unknown_edge(self, store: Store) -> None:

@@ -24,9 +24,9 @@ def store(tmp_path):
 def test_rates_are_kept_with_the_edge_and_outlive_it(store):
     store.start_edge(ROW, b"s" * 32)
     assert store.edge(ROUND, "edge").receiver_rates is None
-    store.keep_rates(ROUND, "edge", Role.RECEIVER, OURS)
+    store.put_rates(ROUND, "edge", Role.RECEIVER, OURS)
     assert store.edge(ROUND, "edge").sender_rates is None
-    store.keep_rates(ROUND, "edge", Role.SENDER, THEIRS)
+    store.put_rates(ROUND, "edge", Role.SENDER, THEIRS)
     store.finish(ROUND, "edge", receipt=b"receipt", signatures={})
     row = store.edge(ROUND, "edge")
     assert (row.receiver_rates, row.sender_rates, row.seed) == (OURS, THEIRS, b"")
@@ -40,25 +40,25 @@ def test_rates_may_come_with_the_edge(store):
 @pytest.mark.parametrize("role", Role)
 def test_other_rates_never_replace_the_first(store, role):
     store.start_edge(ROW, b"s" * 32)
-    store.keep_rates(ROUND, "edge", role, OURS)
-    store.keep_rates(ROUND, "edge", role, OURS)
+    store.put_rates(ROUND, "edge", role, OURS)
+    store.put_rates(ROUND, "edge", role, OURS)
     with pytest.raises(StoreError, match="other rates"):
-        store.keep_rates(ROUND, "edge", role, THEIRS)
+        store.put_rates(ROUND, "edge", role, THEIRS)
     assert getattr(store.edge(ROUND, "edge"), f"{role.value}_rates") == OURS
 
 
 def test_an_edge_that_has_ended_takes_no_rates(store):
     with pytest.raises(StoreError, match="not running"):
-        store.keep_rates(ROUND, "edge", Role.SENDER, THEIRS)
+        store.put_rates(ROUND, "edge", Role.SENDER, THEIRS)
     store.start_edge(ROW, b"s" * 32)
     store.fail(ROUND, "edge", code="abandoned", reason="")
     with pytest.raises(StoreError, match="not running"):
-        store.keep_rates(ROUND, "edge", Role.SENDER, THEIRS)
+        store.put_rates(ROUND, "edge", Role.SENDER, THEIRS)
 
 
 def test_rates_are_sealed_at_rest(store, tmp_path):
     store.start_edge(ROW, b"s" * 32)
-    store.keep_rates(ROUND, "edge", Role.RECEIVER, OURS)
+    store.put_rates(ROUND, "edge", Role.RECEIVER, OURS)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("node.db*"))
     assert OURS.payload not in stored
     assert b"council" in stored

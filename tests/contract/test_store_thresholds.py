@@ -24,27 +24,27 @@ def store(tmp_path):
 
 def test_statements_are_kept_by_name_and_outlive_the_round(store):
     assert store.statements(ROUND, "shared") == {}
-    store.keep_statement(ROUND, "shared", "west", OURS)
-    store.keep_statement(ROUND, "shared", "east", THEIRS)
-    store.keep_statement(ROUND, "shared", "west", OURS)
+    store.put_statement(ROUND, "shared", "west", OURS)
+    store.put_statement(ROUND, "shared", "east", THEIRS)
+    store.put_statement(ROUND, "shared", "west", OURS)
     store.finish(ROUND, "shared", receipt=b"receipt", signatures={})
     assert store.statements(ROUND, "shared") == {"west": OURS, "east": THEIRS}
     assert store.statements(ROUND, "other") == {}
 
 
 def test_another_statement_never_replaces_the_first(store):
-    store.keep_statement(ROUND, "shared", "west", OURS)
+    store.put_statement(ROUND, "shared", "west", OURS)
     with pytest.raises(StoreError, match="another statement west"):
-        store.keep_statement(ROUND, "shared", "west", THEIRS)
+        store.put_statement(ROUND, "shared", "west", THEIRS)
     assert store.statements(ROUND, "shared") == {"west": OURS}
 
 
 def test_a_round_that_has_ended_takes_no_statement(store):
     store.fail(ROUND, "shared", code="abandoned", reason="")
     with pytest.raises(StoreError, match="not running"):
-        store.keep_statement(ROUND, "shared", "west", OURS)
+        store.put_statement(ROUND, "shared", "west", OURS)
     with pytest.raises(StoreError, match="not running"):
-        store.keep_statement(ROUND, "another", "west", OURS)
+        store.put_statement(ROUND, "another", "west", OURS)
 
 
 def test_a_number_is_kept_replaced_and_erased_with_its_retention(store):
@@ -52,15 +52,15 @@ def test_a_number_is_kept_replaced_and_erased_with_its_retention(store):
     store.put_tally(ROUND, "shared", b"seven", NOW + 10)
     store.put_tally(ROUND, "shared", b"eight", NOW + 10)
     assert store.tally(ROUND, "shared") == b"eight"
-    assert store.erase_expired(NOW + 9) == 0
-    assert store.erase_expired(NOW + 10) == 1
+    assert store.erase_expired(NOW + 9)["leads"] == 0
+    assert store.erase_expired(NOW + 10)["leads"] == 1
     assert store.tally(ROUND, "shared") is None
     store.put_tally(ROUND, "shared", b"nine", NOW - 1)
     assert store.tally(ROUND, "shared") is None
 
 
 def test_both_are_sealed_at_rest(store, tmp_path):
-    store.keep_statement(ROUND, "shared", "west", OURS)
+    store.put_statement(ROUND, "shared", "west", OURS)
     store.put_tally(ROUND, "shared", b"a number in words", NOW + 10)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("node.db*"))
     assert OURS.payload not in stored

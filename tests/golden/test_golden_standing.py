@@ -15,9 +15,10 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
+from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
-from blindmatch.protocol.standing.epoch import bound_seed, opening_secret
+from blindmatch.protocol.standing.epoch import opening_secret
 from blindmatch.protocol.standing.single_check import (
     Asking,
     CheckName,

@@ -100,8 +100,8 @@ def fill(store):
     store.bind(AGREEMENT, "an-edge", COLLECTION.id)
     edge = EdgeRow(ROUND, "an-edge", AGREEMENT, "receiver", "north-council", COLLECTION.id, "preparing", NOW)
     store.start_edge(dataclasses.replace(edge, receiver_rates=RATES), b"e" * 32)
-    store.keep_rates(ROUND, "an-edge", Role.SENDER, Signed(b"theirs", b"t" * 64))
-    store.keep_statement(ROUND, "an-edge", "rates/north-council", Signed(b"of many", b"m" * 64))
+    store.put_rates(ROUND, "an-edge", Role.SENDER, Signed(b"theirs", b"t" * 64))
+    store.put_statement(ROUND, "an-edge", "rates/north-council", Signed(b"of many", b"m" * 64))
     store.checkpoint(ROUND, "an-edge", state="exchanging", snapshot=b"snapshot", done=2, total=5)
     store.put_leads(ROUND, "an-edge", [b"first", b"second"], NOW + 100)
     store.put_tally(ROUND, "an-edge", b"tally", NOW + 100)
@@ -124,13 +124,15 @@ def fill(store):
         secret=b"secret".ljust(64),
     )
     signatures = {"west-force": b"1" * 64, "north-council": b"2" * 64}
-    store.finish(ROUND, "an-edge", receipt=b"receipt", signatures=signatures, also=store.opening(epoch))
+    store.finish(
+        ROUND, "an-edge", receipt=b"receipt", signatures=signatures, extra_writes=store.opening_epoch(epoch)
+    )
     again = dataclasses.replace(edge, round_id=NEXT)
     store.start_edge(again, b"f" * 32, rounds_budget=10, delta=DeltaRow(NEXT, "an-edge", ROUND, 1))
-    step = store.advancing(
+    step = store.advancing_epoch(
         epoch, NEXT, state=b"after".ljust(32), records=(4, 8), counts=(1, 0, 0, 1), collection="summer"
     )
-    store.finish(NEXT, "an-edge", receipt=b"delta", signatures=signatures, also=step)
+    store.finish(NEXT, "an-edge", receipt=b"delta", signatures=signatures, extra_writes=step)
     third = dataclasses.replace(edge, round_id=b"\x03" * 16, edge="other", role="sender")
     store.start_edge(third, b"g" * 32)
     store.checkpoint(b"\x03" * 16, "other", state="offered", snapshot=b"another", done=0, total=1)
@@ -141,7 +143,7 @@ def fill(store):
     check = CheckRow(
         b"\x05" * 16, ROUND, "an-edge", AGREEMENT, "north-council", NOW, NOW + 100, False, b"check"
     )
-    store.keep_check(check, most=5)
+    store.put_check(check, most=5)
     store.count_check(AGREEMENT, "an-edge", "west-force", most=5)
 
 

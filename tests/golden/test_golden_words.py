@@ -5,6 +5,7 @@ These words may be reworded on purpose; then only this file is frozen anew. Noth
 
 from blindmatch.protocol.agreement import Count, Edge, Hits, HitsFacts, Side, Sum, Threshold, default_leakage
 
+SCHEMA = "uk-person-company-2"
 FORCE, COUNCIL = Side("west-force", "subjects", 1_000, 16), Side("north-council", "suppliers", 25_000, 8)
 EDGES = {
     "hits": Hits(),
@@ -27,9 +28,9 @@ def test_the_default_words_of_every_disclosure(golden):
     threshold = Threshold("many", (FORCE, COUNCIL), 2, minimum_count=5, band=10, leakage="-")
     exact = Threshold("many", (FORCE, COUNCIL), 2, leakage="-")
     golden("words", {
-        **{name: default_leakage(edge) for name, edge in edges.items()},
-        "hits, standing": default_leakage(edges["hits"], standing=True),
-        "count, standing": default_leakage(edges["count"], standing=True),
-        "threshold": default_leakage(threshold, "national"),
-        "threshold, a member collects": default_leakage(exact, "west-force"),
+        **{name: default_leakage(edge, SCHEMA) for name, edge in edges.items()},
+        "hits, standing": default_leakage(edges["hits"], SCHEMA, standing=True),
+        "count, standing": default_leakage(edges["count"], SCHEMA, standing=True),
+        "threshold": default_leakage(threshold, SCHEMA, "national"),
+        "threshold, a member collects": default_leakage(exact, SCHEMA, "west-force"),
     })  # fmt: skip

@@ -20,8 +20,8 @@ from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.config import Cluster, load_settings
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.hits.computing import LocalComputing
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.computing import LocalComputing
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.simulations.benchmarks import scale
 from blindmatch.simulations.report import write_summary
@@ -89,7 +89,7 @@ def test_every_step_gives_the_same_bytes(engine, verified):
 
 def cluster_public(context):
     from blindmatch.protocol.expand import Expander  # noqa: PLC0415
-    from blindmatch.protocol.session.computing import sender_key  # noqa: PLC0415
+    from blindmatch.protocol.hits.computing import sender_key  # noqa: PLC0415
 
     return sender_key(Expander(SEED), context).public.tobytes()
 

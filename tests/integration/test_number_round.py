@@ -33,7 +33,8 @@ def agreed(town, disclosure, *senders, report_to=(), members=(), **terms):
         describe(
             dataclasses.replace(
                 edge, terms=dataclasses.replace(edge.terms, report_to=tuple(report_to), **terms)
-            )
+            ),
+            town.schema,
         )
         for edge in agreement.edges
     )
@@ -191,7 +192,7 @@ async def test_two_edges_of_different_kinds_in_one_round(town):
     agreement = town.agreement(WEST, NORTH, SOUTH)
     north, south = agreement.edges
     south = dataclasses.replace(south, terms=Count())
-    held = town.sign_agreement(dataclasses.replace(agreement, edges=(north, describe(south))))
+    held = town.sign_agreement(dataclasses.replace(agreement, edges=(north, describe(south, town.schema))))
     async with running(town.nodes[NORTH], limits=SMALL), running(town.nodes[SOUTH], limits=SMALL):
         outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert [(edge.leads, edge.number) for edge in outcome.edges] == [(20, ""), (0, "10")]

@@ -22,9 +22,9 @@ from blindmatch.node.storage.audit_log import AuditLog
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import CLOSED, Store
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
+from blindmatch.protocol.hits import tags
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session import tags
 from blindmatch.protocol.session.messages import Header
 
 WEST, NORTH = "west-force", "north-council"

@@ -139,17 +139,17 @@ def test_any_agreement_survives(agreement):
 @given(agreements())
 def test_the_words_name_both_sides_and_every_fact(agreement):
     for edge in agreement.edges:
-        words = terms.default_leakage(edge)
+        words = terms.default_leakage(edge, agreement.schema)
         assert edge.receiver.agency in words
         assert edge.sender.agency in words
         assert all(fact in words for fact in edge.terms.facts)
         assert all(agency in words for agency in edge.terms.report_to)
         assert edge.terms.subject in words
-        assert terms.describe(edge).leakage == words
+        assert terms.describe(edge, agreement.schema).leakage == words
     for threshold in agreement.thresholds:
-        words = terms.default_leakage(threshold, agreement.collector)
+        words = terms.default_leakage(threshold, agreement.schema, agreement.collector)
         assert all(agency in words for agency in (*threshold.agencies, agreement.collector))
-        assert terms.describe(threshold, agreement.collector).leakage == words
+        assert terms.describe(threshold, agreement.schema, agreement.collector).leakage == words
 
 
 @given(st.binary(max_size=400))

@@ -1,4 +1,4 @@
-"""Rows taken by the chunk give what they give one by one: the same records, digests, faults and warnings."""
+"""Rows read in chunks give the same records, digests, faults and warnings as rows read one by one."""
 
 import csv
 import io
@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.local_nodes import LocalNodes
 
-from blindmatch.node.imports import import_collection, job
+from blindmatch.node.imports import import_collection, writer
 from blindmatch.node.imports.blocks import PURPOSE, BlockReader, json_lines
 from blindmatch.node.imports.formats import Drafter, tabular
 from blindmatch.node.imports.formats.column_mapping import recognise
-from blindmatch.node.imports.formats.plain_rows import PlainReader
+from blindmatch.node.imports.formats.plain_rows import PlainRowReader
 from blindmatch.node.imports.report import ImportRefusedError, OnBad
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, load_schema
@@ -95,7 +95,7 @@ def node(tmp_path_factory):
 
 @st.composite
 def tables(draw):
-    telling = draw(
+    matching = draw(
         st.sampled_from(
             [
                 ["company_number"],
@@ -107,7 +107,7 @@ def tables(draw):
         )
     )
     more = draw(st.lists(st.sampled_from(list(COLUMNS)[1:]), max_size=5, unique=True))
-    names = list(dict.fromkeys(["reference", *telling, *more]))
+    names = list(dict.fromkeys(["reference", *matching, *more]))
     # Mostly the usual texts: a table of nothing but awkward ones would have no plain rows.
     awkward = draw(st.sampled_from([0, 1, 8]))
     rows = []
@@ -126,18 +126,18 @@ def tables(draw):
     return names, rows
 
 
-def told(report):
-    """Warnings stand in the order in which they were counted first, which a chunk does not keep."""
+def report_of(report):
+    """Warnings are in the order of their first occurrence, which differs for a chunk."""
     return asdict(report) | {"name": "", "collection": "", "warnings": sorted(report.warnings)}
 
 
-def said(node, path, kind, facts, on_bad):
-    """All that an import leaves, without what is random in it."""
+def import_result(node, path, kind, facts, on_bad):
+    """The result and the stored data of an import, without its random parts."""
     name = f"c{next(NUMBERS)}"
     try:
         report = import_collection(node, name, kind, path, facts=facts, on_bad=on_bad)
     except ImportRefusedError as error:
-        return told(error.report)
+        return report_of(error.report)
     except InputError as error:
         return error.message, error.hint
     reader = BlockReader(
@@ -147,22 +147,22 @@ def said(node, path, kind, facts, on_bad):
         (*(x.tobytes() for x in reader.columns(each)), list(reader.details(each)))
         for each in range(len(reader))
     ]
-    entities = reader.entities.tolist()  # random but for which are equal, and which are none
+    entities = reader.entities.tolist()  # random, except that some are equal and some are zero
     whose = [entities.index(each) for each in entities]
     alone = [each == 0 for each in entities]
-    return told(report), blocks, reader.handling.tobytes(), whose, alone
+    return report_of(report), blocks, reader.handling.tobytes(), whose, alone
 
 
 @given(
-    made=tables(),
+    table=tables(),
     kind=st.sampled_from(["subjects", "suppliers", "bidders"]),
     on_bad=st.sampled_from(list(OnBad)),
     end=st.sampled_from(["\n", "\r\n"]),
     form=st.sampled_from(["csv", "parquet"]),
     chunk=st.sampled_from([1, 5, 4_096]),
 )
-def test_by_the_chunk_as_one_by_one(node, tmp_path_factory, made, kind, on_bad, end, form, chunk):
-    names, rows = made
+def test_by_the_chunk_as_one_by_one(node, tmp_path_factory, table, kind, on_bad, end, form, chunk):
+    names, rows = table
     path = tmp_path_factory.mktemp("file") / "table"
     if form == "parquet":
         arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
@@ -175,17 +175,17 @@ def test_by_the_chunk_as_one_by_one(node, tmp_path_factory, made, kind, on_bad, 
         csv.writer(text, lineterminator=end).writerows([names, *rows])
         path.write_bytes(text.getvalue().encode())
     facts = [name for name in ("role", "note") if name in names]
-    found = []
+    results = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tabular, "_CHUNK_ROWS", chunk)
-        patch.setattr(job, "BLOCK_RECORDS", 7)
-        for serves in (True, False):
-            if not serves:
-                patch.setattr(PlainReader, "serves", False, raising=False)
-                patch.setattr(PlainReader, "__init__", lambda *_: None)
+        patch.setattr(writer, "BLOCK_RECORDS", 7)
+        for applicable in (True, False):
+            if not applicable:
+                patch.setattr(PlainRowReader, "applicable", False, raising=False)
+                patch.setattr(PlainRowReader, "__init__", lambda *_: None)
                 patch.setattr(tabular._Csv, "_columns", lambda *_: None)
-            found.append(said(node, path, kind, facts, on_bad))
-    assert found[0] == found[1]
+            results.append(import_result(node, path, kind, facts, on_bad))
+    assert results[0] == results[1]
 
 
 @given(
@@ -198,8 +198,8 @@ def test_columns_are_written_as_records_are(references, texts, more):
     for chosen in (facts, {"b": facts["b"]}, {}):
         lines = json_lines(references, chosen, {"row": list("12345")[: len(references)]})
         for place, line in enumerate(lines):
-            kept = {name: column[place] for name, column in chosen.items() if column[place]}
-            record = [references[place], kept, {"row": str(place + 1)}]
+            present = {name: column[place] for name, column in chosen.items() if column[place]}
+            record = [references[place], present, {"row": str(place + 1)}]
             assert line == json.dumps(record, separators=(",", ":"))
 
 
@@ -230,13 +230,13 @@ def test_plain_rows_go_together_and_the_others_in_their_places(tmp_path):
     with tabular.open_table(path) as opened:
         (chunk,) = opened.parts
     drafter = Drafter(opened, recognise(opened.header, "suppliers"))
-    found = PlainReader(drafter).read(chunk)
-    assert found.plain.values["company_number"] == ["01234567", "SC123456", "01234567", "12345678"]
-    assert [part if isinstance(part, tuple) else part.number for part in found.order] == [
+    classified = PlainRowReader(drafter).read(chunk)
+    assert classified.plain.values["company_number"] == ["01234567", "SC123456", "01234567", "12345678"]
+    assert [part if isinstance(part, tuple) else part.number for part in classified.order] == [
         (0, 2),
         4,
         (2, 3),
         6,
         (3, 4),
     ]
-    assert drafter.seen == {"R-0", "R-1", "R-3", "R-5"}
+    assert drafter.references == {"R-0", "R-1", "R-3", "R-5"}

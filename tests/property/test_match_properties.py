@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from tests.support.hits_sessions import COUNCIL, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerError
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
-from blindmatch.protocol.session.states import Role, State
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed, decode, encode, sign
 
 ours = st.lists(st.integers(0, 25), min_size=1, max_size=14)
@@ -98,7 +99,7 @@ def test_garbage_instead_of_a_statement_is_a_peer_error(data):
         _only_peer_error(
             lambda receiver=receiver, key=key, kind=kind: receiver.receive_commitment(sign(key, kind, data))
         )
-        assert receiver.state is State.FAILED
+        assert receiver.state is HitsState.FAILED
     _only_peer_error(lambda: ReceiptTerms.parse(data, edge.context))
     _only_peer_error(lambda: edge.sender().receive_commitment(Signed(data, bytes(64))))
 
@@ -166,7 +167,7 @@ def test_points_of_garbage_are_a_peer_error_at_last(data):
     receiver.receive_evaluated(EvaluatedChunk.parse(header, data, b""))
     _only_peer_error(lambda: receiver.unblind_chunk(0))
     _only_peer_error(lambda: sender.evaluate(BlindedChunk.parse(header, data)))
-    assert receiver.state is sender.state is State.FAILED
+    assert receiver.state is sender.state is HitsState.FAILED
 
 
 def _waiting():

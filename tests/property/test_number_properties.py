@@ -20,10 +20,10 @@ from blindmatch.protocol.aggregate import (
 )
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import Signed, encode, sign
 
 tokens = st.integers(0, 15)
@@ -117,10 +117,10 @@ def _only_peer_error(call):
 @given(st.binary(max_size=300))
 def test_garbage_instead_of_a_statement_is_a_peer_error(data):
     for edge in (COUNT, SUM):
-        receiver, sender = edge.at(State.COMMITTED).receiver.session, edge.sender()
+        receiver, sender = edge.at(AggregateState.COMMITTED).receiver.session, edge.sender()
         _only_peer_error(lambda it=receiver: it.receive_commitment(sign(COUNCIL, COMMITMENT_TYPE, data)))
         _only_peer_error(lambda it=sender: it.receive_commitment(sign(POLICE, COMMITMENT_TYPE, data)))
-        assert receiver.state is sender.state is State.FAILED
+        assert receiver.state is sender.state is AggregateState.FAILED
         signed = sign(COUNCIL, OUTCOME_TYPE, data)
         _only_peer_error(
             lambda it=edge, signed=signed: AggregateOutcome.check(
@@ -159,9 +159,9 @@ def test_well_formed_statements_of_other_fields_are_peer_errors(kind, fields):
 def test_garbage_in_a_chunk_is_a_peer_error(sequence, data, fits):
     for edge in (COUNT, SUM):
         for state, name, transfer in (
-            (State.EXCHANGING, "sender", "points"),
-            (State.COLLECTING, "receiver", "returned"),
-            (State.ANSWERING, "sender", "masked"),
+            (AggregateState.EXCHANGING, "sender", "points"),
+            (AggregateState.COLLECTING, "receiver", "returned"),
+            (AggregateState.ANSWERING, "sender", "masked"),
         ):
             pair = edge.at(state)
             session = getattr(pair, name).session
@@ -209,7 +209,7 @@ def test_every_outcome_of_an_edge_has_one_size(edge):
 
 
 def test_commitments_say_their_shape():
-    pair = SUM.at(State.EXCHANGING)
+    pair = SUM.at(AggregateState.EXCHANGING)
     said = next(each for each in pair.sent if (each.sender, each.kind) == ("council", "commitment"))
     signed = Signed(said.content()[:-64], said.content()[-64:])
     read = AggregateCommitment.check(signed, COUNCIL.public, pair.sender.session._role, SUM.context)

@@ -11,7 +11,7 @@ from enum import Enum
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.support.agencies import Agency, agreement_between, edge_between, threshold_between
+from tests.support.agencies import SCHEMA, Agency, agreement_between, edge_between, threshold_between
 from tests.support.corrupt_messages import WAYS, bend
 from tests.support.parties import Gathering, verify_signatures
 
@@ -40,7 +40,7 @@ def edge(receiver, sender, disclosure, *, verified=False):
         changes = {"minimum_count": 3, "band": 2 if disclosure is COUNT else 1}
     else:
         changes = {"verified": verified}
-    return terms.describe(replace(made, terms=replace(made.terms, **changes)))
+    return terms.describe(replace(made, terms=replace(made.terms, **changes)), SCHEMA)
 
 
 # One node both receives and sends; three are members of the threshold, and a fourth collects.
@@ -58,7 +58,7 @@ AGREEMENT = agreement_between(
     [agency.party() for agency in EVERYONE],
     EDGES,
     start=START,
-    thresholds=[terms.describe(SHARED, CITY)],
+    thresholds=[terms.describe(SHARED, SCHEMA, CITY)],
     collector=CITY,
 )
 PAYLOAD = encode_agreement(AGREEMENT)

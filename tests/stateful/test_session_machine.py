@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.support.hits_sessions import Edge
 
-from blindmatch.protocol.session.states import State
+from blindmatch.protocol.hits.transitions import HitsState
 
 places = st.integers(0, 1_000)
 
@@ -107,8 +107,8 @@ class MatchMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_fails(self):
-        assert self.network.receiver.session.state is not State.FAILED
-        assert self.network.sender.session.state is not State.FAILED
+        assert self.network.receiver.session.state is not HitsState.FAILED
+        assert self.network.sender.session.state is not HitsState.FAILED
 
     @invariant()
     def nothing_secret_shows(self):
@@ -138,7 +138,7 @@ class MatchMachine(RuleBasedStateMachine):
             said = [int.from_bytes(row.tobytes(), "big") for row in hits.facts]
             assert said == [self.ours[index] + 500 for index in expected]
         assert len(set(self.network.receipts)) == 1
-        assert self.network.sender.session.state is State.CLOSED
+        assert self.network.sender.session.state is HitsState.CLOSED
 
 
 TestMatchMachine = MatchMachine.TestCase

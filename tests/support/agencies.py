@@ -83,7 +83,8 @@ def edge_between(
             sender=Side(sender, "suppliers", records, tokens),
             terms=terms.edge_terms(disclosure, fields),
             leakage="to be described",
-        )
+        ),
+        SCHEMA,
     )
 
 
@@ -93,7 +94,7 @@ def threshold_between(
     """What at least so many of several forces' subjects share, described in words."""
     sides = tuple(Side(member, "subjects", records, tokens) for member in members)
     threshold = Threshold(id="shared", members=sides, at_least=at_least, leakage="to be described")
-    return terms.describe(threshold, collector)
+    return terms.describe(threshold, SCHEMA, collector)
 
 
 def agreement_between(

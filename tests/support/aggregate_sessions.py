@@ -22,10 +22,10 @@ from blindmatch.protocol.aggregate import (
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Ed25519Signer
 
@@ -176,7 +176,7 @@ class NumberEdge:
             (self.context.receiver, self.context.sender),
         )
 
-    def at(self, state: State) -> "NumberNetwork":
+    def at(self, state: AggregateState) -> "NumberNetwork":
         """Both sides, the receiver in this state."""
         network = self.connect()
         drive([network], lambda: network.receiver.session.state is state)
@@ -213,13 +213,13 @@ class NumberNetwork(EdgeLine[AggregateReceiver, AggregateSender]):
         """What the receiver has to ask now; None while there is work of its own, or none left."""
         live = self.receiver.session
         asked = {
-            State.COMMITTED: ("open", 0),
-            State.EXCHANGING: ("points", live.next_chunk),
-            State.COLLECTING: ("fetch", live.next_points),
-            State.ANSWERING: ("masked", live.next_masked),
-            State.ASKING: ("ask", 0),
-            State.INFORMED: ("close", 0),
-            State.SIGNED: ("close", 0),
+            AggregateState.COMMITTED: ("open", 0),
+            AggregateState.EXCHANGING: ("points", live.next_chunk),
+            AggregateState.COLLECTING: ("fetch", live.next_points),
+            AggregateState.ANSWERING: ("masked", live.next_masked),
+            AggregateState.ASKING: ("ask", 0),
+            AggregateState.INFORMED: ("close", 0),
+            AggregateState.SIGNED: ("close", 0),
         }
         return asked.get(live.state)
 
@@ -235,9 +235,9 @@ class NumberNetwork(EdgeLine[AggregateReceiver, AggregateSender]):
                 self._ask(kind, index, index)
             case "close":
                 self._ask(kind, 0, side.run(lambda own: own.receipt(OPENED_AT, CLOSED_AT)))
-            case _ if live.state in (State.PREPARING, State.COMMITTED):
+            case _ if live.state in (AggregateState.PREPARING, AggregateState.COMMITTED):
                 self._begin()
-            case _ if live.state is not State.COLLECTED:
+            case _ if live.state is not AggregateState.COLLECTED:
                 pass
             case _ if live.masked < live.returned_chunks:
                 side.run(lambda own: own.mask_chunk(own.masked))
@@ -246,7 +246,7 @@ class NumberNetwork(EdgeLine[AggregateReceiver, AggregateSender]):
 
     def _handle(self, request: Message) -> None:
         side, body, index = self.sender, request.body, request.index
-        if side.session.state is State.CLOSED and request.kind != "close":
+        if side.session.state is AggregateState.CLOSED and request.kind != "close":
             return  # a node knows its finished edges and does not wake their sessions
         match request.kind:
             case "open":

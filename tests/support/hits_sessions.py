@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.lossy_channel import Line, Message, Side, drive
 
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
+from blindmatch.protocol.hits.computing import Computer, LocalComputing
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.session.computing import Computer, LocalComputing
 from blindmatch.protocol.session.messages import (
     BlindedChunk,
     EdgeContext,
@@ -38,7 +41,7 @@ class Preparing(Protocol):
         """The checkpoint."""
 
     @property
-    def state(self) -> State:
+    def state(self) -> StrEnum:
         """Where it stands."""
 
     @property
@@ -90,7 +93,7 @@ class EdgeLine(Line[AnyReceiver, AnySender]):
     """The line of one edge: the receiver asks, the sender answers."""
 
     closing = frozenset({"close", "signature"})
-    answered = frozenset({State.COLLECTED, State.MATCHED, State.INFORMED, State.SIGNED})
+    answered = frozenset({HitsState.COLLECTED, HitsState.MATCHED, AggregateState.INFORMED, HitsState.SIGNED})
 
     def __init__(
         self,
@@ -114,14 +117,17 @@ class EdgeLine(Line[AnyReceiver, AnySender]):
     @property
     def closed(self) -> bool:
         """Whether the receiver holds the doubly signed receipt."""
-        return self.receiver.session.state is State.CLOSED
+        return self.receiver.session.state == State.CLOSED
 
     def called_step(self) -> None:
         """One chunk of the sender's own elements, ahead of any request."""
 
         def work() -> None:
             session = self.sender.session
-            if session.prepared < session.chunks and session.state in (State.PREPARING, State.OFFERED):
+            if session.prepared < session.chunks and session.state in (
+                HitsState.PREPARING,
+                HitsState.OFFERED,
+            ):
                 self.sender.run(lambda live: live.prepare_chunk(live.prepared))
 
         self._guard(self.sender, work)
@@ -129,7 +135,7 @@ class EdgeLine(Line[AnyReceiver, AnySender]):
     def _begin(self) -> None:
         """What a receiver does before both commitments are there: every kind of edge begins alike."""
         side, session = self.receiver, self.receiver.session
-        if session.state is State.COMMITTED:
+        if session.state == HitsState.COMMITTED:
             self._ask("open", 0, side.run(lambda live: live.commit()))
         elif session.prepared < session.chunks:
             side.run(lambda live: live.prepare_chunk(live.prepared))
@@ -160,18 +166,18 @@ class Network(EdgeLine[Receiver, Sender]):
     def _work(self) -> None:
         side, session = self.receiver, self.receiver.session
         match session.state:
-            case State.PREPARING | State.COMMITTED:
+            case HitsState.PREPARING | HitsState.COMMITTED:
                 self._begin()
-            case State.EXCHANGING:
+            case HitsState.EXCHANGING:
                 index = session.next_chunk
                 self._ask("evaluate", index, side.run(lambda live: live.blinded_chunk(index)))
-            case State.COLLECTING:
+            case HitsState.COLLECTING:
                 self._ask("tags", session.next_tag_chunk, session.next_tag_chunk)
-            case State.COLLECTED if session.unblinded < session.chunks:
+            case HitsState.COLLECTED if session.unblinded < session.chunks:
                 side.run(lambda live: live.unblind_chunk(live.unblinded))
-            case State.COLLECTED:
+            case HitsState.COLLECTED:
                 self._look(side)
-            case State.MATCHED | State.SIGNED:
+            case HitsState.MATCHED | HitsState.SIGNED:
                 self._ask("close", 0, side.run(lambda live: live.receipt(OPENED_AT, CLOSED_AT)))
             case _:
                 pass
@@ -184,7 +190,7 @@ class Network(EdgeLine[Receiver, Sender]):
 
     def _handle(self, request: Message) -> None:
         side, body = self.sender, request.body
-        if side.session.state is State.CLOSED and request.kind != "close":
+        if side.session.state is HitsState.CLOSED and request.kind != "close":
             return  # a node knows its finished edges and does not wake their sessions
         match body:
             case Signed() if request.kind == "open":
@@ -209,7 +215,7 @@ class Network(EdgeLine[Receiver, Sender]):
             case EvaluatedChunk():
                 side.run(lambda live: live.receive_evaluated(body))
                 if (
-                    side.session.state is State.EXCHANGING
+                    side.session.state is HitsState.EXCHANGING
                 ):  # the rest is left for later, as a slow worker would
                     side.run(lambda live: live.unblind_chunk(body.header.sequence))
             case TagChunk():

@@ -17,9 +17,9 @@ from blindmatch.node.storage.store import Store
 from blindmatch.protocol.limits import LIMITS
 
 KILL_AT, KILL_WHEN = "BLINDMATCH_TEST_KILL_AT", "BLINDMATCH_TEST_KILL_WHEN"
-EDGE_WRITES = ("start_edge", "keep_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit")
+EDGE_WRITES = ("start_edge", "put_rates", "checkpoint", "put_leads", "put_number", "finish", "append_audit")
 THRESHOLD_WRITES = (
-    "start_edge", "keep_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
+    "start_edge", "put_statement", "checkpoint", "put_leads", "put_tally", "finish", "append_audit"
 )  # fmt: skip
 
 

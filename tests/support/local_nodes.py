@@ -167,7 +167,7 @@ class LocalNodes:
         usual = terms.Disclosure.HITS_FACTS if facts else terms.Disclosure.HITS
         disclosure = edge.pop("disclosure", usual)
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
-        edges = [terms.describe(each, standing=standing is not None) for each in edges]
+        edges = [terms.describe(each, self.schema, standing=standing is not None) for each in edges]
         parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
         return agreement_between(
             parties, edges, start=int(self.now) - 60, schema=self.schema, standing=standing

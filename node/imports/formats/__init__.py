@@ -1,15 +1,15 @@
-"""Files in, drafts of records out, with every fault by row and field and never by value.
+"""Readers of files: they yield drafts of records, and each fault with its row and field, never its value.
 
 ```
-lines ─> table (CSV, Parquet) ─ mapping ─> records ──────────────────┐
-lines ─> companies_house (PSC), officers (195, 216) ─> appointments ─┼─> Draft: values by field, faults
-jsons ─> ocds, bods, ftm ────────────────────────────────────────────┘
+lines       ─> tabular (CSV, Parquet) ─> column_mapping ─> drafts, plain_rows ─┐
+lines       ─> officers (195, 216), companies_house (PSC) ─> appointments ─────┼─> Draft: values by field, faults
+json_stream ─> ocds; bods, ftm ─> chains ─> appointments ──────────────────────┘
 ```
-`formats` tells them apart by content. Nothing here knows the store; `blindmatch.node.imports` keeps what the
-importers yield.
+`registry` lists the formats and recognises a file's format by its content. Nothing here knows the store:
+`blindmatch.node.imports` stores the drafts.
 """
 
-from blindmatch.node.imports.formats.appointments import Period, ReadContext, SourceRecord, overlap
+from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.column_mapping import (
     ColumnMapping,
     fact_name,
@@ -17,9 +17,10 @@ from blindmatch.node.imports.formats.column_mapping import (
     propose,
     render,
 )
+from blindmatch.node.imports.formats.context import Period, ReadContext, SourceRecord
 from blindmatch.node.imports.formats.drafts import Draft, Drafter, RowFault
 from blindmatch.node.imports.formats.format_names import Format
-from blindmatch.node.imports.formats.recognition import read_file, read_register, recognise_format
+from blindmatch.node.imports.formats.registry import read_file, read_register, recognise_format
 from blindmatch.node.imports.formats.tabular import ENCODINGS, Table, open_table
 
 __all__ = [

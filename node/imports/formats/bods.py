@@ -1,189 +1,150 @@
-"""Beneficial Ownership Data Standard 0.4: person, entity and relationship statements, an array or one a line.
+"""Beneficial Ownership Data Standard 0.4: person, entity and relationship statements, an array or one per line.
 
-A person's statement does not say of which company they are an owner: a relationship's does, and it may stand anywhere
-in the file. So the file is read twice, and companies and relationships are in memory in between, without names of people.
-A later statement about the same record replaces an earlier one; one that closes it takes it out.
+A person's statement does not name the company: a relationship's does, and it can be anywhere in the file. So the file is read twice,
+and companies and relationships, without names of people, are in memory in between. A later statement about the same record replaces
+an earlier one, and a statement that closes a record removes it.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import (
-    CompanyLookup,
-    Period,
-    ReadContext,
-    appointment_drafts,
+from blindmatch.node.imports.formats.appointments import appointment_facts
+from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
+from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
+from blindmatch.node.imports.formats.drafts import (
+    Draft,
+    Part,
+    fault_draft,
+    names_part,
+    non_blank,
+    numbered_reference,
+    parts_person_key,
 )
-from blindmatch.node.imports.formats.chains import Graph, Link, chain_appointments, chains_to_companies
-from blindmatch.node.imports.formats.companies_house import parts_person_key
-from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
-from blindmatch.node.imports.formats.field_values import address_part, iso_date, person_name
+from blindmatch.node.imports.formats.field_values import iso_date, person_name
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
-from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.formats.ocds import identifiers
 
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
+_NO_LINK: Final = Link("", "", "", (), Period(), ended=False)
 
 
 @dataclass
-class _Known:
-    """What the first pass learns."""
+class _Statements:
+    """The companies and relationships of a file, without names of people."""
 
-    last: dict[str, int] = field(default_factory=dict)
-    """Record to the number of the statement about it that holds."""
-    numbers: dict[str, str] = field(default_factory=dict, repr=False)
-    """Entity record to company number."""
+    latest: dict[str, int] = field(default_factory=dict)
+    """Record to the number of the statement that applies."""
     links: dict[str, dict[str, Link]] = field(default_factory=dict, repr=False)
     """Interested party to its relationships by their record."""
-    names: dict[str, str] = field(default_factory=dict, repr=False)
-    """Entity record to its name."""
+    graph: Graph = field(default_factory=Graph)
 
-
-def read(
-    path: Path, seen: ReadContext, *, include_ceased: bool = False, progress: Progress | None = None
-) -> Iterator[Draft]:
-    """A draft for every person and every interest in a company, and one for every entity.
-
-    Args:
-        path: the file.
-        seen: filled on the way.
-        include_ceased: interests that have ended, too.
-        progress: called now and then.
-
-    Raises:
-        InputError: cannot be read, is empty, is no JSON, or breaks off.
-    """
-    known = _Known()
-    for item in read_items(path, ()):
-        if not item.fault:
-            _learn(known, item, seen)
-    for item in read_items(path, (), progress):
-        seen.lines += 1
-        if reason := _fault(item):
-            yield fault_draft(path.name, item.number, reason)
-            continue
-        record, kind = text(item.content, "recordId"), text(item.content, "recordType")
-        if known.last.get(record) != item.number or kind == "relationship":
-            continue
-        details = child(item.content, "recordDetails")
-        if kind == "person":
-            yield from _person(record, details, item.number, known, seen, include_ceased=include_ceased)
+    def add(self, content: Mapping[str, Any], place: int) -> None:
+        """Add the statement at a place of the file."""
+        record, kind = text(content, "recordId"), text(content, "recordType")
+        details = child(content, "recordDetails")
+        closed = text(content, "recordStatus") == "closed"
+        if not record:
+            return
+        if closed:
+            self.latest.pop(record, None)
         else:
-            yield _entity(record, details, item.number, seen)
+            self.latest[record] = place
+        if kind == "entity":
+            # The second pass counts the warnings.
+            companies, _, _ = identifiers(details, ReadContext())
+            self.graph.numbers[record] = companies[0] if companies else ""
+            self.graph.names[record] = text(details, "name")
+        elif kind == "relationship":
+            # An unknown interested party is an object with a reason, not the id of a record.
+            party, subject = text(details, "interestedParty"), text(details, "subject")
+            if party and subject:
+                links = self.links.setdefault(party, {})
+                links.pop(record, None)
+                if not closed:
+                    links[record] = _link(record, party, subject, details)
 
 
-def expand(
-    path: Path,
-    wanted: CompanyLookup,
-    seen: ReadContext,
-    *,
-    include_ceased: bool = False,
-    progress: Progress | None = None,
-) -> Iterator[Draft]:
-    """The people and companies behind the wanted companies, also through chains of ownership.
+def matches(_head: bytes, names: AbstractSet[str]) -> bool:
+    """Whether a file whose first JSON object has these names is BODS."""
+    return bool(names & {"recordType", "statementId"})
 
-    Args:
-        path: the file.
-        wanted: canonical company number to the records that named it.
-        seen: filled on the way.
-        include_ceased: interests that have ended, too.
-        progress: called now and then.
+
+def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) -> Iterator[Draft]:
+    """A draft for each interest of each person and one for each entity; with a lookup, for each holder of its companies.
 
     Raises:
-        InputError: cannot be read, is empty, is no JSON, or breaks off.
+        InputError: not readable, empty, not JSON, or cut off.
     """
-    known, graph = _graph(path)
-    ways = chains_to_companies(graph, wanted, seen, include_ceased=include_ceased)
-    for item in read_items(path, (), progress):
-        seen.lines += 1
+    statements = _read_statements(path)
+    every = (link for links in statements.links.values() for link in links.values())
+    chains = statements.graph.holders(every, lookup, context)
+    for item in read_items(path, (), context.progress):
+        context.lines += 1
         if reason := _fault(item):
             yield fault_draft(path.name, item.number, reason)
             continue
         record, kind = text(item.content, "recordId"), text(item.content, "recordType")
-        if record not in ways or known.last.get(record) != item.number or kind == "relationship":
+        if statements.latest.get(record) != item.number or kind == "relationship":
+            continue
+        if lookup is not None and record not in chains:
             continue
         details = child(item.content, "recordDetails")
-        if text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
-            seen.warn("people whom the statement does not name, and who were left out")
-            continue
-        corporate = kind == "entity"
-        parts = (
-            _entity(record, details, item.number, seen).parts if corporate else _person_parts(details, seen)
-        )
-        number = known.numbers.get(record, "")
-        company = f"company/{number}" if number else ""
-        for found in chain_appointments(
-            graph,
-            ways[record],
-            register="bods",
-            parts=parts,
-            person=company if corporate else parts_person_key(parts) and f"bods/{record}",
-            corporate=corporate,
-            provenance={"record": record},
-        ):
-            yield from appointment_drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+        if kind == "person" and text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
+            context.warnings["people whom the statement does not name, who were left out"] += 1
+        elif lookup is not None:
+            yield from holder_drafts(
+                statements.graph,
+                chains[record],
+                "bods",
+                _holder_parts(record, kind, details, context),
+                {"record": record},
+                corporate=kind == "entity",
+                lookup=lookup,
+                context=context,
+                row=item.number,
+            )
+        elif kind == "person":
+            yield from _person(record, details, item.number, statements, context)
+        else:
+            yield _entity(record, details, item.number, context)
 
 
-def _graph(path: Path) -> tuple[_Known, Graph]:
-    known = _Known()
+def _read_statements(path: Path) -> _Statements:
+    statements = _Statements()
     for item in read_items(path, ()):
         if not item.fault:
-            _learn(known, item, ReadContext())
-    graph = Graph(known.numbers, known.names)
-    for links in known.links.values():
-        for link in links.values():
-            graph.add(link)
-    return known, graph
+            statements.add(item.content, item.number)
+    return statements
+
+
+def _holder_parts(record: str, kind: str, details: Mapping[str, Any], context: ReadContext) -> list[Part]:
+    return _entity(record, details, 0, context).parts if kind == "entity" else _person_parts(details, context)
 
 
 def _fault(item: JsonItem) -> str:
     if item.fault:
         return item.fault
     if text(item.content, "recordType") not in {"person", "entity", "relationship"}:
-        return "not a statement of BODS 0.4: it has no recordType that is known"
+        return "is not a statement of BODS 0.4: its recordType is missing or unknown"
     return "" if text(item.content, "recordId") else "the statement has no recordId"
-
-
-def _learn(known: _Known, item: JsonItem, seen: ReadContext) -> None:
-    content = item.content
-    record, kind = text(content, "recordId"), text(content, "recordType")
-    details = child(content, "recordDetails")
-    closed = text(content, "recordStatus") == "closed"
-    if not record:
-        return
-    if closed:
-        known.last.pop(record, None)
-    else:
-        known.last[record] = item.number
-    if kind == "entity":
-        companies, _, _ = identifiers(details, seen)
-        known.numbers[record] = companies[0] if companies else ""
-        known.names[record] = text(details, "name")
-    elif kind == "relationship":
-        # An interested party that is not known is an object with a reason, and nobody's record.
-        party, subject = text(details, "interestedParty"), text(details, "subject")
-        if party and subject:
-            links = known.links.setdefault(party, {})
-            links.pop(record, None)
-            if not closed:
-                links[record] = _link(record, party, subject, details)
 
 
 def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> Link:
     interests = children(details, "interests")
     starts = [text(interest, "startDate") for interest in interests]
     ends = [text(interest, "endDate") for interest in interests]
-    lasting = [place for place, end in enumerate(ends) if not end]
+    current = [place for place, end in enumerate(ends) if not end]
     kinds = dict.fromkeys(
-        text(interests[place], "type") or "interest" for place in (lasting or range(len(interests)))
+        text(interests[place], "type") or "interest" for place in (current or range(len(interests)))
     )
-    over = bool(interests) and not lasting
+    ended = bool(interests) and not current
     period = Period(
         min((value for start in starts if (value := iso_date(start))), default=""),
-        max((value for end in ends if (value := iso_date(end))), default="") if over else "",
+        max((value for end in ends if (value := iso_date(end))), default="") if ended else "",
     )
     return Link(
         record,
@@ -191,59 +152,46 @@ def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> 
         subject,
         tuple(kinds),
         period,
-        over,
+        ended,
         indirect=bool(interests) and all(text(each, "directOrIndirect") == "indirect" for each in interests),
         parts=tuple(texts(details, "componentRecords")),
     )
 
 
 def _person(
-    record: str,
-    details: Mapping[str, Any],
-    number: int,
-    known: _Known,
-    seen: ReadContext,
-    *,
-    include_ceased: bool,
+    record: str, details: Mapping[str, Any], number: int, statements: _Statements, context: ReadContext
 ) -> Iterator[Draft]:
-    if text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
-        seen.warn("people whom the statement does not name, and who were left out")
+    parts = _person_parts(details, context)
+    every = list(statements.links.get(record, {}).values())
+    links = links_to_read(every, context)
+    if every and not links:
         return
-    parts = _person_parts(details, seen)
-    links = [link for link in known.links.get(record, {}).values() if include_ceased or not link.over]
-    seen.ceased += len(known.links.get(record, {})) - len(links)
-    if known.links.get(record) and not links:
-        return
-    seen.people += 1
+    context.people += 1
     person = parts_person_key(parts) and f"bods/{record}"
-    for place, link in enumerate(links or [Link("", "", "", (), Period(), over=False)]):
-        said = {
-            "company_number": known.numbers.get(link.held, ""),
-            "role": "; ".join(link.roles),
-            "appointed_on": link.period.start,
-            "resigned_on": link.period.end,
-        }
-        facts = {name: value for name, value in said.items() if value}
-        extra = {
+    for place, link in enumerate(links or [_NO_LINK]):
+        facts = non_blank(
+            appointment_facts(statements.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period)
+        )
+        origin = {
             "register": "bods",
             "record": record,
             "company_record": link.held,
-            "appointment": link.period.words,
+            "appointment": link.period.text,
             "row": str(number),
         }
         yield Draft(
             number,
-            reference=f"{record}/{place + 1}"[:200] if len(links) > 1 else record[:200],
+            reference=numbered_reference(record, place, len(links)),
             parts=parts,
             facts=facts,
-            provenance={**facts, **{name: value for name, value in extra.items() if value}},
+            provenance={**facts, **non_blank(origin)},
             entity=person,
         )
 
 
-def _person_parts(details: Mapping[str, Any], seen: ReadContext) -> list[Part]:
+def _person_parts(details: Mapping[str, Any], context: ReadContext) -> list[Part]:
     names = children(details, "names")
-    # The legal name first: aliases may complete themselves from it.
+    # The legal name first: an alias of one word takes the surname from it.
     names.sort(key=lambda name: text(name, "type") not in {"legal", "individual"})
     split = [
         person_name(text(name, "givenName"), text(name, "familyName"), text(name, "fullName"))
@@ -253,48 +201,40 @@ def _person_parts(details: Mapping[str, Any], seen: ReadContext) -> list[Part]:
     for first, last in split:
         if (first or last) and {"forenames": first, "surname": last} not in part:
             part.append({"forenames": first, "surname": last})
-    whole = [text(name, "fullName") for name in names]
-    part = part or names_part(("", ""), whole)
-    born = text(details, "birthDate")
+    part = part or names_part(("", ""), [text(name, "fullName") for name in names])
     parts = [
         part,
-        [
-            {"date_of_birth": value}
-            for value in seen.usable("date_of_birth", [born.partition("T")[0]], _PEOPLE)
-        ],
-        _places(details, seen, _PEOPLE),
+        context.part("date_of_birth", [text(details, "birthDate").partition("T")[0]], _PEOPLE),
+        _addresses(details, context, _PEOPLE),
     ]
     return [each for each in parts if each]
 
 
-def _places(details: Mapping[str, Any], seen: ReadContext, whose: str) -> Part:
-    addresses = [
-        address for address in children(details, "addresses") if text(address, "type") != "placeOfBirth"
-    ]
-    found: Part = []
-    for address in addresses:
-        found += address_part(
-            seen.usable("address", [text(address, "address")], whose),
-            [],
-            seen.usable("postcode", [text(address, "postCode")], whose),
+def _addresses(details: Mapping[str, Any], context: ReadContext, owner: str) -> Part:
+    return [
+        item
+        for address in children(details, "addresses")
+        if text(address, "type") != "placeOfBirth"
+        for item in context.address(
+            owner, address=[text(address, "address")], postcode=[text(address, "postCode")]
         )
-    return found
-
-
-def _entity(record: str, details: Mapping[str, Any], number: int, seen: ReadContext) -> Draft:
-    companies, vat, others = identifiers(details, seen)
-    names = [text(details, "name")]
-    names += [
-        text({"name": name}, "name") for name in details.get("alternateNames") or () if isinstance(name, str)
     ]
+
+
+def _entity(record: str, details: Mapping[str, Any], number: int, context: ReadContext) -> Draft:
+    companies, vat, others = identifiers(details, context)
     parts: list[Part] = [
         [{"company_number": value} for value in companies],
-        [{"company_name": value} for value in seen.usable("company_name", names, _COMPANIES)],
-        [{"vat_number": value} for value in seen.usable("vat_number", vat, _COMPANIES)],
-        _places(details, seen, _COMPANIES),
+        context.part("company_name", [text(details, "name"), *texts(details, "alternateNames")], _COMPANIES),
+        context.part("vat_number", vat, _COMPANIES),
+        _addresses(details, context, _COMPANIES),
     ]
-    made = Draft(number, record[:200], [part for part in parts if part], companies=tuple(companies))
-    made.provenance = {"register": "bods", "record": record, "row": str(number)}
-    if others:
-        made.provenance["identifiers"] = "; ".join(others)
-    return made
+    return Draft(
+        number,
+        numbered_reference(record, 0, 1),
+        [part for part in parts if part],
+        provenance=non_blank(
+            {"register": "bods", "record": record, "row": str(number), "identifiers": "; ".join(others)}
+        ),
+        companies=tuple(companies),
+    )

@@ -1,4 +1,4 @@
-"""Which column of a file is which field: from a mapping file (TOML), or recognised from the usual headings."""
+"""Mapping of a table's columns to fields: from a mapping file (TOML), or recognised from the usual headings."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from anyascii import anyascii
 from blindmatch.protocol.errors import InputError
 
 CONTRACT: Final = ("contract_reference", "contract_value", "contract_start", "contract_end")
-"""What a row says of a contract: kept as provenance, and as facts that an agreement may release."""
+"""Fields of a contract: stored as provenance, and as facts that an agreement may release."""
 
 SINGLE: Final = (
     "reference",
@@ -27,7 +27,7 @@ SINGLE: Final = (
     "group",
     *CONTRACT,
 )
-"""Fields that one column gives."""
+"""Fields with one column."""
 
 SEVERAL: Final = (
     "aliases",
@@ -43,10 +43,10 @@ SEVERAL: Final = (
     "bank_account",
     "vehicle",
 )
-"""Fields that several columns, or several values in one cell, may give."""
+"""Fields that can have several columns, or several values in one cell."""
 
 MATCHING: Final = ("forenames", "surname", "full_name", "house_number", "street", *SEVERAL)
-"""Fields that a record can be found by."""
+"""Fields that match keys use."""
 
 _HEADINGS: Final[Mapping[str, str]] = {
     "reference": "reference ref recordreference recordid recordref id urn uniquereference uniqueid nominalreference "
@@ -81,7 +81,7 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "group": "group groupreference groupref ocg ocgreference ocgref ocgid ocgmreference",
 }
 _BIRTHPLACES: Final = frozenset(["birthplace", "placeofbirth", "townofbirth", "birthtown"])
-"""Headings of a town that stands in where the file has no other: both lists then have to speak of the same thing."""
+"""Headings of a place of birth, used as the town where the file has no other. Both lists must then mean the same."""
 _FIELD_OF: Final = {heading: name for name, headings in _HEADINGS.items() for heading in headings.split()}
 _NOISE = re.compile(r"[^a-z0-9]+")
 _FACT_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
@@ -94,20 +94,20 @@ class ColumnMapping:
     """Fields to columns, by the names in the file's header.
 
     Raises:
-        InputError: no column for the reference or for anything to match on, an unknown field, or a bad option.
+        InputError: no column for the reference or for any matching field, an unknown field, or an invalid option.
     """
 
     columns: Mapping[str, tuple[str, ...]]
     facts: tuple[str, ...] = ()
-    """Columns kept, sealed, so that they may be released with a hit if an agreement says so."""
+    """Columns that are stored, sealed, so that an agreement may release them with a hit."""
     separator: str = ";"
     """Between several values in one cell."""
     day_first: bool = True
     """Whether `03/04/1970` is in April."""
     handling_code: str = "P"
-    """For rows of a file without a column of handling codes."""
+    """The code of every row, for a file without a column of handling codes."""
     unused: tuple[str, ...] = field(default=(), compare=False)
-    """Columns of the header that nothing reads: filled by `recognise`, for people."""
+    """Columns of the header that are not read, for the report; set by `recognise`."""
 
     def __post_init__(self) -> None:
         unknown = set(self.columns) - set(SINGLE) - set(SEVERAL)
@@ -118,74 +118,75 @@ class ColumnMapping:
             )
         for name in SINGLE:
             if len(self.columns.get(name, ())) > 1:
-                raise InputError(f"the mapping gives several columns for {name}", hint="Give one.")
+                raise InputError(f"the mapping gives several columns for {name}", hint="Name one column.")
         if not self.columns.get("reference"):
             raise InputError(
-                "no column is known to hold the reference",
+                "no column is mapped to the reference",
                 hint="Name it in a mapping file; `blindmatch collection map FILE` proposes one.",
             )
         if not any(self.columns.get(name) for name in MATCHING):
             raise InputError(
-                "no column is known to hold anything to match on: a name, a date of birth, a company number",
+                "no column is mapped to a field to match on, such as a name, a date of birth or a company number",
                 hint="Name the columns in a mapping file; `blindmatch collection map FILE` proposes one.",
             )
         if not self.separator or self.separator != self.separator.strip():
             raise InputError(
-                "the mapping's separator is empty or blank", hint='Use for example separator = ";".'
+                "the mapping's separator is blank, or has spaces around it",
+                hint='For example: separator = ";".',
             )
         if self.handling_code not in {"P", "C"}:
-            raise InputError("the mapping's handling code is not P or C")
+            raise InputError("the mapping's handling code is neither P nor C")
 
-    def places(self, header: Sequence[str], name: str) -> dict[str, tuple[int, ...]]:
-        """Where the columns stand in a header: fields, and each fact as `facts`.
+    def positions(self, header: Sequence[str], file: str) -> dict[str, tuple[int, ...]]:
+        """The positions of each field's columns in a header, and those of the fact columns as `facts`.
 
         Raises:
-            InputError: a column that the header does not have.
+            InputError: the header does not have a column.
         """
         exact = {column: place for place, column in enumerate(header) if column}
         loose: dict[str, int] = {}
         for column, place in exact.items():
             loose.setdefault(fact_name(column), place)
 
-        def place_of(column: str) -> int:
+        def position(column: str) -> int:
             tidy = " ".join(column.split())
-            found = exact.get(tidy, loose.get(fact_name(tidy)) if _NOISE.sub("", tidy.casefold()) else None)
-            if found is None:
+            place = exact.get(tidy, loose.get(fact_name(tidy)) if _NOISE.sub("", tidy.casefold()) else None)
+            if place is None:
                 raise InputError(
-                    f"{name}: there is no column {column!r}",
-                    hint=f"The file has: {', '.join(exact)}.",
+                    f"{file}: there is no column {column!r}",
+                    hint=f"The file has the columns: {', '.join(exact)}.",
                 )
-            return found
+            return place
 
-        wanted = {**self.columns, "facts": self.facts}
-        return {item: tuple(place_of(column) for column in columns) for item, columns in wanted.items()}
+        fields = {**self.columns, "facts": self.facts}
+        return {name: tuple(map(position, columns)) for name, columns in fields.items()}
 
-    def fact_places(self, header: Sequence[str], places: Mapping[str, Sequence[int]]) -> dict[str, int]:
-        """Each fact's name, made from its column's heading, and the column's place.
+    def fact_positions(self, header: Sequence[str], positions: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        """Each fact's name, derived from its column's heading, and the column's position.
 
         Raises:
-            InputError: two headings make one name, or a heading makes none.
+            InputError: two headings have one name, or a heading has none.
         """
-        found: dict[str, int] = {}
-        for place in places["facts"]:
+        facts: dict[str, int] = {}
+        for place in positions["facts"]:
             name = fact_name(header[place])
-            if found.setdefault(name, place) != place:
+            if facts.setdefault(name, place) != place:
                 raise InputError(
-                    f"the columns {header[found[name]]!r} and {header[place]!r} would both be called {name}",
+                    f"the columns {header[facts[name]]!r} and {header[place]!r} would both have the fact name {name}",
                     hint="Release one of them, or rename a column.",
                 )
         for name in CONTRACT:
-            # What a row says of its contract can be released under one name, whatever the column's heading is.
-            if name in self.columns and name not in found:
-                found[name] = places[name][0]
-        return found
+            # A contract's fields can be released under these names, independent of the column's heading.
+            if name in self.columns and name not in facts:
+                facts[name] = positions[name][0]
+        return facts
 
 
 def fact_name(column: str) -> str:
-    """What an agreement calls a column's fact: `Contract Value (GBP)` is `contract_value_gbp`.
+    """The name of a column's fact in an agreement: `Contract Value (GBP)` becomes `contract_value_gbp`.
 
     Agreements allow lower-case letters, digits, hyphens and underscores, after a letter; 63 characters at most. A heading
-    that is such a name stays as it is.
+    that is such a name is not changed.
 
     Raises:
         InputError: the heading has no letter or digit.
@@ -201,28 +202,28 @@ def fact_name(column: str) -> str:
 
 
 def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {}
     for column in header:
         name = _FIELD_OF.get(_NOISE.sub("", column.casefold()))
         if name is None and column.casefold() == "name":
-            # A column `name` of a list of people is a person's; a supplier's is a company's.
+            # In a list of people, a column `name` has a person's name; in a list of suppliers, a company's.
             name = "company_name" if kind == "suppliers" else "full_name"
-        if name is not None and (name in SEVERAL or name not in found):
-            found.setdefault(name, []).append(column)
-    if "town" not in found:
+        if name is not None and (name in SEVERAL or name not in columns):
+            columns.setdefault(name, []).append(column)
+    if "town" not in columns:
         born = [column for column in header if _NOISE.sub("", column.casefold()) in _BIRTHPLACES]
-        found.update({"town": born} if born else {})
-    if "house_number" in found and "street" not in found and len(found.get("address", ())) == 1:
-        # A number in a column of its own belongs before what stands beside it.
-        found["street"] = found.pop("address")
-    return {name: tuple(columns) for name, columns in found.items()}
+        columns.update({"town": born} if born else {})
+    if "house_number" in columns and "street" not in columns and len(columns.get("address", ())) == 1:
+        # A house number in a column of its own belongs to the address line in the other column.
+        columns["street"] = columns.pop("address")
+    return {name: tuple(names) for name, names in columns.items()}
 
 
 def recognise(header: Sequence[str], kind: str, facts: Sequence[str] = ()) -> ColumnMapping:
     """The mapping of a file with the usual headings.
 
     Raises:
-        InputError: the headings do not say enough.
+        InputError: there is no heading of the reference, or of any matching field.
     """
     columns = _recognised(header, kind)
     read = {column for names in columns.values() for column in names}
@@ -231,7 +232,7 @@ def recognise(header: Sequence[str], kind: str, facts: Sequence[str] = ()) -> Co
 
 
 def propose(header: Sequence[str], kind: str) -> str:
-    """A mapping file for a header: what was recognised, and what is left as remarks to be edited."""
+    """A mapping file for a header: the recognised columns, and the other ones as comments to edit."""
     columns = _recognised(header, kind)
     read = {column for names in columns.values() for column in names}
     rest = [column for column in header if column and column not in read]
@@ -239,7 +240,7 @@ def propose(header: Sequence[str], kind: str) -> str:
 
 
 def _toml(value: str | Sequence[str]) -> str:
-    # A JSON string is a TOML string as long as DEL and lone surrogates, which no header has, stay out.
+    # A JSON string is a TOML string unless it has DEL or unpaired surrogates, which no header has.
     return (
         json.dumps(value, ensure_ascii=False)
         if isinstance(value, str)
@@ -250,22 +251,22 @@ def _toml(value: str | Sequence[str]) -> str:
 def render(
     columns: Mapping[str, Sequence[str]], *, rest: Sequence[str] = (), facts: Sequence[str] = ()
 ) -> str:
-    """A mapping as TOML text, fields without a column as remarks."""
+    """A mapping as TOML text, with fields without a column as comments."""
     lines = [
-        "# Which column of the file is which field. Delete what does not fit; one name or a list of names.",
+        "# The column of each field: one name, or a list of names. Delete the lines that are wrong.",
         "[columns]",
     ]
     for name in (*SINGLE, *SEVERAL):
-        given = columns.get(name, ())
-        shown = given[0] if len(given) == 1 else list(given)
-        lines.append(f"{name} = {_toml(shown)}" if given else f'# {name} = ""')
+        names = columns.get(name, ())
+        value = names[0] if len(names) == 1 else list(names)
+        lines.append(f"{name} = {_toml(value)}" if names else f'# {name} = ""')
     lines += [
         "",
-        "# Columns that may be released with a hit, where an agreement says so. They are kept sealed.",
+        "# Columns that an agreement may release with a hit. They are stored sealed.",
     ]
     lines += [f"facts = {_toml(list(facts))}"]
     if rest:
-        lines += [f"# Columns that nothing reads: {', '.join(_toml(column) for column in rest)}"]
+        lines += [f"# Columns that are not read: {', '.join(_toml(column) for column in rest)}"]
     lines += [
         "",
         "[options]",
@@ -277,10 +278,10 @@ def render(
 
 
 def load_mapping(path: Path, facts: Sequence[str] = ()) -> ColumnMapping:
-    """Read a mapping file; `facts` are added to those that it names.
+    """Read a mapping file and add `facts` to its fact columns.
 
     Raises:
-        InputError: cannot be read, is not TOML, or does not fit.
+        InputError: the file is not readable, not TOML, or not a valid mapping.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -298,7 +299,7 @@ def _mapping(data: dict[str, Any], facts: Sequence[str]) -> ColumnMapping:
     columns, options = data.pop("columns", None), data.pop("options", {})
     if not isinstance(columns, dict) or not isinstance(options, dict) or data:
         raise InputError(
-            "a mapping has the tables [columns] and [options], and nothing else",
+            "a mapping must have the tables [columns] and [options] only",
             hint="`blindmatch collection map FILE` proposes one.",
         )
     named = {name: _names(name, value) for name, value in columns.items()}
@@ -306,14 +307,14 @@ def _mapping(data: dict[str, Any], facts: Sequence[str]) -> ColumnMapping:
     for name, value in options.items():
         if not isinstance(value, _OPTIONS.get(name, ())):
             raise InputError(
-                f"option {name} is unknown or of the wrong kind", hint=f"Known: {', '.join(_OPTIONS)}."
+                f"option {name} is unknown or of the wrong type", hint=f"Known: {', '.join(_OPTIONS)}."
             )
-    kept = {name: names for name, names in named.items() if names}
-    return ColumnMapping(kept, tuple(dict.fromkeys((*own_facts, *facts))), **options)
+    used = {name: names for name, names in named.items() if names}
+    return ColumnMapping(used, tuple(dict.fromkeys((*own_facts, *facts))), **options)
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(item, str) and item.strip() for item in names):
-        raise InputError(f"{name} is neither a column's name nor a list of names")
+        raise InputError(f"{name} is neither a column's name nor a list of columns' names")
     return tuple(names)

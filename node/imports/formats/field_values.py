@@ -1,7 +1,7 @@
-"""What importers need of normalisation: is a text a value of its field, and which part of a name is which.
+"""Normalisation for importers: whether a text is a value of its field, and the parts of a name and an address.
 
-Records carry raw text where the schema makes it canonical, and a canonical form where a file's own habits matter:
-a date's order of day and month is the file's, not the schema's.
+Drafts have the text as written where the schema makes it canonical, and the canonical form where it depends on the file:
+the order of day and month in a date.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +27,9 @@ _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
     "postcode": postcode,
     "company_number": company_number,
 }
-"""Fields whose text is made canonical here: the schema needs no second look at it."""
+"""Fields whose text is made canonical here; the schema need not check it again."""
 
-
-_KEPT_OF_DATE: Final = {
+_DATE_PARTS: Final = {
     len("YYYY"): "the year",
     len("YYYY-MM"): "year and month",
     len("YYYY-MM-DD"): "day and month exchanged",
@@ -38,12 +37,12 @@ _KEPT_OF_DATE: Final = {
 
 
 def accept_any(_name: str, _text: str) -> str:
-    """A `Check` for when no schema is at hand."""
+    """A `Check` for use without a schema."""
     return ""
 
 
 def canonical(name: str, text: str, day_first: bool = True) -> tuple[str, str]:
-    """(canonical text, "") or ("", reason); for a field without a form of its own the text as it is."""
+    """(canonical text, "") or ("", reason); for a field without a canonical form, the text with single spaces."""
     if name == "date_of_birth":
         return _date(text, day_first)
     if name not in _CANONICAL:
@@ -63,7 +62,7 @@ def _date(text: str, day_first: bool) -> tuple[str, str]:
 
 
 def checked_value(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
-    """A value in the form in which it is kept, or blank and the reason why it cannot be used."""
+    """(value as a draft has it, "") or ("", reason why it cannot be used)."""
     value, reason = canonical(name, text, day_first)
     if value and name not in _CANONICAL:
         reason = check(name, value)
@@ -71,24 +70,24 @@ def checked_value(name: str, text: str, check: Check, day_first: bool = True) ->
 
 
 def partial_value(name: str, text: str, check: Check, day_first: bool = True) -> tuple[str, str]:
-    """What can be true of a value that `usable` refuses, and in words what that is; both blank when nothing can.
+    """The valid part of a value that `checked_value` refuses, and a description of that part; both blank for none.
 
-    Of a date with a slip of the pen the year, the month too if there is such a month. Of a postcode that is none of the
-    United Kingdom's all of it, where the schema compares such codes.
+    The valid part of an impossible date is its year, and its month if there is such a month. A postcode that is not one
+    of the United Kingdom is valid as a whole where the schema compares such codes.
     """
     if name == "date_of_birth":
         try:
-            kept = lenient(text, day_first=day_first)
+            part = lenient(text, day_first=day_first)
         except ValueError:
             return "", ""
-        return kept, _KEPT_OF_DATE.get(len(kept), "")
+        return part, _DATE_PARTS.get(len(part), "")
     if name == "postcode" and check is not accept_any and not check(name, text):
         return " ".join(text.split()), "as it is written"
     return "", ""
 
 
 def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
-    """(forenames, surname); the whole name serves where one of them is missing, or says nothing."""
+    """(forenames, surname), from the whole name where one of them is missing or has no letters to compare."""
     first = " ".join(given.split()) if given and forenames(given) else ""
     last = " ".join(family.split()) if family and surname(family) else ""
     if whole and not (first and last):
@@ -100,40 +99,36 @@ def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
 
 @lru_cache(maxsize=_CACHED_VALUES)
 def iso_date(text: str) -> str:
-    """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank when it is none."""
+    """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank for any other text."""
     head = text.strip().partition("T")[0].partition(" ")[0]
     return canonical("date_of_birth", head)[0] if head[:4].isdecimal() else ""
 
 
 def name_key(first: str, last: str) -> str:
-    """A form of a name that is equal for small differences of writing."""
+    """A form of a name that does not depend on case, accents and punctuation."""
     return f"{forenames(first)}/{surname(last)}"
 
 
 def address_part(
     addresses: Sequence[str], towns: Sequence[str], postcodes: Sequence[str]
 ) -> list[dict[str, str]]:
-    """Alternatives for where somebody lives: the n-th address with the n-th town and the n-th postcode."""
-    if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
-        only = {
-            name: texts[0]
-            for name, texts in (("address", addresses), ("town", towns), ("postcode", postcodes))
-            if texts and texts[0]
-        }
-        return [only] if only else []
+    """Alternatives for an address: the n-th address line with the n-th town and the n-th postcode."""
     columns = {"address": addresses, "town": towns, "postcode": postcodes}
-    found = []
+    if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
+        only = {name: texts[0] for name, texts in columns.items() if texts and texts[0]}
+        return [only] if only else []
+    items: list[dict[str, str]] = []
     for number in range(max(map(len, columns.values()))):
         item = {
             name: texts[number] for name, texts in columns.items() if number < len(texts) and texts[number]
         }
-        if item and item not in found:
-            found.append(item)
-    return found
+        if item and item not in items:
+            items.append(item)
+    return items
 
 
 def clear_caches() -> None:
-    """Empty the caches: they hold names, and an import is over."""
+    """Empty the caches after an import, because they contain names."""
     _date.cache_clear()
     iso_date.cache_clear()
     normalise.forget()

@@ -1,4 +1,4 @@
-"""The names of the formats; apart, because the command line needs no more than these to start."""
+"""The names of the formats, in a module of their own because the command line needs only these at start."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 class Format(StrEnum):
     """A file's format."""
 
-    AUTO = "auto"  # by the file's content
+    AUTO = "auto"  # recognised by the file's content
     TABLE = "table"  # CSV or Parquet
     OFFICERS = "officers"  # Companies House officers bulk, 195 and 216
     PSC = "psc"  # Companies House people with significant control, JSON lines

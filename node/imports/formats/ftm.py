@@ -1,166 +1,157 @@
-"""FollowTheMoney entities, one JSON object a line: people, companies, and what links them.
+"""FollowTheMoney entities, one JSON object per line: people, companies, and the links between them.
 
 `{"id": …, "schema": "Person", "properties": {"name": […], "birthDate": […]}}`
 
-A directorship, an ownership and the award of a contract are entities of their own and may stand anywhere, so the file
-is read twice; the links and the companies' numbers are in memory in between.
+A directorship, an ownership and the award of a contract are entities of their own and can be anywhere in the file. So the file is read
+twice, and the links and the companies' numbers are in memory in between.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from blindmatch.node.imports.formats.appointments import (
-    CompanyLookup,
-    Period,
-    ReadContext,
-    appointment_drafts,
-    overlap,
+from blindmatch.node.imports.formats.appointments import appointment_facts, overlap
+from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
+from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
+from blindmatch.node.imports.formats.drafts import (
+    Draft,
+    Part,
+    fault_draft,
+    names_part,
+    non_blank,
+    numbered_reference,
+    parts_person_key,
 )
-from blindmatch.node.imports.formats.chains import Graph, Link, chain_appointments, chains_to_companies
-from blindmatch.node.imports.formats.companies_house import parts_person_key
-from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
-from blindmatch.node.imports.formats.field_values import address_part, canonical, iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import JsonItem, child, read_items, text, texts
-from blindmatch.node.imports.formats.lines import Progress
+from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
 
-COMPANIES: Final = frozenset({"Company", "Organization", "LegalEntity", "PublicBody"})
+_COMPANY_SCHEMAS: Final = frozenset({"Company", "Organization", "LegalEntity", "PublicBody"})
 _LINKS: Final = {
-    # schema: (who, what, the role's own words, the role where none are given)
+    # schema: (property of the holder, of the company, of the role, role where none is stated)
     "Directorship": ("director", "organization", "role", "director"),
     "Ownership": ("owner", "asset", "ownershipType", "owner"),
     "Employment": ("employee", "employer", "role", "employee"),
     "Membership": ("member", "organization", "role", "member"),
     "Representation": ("agent", "client", "role", "representative"),
 }
-_LEADING_ON: Final = frozenset({"Directorship", "Ownership"})
-"""Who stands behind a company's member or agent does not stand behind the company."""
+_TRANSITIVE: Final = frozenset({"Directorship", "Ownership"})
+"""The holder of a company's member or agent is not a holder of the company."""
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
+_UNITED_KINGDOM: Final = frozenset({"gb", "uk", "gb-eng", "gb-sct", "gb-wls", "gb-nir"})
 
 
-@dataclass
-class _Award:
-    reference: str
-    value: str
-    currency: str
+class _Award(NamedTuple):
+    facts: dict[str, str]
     period: Period
 
 
 @dataclass
-class _Known:
-    numbers: dict[str, str] = field(default_factory=dict, repr=False)
+class _Entities:
+    """The companies, links and awards of a file, without names of people."""
+
+    graph: Graph = field(default_factory=lambda: Graph(template="is {} of {}"))
     links: dict[str, list[Link]] = field(default_factory=dict, repr=False)
-    names: dict[str, str] = field(default_factory=dict, repr=False)
+    """Holder to its links."""
     awards: dict[str, list[_Award]] = field(default_factory=dict, repr=False)
-    contracts: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
-    pending: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list, repr=False)
+    """Supplier to its awards."""
+
+    def add_link(self, entity: str, schema: str, properties: Mapping[str, Any]) -> None:
+        """Add a directorship, ownership or other link."""
+        holder_name, company_name, role_name, default_role = _LINKS[schema]
+        period = _period(properties)
+        role = _first(properties, role_name) or default_role
+        ended = bool(period.end) or _first(properties, "status").casefold() in {
+            "resigned",
+            "ceased",
+            "inactive",
+        }
+        for company in texts(properties, company_name):
+            for holder in texts(properties, holder_name):
+                self.links.setdefault(holder, []).append(
+                    Link(entity, holder, company, (role,), period, ended, schema in _TRANSITIVE)
+                )
 
 
-def read(
-    path: Path, seen: ReadContext, *, include_ceased: bool = False, progress: Progress | None = None
-) -> Iterator[Draft]:
-    """A draft for every person and each of their companies (and its contracts), one for every company and contract.
+def matches(_head: bytes, names: AbstractSet[str]) -> bool:
+    """Whether a file whose first JSON object has these names is FollowTheMoney."""
+    return names >= {"schema", "properties"}
 
-    Args:
-        path: the file.
-        seen: filled on the way.
-        include_ceased: directorships and ownerships that have ended, too.
-        progress: called now and then.
+
+def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) -> Iterator[Draft]:
+    """A draft for each person, company and contract; with a lookup, for each holder of its companies.
 
     Raises:
-        InputError: cannot be read, is empty, or is no JSON.
+        InputError: not readable, empty, or not JSON.
     """
-    known = _Known()
-    for item in read_items(path, ()):
-        if not item.fault:
-            _learn(known, item)
-    for supplier, contract, properties in known.pending:
-        known.awards.setdefault(supplier, []).append(
-            _award(contract, properties, known.contracts.get(contract, {}))
-        )
-    known.pending.clear()
-    for item in read_items(path, (), progress):
-        seen.lines += 1
+    entities = _read_entities(path)
+    every = (link for links in entities.links.values() for link in links)
+    chains = entities.graph.holders(every, lookup, context)
+    for item in read_items(path, (), context.progress):
+        context.lines += 1
         entity, schema = text(item.content, "id"), text(item.content, "schema")
         if item.fault or not (entity and schema):
             yield fault_draft(
-                path.name, item.number, item.fault or "not an entity: it has no id or no schema"
+                path.name, item.number, item.fault or "is not an entity: it has no id or no schema"
             )
             continue
+        corporate = schema in _COMPANY_SCHEMAS
+        if not (corporate or schema == "Person") or (lookup is not None and entity not in chains):
+            continue
         properties = child(item.content, "properties")
-        if schema == "Person":
-            yield from _person(entity, properties, item.number, known, seen, include_ceased=include_ceased)
-        elif schema in COMPANIES:
-            yield from _company(entity, properties, item.number, known, seen)
+        if lookup is not None:
+            yield from holder_drafts(
+                entities.graph,
+                chains[entity],
+                "ftm",
+                _company_parts(properties, context) if corporate else _person_parts(properties, context),
+                {"entity": entity},
+                corporate=corporate,
+                lookup=lookup,
+                context=context,
+                row=item.number,
+            )
+        elif corporate:
+            yield from _company(entity, properties, item.number, entities, context)
+        else:
+            yield from _person(entity, properties, item.number, entities, context)
 
 
-def expand(
-    path: Path,
-    wanted: CompanyLookup,
-    seen: ReadContext,
-    *,
-    include_ceased: bool = False,
-    progress: Progress | None = None,
-) -> Iterator[Draft]:
-    """The people and companies behind the wanted companies, also through chains of ownership.
-
-    Args:
-        path: the file.
-        wanted: canonical company number to the records that named it.
-        seen: filled on the way.
-        include_ceased: directorships and ownerships that have ended, too.
-        progress: called now and then.
-
-    Raises:
-        InputError: cannot be read, is empty, or is no JSON.
-    """
-    known = _Known()
+def _read_entities(path: Path) -> _Entities:
+    entities = _Entities()
+    contracts: dict[str, dict[str, str]] = {}
+    awards: list[tuple[str, str, Mapping[str, Any]]] = []
+    """Supplier, contract, and the award's properties."""
     for item in read_items(path, ()):
-        if not item.fault:
-            _learn(known, item)
-    graph = Graph(known.numbers, known.names, phrase="is {} of {}")
-    for links in known.links.values():
-        for link in links:
-            graph.add(link)
-    ways = chains_to_companies(graph, wanted, seen, include_ceased=include_ceased)
-    for item in read_items(path, (), progress):
-        seen.lines += 1
+        if item.fault:
+            continue
         entity, schema = text(item.content, "id"), text(item.content, "schema")
-        if item.fault or not (entity and schema):
-            yield fault_draft(
-                path.name, item.number, item.fault or "not an entity: it has no id or no schema"
-            )
-            continue
-        if entity not in ways or not (schema == "Person" or schema in COMPANIES):
-            continue
         properties = child(item.content, "properties")
-        corporate = schema != "Person"
-        number = known.numbers.get(entity, "")
-        parts = (
-            _company_parts(properties, _numbers(properties), seen)
-            if corporate
-            else _person_parts(properties, seen)
-        )
-        told = (
-            (f"company/{number}" if number else "")
-            if corporate
-            else parts_person_key(parts) and f"ftm/{entity}"
-        )
-        for found in chain_appointments(
-            graph,
-            ways[entity],
-            register="ftm",
-            parts=parts,
-            person=told,
-            corporate=corporate,
-            provenance={"entity": entity},
-        ):
-            yield from appointment_drafts(found, wanted, seen, item.number, include_ceased=include_ceased)
+        if schema in _COMPANY_SCHEMAS:
+            numbers = _numbers(properties)
+            entities.graph.numbers[entity] = numbers[0] if numbers else ""
+            entities.graph.names[entity] = _first(properties, "name")
+        elif schema == "Contract":
+            contracts[entity] = {
+                "reference": _first(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
+                "value": _first(properties, "amount"),
+                "currency": _first(properties, "currency"),
+                "date": _first(properties, "contractDate", "date", "startDate"),
+            }
+        elif schema == "ContractAward":
+            contract = _first(properties, "contract")
+            awards += [(supplier, contract, properties) for supplier in texts(properties, "supplier")]
+        elif schema in _LINKS:
+            entities.add_link(entity, schema, properties)
+    for supplier, contract, award_properties in awards:
+        award = _award(contract, award_properties, contracts.get(contract, {}))
+        entities.awards.setdefault(supplier, []).append(award)
+    return entities
 
 
-def _one(properties: Mapping[str, Any], *names: str) -> str:
+def _first(properties: Mapping[str, Any], *names: str) -> str:
     return next((value for name in names for value in texts(properties, name)), "")
 
 
@@ -171,182 +162,114 @@ def _period(properties: Mapping[str, Any]) -> Period:
 
 
 def _numbers(properties: Mapping[str, Any]) -> list[str]:
-    """Canonical company numbers; other countries' registers have numbers, too, which look like none of ours."""
+    """Canonical company numbers; none for a company of another country, whose number can look like one."""
     countries = {value.lower() for name in ("jurisdiction", "country") for value in texts(properties, name)}
-    if countries and not countries & {"gb", "uk", "gb-eng", "gb-sct", "gb-wls", "gb-nir"}:
+    if countries and not countries & _UNITED_KINGDOM:
         return []
-    found = (canonical("company_number", each)[0] for each in texts(properties, "registrationNumber"))
-    return list(dict.fromkeys(number for number in found if number))
+    numbers = (canonical("company_number", each)[0] for each in texts(properties, "registrationNumber"))
+    return list(dict.fromkeys(number for number in numbers if number))
 
 
-def _learn(known: _Known, item: JsonItem) -> None:
-    entity, schema = text(item.content, "id"), text(item.content, "schema")
-    properties = child(item.content, "properties")
-    if schema in COMPANIES:
-        numbers = _numbers(properties)
-        known.numbers[entity] = numbers[0] if numbers else ""
-        known.names[entity] = _one(properties, "name")
-    elif schema == "Contract":
-        known.contracts[entity] = {
-            "reference": _one(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
-            "value": _one(properties, "amount"),
-            "currency": _one(properties, "currency"),
-            "date": _one(properties, "contractDate", "date", "startDate"),
-        }
-    elif schema == "ContractAward":
-        for supplier in texts(properties, "supplier"):
-            known.pending.append((supplier, _one(properties, "contract"), properties))
-    elif schema in _LINKS:
-        who, what, role, otherwise = _LINKS[schema]
-        period = _period(properties)
-        status = _one(properties, "status").casefold()
-        link_role = _one(properties, role) or otherwise
-        over = bool(period.end) or status in {"resigned", "ceased", "inactive"}
-        for company in texts(properties, what):
-            for holder in texts(properties, who):
-                known.links.setdefault(holder, []).append(
-                    Link(entity, holder, company, (link_role,), period, over, schema in _LEADING_ON)
-                )
-
-
-def _award(contract: str, properties: Mapping[str, Any], of: Mapping[str, str]) -> _Award:
+def _award(contract_id: str, properties: Mapping[str, Any], contract: Mapping[str, str]) -> _Award:
     period = _period(properties)
-    start = period.start or iso_date(_one(properties, "date")) or iso_date(of.get("date", ""))
-    return _Award(
-        _one(properties, "documentNumber") or of.get("reference", "") or contract,
-        _one(properties, "amount") or of.get("value", ""),
-        _one(properties, "currency") or of.get("currency", ""),
-        Period(start, period.end),
-    )
-
-
-def _contract_facts(award: _Award | None) -> dict[str, str]:
-    if award is None:
-        return {}
-    said = {
-        "contract_reference": award.reference,
-        "contract_value": award.value,
-        "contract_currency": award.currency,
-        "contract_start": award.period.start,
-        "contract_end": award.period.end,
+    start = period.start or iso_date(_first(properties, "date")) or iso_date(contract.get("date", ""))
+    facts = {
+        "contract_reference": _first(properties, "documentNumber")
+        or contract.get("reference")
+        or contract_id,
+        "contract_value": _first(properties, "amount") or contract.get("value", ""),
+        "contract_currency": _first(properties, "currency") or contract.get("currency", ""),
+        "contract_start": start,
+        "contract_end": period.end,
     }
-    return {name: value for name, value in said.items() if value}
+    return _Award(non_blank(facts), Period(start, period.end))
 
 
 def _person(
-    entity: str,
-    properties: Mapping[str, Any],
-    number: int,
-    known: _Known,
-    seen: ReadContext,
-    *,
-    include_ceased: bool,
+    entity: str, properties: Mapping[str, Any], number: int, entities: _Entities, context: ReadContext
 ) -> Iterator[Draft]:
-    every = known.links.get(entity, [])
-    links = [link for link in every if include_ceased or not link.over]
-    seen.ceased += len(every) - len(links)
+    every = entities.links.get(entity, [])
+    links = links_to_read(every, context)
     if every and not links:
         return
-    seen.people += 1
-    parts = _person_parts(properties, seen)
-    told = parts_person_key(parts)
-    # What a person is awarded in their own name stands beside what their companies are.
-    found: list[tuple[Link | None, _Award | None]] = [(None, award) for award in known.awards.get(entity, ())]
+    context.people += 1
+    parts = _person_parts(properties, context)
+    person = parts_person_key(parts) and f"ftm/{entity}"
+    # The person's own awards first, then each link with the awards of its company.
+    pairs: list[tuple[Link | None, _Award | None]] = [
+        (None, award) for award in entities.awards.get(entity, ())
+    ]
     for each in links:
-        found += [(each, award) for award in known.awards.get(each.held, ())] or [(each, None)]
-    for place, (link, award) in enumerate(found or [(None, None)]):
-        facts = _contract_facts(award)
-        extra = {"source": "ftm", "entity": entity, "row": str(number)}
+        pairs += [(each, award) for award in entities.awards.get(each.held, ())] or [(each, None)]
+    for place, (link, award) in enumerate(pairs or [(None, None)]):
+        facts = award.facts if award else {}
+        origin = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
-            said = {
-                "company_number": known.numbers.get(link.held, ""),
-                "role": "; ".join(link.roles),
-                "appointed_on": link.period.start,
-                "resigned_on": link.period.end,
-                "active": overlap(link.period, award.period) if award else "",
-            }
-            facts = {**{name: value for name, value in said.items() if value}, **facts}
-            extra["appointment"] = link.period.words
+            details = appointment_facts(
+                entities.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period
+            )
+            active = overlap(link.period, award.period) if award else ""
+            facts = {**non_blank({**details, "active": active}), **facts}
+            origin["appointment"] = link.period.text
         yield Draft(
             number,
-            reference=_reference(entity, place, len(found)),
+            reference=numbered_reference(entity, place, len(pairs)),
             parts=parts,
             facts=facts,
-            provenance={**facts, **{name: value for name, value in extra.items() if value}},
-            entity=told and f"ftm/{entity}",
+            provenance={**facts, **non_blank(origin)},
+            entity=person,
         )
 
 
-def _reference(entity: str, place: int, count: int) -> str:
-    return (f"{entity}/{place + 1}" if count > 1 else entity)[:200]
-
-
-def _person_parts(properties: Mapping[str, Any], seen: ReadContext) -> list[Part]:
-    given = " ".join(
+def _person_parts(properties: Mapping[str, Any], context: ReadContext) -> list[Part]:
+    forenames = " ".join(
         word for name in ("firstName", "secondName", "middleName") for word in texts(properties, name)[:1]
     )
-    whole = [*texts(properties, "name"), *texts(properties, "alias"), *texts(properties, "weakAlias")]
-    name = person_name(given, _one(properties, "lastName"), whole[0] if whole else "")
+    full_names = [*texts(properties, "name"), *texts(properties, "alias"), *texts(properties, "weakAlias")]
+    name = person_name(forenames, _first(properties, "lastName"), full_names[0] if full_names else "")
     parts = [
-        names_part(name, [*whole, *texts(properties, "previousName")]),
-        [
-            {"date_of_birth": value}
-            for value in seen.usable("date_of_birth", texts(properties, "birthDate"), _PEOPLE)
-        ],
-        *_contacts(properties, seen, _PEOPLE),
+        names_part(name, [*full_names, *texts(properties, "previousName")]),
+        context.part("date_of_birth", texts(properties, "birthDate"), _PEOPLE),
+        *_contacts(properties, context, _PEOPLE),
     ]
     return [part for part in parts if part]
 
 
-def _contacts(properties: Mapping[str, Any], seen: ReadContext, whose: str) -> list[Part]:
+def _contacts(properties: Mapping[str, Any], context: ReadContext, owner: str) -> list[Part]:
     return [
-        address_part(
-            seen.usable("address", texts(properties, "address"), whose),
-            [],
-            seen.usable("postcode", texts(properties, "postalCode"), whose),
+        context.address(
+            owner, address=texts(properties, "address"), postcode=texts(properties, "postalCode")
         ),
-        *(
-            [{name: value} for value in seen.usable(name, texts(properties, name), whose)]
-            for name in ("phone", "email")
-        ),
+        *(context.part(name, texts(properties, name), owner) for name in ("phone", "email")),
     ]
 
 
-def _company_parts(properties: Mapping[str, Any], numbers: Sequence[str], seen: ReadContext) -> list[Part]:
+def _company_parts(properties: Mapping[str, Any], context: ReadContext) -> list[Part]:
+    names = [*texts(properties, "name"), *texts(properties, "alias")]
     parts: list[Part] = [
-        [{"company_number": value} for value in numbers],
-        [
-            {"company_name": value}
-            for value in seen.usable(
-                "company_name", [*texts(properties, "name"), *texts(properties, "alias")], _COMPANIES
-            )
-        ],
-        [
-            {"vat_number": value}
-            for value in seen.usable("vat_number", texts(properties, "vatCode"), _COMPANIES)
-        ],
-        *_contacts(properties, seen, _COMPANIES),
+        [{"company_number": value} for value in _numbers(properties)],
+        context.part("company_name", names, _COMPANIES),
+        context.part("vat_number", texts(properties, "vatCode"), _COMPANIES),
+        *_contacts(properties, context, _COMPANIES),
     ]
     return [part for part in parts if part]
 
 
 def _company(
-    entity: str, properties: Mapping[str, Any], number: int, known: _Known, seen: ReadContext
+    entity: str, properties: Mapping[str, Any], number: int, entities: _Entities, context: ReadContext
 ) -> Iterator[Draft]:
     numbers = _numbers(properties)
-    parts = _company_parts(properties, numbers, seen)
-    awards: list[_Award | None] = list(known.awards.get(entity, ()))
+    parts = _company_parts(properties, context)
+    awards: list[_Award | None] = list(entities.awards.get(entity, ()))
     for place, award in enumerate(awards or [None]):
-        facts = _contract_facts(award)
-        made = Draft(
+        facts = award.facts if award else {}
+        yield Draft(
             number,
-            _reference(entity, place, len(awards)),
+            numbered_reference(entity, place, len(awards)),
             parts,
             facts=facts,
             provenance={**facts, "source": "ftm", "entity": entity, "row": str(number)},
             companies=tuple(numbers),
             entity=f"company/{numbers[0]}" if numbers else f"ftm/{entity}",
+            contract=(award.period.start, award.period.end) if award else ("", ""),
         )
-        if award is not None:
-            made.contract = (award.period.start, award.period.end)
-        yield made

@@ -1,6 +1,6 @@
-"""JSON of any size, one object at a time: an array, a package around an array, or one object a line.
+"""JSON of any size, one object at a time: an array, a package around an array, or one object per line.
 
-A package of the whole country does not fit into memory, so arrays are read with a streaming parser (`ijson`).
+A package of a whole country does not fit into memory, so arrays are read with a streaming parser (`ijson`).
 """
 
 import json
@@ -17,19 +17,19 @@ from blindmatch.protocol.errors import InputError
 ITEM_BYTES: Final = 16 << 20
 """The largest object: a contracting process with all its documents is a few hundred KiB."""
 _EVENTS: Final = 20_000
-_HINT: Final = "The file may have been cut off: fetch or export it again."
+_HINT: Final = "The file may be cut off: download or export it again."
 
 
 class JsonItem(NamedTuple):
-    """One object, or what is wrong with it: its line, or its place in the array from 1."""
+    """One object or its fault, numbered by its line or by its place in the array from 1."""
 
     number: int
     content: dict[str, Any]
     fault: str = ""
 
 
-class _Counting:
-    """A file that counts, and refuses to go on when one object takes too much."""
+class _LimitedFile:
+    """A file that reports progress, and stops when one object is too large."""
 
     def __init__(self, path: Path, file: BinaryIO, progress: Progress | None) -> None:
         self._path = path
@@ -37,34 +37,34 @@ class _Counting:
         self._progress = progress
         self._total = path.stat().st_size
         self._done = 0
-        self._since = 0
+        self._item_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         if not self._done:
-            # The parser takes a byte order mark for an error.
+            # The parser does not accept a byte order mark.
             data = data.removeprefix(b"\xef\xbb\xbf") or data[:0]
         self._done += len(data)
-        self._since += len(data)
-        if self._since > ITEM_BYTES:
+        self._item_bytes += len(data)
+        if self._item_bytes > ITEM_BYTES:
             raise InputError(
                 f"{self._path}: one object is larger than {ITEM_BYTES >> 20} MiB",
-                hint="Is this a data file? Split the package, or write one object a line.",
+                hint="Check that this is a data file. Split the package, or write one object per line.",
             )
         if self._progress is not None:
             self._progress(self._done, self._total)
         return data
 
     def next_item(self) -> None:
-        """An object is over."""
-        self._since = 0
+        """Start the count of the next object."""
+        self._item_bytes = 0
 
 
 def first_object_names(path: Path) -> tuple[str, frozenset[str]]:
-    """How a JSON file begins: (`array`, `object` or nothing, the names in its first object).
+    """How a JSON file starts: (`array`, `object` or blank, the names in its first object).
 
     Raises:
-        InputError: cannot be read, or is empty.
+        InputError: not readable, or empty.
     """
     names: set[str] = set()
     first = ""
@@ -72,7 +72,7 @@ def first_object_names(path: Path) -> tuple[str, frozenset[str]]:
         read_head(path, file)
         depth = 0
         try:
-            events = ijson.parse(_Counting(path, file, None), multiple_values=True, buf_size=4_096)
+            events = ijson.parse(_LimitedFile(path, file, None), multiple_values=True, buf_size=4_096)
             for count, (_, event, value) in enumerate(events):
                 if not first:
                     first = {"start_array": "array", "start_map": "object"}.get(event, "")
@@ -88,20 +88,20 @@ def first_object_names(path: Path) -> tuple[str, frozenset[str]]:
                 if count > _EVENTS or names & {"releases", "records"}:
                     break
         except (ijson.JSONError, UnicodeDecodeError, InputError):
-            pass  # what was seen so far decides; reading it says what is wrong
+            pass  # the names so far decide; reading the file reports the fault
     return first, frozenset(names)
 
 
 def read_items(path: Path, lists: Sequence[str], progress: Progress | None = None) -> Iterator[JsonItem]:
-    """Every object of a file: one a line, or an array's, or those of a package's first list in `lists`.
+    """Every object of a file: one per line, of an array, or of a package's first list in `lists`.
 
     Args:
         path: the file, UTF-8.
-        lists: names under which a package keeps its objects, for example `releases`.
-        progress: called now and then.
+        lists: names of a package's lists of objects, for example `releases`.
+        progress: called during the read.
 
     Raises:
-        InputError: cannot be read, is empty, is not JSON from its first object on, or breaks off in an array.
+        InputError: not readable, empty, not JSON from the first object on, or cut off inside an array.
     """
     if _by_lines(path):
         yield from _lines(path, progress)
@@ -110,61 +110,53 @@ def read_items(path: Path, lists: Sequence[str], progress: Progress | None = Non
     inside = next((name for name in lists if name in names), "")
     if first != "array" and not inside:
         raise InputError(
-            f"{path}: not an array, a package or one object a line",
-            hint=f"A package has {' or '.join(lists)}." if lists else _HINT,
+            f"{path}: the file is not an array, a package or one object per line",
+            hint=f"A package has the list {' or '.join(lists)}." if lists else _HINT,
         )
     with open_input(path) as file:
-        counting = _Counting(path, file, progress)
+        limited = _LimitedFile(path, file, progress)
         number = 0
         try:
-            for content in ijson.items(counting, f"{inside}.item" if inside else "item", use_float=True):
+            for content in ijson.items(limited, f"{inside}.item" if inside else "item", use_float=True):
                 number += 1
-                counting.next_item()
-                good = isinstance(content, dict)
-                yield JsonItem(number, content if good else {}, "" if good else "is not an object")
+                limited.next_item()
+                is_object = isinstance(content, dict)
+                yield JsonItem(number, content if is_object else {}, "" if is_object else "is not an object")
         except (ijson.JSONError, UnicodeDecodeError):
             raise InputError(
-                f"{path}: the JSON breaks off or is wrong after object {number}", hint=_HINT
+                f"{path}: the JSON is cut off or invalid after object {number}", hint=_HINT
             ) from None
 
 
 def _by_lines(path: Path) -> bool:
-    with open_input(path) as file:
-        read_head(path, file)
-        for line in Lines(path, file, ITEM_BYTES):
-            if line is not None and not line.strip():
-                continue
-            try:
-                return line is not None and isinstance(json.loads(line), dict)
-            except (ValueError, RecursionError):
-                return False
-    return False
+    first = next(_lines(path, None), None)
+    return first is not None and not first.fault
 
 
 def _lines(path: Path, progress: Progress | None) -> Iterator[JsonItem]:
     with open_input(path) as file:
+        read_head(path, file)
         lines = Lines(path, file, ITEM_BYTES, progress)
         for line in lines:
-            if line is not None and not line.strip():
-                continue
-            yield parse_line(line, lines.number)
+            if line is None or line.strip():
+                yield parse_line(line, lines.number)
 
 
 def parse_line(line: bytes | None, number: int) -> JsonItem:
-    """A line as an item, with a fault when it is none."""
+    """A line as an item, with a fault if the line is not an object."""
     if line is None:
         return JsonItem(number, {}, "the line is too long")
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
-        return JsonItem(number, {}, "the line breaks off, or is not JSON")
+        return JsonItem(number, {}, "the line is cut off, or is not JSON")
     if not isinstance(content, dict):
         return JsonItem(number, {}, "the line is not an object")
     return JsonItem(number, content)
 
 
 def text(data: Mapping[str, Any], name: str) -> str:
-    """A text, or a number as text; blank for anything else."""
+    """A text with single spaces, or a number as text; blank for any other value."""
     value = data.get(name)
     if isinstance(value, str):
         return " ".join(value.split())
@@ -176,19 +168,19 @@ def text(data: Mapping[str, Any], name: str) -> str:
 
 
 def child(data: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An object, or an empty one."""
+    """The object under a name, or an empty one."""
     value = data.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def children(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects of a list."""
+    """The objects in the list under a name."""
     value = data.get(name)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def texts(data: Mapping[str, Any], name: str) -> list[str]:
-    """The texts of a list, or one text as a list."""
+    """The texts in the list under a name, or the one text under it."""
     value = data.get(name)
-    found = value if isinstance(value, list) else [value]
-    return [tidy for item in found if isinstance(item, str) and (tidy := " ".join(item.split()))]
+    entries = value if isinstance(value, list) else [value]
+    return [tidy for item in entries if isinstance(item, str) and (tidy := " ".join(item.split()))]

@@ -1,4 +1,4 @@
-"""Lines of a file in bounded memory, whatever is between them."""
+"""Lines of a file of any content, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -8,20 +8,20 @@ from typing import BinaryIO
 from blindmatch.protocol.errors import InputError
 
 Progress = Callable[[int, int], None]
-"""Called now and then with (done, total): bytes of a text file, rows of a Parquet file."""
+"""Called during the read with (done, total): bytes of a text file, rows of a Parquet file."""
 
 _BLOCK_BYTES = 1 << 18
-_SNIFF_BYTES = 4_096
+_HEAD_BYTES = 4_096
 
-# What people save by mistake: first bytes, what it is, what to do.
-_FOREIGN = (
+# File types that are exported by mistake: first bytes, description, remedy.
+_OTHER_TYPES = (
     (
         b"PK\x03\x04",
         "a spreadsheet workbook or a ZIP file",
         "Save the sheet as CSV (UTF-8), or unpack the file.",
     ),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet workbook", "Save the sheet as CSV (UTF-8)."),
-    (b"\x1f\x8b", "compressed with gzip", "Unpack it first: gunzip FILE."),
+    (b"\x1f\x8b", "compressed with gzip", "Unpack it: gunzip FILE."),
     (b"\xff\xfe", "in UTF-16", "Save it as CSV UTF-8, or convert it: iconv -f UTF-16 -t UTF-8."),
     (b"\xfe\xff", "in UTF-16", "Save it as CSV UTF-8, or convert it: iconv -f UTF-16 -t UTF-8."),
     (b"%PDF", "a PDF", "Ask for the data as CSV."),
@@ -29,10 +29,10 @@ _FOREIGN = (
 
 
 def open_input(path: Path) -> BinaryIO:
-    """Open an officer's file for reading.
+    """Open an input file.
 
     Raises:
-        InputError: it is not there, is a folder, may not be read, or is empty.
+        InputError: the file is missing, a folder, not readable or empty.
     """
     try:
         file = path.open("rb")
@@ -40,22 +40,22 @@ def open_input(path: Path) -> BinaryIO:
         raise InputError(f"{path}: {error.strerror}") from None
     if not path.stat().st_size and path.is_file():
         file.close()
-        raise InputError(f"{path}: the file is empty", hint="Check the export that made it.")
+        raise InputError(f"{path}: the file is empty", hint="Check the export that produced it.")
     return file
 
 
 def refuse_binary(path: Path, head: bytes) -> None:
-    """Refuse a file that is no text, by its first bytes.
+    """Refuse a file that is not text, by its first bytes.
 
     Raises:
-        InputError: says what it is and what to do.
+        InputError: names the file's type and the remedy.
     """
-    for magic, what, hint in _FOREIGN:
+    for magic, what, hint in _OTHER_TYPES:
         if head.startswith(magic):
             raise InputError(f"{path}: the file is {what}", hint=hint)
     if head.count(0) * 4 > len(head):
         raise InputError(
-            f"{path}: the file is full of NUL bytes; it is binary, or in UTF-16",
+            f"{path}: the file contains many NUL bytes: it is binary or in UTF-16",
             hint="Save it as CSV UTF-8, or convert it: iconv -f UTF-16LE -t UTF-8.",
         )
 
@@ -63,13 +63,13 @@ def refuse_binary(path: Path, head: bytes) -> None:
 class Lines:
     """The lines of a text file as bytes without a byte order mark, each with its line end, numbered from 1.
 
-    LF, CR LF and CR all end a line, mixed as they come. A line over `limit` bytes is given as None, and its bytes
-    are not kept. At most one block and one line are in memory.
+    LF, CR LF and CR all end a line, also mixed. A line of more than `limit` bytes is returned as None. At most one block
+    and one line are in memory.
     """
 
     def __init__(self, path: Path, file: BinaryIO, limit: int, progress: Progress | None = None) -> None:
         self.number = 0
-        """The number of the line given last."""
+        """The number of the line returned last."""
         self._file = file
         self._limit = limit
         self._progress = progress
@@ -85,8 +85,8 @@ class Lines:
         self.number += 1
         return line
 
-    def several(self, count: int) -> list[bytes | None]:
-        """The next lines, so many at most."""
+    def next_lines(self, count: int) -> list[bytes | None]:
+        """The next lines, at most `count`."""
         lines = list(islice(self._lines, count))
         self.number += len(lines)
         return lines
@@ -98,13 +98,13 @@ class Lines:
             if first:
                 block, first = block.removeprefix(b"\xef\xbb\xbf"), False
             parts = (rest + block).splitlines(keepends=True)
-            # The last piece may go on in the next block, and so may a CR LF that was cut in two.
+            # The last line may continue in the next block, and a CR LF may be cut in two.
             rest = parts.pop() if parts else b""
             for part in parts:
                 yield None if overlong or len(part) > self._limit else part
                 overlong = False
             if len(rest) > self._limit:
-                # Keep the end only: it tells whether the line is over.
+                # Keep the last byte only: it shows whether the line has ended.
                 rest, overlong = rest[-1:], True
         if rest:
             yield None if overlong else rest
@@ -116,8 +116,8 @@ class Lines:
 
 
 def read_head(path: Path, file: BinaryIO) -> bytes:
-    """The first bytes of a file, checked by `refuse_foreign`; the file stands at its beginning again."""
-    head = file.read(_SNIFF_BYTES)
+    """The first bytes of a file, checked by `refuse_binary`. The file is then at its start again."""
+    head = file.read(_HEAD_BYTES)
     file.seek(0)
     refuse_binary(path, head)
     return head

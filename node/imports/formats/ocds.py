@@ -1,69 +1,88 @@
-"""Open Contracting Data Standard 1.1: who was awarded which contract.
+"""Open Contracting Data Standard 1.1: which supplier was awarded which contract.
 
-Release packages, record packages, and releases, records or packages one a line; the United Kingdom's extension is
-let through. Every supplier of every contract (of an award, where there is no contract yet) becomes a draft, as a row
-of a council's list of suppliers would.
+The file has release packages, record packages, or releases, records or packages one per line, with or without the United Kingdom's
+extension. Each supplier of each contract (or of an award, where there is no contract yet) becomes a draft.
 
-A compiled release says all about its contracting process and is passed on at once. Single releases of one process
-complete and replace each other, so that what matters of them stays in memory until the end of the file.
+A compiled release has the complete contracting process, so its drafts are yielded at once. Single releases of one process complete
+and replace each other, so the fields in use stay in memory until the end of the file.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.drafts import Draft, Notes, Part, RowFault, fault_draft
-from blindmatch.node.imports.formats.field_values import address_part, canonical, iso_date
+from blindmatch.node.imports.formats.context import CompanyLookup, ReadContext
+from blindmatch.node.imports.formats.drafts import (
+    MAX_REFERENCE_CHARACTERS,
+    Draft,
+    Part,
+    RowFault,
+    fault_draft,
+    non_blank,
+)
+from blindmatch.node.imports.formats.field_values import canonical, iso_date
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
-from blindmatch.node.imports.formats.lines import Progress
 
-COMPANIES_HOUSE: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
-"""Schemes whose identifiers are company numbers. Others, as `GB-PPON`, are kept as provenance."""
-VAT: Final = frozenset({"GB-VAT", "VAT", "XI-VAT"})
+_COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
+"""Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON`, become provenance."""
+_VAT_SCHEMES: Final = frozenset({"GB-VAT", "VAT", "XI-VAT"})
 
-_DEAD: Final = frozenset({"cancelled", "unsuccessful"})
-_OF: Final = "suppliers"
+_NOT_AWARDED: Final = frozenset({"cancelled", "unsuccessful"})
+_OWNER: Final = "suppliers"
 _PACKAGES: Final = ("releases", "records")
+_FIELDS: Final = {
+    "parties": ("id", "name", "identifier", "additionalIdentifiers", "address", "contactPoint"),
+    "awards": ("id", "status", "date", "value", "suppliers", "contractPeriod"),
+    "contracts": ("id", "awardID", "status", "dateSigned", "value", "period", "suppliers"),
+}
+"""The lists of a release that are read, and the fields of their entries."""
 
 _Process = dict[str, dict[str, dict[str, Any]]]
+"""A contracting process: the entries of each list by their id."""
 
 
-def read(path: Path, notes: Notes, *, progress: Progress | None = None) -> Iterator[Draft]:
-    """Stream a file: a draft for each supplier of each contract.
+def matches(_head: bytes, names: AbstractSet[str]) -> bool:
+    """Whether a file whose first JSON object has these names is OCDS."""
+    return bool(names & {"releases", "records", "ocid"})
+
+
+def read(path: Path, context: ReadContext, _lookup: CompanyLookup | None = None) -> Iterator[Draft]:
+    """A draft for each supplier of each contract.
 
     Raises:
-        InputError: cannot be read, is empty, is no JSON or no OCDS, or breaks off.
+        InputError: not readable, empty, not JSON or OCDS, or cut off.
     """
     unfinished: dict[str, tuple[int, _Process]] = {}
-    for item in read_items(path, _PACKAGES, progress):
-        for entry in _unpacked(item):
-            if entry.fault:
-                yield fault_draft(path.name, entry.number, entry.fault)
+    for item in read_items(path, _PACKAGES, context.progress):
+        for release in _unpacked(item):
+            if release.fault:
+                yield fault_draft(path.name, release.number, release.fault)
                 continue
-            ocid = text(entry.content, "ocid")
+            ocid = text(release.content, "ocid")
             if not ocid:
-                yield fault_draft(path.name, entry.number, "is missing", "ocid")
-            elif "compiled" in texts(entry.content, "tag"):
+                yield fault_draft(path.name, release.number, "is missing", "ocid")
+            elif "compiled" in texts(release.content, "tag"):
                 process: _Process = {}
-                _merge(process, entry.content)
+                _merge(process, release.content)
                 unfinished.pop(ocid, None)
-                yield from _drafts(path.name, ocid, process, entry.number, notes)
+                yield from _drafts(path.name, ocid, process, release.number, context)
             else:
-                _merge(unfinished.setdefault(ocid, (entry.number, {}))[1], entry.content)
+                _merge(unfinished.setdefault(ocid, (release.number, {}))[1], release.content)
     for ocid, (number, process) in unfinished.items():
-        yield from _drafts(path.name, ocid, process, number, notes)
+        yield from _drafts(path.name, ocid, process, number, context)
 
 
 def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
-    """The releases in one object: a release itself, a record, or a package of either on one line."""
+    """The releases in one object: a release, a record, or a package of either."""
     if item.fault:
         yield item
         return
     content, number = item.content, item.number
-    packs = [name for name in _PACKAGES if isinstance(content.get(name), list)]
-    if packs and "ocid" not in content:
-        packed = [entry for name in packs for entry in content[name]]
-        for place, entry in enumerate(packed, start=1):
+    packages = [name for name in _PACKAGES if isinstance(content.get(name), list)]
+    if packages and "ocid" not in content:
+        entries = [entry for name in packages for entry in content[name]]
+        for place, entry in enumerate(entries, start=1):
             if isinstance(entry, dict):
                 yield from _unpacked(JsonItem(number, entry))
             else:
@@ -75,7 +94,9 @@ def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
     elif "releases" in content:
         embedded = [entry for entry in children(content, "releases") if "ocid" in entry]
         if not embedded:
-            yield JsonItem(number, {}, "the record only links to its releases: ask for compiled releases")
+            yield JsonItem(
+                number, {}, "the record only links to its releases; ask the publisher for compiled releases"
+            )
         for entry in embedded:
             yield JsonItem(number, entry)
     else:
@@ -83,57 +104,47 @@ def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
 
 
 def _merge(process: _Process, release: Mapping[str, Any]) -> None:
-    """Take what matters of a release; what comes later in the file replaces the same entry."""
-    for name in ("parties", "awards", "contracts"):
+    """Add the fields in use of a release; a later entry of the file replaces the fields of an earlier one."""
+    for name, fields in _FIELDS.items():
         entries = process.setdefault(name, {})
         for place, entry in enumerate(children(release, name)):
             key = text(entry, "id") or f"#{place}"
-            entries[key] = {**entries.get(key, {}), **_trimmed(name, entry)}
+            present = {field: entry[field] for field in fields if entry.get(field) is not None}
+            entries[key] = {**entries.get(key, {}), **present}
     buyer = text(child(release, "buyer"), "name")
     if buyer:
         process["buyer"] = {"name": {"name": buyer}}
 
 
-_KEPT: Final = {
-    "parties": ("id", "name", "identifier", "additionalIdentifiers", "address", "contactPoint"),
-    "awards": ("id", "status", "date", "value", "suppliers", "contractPeriod"),
-    "contracts": ("id", "awardID", "status", "dateSigned", "value", "period", "suppliers"),
-}
-
-
-def _trimmed(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {field: entry[field] for field in _KEPT[name] if entry.get(field) is not None}
-
-
-def _drafts(file: str, ocid: str, process: _Process, number: int, notes: Notes) -> Iterator[Draft]:
+def _drafts(file: str, ocid: str, process: _Process, number: int, context: ReadContext) -> Iterator[Draft]:
     awards, contracts = process["awards"], process["contracts"]
     under_contract = {text(contract, "awardID") for contract in contracts.values()}
-    found = [
+    pairs = [
         (name, contract, awards.get(text(contract, "awardID"), {})) for name, contract in contracts.items()
     ]
-    found += [(name, {}, award) for name, award in awards.items() if name not in under_contract]
-    for name, contract, award in found:
-        if {text(contract, "status"), text(award, "status")} & _DEAD:
-            notes.warn("awards or contracts that were cancelled or unsuccessful, and were left out")
+    pairs += [(name, {}, award) for name, award in awards.items() if name not in under_contract]
+    for name, contract, award in pairs:
+        if {text(contract, "status"), text(award, "status")} & _NOT_AWARDED:
+            context.warnings["cancelled or unsuccessful awards or contracts, which were left out"] += 1
             continue
-        # Suppliers on the contract itself come with an extension; the standard has them on the award.
+        # The standard has suppliers on the award, an extension has them on the contract.
         suppliers = children(contract, "suppliers") or children(award, "suppliers")
         if not suppliers:
-            notes.warn("awards or contracts without a supplier")
+            context.warnings["awards or contracts without a supplier"] += 1
         for place, supplier in enumerate(suppliers):
             party = process["parties"].get(text(supplier, "id"), {})
-            who = text(supplier, "id") or str(place + 1)
-            draft = _draft(f"{ocid}/{name}/{who}", {**supplier, **party}, number, notes)
-            if len(draft.reference) > 200 or not draft.reference.isprintable():
+            supplier_id = text(supplier, "id") or str(place + 1)
+            draft = _draft(f"{ocid}/{name}/{supplier_id}", {**supplier, **party}, number, context)
+            if len(draft.reference) > MAX_REFERENCE_CHARACTERS or not draft.reference.isprintable():
                 draft.unusable = True
                 draft.faults.append(RowFault(file, number, "id", "cannot be used as a reference"))
-            _say_contract(draft, name, contract, award, process)
+            _add_contract(draft, name, contract, award, process)
             draft.provenance["ocid"] = ocid
             yield draft
 
 
-def _draft(reference: str, party: Mapping[str, Any], number: int, notes: Notes) -> Draft:
-    companies, vat, others = identifiers(party, notes)
+def _draft(reference: str, party: Mapping[str, Any], number: int, context: ReadContext) -> Draft:
+    companies, vat, others = identifiers(party, context)
     address = child(party, "address")
     contact = child(party, "contactPoint")
     names = dict.fromkeys(
@@ -141,24 +152,27 @@ def _draft(reference: str, party: Mapping[str, Any], number: int, notes: Notes) 
     )
     parts: list[Part] = [
         [{"company_number": value} for value in companies],
-        [{"company_name": value} for value in notes.usable("company_name", names, _OF)],
-        [{"vat_number": value} for value in notes.usable("vat_number", vat, _OF)],
-        address_part(
-            notes.usable("address", [text(address, "streetAddress")], _OF),
-            notes.usable("town", [text(address, "locality")], _OF),
-            notes.usable("postcode", [text(address, "postalCode")], _OF),
+        context.part("company_name", names, _OWNER),
+        context.part("vat_number", vat, _OWNER),
+        context.address(
+            _OWNER,
+            address=[text(address, "streetAddress")],
+            town=[text(address, "locality")],
+            postcode=[text(address, "postalCode")],
         ),
-        [{"phone": value} for value in notes.usable("phone", [text(contact, "telephone")], _OF)],
-        [{"email": value} for value in notes.usable("email", [text(contact, "email")], _OF)],
+        context.part("phone", [text(contact, "telephone")], _OWNER),
+        context.part("email", [text(contact, "email")], _OWNER),
     ]
-    made = Draft(number, reference, [part for part in parts if part], companies=tuple(companies))
-    made.provenance["row"] = str(number)
-    if others:
-        made.provenance["identifiers"] = "; ".join(others)
-    return made
+    return Draft(
+        number,
+        reference,
+        [part for part in parts if part],
+        provenance=non_blank({"row": str(number), "identifiers": "; ".join(others)}),
+        companies=tuple(companies),
+    )
 
 
-def identifiers(party: Mapping[str, Any], notes: Notes) -> tuple[list[str], list[str], list[str]]:
+def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[str], list[str], list[str]]:
     """An organisation's company numbers, VAT numbers, and all other identifiers as `SCHEME:id`."""
     companies: dict[str, None] = {}
     vat: dict[str, None] = {}
@@ -166,44 +180,43 @@ def identifiers(party: Mapping[str, Any], notes: Notes) -> tuple[list[str], list
     main = child(party, "identifier")
     entries = [main, *children(party, "additionalIdentifiers"), *children(party, "identifiers")]
     if not main and text(party, "id").upper().startswith("GB-COH-"):
-        # The organisation's own id is made of scheme and number.
+        # The organisation's own id consists of scheme and number.
         entries.append({"scheme": "GB-COH", "id": text(party, "id")[7:]})
     for entry in entries:
         scheme, value = text(entry, "scheme").upper(), text(entry, "id")
         if not value:
             continue
-        if scheme in COMPANIES_HOUSE:
+        if scheme in _COMPANY_SCHEMES:
             number, reason = canonical("company_number", value)
             if reason:
-                notes.warn(f"{_OF} with a company number that cannot be used, which was left out")
+                context.warnings[f"{_OWNER} with an invalid company number, which was left out"] += 1
             elif number:
                 companies[number] = None
-        elif scheme in VAT:
+        elif scheme in _VAT_SCHEMES:
             vat[value] = None
         else:
             others[f"{scheme}:{value}" if scheme else value] = None
     return list(companies), list(vat), list(others)
 
 
-def _say_contract(
+def _add_contract(
     draft: Draft, name: str, contract: Mapping[str, Any], award: Mapping[str, Any], process: _Process
 ) -> None:
     value = child(contract, "value") or child(award, "value")
     period = child(contract, "period") or child(award, "contractPeriod")
-    start = (
-        iso_date(text(period, "startDate"))
-        or iso_date(text(contract, "dateSigned"))
-        or iso_date(text(award, "date"))
-    )
+    signed = iso_date(text(contract, "dateSigned"))
+    awarded = iso_date(text(award, "date"))
+    start = iso_date(text(period, "startDate")) or signed or awarded
     draft.contract = (start, iso_date(text(period, "endDate")))
-    said = {
-        "contract_reference": name,
-        "contract_value": text(value, "amount"),
-        "contract_currency": text(value, "currency"),
-        "contract_start": draft.contract[0],
-        "contract_end": draft.contract[1],
-        "award_date": iso_date(text(award, "date")),
-        "buyer": text(process.get("buyer", {}).get("name", {}), "name"),
-    }
-    draft.facts = {field: value for field, value in said.items() if value}
+    draft.facts = non_blank(
+        {
+            "contract_reference": name,
+            "contract_value": text(value, "amount"),
+            "contract_currency": text(value, "currency"),
+            "contract_start": draft.contract[0],
+            "contract_end": draft.contract[1],
+            "award_date": awarded,
+            "buyer": text(process.get("buyer", {}).get("name", {}), "name"),
+        }
+    )
     draft.provenance |= draft.facts

@@ -1,11 +1,12 @@
-"""Rows that need nothing special, column by column: what `Drafter` makes of them one by one, for a whole chunk at once.
+"""Plain rows of a table, read column by column: the same records as `Drafter` makes one by one, but for a whole chunk at once.
 
-A row is plain when nothing is wrong with it and no field has two values. All others go to the drafter, in their place.
+A row is plain if it has no fault and no field has two values. The drafter reads all other rows, in their order.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress, repeat
 
 from blindmatch.node.imports.formats import field_values
@@ -26,30 +27,30 @@ Texts = list[str]
 
 @dataclass(frozen=True)
 class PlainRows:
-    """Records of plain rows, in order. All columns are of one length; a blank text says nothing."""
+    """Records of plain rows, in order. All columns have one length; a blank text is a missing value."""
 
     rows: list[int]
     references: Texts = field(repr=False)
     handling: str = field(repr=False)
-    """A letter per record."""
+    """A handling code per record."""
     values: dict[str, Texts] = field(repr=False)
     """By field."""
     facts: dict[str, Texts] = field(repr=False)
     provenance: dict[str, Texts] = field(repr=False)
     contracts: tuple[Texts, Texts] | None = field(repr=False)
-    """When each contract begins and ends, where the file has it."""
+    """When each contract starts and ends, where the file has the dates."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def draft(self, place: int) -> Draft:
-        """One record as the drafter would have made it."""
-        said = {name: texts[place] for name, texts in self.values.items() if texts[place]}
-        company = said.get("company_number", "")
+        """One record as the drafter would make it."""
+        values = {name: texts[place] for name, texts in self.values.items() if texts[place]}
+        company = values.get("company_number", "")
         return Draft(
             self.rows[place],
             self.references[place],
-            [[said]] if said else [],
+            [[values]] if values else [],
             self.handling[place],
             {name: texts[place] for name, texts in self.facts.items() if texts[place]},
             {name: texts[place] for name, texts in self.provenance.items() if texts[place]},
@@ -57,80 +58,86 @@ class PlainRows:
             contract=(self.contracts[0][place], self.contracts[1][place]) if self.contracts else ("", ""),
         )
 
-    def only(self, kept: Sequence[bool]) -> "PlainRows":
-        """The records that are kept."""
+    def select(self, chosen: Sequence[bool]) -> "PlainRows":
+        """The chosen records."""
         start, end = self.contracts or ([], [])
         return PlainRows(
-            list(compress(self.rows, kept)),
-            list(compress(self.references, kept)),
-            "".join(compress(self.handling, kept)),
-            _only(self.values, kept),
-            _only(self.facts, kept),
-            _only(self.provenance, kept),
-            (list(compress(start, kept)), list(compress(end, kept))) if self.contracts else None,
+            list(compress(self.rows, chosen)),
+            list(compress(self.references, chosen)),
+            "".join(compress(self.handling, chosen)),
+            _select(self.values, chosen),
+            _select(self.facts, chosen),
+            _select(self.provenance, chosen),
+            (list(compress(start, chosen)), list(compress(end, chosen))) if self.contracts else None,
         )
 
 
-def _only(columns: dict[str, Texts], kept: Sequence[bool]) -> dict[str, Texts]:
-    return {name: list(compress(texts, kept)) for name, texts in columns.items()}
+def _select(columns: dict[str, Texts], chosen: Sequence[bool]) -> dict[str, Texts]:
+    return {name: list(compress(texts, chosen)) for name, texts in columns.items()}
 
 
 @dataclass(frozen=True)
 class ClassifiedChunk:
-    """A chunk: its plain rows, and in the file's order which of them follow each other (from, to), and the other rows."""
+    """A chunk: its plain rows, and the order of the file.
+
+    The order has a range (start, stop) for each run of plain rows, and each other row.
+    """
 
     plain: PlainRows
     order: list[tuple[int, int] | Row] = field(repr=False)
 
 
-class PlainReader:
-    """Reads chunks for a drafter, which is told of every reference."""
+class PlainRowReader:
+    """Reads the chunks of a drafter's table. The drafter records every reference."""
 
     def __init__(self, drafter: Drafter) -> None:
         self._drafter = drafter
-        self._places = drafter.places
-        self.serves = all(len(places) < 2 for name, places in self._places.items() if name != "facts")
-        """Whether any row can be plain: two columns of one field make two values."""
+        self._positions = drafter.positions
+        self.applicable = all(
+            len(positions) < 2 for name, positions in self._positions.items() if name != "facts"
+        )
+        """Whether a row can be plain: two columns of one field give two values."""
 
     def read(self, chunk: Chunk) -> ClassifiedChunk:
-        """Sort a chunk's rows."""
-        drafter, odd = self._drafter, set[int]()
+        """Separate a chunk's plain rows from the others."""
+        drafter, others = self._drafter, set[int]()
         references = self._texts(chunk, "reference")
-        odd.update(self._odd_references(references))
-        handling = self._handling(chunk, odd)
-        said = self._said(chunk, odd)
-        contracts = self._contracts(chunk, odd)
-        provenance = {"grading": [each.grading for each in handling]} if "grading" in self._places else {}
-        provenance |= {name: self._texts(chunk, name) for name in drafter.contract}
+        others.update(self._other_references(references))
+        handling = self._handling(chunk, others)
+        values = self._values(chunk, others)
+        contracts = self._contracts(chunk, others)
+        provenance = {"grading": [each.grading for each in handling]} if "grading" in self._positions else {}
+        provenance |= {name: self._texts(chunk, name) for name in drafter.contract_fields}
         numbers = range(chunk.first, chunk.first + len(chunk))
         provenance["row"] = [*map(str, numbers)]
-        if "group" in self._places:
+        if "group" in self._positions:
             provenance["group"] = self._texts(chunk, "group")
-        facts = {name: [*map(str.strip, chunk.columns[at])] for name, at in drafter.fact_places.items()}
+        facts = {name: [*map(str.strip, chunk.columns[at])] for name, at in drafter.fact_positions.items()}
         codes = "".join([each.code for each in handling])
-        plain = PlainRows([*numbers], references, codes, said, facts, provenance, contracts)
-        if odd:
-            plain = plain.only([place not in odd for place in range(len(chunk))])
-        drafter.seen.update(plain.references)
-        if "C" in codes:  # the other rows are counted by the drafter
-            assumed = sum(each.assumed for place, each in enumerate(handling) if place not in odd)
-            drafter.warn(ASSUMED_CODE, assumed)
-        return ClassifiedChunk(plain, _order(chunk, odd))
+        plain = PlainRows([*numbers], references, codes, values, facts, provenance, contracts)
+        if others:
+            plain = plain.select([place not in others for place in range(len(chunk))])
+        drafter.references.update(plain.references)
+        if "C" in codes:  # the drafter counts the other rows
+            assumed = sum(each.assumed for place, each in enumerate(handling) if place not in others)
+            if assumed:
+                drafter.warnings[ASSUMED_CODE] += assumed
+        return ClassifiedChunk(plain, _order(chunk, others))
 
     def _cells(self, chunk: Chunk, name: str) -> Sequence[str] | None:
-        places = self._places.get(name)
-        return chunk.columns[places[0]] if places else None
+        positions = self._positions.get(name)
+        return chunk.columns[positions[0]] if positions else None
 
     def _texts(self, chunk: Chunk, name: str) -> Texts:
         cells = self._cells(chunk, name)
         return [""] * len(chunk) if cells is None else [*map(str.strip, cells)]
 
-    def _odd_references(self, references: Texts) -> Iterable[int]:
+    def _other_references(self, references: Texts) -> Iterable[int]:
         drafter, distinct = self._drafter, set(references)
         if (
             len(distinct) == len(references)
             and "" not in distinct
-            and drafter.seen.isdisjoint(distinct)
+            and drafter.references.isdisjoint(distinct)
             and len(max(distinct, key=len)) <= MAX_REFERENCE_CHARACTERS
             and "".join(references).isprintable()
         ):
@@ -138,47 +145,53 @@ class PlainReader:
         count = Counter(references)
         return [i for i, text in enumerate(references) if count[text] > 1 or drafter.reference_fault(text)]
 
-    def _handling(self, chunk: Chunk, odd: set[int]) -> list[Handling]:
-        if not {"handling_code", "grading"} & self._places.keys():
+    def _handling(self, chunk: Chunk, others: set[int]) -> list[Handling]:
+        if not {"handling_code", "grading"} & self._positions.keys():
             return [self._drafter.handling("", "")] * len(chunk)
         written = list(zip(self._texts(chunk, "handling_code"), self._texts(chunk, "grading"), strict=True))
-        known = {each: self._drafter.handling(*each) for each in set(written)}
-        if any(read.bad_code or read.bad_grading for read in known.values()):
-            odd.update(i for i, each in enumerate(written) if known[each].bad_code or known[each].bad_grading)
-        return [known[each] for each in written]
+        handlings = {each: self._drafter.handling(*each) for each in set(written)}
+        if any(handling.bad_code or handling.bad_grading for handling in handlings.values()):
+            others.update(
+                i for i, each in enumerate(written) if handlings[each].bad_code or handlings[each].bad_grading
+            )
+        return [handlings[each] for each in written]
 
-    def _said(self, chunk: Chunk, odd: set[int]) -> dict[str, Texts]:
-        drafter, said = self._drafter, dict[str, Texts]()
-        if drafter.named:
+    def _values(self, chunk: Chunk, others: set[int]) -> dict[str, Texts]:
+        drafter, values = self._drafter, dict[str, Texts]()
+        if drafter.has_names:
             aliases = self._cells(chunk, "aliases") or ()
-            odd.update(i for i, cell in enumerate(aliases) if cell.strip())
-            given = (self._cells(chunk, name) for name in ("forenames", "surname", "full_name"))
-            columns = [repeat("", len(chunk)) if cells is None else map(str.strip, cells) for cells in given]
+            others.update(i for i, cell in enumerate(aliases) if cell.strip())
+            cells_of = (self._cells(chunk, name) for name in ("forenames", "surname", "full_name"))
+            columns = [
+                repeat("", len(chunk)) if cells is None else map(str.strip, cells) for cells in cells_of
+            ]
             names = list(map(person_name, *columns))
             for place, name in enumerate(("forenames", "surname")):
-                said[name] = self._checked(name, [each[place] for each in names], odd)
+                values[name] = self._checked(name, [each[place] for each in names], others)
         for name in (
             "date_of_birth",
-            *(("address", "town", "postcode") if drafter.placed else ()),
-            *drafter.alone,
+            *(("address", "town", "postcode") if drafter.has_address else ()),
+            *drafter.independent_fields,
         ):
-            if name in self._places:
-                said[name] = self._usable(name, self._texts(chunk, name), odd)
-        if "house_number" in self._places or "street" in self._places:
-            self._join_address(chunk, said, odd)
-        return said
+            if name in self._positions:
+                values[name] = self._parsed(name, self._texts(chunk, name), others)
+        if "house_number" in self._positions or "street" in self._positions:
+            self._join_address(chunk, values, others)
+        return values
 
-    def _join_address(self, chunk: Chunk, said: dict[str, Texts], odd: set[int]) -> None:
+    def _join_address(self, chunk: Chunk, values: dict[str, Texts], others: set[int]) -> None:
         parts = zip(self._texts(chunk, "house_number"), self._texts(chunk, "street"), strict=True)
-        lines = self._checked("address", [" ".join(filter(None, each)) for each in parts], odd)
-        whole = said.get("address")
+        lines = self._checked("address", [" ".join(filter(None, each)) for each in parts], others)
+        whole = values.get("address")
         if whole is not None:
-            odd.update(i for i, (line, other) in enumerate(zip(lines, whole, strict=True)) if line and other)
+            others.update(
+                i for i, (line, other) in enumerate(zip(lines, whole, strict=True)) if line and other
+            )
             lines = [line or other for line, other in zip(lines, whole, strict=True)]
-        said["address"] = lines
+        values["address"] = lines
 
-    def _usable(self, name: str, texts: Texts, odd: set[int]) -> Texts:
-        """Values as the drafter keeps them; several in one cell, or one with a fault, make a row odd."""
+    def _parsed(self, name: str, texts: Texts, others: set[int]) -> Texts:
+        """Values as the drafter reads them. A row with several in one cell, or with a fault, is not plain."""
         drafter, separator = self._drafter, self._drafter.mapping.separator
         if name == "company_number" and separator not in "".join(texts) and plain_company_numbers(texts):
             return texts
@@ -188,42 +201,38 @@ class PlainReader:
                 return "", "several"
             return field_values.checked_value(name, text, drafter.check, drafter.mapping.day_first)
 
-        return _each(read, texts, odd)
+        return _each(read, texts, others)
 
-    def _checked(self, name: str, texts: Texts, odd: set[int]) -> Texts:
-        """Values as they are; one that the schema refuses makes a row odd."""
+    def _checked(self, name: str, texts: Texts, others: set[int]) -> Texts:
+        """Values as they are written. A row with a value that the schema refuses is not plain."""
         check = self._drafter.check
-        return _each(lambda text: (text, check(name, text)), texts, odd)
+        return _each(lambda text: (text, check(name, text)), texts, others)
 
-    def _contracts(self, chunk: Chunk, odd: set[int]) -> tuple[Texts, Texts] | None:
-        if not self._drafter.dated:
+    def _contracts(self, chunk: Chunk, others: set[int]) -> tuple[Texts, Texts] | None:
+        if not self._drafter.has_contract_dates:
             return None
-        day_first = self._drafter.mapping.day_first
-
-        def read(text: str) -> tuple[str, str]:
-            return canonical("date_of_birth", text, day_first)
-
-        start, end = (_each(read, self._texts(chunk, name), odd) for name in CONTRACT_DATES)
+        read = partial(canonical, "date_of_birth", day_first=self._drafter.mapping.day_first)
+        start, end = (_each(read, self._texts(chunk, name), others) for name in CONTRACT_DATES)
         return start, end
 
 
-def _each(read: Callable[[str], tuple[str, str]], texts: Texts, odd: set[int]) -> Texts:
-    """Read every distinct text once; those with a reason are odd."""
-    known = {text: read(text) if text else ("", "") for text in set(texts)}
-    bad = {text for text, (_, reason) in known.items() if reason}
+def _each(read: Callable[[str], tuple[str, str]], texts: Texts, others: set[int]) -> Texts:
+    """Read every distinct text once; a row with a reason for refusal is not plain."""
+    results = {text: read(text) if text else ("", "") for text in set(texts)}
+    bad = {text for text, (_, reason) in results.items() if reason}
     if bad:
-        odd.update(i for i, text in enumerate(texts) if text in bad)
-    return [known[text][0] for text in texts]
+        others.update(i for i, text in enumerate(texts) if text in bad)
+    return [results[text][0] for text in texts]
 
 
-def _order(chunk: Chunk, odd: set[int]) -> list[tuple[int, int] | Row]:
+def _order(chunk: Chunk, others: set[int]) -> list[tuple[int, int] | Row]:
     order: list[tuple[int, int] | Row] = []
-    done = begun = 0
-    for place in (*sorted(odd), len(chunk)):
-        if place > done:
-            order.append((begun, begun + place - done))
-            begun += place - done
+    read = plain = 0  # rows of the chunk, and plain ones among them
+    for place in (*sorted(others), len(chunk)):
+        if place > read:
+            order.append((plain, plain + place - read))
+            plain += place - read
         if place < len(chunk):
             order.append(chunk.row(place))
-        done = place + 1
+        read = place + 1
     return order

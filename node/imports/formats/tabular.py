@@ -1,4 +1,4 @@
-"""Tables: CSV with comma, semicolon or tab, and Parquet; rows come by the chunk where they are sound, faults by row."""
+"""Tables: CSV with comma, semicolon or tab, and Parquet. Rows are read in chunks where all are valid, and otherwise one by one."""
 
 import contextlib
 import csv
@@ -13,7 +13,7 @@ from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
 ENCODINGS: Final = ("utf-8", "cp1252", "iso-8859-1", "iso-8859-15")
-"""What a text file may be in. Never guessed: a wrong guess alters names without a word."""
+"""Encodings of a text file. The program never guesses one: a wrong guess changes names without notice."""
 
 _DELIMITERS: Final = ",;\t"
 _QUOTED: Final = re.compile(r'"[^"]*"')
@@ -24,7 +24,7 @@ _END: Final = object()
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its number in the file, its cells in the header's order; or a fault that makes it unusable."""
+    """One row: its number in the file, and its cells in the header's order or the fault that makes it unusable."""
 
     number: int
     cells: list[str]
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows that follow each other, none of them faulty: the first one's number, and the cells column by column."""
+    """Consecutive valid rows: the first one's number, and the cells column by column."""
 
     first: int
     columns: Sequence[Sequence[str]] = field(repr=False)
@@ -47,13 +47,13 @@ class Chunk:
 
 
 class Table:
-    """A file with a header and rows. Iterate once, or take its `parts` once."""
+    """A file with a header and rows. Iterate over it once, or over its `parts` once."""
 
     def __init__(self, path: Path, header: tuple[str, ...], parts: Iterator[Chunk | Row]) -> None:
         self.path = path
         self.header = header
         self.parts = parts
-        """All rows in order: by the chunk, or alone where something is unusual."""
+        """All rows in order: valid ones in chunks where possible, others one by one."""
 
     def __iter__(self) -> Iterator[Row]:
         for part in self.parts:
@@ -78,13 +78,13 @@ def open_table(
     Args:
         path: the file.
         encoding: one of `ENCODINGS`; a byte order mark is dropped.
-        separator: put between the values of a Parquet list, as a mapping expects them in one cell.
-        progress: called now and then.
-        limit: bytes that one row may take.
+        separator: joins the values of a Parquet list, as a mapping expects them in one cell.
+        progress: called during the read.
+        limit: the most bytes of one row.
 
     Raises:
-        InputError: cannot be read, is empty, is no table, has no header or two columns of one name; and while the
-            rows are read: bytes that are not of the encoding, or a quoted field without an end.
+        InputError: not readable, empty, not a table, no header, or two columns of one name; and while the rows are
+            read: bytes that are not of the encoding, or a quoted field without an end.
     """
     if encoding not in ENCODINGS:
         raise InputError(f"unknown encoding {encoding}", hint=f"One of: {', '.join(ENCODINGS)}.")
@@ -106,7 +106,7 @@ def _checked_header(path: Path, names: list[str]) -> tuple[str, ...]:
     repeated = sorted({name for name in named if named.count(name) > 1})
     if repeated:
         raise InputError(
-            f"{path}: two columns are called {repeated[0]!r}", hint="Give every column its own name."
+            f"{path}: two columns have the name {repeated[0]!r}", hint="Give every column its own name."
         )
     return header
 
@@ -122,9 +122,9 @@ class _Csv:
         self._limit = limit
         self._lines = Lines(path, file, limit, progress)
         self._again: Iterator[bytes | None] = iter(())
-        """Lines that were looked at as a chunk, and are read again one by one."""
+        """Lines of a chunk that are read again one by one."""
         self._number = 0
-        self._begun = 1
+        self._row_start = 1
         self._bytes = 0
         self._fault = ""
 
@@ -143,13 +143,13 @@ class _Csv:
             names = next(csv.reader([first], delimiter=delimiter, strict=True))
         except (csv.Error, StopIteration):
             raise InputError(
-                f"{self._path}: the first line is no header", hint="The first line must name the columns."
+                f"{self._path}: the first line is not a header", hint="The first line must name the columns."
             ) from None
         header = _checked_header(self._path, names)
         return Table(self._path, header, self._parts(text, delimiter, len(header)))
 
     def _parts(self, text: Iterator[str], delimiter: str, width: int) -> Iterator[Chunk | Row]:
-        while lines := self._lines.several(_CHUNK_ROWS):
+        while lines := self._lines.next_lines(_CHUNK_ROWS):
             columns = self._columns(lines, delimiter, width)
             if columns is not None:
                 yield Chunk(self._number + 1, columns)
@@ -157,16 +157,16 @@ class _Csv:
                 continue
             last = self._number + len(lines)
             self._again = iter(lines)
-            # Its last row may go on beyond these lines.
+            # The last row may continue after these lines.
             yield from self._rows(text, delimiter, width, last)
 
     def _columns(self, lines: list[bytes | None], delimiter: str, width: int) -> list[tuple[str, ...]] | None:
-        """The cells column by column, where every line is a sound row; None where any is not."""
+        """The cells column by column, or None where a line is not a valid row."""
         try:
             text = b"".join(lines).decode(self._encoding)  # type: ignore[arg-type] # a None is a TypeError
             if "\0" in text:
                 return None
-            # What else Python takes for the end of a line is none in a table.
+            # Python has more line ends than a table has.
             rows = list(csv.reader(_ended_by_lf(text), delimiter=delimiter, strict=True))
         except (TypeError, UnicodeDecodeError, csv.Error):
             return None
@@ -177,25 +177,25 @@ class _Csv:
     def _rows(self, text: Iterator[str], delimiter: str, width: int, last: int) -> Iterator[Row]:
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         while self._number < last:
-            self._begun, self._bytes, self._fault = self._number + 1, 0, ""
+            self._row_start, self._bytes, self._fault = self._number + 1, 0, ""
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error:
-                yield Row(self._begun, [], "quotes that are not closed, or stand in the wrong place")
+                yield Row(self._row_start, [], "has quotes that are not closed or are in the wrong place")
                 continue
             if self._fault:
-                yield Row(self._begun, [], self._fault)
+                yield Row(self._row_start, [], self._fault)
             elif len(cells) == width:
-                yield Row(self._begun, cells)
+                yield Row(self._row_start, cells)
             elif cells:
                 yield self._fitted(cells, width)
 
     def _fitted(self, cells: list[str], width: int) -> Row:
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
-            return Row(self._begun, cells[:width])
-        return Row(self._begun, [], f"has {len(cells)} cells where the header has {width}")
+            return Row(self._row_start, cells[:width])
+        return Row(self._row_start, [], f"has {len(cells)} cells where the header has {width}")
 
     def _line(self) -> Any:
         line = next(self._again, _END)
@@ -205,35 +205,35 @@ class _Csv:
         return line
 
     def _text(self) -> Iterator[str]:
-        """Decoded lines. A line that cannot be used becomes an empty one with `_fault` set."""
+        """Decoded lines. An unusable line becomes an empty one, with `_fault` set."""
         while (line := self._line()) is not _END:
             if line is None or b"\0" in line:
                 if self._bytes:
                     raise InputError(
-                        f"{self._path}: line {self._begun}: a quoted field has no end, or a line in it cannot be read",
-                        hint="Look for a lone quotation mark in that line.",
+                        f"{self._path}: line {self._row_start}: a quoted field has no end, or contains a line that cannot be read",
+                        hint="Look for an unpaired quotation mark in that line.",
                     )
                 self._fault = (
                     f"the line is longer than {self._limit} bytes"
                     if line is None
-                    else "the line holds a NUL byte"
+                    else "the line contains a NUL byte"
                 )
                 yield "\n"
                 continue
             self._bytes += len(line)
             if self._bytes > self._limit:
                 raise InputError(
-                    f"{self._path}: line {self._begun}: a quoted field does not end within {self._limit} bytes",
-                    hint="Look for a lone quotation mark in that line.",
+                    f"{self._path}: line {self._row_start}: a quoted field does not end within {self._limit} bytes",
+                    hint="Look for an unpaired quotation mark in that line.",
                 )
             try:
                 yield line.decode(self._encoding)
             except UnicodeDecodeError:
                 raise InputError(
                     f"{self._path}: line {self._number} is not {self._encoding.upper()}",
-                    hint="A file saved on Windows is often in another encoding: try --encoding cp1252."
+                    hint="A file from Windows is often in another encoding: try --encoding cp1252."
                     if self._encoding == "utf-8"
-                    else "Ask how the file was exported, or save it as CSV UTF-8.",
+                    else "Find out how the file was exported, or save it as CSV UTF-8.",
                 ) from None
 
 
@@ -241,7 +241,7 @@ def _ended_by_lf(text: str) -> list[str]:
     """Lines that LF or CR LF ends, without their ends.
 
     Raises:
-        csv.Error: a CR stands alone.
+        csv.Error: there is a CR without LF.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n")
@@ -269,7 +269,7 @@ def _parquet(path: Path, file: BinaryIO, separator: str, progress: Progress | No
     header = _checked_header(path, list(source.schema_arrow.names))
     total = source.metadata.num_rows
     if not total:
-        raise InputError(f"{path}: the table has no rows", hint="Check the export that made it.")
+        raise InputError(f"{path}: the table has no rows", hint="Check the export that produced it.")
 
     def parts() -> Iterator[Chunk | Row]:
         number = 0
@@ -281,7 +281,7 @@ def _parquet(path: Path, file: BinaryIO, separator: str, progress: Progress | No
                     [_cell(value, separator) for value in column.to_pylist()] for column in batch.columns
                 ]
                 chunk = Chunk(number + 1, columns)
-                # Four bytes is the longest character: the exact size matters to no one.
+                # A character has at most four bytes; the exact size is computed only for a long row.
                 if sum(max(map(len, column)) for column in columns) * 4 <= limit:
                     yield chunk
                 else:
@@ -302,7 +302,7 @@ def _bounded(row: Row, limit: int) -> Row:
 
 
 def _cell(value: Any, separator: str) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - a missing number is NaN, which equals nothing
+    if value is None or value != value:  # noqa: PLR0124 - a missing number is NaN, which is not equal to itself
         return ""
     if isinstance(value, str):
         return value

@@ -14,12 +14,14 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.aggregate import AggregateReceiver, AggregateTerms, RowsChunk
 from blindmatch.protocol.aggregate.count import CountReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.states import State
 
-_BEFORE_ANSWERING = frozenset({State.COMMITTED, State.EXCHANGING, State.COLLECTING, State.COLLECTED})
+_BEFORE_ANSWERING = frozenset(
+    {AggregateState.COMMITTED, AggregateState.EXCHANGING, AggregateState.COLLECTING, AggregateState.COLLECTED}
+)
 
 
 class _Transfer(NamedTuple):
@@ -54,10 +56,10 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         self._kept = False
 
     @property
-    def progress(self) -> tuple[State, int, int, int]:
+    def progress(self) -> tuple[AggregateState, int, int, int]:
         """See `ReceivingEdge.progress`."""
         if self._session is None:
-            return State.PREPARING, 0, 0, 0
+            return AggregateState.PREPARING, 0, 0, 0
         session = self._session
         return session.state, session.next_chunk, session.next_points, session.next_masked
 
@@ -69,23 +71,23 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         async with self._connected() as peer:
             if session.state in _BEFORE_ANSWERING:
                 await self._open(peer)
-            if session.state is State.EXCHANGING:
+            if session.state is AggregateState.EXCHANGING:
                 await self._still()
                 await self._give(peer.number.GivePoints, peer, _POINTS)
-            if session.state is State.COLLECTING:
+            if session.state is AggregateState.COLLECTING:
                 await self._still()
                 await self._collect(peer)
-            if session.state is State.COLLECTED:
+            if session.state is AggregateState.COLLECTED:
                 for index in range(session.masked, session.returned_chunks):
                     await self._in_pool(session.mask_chunk, index)
                 await self._alone(AggregateReceiver.answer, save=True)
-            if session.state is State.ANSWERING:
+            if session.state is AggregateState.ANSWERING:
                 await self._still()
                 await self._give(peer.number.GiveMasked, peer, _MASKED)
-            if session.state is State.ASKING:
+            if session.state is AggregateState.ASKING:
                 await self._still()
                 await self._ask(peer)
-            if session.state is State.INFORMED:
+            if session.state is AggregateState.INFORMED:
                 await self._alone(self._sign)
             signature = await self._close(peer)
         # Only now, when the channel is closed too: how long it takes to find a sum tells how large it is.
@@ -96,7 +98,10 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
 
     async def salvage(self) -> None:
         """When the sender does not sign: what it told is ours to look at."""
-        known = self._session is not None and self._session.state in {State.INFORMED, State.SIGNED}
+        known = self._session is not None and self._session.state in {
+            AggregateState.INFORMED,
+            AggregateState.SIGNED,
+        }
         if known and not self._kept:
             await self._alone(self._keep_result)
 

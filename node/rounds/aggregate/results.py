@@ -10,7 +10,6 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
-from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import AggregateRow, EdgeRow
 from blindmatch.protocol.aggregate import (
     NO_PROOF,
@@ -227,13 +226,3 @@ def to_csv(found: Sequence[AggregateResult]) -> str:
             [each.edge, each.receiver, each.sender, each.disclosure, each.told, *cells, each.words]
         )
     return out.getvalue()
-
-
-def erase_expired(node: Node) -> int:
-    """Erase the numbers whose retention has ended, and say so in the audit log."""
-    erased = node.store.erase_expired_numbers(int(node.clock()))
-    if erased:
-        node.audit.append(
-            AuditEvent.ERASURE, subject="counts and sums past their retention", detail={"numbers": erased}
-        )
-    return erased

@@ -13,9 +13,9 @@ from blindmatch.node.rounds.receiver import IN_FLIGHT, ReceivingEdge, worst
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.messages import Hits, TagChunk
 from blindmatch.protocol.session.session import SessionTerms
-from blindmatch.protocol.session.states import State
 
 
 class HitsReceivingEdge(ReceivingEdge[Receiver]):
@@ -27,10 +27,10 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         self._matched = False
 
     @property
-    def progress(self) -> tuple[State, int, int]:
+    def progress(self) -> tuple[HitsState, int, int]:
         """See `ReceivingEdge.progress`."""
         if self._session is None:
-            return State.PREPARING, 0, 0
+            return HitsState.PREPARING, 0, 0
         session = self._session
         return session.state, session.next_chunk, session.next_tag_chunk
 
@@ -39,7 +39,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         return {"leads": self.leads}
 
     def _start(self, terms: SessionTerms) -> Receiver:
-        return Receiver(self.agreed.context, **terms)
+        return Receiver(self.agreed.context, computer=self._engine.computing, **terms)
 
     async def drive(self) -> None:
         """See `ReceivingEdge.drive`."""
@@ -47,15 +47,15 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         async with self._one_at_a_time:
             pass  # a step that an earlier, broken attempt left behind ends first
         async with self._connected() as peer:
-            if session.state in {State.COMMITTED, State.EXCHANGING, State.COLLECTING}:
+            if session.state in {HitsState.COMMITTED, HitsState.EXCHANGING, HitsState.COLLECTING}:
                 await self._open(peer)
-            if session.state is State.EXCHANGING:
+            if session.state is HitsState.EXCHANGING:
                 await self._still()
                 await self._exchange(peer)
-            if session.state is State.COLLECTING:
+            if session.state is HitsState.COLLECTING:
                 await self._still()
                 await self._tags(peer)
-            if session.state is State.COLLECTED:
+            if session.state is HitsState.COLLECTED:
                 await self._unblind_rest()
                 await self._alone(self._sign)
             signature = await self._close(peer)
@@ -67,7 +67,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
 
     async def salvage(self) -> None:
         """When the sender does not sign: it has all that it will get, and what we hold is ours to look at."""
-        if self._session is not None and self._session.state is State.SIGNED and not self._matched:
+        if self._session is not None and self._session.state is HitsState.SIGNED and not self._matched:
             await self._alone(self._match)
 
     async def _exchange(self, peer: Peer) -> None:
@@ -125,7 +125,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
             timeout=self._stream_seconds(peer, session.peer_elements),
         )
         try:
-            while session.state is State.COLLECTING:
+            while session.state is HitsState.COLLECTING:
                 chunk = self._read_released(await peer.next(call))
                 due = (session.next_tag_chunk + 1) % driver.CHUNKS_PER_CHECKPOINT == 0
                 await self._alone(partial(Receiver.receive_tags, chunk=chunk), save=due)

@@ -54,7 +54,7 @@ class HitsSendingEdge(SendingEdge[Sender]):
 
     def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Sender:
         made, terms = self._terms(row, agreed)
-        return Sender(agreed.context, facts=made.facts, **terms)
+        return Sender(agreed.context, facts=made.facts, computer=self._engine.computing, **terms)
 
     def _total(self, session: Sender) -> int:
         return session.blinded_chunks

@@ -83,7 +83,7 @@ class CheckAnswers:
             recipient=node.agency,
             detail={"action": "submitted", "sender": caller.agency, "agreement": check.agreement.hex()},
         )
-        node.store.keep_check(row, most=most)
+        node.store.put_check(row, most=most)
 
     def _submission(self, caller: Caller, check: Check, agreement: Agreement) -> CheckRow:
         """What is stored of a submission that is allowed, and as it must be."""

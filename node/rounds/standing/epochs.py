@@ -213,7 +213,7 @@ def end_all(node: Node, reason: str, agreement_id: bytes | None = None) -> int:
 def advancing(node: Node, kept: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
     """The epoch's step, stored with the receipt: the same on both sides."""
     receiver, sender = session.counts_of(Role.RECEIVER), session.counts_of(Role.SENDER)
-    also: ExtraWrites = node.store.advancing(
+    also: ExtraWrites = node.store.advancing_epoch(
         kept.row,
         row.round_id,
         state=session.state_after(),

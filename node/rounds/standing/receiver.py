@@ -103,7 +103,7 @@ class OpeningReceivingEdge(_Standing):
             secret=standing.local_secret(self.row.seed),
             public_key=session.peer_key,
         )
-        return self._node.store.opening(row)
+        return self._node.store.opening_epoch(row)
 
     def _closed(self) -> None:
         standing.clear_others(self._node, self.row)

@@ -58,7 +58,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             secret=self._list.epoch.local + secret,
             public_key=session.shown_key,
         )
-        return self._node.store.opening(row)
+        return self._node.store.opening_epoch(row)
 
     def _closed(self) -> None:
         standing.clear_others(self._node, self.row)

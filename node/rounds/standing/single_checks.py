@@ -18,9 +18,8 @@ import numpy as np
 from blindmatch.node import imports
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
-from blindmatch.node.imports import Collection, import_collection
+from blindmatch.node.imports import Collection, NodeStorage, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
-from blindmatch.node.imports.host import NodeStorage
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.inputs import EdgeInputs
@@ -260,7 +259,7 @@ def look_up(node: Node, lists: Lists) -> int:
         known = lists.of(row.epoch, row.edge)
         if known is not None:
             leads = _compare(node, row, *known)
-        node.store.looked_up(row.id, _told(leads, len(row.payload)))
+        node.store.put_check_result(row.id, _told(leads, len(row.payload)))
     return len(waiting)
 
 

@@ -194,7 +194,7 @@ class CollectorDriver(SessionDriver[Collector]):
         place = self._terms.agencies.index(door.agency)
         context = threshold_inputs.context_of(self._agreement, self.row)
         await self._in_pool(threshold_inputs.read_rates, self._agreement, self._terms, context, place, signed)
-        await self._in_pool(self._node.store.keep_statement, *self.key, door.agency, signed)
+        await self._in_pool(self._node.store.put_statement, *self.key, door.agency, signed)
 
     async def _commit(self, door: MemberNode) -> None:
         kept = await self._in_pool(self._node.store.statements, *self.key)

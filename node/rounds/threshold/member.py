@@ -69,7 +69,7 @@ def state(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
     if kept is not None:
         return kept
     signed = threshold_inputs.state_rates(node, agreement, row)
-    node.store.keep_statement(*key, node.agency, signed)
+    node.store.put_statement(*key, node.agency, signed)
     return signed
 
 
@@ -95,7 +95,7 @@ def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signe
         if kept.get(agency, signed) != signed:
             raise PeerError(PeerCode.BAD_COMMITMENT, f"this round began with other rates of {agency}")
     for agency, signed in zip(terms.agencies, rates, strict=True):
-        node.store.keep_statement(*key, agency, signed)
+        node.store.put_statement(*key, agency, signed)
     return made
 
 

@@ -4,14 +4,13 @@ Large arrays are files beside it. Sensitive columns are sealed with the node's o
 Safe for threads, and for several processes on one database: the server and the commands.
 """
 
-from blindmatch.node.storage.store.aggregates import Aggregates
 from blindmatch.node.storage.store.agreements import Agreements
 from blindmatch.node.storage.store.audit import Audit
 from blindmatch.node.storage.store.checks import Checks
 from blindmatch.node.storage.store.collections import Collections
 from blindmatch.node.storage.store.edges import CLOSED, FAILED, Edges
 from blindmatch.node.storage.store.epochs import Epochs, ExtraWrites
-from blindmatch.node.storage.store.leads import Leads
+from blindmatch.node.storage.store.results import Results
 from blindmatch.node.storage.store.rows import (
     AggregateRow,
     AgreementRow,
@@ -45,5 +44,5 @@ __all__ = [
 ]
 
 
-class Store(Collections, Agreements, Edges, Epochs, Checks, Leads, Aggregates, Audit):
+class Store(Collections, Agreements, Edges, Epochs, Checks, Results, Audit):
     """All tables of one node behind one object."""

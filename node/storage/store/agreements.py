@@ -1,4 +1,4 @@
-"""Agreements: exact bytes, signatures, withdrawals, who was reached, and which collection each edge takes."""
+"""Agreements: exact bytes, signatures, withdrawals, contacts with the parties, and the collection bound to each edge."""
 
 from collections.abc import Mapping
 
@@ -21,21 +21,21 @@ _SHORTEST_PREFIX = 4
 
 
 class Agreements(Database):
-    """The store's methods on agreements. Nothing here verifies a signature: that was done before."""
+    """The store's methods on agreements. No signature is verified here: callers verify before they store."""
 
     def put_agreement(self, agreement_id: bytes, payload: bytes, *, proposed_by: str = "") -> bool:
-        """Keep an agreement's exact bytes; the same again changes nothing. `proposed_by` is an agency, or empty.
+        """Store an agreement's exact bytes; the same again changes nothing. `proposed_by` is an agency, or empty.
 
         Returns:
             Whether it was new.
 
         Raises:
-            StoreError: other bytes are kept under this id.
+            StoreError: other bytes are stored under this id.
         """
         with self.write("agreements") as connection:
             query = select(agreements.c.payload).where(agreements.c.id == agreement_id.hex())
-            kept = connection.execute(query).scalar_one_or_none()
-            if kept is None:
+            stored = connection.execute(query).scalar_one_or_none()
+            if stored is None:
                 connection.execute(
                     agreements.insert().values(id=agreement_id.hex(), payload=payload, received_at=self.now())
                 )
@@ -43,18 +43,18 @@ class Agreements(Database):
                     connection.execute(
                         proposals.insert().values(agreement=agreement_id.hex(), agency=proposed_by)
                     )
-            elif kept != payload:
-                raise StoreError("an agreement with this id and other bytes is kept already")
-            return kept is None
+            elif stored != payload:
+                raise StoreError("an agreement with this id but different content is stored already")
+            return stored is None
 
     def add_signature(self, agreement_id: bytes, agency: str, signature: bytes) -> bool:
-        """Keep a verified signature; a second one of the same agency changes nothing.
+        """Store a verified signature; a second one from the same agency changes nothing.
 
         Returns:
             Whether it was new.
 
         Raises:
-            StoreError: the agreement is not kept.
+            StoreError: the agreement is not stored here.
         """
         with self.write("agreements") as connection:
             _require(connection, agreement_id)
@@ -66,13 +66,13 @@ class Agreements(Database):
             return True
 
     def withdraw(self, agreement_id: bytes, agency: str, payload: bytes, signature: bytes) -> bool:
-        """Keep a verified decline or withdrawal; a second one of the same agency changes nothing.
+        """Store a verified decline or withdrawal; a second one from the same agency changes nothing.
 
         Returns:
             Whether it was new.
 
         Raises:
-            StoreError: the agreement is not kept.
+            StoreError: the agreement is not stored here.
         """
         with self.write("agreements") as connection:
             _require(connection, agreement_id)
@@ -84,10 +84,10 @@ class Agreements(Database):
             return True
 
     def note_contact(self, agreement_id: bytes, agency: str, error: str = "") -> None:
-        """Keep that an agency was just asked or told about an agreement, or called us about it; or why it could not be.
+        """Record that an agency was just contacted about an agreement, or called this node about it; or why it could not be reached.
 
         Raises:
-            StoreError: the agreement is not kept.
+            StoreError: the agreement is not stored here.
         """
         with self.write("agreements") as connection:
             _require(connection, agreement_id)
@@ -99,7 +99,7 @@ class Agreements(Database):
             connection.execute(contacts.insert().values(**key, tried_at=now, reached_at=reached, error=error))
 
     def waiting_proposals(self, agency: str) -> Mapping[str, int]:
-        """By proposing agency, the agreements that `agency` has neither signed nor left."""
+        """By proposing agency, how many agreements `agency` has neither signed nor declined."""
         query = select(proposals.c.agency, func.count().label("waiting"))
         for table in (signatures, withdrawals):
             answered = select(table.c.agreement).where(table.c.agency == agency)
@@ -109,7 +109,7 @@ class Agreements(Database):
             return {row.agency: row.waiting for row in rows}
 
     def contacts(self, agreement_id: bytes) -> Mapping[str, Contact]:
-        """When each other party was last asked or told about an agreement; those that never were are left out."""
+        """When each other party was last contacted about an agreement; parties that never were are absent."""
         query = select(contacts).where(contacts.c.agreement == agreement_id.hex())
         with self.read() as connection:
             return {
@@ -119,8 +119,8 @@ class Agreements(Database):
 
     def find_agreement(self, agreement_id: bytes) -> AgreementRow | None:
         """One agreement by its whole id, or None."""
-        found = self._agreements(agreement_id.hex())
-        return found[0] if found else None
+        rows = self._agreements(agreement_id.hex())
+        return rows[0] if rows else None
 
     def agreement(self, agreement_id: bytes | str) -> AgreementRow:
         """One agreement, by its id or by the first hex digits of it, at least four.
@@ -134,21 +134,21 @@ class Agreements(Database):
                 f"{prefix or 'nothing'} is not an agreement's id",
                 hint=f"Give at least {_SHORTEST_PREFIX} of its hexadecimal digits; see `blindmatch agreement list`.",
             )
-        found = self._agreements(prefix)
-        if len(found) != 1:
-            problem = "more than one agreement begins with" if found else "there is no agreement"
+        rows = self._agreements(prefix)
+        if len(rows) != 1:
+            problem = "more than one agreement begins with" if rows else "there is no agreement"
             raise StoreError(f"{problem} {prefix}", hint="See `blindmatch agreement list`.")
-        return found[0]
+        return rows[0]
 
     def agreements(self) -> list[AgreementRow]:
         """Every agreement, in the order of arrival."""
         return self._agreements("")
 
     def bind(self, agreement_id: bytes, edge: str, collection_id: str) -> None:
-        """Say which collection this node brings to an edge; a later call replaces an earlier one.
+        """Record which collection this node contributes to an edge; a later call replaces an earlier one.
 
         Raises:
-            StoreError: the agreement or the collection is not kept.
+            StoreError: the agreement or the collection is not stored here.
         """
         with self.write("agreements") as connection:
             _require(connection, agreement_id)
@@ -204,4 +204,4 @@ def _require(connection: Connection, agreement_id: bytes) -> None:
         connection.execute(select(agreements.c.id).where(agreements.c.id == agreement_id.hex())).first()
         is None
     ):
-        raise StoreError("the agreement is not kept here", hint="Import or fetch it first.")
+        raise StoreError("this node does not have the agreement", hint="Import or fetch it first.")

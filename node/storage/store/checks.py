@@ -1,4 +1,4 @@
-"""Checks of single records: how many a partner has made today, and what was submitted to this node, sealed, in rows of one size."""
+"""Checks of single records: how many each agency has used today, and the submissions this node received, sealed, in rows of one size."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ class Checks(Database):
     """The store's methods on checks."""
 
     def count_check(self, agreement_id: bytes, edge: str, agency: str, *, most: int) -> int:
-        """Count one more check of an agency today (UTC), whatever becomes of it; how many they are now.
+        """Count one more check by an agency today (UTC), whatever its result; the number so far.
 
         Raises:
-            PeerError: BUDGET_SPENT, when `most` were made today before this one.
+            PeerError: BUDGET_SPENT, when `most` were counted today before this one.
         """
         key = {
             "agreement": agreement_id.hex(),
@@ -29,17 +29,17 @@ class Checks(Database):
             "day": self.now() // DAY_SECONDS,
         }
         with self.write("checks") as connection:
-            made = self._count(connection, key, most)
-        if made >= most:
+            used = self._count(connection, key, most)
+        if used >= most:
             raise _spent(most)
-        return made + 1
+        return used + 1
 
-    def keep_check(self, row: CheckRow, *, most: int) -> bool:
-        """Count and keep what was submitted, in one transaction; False when this very check is there already.
+    def put_check(self, row: CheckRow, *, most: int) -> bool:
+        """Count and store a submission, in one transaction; False when the same submission is stored already.
 
         Raises:
-            PeerError: BUDGET_SPENT; it is counted and not kept.
-            StoreError: another submission has its id.
+            PeerError: BUDGET_SPENT; it is counted but not stored.
+            StoreError: a different submission has this id.
         """
         key = {
             "agreement": row.agreement_id.hex(),
@@ -48,26 +48,26 @@ class Checks(Database):
             "day": self.now() // DAY_SECONDS,
         }
         with self.write("checks") as connection:
-            made = self._count(connection, key, most)
-            new = made < most and self._keep(connection, row)
-        if made >= most:
+            used = self._count(connection, key, most)
+            new = used < most and self._insert(connection, row)
+        if used >= most:
             raise _spent(most)
         return new
 
     def _count(self, connection: Connection, key: dict[str, Any], most: int) -> int:
-        """Count one more; how many they were before."""
-        made = connection.execute(select(check_counts.c.count).filter_by(**key)).scalar()
-        if made is None:
+        """Count one more; the number before it."""
+        used = connection.execute(select(check_counts.c.count).filter_by(**key)).scalar()
+        if used is None:
             connection.execute(check_counts.insert().values(**key, count=1))
-        elif made <= most:  # beyond it there is nothing left to count
-            connection.execute(check_counts.update().filter_by(**key).values(count=made + 1))
-        return made or 0
+        elif used <= most:  # a higher count would change nothing
+            connection.execute(check_counts.update().filter_by(**key).values(count=used + 1))
+        return used or 0
 
-    def _keep(self, connection: Connection, row: CheckRow) -> bool:
-        kept = connection.execute(select(table).filter_by(id=row.id.hex())).first()
-        if kept is not None:
-            if (kept.epoch, kept.edge, kept.peer) != (row.epoch.hex(), row.edge, row.peer):
-                raise StoreError("a check of this id is there already")
+    def _insert(self, connection: Connection, row: CheckRow) -> bool:
+        stored = connection.execute(select(table).filter_by(id=row.id.hex())).first()
+        if stored is not None:
+            if (stored.epoch, stored.edge, stored.peer) != (row.epoch.hex(), row.edge, row.peer):
+                raise StoreError("a different check with this id is stored already")
             return False
         connection.execute(
             table.insert().values(
@@ -84,8 +84,8 @@ class Checks(Database):
         )
         return True
 
-    def looked_up(self, check: bytes, payload: bytes) -> None:
-        """Replace what was submitted by what came of it: another text of the same length.
+    def put_check_result(self, check: bytes, payload: bytes) -> None:
+        """Replace a submission by its result, which has the same length.
 
         Raises:
             StoreError: there is no such check.
@@ -97,7 +97,7 @@ class Checks(Database):
                 raise StoreError("there is no such check")
 
     def checks(self, agreement_id: bytes | None = None, *, looked: bool | None = None) -> list[CheckRow]:
-        """What was submitted and has not expired, oldest first."""
+        """Submissions that have not expired, oldest first."""
         query = select(table).where(table.c.expires_at > self.now()).order_by(table.c.came_at, table.c.id)
         if agreement_id is not None:
             query = query.where(table.c.agreement == agreement_id.hex())
@@ -107,7 +107,7 @@ class Checks(Database):
             return [self._check(row) for row in connection.execute(query)]
 
     def erase_checks(self, now: int) -> int:
-        """Erase what was submitted and has expired, and counts of past days; how many submissions they were."""
+        """Erase expired submissions and the counts of past days; the number of submissions erased."""
         with self.write("checks") as connection:
             erased = connection.execute(table.delete().where(table.c.expires_at <= now)).rowcount
             connection.execute(check_counts.delete().where(check_counts.c.day < now // DAY_SECONDS - 1))

@@ -1,4 +1,4 @@
-"""Edges: one row per edge and round, its sealed seed and snapshot while it runs, its receipt afterwards."""
+"""Edges: one row per edge and round, with its sealed seed and snapshot while it runs, and its receipt afterwards."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class Edges(Database):
         rounds_budget: int | None = None,
         delta: DeltaRow | None = None,
     ) -> None:
-        """Keep a new edge and its seed, before anything of it is sent.
+        """Store a new edge and its seed, before any message about it is sent.
 
         Args:
             row: round, edge, agreement, role, peer, collection, state, started_at, and the receiver's rates where
@@ -56,7 +56,7 @@ class Edges(Database):
         key = _key(row.round_id, row.edge)
         with self.write("edges") as connection:
             if connection.execute(select(table.c.edge).filter_by(**key)).first() is not None:
-                raise StoreError(f"edge {row.edge} of round {row.round_id.hex()} has begun already")
+                raise StoreError(f"edge {row.edge} of round {row.round_id.hex()} has started already")
             if (
                 rounds_budget is not None
                 and _used(connection, row.agreement_id, row.edge, row.round_id) >= rounds_budget
@@ -69,7 +69,7 @@ class Edges(Database):
             if rounds_budget is not None and _wasted(
                 connection, row.agreement_id, row.edge, row.round_id
             ) >= max(_LEAST_WASTED, rounds_budget):
-                # Each costs the sender a tag table: free of charge, but not without end.
+                # Each costs the sender a tag table: such rounds do not count against the budget, but their number is bounded.
                 raise PeerError(
                     PeerCode.BUDGET_SPENT,
                     "too many rounds failed before their first chunk",
@@ -95,14 +95,14 @@ class Edges(Database):
                 )
             )
             if delta is not None:
-                made = {"epoch": delta.epoch.hex(), "number": delta.number, "counts": ""}
-                connection.execute(deltas.insert().values(**key, **made))
+                values = {"epoch": delta.epoch.hex(), "number": delta.number, "counts": ""}
+                connection.execute(deltas.insert().values(**key, **values))
 
-    def keep_rates(self, round_id: bytes, edge: str, role: Role, signed: Signed) -> None:
-        """Keep one side's signed statement of rates; it can be kept once, and again only unaltered.
+    def put_rates(self, round_id: bytes, edge: str, role: Role, signed: Signed) -> None:
+        """Store one side's signed statement of rates. It is stored once; the same bytes again change nothing.
 
         Raises:
-            StoreError: another statement was kept before, or the edge is not running.
+            StoreError: a different statement is stored already, or the edge is not running.
         """
         name = f"{role.value}_rates"
         column = table.c[name]
@@ -115,10 +115,10 @@ class Edges(Database):
                 if self._sealer.open(row[0], _context(round_id, edge, name)) != _packed(signed):
                     raise StoreError(f"edge {edge} of round {round_id.hex()} has other rates already")
                 return
-            kept = table.update().filter_by(**_key(round_id, edge))
+            change = table.update().filter_by(**_key(round_id, edge))
             sealed = self._statement(round_id, edge, role, signed)
             connection.execute(
-                kept.values({name: sealed, "updated_at": self.now(), "code": "", "reason": ""})
+                change.values({name: sealed, "updated_at": self.now(), "code": "", "reason": ""})
             )
 
     def _statement(self, round_id: bytes, edge: str, role: Role, signed: Signed | None) -> bytes | None:
@@ -126,11 +126,11 @@ class Edges(Database):
             return None
         return self._sealer.seal(_packed(signed), _context(round_id, edge, f"{role.value}_rates"))
 
-    def keep_statement(self, round_id: bytes, edge: str, name: str, signed: Signed) -> None:
-        """Keep a signed statement of one of many sides; it can be kept once, and again only unaltered.
+    def put_statement(self, round_id: bytes, edge: str, name: str, signed: Signed) -> None:
+        """Store one party's signed statement on an edge of many parties. It is stored once; the same bytes again change nothing.
 
         Raises:
-            StoreError: another was kept under this name before, or the edge is not running.
+            StoreError: a different one is stored under this name already, or the edge is not running.
         """
         key = {**_key(round_id, edge), "name": name}
         context = _context(round_id, edge, f"statements/{name}")
@@ -140,25 +140,25 @@ class Edges(Database):
             )
             if connection.execute(running).first() is None:
                 raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
-            kept = connection.execute(select(statements.c.payload).filter_by(**key)).scalar()
-            if kept is None:
+            stored = connection.execute(select(statements.c.payload).filter_by(**key)).scalar()
+            if stored is None:
                 sealed = self._sealer.seal(_packed(signed), context)
                 connection.execute(statements.insert().values(**key, payload=sealed))
-            elif self._sealer.open(kept, context) != _packed(signed):
+            elif self._sealer.open(stored, context) != _packed(signed):
                 raise StoreError(
                     f"edge {edge} of round {round_id.hex()} has another statement {name} already"
                 )
 
     def statements(self, round_id: bytes, edge: str) -> dict[str, Signed]:
-        """The signed statements of an edge of many sides, by name."""
+        """The signed statements of an edge of many parties, by name."""
         query = select(statements.c.name, statements.c.payload).filter_by(**_key(round_id, edge))
         with self.read() as connection:
             rows = connection.execute(query).all()
-        found = {}
+        result = {}
         for name, payload in rows:
             data = self._sealer.open(payload, _context(round_id, edge, f"statements/{name}"))
-            found[name] = Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
-        return found
+            result[name] = Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+        return result
 
     def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
         """One edge with its seed and snapshot opened, or None."""
@@ -203,7 +203,7 @@ class Edges(Database):
     def checkpoint(
         self, round_id: bytes, edge: str, *, state: str, snapshot: bytes, done: int, total: int
     ) -> None:
-        """Keep where a running edge stands; durable when this returns, so that the caller may then send.
+        """Store the checkpoint of a running edge. It is durable when this returns, so the caller may then send.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
@@ -213,7 +213,7 @@ class Edges(Database):
         self._update(round_id, edge, values)
 
     def note_waiting(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
-        """Keep why a running edge does not get further now; its next checkpoint clears it.
+        """Record why a running edge waits; its next checkpoint clears it.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
@@ -227,19 +227,19 @@ class Edges(Database):
         *,
         receipt: bytes,
         signatures: Mapping[str, bytes],
-        also: Callable[[Connection], None] | None = None,
+        extra_writes: Callable[[Connection], None] | None = None,
     ) -> None:
-        """Close an edge with its receipt, and wipe its seed and snapshot; `also` happens with it or not at all.
+        """Close an edge with its receipt and erase its seed and snapshot, in one transaction with `extra_writes`.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
         """
         signed = json.dumps({agency: signature.hex() for agency, signature in sorted(signatures.items())})
         values = {"state": CLOSED, "receipt": receipt, "receipt_signatures": signed, "code": "", "reason": ""}
-        self._end(round_id, edge, values, also)
+        self._end(round_id, edge, values, extra_writes)
 
     def fail(self, round_id: bytes, edge: str, *, code: str, reason: str) -> None:
-        """Give an edge up, and wipe its seed and snapshot. `reason` holds no value out of a record.
+        """Mark an edge as failed and erase its seed and snapshot. `reason` contains no value from a record.
 
         Raises:
             StoreError: there is no such edge, or it has finished or failed.
@@ -247,7 +247,7 @@ class Edges(Database):
         self._end(round_id, edge, {"state": FAILED, "code": code, "reason": reason[:_LONGEST_REASON]})
 
     def rounds_used(self, agreement_id: bytes, edge: str, *, but: bytes = b"") -> int:
-        """Rounds counted against an edge's budget: not `but`, nor one that failed before its first chunk.
+        """Rounds counted against an edge's budget: not `but`, nor any that failed before its first chunk.
 
         Each edge has the agreement's budget to itself: receivers choose their rounds alone, so counting rounds over
         the whole agreement would let one receiver spend another's.
@@ -256,7 +256,7 @@ class Edges(Database):
             return _used(connection, agreement_id, edge, but)
 
     def rounds_used_by_edge(self, agreement_id: bytes) -> Mapping[str, int]:
-        """`rounds_used` of every edge of an agreement that was used at all."""
+        """`rounds_used` of every edge of an agreement that any round has used."""
         query = (
             select(table.c.edge, func.count().label("rounds"))
             .where(table.c.agreement == agreement_id.hex(), _counted())
@@ -270,10 +270,10 @@ class Edges(Database):
         round_id: bytes,
         edge: str,
         values: dict[str, Any],
-        also: Callable[[Connection], None] | None = None,
+        extra_writes: Callable[[Connection], None] | None = None,
     ) -> None:
         ended = {**values, "seed": None, "snapshot": None, "finished_at": self.now()}
-        self._update(round_id, edge, ended, also)
+        self._update(round_id, edge, ended, extra_writes)
         self._forget()
 
     def _update(
@@ -281,14 +281,14 @@ class Edges(Database):
         round_id: bytes,
         edge: str,
         values: dict[str, Any],
-        also: Callable[[Connection], None] | None = None,
+        extra_writes: Callable[[Connection], None] | None = None,
     ) -> None:
         with self.write("edges") as connection:
             running = table.update().filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
             if connection.execute(running.values(**values, updated_at=self.now())).rowcount != 1:
                 raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
-            if also is not None:
-                also(connection)
+            if extra_writes is not None:
+                extra_writes(connection)
 
 
 def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:

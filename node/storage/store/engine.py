@@ -1,4 +1,4 @@
-"""Connections and transactions, for SQLite and PostgreSQL alike; the one place that knows the difference."""
+"""Connections and transactions for SQLite and PostgreSQL; the only module that knows the difference."""
 
 import hashlib
 import os
@@ -25,11 +25,11 @@ from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata, schem
 from blindmatch.protocol.errors import StoreError
 
 _LEAST_PAGE = 512
-"""Bytes: SQLite's smallest page. A database is whole pages; what was cut or overwritten seldom is."""
+"""Bytes: SQLite's smallest page. A database is whole pages; a truncated or overwritten file seldom is."""
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 30000",  # milliseconds; first, because the next one may meet a lock
-    "PRAGMA journal_mode = WAL",  # readers go on while one process writes
+    "PRAGMA journal_mode = WAL",  # readers continue while one process writes
     "PRAGMA synchronous = FULL",  # a checkpoint that was reported survives a power cut
     "PRAGMA secure_delete = ON",  # a wiped seed is overwritten with zeros
     "PRAGMA foreign_keys = ON",
@@ -40,7 +40,7 @@ class Database:
     """An engine with a pool for threads; `read` and `write` are its only transactions."""
 
     def __init__(self, url: str, sealer: Sealer, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the database, and make its tables when it is new.
+        """Open the database, and create its tables when it is new.
 
         Args:
             url: a SQLAlchemy URL: `sqlite:///file` or `postgresql://…`.
@@ -48,7 +48,7 @@ class Database:
             clock: seconds since 1970.
 
         Raises:
-            StoreError: the URL is wrong, the database cannot be reached, or a newer blindmatch made it.
+            StoreError: the URL is wrong, the database cannot be reached, or a newer blindmatch created it.
         """
         self._sealer = sealer.derive("store")
         self._clock = clock
@@ -84,8 +84,8 @@ class Database:
     def _check_file(self, file: Path) -> None:
         """The file must still be the one that was opened, and readable by a fresh connection.
 
-        An open handle reads on after its file was deleted or replaced, and a checkpoint would not last. SQLite does the
-        looking: opening and closing the file ourselves would drop every lock that this process holds on it (POSIX
+        An open handle reads on after its file was deleted or replaced, and a checkpoint would not last. SQLite itself
+        checks the file: opening and closing the file ourselves would drop every lock that this process holds on it (POSIX
         record locks), and another process would then delete the write-ahead log under us.
         """
         try:
@@ -133,12 +133,12 @@ class Database:
             yield connection
 
     def _forget(self) -> None:
-        """Make what was just wiped disappear from SQLite's write-ahead log too, unless a reader holds it."""
+        """Remove what was just erased from SQLite's write-ahead log too, unless a reader holds it."""
         if self._file is not None:
             with _translated(), self._engine.connect() as connection:
                 raw = connection.connection.dbapi_connection
                 if raw is not None:
-                    # Past SQLAlchemy, which would begin a transaction: a checkpoint cannot run inside one.
+                    # Bypasses SQLAlchemy, which would start a transaction: a checkpoint cannot run inside one.
                     raw.execute("PRAGMA busy_timeout = 1000").fetchall()
                     with suppress(sqlite3.OperationalError):
                         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -160,8 +160,8 @@ class Database:
             # here: closing one that SQLite has open in this process would drop its locks.
             with suppress(FileExistsError):
                 os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            made = self._file.stat()
-            self._inode = (made.st_dev, made.st_ino)
+            status = self._file.stat()
+            self._inode = (status.st_dev, status.st_ino)
         except OSError as error:
             raise StoreError(f"the database {self._file} cannot be opened: {error.strerror}") from None
         engine = create_engine(self._url, hide_parameters=True, max_overflow=12)
@@ -190,7 +190,7 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise StoreError("the database URL is not one", hint="See [database] in node.toml.") from None
+        raise StoreError("the database URL is not valid", hint="See [database] in node.toml.") from None
     if parsed.drivername in {"postgres", "postgresql"}:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
@@ -221,7 +221,7 @@ def _on_begin(connection: Connection) -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn SQLAlchemy's errors into ours. The driver's text is kept only where it cannot quote a value."""
+    """Turn SQLAlchemy's errors into `StoreError`. The driver's text is included only where it cannot quote a value."""
     try:
         yield
     except IntegrityError:

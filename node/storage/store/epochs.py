@@ -1,4 +1,4 @@
-"""Epochs of standing agreements: one row per epoch and edge, its secret sealed until it ends; what makes a round a delta round."""
+"""Epochs of standing agreements: one row per epoch and edge, with its secret sealed until it ends; and which rounds are delta rounds."""
 
 import json
 from collections.abc import Callable
@@ -19,10 +19,10 @@ ExtraWrites = Callable[[Connection], None]
 class Epochs(Database):
     """The store's methods on epochs."""
 
-    def opening(self, row: EpochRow) -> ExtraWrites:
-        """Keep a new epoch; whichever was open on its edge ends. For `Edges.finish`."""
+    def opening_epoch(self, row: EpochRow) -> ExtraWrites:
+        """Store a new epoch, and end the one that is open on its edge. To be passed to `Edges.finish`."""
 
-        def also(connection: Connection) -> None:
+        def write(connection: Connection) -> None:
             here = table.update().filter_by(agreement=row.agreement_id.hex(), edge=row.edge, role=row.role)
             ended = {"secret": None, "ended_at": self.now(), "reason": "a new one began"}
             connection.execute(here.where(table.c.ended_at.is_(None)).values(**ended))
@@ -47,24 +47,24 @@ class Epochs(Database):
                 )
             )
 
-        return also
+        return write
 
-    def advancing(
+    def advancing_epoch(
         self, before: EpochRow, round_id: bytes, *, state: bytes, records: tuple[int, int], **more: Any
     ) -> ExtraWrites:
-        """An epoch goes on by one delta round, if it stands where that round began. For `Edges.finish`.
+        """Advance an epoch by one delta round, if it has not changed since that round started. To be passed to `Edges.finish`.
 
         Args:
-            before: the epoch as the round found it.
+            before: the epoch when the round started.
             round_id: of the delta round.
             state: the state after it.
             records: of the receiver and of the sender, after it.
             more: `counts`, the four numbers of records added and removed; `collection`, its name.
         """
 
-        def also(connection: Connection) -> None:
+        def write(connection: Connection) -> None:
             rounds = json.dumps([each.hex() for each in (*before.rounds, round_id)])
-            stands = table.update().filter_by(
+            unchanged = table.update().filter_by(
                 round=before.epoch.hex(), edge=before.edge, number=before.number
             )
             values = {
@@ -75,15 +75,15 @@ class Epochs(Database):
                 "sender_records": records[1],
                 "collection": more["collection"],
             }
-            if connection.execute(stands.where(table.c.ended_at.is_(None)).values(**values)).rowcount != 1:
+            if connection.execute(unchanged.where(table.c.ended_at.is_(None)).values(**values)).rowcount != 1:
                 raise StoreError(
-                    "the epoch has ended or gone on meanwhile",
-                    hint="Run the round again: it begins a new epoch.",
+                    "the epoch has ended or advanced in the meantime",
+                    hint="Run the round again: it starts a new epoch.",
                 )
             ours = deltas.update().filter_by(round=round_id.hex(), edge=before.edge)
             connection.execute(ours.values(counts=json.dumps(list(more["counts"]))))
 
-        return also
+        return write
 
     def end_epoch(self, epoch: bytes, edge: str, reason: str) -> bool:
         """End an epoch and wipe its secret; False when it had ended already or there is none."""
@@ -118,7 +118,7 @@ class Epochs(Database):
             return [self._epoch(row, secrets=False) for row in connection.execute(query)]
 
     def find_delta(self, round_id: bytes, edge: str) -> DeltaRow | None:
-        """What makes a round a delta round, or None for a full one."""
+        """The delta round with this id on an edge, or None for a full round."""
         with self.read() as connection:
             row = connection.execute(select(deltas).filter_by(round=round_id.hex(), edge=edge)).first()
         if row is None:

@@ -60,7 +60,7 @@ class AgreementRow:
 
 @dataclass(frozen=True)
 class EdgeRow:
-    """Where one edge of one round stands.
+    """One edge of one round.
 
     `seed` and `snapshot` are filled by `Store.edge` and `Store.find_edge` only, and only while the edge runs.
     """
@@ -90,7 +90,7 @@ class EdgeRow:
     signatures: Mapping[str, bytes] = field(default_factory=dict)
     """The receipt's signatures by agency."""
     receiver_rates: Signed | None = field(default=None, repr=False)
-    """The receiver's signed statement of rates, once it was made; `Store.edge` and `Store.find_edge` only."""
+    """The receiver's signed statement of rates, once it is signed; `Store.edge` and `Store.find_edge` only."""
     sender_rates: Signed | None = field(default=None, repr=False)
     """The sender's."""
     seed: bytes = field(default=b"", repr=False)
@@ -119,7 +119,7 @@ class EpochRow:
     number: int
     """Delta rounds so far."""
     rounds: tuple[bytes, ...]
-    """The ids of all its rounds, the opening one first; the last names the version of what is kept."""
+    """The ids of all its rounds, the opening one first; the last names the version of the stored files."""
     state: bytes
     """32 bytes that both sides hold."""
     receiver_records: int

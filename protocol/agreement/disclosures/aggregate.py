@@ -37,14 +37,18 @@ class Aggregate(EdgeTerms):
 
     def _sender(self, receiver: Side, sender: Side, counted: str, repetition: str = "") -> str:
         return (
-            f"{sender_sees(receiver, sender, repetition)} Its node counts the matches, so that it can hold a result "
-            f"below the minimum back: it learns how many {counted} match and how many match keys agreed in each, but "
-            "neither who they are nor which of its own records matched, beyond what these numbers of keys suggest."
+            f"{sender_sees(receiver, sender, repetition)} Its node counts the matches, so that it can withhold a result "
+            f"below the minimum. It learns how many {counted} match and how many match keys agreed for each. Beyond what "
+            "these numbers of match keys suggest, it learns neither who they are nor which of its own records matched."
         )
 
-    def _least(self) -> str:
-        return f"when fewer than {self.minimum_count:,} do, it learns only that"
+    def _limits(self, counted: str, unknown: str) -> str:
+        """What the minimum and the form of the result keep from the receiver."""
+        return (
+            f"If fewer than {self.minimum_count:,} {counted} match, it learns only that. "
+            f"It does not learn which of them match{unknown}."
+        )
 
     def _seen(self, sender: Side, padding: str = "") -> str:
-        passed = f" It passes the result on to {', '.join(self.report_to)}." if self.report_to else ""
-        return receiver_sees(sender, padding) + passed
+        reported = f" It passes the result on to {', '.join(self.report_to)}." if self.report_to else ""
+        return receiver_sees(sender, padding) + reported

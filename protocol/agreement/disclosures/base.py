@@ -100,11 +100,6 @@ class EdgeTerms(ABC):
         return edge.terms
 
 
-def most(side: Side) -> str:
-    """The largest number of records of a side, in words."""
-    return f"at most {side.max_records:,}"
-
-
 def matching(receiver: Side, sender: Side) -> str:
     """The receiver's records that match, in words."""
     return f"{receiver.collection_kind} match a record among the {sender.collection_kind} of {sender.agency}"
@@ -113,14 +108,18 @@ def matching(receiver: Side, sender: Side) -> str:
 def receiver_sees(sender: Side, padding: str = "") -> str:
     """What the receiver sees of the sender's list, in words."""
     return (
-        f"It sees how many {sender.collection_kind} {sender.agency} compared ({most(sender)}){padding} and their rates, "
-        "and nothing of those that do not match."
+        f"It also learns how many {_compared(sender)}{padding} and the rates of that list. It learns nothing else about "
+        f"{sender.collection_kind} that do not match."
     )
 
 
 def sender_sees(receiver: Side, sender: Side, repetition: str = "") -> str:
     """What the sender sees of the receiver's list, in words."""
     return (
-        f"{sender.agency} sees how many {receiver.collection_kind} {receiver.agency} compared ({most(receiver)}), "
-        f"{repetition}their rates, and when."
+        f"{sender.agency} learns how many {_compared(receiver)}, {repetition}the rates of that list, and when they were "
+        "compared."
     )
+
+
+def _compared(side: Side) -> str:
+    return f"{side.collection_kind} {side.agency} compared (at most {side.max_records:,})"

@@ -26,17 +26,16 @@ class Count(Aggregate):
 
     def receiver_learns(self, receiver: Side, sender: Side) -> str:
         """See `EdgeTerms`."""
-        steps = "" if self.band == 1 else f", to the nearest {self.band:,} below"
+        bands = ""
+        if self.band > 1:
+            low = -(-self.minimum_count // self.band) * self.band
+            bands = f", in bands of {self.band:,} (such as {low:,} to {low + self.band - 1:,})"
         return (
-            f"{receiver.agency} learns how many of its own {matching(receiver, sender)}{steps}; {self._least()}. "
-            f"It does not learn which. {self._seen(sender)}"
+            f"{receiver.agency} learns how many of its own {matching(receiver, sender)}{bands}. "
+            f"{self._limits(receiver.collection_kind, '')} {self._seen(sender)}"
         )
 
     def sender_learns(self, receiver: Side, sender: Side) -> str:
         """See `EdgeTerms`."""
-        return self._sender(
-            receiver,
-            sender,
-            receiver.collection_kind,
-            "how often a match key occurs among them at most (to a power of two), ",
-        )
+        repetition = "how often one match key occurs among them at most (rounded up to a power of two), "
+        return self._sender(receiver, sender, receiver.collection_kind, repetition)

@@ -68,6 +68,6 @@ class HitsFacts(Hits):
 
     def _learns(self, receiver: Side, sender: Side) -> str:
         return (
-            f"{super()._learns(receiver, sender)}; for each match it also receives these facts: "
+            f"{super()._learns(receiver, sender)}. For each match it also receives these facts: "
             f"{', '.join(self.facts)}"
         )

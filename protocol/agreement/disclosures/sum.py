@@ -37,12 +37,15 @@ class Sum(Aggregate):
     def receiver_learns(self, receiver: Side, sender: Side) -> str:
         """See `EdgeTerms`."""
         unit = f"{self.band / 10**self.decimals:,.{self.decimals}f}"
-        rounded = "" if self.band == 1 else f", each rounded to a multiple of {unit}"
-        padding = ", to how many match keys each was padded, how often one occurs among them at most (to a power of two),"
+        rounded = "" if self.band == 1 else f", each rounded to a multiple of {unit},"
+        padding = (
+            ", to how many match keys each was padded, how often one match key occurs among them at most (rounded up to "
+            "a power of two),"
+        )
         return (
-            f"{receiver.agency} learns the sum of {self.value}{rounded}, over those {sender.collection_kind} of "
-            f"{sender.agency} that match one of its own {receiver.collection_kind}; {self._least()}. "
-            f"It does not learn which, nor how many. {self._seen(sender, padding)}"
+            f"{receiver.agency} learns the sum of {self.value}{rounded} over those {sender.collection_kind} of "
+            f"{sender.agency} that match one of its own {receiver.collection_kind}. "
+            f"{self._limits(sender.collection_kind, ' or how many')} {self._seen(sender, padding)}"
         )
 
     def sender_learns(self, receiver: Side, sender: Side) -> str:

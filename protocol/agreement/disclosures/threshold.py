@@ -83,35 +83,37 @@ class Threshold:
         raise AgreementError("thresholds", f"{agency} is not a member of {self.id}")
 
     def member_learns(self) -> str:
-        """What each member of a threshold gets to know."""
+        """What each member of a threshold learns."""
         others = len(self.members) - 1
-        who = (
-            "with records of all the others"
+        holders = (
+            "all the others"
             if self.at_least > others
-            else f"with records of at least {self.at_least - 1} of the others, not of which"
+            else f"at least {self.at_least - 1} of the others, but not of which others"
         )
         return (
-            f"Each of {', '.join(self.agencies)} learns which of its own records share a match key {who}; when fewer "
-            f"than {self.minimum_count:,} keys are shared so widely, nobody learns any. It sees how many records each "
-            "of the others compared, their rates, and when. A key can be tried only as that of a record that a member "
-            "brings, fixed before it learns anything, and only while all the others take part."
+            f"Each of {', '.join(self.agencies)} learns which of its own records share a match key with records of "
+            f"{holders}. If fewer than {self.minimum_count:,} match keys are shared so widely, no member learns any. Each "
+            "member also learns how many records each of the others compared, their rates, and when. A match key can be "
+            "tried only as the key of a record that a member contributes. The records are fixed before the member learns "
+            "anything, and a key can be tried only while all the other members take part."
         )
 
     def collector_learns(self, collector: str) -> str:
-        """What the collector gets to know."""
-        told = (
-            f"{collector} collects: its node learns, for every match key that at least {self.at_least} of them hold, "
-            "which of them hold it, and not whose it is; its officers are told how many there are"
-            + ("" if self.band == 1 else f", to the nearest {self.band:,} below")
-            + f", or that there are fewer than {self.minimum_count:,}. Of a match key that fewer of them hold it learns "
-            "neither the key nor who holds it; it can estimate how many different keys those who share one hold together."
+        """What the collector learns."""
+        steps = "" if self.band == 1 else f", rounded down to a multiple of {self.band:,}"
+        words = (
+            f"{collector} collects. For every match key that at least {self.at_least} of the members hold, its node "
+            "learns which members hold it, but not whose key it is. Its officers learn how many such match keys there "
+            f"are{steps}, or that there are fewer than {self.minimum_count:,}. Of a match key that fewer members hold, "
+            "its node learns neither the key nor who holds it. It can estimate how many different match keys the members "
+            "that share such a key hold together."
         )
         if collector in self.agencies:
             return (
-                f"{told} Being one of them, its node could also work out which of the others hold a match key of its own "
-                "records, however few they are."
+                f"{words} Being a member, its node could also work out which of the other members hold a match key of its "
+                "own records, however few they are."
             )
         return (
-            f"{told} This holds as long as none of them helps it: together with one of them it could work out which of the "
-            "others hold a match key of that one's records, however few they are."
+            f"{words} This holds as long as no member helps it: together with a member, it could work out which of the "
+            "other members hold a match key of that member's records, however few they are."
         )

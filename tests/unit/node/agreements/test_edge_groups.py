@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.agencies import edge_between
+from tests.support.agencies import SCHEMA, edge_between
 
 from blindmatch.node.agreements.edge_groups import group_edges, without_parties
 from blindmatch.protocol.agreement import Disclosure
@@ -28,7 +28,7 @@ pairs = st.lists(
 @given(pairs)
 def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
     edges = [edge(*each) for each in drawn]
-    groups = group_edges(edges)
+    groups = group_edges(edges, SCHEMA)
     assert sorted(map(repr, (e for group in groups for e in group.edges))) == sorted(map(repr, edges))
     assert len({group.terms for group in groups}) == len(groups)
     for group in groups:
@@ -42,7 +42,7 @@ def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
 def test_any_term_that_differs_makes_another_group():
     usual = edge("a-force", "c-council")
     other = edge("b-force", "d-council")
-    assert len(group_edges([usual, other])) == 1
+    assert len(group_edges([usual, other], SCHEMA)) == 1
     for change in (
         {"terms": replace(other.terms, verified=True)},
         {"linkage": replace(other.linkage, budget=40)},
@@ -50,12 +50,12 @@ def test_any_term_that_differs_makes_another_group():
         {"receiver": replace(other.receiver, collection_kind="bidders")},
         {"leakage": "West learns a little."},  # words of its own are never hidden behind the usual ones
     ):
-        assert len(group_edges([usual, replace(other, **change)])) == 2
+        assert len(group_edges([usual, replace(other, **change)], SCHEMA)) == 2
 
 
 def test_the_words_are_those_of_the_edge_without_its_names():
     one = edge("a-force", "c-council", disclosure=Disclosure.HITS_FACTS, facts=["contract_value"])
-    (group,) = group_edges([one])
+    (group,) = group_edges([one], SCHEMA)
     for name, words in (
         ("receiver_learns", one.receiver_learns()),
         ("sender_learns", one.sender_learns()),
@@ -64,4 +64,4 @@ def test_the_words_are_those_of_the_edge_without_its_names():
         named = said.replace("The receiver", "a-force").replace("the receiver", "a-force")
         named = named.replace("The sender", "c-council").replace("the sender", "c-council")
         assert named == words
-    assert without_parties(one) == without_parties(replace(one, id="another"))
+    assert without_parties(one, SCHEMA) == without_parties(replace(one, id="another"), SCHEMA)

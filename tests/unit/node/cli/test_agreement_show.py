@@ -21,7 +21,7 @@ def test_show_says_everything_in_words(west, agreed):
         LEGAL,
         "at most 100 subjects, padded to one number of tokens, at most 8",
         "at most 80, compiled for each round, also for records that lack a field; of all leads 1.00% may be false",
-        "about 200 rounded numbers per list",
+        "The rates are 269 rounded numbers per list",
         "west-force learns which of its own subjects match",
         "It does not learn who they are",
         "expected chance matches",

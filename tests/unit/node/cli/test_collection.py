@@ -89,7 +89,7 @@ def test_bad_rows_are_refused_reported_skipped_or_mended(run, tmp_path):
     status, out, err = run("collection", "import", bad, "--kind", "subjects", "--report", report)
     assert (status, out) == (1, "")
     assert "bad.csv: row 3: date_of_birth: there is no such day in that month" in err
-    assert "1 bad rows, 1 good ones" in err
+    assert "1 bad rows and 1 good rows" in err
     with report.open(encoding="utf-8", newline="") as file:
         assert list(csv.DictReader(file)) == [
             {

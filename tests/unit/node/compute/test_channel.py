@@ -12,7 +12,7 @@ from blindmatch.node.compute.worker import STEPS, Request, Worker, bound
 from blindmatch.node.storage.config import make_settings
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import ConfigError, LocalError, PeerCode
-from blindmatch.protocol.session.computing import LocalComputing
+from blindmatch.protocol.hits.computing import LocalComputing
 
 SEED = bytes(range(32))
 CONTEXT = Edge.of([1], [1]).context

@@ -129,7 +129,7 @@ def test_tokens_of_a_collection_are_those_of_its_values(node):
 
 
 def test_blocks_of_a_large_collection_join_up(node, tmp_path, monkeypatch):
-    for module in ("blocks", "job", "collection"):
+    for module in ("blocks", "writer", "collection"):
         monkeypatch.setattr(f"blindmatch.node.imports.{module}.BLOCK_RECORDS", 7)
     import_collection(node, "many", "subjects", many(tmp_path, 50))
     found = open_collection(node, "many")
@@ -212,7 +212,7 @@ def faulty(tmp_path):
 
 
 def test_a_bad_row_refuses_everything_and_the_report_has_every_one(node, faulty):
-    with pytest.raises(ImportRefusedError, match="3 bad rows, 1 good ones") as caught:
+    with pytest.raises(ImportRefusedError, match="3 bad rows and 1 good rows") as caught:
         import_collection(node, "people", "subjects", faulty)
     report = caught.value.report
     assert [(f.row, f.field) for f in report.bad_rows] == [

@@ -26,7 +26,7 @@ def records(node, name="c"):
     return [found.record(number) for number in range(found.records)]
 
 
-def said(record, *names):
+def facts_of(record, *names):
     return tuple(record.facts.get(name, "") for name in names)
 
 
@@ -49,7 +49,7 @@ def test_suppliers_become_the_people_of_both_registers_with_contract_and_appoint
     assert report.register["people_behind_corporate"] == 1
     assert report.register["ceased"] == 1
     facts = ("contract_reference", "company_number", "role", "appointed_on", "active", "via_company")
-    assert [(record.reference, *said(record, *facts)) for record in records(node)] == [
+    assert [(record.reference, *facts_of(record, *facts)) for record in records(node)] == [
         ("K1", "C10", "01234567", "company", "", "", ""),
         ("K2", "C11", "OC301234", "company", "", "", ""),
         ("K1", "C10", "01234567", "director", "2019-04-01", "throughout", ""),
@@ -89,7 +89,7 @@ def test_suppliers_become_the_people_of_both_registers_with_contract_and_appoint
 def test_resigned_officers_say_when_they_left(node):
     import_collection(node, "c", "suppliers", SUPPLIERS, register=OFFICERS, include_ceased=True)
     (resigned,) = [record for record in records(node) if record.facts.get("resigned_on")]
-    assert said(resigned, "resigned_on", "active") == ("2018-06-30", "before")
+    assert facts_of(resigned, "resigned_on", "active") == ("2018-06-30", "before")
 
 
 def test_one_person_with_several_contracts_counts_once(node, tmp_path):
@@ -138,7 +138,7 @@ def test_the_people_behind_the_suppliers_of_contracts_know_the_contract(node):
     (ada,) = [
         record
         for record in records(node)
-        if said(record, "role", "appointed_on") == ("director", "2019-04-01")
+        if facts_of(record, "role", "appointed_on") == ("director", "2019-04-01")
     ]
     assert ada.facts["contract_reference"] == "C1"
     assert ada.facts["active"] == "throughout"
@@ -152,7 +152,9 @@ def test_a_repeated_reference_is_a_bad_row_in_every_format(node, tmp_path):
     path.write_text(text + text.splitlines()[6] + "\n", encoding="utf-8")
     with pytest.raises(ImportRefusedError) as caught:
         import_collection(node, "c", "bidders", path)
-    assert [(f.row, f.reason) for f in caught.value.report.bad_rows] == [(12, "stands in the file twice")]
+    assert [(f.row, f.reason) for f in caught.value.report.bad_rows] == [
+        (12, "is already used by an earlier record")
+    ]
     report = import_collection(node, "c", "bidders", path, on_bad=OnBad.SKIP_ROW)
     assert report.bad_row_count == 1
 
@@ -200,4 +202,4 @@ def test_the_command_takes_formats_and_several_registers(node, monkeypatch):
     assert "a mapping is for tables, and this is bods" in needless.output
     wrong = run(FORMATS / "bods.json", "--kind", "bidders", "--name", "x", "--format", "officers")
     assert wrong.exit_code == 1
-    assert "no header" in wrong.output
+    assert "not a header" in wrong.output

@@ -16,10 +16,10 @@ from blindmatch.protocol.aggregate import (
     permitted_band,
 )
 from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE
+from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.transcript import sign
 
 COUNT = NumberEdge.count([[1], [2], [3]], [1, 2, 3]).context
@@ -131,7 +131,7 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
         assert pair.run() == Band(10, 19)
         said.append(
             AggregateOutcome.check(
-                pair.receiver.session._kept_outcome(), COUNCIL.public, edge.context, edge.number, most=30
+                pair.receiver.session._stored_outcome(), COUNCIL.public, edge.context, edge.number, most=30
             )
         )
     assert len({(outcome.disclosed, outcome.band, outcome.left, outcome.right) for outcome in said}) == 1
@@ -140,8 +140,8 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
 def test_values_that_reach_the_limit_are_refused_before_anything_is_sent():
     most = LIMITS.sum_total
     edge = NumberEdge.sum([1, 2, 3], [[1], [2], [3]], [most - 3, 1, 1], minimum=3)
-    pair = edge.at(State.INFORMED)
-    assert pair.receiver.session.state is State.INFORMED  # one below the limit runs
+    pair = edge.at(AggregateState.INFORMED)
+    assert pair.receiver.session.state is AggregateState.INFORMED  # one below the limit runs
     with pytest.raises(LocalError, match="too large"):
         NumberEdge.sum([1], [[1], [2], [3]], [most - 2, 1, 1]).sender()
     with pytest.raises(LocalError, match="too large"):

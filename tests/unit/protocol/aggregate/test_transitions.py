@@ -4,17 +4,31 @@ import pytest
 from tests.support.aggregate_sessions import NumberEdge
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Rows
 
-from blindmatch.protocol.aggregate import TRANSITIONS, RowsChunk
+from blindmatch.protocol.aggregate import (
+    FROM_PEER,
+    RULES,
+    TRANSITIONS,
+    AggregateEvent,
+    AggregateState,
+    RowsChunk,
+)
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.hits.transitions import HitsState
+from blindmatch.protocol.session.machine import StateMachine
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.session.states import FROM_PEER, Event, Machine, Role, State
+from blindmatch.protocol.session.states import Event, Role
 from blindmatch.protocol.transcript import Signed
 
 EDGES = {
     "count": NumberEdge.count([[1, 2], [2, 3], [4, 9]], [2, 4, 6, 8, 10], minimum=1),
     "sum": NumberEdge.sum([1, 2, 3, 4], [[1, 2], [2, 3], [4]], [10, 20, 30], minimum=1),
 }
-PAIRS = [(role, state, event) for role in Role for state in TRANSITIONS[role] for event in Event]
+PAIRS = [
+    (role, state, event)
+    for role in Role
+    for state in TRANSITIONS[role]
+    for event in (*Event, *AggregateEvent)
+]
 HEADER = Header(EDGES["count"].context.round_id, EDGES["count"].context.edge, 0)
 CHUNK = RowsChunk(HEADER, Rows.of([1], 32).rows)
 NOTHING = Signed(b"", bytes(64))
@@ -23,26 +37,26 @@ CALLS = {
     Event.PREPARE: lambda session: session.prepare_chunk(0),
     Event.COMMIT: lambda session: session.commit(),
     Event.RECEIVE_COMMITMENT: lambda session: session.receive_commitment(NOTHING),
-    Event.RECEIVE_POINTS: lambda session: session.receive_points(CHUNK),
+    AggregateEvent.RECEIVE_POINTS: lambda session: session.receive_points(CHUNK),
 }
 ROLE_CALLS = {
     Role.RECEIVER: CALLS
     | {
-        Event.SEND_POINTS: lambda session: session.points_chunk(0),
-        Event.POINTS_TAKEN: lambda session: session.points_taken(0),
-        Event.MASK: lambda session: session.mask_chunk(0),
-        Event.ANSWER: lambda session: session.answer(),
-        Event.SEND_MASKED: lambda session: session.masked_chunk(0),
-        Event.MASKED_TAKEN: lambda session: session.masked_taken(0),
-        Event.RECEIVE_OUTCOME: lambda session: session.receive_outcome(NOTHING),
+        AggregateEvent.SEND_POINTS: lambda session: session.points_chunk(0),
+        AggregateEvent.POINTS_TAKEN: lambda session: session.points_taken(0),
+        AggregateEvent.MASK: lambda session: session.mask_chunk(0),
+        AggregateEvent.ANSWER: lambda session: session.answer(),
+        AggregateEvent.SEND_MASKED: lambda session: session.masked_chunk(0),
+        AggregateEvent.MASKED_TAKEN: lambda session: session.masked_taken(0),
+        AggregateEvent.RECEIVE_OUTCOME: lambda session: session.receive_outcome(NOTHING),
         Event.SIGN_RECEIPT: lambda session: session.receipt(OPENED_AT, CLOSED_AT),
         Event.RECEIVE_SIGNATURE: lambda session: session.receive_receipt_signature(bytes(64)),
     },
     Role.SENDER: CALLS
     | {
-        Event.RELEASE_POINTS: lambda session: session.points_chunk(0),
-        Event.RECEIVE_MASKED: lambda session: session.receive_masked(CHUNK),
-        Event.SEND_OUTCOME: lambda session: session.outcome(),
+        AggregateEvent.RELEASE_POINTS: lambda session: session.points_chunk(0),
+        AggregateEvent.RECEIVE_MASKED: lambda session: session.receive_masked(CHUNK),
+        AggregateEvent.SEND_OUTCOME: lambda session: session.outcome(),
         Event.COUNTERSIGN: lambda session: session.countersign(NOTHING, CLOSED_AT),
     },
 }
@@ -59,7 +73,7 @@ def _error(event):
 
 @pytest.mark.parametrize(("role", "state", "event"), PAIRS)
 def test_the_machine_follows_the_table(role, state, event):
-    machine = Machine(role, state, TRANSITIONS)
+    machine = StateMachine(role, state, RULES[role])
     following = TRANSITIONS[role][state].get(event)
     if following is not None:
         machine.check(event)
@@ -76,21 +90,21 @@ def test_the_machine_follows_the_table(role, state, event):
 @pytest.mark.parametrize("role", Role)
 def test_every_state_is_reached_and_left(role):
     states = TRANSITIONS[role]
-    reached, waiting = set(), [State.PREPARING]
+    reached, waiting = set(), [AggregateState.PREPARING]
     while waiting:
         state = waiting.pop()
         if state not in reached:
             reached.add(state)
             waiting += states[state].values()
-    assert reached == set(states) - {State.FAILED}
-    for state in reached - {State.CLOSED}:
+    assert reached == set(states) - {AggregateState.FAILED}
+    for state in reached - {AggregateState.CLOSED}:
         assert set(states[state].values()) > {state}
 
 
 @pytest.mark.parametrize("role", Role)
 def test_a_state_that_no_table_of_this_disclosure_knows_accepts_nothing(role):
-    machine = Machine(role, State.MATCHED, TRANSITIONS)
-    for event in Event:
+    machine = StateMachine(role, HitsState.MATCHED, RULES[role])
+    for event in (*Event, *AggregateEvent):
         with pytest.raises((PeerError, SequenceError)):
             machine.fire(event)
 
@@ -141,12 +155,14 @@ def test_a_session_refuses_what_the_table_does_not_list(checkpoints, role, state
         ROLE_CALLS[role][event](session)
     assert isinstance(caught.value, _error(event))
     assert getattr(caught.value, "code", PeerCode.WRONG_STATE) is PeerCode.WRONG_STATE
-    assert session.state is (State.CLOSED if state is State.CLOSED else State.FAILED)
+    assert session.state is (
+        AggregateState.CLOSED if state is AggregateState.CLOSED else AggregateState.FAILED
+    )
 
 
 @pytest.mark.parametrize(
     ("role", "state"),
-    [(r, s) for r in Role for s in TRANSITIONS[r] if s not in (State.CLOSED, State.FAILED)],
+    [(r, s) for r in Role for s in TRANSITIONS[r] if s not in (AggregateState.CLOSED, AggregateState.FAILED)],
 )
 def test_any_exception_is_final_and_wipes(checkpoints, role, state):
     seen, make = checkpoints
@@ -154,7 +170,7 @@ def test_any_exception_is_final_and_wipes(checkpoints, role, state):
     secrets = session._secrets
     assert any(secret.any() for secret in secrets)
     session.abort(SequenceError("the operator gave up"))
-    assert session.state is State.FAILED
+    assert session.state is AggregateState.FAILED
     for event, call in ROLE_CALLS[role].items():
         with pytest.raises(_error(event), match="gave up"):
             call(session)

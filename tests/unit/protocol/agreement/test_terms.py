@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
-from tests.support.agencies import agreement_between, edge_between, threshold_between
+from tests.support.agencies import SCHEMA, agreement_between, edge_between, threshold_between
 from tests.support.sample_agreement import EAST, EVERYONE, FORCE, SOUTH, START, sample_agreement
 
 from blindmatch.protocol import agreement as terms
@@ -437,8 +437,8 @@ def test_markings_are_ordered(marking, cap, may):
 
 
 def test_the_words_say_who_learns_what():
-    words = terms.default_leakage(with_facts())
+    words = terms.default_leakage(with_facts(), SCHEMA)
     assert "west-force learns which of its own subjects match" in words
     assert "contract_value" in words
     assert "does not learn who they are, which of its own records matched, or whether any did" in words
-    assert "contract_value" not in terms.default_leakage(edge_between("west-force", "east-council"))
+    assert "contract_value" not in terms.default_leakage(edge_between("west-force", "east-council"), SCHEMA)

@@ -3,24 +3,29 @@
 import pytest
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.session.machine import StateMachine
+from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold import (
     FROM_PEER,
+    RULES,
     TRANSITIONS,
     ThresholdEvent,
     ThresholdRole,
     ThresholdState,
 )
 from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
-from blindmatch.protocol.threshold.transitions import ThresholdMachine
 
 EVERY = [
-    (role, state, event) for role in ThresholdRole for state in TRANSITIONS[role] for event in ThresholdEvent
+    (role, state, event)
+    for role in ThresholdRole
+    for state in TRANSITIONS[role]
+    for event in (*Event, *ThresholdEvent)
 ]
 
 
 @pytest.mark.parametrize(("role", "state", "event"), EVERY)
 def test_every_event_in_every_state(role, state, event):
-    machine = ThresholdMachine(role, state)
+    machine = StateMachine(role, state, RULES[role])
     after = TRANSITIONS[role][state].get(event)
     if after is None:
         with pytest.raises(PeerError if event in FROM_PEER else SequenceError) as refused:
@@ -48,7 +53,7 @@ def test_every_state_is_reached_and_left(role):
     ("role", "state"), [(role, state) for role in ThresholdRole for state in TRANSITIONS[role]]
 )
 def test_failure_is_final_but_a_closed_one_stays_closed(role, state):
-    machine = ThresholdMachine(role, state)
+    machine = StateMachine(role, state, RULES[role])
     machine.fail(ValueError("once"))
     machine.fail(ValueError("twice"))
     if state is ThresholdState.CLOSED:
@@ -58,7 +63,7 @@ def test_failure_is_final_but_a_closed_one_stays_closed(role, state):
     if state is not ThresholdState.FAILED:
         assert str(machine.failure) == "once"
     with pytest.raises((PeerError, SequenceError)):
-        machine.check(ThresholdEvent.COMMIT)
+        machine.check(Event.COMMIT)
 
 
 @pytest.mark.parametrize("role", ThresholdRole)

@@ -36,10 +36,10 @@ def person(record, name, born="1970-02"):
 
 
 def holds(party, subject, *interests, record="", **details):
-    said = [{"type": "shareholding", "startDate": "2019-04-01"}] if not interests else list(interests)
+    stated = [{"type": "shareholding", "startDate": "2019-04-01"}] if not interests else list(interests)
     record = record or f"r-{party}-{subject}"
     return statement(
-        "relationship", record, subject=subject, interestedParty=party, interests=said, **details
+        "relationship", record, subject=subject, interestedParty=party, interests=stated, **details
     )
 
 
@@ -49,13 +49,13 @@ def lines(path, content):
 
 
 def behind(path, *companies, contract=None, **options):
-    seen = ReadContext()
+    context = ReadContext(**options)
     held = SourceRecord("K1", "P", {}, 2, contract) if contract else SourceRecord("K1", "P", {}, 2)
-    drafts = list(read_register(path, {number: [held] for number in companies}, seen, **options))
-    return drafts, seen
+    drafts = list(read_register(path, {number: [held] for number in companies}, context))
+    return drafts, context
 
 
-def told(draft, *names):
+def provenance(draft, *names):
     return tuple(draft.provenance.get(name, "") for name in names)
 
 
@@ -84,7 +84,7 @@ def test_a_direct_interest_leads_to_the_person(tmp_path):
             ),
         ],
     )
-    (draft,), seen = behind(path, PAVING, contract=Period("2020-01-01", "2021-01-01"))
+    (draft,), context = behind(path, PAVING, contract=Period("2020-01-01", "2021-01-01"))
     assert draft.reference == "K1"
     assert draft.facts == {
         "company_number": PAVING,
@@ -92,9 +92,9 @@ def test_a_direct_interest_leads_to_the_person(tmp_path):
         "appointed_on": "2019-04-01",
         "active": "throughout",
     }
-    assert told(draft, "register", "record", "chain", "via_company") == ("bods", "ada", "", "")
+    assert provenance(draft, "register", "record", "chain", "via_company") == ("bods", "ada", "", "")
     assert [{"forenames": "ada", "surname": "quill"}] in draft.parts
-    assert (seen.people, seen.companies, seen.lines) == (1, {PAVING}, 3)
+    assert (context.people, context.companies, context.lines) == (1, {PAVING}, 3)
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -106,11 +106,11 @@ def test_a_chain_leads_to_the_person_and_is_told_in_words(tmp_path, order, array
         path.write_text(json.dumps(content), encoding="utf-8")
     else:
         lines(path, content)
-    drafts, seen = behind(path, PAVING, include_ceased=True)
+    drafts, context = behind(path, PAVING, include_ceased=True)
     found = {draft.provenance["record"]: draft for draft in drafts}
     assert found.keys() == {"ada", "top", "mid"}
     ada = found["ada"]
-    assert told(ada, "company_number", "via_company", "role") == (
+    assert provenance(ada, "company_number", "via_company", "role") == (
         "07654321",
         PAVING,
         "shareholding (indirect)",
@@ -124,16 +124,16 @@ def test_a_chain_leads_to_the_person_and_is_told_in_words(tmp_path, order, array
     assert ada.provenance["appointment"] == "2020-05-01 to 2022-01-31"
     assert found["top"].provenance["role"] == "corporate votingRights (indirect)"
     assert [{"company_number": "07654321"}] in found["top"].parts
-    assert told(found["mid"], "company_number", "chain") == (PAVING, "")
-    assert (seen.people, seen.corporate, seen.companies) == (1, 2, {PAVING})
+    assert provenance(found["mid"], "company_number", "chain") == (PAVING, "")
+    assert (context.people, context.corporate, context.companies) == (1, 2, {PAVING})
     # Everybody behind Mid and Top is in this file already.
-    assert not seen.follow
+    assert not context.follow
 
 
 def test_an_ended_link_ends_the_chain(tmp_path):
-    drafts, seen = behind(lines(tmp_path / "r.jsonl", CHAIN), PAVING)
+    drafts, context = behind(lines(tmp_path / "r.jsonl", CHAIN), PAVING)
     assert [draft.provenance["record"] for draft in drafts] == ["mid"]
-    assert seen.ceased == 1
+    assert context.ceased == 1
 
 
 def test_an_indirect_interest_is_told_by_its_components(tmp_path):
@@ -150,7 +150,9 @@ def test_an_indirect_interest_is_told_by_its_components(tmp_path):
         holds("bo", "paving", indirect),
     ]
     drafts, _ = behind(lines(tmp_path / "r.jsonl", content), PAVING)
-    chains = {draft.provenance["record"]: told(draft, "role", "chain", "via_company") for draft in drafts}
+    chains = {
+        draft.provenance["record"]: provenance(draft, "role", "chain", "via_company") for draft in drafts
+    }
     assert chains["ada"] == (
         "shareholding (indirect)",
         (
@@ -175,9 +177,9 @@ def test_circles_end_and_are_counted(tmp_path):
         holds("b", "b"),
         holds("ada", "c"),
     ]
-    drafts, seen = behind(lines(tmp_path / "r.jsonl", content), PAVING)
+    drafts, context = behind(lines(tmp_path / "r.jsonl", content), PAVING)
     assert {draft.provenance["record"] for draft in drafts} == {"b", "c", "ada"}
-    assert [count for text, count in seen.warnings.items() if "lead back into themselves" in text] == [2]
+    assert [count for text, count in context.warnings.items() if "form a circle" in text] == [2]
 
 
 def test_a_person_is_reached_once_by_the_shortest_way(tmp_path):
@@ -192,9 +194,9 @@ def test_a_person_is_reached_once_by_the_shortest_way(tmp_path):
         holds("high", "right"),
         holds("ada", "high"),
     ]
-    drafts, seen = behind(lines(tmp_path / "r.jsonl", content), PAVING)
+    drafts, context = behind(lines(tmp_path / "r.jsonl", content), PAVING)
     assert [draft.provenance["record"] for draft in drafts].count("ada") == 1
-    assert not seen.warnings
+    assert not context.warnings
 
 
 def test_several_direct_interests_are_several_leads(tmp_path):
@@ -209,29 +211,31 @@ def test_several_direct_interests_are_several_leads(tmp_path):
     assert len({draft.entity for draft in drafts}) == 1
 
 
-def link(holder, held, start="", end="", *, over=False, **more):
-    return Link(f"{holder}-{held}", holder, held, ("owner",), Period(start, end), over, **more)
+def link(holder, held, start="", end="", *, ended=False, **more):
+    return Link(f"{holder}-{held}", holder, held, ("owner",), Period(start, end), ended, **more)
 
 
 def test_long_chains_and_crowds_are_cut():
-    graph, seen = Graph(), ReadContext()
+    graph, context = Graph(), ReadContext()
     for number in range(MAX_LINKS + 3):
         graph.add(link(f"c{number + 1}", f"c{number}"))
-    assert len(list(graph.climb("c0", seen))) == MAX_LINKS
-    assert [count for text, count in seen.warnings.items() if f"more than {MAX_LINKS} links" in text] == [1]
-    crowd, seen = Graph(), ReadContext()
+    assert len(list(graph.chains_above("c0", context))) == MAX_LINKS
+    assert [count for text, count in context.warnings.items() if f"more than {MAX_LINKS} links" in text] == [
+        1
+    ]
+    crowd, context = Graph(), ReadContext()
     for number in range(MAX_HOLDERS + 10):
         crowd.add(link(f"h{number}", "c"))
-    assert len(list(crowd.climb("c", seen))) == MAX_HOLDERS
-    assert [count for text, count in seen.warnings.items() if "holders" in text] == [1]
+    assert len(list(crowd.chains_above("c", context))) == MAX_HOLDERS
+    assert [count for text, count in context.warnings.items() if "holders" in text] == [1]
 
 
 def test_links_that_never_held_together_are_no_chain():
-    graph, seen = Graph(), ReadContext()
+    graph, context = Graph(), ReadContext(include_ceased=True)
     graph.add(link("mid", "paving", "2020-01-01"))
-    graph.add(link("ada", "mid", "2015", "2019-12", over=True))
-    assert [chain[0].holder for chain in graph.climb("paving", seen, include_ceased=True)] == ["mid"]
-    assert any("never held at one time" in text for text in seen.warnings)
+    graph.add(link("ada", "mid", "2015", "2019-12", ended=True))
+    assert [chain[0].holder for chain in graph.chains_above("paving", context)] == ["mid"]
+    assert any("never valid at the same time" in text for text in context.warnings)
     assert common_period((link("a", "b", "", "2020-01"), link("b", "c", "2019"))) == Period("", "2020-01")
     assert common_period((link("a", "b", "2020-01", "2021"), link("b", "c", "2020-01-15"))) == Period(
         "2020-01-15", "2021"
@@ -257,8 +261,8 @@ FTM = [
 
 
 def test_follow_the_money_as_a_register(tmp_path):
-    drafts, seen = behind(lines(tmp_path / "r.jsonl", FTM), PAVING)
-    found = {draft.provenance["entity"]: told(draft, "company_number", "role", "via_company", "appointed_on")
+    drafts, context = behind(lines(tmp_path / "r.jsonl", FTM), PAVING)
+    found = {draft.provenance["entity"]: provenance(draft, "company_number", "role", "via_company", "appointed_on")
              for draft in drafts}  # fmt: skip
     assert found == {
         "p1": (PAVING, "Director", "", "2019-04-01"),
@@ -271,7 +275,7 @@ def test_follow_the_money_as_a_register(tmp_path):
     assert bram.provenance["chain"] == (
         "is owner of Top GmbH since 2017, which is owner of Paving Ltd (01234567) since 2018"
     )
-    assert (seen.people, seen.corporate) == (2, 2)
+    assert (context.people, context.corporate) == (2, 2)
 
 
 @pytest.fixture
@@ -301,11 +305,11 @@ def test_suppliers_with_such_a_register(node, tmp_path, content, people):
 def test_a_register_that_breaks_off_is_refused_or_reported(node, tmp_path):
     cut = tmp_path / "cut.json"
     cut.write_text(json.dumps(CHAIN)[:-40], encoding="utf-8")
-    with pytest.raises(InputError, match="breaks off"):
+    with pytest.raises(InputError, match="cut off"):
         behind(cut, PAVING)
     bad = lines(tmp_path / "bad.jsonl", [*CHAIN, {"recordType": "person"}, {"statementId": "x"}])
     drafts, _ = behind(bad, "09999999")
     assert [fault.reason for draft in drafts for fault in draft.faults] == [
         "the statement has no recordId",
-        "not a statement of BODS 0.4: it has no recordType that is known",
+        "is not a statement of BODS 0.4: its recordType is missing or unknown",
     ]

@@ -29,17 +29,17 @@ UNKNOWN = Period()
 
 
 def of(path, **options):
-    """All drafts of a file in its own right, and what was seen."""
-    seen = ReadContext()
-    return list(read_file(recognise_format(path), path, seen, **options)), seen
+    """All drafts of a file by itself, and the counts."""
+    context = ReadContext(**options)
+    return list(read_file(recognise_format(path), path, context)), context
 
 
-def behind(path, *companies, seen=None, contract=UNKNOWN, **options):
+def behind(path, *companies, context=None, contract=UNKNOWN, **options):
     """The people behind companies, out of a register."""
     wanted = {
         number: [SourceRecord("K1", "P", {"contract_reference": "C10"}, 2, contract)] for number in companies
     }
-    return list(read_register(path, wanted, seen or ReadContext(), **options))
+    return list(read_register(path, wanted, context or ReadContext(**options)))
 
 
 def names(draft):
@@ -80,7 +80,7 @@ def test_a_format_is_told_by_the_content(tmp_path, name, form):
 
 def test_json_of_no_known_format_is_refused_with_what_is_known(tmp_path):
     for text in ('{"a": 1}\n', '[{"a": 1}]', "[]", "{", "[[1]]"):
-        with pytest.raises(InputError, match="no format that is known") as caught:
+        with pytest.raises(InputError, match="of an unknown format") as caught:
             recognise_format(write(tmp_path / "x.json", text))
         assert "OCDS" in caught.value.hint
 
@@ -112,9 +112,9 @@ def test_officers_of_a_company_with_role_and_dates():
 
 
 def test_resigned_officers_come_when_asked_for_and_entries_made_in_error_never():
-    seen = ReadContext()
-    assert not any(draft.facts.get("resigned_on") for draft in behind(OFFICERS, PAVING, seen=seen))
-    assert seen.ceased == 1
+    context = ReadContext()
+    assert not any(draft.facts.get("resigned_on") for draft in behind(OFFICERS, PAVING, context=context))
+    assert context.ceased == 1
     found = behind(OFFICERS, PAVING, include_ceased=True)
     assert [draft.facts.get("resigned_on") for draft in found] == [None, "2018-06-30", None, None]
     assert found[1].facts["role"] == "director"
@@ -131,12 +131,12 @@ def test_one_person_at_two_companies_is_one_entity():
 
 
 def test_the_register_by_itself_is_a_collection_of_everybody():
-    found, seen = of(OFFICERS)
+    found, context = of(OFFICERS)
     assert [draft.reference for draft in found] == [
         f"{PAVING}/3", f"{PAVING}/5", f"{PAVING}/6", "OC301234/9", "OC301234/10", "09999999/12",
     ]  # fmt: skip
-    assert (seen.people, seen.corporate, seen.ceased) == (5, 1, 1)
-    assert sum(seen.warnings.values()) == 2  # a foreign postcode, a thirteenth month
+    assert (context.people, context.corporate, context.ceased) == (5, 1, 1)
+    assert sum(context.warnings.values()) == 2  # a foreign postcode, a thirteenth month
 
 
 def lines():
@@ -153,11 +153,11 @@ def changed(tmp_path, change):
     ("change", "says"),
     [
         (lambda rows: rows.pop(), "no trailer"),
-        (lambda rows: rows.pop(3), "the trailer announces 11 records, the file has 10"),
+        (lambda rows: rows.pop(3), "the trailer announces 11 records, but the file has 10"),
         (lambda rows: rows.append(rows[2]), "after the trailer"),
-        (lambda rows: rows.__setitem__(-1, "99999999000000x1"), "no count"),
-        (lambda rows: rows.__setitem__(0, "DDDDSNAP2898"), "no header"),
-        (lambda rows: rows.__setitem__(0, "DDDDSNAP2898202x0101"), "no header"),
+        (lambda rows: rows.__setitem__(-1, "99999999000000x1"), "no number of records"),
+        (lambda rows: rows.__setitem__(0, "DDDDSNAP2898"), "not a header"),
+        (lambda rows: rows.__setitem__(0, "DDDDSNAP2898202x0101"), "not a header"),
     ],
 )
 def test_a_file_without_its_header_its_trailer_or_all_of_its_lines_is_refused(tmp_path, change, says):
@@ -169,10 +169,10 @@ def test_a_file_without_its_header_its_trailer_or_all_of_its_lines_is_refused(tm
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda line: line[:60], "breaks off"),
-        (lambda line: line[:-8], "breaks off"),
+        (lambda line: line[:60], "cut off"),
+        (lambda line: line[:-8], "cut off"),
         (lambda line: line[:10] + "77" + line[12:], "unknown type of appointment"),
-        (lambda line: line[:72] + "0x00" + line[76:], "no number"),
+        (lambda line: line[:72] + "0x00" + line[76:], "not a number"),
         (lambda line: line[:8] + "3" + line[9:], "neither a company's record nor a person's"),
         (lambda line: line + "x" * 70_000, "too long"),
     ],
@@ -188,7 +188,7 @@ def test_a_line_that_is_wrong_is_a_fault_by_its_number_and_shows_no_value(tmp_pa
 def test_a_line_of_a_company_that_nobody_asked_about_must_still_be_whole(tmp_path):
     path = changed(tmp_path, lambda rows: rows.__setitem__(-2, rows[-2][:90]))
     assert [fault.reason for draft in behind(path, PAVING) for fault in draft.faults] == [
-        "the line breaks off"
+        "the line is cut off"
     ]
 
 
@@ -202,17 +202,17 @@ def test_names_in_the_older_encoding_are_read(tmp_path):
 
 
 def test_a_corporate_holder_is_a_company_record_and_is_to_be_followed_one_level():
-    seen = ReadContext()
-    ada, parent = behind(PSC, PAVING, seen=seen)
+    context = ReadContext()
+    ada, parent = behind(PSC, PAVING, context=context)
     assert names(ada) == ["Ada Rose Quillfeather"]
     assert parent.parts[:2] == [
         [{"company_number": "07654321"}],
         [{"company_name": "Parent Holdings Limited"}],
     ]
     assert parent.facts["role"] == "corporate person with significant control"
-    assert list(seen.follow) == ["07654321"]
+    assert list(context.follow) == ["07654321"]
     again = ReadContext()
-    found = list(read_register(PSC, seen.follow, again))
+    found = list(read_register(PSC, context.follow, again))
     assert [draft.facts["via_company"] for draft in found] == [PAVING, PAVING]
     assert names(found[0]) == ["Hal Behind"]
     assert again.follow == {}
@@ -264,7 +264,7 @@ def test_a_draft_says_which_contract_which_company_which_appointment_and_active_
     "name", ["ocds-release-package.json", "ocds-record-package.json", "ocds-releases.jsonl"]
 )
 def test_contracts_and_their_suppliers_are_the_same_in_every_packaging(name):
-    found, seen = of(FORMATS / name)
+    found, context = of(FORMATS / name)
     assert [(draft.reference, draft.companies) for draft in found] == [
         ("ocds-b5fd17-0001/C1/GB-COH-01234567", (PAVING,)),
         ("ocds-b5fd17-0002/C2/GB-PPON-PXYZ-9876-ABCD", ()),
@@ -286,7 +286,7 @@ def test_contracts_and_their_suppliers_are_the_same_in_every_packaging(name):
     assert values(first, "postcode") == ["NG9 8PY"]
     assert values(first, "email") == ["contracts@paving.example"]
     assert cleaner.provenance["identifiers"] == "GB-PPON:PXYZ-9876-ABCD"
-    assert seen.warnings == {"awards or contracts that were cancelled or unsuccessful, and were left out": 1}
+    assert context.warnings == {"cancelled or unsuccessful awards or contracts, which were left out": 1}
 
 
 def test_a_package_on_one_line_and_packages_one_a_line(tmp_path):
@@ -324,7 +324,7 @@ def test_a_package_that_breaks_off_is_refused(tmp_path, cut):
     data = (FORMATS / "ocds-release-package.json").read_bytes()[:cut]
     path = tmp_path / "x.json"
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"breaks off|not an array, a package") as caught:
+    with pytest.raises(InputError, match=r"cut off|not an array, a package") as caught:
         list(read_file(Format.OCDS, path, ReadContext()))
     assert caught.value.hint
 
@@ -360,7 +360,7 @@ def test_one_object_without_an_end_is_refused_before_it_fills_the_memory(tmp_pat
 
 @pytest.mark.parametrize("name", ["bods.json", "bods.jsonl"])
 def test_people_of_statements_know_their_company_and_interests(name):
-    found, seen = of(FORMATS / name)
+    found, context = of(FORMATS / name)
     by = {draft.reference: draft for draft in found}
     assert list(by) == ["rec-paving", "rec-ada", "rec-dov"]
     assert by["rec-paving"].companies == (PAVING,)
@@ -375,7 +375,7 @@ def test_people_of_statements_know_their_company_and_interests(name):
     }
     # The statement that was made later holds.
     assert values(by["rec-dov"], "date_of_birth") == ["1965-03"]
-    assert seen.ceased == 1
+    assert context.ceased == 1
 
 
 def test_interests_that_have_ended_come_when_asked_for():
@@ -446,7 +446,7 @@ def test_the_canonical_fixtures_of_bods(tmp_path):
 
 
 def test_people_and_companies_of_entities_know_their_contracts():
-    found, seen = of(FORMATS / "ftm.jsonl")
+    found, context = of(FORMATS / "ftm.jsonl")
     by = {draft.reference: draft for draft in found}
     assert list(by) == ["p1/1", "p1/2", "p1/3", "c1/1", "c1/2", "c2"]
     first = by["p1/1"]
@@ -468,7 +468,7 @@ def test_people_and_companies_of_entities_know_their_contracts():
     assert by["c1/1"].entity == by["c1/2"].entity
     # A German register's number looks like none of ours, and is none.
     assert by["c2"].companies == ()
-    assert seen.ceased == 1
+    assert context.ceased == 1
 
 
 def test_directorships_that_have_ended_come_when_asked_for():

@@ -146,7 +146,7 @@ def test_faults_name_row_field_and_reason_but_never_the_value(tmp_path):
     ]
     assert first.handling == "C"
     assert not first.unusable
-    assert [f.reason for f in twice.faults] == ["stands in an earlier row too"]
+    assert [f.reason for f in twice.faults] == ["is already used by an earlier row"]
     assert [f.reason for f in unnamed.faults] == ["is missing"]
     assert [f.reason for f in short.faults] == ["has 2 cells where the header has 7"]
     assert twice.unusable
@@ -256,7 +256,7 @@ def test_a_mapping_file_rules(tmp_path):
     [
         ("[columns]\nreference = 'a'\nsurname = 'b'\ncolour = 'c'", "unknown fields: colour"),
         ("[columns]\nsurname = 'b'", "reference"),
-        ("[columns]\nreference = 'a'", "anything to match on"),
+        ("[columns]\nreference = 'a'", "a field to match on"),
         ("[columns]\nreference = ['a', 'b']\nsurname = 'c'", "several columns for reference"),
         ("[columns]\nreference = 3", "neither a column's name"),
         ("[columns]\nreference = ''", "neither a column's name"),
@@ -283,7 +283,7 @@ def test_a_mapping_that_is_not_there_or_names_no_column_of_the_file(tmp_path):
 
 def test_two_headings_that_give_one_fact_name_are_refused(tmp_path):
     path = write(tmp_path / "t.csv", "reference,dob,Contract (value),Contract: value\n1,1970-01-01,1,2\n")
-    with open_table(path) as table, pytest.raises(InputError, match="both be called contract_value"):
+    with open_table(path) as table, pytest.raises(InputError, match="both have the fact name contract_value"):
         Drafter(table, recognise(table.header, "subjects", ["Contract (value)", "Contract: value"]))
 
 
@@ -340,8 +340,8 @@ def test_mapping_module_knows_every_field_it_recognises():
 
 
 def people_of(path, wanted, **options):
-    seen = ReadContext()
-    return list(read_register(path, wanted, seen, **options)), seen
+    context = ReadContext(**options)
+    return list(read_register(path, wanted, context)), context
 
 
 def test_the_register_gives_a_person_per_holder():
@@ -349,7 +349,7 @@ def test_the_register_gives_a_person_per_holder():
         "01234567": [SourceRecord("V1", "P", {"contract": "C10"}, 2), SourceRecord("V3", "C", {}, 4)],
         "OC301234": [SourceRecord("V4", "P", {}, 5)],
     }
-    found, seen = people_of(REGISTER, wanted)
+    found, context = people_of(REGISTER, wanted)
     assert [(draft.reference, draft.handling, draft.facts["role"]) for draft in found] == [
         ("V1", "P", "person with significant control"),
         ("V3", "C", "person with significant control"),
@@ -377,16 +377,21 @@ def test_the_register_gives_a_person_per_holder():
         "contract": "C10",
     }
     assert silent.parts == [[{"forenames": "Gwen", "surname": "Silent"}]]
-    assert (seen.lines, seen.people, seen.ceased, seen.companies) == (6, 2, 1, {"01234567", "OC301234"})
-    assert len(seen.warnings) == 2
+    assert (context.lines, context.people, context.ceased, context.companies) == (
+        6,
+        2,
+        1,
+        {"01234567", "OC301234"},
+    )
+    assert len(context.warnings) == 2
 
 
 def test_ceased_people_come_when_asked_for():
     wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
-    found, seen = people_of(REGISTER, wanted, include_ceased=True)
+    found, context = people_of(REGISTER, wanted, include_ceased=True)
     assert [draft.facts.get("ceased_on") for draft in found] == [None, "2022-01-31", None]
     assert found[1].facts["resigned_on"] == "2022-01-31"
-    assert seen.ceased == 0
+    assert context.ceased == 0
 
 
 def test_register_lines_that_break_off_are_faults_by_line(tmp_path):
@@ -404,8 +409,8 @@ def test_register_lines_that_break_off_are_faults_by_line(tmp_path):
     found, _ = people_of(write(tmp_path / "r.jsonl", "\n".join(broken)), wanted)
     assert [(d.faults[0].row, d.faults[0].reason) if d.faults else d.reference for d in found] == [
         "V1",
-        (2, "the line breaks off"),
-        (3, "the line breaks off, or is not JSON"),
+        (2, "the line is cut off"),
+        (3, "the line is cut off, or is not JSON"),
         (4, "the line is not an entry of the register"),
         (5, "the line is not an entry of the register"),
     ]
@@ -422,9 +427,9 @@ def test_odd_values_in_an_entry_do_no_harm(tmp_path):
         "notified_on": None,
     }
     wanted = {"01234567": [SourceRecord("V1", "P", {}, 2)]}
-    (draft,), seen = people_of(write(tmp_path / "r.jsonl", json.dumps(entry)), wanted)
+    (draft,), context = people_of(write(tmp_path / "r.jsonl", json.dumps(entry)), wanted)
     assert draft.parts == [[{"forenames": "ada", "surname": "quillfeather"}]]
-    assert len(seen.warnings) == 1
+    assert len(context.warnings) == 1
     entry["data"]["date_of_birth"] = {"year": 1970, "month": None, "day": 4}
     (draft,), _ = people_of(write(tmp_path / "r.jsonl", json.dumps(entry)), wanted)
     assert values(draft, "date_of_birth") == ["1970"]
@@ -459,7 +464,7 @@ def test_any_heading_has_a_name_that_an_agreement_may_use(heading, name):
 @pytest.mark.parametrize(("one", "other"), [("Value (GBP)", "value_gbp"), ("Value!", "VALUE")])
 def test_two_fact_columns_never_share_a_name(tmp_path, one, other):
     path = write(tmp_path / "p.csv", f"reference,surname,{one},{other}\nA,Lee,1,2\n")
-    with open_table(path) as table, pytest.raises(InputError, match="would both be called"):
+    with open_table(path) as table, pytest.raises(InputError, match="would both have the fact name"):
         Drafter(table, recognise(table.header, "subjects", [one, other]))
 
 

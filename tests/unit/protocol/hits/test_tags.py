@@ -4,7 +4,7 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from tests.support.hits_sessions import Edge
 
-from blindmatch.protocol.session import tags
+from blindmatch.protocol.hits import tags
 
 CONTEXT = Edge.of([1], [1], facts=[1]).context
 OUTPUTS = np.arange(3 * 64, dtype=np.uint8).reshape(3, 64)

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from blindmatch.protocol import hashing
 from blindmatch.protocol.group import wipe
 from blindmatch.protocol.limits import TAG_BYTES
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext
+from blindmatch.protocol.session.chunks import Bytes2D
+from blindmatch.protocol.session.messages import EdgeContext
 
 _TAG_LABEL = b"blindmatch/tag/v1"
 _FACTS_LABEL = b"blindmatch/facts/v1"

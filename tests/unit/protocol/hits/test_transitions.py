@@ -5,12 +5,16 @@ from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, Network, Row
 from tests.support.lossy_channel import Side
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.hits.transitions import FROM_PEER, RULES, TRANSITIONS, HitsEvent, HitsState
+from blindmatch.protocol.session.machine import StateMachine
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
-from blindmatch.protocol.session.states import FROM_PEER, TRANSITIONS, Event, Machine, Role, State
+from blindmatch.protocol.session.states import Event, Role
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
 
-PAIRS = [(role, state, event) for role in Role for state in TRANSITIONS[role] for event in Event]
+PAIRS = [
+    (role, state, event) for role in Role for state in TRANSITIONS[role] for event in (*Event, *HitsEvent)
+]
 EDGE = Edge.of([1, 2, 3, 4, 5], [3, 4, 5, 6, 7])
 HEADER = Header(EDGE.context.round_id, EDGE.context.edge, 0)
 
@@ -22,20 +26,20 @@ CALLS = {
 ROLE_CALLS = {
     Role.RECEIVER: CALLS
     | {
-        Event.SEND_BLINDED: lambda session: session.blinded_chunk(0),
-        Event.RECEIVE_EVALUATED: lambda session: session.receive_evaluated(
+        HitsEvent.SEND_BLINDED: lambda session: session.blinded_chunk(0),
+        HitsEvent.RECEIVE_EVALUATED: lambda session: session.receive_evaluated(
             EvaluatedChunk(HEADER, Rows.of([1], 32).rows)
         ),
-        Event.UNBLIND: lambda session: session.unblind_chunk(0),
-        Event.RECEIVE_TAGS: lambda session: session.receive_tags(TagChunk(HEADER, Rows.of([1]).rows)),
-        Event.FIND_HITS: lambda session: session.find_hits(),
+        HitsEvent.UNBLIND: lambda session: session.unblind_chunk(0),
+        HitsEvent.RECEIVE_TAGS: lambda session: session.receive_tags(TagChunk(HEADER, Rows.of([1]).rows)),
+        HitsEvent.FIND_HITS: lambda session: session.find_hits(),
         Event.SIGN_RECEIPT: lambda session: session.receipt(OPENED_AT, CLOSED_AT),
         Event.RECEIVE_SIGNATURE: lambda session: session.receive_receipt_signature(bytes(64)),
     },
     Role.SENDER: CALLS
     | {
-        Event.EVALUATE: lambda session: session.evaluate(BlindedChunk(HEADER, Rows.of([1], 32).rows)),
-        Event.SEND_TAGS: lambda session: session.tag_chunk(0),
+        HitsEvent.EVALUATE: lambda session: session.evaluate(BlindedChunk(HEADER, Rows.of([1], 32).rows)),
+        HitsEvent.SEND_TAGS: lambda session: session.tag_chunk(0),
         Event.COUNTERSIGN: lambda session: session.countersign(Signed(b"", bytes(64)), CLOSED_AT),
     },
 }
@@ -52,7 +56,7 @@ def _error(event):
 
 @pytest.mark.parametrize(("role", "state", "event"), PAIRS)
 def test_the_machine_follows_the_table(role, state, event):
-    machine = Machine(role, state)
+    machine = StateMachine(role, state, RULES[role])
     following = TRANSITIONS[role][state].get(event)
     if following is not None:
         machine.check(event)
@@ -69,32 +73,32 @@ def test_the_machine_follows_the_table(role, state, event):
 @pytest.mark.parametrize("role", Role)
 def test_every_state_is_reached_and_left(role):
     states = TRANSITIONS[role]
-    reached, waiting = set(), [State.PREPARING]
+    reached, waiting = set(), [HitsState.PREPARING]
     while waiting:
         state = waiting.pop()
         if state not in reached:
             reached.add(state)
             waiting += states[state].values()
-    assert reached == set(states) - {State.FAILED}
-    for state in reached - {State.CLOSED}:
+    assert reached == set(states) - {HitsState.FAILED}
+    for state in reached - {HitsState.CLOSED}:
         assert set(states[state].values()) > {state} or len(states[state]) == 1
 
 
 @pytest.mark.parametrize("role", Role)
 def test_final_states_lead_nowhere(role):
-    for state in (State.CLOSED, State.FAILED):
+    for state in (HitsState.CLOSED, HitsState.FAILED):
         assert set(TRANSITIONS[role][state].values()) <= {state}
 
 
 @pytest.mark.parametrize(("role", "state"), [(role, state) for role in Role for state in TRANSITIONS[role]])
 def test_failing_is_final_except_after_closing(role, state):
-    machine = Machine(role, state)
+    machine = StateMachine(role, state, RULES[role])
     machine.fail(SequenceError("first"))
     machine.fail(SequenceError("second"))
-    assert machine.state is (State.CLOSED if state is State.CLOSED else State.FAILED)
-    if state is not State.CLOSED:
+    assert machine.state is (HitsState.CLOSED if state is HitsState.CLOSED else HitsState.FAILED)
+    if state is not HitsState.CLOSED:
         assert str(machine.failure) in ("first", "None")
-        for event in Event:
+        for event in (*Event, *HitsEvent):
             with pytest.raises(_error(event)):
                 machine.fire(event)
 
@@ -159,7 +163,7 @@ def test_a_session_refuses_what_the_table_does_not_list(checkpoints, role, state
     with pytest.raises(_error(event)) as caught:
         ROLE_CALLS[role][event](session)
     assert getattr(caught.value, "code", PeerCode.WRONG_STATE) is PeerCode.WRONG_STATE
-    assert session.state is (State.CLOSED if state is State.CLOSED else State.FAILED)
+    assert session.state is (HitsState.CLOSED if state is HitsState.CLOSED else HitsState.FAILED)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +172,13 @@ def test_a_session_refuses_what_the_table_does_not_list(checkpoints, role, state
         (role, state)
         for role in Role
         for state in TRANSITIONS[role]
-        if state not in (State.CLOSED, State.FAILED)
+        if state not in (HitsState.CLOSED, HitsState.FAILED)
     ],
 )
 def test_any_exception_is_final_and_wipes(checkpoints, role, state):
     session = _restore(checkpoints, role, state)
     session.abort(SequenceError("the operator gave up"))
-    assert session.state is State.FAILED
+    assert session.state is HitsState.FAILED
     for event, call in ROLE_CALLS[role].items():
         with pytest.raises(_error(event), match="gave up"):
             call(session)

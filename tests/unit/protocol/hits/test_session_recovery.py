@@ -8,7 +8,7 @@ from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, Network, Row
 from tests.support.lossy_channel import Side
 
 from blindmatch.protocol.errors import LocalError, StoreError
-from blindmatch.protocol.session.states import State
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.workspace import Workspace
 
 OURS = [11, 12, 13, 14, 15, 12, 16, 17, 18, 19]
@@ -93,7 +93,7 @@ def test_elements_that_change_are_found(role):
 
         with pytest.raises(LocalError, match="changed since the round began"):
             check()
-        assert changed.state is State.FAILED
+        assert changed.state is HitsState.FAILED
 
 
 def test_facts_that_change_are_found():
@@ -209,7 +209,7 @@ def test_a_receipt_keeps_its_times_after_a_crash():
     network = Network(
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
-    while network.receiver.session.state is not State.MATCHED:
+    while network.receiver.session.state is not HitsState.MATCHED:
         network.caller_step()
         while network.requests:
             network.deliver_request(0)
@@ -226,9 +226,9 @@ def test_hits_can_be_found_again_after_a_crash():
     network = Network(
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
-    while network.receiver.session.state is not State.SIGNED:
+    while network.receiver.session.state is not HitsState.SIGNED:
         network.caller_step()
-        while network.requests and network.receiver.session.state is not State.SIGNED:
+        while network.requests and network.receiver.session.state is not HitsState.SIGNED:
             network.deliver_request(0)
         while network.replies:
             network.deliver_reply(0)

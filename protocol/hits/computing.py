@@ -1,7 +1,7 @@
 """The heavy steps of one edge, each a function of the edge's seed, a chunk's number and a chunk's rows, and of nothing else.
 
 A session has them done by a `Computing`. `LocalComputing` calls the kernels here and now; a node may have the same steps
-done on other machines, where a `LocalComputing` made of the same seed and context gives the same bytes.
+done on other machines, where a `LocalComputing` of the same seed and context gives the same bytes.
 """
 
 import hashlib
@@ -13,10 +13,11 @@ import numpy as np
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits import tags
 from blindmatch.protocol.limits import SEED_BYTES, TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session import tags
-from blindmatch.protocol.session.messages import Bytes2D, EdgeContext, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.transcript import encode
 
 _CHUNK_DOMAIN = b"blindmatch/chunk/v1"
@@ -44,11 +45,11 @@ class Computing(Protocol):
         """Sender: a hint that `evaluate` will be called with just this. Raises nothing."""
 
     def wipe(self) -> None:
-        """Overwrite the seed, and what was made of it and kept."""
+        """Overwrite the seed and the key."""
 
 
 Computer = Callable[[bytes, EdgeContext], Computing]
-"""Makes the `Computing` of an edge: from its secret seed, bound to the edge and round, 32 bytes, and its context."""
+"""Creates the `Computing` of an edge: from its secret seed, bound to the edge and round, 32 bytes, and its context."""
 
 
 def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
@@ -102,7 +103,7 @@ class LocalComputing:
         self._context = context
         self._mode = mode_of(context)
         self._expander = Expander(seed)
-        self._kept: KeyPair | None = None
+        self._pair: KeyPair | None = None
 
     def __repr__(self) -> str:
         return f"LocalComputing(edge={self._context.edge!r})"
@@ -124,12 +125,12 @@ class LocalComputing:
 
     def rows(self, inputs: Bytes2D, *facts: Bytes2D) -> Bytes2D:
         """See `Computing.rows`."""
-        made = oprf.evaluate_inputs(self._key().secret, inputs, self._mode)
+        evaluated = oprf.evaluate_inputs(self._key().secret, inputs, self._mode)
         rows = np.empty((len(inputs), self._context.row_bytes), dtype=np.uint8)
-        rows[:, :TAG_BYTES] = tags.derive_tags(made, self._context)
+        rows[:, :TAG_BYTES] = tags.derive_tags(evaluated, self._context)
         for payload in facts:
-            rows[:, TAG_BYTES:] = tags.seal_facts(made, payload, self._context)
-        made.fill(0)
+            rows[:, TAG_BYTES:] = tags.seal_facts(evaluated, payload, self._context)
+        evaluated.fill(0)
         return rows
 
     def evaluate(self, index: int, points: Bytes2D) -> tuple[Bytes2D, bytes]:
@@ -152,17 +153,16 @@ class LocalComputing:
     def wipe(self) -> None:
         """See `Computing.wipe`."""
         self._expander.wipe()
-        kept = self._kept
-        if kept is not None:
-            kept.wipe()
+        if self._pair is not None:
+            self._pair.wipe()
 
     def _key(self) -> KeyPair:
-        kept = self._kept
-        if kept is None:
-            kept = self._kept = sender_key(self._expander, self._context)
+        pair = self._pair
+        if pair is None:
+            pair = self._pair = sender_key(self._expander, self._context)
             try:
                 self._expander.stream("oprf-key", 0, 0)
             except SequenceError:  # wiped meanwhile, by a thread that did not see this key yet
-                kept.wipe()
+                pair.wipe()
                 raise
-        return kept
+        return pair

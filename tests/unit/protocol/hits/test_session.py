@@ -12,9 +12,9 @@ from blindmatch.protocol import group
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header, TagChunk
-from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 
 OURS = [11, 12, 13, 14, 15, 12, 16, 17, 18, 19]
@@ -42,7 +42,7 @@ def _check(edge, hits):
 def test_the_receiver_learns_its_hits_and_both_hold_one_receipt(edge):
     network = edge.connect()
     _check(edge, network.run())
-    assert network.sender.session.state is network.receiver.session.state is State.CLOSED
+    assert network.sender.session.state is network.receiver.session.state is HitsState.CLOSED
     ours, theirs = network.receipts
     assert ours == theirs
 
@@ -115,7 +115,7 @@ def test_a_slow_worker_does_not_undo_what_came_meanwhile():
     assert receiver.unblinded == 0
     go_on.set()
     worker.join()
-    assert receiver.state is State.COLLECTED
+    assert receiver.state is HitsState.COLLECTED
     assert receiver.unblinded == 2
     assert receiver.find_hits().elements.tolist() == [1, 5]
 
@@ -133,7 +133,7 @@ def test_sender_may_commit_before_or_after_the_receiver():
             sender.receive_commitment(receiver.commit())
             commitment = sender.commit()
         receiver.receive_commitment(commitment)
-        assert sender.state is receiver.state is State.EXCHANGING
+        assert sender.state is receiver.state is HitsState.EXCHANGING
 
 
 def test_no_tags_before_every_blinded_chunk():
@@ -177,7 +177,7 @@ def test_closing_wipes_the_secrets():
     network = Edge.of(OURS, THEIRS).connect()
     network.run()
     receiver, sender = network.receiver.session, network.sender.session
-    assert not sender._computing._kept.secret.any()
+    assert not sender._computing._pair.secret.any()
     with pytest.raises(SequenceError, match="wiped"):
         receiver._computing.blind(0, receiver._elements.take(np.arange(1)))
     assert not receiver._order.any()
