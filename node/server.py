@@ -14,7 +14,7 @@ from typing import Any
 from blindmatch.node.pki import tls
 
 # isort: split
-# gRPC reads its list of TLS suites while it is imported: `tls` goes first.
+# gRPC reads its list of TLS suites when it is imported, so `tls` must be imported first.
 import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2_grpc
@@ -76,11 +76,11 @@ class Serving:
 async def serve(
     node: Node, *, ready: Callable[[int], None] | None = None, wire: WireRecorder | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let running calls end within the settings' `drain_seconds`.
+    """Serve until SIGTERM or SIGINT; then running calls may take `drain_seconds` of the settings to end.
 
     Args:
-        node: open; its store stays the caller's to close.
-        ready: called once with the port, when calls are answered.
+        node: open; the caller closes it.
+        ready: called once with the port, when the server answers calls.
         wire: records every message.
 
     Raises:
@@ -223,9 +223,9 @@ def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -
 
 
 async def _refuse_tls12(address: str, port: int) -> None:
-    """Do not serve when TLS 1.2 would be spoken, whatever the reason."""
+    """Refuse to serve if the server accepts TLS 1.2, for any reason."""
     host = split_address(address)[0]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asks ourselves, binds nothing
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared, nothing is bound
     if await asyncio.to_thread(tls.accepts_tls12, host, port):
         raise LocalError(
             "this process would speak TLS 1.2",
@@ -274,7 +274,7 @@ def _write_refusal(node: Node, refusal: Refusal) -> None:
 
 
 async def _housekeeping(node: Node, refusals: Refusals) -> None:
-    """Erase what is past its retention, and write the counts of refusals, until cancelled."""
+    """Periodically purge expired data and write the counts of refusals, until cancelled."""
     log = logger(agency=node.settings.agency)
     minutes = 0
     while True:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
+from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.compiled_keys import (
-    MAX_COMPILED,
     CompiledKey,
     CompiledKeys,
     TradeOff,
@@ -57,9 +57,9 @@ class CompileTerms:
     """Whether a key may say that a field is missing on one side; a side that lies about it gets looser keys."""
 
     def __post_init__(self) -> None:
-        if not (0 < self.overlap <= 1 and 0 < self.false_leads < 1 and 1 <= self.budget <= MAX_COMPILED):
+        if not (0 < self.overlap <= 1 and 0 < self.false_leads < 1 and 1 <= self.budget <= LIMITS.keys):
             raise SchemaError(
-                f"overlap must be in (0, 1], false leads in (0, 1), the budget 1 to {MAX_COMPILED} keys"
+                f"overlap must be in (0, 1], false leads in (0, 1), the budget 1 to {LIMITS.keys} keys"
             )
 
     def encode(self) -> bytes:

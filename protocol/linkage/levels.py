@@ -1,6 +1,6 @@
-"""What a schema can compare: kinds of field, and level tests on their canonical text.
+"""The kinds of field that a schema can compare, and the level tests on their canonical text.
 
-`normalise` supplies nearly all of it; here stand the tests over two fields and those that only a model needs.
+`normalise` defines most of them; this module adds the tests over two fields, and those that only a model uses.
 """
 
 import re
@@ -13,7 +13,7 @@ from blindmatch.protocol.linkage.normalise.text import words
 Test = Callable[[str], str]
 
 GAP: Final = "|"
-"""Parts the canonical texts of two fields."""
+"""Separates the canonical texts of two fields."""
 _SHORTEST_CODE: Final = 3
 _LONGEST_CODE: Final = 9
 _DISTRICT_DIGITS: Final = 5
@@ -27,10 +27,10 @@ _YEAR, _MONTH, _DAY = slice(0, 4), slice(5, 7), slice(8, 10)
 
 
 def _code(text: str) -> str:
-    """A postcode, of this country or another.
+    """A postcode of the United Kingdom or of another country.
 
-    Elsewhere a code of at most five digits names a town or a district, so it stays whole. What else is no postcode is
-    a slip of the pen: it is parted before its last three characters.
+    A foreign code of at most five digits identifies a town or a district, and is not split. Any other text is a misspelt
+    postcode: it is split before its last three characters.
     """
     try:
         return normalise.postcode(text)
@@ -49,13 +49,13 @@ def _whole_code(canonical: str) -> str:
 
 
 def _area(canonical: str) -> str:
-    """The letters that a postcode begins with; of a code of figures the first two: a region."""
+    """The leading letters of a postcode, or the first two digits of a numeric code: a region."""
     letters = _LETTERS.match(canonical)
     return letters[0] if letters else canonical[:2]
 
 
 def _loose_date(text: str) -> str:
-    """A date; one of a day or month that does not exist stays as it is written: the slip may stand in both lists."""
+    """A date. A date whose day or month does not exist is not changed: both lists may have the same error."""
     try:
         return normalise.date(text)
     except ValueError:
@@ -65,33 +65,33 @@ def _loose_date(text: str) -> str:
         return "-".join(written.groups())
 
 
-def _says_day(canonical: str) -> bool:
-    """Whether a date has a day that means something: the first of January is what is written where only a year is known."""
+def _has_day(canonical: str) -> bool:
+    """Whether a date has a meaningful day: many files have 1 January where only the year is known."""
     return len(canonical) == _DATE_LENGTH and not canonical.endswith(_NEW_YEAR)
 
 
-def _part(*pieces: slice) -> Test:
-    return lambda canonical: GAP.join(canonical[x] for x in pieces) if _says_day(canonical) else ""
+def _day_test(*pieces: slice) -> Test:
+    return lambda canonical: GAP.join(canonical[x] for x in pieces) if _has_day(canonical) else ""
 
 
 def _either_day(canonical: str) -> str:
-    """Year, and day and month in rising order."""
-    return GAP.join((canonical[:4], *sorted((canonical[5:7], canonical[8:])))) if _says_day(canonical) else ""
+    """The year, and the day and month in ascending order."""
+    return GAP.join((canonical[:4], *sorted((canonical[5:7], canonical[8:])))) if _has_day(canonical) else ""
 
 
 def _either_way(canonical: str) -> str:
-    """First forename and surname in alphabetical order; an initial alone is no name."""
-    given, _, family = canonical.partition(GAP)
-    first = given.partition(" ")[0]
+    """The first forename and the surname in alphabetical order; blank if either is an initial."""
+    forenames, _, family = canonical.partition(GAP)
+    first = forenames.partition(" ")[0]
     return GAP.join(sorted((first, family))) if len(first) > 1 and len(family) > 1 else ""
 
 
 def _or_itself(test: Test) -> Test:
-    """A sound that is never blank where the text is not: equal texts must agree on all that they imply."""
+    """A phonetic test that is never blank for a name: equal texts must agree at every level that they imply."""
     return lambda canonical: test(canonical) or (canonical if len(canonical) > 1 else "")
 
 
-def _given_or_itself(test: Test) -> Test:
+def _first_forename_or_itself(test: Test) -> Test:
     return lambda canonical: test(canonical) or normalise.LEVEL_TESTS["forenames"]["first-word"](canonical)
 
 
@@ -100,7 +100,7 @@ FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
     "code": _code,
     "loose-date": _loose_date,
 }
-"""Kind of field to the function that makes its text canonical; `ValueError` carries the reason."""
+"""Kind of field to the function that makes its text canonical; it raises `ValueError` with the reason."""
 
 _FORENAMES = normalise.LEVEL_TESTS["forenames"]
 _SURNAME = normalise.LEVEL_TESTS["surname"]
@@ -109,16 +109,16 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
     **normalise.LEVEL_TESTS,
     "forenames": {
         **_FORENAMES,
-        "metaphone": _given_or_itself(_FORENAMES["metaphone"]),
+        "metaphone": _first_forename_or_itself(_FORENAMES["metaphone"]),
         "either-way": _either_way,
     },
     "surname": {**_SURNAME, "metaphone": _or_itself(_SURNAME["metaphone"])},
     "loose-date": {
-        "full-date": _part(slice(None)),
+        "full-date": _day_test(slice(None)),
         "unordered": _either_day,
-        "year-day": _part(_YEAR, _DAY),
+        "year-day": _day_test(_YEAR, _DAY),
         "year-month": lambda canonical: canonical[:7] if len(canonical) >= len("YYYY-MM") else "",
-        "month-day": _part(_MONTH, _DAY),
+        "month-day": _day_test(_MONTH, _DAY),
         "year": lambda canonical: canonical[:4],
     },
     "code": {
@@ -128,13 +128,13 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Test]]] = {
         "area": _area,
     },
 }
-"""Kind of field to its tests; blank says nothing. A level over two fields gets both texts with `GAP` between."""
+"""Kind of field to its tests; a blank result is missing. A level over two fields takes both texts, separated by `GAP`."""
 
 _FIRST_FORENAME: Final = frozenset({"first-word", "nickname", "metaphone", "first3", "initial"})
 
 
 def view(kind: str, tests: Iterable[str]) -> Test | None:
-    """What a field's tests see of a canonical text, where it is not all: texts with one view agree at each test."""
+    """The part of a canonical text that a field's tests use, as a function; None if they use all of it."""
     return _first_forename if kind == "forenames" and _FIRST_FORENAME.issuperset(tests) else None
 
 

@@ -1,8 +1,8 @@
-"""Patterns: the minimal sets of demands that reach a threshold, worked out over every combination of levels.
+"""Patterns: the minimal sets of demands that reach a threshold, computed over every combination of levels.
 
-A pattern demands of each compared field one level, or nothing; it scores what it demands, and counts everything else as
-disagreeing. A weaker pattern demands an implied level, or nothing, of some field. Kept are the patterns that reach
-the threshold while no weaker one does: so two records share a token exactly when their score reaches the threshold.
+A pattern demands one level of each compared field, or nothing. Its score is the weight of what it demands, with everything else
+counted as disagreement. A weaker pattern demands an implied level, or nothing, of some field. The patterns of a threshold are
+those that reach it while no weaker pattern does: two records share a token exactly if their score reaches the threshold.
 """
 
 import itertools
@@ -24,33 +24,33 @@ _RAREST_M: Final = ONE >> 12
 
 @dataclass(frozen=True)
 class MissingFields:
-    """Fields (places in the space's dimensions) that a pattern says are missing on either side."""
+    """Fields (indices of the space's dimensions) that a pattern requires to be missing on each side."""
 
     receiver: tuple[int, ...] = ()
     sender: tuple[int, ...] = ()
 
     @property
     def fields(self) -> frozenset[int]:
-        """On whichever side."""
+        """The fields of both sides."""
         return frozenset((*self.receiver, *self.sender))
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Demands: per dimension a place in its levels, or the number of its levels for nothing."""
+    """Demands: per dimension the index of a level, or the number of its levels for nothing."""
 
     demands: tuple[int, ...]
     score: int
-    """In 1/64 bit."""
+    """The weight of all demands, in 1/64 bit."""
     swapped: bool = False
-    """The names stand in the other order: the schema's swapped level takes the place of both names' best."""
+    """Whether the names are in different order: the schema's swapped level replaces the best level of both names."""
     missing: MissingFields = MissingFields()
 
 
 def missing_combinations(space: Space, *, missing: bool) -> tuple[MissingFields, ...]:
-    """Every choice of at most two missing fields and their sides, none first."""
-    may = space.schema.model.missing if missing else ()
-    sided = [(i, side) for i, d in enumerate(space.dimensions) if d.name in may for side in (0, 1)]
+    """Every choice of at most `MAX_MISSING` missing fields and their sides; the empty choice first."""
+    allowed = space.schema.model.missing if missing else ()
+    sided = [(i, side) for i, d in enumerate(space.dimensions) if d.name in allowed for side in (0, 1)]
     return tuple(
         MissingFields(*(tuple(i for i, where in chosen if where == side) for side in (0, 1)))
         for count in range(MAX_MISSING + 1)
@@ -61,61 +61,61 @@ def missing_combinations(space: Space, *, missing: bool) -> tuple[MissingFields,
 
 @cache
 def _below(dimension: Dimension) -> tuple[tuple[int, ...], ...]:
-    """Per demand, the strictly weaker demands."""
+    """The strictly weaker demands of each demand."""
     every = range(len(dimension.levels) + 1)
     return tuple(tuple(j for j in every if j != i and dimension.implies(i, j)) for i in every)
 
 
 def _ordered(weights: Grid, known: npt.NDArray[np.bool_], dimensions: Sequence[Dimension | None]) -> Grid:
-    """No demand is worth more than one that implies it: otherwise agreeing on more would lower a score.
+    """Adjust weights so that no demand weighs more than one that implies it: agreement on more must never lower a score.
 
-    The rarer state is the worse known, so the weaker demand gives way, never the stronger one. A demand that the lists
-    cannot meet is not known at all: it is worth what it implies.
+    The rarer state is known less precisely, so the weight of the weaker demand is lowered; that of the stronger one is never
+    raised. A demand that the lists cannot meet has no known weight: it takes the weight of the demands that it implies.
 
     Args:
         weights: per combination of demands.
-        known: the same shape.
-        dimensions: one per axis; None where the axis has no choice.
+        known: whether the weight is known, of the same shape.
+        dimensions: one per axis; None for an axis of length 1.
     """
     weights = np.where(known, weights, 1 << 40)
     for axis, d in enumerate(dimensions):
         if d is None:
             continue
-        moved = np.moveaxis(weights, axis, 0)
+        view = np.moveaxis(weights, axis, 0)
         below = _below(d)
-        # Strongest demands first, so that what they lost is passed on.
+        # Strongest demands first, so that a lowered weight is passed on.
         for i in sorted(range(len(below)), key=lambda i: -len(below[i])):
             for j in below[i]:
-                moved[j] = np.minimum(moved[j], moved[i])
+                view[j] = np.minimum(view[j], view[i])
     weights = np.where(known, weights, -(1 << 40))
     for axis, d in enumerate(dimensions):
         if d is None:
             continue
-        moved = np.moveaxis(weights, axis, 0)
+        view = np.moveaxis(weights, axis, 0)
         below = _below(d)
         for i in sorted(range(len(below)), key=lambda i: len(below[i])):
             for j in below[i]:
-                moved[i] = np.maximum(moved[i], moved[j])
+                view[i] = np.maximum(view[i], view[j])
     return weights
 
 
 def scores(weights: Weights, absent: frozenset[int] = frozenset()) -> Grid:
-    """The score of every combination of demands; an absent dimension's axis has length 1."""
+    """The score of every combination of demands, in 1/64 bit; the axis of an absent dimension has length 1."""
     dimensions = weights.space.dimensions
     axes = range(len(dimensions))
     views = [[-1 if i == axis else 1 for i in axes] for axis in axes]
-    held = [axis for axis in axes if axis not in absent]
+    present = [axis for axis in axes if axis not in absent]
     known = np.ones((1,) * len(dimensions), dtype=np.bool_)
-    # Integers of any length: products of probabilities in parts of 2^40.
+    # Python integers of any length: products of probabilities in parts of 2^40.
     match = np.full((1,) * len(dimensions), 1, dtype=object)
-    for axis in held:
+    for axis in present:
         bests = weights.bests(axis)
         known = known & (bests >= _RAREST_M).reshape(views[axis])
         match = match * np.maximum(bests, 1).astype(object).reshape(views[axis])
     chance = sum(_chance(kind, weights.space, absent) for kind in weights.kinds)
-    # m is in parts of ONE for every field, chance for the household and for each field beside it; ONE is a power of two.
-    less = len(held) - 1 - sum(1 for axis in held if axis < len(weights.space.alone))
-    units = log2_units_each(match) - log2_units_each(np.maximum(chance, 1)) - less * log2_units(ONE, 1)
+    # m has a factor ONE for every field, chance one for the household and one for each other field; ONE is a power of two.
+    factors = len(present) - 1 - sum(1 for axis in present if axis < len(weights.space.alone))
+    units = log2_units_each(match) - log2_units_each(np.maximum(chance, 1)) - factors * log2_units(ONE, 1)
     return _ordered(
         units,
         known,
@@ -124,7 +124,7 @@ def scores(weights: Weights, absent: frozenset[int] = frozenset()) -> Grid:
 
 
 def _chance(kind: Pairs, space: Space, absent: frozenset[int]) -> npt.NDArray[np.object_]:
-    """How often pairs of this kind are in each combination of best levels, as integers of any length."""
+    """The probability of each combination of best levels in pairs of this kind, as Python integers of any length."""
     count = len(space.alone)
     joint = kind.household
     for axis, d in enumerate(space.household):
@@ -144,15 +144,15 @@ def _minimal(sufficient: npt.NDArray[np.bool_], dimensions: tuple[Dimension, ...
     for axis, d in enumerate(dimensions):
         if sufficient.shape[axis] == 1:
             continue
-        from_, to = np.moveaxis(sufficient, axis, 0), np.moveaxis(weaker, axis, 0)
+        source, target = np.moveaxis(sufficient, axis, 0), np.moveaxis(weaker, axis, 0)
         for i, below in enumerate(_below(d)):
             for j in below:
-                to[i] |= from_[j]
+                target[i] |= source[j]
     return sufficient & ~weaker
 
 
 class Patterns:
-    """All minimal patterns of a round at any threshold; the scores are worked out once."""
+    """All minimal patterns of a round at any threshold; the scores are computed once."""
 
     def __init__(self, weights: Weights, *, missing: bool) -> None:
         self.weights = weights
@@ -170,20 +170,20 @@ class Patterns:
 
     @property
     def highest(self) -> int:
-        """The best score that any pattern has."""
+        """The highest score of any pattern, in 1/64 bit."""
         return max(int(grid.max()) for grid in self._scores.values())
 
     def at(self, threshold: int, among: Sequence[MissingFields] | None = None) -> Iterator[Pattern]:
-        """The minimal patterns of this threshold (1/64 bit), in a fixed order; only with missing_fields `among` these."""
+        """The minimal patterns of a threshold (1/64 bit), in a fixed order; only those with missing fields in `among`, if given."""
         for missing in self.missing_fields if among is None else among:
             grid = self._scores[missing.fields]
-            asked = self._asks_person(grid.shape, missing.fields)
-            yield from self._patterns(grid, (grid >= threshold) & asked, missing, swapped=False)
+            personal = self._demands_person(grid.shape, missing.fields)
+            yield from self._patterns(grid, (grid >= threshold) & personal, missing, swapped=False)
             if self.space.schema.model.swapped and not missing.fields & {*self._names}:
-                only = np.zeros(grid.shape, dtype=np.bool_)
-                only[tuple(0 if i in self._names else slice(None) for i in range(grid.ndim))] = True
+                both_names = np.zeros(grid.shape, dtype=np.bool_)
+                both_names[tuple(0 if i in self._names else slice(None) for i in range(grid.ndim))] = True
                 grid = grid - self._swap
-                yield from self._patterns(grid, (grid >= threshold) & only, missing, swapped=True)
+                yield from self._patterns(grid, (grid >= threshold) & both_names, missing, swapped=True)
 
     def best(
         self,
@@ -193,13 +193,13 @@ class Patterns:
         agreed: npt.NDArray[np.bool_],
         swapped: bool,
     ) -> tuple[int, tuple[int, ...]] | None:
-        """The best score of demands out of `options` (per dimension), and those; None where none asks a person.
+        """The best score of demands out of `options`, and these demands; None if none demands a field of the person.
 
         Args:
-            options: the demands that two rows meet; an absent dimension has only 0.
-            missing: what is missing.
-            agreed: per level of the schema whether the rows agree: for the names in either order.
-            swapped: read the names in either order: both names' best levels then count, less what that costs.
+            options: per dimension the demands that two rows meet; only 0 for a missing dimension.
+            missing: the missing fields.
+            agreed: (levels,) whether the rows agree on each level of the schema; used for the names in either order.
+            swapped: compare the names in either order: the best levels of both names count, less a penalty.
         """
         grid = self._scores[missing.fields]
         model = self.space.schema.model
@@ -210,26 +210,28 @@ class Patterns:
                 return None
             options = [[0] if i in self._names else choice for i, choice in enumerate(options)]
             grid = grid - self._swap
-        chosen = np.where(self._asks_person(grid.shape, missing.fields), grid, -(1 << 40))[np.ix_(*options)]
+        chosen = np.where(self._demands_person(grid.shape, missing.fields), grid, -(1 << 40))[
+            np.ix_(*options)
+        ]
         at = np.unravel_index(int(chosen.argmax()), chosen.shape)
         score = int(chosen[at])
         if score <= -(1 << 39):
             return None
         return score, tuple(choice[int(i)] for choice, i in zip(options, at, strict=True))
 
-    def _asks_person(self, shape: tuple[int, ...], absent: frozenset[int]) -> npt.NDArray[np.bool_]:
-        asked = np.zeros(shape, dtype=np.bool_)
+    def _demands_person(self, shape: tuple[int, ...], absent: frozenset[int]) -> npt.NDArray[np.bool_]:
+        personal = np.zeros(shape, dtype=np.bool_)
         for axis in self._person:
             if axis not in absent:
-                np.moveaxis(asked, axis, 0)[:-1] = True
-        return asked
+                np.moveaxis(personal, axis, 0)[:-1] = True
+        return personal
 
     def _patterns(
         self, grid: Grid, sufficient: npt.NDArray[np.bool_], missing: MissingFields, *, swapped: bool
     ) -> Iterator[Pattern]:
         places = np.argwhere(_minimal(sufficient, self.space.dimensions))
-        found = grid[tuple(places.T)].tolist()
+        weights = grid[tuple(places.T)].tolist()
         for axis in missing.fields:
             places[:, axis] = len(self.space.dimensions[axis].levels)
-        for demands, score in zip(places.tolist(), found, strict=True):
+        for demands, score in zip(places.tolist(), weights, strict=True):
             yield Pattern(tuple(demands), score, swapped, missing)

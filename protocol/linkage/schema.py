@@ -1,4 +1,4 @@
-"""The linkage schema: fields, levels, model and listed keys as data, one digest over everything that changes a result."""
+"""The linkage schema: fields, levels, model and listed keys as data, with one digest over everything that affects a result."""
 
 import json
 import math
@@ -12,27 +12,26 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 from blindmatch.protocol.errors import LocalError
+from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, LEVEL_TESTS
 from blindmatch.protocol.linkage.normalise import NORMALISATION
 
 FORMAT = 2
-"""Of the file: a model, from which each round's keys are compiled, and some keys listed beside it."""
-MAX_KEYS = 254
-"""A key's number is one byte, and 255 marks a filler."""
+"""Version of the file format: a model, from which each round's keys are compiled, and keys that are listed explicitly."""
 MAX_COMPARED = 8
 MAX_LEVELS = 7
-"""Bounds on a model: the compiler goes through every combination of levels."""
+"""Limits of a model: the compiler evaluates every combination of levels."""
 MAX_NAME_BYTES = 64
-"""BLAKE2b takes a key of 64 bytes; a level's name is that key."""
+"""A level's name is a BLAKE2b key, which has at most 64 bytes (RFC 7693 2.1)."""
 
 
 class SchemaError(LocalError):
-    """A linkage schema that is unknown or does not hold together; the message names the part."""
+    """A linkage schema that is unknown or invalid; the message names the part."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a record: what kind of text it holds."""
+    """One column of a record, and its kind of text."""
 
     name: str
     kind: str
@@ -50,23 +49,23 @@ class Level:
     m: float
     u: float
     other: str = ""
-    """A second field whose text the test gets too."""
+    """A second field whose text the test also takes, or empty."""
     implies: tuple[str, ...] = ()
     """Levels of the same field that agree whenever this one does."""
     both: tuple[tuple[str, str], ...] = ()
-    """Pairs of levels that together imply this one."""
+    """Pairs of levels of which both together imply this one."""
     kin: float = 0.0
-    """As `u`, for two people of one household; 0 stands for `u`."""
+    """The same as `u`, for two people of one household; 0 means equal to `u`."""
 
     @property
     def bits(self) -> float:
-        """What agreeing on this level is worth: log2(m / u)."""
+        """The weight of agreement on this level, in bits: log2(m / u)."""
         return math.log2(self.m / self.u)
 
 
 @dataclass(frozen=True)
 class Key:
-    """One recipe: the levels that must all agree."""
+    """A listed match key: the levels that must all agree."""
 
     name: str
     levels: tuple[str, ...]
@@ -74,32 +73,32 @@ class Key:
 
 @dataclass(frozen=True)
 class Model:
-    """How agreements on several fields add up to a score.
+    """How agreements on several fields combine to a score (Fellegi and Sunter 1969).
 
-    A field's levels stand from the most to the least telling; `m` and `u` of a level are the probabilities that it
+    A field's levels are in order from the strongest to the weakest; `m` and `u` of a level are the probabilities that it
     is the *best* one on which two records of the same person, or of two people, agree.
     """
 
     compared: tuple[str, ...]
-    """The fields that the score adds up; all others only serve explicit keys."""
+    """The fields that contribute to the score; the others are used by listed keys only."""
     household: tuple[str, ...]
-    """Compared fields on which a family agrees together: their u is taken jointly."""
+    """Compared fields on which members of a family agree together: their u is a joint probability."""
     person: tuple[str, ...]
-    """Every pattern tests one of these fields."""
+    """Every pattern tests at least one of these fields."""
     missing: tuple[str, ...]
-    """Fields that a pattern may state to be missing on one side."""
+    """Fields that a pattern may require to be missing on one side."""
     swapped: str
-    """The level that agrees when the names stand in either order, or empty."""
+    """The level that agrees when the names are in either order, or empty."""
     swapped_m: float
-    """How often two records of one person have their names in the other order."""
+    """The probability that two records of one person have their names in different order."""
     names: tuple[str, str]
-    """The fields that `swapped` puts in either order: their best levels are what it stands for."""
+    """The two fields that `swapped` compares in either order; it replaces the best level of both."""
     along: float
-    """How often a level below the best one, not implied by it, agrees too in records of one person."""
+    """The probability that a level below the best one, and not implied by it, agrees too in two records of one person."""
     relatives: float
-    """How many relatives of the people on one list are on the other, per person whom both are assumed to hold."""
+    """Relatives on the other list of the people on one list, per person whom both lists are assumed to hold."""
     home: tuple[str, ...]
-    """Household fields of which one agrees on its best level, beside any other, where a home is shared."""
+    """Household fields: where people share a home, one of these agrees on its best level together with another field."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Schema:
     """A checked schema.
 
     Raises:
-        SchemaError: a name twice, an unknown kind, test, field or level, or a number out of its range.
+        SchemaError: a repeated name, an unknown kind, test, field or level, or a number out of range.
     """
 
     name: str
@@ -115,31 +114,44 @@ class Schema:
     fields: tuple[Field, ...]
     levels: tuple[Level, ...]
     keys: tuple[Key, ...]
-    """Recipes that are listed beside the model, such as one company number."""
+    """Keys that are listed beside the model, such as the company number."""
     model: Model
     digest: bytes = field(init=False)
-    """32 bytes (SHA-512/256) over the fixed part: two parties with equal digests make equal tokens."""
+    """SHA-512/256 over everything but titles and descriptions, 32 bytes: parties with equal digests make equal tokens."""
 
     def __post_init__(self) -> None:
         _check(self)
         object.__setattr__(self, "digest", _digest(self))
 
     def levels_of(self, name: str) -> tuple[Level, ...]:
-        """The levels that compare one field by itself, most telling first."""
+        """The levels that compare this field only, strongest first."""
         return tuple(level for level in self.levels if level.field == name and not level.other)
 
     def field_named(self, name: str) -> Field:
-        """The field, or `KeyError`."""
+        """The field of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
         return {item.name: item for item in self.fields}[name]
 
     def level_index(self, name: str) -> int:
-        """The level's place in every array of level digests, or `ValueError`."""
+        """The level's index in every array of level digests.
+
+        Raises:
+            ValueError: there is no level of this name.
+        """
         return [level.name for level in self.levels].index(name)
 
 
 def _check(schema: Schema) -> None:
-    fault = _names_fault(schema) or _levels_fault(schema) or _keys_fault(schema) or _model_fault(schema)
-    if fault:
+    faults = (
+        _names_fault,
+        _levels_fault,
+        _keys_fault,
+        lambda each: next(_model_faults(each, each.model), ""),
+    )
+    if fault := next((text for find in faults if (text := find(schema))), ""):
         raise SchemaError(f"schema {schema.name}: {fault}")
 
 
@@ -149,8 +161,8 @@ def _names_fault(schema: Schema) -> str:
         ("level", [level.name for level in schema.levels]),
         ("key", [key.name for key in schema.keys]),
     ):
-        if not 1 <= len(names) <= MAX_KEYS:
-            return f"needs 1 to {MAX_KEYS} {what}s"
+        if not 1 <= len(names) <= LIMITS.keys:
+            return f"needs 1 to {LIMITS.keys} {what}s"
         if len(set(names)) != len(names):
             return f"two {what}s share one name"
         if not all(name and len(name.encode()) <= MAX_NAME_BYTES for name in names):
@@ -170,7 +182,7 @@ def _levels_fault(schema: Schema) -> str:
             return f"level {level.name} names unknown test {level.test}"
         if level.other and level.other not in kinds:
             return f"level {level.name} names unknown field {level.other}"
-        # A weak level may well speak against a match, with m below u: the pair failed all the stronger ones.
+        # m may be below u: agreement on a weak level can be evidence against a match, because all stronger levels disagree.
         if not (0 < level.u < 1 and 0 < level.m < 1):
             return f"level {level.name} needs m and u between 0 and 1"
     return ""
@@ -180,31 +192,26 @@ def _keys_fault(schema: Schema) -> str:
     known = {level.name for level in schema.levels}
     for key in schema.keys:
         if not key.levels or len(set(key.levels)) != len(key.levels) or not set(key.levels) <= known:
-            return f"key {key.name} names no level, one twice, or an unknown one"
+            return f"key {key.name} has no levels, a repeated level, or an unknown level"
     return ""
-
-
-def _model_fault(schema: Schema) -> str:
-    return next(_model_faults(schema, schema.model), "")
 
 
 def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
     fields = {item.name for item in schema.fields}
     compared = set(model.compared)
     if not 2 <= len(compared) == len(model.compared) <= MAX_COMPARED or not fields >= compared:
-        yield f"compares 2 to {MAX_COMPARED} of its fields, each once"
+        yield f"compared must list 2 to {MAX_COMPARED} different fields of the schema"
     for part in (model.household, model.person, model.missing, model.names, model.home):
         if not set(part) <= compared or len(set(part)) != len(part):
-            yield "household, person, missing, names and home list compared fields, each once"
+            yield "household, person, missing, names and home must list compared fields, each once"
     if not model.person:
-        yield "names no field that tells a person from the rest of the house"
+        yield "person must list a field that distinguishes the members of a household"
     if not model.household or len(model.household) == len(model.compared):
-        yield "names no field of a household, or no other"
+        yield "household must list some of the compared fields, but not all"
     if model.swapped and model.swapped not in {level.name for level in schema.levels}:
         yield f"swapped names unknown level {model.swapped}"
     if not (0 < model.swapped_m < 1 and 0 <= model.along < 1 and 0 <= model.relatives <= 100):
-        yield "swapped_m and along are probabilities, relatives a number from 0 to 100"
-    yield from _home_faults(model)
+        yield "swapped_m and along must be probabilities, and relatives a number from 0 to 100"
     yield from _linked_faults(schema)
     for name in model.compared:
         own = schema.levels_of(name)
@@ -213,20 +220,17 @@ def _model_faults(schema: Schema, model: Model) -> Iterator[str]:
             yield f"field {name} needs 1 to {MAX_LEVELS} levels whose m, u and kin each add up to less than 1"
 
 
-def _home_faults(model: Model) -> Iterator[str]:
-    if not set(model.home) <= set(model.household):
-        yield "home names fields of the household only"
-
-
 def _linked_faults(schema: Schema) -> Iterator[str]:
-    at = {level.name: level.field for level in schema.levels}
+    if not set(schema.model.home) <= set(schema.model.household):
+        yield "home must list fields of the household only"
+    field_of = {level.name: level.field for level in schema.levels}
     order = [level.name for level in schema.levels]
     for level in schema.levels:
         linked = [*level.implies, *(name for pair in level.both for name in pair)]
-        if any(at.get(name) != level.field or name == level.name for name in linked):
+        if any(field_of.get(name) != level.field or name == level.name for name in linked):
             yield f"level {level.name} implies a level that is not of its field"
         elif any(order.index(name) < order.index(level.name) for name in linked):
-            yield f"level {level.name} stands below one that it implies"
+            yield f"level {level.name} is listed after a level that it implies"
 
 
 def _digest(schema: Schema) -> bytes:
@@ -252,14 +256,16 @@ def parse_schema(text: str) -> Schema:
     """Read a schema from TOML text.
 
     Raises:
-        SchemaError: not TOML, another format number, a missing or unknown entry, or parts that do not fit.
+        SchemaError: not TOML, another format version, a missing or unknown entry, or an invalid schema.
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SchemaError(f"the schema is not TOML: {error}") from None
     if data.get("format") != FORMAT:
-        raise SchemaError(f"the schema's format is not {FORMAT}", hint="Use a schema made for this version.")
+        raise SchemaError(
+            f"the schema's format is not {FORMAT}", hint="Use a schema of this version of blindmatch."
+        )
     try:
         _only(data, "format", "name", "title", "fields", "levels", "keys", "model")
         return Schema(
@@ -273,12 +279,12 @@ def parse_schema(text: str) -> Schema:
     except KeyError as error:
         raise SchemaError(f"the schema lacks the entry {error}") from None
     except (AttributeError, TypeError, ValueError) as error:
-        raise SchemaError(f"the schema has an entry of the wrong kind: {error}") from None
+        raise SchemaError(f"the schema has an entry of the wrong type: {error}") from None
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("text expected")
+        raise TypeError("expected text")
     return value
 
 
@@ -325,7 +331,7 @@ def _key(item: Mapping[str, Any]) -> Key:
 
 
 def schema_names() -> tuple[str, ...]:
-    """The schemas that come with the program."""
+    """The names of the schemas that are part of blindmatch, sorted."""
     folder = resources.files("blindmatch.protocol.linkage") / "schemas"
     return tuple(
         sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
@@ -334,17 +340,17 @@ def schema_names() -> tuple[str, ...]:
 
 @cache
 def load_schema(name: str) -> Schema:
-    """A schema that comes with the program.
+    """A schema that is part of blindmatch.
 
     Raises:
-        SchemaError: no schema of that name.
+        SchemaError: there is no schema of this name.
     """
     if name not in schema_names():
         raise SchemaError(
-            f"no linkage schema is called {name!r}", hint=f"Known: {', '.join(schema_names())}."
+            f"no linkage schema is named {name!r}", hint=f"The schemas are {', '.join(schema_names())}."
         )
     folder = resources.files("blindmatch.protocol.linkage") / "schemas"
     schema = parse_schema((folder / f"{name}.toml").read_text(encoding="utf-8"))
     if schema.name != name:
-        raise SchemaError(f"the schema in {name}.toml calls itself {schema.name!r}")
+        raise SchemaError(f"the schema in {name}.toml is named {schema.name!r}")
     return schema

@@ -1,4 +1,4 @@
-"""From hits to leads: which keys agreed, how much that is worth, and how many chance matches to expect."""
+"""From hits to leads: the keys that agreed, their weight, and the expected number of chance matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ Bytes2D = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Lead:
-    """One of our own records that the other side holds too, by these keys (strongest first).
+    """A record of the receiver that the other side holds too, by these keys (strongest first).
 
-    `score` is the strongest key's weight in bits; `elements` are the record's elements that hit.
+    `score` is the weight of the strongest key, in bits; `elements` are the record's elements that hit.
     """
 
     record: int
@@ -28,55 +28,55 @@ class Lead:
 
     @property
     def posterior(self) -> float:
-        """The chance that this is one person, by the model: that of the strongest key."""
+        """The probability, by the model, that this is one person: the highest of its keys."""
         return max(key.posterior for key in self.keys)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The reasons, for people."""
+        """The keys in words."""
         return tuple(key.words for key in self.keys)
 
 
 def leads(
     compiled: CompiledKeys,
-    made: Tokens,
+    tokens: Tokens,
     hits: npt.NDArray[np.int64] | Sequence[int],
 ) -> list[Lead]:
     """Group the elements that hit by record, best score first, then by record.
 
     Args:
-        compiled: the keys that `made` was made with.
-        made: our own tokens.
-        hits: indices of our elements that the other side holds too.
+        compiled: the keys from which `tokens` were built.
+        tokens: the receiver's tokens.
+        hits: (m,) indices of the elements that the other side holds too.
 
-    Fillers are random: a hit on one means nothing and is left out.
+    Dummy elements are random: a hit on one is meaningless and is omitted.
     """
     elements = np.unique(np.asarray(hits, dtype=np.int64))
-    elements = elements[made.key_index[elements] != DUMMY]
+    elements = elements[tokens.key_index[elements] != DUMMY]
     by_record: dict[int, list[int]] = {}
     for element in elements.tolist():
-        by_record.setdefault(element // made.tokens_per_record, []).append(element)
-    found = []
+        by_record.setdefault(element // tokens.tokens_per_record, []).append(element)
+    leads = []
     for record, members in by_record.items():
-        ranks = sorted({int(made.key_index[element]) for element in members})
+        ranks = sorted({int(tokens.key_index[element]) for element in members})
         keys = tuple(sorted((compiled.keys[rank] for rank in ranks), key=lambda key: -key.weight))
-        found.append(Lead(record, keys, keys[0].weight, tuple(members)))
-    return sorted(found, key=lambda lead: (-lead.score, lead.record))
+        leads.append(Lead(record, keys, keys[0].weight, tuple(members)))
+    return sorted(leads, key=lambda lead: (-lead.score, lead.record))
 
 
 @dataclass(frozen=True)
 class ScorePart:
-    """What one field, or the household's fields together, adds to a pair's score."""
+    """The contribution of one field, or of the household's fields together, to a pair's score."""
 
     fields: tuple[str, ...]
     levels: tuple[str, ...]
-    """The best levels that agree, by name; a field that disagrees names none."""
+    """The names of the best levels that agree; empty for a field that disagrees."""
     bits: float
 
 
 @dataclass(frozen=True)
 class PairScore:
-    """The score of two rows under a round's weights: the best reading of what agrees and what is missing."""
+    """The score of two rows under a round's weights, for the best interpretation of agreeing and missing fields."""
 
     bits: float
     parts: tuple[ScorePart, ...]
@@ -86,19 +86,20 @@ class PairScore:
 
 
 def score_pair(patterns: Patterns, receiver: Bytes2D, sender: Bytes2D) -> PairScore | None:
-    """Score two rows of level digests, (levels, 16) each, by going through every reading: what the keys must equal.
+    """Score two rows of level digests, (levels, 16) each, over every interpretation of agreeing and missing fields.
 
-    Nothing of the compiler's choice of patterns is used. None where no reading asks a field of the person.
+    It does not use the compiler's choice of patterns, and so is a check of the compiled keys. None if the rows agree on no
+    field of the person.
     """
     space = patterns.space
     schema = space.schema
     dimensions = space.dimensions
-    said = [np.asarray(row.any(axis=1), dtype=np.bool_) for row in (receiver, sender)]
-    agreed = np.asarray((receiver == sender).all(axis=1) & said[0], dtype=np.bool_)
+    present = [np.asarray(row.any(axis=1), dtype=np.bool_) for row in (receiver, sender)]
+    agreed = np.asarray((receiver == sender).all(axis=1) & present[0], dtype=np.bool_)
     places = [[schema.level_index(level.name) for level in d.levels] for d in dimensions]
     best: PairScore | None = None
     for missing in patterns.missing_fields:
-        sides = zip(said, (missing.receiver, missing.sender), strict=True)
+        sides = zip(present, (missing.receiver, missing.sender), strict=True)
         if any(side[places[i]].any() for side, fields in sides for i in fields):
             continue
         for swapped in (False, True):
@@ -106,9 +107,9 @@ def score_pair(patterns: Patterns, receiver: Bytes2D, sender: Bytes2D) -> PairSc
                 [0] if i in missing.fields else [*np.flatnonzero(agreed[places[i]]).tolist(), len(d.levels)]
                 for i, d in enumerate(dimensions)
             ]
-            found = patterns.best(options, missing, agreed=agreed, swapped=swapped)
-            if found and (best is None or found[0] > best.bits * BIT):
-                best = _pair_score(patterns, *found, missing, swapped=swapped)
+            scored = patterns.best(options, missing, agreed=agreed, swapped=swapped)
+            if scored and (best is None or scored[0] > best.bits * BIT):
+                best = _pair_score(patterns, *scored, missing, swapped=swapped)
     return best
 
 
@@ -126,7 +127,7 @@ def _pair_score(
         for i, d in enumerate(space.alone)
         if i not in missing.fields
     ]
-    # What the household's fields add depends on what the others say: relatives share both.
+    # The household's contribution depends on the other fields: relatives share both.
     household = score - sum(round(part.bits * BIT) for part in parts)
     parts.append(
         ScorePart(
@@ -142,9 +143,9 @@ def _pair_score(
 
 
 def expected_chance_matches(key: CompiledKey, ours: int, theirs: int) -> float:
-    """How many pairs of different people agree on a key by chance, for lists of these sizes.
+    """The expected number of pairs of different people that agree on a key by chance, for lists of these sizes.
 
-    The levels are taken as independent, which families and common names are not: a rough figure, on the low side
-    for lists from one neighbourhood.
+    The levels are assumed to be independent, which they are not for families and common names: a rough figure, too low for
+    lists from one neighbourhood.
     """
     return key.chance * ours * theirs

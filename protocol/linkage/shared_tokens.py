@@ -1,6 +1,6 @@
-"""Equal tokens within one list: finding them a bucket at a time, and telling which are too common to say anything.
+"""Equal tokens within one list: a search that works one bucket at a time, and the test for tokens that are too common.
 
-Works on rows of any width that is a multiple of eight bytes, tokens or tags: uniform bytes, equal exactly when the values are.
+It works on rows of uniform bytes whose width is a multiple of eight: tokens or tags.
 """
 
 from collections.abc import Iterator
@@ -18,53 +18,53 @@ Flags = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
 
 BUCKET = 1 << 21
-"""Tokens that are sorted at a time: about 150 MB at the worst, when every one of them is shared."""
+"""Tokens that are sorted at a time: about 150 MB in the worst case, where every token is shared."""
 SCAN = 1 << 19
-"""Tokens that are looked through at a time."""
+"""Tokens that are read at a time."""
 
 
 class Rows(Protocol):
-    """Rows of bytes (n, width): a numpy array, or something that keeps them elsewhere."""
+    """Rows of bytes (n, width): a numpy array, or an object that stores them outside memory."""
 
     def __len__(self) -> int:
-        """How many rows."""
+        """The number of rows."""
 
     def __getitem__(self, at: Any, /) -> Any:
         """The rows of a slice, or at indices (m,): (m, width) uint8."""
 
     def __setitem__(self, at: Any, rows: Any, /) -> None:
-        """Put rows (m, width) there."""
+        """Write rows (m, width) to a slice, or to indices (m,)."""
 
 
 def repeated_tokens(
     tokens: Rows, words: Rows, key_index: npt.NDArray[np.uint8]
 ) -> Iterator[tuple[Indices, Indices]]:
-    """Places that have one token with others, token by token, each token's in order; where each token begins.
+    """The indices of the tokens that occur more than once, grouped by token and increasing within each; the groups' starts.
 
-    A bucket of tokens at a time, by their last bits: each bucket goes through all the first words again, which is
-    cheaper than to sort into files up to a hundred million tokens.
+    Tokens are processed in buckets, by their last bits. Each bucket reads all first words again, which costs less than
+    sorting up to a hundred million tokens into files.
 
     Args:
         tokens: (n, width).
         words: the first 8 bytes of each, (n, 8).
-        key_index: (n,) the key's number, or `DUMMY` for what is never compared.
+        key_index: (n,) the key's index, or `DUMMY` for a dummy element, which is never compared.
     """
     buckets = 1
     while len(key_index) > buckets * BUCKET:
         buckets *= 2
     for bucket in range(buckets):
-        places, first = _bucket(words, key_index, bucket, buckets)
+        places, first = first_words(words, key_index, bucket, buckets)
         order, repeated = sort_order(first)
         if not repeated.any():
             continue
-        # Only tokens whose first words are equal can be: few, as a rule.
+        # Only tokens with equal first words can be equal: usually few.
         order = order[next_to_equal(repeated[1:])]
         suspects, first = places[order], first[order]
         del order, places
         rows = tokens[suspects]
         same = same_as_previous(rows)
         if (same[1:] != (first[1:] == first[:-1])).any():
-            # Different tokens with one first word, which chance does not make.
+            # Different tokens with the same first word: practically never by chance.
             order = np.lexsort((suspects, *token_words(rows)))
             suspects = suspects[order]
             same = same_as_previous(rows[order])
@@ -74,12 +74,12 @@ def repeated_tokens(
 
 
 def shared_too_often(order: Indices, starts: Indices, entities: Indices) -> Flags:
-    """Which tokens more than `GUARD` people or companies of our own share: (g,).
+    """Whether more than `GUARD` people or companies of this list share each token: (g,).
 
     Args:
-        order: places (m,), token by token.
-        starts: where each token begins in it (g,).
-        entities: of each place (m,), equal for records of one person or company.
+        order: indices (m,), grouped by token.
+        starts: the start of each token's group in `order` (g,).
+        entities: the entity of each index (m,), equal for records of one person or company.
     """
     group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
     by_entity = np.lexsort((entities, group))
@@ -89,26 +89,31 @@ def shared_too_often(order: Indices, starts: Indices, entities: Indices) -> Flag
     return counts > GUARD
 
 
-def _bucket(
-    words: Rows, key_index: npt.NDArray[np.uint8], bucket: int, buckets: int
+def first_words(
+    rows: Rows, key_index: npt.NDArray[np.uint8], bucket: int = 0, buckets: int = 1
 ) -> tuple[Indices, Words]:
-    """The places and first words of the bucket's tokens that are no fillers."""
-    places, kept = [], []
+    """The indices of the tokens of one bucket, and their first words (8 bytes), without dummy elements.
+
+    Args:
+        rows: tokens (n, width), or their first words (n, 8).
+        key_index: (n,) `DUMMY` for a dummy element.
+        bucket: the last bits of the first words; all words when there is one bucket.
+        buckets: a power of two.
+    """
+    places, words = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(key_index), SCAN):
-        first = np.ascontiguousarray(words[start : start + SCAN]).view(np.uint64).ravel()
+        first = np.ascontiguousarray(rows[start : start + SCAN][:, :8]).view(np.uint64).ravel()
         wanted = key_index[start : start + SCAN] != DUMMY
         if buckets > 1:
             wanted &= first & np.uint64(buckets - 1) == bucket
         inside = np.flatnonzero(wanted)
-        kept.append(first[inside])
+        words.append(first[inside])
         places.append(inside + start)
-    if not places:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
-    return np.concatenate(places), np.concatenate(kept)
+    return np.concatenate(places), np.concatenate(words)
 
 
 def same_as_previous(tokens: Bytes2D) -> Flags:
-    """Whether each token (n, width) equals the one before it."""
+    """Whether each token (n, width) equals the one before it: (n,)."""
     same = np.zeros(len(tokens), dtype=np.bool_)
     words = np.ascontiguousarray(tokens).view(np.uint64)
     same[1:] = np.logical_and.reduce([words[1:, i] == words[:-1, i] for i in range(words.shape[1])])
@@ -116,6 +121,6 @@ def same_as_previous(tokens: Bytes2D) -> Flags:
 
 
 def token_words(tokens: Bytes2D) -> tuple[Words, ...]:
-    """Keys for `lexsort` that order tokens, the first word counting most."""
+    """Keys for `np.lexsort` that sort tokens (n, width), by their first words first."""
     words = np.ascontiguousarray(tokens).view(np.uint64)
     return tuple(words[:, place] for place in reversed(range(words.shape[1])))

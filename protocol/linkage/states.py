@@ -1,9 +1,9 @@
-"""What two records can agree on, field by field, as a finite set of states; and exact arithmetic on probabilities.
+"""The possible agreements of two records, field by field, as a finite set of states; and exact arithmetic on probabilities.
 
-A *state* of a field is the set of its levels on which two records agree. Only sets that can occur are states: closed
-under what a level implies. A field's *best* level is the first of the state in the schema's order.
+A *state* of a field is the set of its levels on which two records agree. Only sets that can occur are states: a set with a
+level contains all levels that it implies. A field's *best* level is the first level of the state in the schema's order.
 
-Both sides of a round must compile the same keys to the byte, so everything after the exchange is integers:
+Both sides of a round must compile identical keys, so all arithmetic after the exchange of rates is on integers:
 probabilities in parts of 2^40, weights in 1/64 bit, logarithms by counting bits.
 """
 
@@ -22,32 +22,32 @@ ONE: Final = 1 << 40
 BIT: Final = 64
 """Units of weight per bit."""
 _UNSURE: Final = 2.0**-20
-"""A floating-point logarithm is trusted when it is further than this from a whole unit; its error is below 2^-38."""
+"""A floating-point logarithm is used if it is further than this from a whole unit; its error is below 2^-38."""
 
 
 def fixed_point(probability: float) -> int:
-    """A probability out of a schema or an agreement in parts of 2^40, rounded to a millionth of a millionth."""
+    """A probability from a schema or an agreement, rounded to 10^-12, in parts of 2^40."""
     return round(probability * 10**12) * ONE // 10**12
 
 
 def log2_units(numerator: int, denominator: int) -> int:
-    """log2(numerator / denominator) in 1/64 bit: each rounded down from its exact value."""
+    """log2(numerator / denominator) in 1/64 bit; each logarithm is rounded down from its exact value."""
     return _log2_units(max(numerator, 1)) - _log2_units(max(denominator, 1))
 
 
 def _log2_units(number: int) -> int:
-    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, the same on every machine. The
-    # leading 64 bits tell more than 1/64 bit.
+    # floor(64 log2 n) is the number of bits of n^64 less one: no floating point, so the same on every machine. The
+    # leading 64 bits are more precise than 1/64 bit.
     shift = max(number.bit_length() - 64, 0)
     power: int = (number >> shift) ** BIT
     return shift * BIT + power.bit_length() - 1
 
 
 def log2_units_each(numbers: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
-    """floor(64 log2 n) of every positive integer of an array, of whatever length: exact, as `log2_units` is."""
-    about = np.log2(numbers.astype(np.float64)) * BIT
-    units = np.floor(about)
-    unsure = np.abs(about - units - 0.5) >= 0.5 - _UNSURE
+    """floor(64 log2 n) of every positive integer of an array (any shape, integers of any length); exact, as `log2_units`."""
+    estimate = np.log2(numbers.astype(np.float64)) * BIT
+    units = np.floor(estimate)
+    unsure = np.abs(estimate - units - 0.5) >= 0.5 - _UNSURE
     out: npt.NDArray[np.int64] = units.astype(np.int64)
     out[unsure] = [_log2_units(number) for number in numbers[unsure].tolist()]
     return out
@@ -55,25 +55,27 @@ def log2_units_each(numbers: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Dimension:
-    """One compared field: its levels, and the states that two records can be in; the last state is none."""
+    """One compared field: its levels, and the states of two records; in the last state no level agrees."""
 
     name: str
     levels: tuple[Level, ...]
     along: float
     states: tuple[frozenset[int], ...] = field(init=False)
-    """Sets of places in `levels`, in a fixed order; the empty set stands last."""
+    """Sets of indices of `levels`, in a fixed order; the empty set is last."""
     m: tuple[int, ...] = field(init=False)
     """Each state's probability in records of one person, in parts of 2^40."""
     default_u: tuple[int, ...] = field(init=False)
-    """Each state's probability in records of two people, where no list says more."""
+    """Each state's probability in records of two people, by the schema."""
     kin: tuple[int, ...] = field(init=False)
     """Each state's probability in records of two people of one household."""
 
     def __post_init__(self) -> None:
         places = range(len(self.levels))
-        found = [frozenset(c) for n in range(len(self.levels) + 1) for c in itertools.combinations(places, n)]
+        subsets = [
+            frozenset(c) for n in range(len(self.levels) + 1) for c in itertools.combinations(places, n)
+        ]
         states = sorted(
-            (s for s in found if s == self.close(s)), key=lambda s: (min(s, default=99), sorted(s))
+            (s for s in subsets if s == self.close(s)), key=lambda s: (min(s, default=99), sorted(s))
         )
         object.__setattr__(self, "states", tuple(states))
         object.__setattr__(self, "m", self._spread(states, [x.m for x in self.levels], self.along))
@@ -81,7 +83,7 @@ class Dimension:
         object.__setattr__(self, "kin", self._spread(states, [x.kin or x.u for x in self.levels], 0.05))
 
     def close(self, levels: frozenset[int]) -> frozenset[int]:
-        """The levels with everything that they imply."""
+        """The levels, with all levels that they imply."""
         place = {level.name: i for i, level in enumerate(self.levels)}
         closed = set(levels)
         while True:
@@ -96,7 +98,7 @@ class Dimension:
             closed |= more
 
     def _spread(self, states: list[frozenset[int]], levels: list[float], along: float) -> tuple[int, ...]:
-        """A probability per best level to one per state: further levels agree with probability `along` each."""
+        """Distribute the probability of each best level over its states: each further level agrees with probability `along`."""
         out = []
         for state in states:
             if not state:
@@ -113,17 +115,17 @@ class Dimension:
 
     @property
     def bests(self) -> tuple[int, ...]:
-        """Each state's best level; the number of levels stands for none."""
+        """Each state's best level; the number of levels if none agrees."""
         return tuple(min(state, default=len(self.levels)) for state in self.states)
 
     def implies(self, strong: int, weak: int) -> bool:
-        """Whether demanding one level (or none, the number of levels) demands the other as well."""
+        """Whether agreement on `strong` implies agreement on `weak`; the number of levels means no demand."""
         return weak == len(self.levels) or weak in self.close(frozenset([strong]) - {len(self.levels)})
 
 
 @dataclass(frozen=True)
 class Space:
-    """The dimensions of a schema's model, household ones last, both in the schema's order."""
+    """The dimensions of a schema's model, in the schema's order; those of the household are last."""
 
     schema: Schema
     alone: tuple[Dimension, ...]
@@ -131,7 +133,7 @@ class Space:
 
     @property
     def dimensions(self) -> tuple[Dimension, ...]:
-        """All of them, in the order that every array uses."""
+        """All dimensions, in the order of the axes of every array."""
         return self.alone + self.household
 
 

@@ -1,7 +1,7 @@
-"""Tokens in groups: which occurrence of its token an element is, and the tokens of records that count together as one entry.
+"""Tokens in groups, for PSI-cardinality and PSI-sum: the number of each occurrence of a token, and the tokens of each entry.
 
-For numbers instead of leads: what matches is counted once however many of its tokens or people match. About 40 bytes per
-token are in memory meanwhile; the tokens themselves stay where the caller keeps them.
+An entry is a group of records that is counted once, whichever of its tokens or records match. About 40 bytes per token are in
+memory during the computation; the tokens themselves stay where the caller stores them.
 """
 
 from collections.abc import Callable
@@ -12,34 +12,31 @@ import numpy.typing as npt
 
 from blindmatch.protocol.limits import TOKEN_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
-from blindmatch.protocol.linkage.shared_tokens import Rows
-from blindmatch.protocol.linkage.tokens import AllocateRows, Tokens, in_memory
+from blindmatch.protocol.linkage.shared_tokens import SCAN, Rows, first_words
+from blindmatch.protocol.linkage.tokens import AllocateRows, Tokens, in_memory, random_rows
 from blindmatch.protocol.sorting import sort_order
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
-_SCAN = 1 << 19
-"""Tokens that are read at a time."""
-
 _ROUND_TO = 8
-"""Elements of an entry are a multiple of this, in each of its stretches: a size tells a little less about the largest entry."""
+"""The elements of an entry are a multiple of this in each segment, so that their number discloses less about the largest entry."""
 
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(31))
 
 Random = Callable[[int], bytes]
-"""Secret random bytes: `random(n)` gives n of them, others at every call, the same calls giving the same after a crash."""
+"""Secret random bytes: `random(n)` returns n of them, different at every call; after a crash the same calls return the same."""
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Which occurrence of its token each element is.
+    """The number of each element among the occurrences of its token.
 
     Args:
-        copy_of: (n,) from 0; a filler is 0.
-        copies: a power of two that all of them are below.
-        left_out: elements that occurred too often, and are fillers now.
+        copy_of: (n,) from 0; 0 for dummy elements.
+        copies: a power of two above every number.
+        left_out: elements that occurred too often, which are dummy elements now.
     """
 
     copy_of: npt.NDArray[np.uint8] = field(repr=False)
@@ -52,11 +49,11 @@ class Entries:
     """Tokens entry by entry.
 
     Args:
-        tokens: a record of it is an entry; every entry has as many tokens, in `copies` equal stretches: equal tokens of
-            several entries stand in different ones.
-        copies: stretches, a power of two.
-        entry_of: (given entries,) which entry each became: those with just the same tokens are one.
-        left_out: tokens that did not fit, the weakest of their entry, or that stood in too many entries.
+        tokens: each of its records is an entry. All entries have the same number of tokens, in `copies` equal segments; equal
+            tokens of several entries are in different segments.
+        copies: the number of segments, a power of two.
+        entry_of: (given entries,) the entry that each became: entries with identical tokens are merged.
+        left_out: tokens for which there was no room, the weakest of their entry, or that were in too many entries.
     """
 
     tokens: Tokens
@@ -65,22 +62,22 @@ class Entries:
     left_out: int
 
 
-def occurrences(made: Tokens, most: int, random: Random) -> Copies:
-    """Number the occurrences of every token of a list; those from `most` on, a power of two, become fillers."""
-    places, words = _said(made)
+def occurrences(tokens: Tokens, most: int, random: Random) -> Copies:
+    """Number the occurrences of every token of a list. Those from `most` on, a power of two, become dummy elements."""
+    places, words = first_words(tokens.tokens, tokens.key_index)
     order, copy, _ = _numbered(words)
-    copy_of = np.zeros(len(made.key_index), dtype=np.uint8)
+    copy_of = np.zeros(len(tokens.key_index), dtype=np.uint8)
     over = copy >= most
     copy_of[places[order[~over]]] = copy[~over]
-    gone = np.sort(places[order[over]])
-    if len(gone):
-        made.key_index[gone] = DUMMY
-        made.tokens[gone] = _rows(random, len(gone))
-    return Copies(copy_of, _power(copy[~over]), len(gone))
+    excess = np.sort(places[order[over]])
+    if len(excess):
+        tokens.key_index[excess] = DUMMY
+        tokens.tokens[excess] = random_rows(random, len(excess))
+    return Copies(copy_of, _power(copy[~over]), len(excess))
 
 
 def entries(
-    made: Tokens,
+    tokens: Tokens,
     entry_of_record: Indices,
     count: int,
     random: Random,
@@ -90,25 +87,25 @@ def entries(
     most_tokens: int,
     allocate: AllocateRows = in_memory,
 ) -> Entries:
-    """Put the tokens of records that belong to one entry together, each once.
+    """Group the tokens of the records of each entry, each token once.
 
     Args:
-        made: the records' tokens, not made distinct.
-        entry_of_record: (records,) from 0.
-        count: entries.
-        random: for fillers and for where a token stands.
-        most_copies: entries in which a token may stand, a power of two.
-        most_each: tokens of an entry.
-        most_tokens: tokens in all.
-        allocate: where the tokens are kept.
+        tokens: the tokens of the records, not distinct.
+        entry_of_record: (records,) the entry of each record, from 0.
+        count: the number of entries.
+        random: for dummy elements, and for the segment of each token.
+        most_copies: the most entries that can have the same token, a power of two.
+        most_each: the most tokens of one entry.
+        most_tokens: the most tokens of all entries.
+        allocate: where the tokens of the entries are stored.
     """
-    places, words = _said(made)
-    owner = entry_of_record[places // made.tokens_per_record]
-    rank = made.key_index[places]
+    places, words = first_words(tokens.tokens, tokens.key_index)
+    owner = entry_of_record[places // tokens.tokens_per_record]
+    rank = tokens.key_index[places]
     order = np.lexsort((rank, words, owner))
-    kept = np.ones(len(order), dtype=np.bool_)
-    kept[1:] = (np.diff(owner[order]) != 0) | (words[order][1:] != words[order][:-1])
-    order = order[kept]
+    distinct = np.ones(len(order), dtype=np.bool_)
+    distinct[1:] = (np.diff(owner[order]) != 0) | (words[order][1:] != words[order][:-1])
+    order = order[distinct]
     places, words, owner, rank = places[order], words[order], owner[order], rank[order]
     entry_of, first = _merged(owner, words, count)
     groups = int(entry_of.max(initial=0)) + 1
@@ -120,12 +117,12 @@ def entries(
     copies = min(_power(number), most_copies, 1 << (max(most, 1).bit_length() - 1))
     start = np.frombuffer(random(int(run.max(initial=-1)) + 1), dtype=np.uint8)
     fits = number < copies
-    order, stretch = order[fits], (number[fits] + start[run[fits]]) % copies
+    order, segment = order[fits], (number[fits] + start[run[fits]]) % copies
     left_out = len(words) - len(order)
     places, rank, owner = places[order], rank[order], owner[order]
 
-    order = np.lexsort((rank, stretch, owner))
-    places, cell = places[order], (owner * copies + stretch)[order]
+    order = np.lexsort((rank, segment, owner))
+    places, cell = places[order], (owner * copies + segment)[order]
     starts = np.searchsorted(cell, cell)
     inside = np.arange(len(cell)) - starts
     room = max(1, most // copies)
@@ -134,26 +131,15 @@ def entries(
     left_out += int(np.count_nonzero(~fits))
     target = (cell * width + inside)[fits]
     size = groups * copies * width
-    tokens = allocate("entries", (size, TOKEN_BYTES))
+    rows = allocate("entries", (size, TOKEN_BYTES))
     key_index = np.full(size, DUMMY, dtype=np.uint8)
-    key_index[target] = made.key_index[places[fits]]
-    _place(tokens, target, made.tokens, places[fits], random)
-    return Entries(Tokens(tokens, key_index, groups, copies * width, 0, {}), copies, entry_of, left_out)
-
-
-def _said(made: Tokens) -> tuple[Indices, Words]:
-    """The places of the tokens that are no fillers, and their first words: 64 bits of a hash tell them apart."""
-    places, words = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
-    for start in range(0, len(made.key_index), _SCAN):
-        inside = np.flatnonzero(made.key_index[start : start + _SCAN] != DUMMY)
-        rows = made.tokens[start : start + _SCAN][inside, :8]
-        words.append(np.ascontiguousarray(rows).view(np.uint64).ravel())
-        places.append(inside + start)
-    return np.concatenate(places), np.concatenate(words)
+    key_index[target] = tokens.key_index[places[fits]]
+    _place(rows, target, tokens.tokens, places[fits], random)
+    return Entries(Tokens(rows, key_index, groups, copies * width, 0, {}), copies, entry_of, left_out)
 
 
 def _numbered(words: Words) -> tuple[Indices, Indices, Indices]:
-    """The order that sorts words; in it, which occurrence of its word each is, and which word of the different ones."""
+    """The order (n,) that sorts words (n,); in this order, each word's number among its equals, and the number of the word."""
     if not len(words):
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, empty
@@ -164,19 +150,19 @@ def _numbered(words: Words) -> tuple[Indices, Indices, Indices]:
 
 
 def _merged(owner: Indices, words: Words, count: int) -> tuple[Indices, Indices]:
-    """Entries with just the same words become one: which one each becomes, and the first that became it.
+    """Merge the entries with identical words: the merged entry of each (count,), and the first entry of each merged one.
 
-    Two sums of 64 bits over the words tell sets apart: our own tokens are hashes, which nobody chooses.
+    Sets of words are compared by two 64-bit sums: the tokens of our own list are hashes, which no adversary chooses.
     """
-    told = np.zeros((count, 3), dtype=np.uint64)
+    sums = np.zeros((count, 3), dtype=np.uint64)
     mixed = (words ^ (words >> _MIX[2])) * _MIX[0]
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     if len(owner):
-        told[owner[starts], 0] = np.add.reduceat(words * _MIX[1], starts)
-        told[owner[starts], 1] = np.add.reduceat(mixed ^ (mixed >> _MIX[2]), starts)
-        told[owner[starts], 2] = np.diff(starts, append=len(owner)).astype(np.uint64)
-    _, first, entry_of = np.unique(told, axis=0, return_index=True, return_inverse=True)
-    # In the order in which they came: numbers say nothing that the list does not.
+        sums[owner[starts], 0] = np.add.reduceat(words * _MIX[1], starts)
+        sums[owner[starts], 1] = np.add.reduceat(mixed ^ (mixed >> _MIX[2]), starts)
+        sums[owner[starts], 2] = np.diff(starts, append=len(owner)).astype(np.uint64)
+    _, first, entry_of = np.unique(sums, axis=0, return_index=True, return_inverse=True)
+    # Numbered in the order of the list, so that the numbers disclose nothing more than the list.
     order = np.argsort(first)
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -187,15 +173,11 @@ def _power(copy: Indices) -> int:
     return 1 << int(copy.max(initial=0)).bit_length()
 
 
-def _rows(random: Random, count: int) -> Bytes2D:
-    return np.frombuffer(random(count * TOKEN_BYTES), dtype=np.uint8).reshape(count, TOKEN_BYTES)
-
-
 def _place(tokens: Rows, target: Indices, source: Rows, places: Indices, random: Random) -> None:
-    """Every row once, in order: what lies sealed in a file is not written over."""
-    for start in range(0, len(tokens), _SCAN):
-        stop = min(start + _SCAN, len(tokens))
-        rows = _rows(random, stop - start).copy()
+    """Write every row once, in order, because rows in a sealed file cannot be overwritten."""
+    for start in range(0, len(tokens), SCAN):
+        stop = min(start + SCAN, len(tokens))
+        rows = random_rows(random, stop - start).copy()
         low, high = np.searchsorted(target, (start, stop))
         if high > low:
             rows[target[low:high] - start] = source[places[low:high]]

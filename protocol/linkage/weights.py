@@ -1,7 +1,7 @@
-"""Weights: what agreeing and disagreeing is worth in one round, from the schema's m and both sides' rates.
+"""Weights of agreement and disagreement in one round, from the schema's m and both sides' rates (Fellegi and Sunter 1969).
 
-Pairs of two people are a mixture of strangers and relatives. Everything here is integers, so that both sides of a round
-reckon the same: probabilities in parts of 2^40, weights in 1/64 bit.
+Pairs of two different people are a mixture of strangers and relatives. All arithmetic is on integers, so that both sides of a
+round compute the same values: probabilities in parts of 2^40, weights in 1/64 bit.
 """
 
 import math
@@ -18,68 +18,77 @@ from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units
 Grid = npt.NDArray[np.int64]
 
 _CLOSE: Final = 4
-"""One side's rates make a key no more than so many times looser than the other's alone would."""
+"""A side that understates a rate lowers the combined rate to no less than this fraction (1/4) of the other side's rate.
 
+The bound holds for each group of fields (forenames, date of birth, the household), not for each key: a side that understates
+the rates of several groups lowers a key's chance by up to this factor for every group that the key uses. It holds against the
+other side's stated rate only: if both sides understate a rate, nothing bounds it.
+"""
 
 _SAME_NAME: Final = 80
 _SAME_HOME: Final = 85
-"""Per cent of relatives who agree on the names of a household, and on its home."""
+"""Percentages of pairs of relatives that agree on the names of their household, and on its home."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """One kind of pairs of two people: probabilities in parts of 2^40 per state."""
+    """One kind of pairs of two different people: the probability of each state, in parts of 2^40."""
 
     alone: tuple[Grid, ...]
-    """For each dimension that stands alone, (states,); within this kind it is independent of all others."""
+    """For each dimension outside the household, (states,); within this kind it is independent of all others."""
     household: Grid
-    """The household's dimensions jointly, (states, states, …); sums to the share of this kind."""
+    """The household's dimensions jointly, (states, states, …); the sum is the share of this kind."""
 
 
 class Weights:
-    """A round's probabilities and weights: the schema's m and both sides' u, for what both lists can say.
+    """A round's probabilities and weights: the schema's m and both sides' u, for the levels that both lists hold.
 
-    Pairs of two people are strangers or relatives. Relatives share a home, and so their ages and names are not
-    independent of it: couples are born in the same years, sons bear their fathers' names. All integers.
+    Pairs of two different people are strangers or relatives. Relatives share a home, and their ages and names depend on it:
+    couples are born in similar years, and sons are named after their fathers.
     """
 
     def __init__(self, space: Space, receiver: Rates, sender: Rates, *, relatives: int = 0) -> None:
-        """Put both sides' rates together.
+        """Combine both sides' rates.
 
         Args:
-            space: the schema's.
-            receiver: as stated.
-            sender: as stated.
-            relatives: how often a pair between the lists is of one household at least, in parts of 2^40: a list that
-                holds one person of every household does not show how many of their relatives the other one holds.
+            space: the dimensions of the schema.
+            receiver: the receiver's stated rates.
+            sender: the sender's stated rates.
+            relatives: the least probability, in parts of 2^40, that a pair between the lists is of one household. A list
+                with one person of every household does not show how many of their relatives the other list holds.
         """
         self.space = space
         self._place = {level.name: i for i, level in enumerate(space.schema.levels)}
         self.presence = tuple(
             tuple(self._field_presence(rates, d) for d in space.dimensions) for rates in (receiver, sender)
         )
-        """Per side and dimension, the share of records that say anything, in parts of 64."""
-        kept = [self._kept(d, receiver, sender) for d in space.dimensions]
-        self.m = tuple(_moved(np.array(d.m), k) for d, k in zip(space.dimensions, kept, strict=True))
-        stated = [_stated(rates, space, kept) for rates in (receiver, sender)]
+        """Per side and dimension, the share of records that hold the field, in parts of 64."""
+        transitions = [self._transitions(d, receiver, sender) for d in space.dimensions]
+        self.m = tuple(
+            _redistributed(np.array(d.m), t) for d, t in zip(space.dimensions, transitions, strict=True)
+        )
+        stated = [_stated(rates, space, transitions) for rates in (receiver, sender)]
         met = tuple(
             _combined(mine, theirs) for mine, theirs in zip(stated[0].alone, stated[1].alone, strict=True)
         )
         joint = _combined(stated[0].household, stated[1].household)
-        seen = _excess(joint, space)
-        related = seen + _reduced(_relatives(space, max(relatives - int(seen.sum()), 0)), kept).household
-        kin = tuple(_moved(np.array(d.kin), k) for d, k in zip(space.alone, kept, strict=False))
-        self.kinds = (Pairs(met, joint - seen), Pairs(kin, related))
-        """Strangers and relatives."""
+        observed = _excess(joint, space)
+        more = _relatives(space, max(relatives - int(observed.sum()), 0))
+        related = observed + _reduced(more, transitions).household
+        kin = tuple(
+            _redistributed(np.array(d.kin), t) for d, t in zip(space.alone, transitions, strict=False)
+        )
+        self.kinds = (Pairs(met, joint - observed), Pairs(kin, related))
+        """The pairs of strangers, and the pairs of relatives."""
 
     def _field_presence(self, rates: Rates, dimension: Dimension) -> int:
         return max(rates.presence[self._place[level.name]] for level in dimension.levels)
 
-    def _kept(self, dimension: Dimension, receiver: Rates, sender: Rates) -> Grid:
-        """(states, states): of the pairs in one state, how many stay in it or fall to another, in parts of 4096.
+    def _transitions(self, dimension: Dimension, receiver: Rates, sender: Rates) -> Grid:
+        """(states, states): the share of the pairs in a state that stay in it or move to another, in parts of 4096.
 
-        A level that a record does not say (the day of a date known by month) cannot agree: the pair falls to the
-        state of what remains.
+        A level that a record lacks (the day of a date known by its month) cannot agree: the pair moves to the state of
+        the levels that remain.
         """
         shares = []
         for level in dimension.levels:
@@ -90,38 +99,38 @@ class Weights:
             shares.append(both)
         whole = PRESENT * PRESENT
         index = {state: i for i, state in enumerate(dimension.states)}
-        moved = np.zeros((len(index), len(index)), dtype=np.int64)
+        transitions = np.zeros((len(index), len(index)), dtype=np.int64)
         for state, i in index.items():
             done = 0
             for share in sorted({0, whole, *shares}):
-                left = frozenset(k for k in state if shares[k] >= share)
-                # What remains of a closed set is closed: a level is said wherever one that implies it is.
-                moved[i, index.get(left, len(index) - 1)] += share - done
+                remaining = frozenset(k for k in state if shares[k] >= share)
+                # The remaining set is closed too: a level is present wherever one that implies it is present.
+                transitions[i, index.get(remaining, len(index) - 1)] += share - done
                 done = share
-        return moved
+        return transitions
 
     def met(self) -> tuple[Pairs, ...]:
-        """The kinds of pairs as two lists meet them; each dimension has three more states, of a field that is missing.
+        """The kinds of pairs between two lists with missing fields; each dimension has three more states.
 
-        After its own states: missing on the receiver's side, on the sender's, on both.
+        They follow the dimension's own states: missing on the receiver's side, on the sender's side, on both.
         """
         count = len(self.space.alone)
-        lacks = list(zip(*self.presence, strict=True))
+        presence = list(zip(*self.presence, strict=True))
         met = []
         for kind in self.kinds:
             joint = kind.household
-            for axis, both in enumerate(lacks[count:]):
+            for axis, both in enumerate(presence[count:]):
                 joint = np.moveaxis(_with_missing(np.moveaxis(joint, axis, 0), *both), 0, axis)
-            alone = tuple(_with_missing(u, *both) for u, both in zip(kind.alone, lacks, strict=False))
+            alone = tuple(_with_missing(u, *both) for u, both in zip(kind.alone, presence, strict=False))
             met.append(Pairs(alone, np.ascontiguousarray(joint)))
         return tuple(met)
 
     def bests(self, dimension: int) -> Grid:
-        """The m per best level (and none, last) of a dimension."""
+        """The m of each best level of a dimension, and of no level (last)."""
         return by_best(self.space.dimensions[dimension], self.m[dimension])
 
     def alone_weight(self, dimension: int) -> Grid:
-        """Weight between strangers per demanded level, and of disagreeing (last), of a dimension that stands alone."""
+        """The weight, between strangers, of each demanded level of a dimension outside the household; last, of disagreement. 1/64 bit."""
         m, u = (
             self.bests(dimension),
             by_best(self.space.dimensions[dimension], self.kinds[0].alone[dimension]),
@@ -130,25 +139,25 @@ class Weights:
 
 
 def _excess(joint: Grid, space: Space) -> Grid:
-    """The part of the household's joint states that is relatives: what shared homes have beyond independent fields."""
+    """The part of the household's joint states that is due to relatives: the excess of shared homes over independent fields."""
     model = space.schema.model
     home = np.zeros(joint.shape, dtype=np.bool_)
     agreed = np.zeros(joint.shape, dtype=np.int64)
-    apart = np.full((1,) * joint.ndim, ONE, dtype=object)
+    independent = np.full((1,) * joint.ndim, ONE, dtype=object)
     for axis, d in enumerate(space.household):
         view = [-1 if i == axis else 1 for i in range(joint.ndim)]
         others = tuple(i for i in range(joint.ndim) if i != axis)
-        apart = apart * joint.sum(axis=others).astype(object).reshape(view) // ONE
+        independent = independent * joint.sum(axis=others).astype(object).reshape(view) // ONE
         agreed += (np.arange(len(d.states)) < len(d.states) - 1).reshape(view)
         if d.name in model.home:
             home |= np.array([best == 0 for best in d.bests]).reshape(view)
-    apart = apart.astype(np.int64)
-    # Rates are known to 9 % each: what is hardly more than the product of its parts need not be families.
-    return np.where(home & (agreed > 1) & (joint * 2 > apart * 3), joint - apart, 0)
+    independent = independent.astype(np.int64)
+    # Each rate is known to 9 % only: a small excess over the product of the fields' rates is no evidence of families.
+    return np.where(home & (agreed > 1) & (joint * 2 > independent * 3), joint - independent, 0)
 
 
 def _relatives(space: Space, share: int) -> Pairs:
-    """So many pairs of one household, by the joint states of its fields: mostly one name and one home."""
+    """A share of pairs of one household, by the joint states of its fields: most share a surname and a home."""
     model = space.schema.model
     dimensions = space.household
     homes = np.zeros([len(d.states) for d in dimensions], dtype=np.int64)
@@ -165,25 +174,27 @@ def _relatives(space: Space, share: int) -> Pairs:
 
 
 def _with_missing(values: Grid, receiver: int, sender: int) -> Grid:
-    """Probabilities by state (first axis), then by what is missing; how often either side says anything, in 64ths."""
+    """Append the states of a missing field to probabilities by state (first axis); `receiver` and `sender` are presences in 64ths."""
     every = values.sum(axis=0, keepdims=True)
-    gone = (PRESENT - receiver, PRESENT - sender)
-    shares = (gone[0] * sender, receiver * gone[1], gone[0] * gone[1])
+    missing = (PRESENT - receiver, PRESENT - sender)
+    shares = (missing[0] * sender, receiver * missing[1], missing[0] * missing[1])
     return np.concatenate([values * receiver * sender, *(every * share for share in shares)]) // PRESENT**2
 
 
-def _reduced(pairs: Pairs, moved: Sequence[Grid]) -> Pairs:
-    """Pairs after what cannot be said has fallen to what remains, dimension by dimension."""
+def _reduced(pairs: Pairs, transitions: Sequence[Grid]) -> Pairs:
+    """Pairs after `_redistributed` in every dimension."""
     count = len(pairs.alone)
-    alone = tuple(_moved(values, each) for values, each in zip(pairs.alone, moved[:count], strict=True))
+    alone = tuple(
+        _redistributed(values, each) for values, each in zip(pairs.alone, transitions[:count], strict=True)
+    )
     joint = pairs.household
-    for axis, each in enumerate(moved[count:]):
-        joint = np.moveaxis(_moved(np.moveaxis(joint, axis, 0), each), 0, axis)
+    for axis, each in enumerate(transitions[count:]):
+        joint = np.moveaxis(_redistributed(np.moveaxis(joint, axis, 0), each), 0, axis)
     return Pairs(alone, np.ascontiguousarray(joint))
 
 
-def _stated(rates: Rates, space: Space, kept: Sequence[Grid]) -> Pairs:
-    """One side's rates as probabilities, for what both lists can say."""
+def _stated(rates: Rates, space: Space, transitions: Sequence[Grid]) -> Pairs:
+    """One side's rates as probabilities, for the levels that both lists hold."""
 
     def spread(codes: tuple[int, ...], dimensions: Sequence[Dimension]) -> Grid:
         values = [probability(code) for code in codes]
@@ -195,28 +206,31 @@ def _stated(rates: Rates, space: Space, kept: Sequence[Grid]) -> Pairs:
         )
 
     alone = tuple(spread(codes, [d]) for codes, d in zip(rates.alone, space.alone, strict=True))
-    return _reduced(Pairs(alone, spread(rates.household, space.household)), kept)
+    return _reduced(Pairs(alone, spread(rates.household, space.household)), transitions)
 
 
 def _combined(mine: Grid, theirs: Grid) -> Grid:
-    """Two sides' probabilities to one: the geometric mean bounds how often the two lists collide (Cauchy-Schwarz)."""
+    """Two sides' probabilities combined: the geometric mean is an upper bound on collisions between the lists (Cauchy-Schwarz).
+
+    Never below 1/`_CLOSE` of the larger one.
+    """
     middle = np.frompyfunc(lambda p, q: max(math.isqrt(p * q), max(p, q) // _CLOSE), 2, 1)
     both = middle(mine.astype(object), theirs.astype(object)).astype(np.int64).ravel()
     both[-1] = ONE - both[:-1].sum()
     return np.asarray(both.reshape(mine.shape), dtype=np.int64)
 
 
-def _moved(values: Grid, moved: Grid) -> Grid:
-    """Probabilities by state (first axis) after what cannot be said has fallen to what remains."""
+def _redistributed(values: Grid, transitions: Grid) -> Grid:
+    """Probabilities by state (first axis) after pairs without a level moved to the state of the remaining levels."""
     flat = values.reshape(len(values), -1)
     out = np.zeros_like(flat)
-    for i, j in zip(*np.nonzero(moved), strict=True):
-        out[j] += flat[i] * moved[i, j] // (PRESENT * PRESENT)
+    for i, j in zip(*np.nonzero(transitions), strict=True):
+        out[j] += flat[i] * transitions[i, j] // (PRESENT * PRESENT)
     return out.reshape(values.shape)
 
 
 def by_best(dimension: Dimension, values: Grid) -> Grid:
-    """Sum over the states (first axis) that have one best level."""
+    """Sum over the states (first axis) that have the same best level: (levels + 1, …), no level last."""
     out = np.zeros((len(dimension.levels) + 1, *values.shape[1:]), dtype=np.int64)
     for state, best in enumerate(dimension.bests):
         out[best] += values[state]

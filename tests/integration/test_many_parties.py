@@ -128,7 +128,7 @@ async def test_one_down_one_killed_one_lapsed_and_all_is_well_when_they_are_back
             LAPSED: "wrong-certificate",
         }
         assert "expired" in edges[LAPSED].reason
-        assert "nobody answers" in edges[DOWN].reason
+        assert "no node answers" in edges[DOWN].reason
         assert outcome.resumable
         views = {
             view.peer: view

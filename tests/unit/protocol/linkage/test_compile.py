@@ -167,7 +167,7 @@ def test_a_key_for_a_missing_field_is_emitted_only_by_the_side_that_lacks_it():
     assert not dateless & set(full.key_index.tolist())
     assert dateless & set(bare.key_index.tolist())
     assert dateless & set(other.key_index.tolist())
-    with pytest.raises(SequenceError, match="whose side"):
+    with pytest.raises(SequenceError, match="role of this side"):
         make(made, [JOHN], None)
     assert len(full.tokens) == len(bare.tokens) == made.tokens_per_record()
 

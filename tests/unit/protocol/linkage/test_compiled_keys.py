@@ -120,7 +120,7 @@ def test_wrong_calls_are_refused():
     with pytest.raises(SequenceError, match="out of bounds"):
         TokenBuilder(KEYS, -1, 1, bytes, distinct=False)
     builder = TokenBuilder(KEYS, 2, 2, bytes, distinct=False)
-    with pytest.raises(SequenceError, match="0 of 2 records came"):
+    with pytest.raises(SequenceError, match="only 0 of 2 records were added"):
         builder.finish()
     for owners, records in ([0], 1), ([0, 1], 3):
         with pytest.raises(SequenceError, match="shape"):

@@ -109,14 +109,17 @@ def test_rates_are_one_byte_each_and_come_back():
         (lambda r: r.encode() + b"\0", "form"),
         (lambda r: b"\7" + r.encode()[1:], "form"),
         (lambda _: b"", "form"),
-        (lambda r: dataclasses.replace(r, presence=(65, *r.presence[1:])).encode(), "always"),
+        (lambda r: dataclasses.replace(r, presence=(65, *r.presence[1:])).encode(), "over 100 %"),
         (lambda r: dataclasses.replace(r, household=(0,) * len(r.household)).encode(), "more than 1"),
-        (lambda r: dataclasses.replace(r, alone=((255,) * len(r.alone[0]), *r.alone[1:])).encode(), "hardly"),
+        (
+            lambda r: dataclasses.replace(r, alone=((255,) * len(r.alone[0]), *r.alone[1:])).encode(),
+            "too few people",
+        ),
         (
             lambda r: dataclasses.replace(
                 r, presence=tuple(0 if x.name == "year" else 64 for x in SCHEMA.levels)
             ).encode(),
-            "is not",
+            "is part of it",
         ),
     ],
 )
