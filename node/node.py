@@ -80,12 +80,12 @@ class Node:
         clock: Callable[[], float] = time.time,
         user: str = "",
     ) -> Self:
-        """Make a data folder (mode 0700) with settings, keys and an empty store, and open it.
+        """Create a data folder (mode 0700) with settings, keys and an empty store, and open it.
 
         Raises:
-            KeysError: the folder holds a node already, or the passphrase is empty.
+            KeysError: the folder contains a node already, or the passphrase is empty.
             ConfigError: the folder cannot be written.
-            StoreError: the database cannot be made, or is another node's.
+            StoreError: the database cannot be created, or belongs to another node.
         """
         check_new(home)
         try:
@@ -106,7 +106,7 @@ class Node:
                     hint="Every node needs a database of its own: two audit logs in one would break both.",
                 )
         except LocalError:
-            # Nothing was sealed yet: a second attempt starts from nothing, with the database's URL put right, say.
+            # Nothing is sealed yet: a second attempt may start afresh, for example with a corrected database URL.
             for name in _FILES:
                 (home / name).unlink(missing_ok=True)
             raise
@@ -129,7 +129,7 @@ class Node:
         if ring.agency != settings.agency:
             raise ConfigError(
                 f"node.toml says {settings.agency}, but the keys are those of {ring.agency}",
-                hint="An agency id cannot be changed: make a new node.",
+                hint="An agency id cannot be changed: create a new node.",
             )
         return cls(home, settings, ring, clock=clock, user=user)
 
@@ -149,12 +149,12 @@ class Node:
 
     @property
     def epochs_dir(self) -> Path:
-        """Where open epochs of standing agreements keep their lists, sealed."""
+        """The folder of open epochs' sealed lists."""
         return self.home / "epochs"
 
     @property
     def rounds_dir(self) -> Path:
-        """Where running rounds keep their arrays."""
+        """The folder of running rounds' arrays."""
         return self.home / "rounds"
 
     def certificate(self) -> certificates.CertificateInfo:
@@ -169,12 +169,12 @@ class Node:
         return info
 
     def health(self) -> None:
-        """Return when the node can do its work now.
+        """Check that the node can work now; return if it can.
 
         Raises:
             StoreError: the database cannot be read.
-            KeysError: the keys are gone from the folder, or are others than the open ones.
-            ConfigError: the certificate is missing, wrong or out of date.
+            KeysError: the keys are missing from the folder, or differ from the open ones.
+            ConfigError: the certificate is missing, invalid or not within its validity period.
         """
         self.store.ping()
         if keyring.PublicKeys.read(self.home / keyring.FILE_NAME) != self.keys.public:
@@ -183,10 +183,10 @@ class Node:
 
 
 def check_new(home: Path) -> None:
-    """Return when a node can be made in `home`.
+    """Check that a node can be created in `home`; return if it can.
 
     Raises:
-        KeysError: it holds one already, or the remains of one, which a new node's keys could not read.
+        KeysError: the folder contains a node, or parts of one that a new node's keys could not read.
     """
     found = [name for name in _FILES if (home / name).exists()]
     if found:

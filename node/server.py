@@ -14,7 +14,7 @@ from typing import Any
 from blindmatch.node.pki import tls
 
 # isort: split
-# gRPC reads its list of TLS suites while it is imported: `tls` goes first.
+# gRPC reads its list of TLS suites when it is imported, so `tls` must be imported first.
 import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2_grpc
@@ -22,15 +22,8 @@ from grpc_reflection.v1alpha import reflection
 
 from blindmatch.node.agreements.service import AgreementsService
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.aggregate.reports_service import ReportsService
-from blindmatch.node.rounds.aggregate.service import AggregateService
-from blindmatch.node.rounds.hits.service import MatchService
-from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.disclosures import InboundRounds
 from blindmatch.node.rounds.retention import purge_expired
-from blindmatch.node.rounds.standing.check_answers import CheckAnswers
-from blindmatch.node.rounds.standing.service import StandingRoundsService
-from blindmatch.node.rounds.threshold.membership import Membership
-from blindmatch.node.rounds.threshold.service import ThresholdsService
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
@@ -39,13 +32,7 @@ from blindmatch.node.transport.health import SERVICES, HealthService
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.node.transport.metrics import Metrics, MetricsListener
 from blindmatch.node.transport.refusals import Refusal, Refusals
-from blindmatch.proto.v1 import (
-    agreement_pb2_grpc,
-    match_pb2_grpc,
-    number_pb2_grpc,
-    standing_pb2_grpc,
-    threshold_pb2_grpc,
-)
+from blindmatch.proto.v1 import agreement_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -64,8 +51,7 @@ class Serving:
     port: int
     health: HealthService
     metrics: Metrics
-    sending: InboundEdges
-    checking: CheckAnswers
+    inbound: InboundRounds
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -76,11 +62,11 @@ class Serving:
 async def serve(
     node: Node, *, ready: Callable[[int], None] | None = None, wire: WireRecorder | None = None
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then let running calls end within the settings' `drain_seconds`.
+    """Serve until SIGTERM or SIGINT; then running calls may take `drain_seconds` of the settings to end.
 
     Args:
-        node: open; its store stays the caller's to close.
-        ready: called once with the port, when calls are answered.
+        node: open; the caller closes it.
+        ready: called once with the port, when the server answers calls.
         wire: records every message.
 
     Raises:
@@ -126,9 +112,7 @@ async def running(
     credentials = tls.load(node.home, settings, node.keys, now=node.clock())
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
-    sending = InboundEdges(node, metrics=metrics, limits=limits)
-    membership = Membership(node, metrics=metrics, means=sending.means)
-    checking = CheckAnswers(node)
+    inbound = InboundRounds(node, metrics=metrics, limits=limits)
     gate = Gate(
         GateConfig(
             agency=settings.agency,
@@ -146,10 +130,10 @@ async def running(
         options=_options(limits),
         maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
-    _register(server, node, health, _Behind(sending, membership, checking))
+    _register(server, node, health, inbound)
     address = listen or settings.listen
     with ExitStack() as stack:
-        stack.callback(sending.close)
+        stack.callback(inbound.close)
         if settings.metrics.listen:
             stack.enter_context(MetricsListener(metrics, settings.metrics.listen))
         try:
@@ -166,7 +150,7 @@ async def running(
             await health.refresh()
             tasks = [asyncio.create_task(c) for c in (health.watch(), _housekeeping(node, refusals))]
             log.info("serving", address=address, port=port)
-            yield Serving(port, health, metrics, sending, checking, server)
+            yield Serving(port, health, metrics, inbound, server)
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)
@@ -174,9 +158,7 @@ async def running(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await membership.stop()
-            await sending.stop()
-            await checking.settle()
+            await inbound.stop()
             with suppress(LocalError):
                 await refusals.flush(everything=True)
             log.info("stopped")
@@ -199,33 +181,18 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Behind:
-    """What the services ask."""
-
-    sending: InboundEdges
-    membership: Membership
-    checking: CheckAnswers
-
-
-def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -> None:
-    sending, membership = behind.sending, behind.membership
+def _register(server: Any, node: Node, health: HealthService, inbound: InboundRounds) -> None:
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
-    match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_NumberServicer_to_server(AggregateService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
-    threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
-    rounds = StandingRoundsService(sending, behind.checking)
-    standing_pb2_grpc.add_StandingRoundsServicer_to_server(rounds, server)  # type: ignore[no-untyped-call]
+    inbound.register(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
 
 
 async def _refuse_tls12(address: str, port: int) -> None:
-    """Do not serve when TLS 1.2 would be spoken, whatever the reason."""
+    """Refuse to serve if the server accepts TLS 1.2, for any reason."""
     host = split_address(address)[0]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asks ourselves, binds nothing
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared, nothing is bound
     if await asyncio.to_thread(tls.accepts_tls12, host, port):
         raise LocalError(
             "this process would speak TLS 1.2",
@@ -274,7 +241,7 @@ def _write_refusal(node: Node, refusal: Refusal) -> None:
 
 
 async def _housekeeping(node: Node, refusals: Refusals) -> None:
-    """Erase what is past its retention, and write the counts of refusals, until cancelled."""
+    """Periodically purge expired data and write the counts of refusals, until cancelled."""
     log = logger(agency=node.settings.agency)
     minutes = 0
     while True:

@@ -11,14 +11,14 @@ from blindmatch.simulations.benchmarks.cli import app as bench_app
 
 
 class Engine(StrEnum):
-    """Who does heavy arithmetic."""
+    """What does the nodes' arithmetic."""
 
     LOCAL = "local"
     RAY = "ray"
 
 
 class Where(StrEnum):
-    """Whose machines the nodes are on."""
+    """Where the nodes run."""
 
     HERE = "here"
     RAY = "ray"
@@ -31,46 +31,49 @@ simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.
 def simulate(
     *,
     scenario: Annotated[
-        str, typer.Argument(help="A scenario's name (see --list), or a scenario file ending with .toml.")
+        str, typer.Argument(help="Name of a scenario (see --list), or path of a scenario file (.toml).")
     ] = "",
-    listing: Annotated[bool, typer.Option("--list", help="List the scenarios and end.")] = False,
-    areas: Annotated[int | None, typer.Option(min=1, help="Only the first so many areas.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")] = False,
+    areas: Annotated[
+        int | None, typer.Option(min=1, help="Run only this number of areas, from the first.")
+    ] = None,
     scale: Annotated[
-        float, typer.Option(min=0.001, max=1_000, help="Multiply every size of the scenario.")
+        float, typer.Option(min=0.001, max=1_000, help="Factor for all list sizes of the scenario.")
     ] = 1.0,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the invented data; the scenario's own otherwise.")
+        int | None, typer.Option(help="Seed of the invented data. Default: the scenario's own.")
     ] = None,
     processes: Annotated[
-        bool, typer.Option("--processes", help="Each node its own process, driven by the command line.")
+        bool,
+        typer.Option("--processes", help="Run each node in its own process, driven by the command line."),
     ] = False,
     on: Annotated[
         Where,
         typer.Option(
-            help="Where the nodes are: on this machine, or each its own processes on the machines of a Ray cluster."
+            help="Where the nodes run: on this machine, or in their own processes on the machines of a Ray cluster."
         ),
     ] = Where.HERE,
     engine: Annotated[
-        Engine, typer.Option(help="Who does the nodes' heavy arithmetic: each its own, or a Ray cluster.")
+        Engine, typer.Option(help="What does the nodes' arithmetic: each node itself, or a Ray cluster.")
     ] = Engine.LOCAL,
     cluster: Annotated[
         str,
-        typer.Option(help="With ray: the cluster's address. Empty: one is started on this machine."),
+        typer.Option(help="Address of the Ray cluster. Default: start one on this machine."),
     ] = "",
     record_wire: Annotated[
-        Path | None, typer.Option(help="Keep every decrypted message of every node below this folder.")
+        Path | None, typer.Option(help="Record every decrypted message of every node in this folder.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for nodes, input files and reports; the scenario's name otherwise."),
+        typer.Option(help="Folder for nodes, input files and reports. Default: the scenario's name."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a scenario: invented people, real nodes, mutual TLS on this machine, and the truth to compare with.
+    """Run a scenario with invented people and real nodes over mutual TLS, and compare the results with the truth.
 
     Writes summary.json and report.html into the folder, beside the nodes and their input files. The same seed gives the
-    same files and the same leads. When all is done every node is looked into: what it holds must be what its agreements
-    declare, or the command ends with status 1.
+    same files and the same leads. After the last step every node is audited. If a node holds anything that its agreements do
+    not declare, the command exits with status 1.
 
     For example:
 
@@ -83,17 +86,17 @@ def simulate(
     from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names  # noqa: PLC0415 - slow to import
 
     if listing:
-        known = [load_scenario(name) for name in scenario_names()]
+        scenarios = [load_scenario(name) for name in scenario_names()]
         rows = [
             (item.name, len(item.areas), sum(len(area.agencies) for area in item.areas), item.title)
-            for item in known
+            for item in scenarios
         ]
         names = ("name", "areas", "agencies", "title")
         data = [dict(zip(names, row, strict=True)) for row in rows]
         emit(data, as_json, lambda: table(("scenario", *names[1:]), rows))
         return
     if not scenario:
-        raise typer.BadParameter("name a scenario, or give --list")
+        raise typer.BadParameter("name a scenario, or use --list")
     from blindmatch.simulations.report import write_page, write_summary  # noqa: PLC0415
     from blindmatch.simulations.run import Options, run  # noqa: PLC0415
     from blindmatch.simulations.show import show_area, show_totals, show_violations  # noqa: PLC0415

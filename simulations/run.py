@@ -1,4 +1,4 @@
-"""Runs a scenario: every area deployed, imported, agreed and compared, and the leads set beside the truth."""
+"""Runs a scenario: deploys every area, imports, agrees, compares, audits, and compares the leads with the truth."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from blindmatch.node import server  # noqa: F401 -- before anything imports gRPC: it fixes the least TLS version
+from blindmatch.node import server  # noqa: F401 -- before any import of gRPC: it sets the minimum TLS version
 from blindmatch.node.compute.connection import connected
 from blindmatch.node.compute.engine import check_installed
 from blindmatch.node.storage.logs import configure
@@ -29,14 +29,14 @@ AREAS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
-class _Given:
-    """What all areas share."""
+class _SharedResources:
+    """The resources that all areas share."""
 
     passphrase: str = field(repr=False)
     cluster: Mapping[str, str | int] | None = None
-    """For every node's heavy arithmetic."""
+    """The Ray cluster for every node's arithmetic."""
     machines: RayMachines | None = None
-    """Where the nodes go."""
+    """The machines on which the nodes run."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,11 @@ class Options:
     processes: bool = False
     record_wire: Path | None = None
     engine: Literal["local", "ray"] = "local"
-    """Who does the nodes' heavy arithmetic: each its own, or a Ray cluster."""
+    """What does the nodes' arithmetic: each node itself, or a Ray cluster."""
     on: Literal["here", "ray"] = "here"
-    """Where the nodes are: on this machine, or on the machines of a Ray cluster, each its own processes there."""
+    """Where the nodes run: on this machine, or in processes of their own on the machines of a Ray cluster."""
     cluster: str = ""
-    """The Ray cluster's address; empty: one is started on this machine, for all nodes."""
+    """The Ray cluster's address; empty: a cluster is started on this machine."""
 
 
 def run(
@@ -66,10 +66,10 @@ def run(
     """Run a scenario to its end.
 
     Args:
-        scenario: as loaded.
-        options: where, how large, which seed.
-        note: told what happens, for a person at a terminal.
-        finished: given every area when it is done, in the scenario's order.
+        scenario: the loaded scenario.
+        options: folder, scale, seed and the place of the nodes.
+        note: receives progress messages for the terminal.
+        finished: receives the outcome of every area, in the scenario's order.
 
     Raises:
         BlindmatchError: a step failed.
@@ -79,7 +79,7 @@ def run(
     if os.environ.get("BLINDMATCH_DATABASE_URL"):
         raise ConfigError(
             "BLINDMATCH_DATABASE_URL is set: every node of the simulation would use one database",
-            hint="Unset it; the nodes of a simulation keep SQLite files of their own.",
+            hint="Unset it; each node of a simulation uses its own SQLite file.",
         )
     if (
         options.record_wire is not None
@@ -87,13 +87,14 @@ def run(
         and any(options.record_wire.iterdir())
     ):
         raise ConfigError(
-            f"{options.record_wire} is not empty", hint="Two recordings do not go into one folder."
+            f"{options.record_wire} is not empty",
+            hint="Name an empty folder: two recordings cannot share one.",
         )
     passphrase = prepare_folder(options.out)
     create_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())
     try:
-        with _shared(options, passphrase, note) as given:
-            areas = asyncio.run(_areas(scenario, options, given, note, finished))
+        with _shared(options, passphrase, note) as resources:
+            areas = asyncio.run(_areas(scenario, options, resources, note, finished))
     except ExceptionGroup as group:
         raise _first(group) from None
     return SimulationOutcome(
@@ -109,14 +110,14 @@ def run(
 
 
 @contextmanager
-def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> Iterator[_Given]:
-    """The cluster as a node's settings name it, one worker for each node, and as machines that nodes are put on."""
+def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> Iterator[_SharedResources]:
+    """The cluster in the form of a node's settings, with one worker per node, and as the machines of the nodes."""
     if options.engine == "local" and options.on == "here":
-        yield _Given(passphrase)
+        yield _SharedResources(passphrase)
         return
     check_installed()
     with connected(options.cluster) as address:
-        yield _Given(
+        yield _SharedResources(
             passphrase,
             {"address": address, "workers": 1} if options.engine == "ray" else None,
             RayMachines(options.out.absolute(), note) if options.on == "ray" else None,
@@ -124,7 +125,7 @@ def _shared(options: Options, passphrase: str, note: Callable[[str], None]) -> I
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """One failure of several: an area that fails stops the others."""
+    """The first of several failures: an area that fails stops the others."""
     first = group.exceptions[0]
     return _first(first) if isinstance(first, ExceptionGroup) else first
 
@@ -132,49 +133,49 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 async def _areas(
     scenario: Scenario,
     options: Options,
-    given: _Given,
+    resources: _SharedResources,
     note: Callable[[str], None],
     finished: Callable[[AreaOutcome], None] | None,
 ) -> list[AreaOutcome]:
-    at_once = asyncio.Semaphore(max(AREAS_AT_ONCE, len(given.machines or ())))
+    at_once = asyncio.Semaphore(max(AREAS_AT_ONCE, len(resources.machines or ())))
 
     async def one(area: Area) -> AreaOutcome:
         async with at_once:
             note(f"{area.name}: {', '.join(agency.name for agency in area.agencies)} …")
-            return await _area(scenario, area, options, given)
+            return await _area(scenario, area, options, resources)
 
     async with asyncio.TaskGroup() as tasks:
         started = [tasks.create_task(one(area)) for area in scenario.areas]
-        done = []
+        outcomes = []
         for task in started:
-            done.append(await task)
+            outcomes.append(await task)
             if finished is not None:
-                finished(done[-1])
-    return done
+                finished(outcomes[-1])
+    return outcomes
 
 
-async def _area(scenario: Scenario, area: Area, options: Options, given: _Given) -> AreaOutcome:
-    begun = time.perf_counter()
-    world = await asyncio.to_thread(build_area, scenario, area, seed=options.seed, scale=options.scale)
-    # On every machine the same: a node's place has no other name.
+async def _area(scenario: Scenario, area: Area, options: Options, resources: _SharedResources) -> AreaOutcome:
+    started = time.perf_counter()
+    area_data = await asyncio.to_thread(build_area, scenario, area, seed=options.seed, scale=options.scale)
+    # An absolute path, which is the same on every machine.
     folder = options.out.absolute() / area.id
-    sites = await asyncio.to_thread(write_inputs, scenario, world, folder)
+    sites = await asyncio.to_thread(write_inputs, scenario, area_data, folder)
     setup = AreaSetup(
         scenario=scenario,
-        world=world,
+        area_data=area_data,
         sites=sites,
         authority=options.out / "authority",
-        passphrase=given.passphrase,
-        cluster=given.cluster,
+        passphrase=resources.passphrase,
+        cluster=resources.cluster,
         record_wire=None if options.record_wire is None else options.record_wire.absolute() / area.id,
     )
-    invented = time.perf_counter() - begun
-    if options.processes or given.machines:
-        exchange = await asyncio.to_thread(SubprocessArea(setup, given.machines).run)
+    generating = time.perf_counter() - started
+    if options.processes or resources.machines:
+        results = await asyncio.to_thread(SubprocessArea(setup, resources.machines).run)
     else:
-        exchange = await InProcessArea(setup).run()
-    begun = time.perf_counter()
-    verdict = await asyncio.to_thread(audit_area, setup, exchange)
-    spent = exchange.seconds.get("examine", 0.0) + time.perf_counter() - begun
-    seconds = {"invent": invented, **exchange.seconds, "examine": spent}
-    return area_outcome(area, exchange, verdict, seconds)
+        results = await InProcessArea(setup).run()
+    started = time.perf_counter()
+    verdict = await asyncio.to_thread(audit_area, setup, results)
+    auditing = results.seconds.get("examine", 0.0) + time.perf_counter() - started
+    seconds = {"invent": generating, **results.seconds, "examine": auditing}
+    return area_outcome(area, results, verdict, seconds)

@@ -1,136 +1,117 @@
-"""A simulation's outcome on the terminal: tables per area, the totals at the end."""
+"""A simulation's outcome on the terminal: tables per area, and the totals at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
-from blindmatch.simulations.audit.outcome import (
-    AggregateComparison,
-    AreaOutcome,
-    Comparison,
-    SimulationOutcome,
-    ThresholdComparison,
-)
+from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
 from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, describe_kind
+from blindmatch.simulations.report.comparisons import exact, members
 from blindmatch.simulations.report.markup import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
-COLUMNS = ("asked", "keys", "leads", "false", "expected", "recall", "wire")
-"""Narrow enough for a terminal of 80 columns; what an area's edges share stands in the line above."""
+COLUMNS = ("sender", "keys", "leads", "false", "expected", "recall", "traffic")
+"""Narrow enough for a terminal of 80 columns; the line above has what an area's edges share."""
 
-NUMBER_COLUMNS = ("about", "what", "told", "exactly", "in truth", "passed on to")
-"""`exactly`: by the same match keys in the clear, which nobody is told."""
+NUMBER_COLUMNS = ("sender", "disclosure", "result", "exact", "truth", "reported to")
+"""`exact`: the number by the same match keys in plaintext, which no party gets."""
 
 _SHOWN = 20
 """Violations that the terminal lists; `summary.json` has all."""
 
 
-def _row(comparison: Comparison) -> tuple[object, ...]:
-    return (
-        comparison.sender,
-        comparison.keys,
-        comparison.leads,
-        len(comparison.false),
-        f"{comparison.expected_false:.1f}",
-        percent(comparison.recall),
-        octets(comparison.traffic.total("sent") + comparison.traffic.total("received")),
-    )
-
-
-def _number(number: AggregateComparison) -> tuple[object, ...]:
-    return (
-        number.sender,
-        number.disclosure,
-        number.told.words.partition(":")[0],
-        "unknown" if number.clear is None else f"{number.clear:,}",
-        f"{number.truth:,}",
-        ", ".join(number.reported_to),
-    )
-
-
 def show_area(area: AreaOutcome) -> None:
-    """One area: who compared with whom, and what came of it."""
+    """One area: its comparisons and their results."""
     typer.echo(f"\n{area.name} ({sum(area.seconds.values()):.1f} s)")
     listed = [each for each in area.comparisons if each.disclosure != "threshold"]
     for (receiver, records, how), group in groupby(listed, lambda c: (c.receiver, c.receiver_records, c.how)):
-        typer.echo(f"{receiver} asks with {records:,} records ({how})")
-        table(COLUMNS, [_row(comparison) for comparison in group])
+        typer.echo(f"{receiver} receives, with {records:,} records ({how})")
+        rows = [
+            (
+                each.sender,
+                each.keys,
+                each.leads,
+                len(each.false),
+                f"{each.expected_false:.1f}",
+                percent(Score.of([each]).recall),
+                octets(each.traffic.total()),
+            )
+            for each in group
+        ]
+        table(COLUMNS, rows)
     if area.numbers:
         typer.echo("Counts and sums")
-        table(NUMBER_COLUMNS, [_number(number) for number in area.numbers])
+        numbers = [
+            (
+                each.sender,
+                each.disclosure,
+                each.result.words.partition(":")[0],
+                exact(each.cleartext),
+                f"{each.truth:,}",
+                ", ".join(each.reported_to),
+            )
+            for each in area.numbers
+        ]
+        table(NUMBER_COLUMNS, numbers)
     for tally in area.tallies:
-        _show_threshold(area, tally)
+        typer.echo(
+            f"{tally.collector} collects {tally.threshold}: {tally.result.words} match keys are held by at least "
+            f"{tally.at_least} of {len(tally.members)} (exact number: {exact(tally.cleartext)})"
+        )
+        shown = [
+            (c.receiver, c.receiver_records, c.leads, len(c.false), percent(Score.of([c]).recall))
+            for c in members(area, tally)
+        ]
+        table(("member", "records", "leads", "false", "recall"), shown)
     if area.checks:
-        typer.echo("Single records")
-        rows = [
+        typer.echo("Single checks")
+        checks = [
             (
                 each.agency,
                 each.record,
-                each.told,
+                each.recipient,
                 "hit" if each.hits else "no hit",
                 "known" if each.known else "",
             )
             for each in area.checks
         ]
-        table(("checked by", "record", "told to", "learned", "in truth"), rows)
+        table(("checked by", "record", "receiver", "result", "truth"), checks)
 
 
-def _show_threshold(area: AreaOutcome, tally: ThresholdComparison) -> None:
-    exactly = "unknown" if tally.clear is None else f"{tally.clear:,}"
-    typer.echo(
-        f"{tally.collector} collects {tally.threshold}: {tally.told.words} match keys are held by at least "
-        f"{tally.at_least} of {len(tally.members)} (exactly {exactly})"
-    )
-    members = [c for c in area.comparisons if c.disclosure == "threshold" and c.receiver in tally.members]
-    rows = [(c.receiver, c.receiver_records, c.leads, len(c.false), percent(c.recall)) for c in members]
-    table(("member", "records", "leads", "false", "recall"), rows)
-
-
-def _kinds(comparisons: Sequence[Comparison]) -> list[tuple[object, ...]]:
-    return [
-        (describe_kind(kind), found, of, percent(found / of))
-        for kind, (found, of) in by_kind(comparisons).items()
-    ]
+def _show_shares(title: str, heading: str, counts: Mapping[str, tuple[int, int]]) -> None:
+    typer.echo(title)
+    rows = [(words, true, of, percent(true / of)) for words, (true, of) in counts.items()]
+    table((heading, "matched", "of", "share"), rows)
 
 
 def show_totals(outcome: SimulationOutcome, report: Path) -> None:
-    """All areas together, found and missed by kind, and where the report is."""
-    score = Score.of(outcome.comparisons)
-    traffic = traffic_total(outcome)
-    typer.echo("Records with a counterpart, by what stands in the way")
-    table(("what stands in the way", "found", "of", "share"), _kinds(outcome.comparisons))
-    typer.echo("The same, by what links them")
-    links = by_link(outcome.comparisons)
-    rows = [(LINKS[link], found, of, percent(found / of)) for link, (found, of) in links.items()]
-    table(("what links them", "found", "of", "share"), rows)
-    leads = score.true + score.false
-    messages = sum(traffic.messages.values())
+    """All areas together: matched and missed records by kind, the totals, and the place of the report."""
+    score, traffic = Score.of(outcome.comparisons), traffic_total(outcome)
+    kinds = {describe_kind(kind): counts for kind, counts in by_kind(outcome.comparisons).items()}
+    _show_shares("Records with a counterpart, by difference between the files", "difference", kinds)
+    links = {LINKS[link]: counts for link, counts in by_link(outcome.comparisons).items()}
+    _show_shares("Records with a counterpart, by what links them", "link", links)
     compared = len(outcome.comparisons) + len(outcome.numbers)
-    elements = score.elements + sum(n.receiver_elements + n.sender_elements for n in outcome.numbers)
-    nodes = sum(area.verdict.nodes for area in outcome.areas)
+    messages = sum(traffic.messages.values())
+    violations = len(outcome.violations)
+    audit = f"{violations} undeclared disclosures" if violations else "no undeclared disclosure"
     facts(
         [
-            (
-                "areas",
-                f"{len(outcome.areas)}, with {compared} comparisons of {elements:,} elements",
-            ),
+            ("areas", f"{len(outcome.areas)}, with {compared} comparisons of {outcome.elements:,} elements"),
             (
                 "leads",
-                f"{leads}: {score.true} true, {score.false} false ({score.expected_false:.1f} expected)",
+                f"{score.leads}: {score.true} true, {score.false} false ({score.expected_false:.1f} expected)",
             ),
             ("missed", f"{score.missed}, and {score.withheld} withheld by their handling code"),
             ("precision", percent(score.precision)),
             ("recall", percent(score.recall)),
-            ("receipts", f"{sum(area.receipts for area in outcome.areas)} signed by all sides"),
+            ("receipts", f"{outcome.receipts} signed by all parties"),
+            ("audit", f"{outcome.nodes} nodes audited: {audit}"),
             (
-                "learned",
-                f"{nodes} nodes looked into: {len(outcome.violations) or 'nothing'} beyond what is declared",
-            ),
-            (
-                "on the wire",
+                "traffic",
                 f"{octets(traffic.total('sent'))} sent, {octets(traffic.total('received'))} received, {messages:,} messages",
             ),
             ("time", f"{outcome.seconds:.1f} s"),
@@ -140,9 +121,9 @@ def show_totals(outcome: SimulationOutcome, report: Path) -> None:
 
 
 def show_violations(outcome: SimulationOutcome) -> None:
-    """What nodes hold and may not, on standard error."""
+    """The violations, on standard error."""
     for each in outcome.violations[:_SHOWN]:
         where = f", {each.comparison}" if each.comparison else ""
         note(f"violation: {each.agency}{where}: {each.what}")
     if len(outcome.violations) > _SHOWN:
-        note(f"and {len(outcome.violations) - _SHOWN} more in summary.json")
+        note(f"{len(outcome.violations) - _SHOWN} more in summary.json")

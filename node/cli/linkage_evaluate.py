@@ -60,8 +60,8 @@ def evaluate(
     """
     terms = CompileTerms(overlap=overlap, false_leads=false_leads, budget=budget)
     used = load_schema(schema)
-    clock = StageTimer()
-    with clock.stage("read"):
+    timer = StageTimer()
+    with timer.stage("read"):
         labelled = read_labelled(
             used,
             left,
@@ -73,8 +73,8 @@ def evaluate(
             ),
             view=view,
         )
-    rates = measure_rates(labelled, clock)
-    trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, clock=clock)
+    rates = measure_rates(labelled, timer)
+    trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, timer=timer)
     data = {"view": view.value, **trial.figures()}
     if picture is not None:
         title = f"{left.name} and {right.name}, view {view.value}"

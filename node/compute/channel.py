@@ -1,12 +1,12 @@
-"""What passes between a node and one worker: batches of rows, sealed under keys that only their two memories hold.
+"""The channel between a node and one worker: batches of rows, sealed under keys that exist only in their memories.
 
-Node and worker each make an X25519 key pair (RFC 7748) for this one connection and derive two keys, one for each direction:
+Node and worker each generate an X25519 key pair (RFC 7748) for this one connection and derive two keys, one for each direction:
 
     key = HKDF(SHA-256, shared secret, info = "blindmatch/worker/v1" | direction | node's public | worker's public)
 
-A message is a 12-byte random nonce and ChaCha20-Poly1305 (RFC 8439) over the rows, bound to everything that stands beside it
-in the clear. So the cluster's object store, its spill files and its network see sizes, and no key, token or tag. It does not
-protect from whoever may run code on the cluster: see docs/adr/0016.
+A message is a 12-byte random nonce and ChaCha20-Poly1305 (RFC 8439) over the rows, bound to the plaintext data
+beside it. So the cluster's object store, spill files and network reveal sizes, but no key, token or tag. It does not
+protect against a party that can run code on the cluster: see docs/adr/0016.
 """
 
 import os
@@ -70,7 +70,7 @@ class Channel:
         return "Channel(<keys>)"
 
     def seal(self, secret: bytes | bytearray, parts: Sequence[Bytes2D], bound: bytes) -> bytes:
-        """Seal secret bytes and batches, bound to what goes beside them."""
+        """Seal secret bytes and batches, bound to the plaintext beside them."""
         nonce = os.urandom(_NONCE_BYTES)
         plain = bytearray(secret)
         for part in parts:
@@ -82,10 +82,10 @@ class Channel:
     def open(
         self, sealed: bytes, shapes: Shapes, bound: bytes, *, secret_bytes: int = 0
     ) -> tuple[bytes, list[Bytes2D]]:
-        """What `seal` was given at the other end; the batches are views of one buffer, not writable.
+        """The bytes and batches that the other end sealed; the batches are read-only views of one buffer.
 
         Raises:
-            LocalError: altered, or not from the other end.
+            LocalError: the message was altered, or the other end did not seal it.
         """
         nonce, body = sealed[:_NONCE_BYTES], memoryview(sealed)[_NONCE_BYTES:]
         try:

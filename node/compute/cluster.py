@@ -1,6 +1,6 @@
 """The heavy steps on a Ray cluster: workers, chunks handed to them, and what happens when a worker dies.
 
-A chunk is a pure function of what is sent with it, so one that is lost is simply computed again elsewhere, to the same bytes.
+A chunk is a pure function of its inputs, so a lost chunk is computed again on another worker, with the same result.
 """
 
 import threading
@@ -41,7 +41,7 @@ _THREADS = 64
 
 @dataclass(eq=False)
 class _Hired:
-    """A worker of ours."""
+    """A worker of this node."""
 
     handle: Any
     place: str
@@ -138,17 +138,17 @@ class RayEngine:
             job.worker, job.answer = worker, worker.handle.compute.remote(request)
 
     def forget(self, job: _Job) -> None:
-        """A chunk that nobody will wait for."""
+        """Cancel a chunk whose result is not needed."""
         with self._changed:
             if job.worker is not None:
                 job.worker.busy -= 1
 
     def result(self, job: _Job) -> list[Bytes2D]:
-        """Wait for a chunk; give it to another worker when its own dies.
+        """Wait for a chunk; assign it to another worker when its worker dies.
 
         Raises:
-            PeerError: what the step raises.
-            LocalError: the cluster cannot do it.
+            PeerError: as the step raises.
+            LocalError: no worker of the cluster can compute it.
         """
         ray = load_ray()
         for _ in range(ATTEMPTS):
@@ -226,7 +226,7 @@ class RayEngine:
         self._log.info("workers hired", workers=len(self._workers), curve=", ".join(backends))
 
     def _hire(self, where: Sequence[str]) -> list[_Hired]:
-        """Start workers, all at once; those that do not answer in time are left out.
+        """Start all workers at once; those that do not answer in time are not used.
 
         Raises:
             LocalError: a worker has another version of blindmatch, or none.
@@ -334,7 +334,7 @@ class RemoteComputing:
 
 @contextmanager
 def reaching() -> Iterator[None]:
-    """What a cluster that has gone raises, as one error of ours."""
+    """Translate the errors of an unreachable cluster into `LocalError`."""
     ray = load_ray()
     try:
         yield
@@ -362,4 +362,4 @@ def dismiss(handle: Any) -> None:
     try:
         ray.kill(handle)
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError):
-        return  # it has gone, or the cluster has
+        return  # the worker or the cluster has stopped

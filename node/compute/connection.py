@@ -1,7 +1,7 @@
 """This process's one connection to a Ray cluster, shared by all engines of the process.
 
-It lives in a thread of its own. Ray's processes on this machine die with the thread that started them, and Ray takes over
-SIGTERM where it is started from the main thread; a node keeps its own way of ending.
+It runs in its own thread. Ray's processes on this machine end with the thread that started them, and Ray replaces the
+handler of SIGTERM when it is started from the main thread; a node needs its own handler.
 """
 
 import os
@@ -17,11 +17,11 @@ CLIENT_SCHEME = "ray://"
 _OBJECT_STORE_BYTES = 512 << 20
 _START_SECONDS = 120.0
 _ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""Ray's word, at 0, for: a cluster of this machine alone, which listens on 127.0.0.1 only."""
+"""Ray's setting, at 0, for a cluster of this machine only, which listens on 127.0.0.1."""
 _HERE = "127.0.0.1:"
 
 
@@ -40,7 +40,7 @@ def load_ray() -> Any:
 
 
 class _Connection:
-    """Begun when the first asks for it, ended when the last lets go."""
+    """Started for the first user, and ended after the last."""
 
     def __init__(self) -> None:
         self._door = threading.Lock()
@@ -125,7 +125,7 @@ def _connect(ray: Any, address: str, workers: int) -> str:
 
 @contextmanager
 def _own_machine(ray: Any, address: str) -> Iterator[None]:
-    """For a cluster of this machine alone: Ray, and what it starts, takes 127.0.0.1 for this machine's address."""
+    """For a cluster of this machine only: Ray and its processes use 127.0.0.1 as this machine's address."""
     if address and not address.startswith(_HERE):
         yield
         return

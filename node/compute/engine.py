@@ -21,7 +21,7 @@ _UNBLIND_AHEAD = 4
 
 
 class Engine(Protocol):
-    """What does the heavy steps. One per process or per round; threads share it."""
+    """Performs the heavy steps. One per process or per round; threads share it."""
 
     @property
     def threads(self) -> int:
@@ -43,7 +43,7 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Give back what the engine holds."""
+        """Release the engine's resources."""
 
 
 class LocalEngine:
@@ -58,7 +58,7 @@ class LocalEngine:
         return LocalComputing(seed, context)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -70,7 +70,7 @@ def open_engine(settings: Settings) -> Engine:
     if settings.engine == "local":
         return LocalEngine()
     check_installed()
-    from blindmatch.node.compute.cluster import RayEngine  # noqa: PLC0415 - most nodes need nothing of it
+    from blindmatch.node.compute.cluster import RayEngine  # noqa: PLC0415 - most nodes do not use it
 
     return RayEngine(settings.cluster)
 
@@ -89,7 +89,7 @@ def check_installed() -> None:
 
 
 def describe(settings: Settings) -> str:
-    """The engine in words, for `node status`; nothing is connected."""
+    """A description of the engine for `node status`, without connecting to anything."""
     if settings.engine == "local":
         return "local"
     where = settings.cluster.address or "started on this machine when it is needed"

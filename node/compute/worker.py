@@ -1,7 +1,7 @@
-"""What runs in a worker's process, on whichever machine: the heavy steps of any edge of the one node that it belongs to.
+"""A worker's process, on any machine of the cluster: the heavy steps of every edge of the one node that it serves.
 
-A worker keeps nothing between two chunks but the connection's keys. Each chunk brings its edge's seed, sealed; so a chunk
-that was lost with its worker can be given to any other.
+Between two chunks a worker stores only the keys of its connection. Each chunk carries its edge's sealed seed, so a chunk
+that is lost with its worker can be assigned to any other.
 """
 
 import os
@@ -44,13 +44,13 @@ class Request:
     sealed: bytes
 
     def bound(self) -> bytes:
-        """What the sealed parts of the request, and of its answer, belong to."""
+        """The context to which the sealed parts of a request and of its answer are bound."""
         return bound(self.context, self.step, self.index)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it: sealed batches, or what the other agency's node did wrong."""
+    """The result: sealed batches, or the fault of the other agency's node."""
 
     shapes: Shapes = ()
     sealed: bytes = b""
@@ -105,17 +105,17 @@ class Worker:
         return Greeting(handshake.public, version("blindmatch"), group.backend_description(), os.getpid())
 
     def compute(self, request: Request) -> Answer:
-        """Do one step. An exception's text might hold anything, so only its kind leaves the worker."""
+        """Perform one step. An exception's text may contain secrets, so only its type leaves the worker."""
         try:
             return self._compute(request)
         except PeerError as error:
             return Answer(fault=(error.code.value, error.message, error.hint))
-        except Exception as error:  # noqa: BLE001 - whatever it is
+        except Exception as error:  # noqa: BLE001 - any exception must become an answer
             raise RuntimeError(f"{request.step} failed: {type(error).__name__}") from None
 
     def _compute(self, request: Request) -> Answer:
         if self._channel is None:
-            raise RuntimeError("nobody greeted this worker")
+            raise RuntimeError("this worker has no connection to a node")
         bound = request.bound()
         seed, parts = self._channel.open(request.sealed, request.shapes, bound, secret_bytes=SEED_BYTES)
         computing = LocalComputing(seed, request.context)

@@ -1,10 +1,10 @@
-"""What a linkage schema achieves on two lists whose truth is known: real keys, real tokens, no node.
+"""Evaluation of a linkage schema on two labelled lists: real keys and tokens, without a node.
 
 ```
-two tables, truth ─ reading ─> columns ─ trial: rates, keys, tokens ─ matching ─> pairs ─ measures ─> figures, picture
-                                                                  └ sessions: the same through the protocol
+two tables, truth ─ labelled_lists ─> columns ─ trial: rates, keys, tokens ─ matching ─> pairs ─ measures ─> figures, chart
+                                                                         └ protocol_run: the same through the protocol
 ```
-Labelled data stays in memory; nothing is stored.
+The labelled data are in memory only; nothing is stored.
 """
 
 from blindmatch.node.evaluation.chart import draw

@@ -1,6 +1,6 @@
-"""The picture: precision and recall against the number of keys and against the share of false leads, as SVG.
+"""The chart: precision and recall by number of keys and by share of false leads, as SVG.
 
-Made by hand, without a drawing library: two panels of two lines each, readable in black and white.
+Two panels of two lines each, readable in black and white, drawn without a library.
 """
 
 import math
@@ -19,26 +19,26 @@ _LEFT: Final = (60, 540)
 _PRECISION: Final = "#1f4e79"
 _RECALL: Final = "#b5541c"
 _DOTTED: Final = 30
-"""From so many points on, a curve has no dots."""
+"""A curve of this many points or more has no dots."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting and what it gave."""
+    """The precision and recall of one setting."""
 
-    at: float
+    setting: float
     precision: float
     recall: float
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One half of the picture; `logarithmic` along x; `marked` is the setting in use."""
+    """One half of the chart. `logarithmic` is about the x axis; `current` is the setting in use."""
 
     title: str
     axis: str
     points: tuple[Point, ...]
-    marked: float
+    current: float
     ticks: tuple[float, ...]
     logarithmic: bool = False
     percent: bool = False
@@ -60,11 +60,11 @@ def _legend() -> list[str]:
 
 
 def _scale(panel: Panel) -> Callable[[float], float]:
-    """From a setting to 0…1 along the axis."""
-    place: Callable[[float], float] = math.log if panel.logarithmic else float
-    values = [place(value) for value in (*(point.at for point in panel.points), *panel.ticks)]
+    """A setting to its position along the axis, 0 to 1."""
+    transform: Callable[[float], float] = math.log if panel.logarithmic else float
+    values = [transform(value) for value in (*(point.setting for point in panel.points), *panel.ticks)]
     low, high = min(values), max(values)
-    return lambda value: (place(value) - low) / ((high - low) or 1.0)
+    return lambda value: (transform(value) - low) / ((high - low) or 1.0)
 
 
 def _panel(left: int, panel: Panel) -> list[str]:
@@ -91,11 +91,11 @@ def _panel(left: int, panel: Panel) -> list[str]:
             svg.text((across(tick), bottom + 18), label, anchor="middle"),
         ]
     parts.append(svg.text((left + _PANEL_WIDTH / 2, bottom + 40), panel.axis, anchor="middle"))
-    if panel.points and 0 <= scale(panel.marked) <= 1:
-        here = across(panel.marked)
-        parts.append(svg.line((here, _TOP), (here, bottom), "#888888", dash="2 3"))
-    precision = [(across(point.at), up(point.precision)) for point in panel.points]
-    recall = [(across(point.at), up(point.recall)) for point in panel.points]
+    if panel.points and 0 <= scale(panel.current) <= 1:
+        x = across(panel.current)
+        parts.append(svg.line((x, _TOP), (x, bottom), "#888888", dash="2 3"))
+    precision = [(across(point.setting), up(point.precision)) for point in panel.points]
+    recall = [(across(point.setting), up(point.recall)) for point in panel.points]
     dots = len(panel.points) < _DOTTED
     curves = svg.curve(precision, _PRECISION, dots=dots) + svg.curve(recall, _RECALL, dash="6 3", dots=dots)
     return parts + curves

@@ -1,7 +1,7 @@
 """Two tables and their truth, read by the importers and turned into columns of level digests.
 
-A field that cannot be read is left blank and counted (of a date with an impossible day, its month is kept); a row that cannot be read at all is left out and counted, and a
-true pair that it belongs to counts as missed.
+A field that cannot be read is counted and left blank; an impossible date keeps its valid part. A row that cannot be read is counted
+and left out, and a true pair with this row counts as missed.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ TRUTH_COLUMNS = ("left_reference", "right_reference")
 
 
 class View(StrEnum):
-    """What is left of the right side's records."""
+    """The fields of the right side's records."""
 
     FULL = "full"
     COMPANIES_HOUSE = "companies-house"
@@ -35,45 +35,46 @@ class View(StrEnum):
 
 @dataclass(frozen=True)
 class SideList:
-    """One list, ready to be matched; record `i` is `references[i]`."""
+    """One list in level digests. Record `i` has the reference `references[i]`."""
 
     references: tuple[str, ...] = field(repr=False)
     columns: npt.NDArray[np.uint8] = field(repr=False)
     """(rows, levels, 16)"""
     row_record: Indices = field(repr=False)
-    """(rows,) the record of each row, not decreasing."""
+    """(rows,) the record of each row, ascending."""
     rows_read: int
-    left_out: int
-    """Rows without a usable reference, or that say nothing."""
+    rows_left_out: int
+    """Rows without a usable reference or without any usable field."""
     faults: dict[str, int]
-    """Fields left blank and rows left out, by `field: reason`."""
+    """The number of fields left blank and rows left out, by `field: reason`."""
 
     @property
     def records(self) -> int:
-        """How many records."""
+        """The number of records."""
         return len(self.references)
 
     @property
     def most_rows(self) -> int:
-        """The rows of the record that has most."""
+        """The largest number of rows of one record."""
         return int(np.bincount(self.row_record).max())
 
 
 @dataclass(frozen=True)
 class LabelledLists:
-    """Both lists and the pairs of record indices that are one person (n, 2)."""
+    """Both lists and their true pairs."""
 
     schema: Schema
     left: SideList
     right: SideList
     truth: Indices = field(repr=False)
-    out_of_reach: int
-    """True pairs of which a reference is in no record: missed by any key."""
+    """(n, 2) left and right record of each true pair."""
+    missing_pairs: int
+    """True pairs with a reference that no record has: no key can find them."""
 
     @property
     def true_pairs(self) -> int:
-        """All pairs of the truth."""
-        return len(self.truth) + self.out_of_reach
+        """The number of true pairs."""
+        return len(self.truth) + self.missing_pairs
 
 
 def read_labelled(
@@ -88,15 +89,15 @@ def read_labelled(
     """Read both lists and the truth.
 
     Args:
-        schema: whose levels are made.
+        schema: the linkage schema.
         left: the receiver's table.
         right: the sender's table.
         truth: a table with the columns `left_reference` and `right_reference`.
-        mappings: columns to fields of the left and the right table; None recognises the usual headings.
-        view: reduces the right side.
+        mappings: of the left and the right table; None recognises the usual headings.
+        view: the fields of the right side.
 
     Raises:
-        InputError: a file cannot be read, has no usable row, or the truth knows none of the records.
+        InputError: a file is not readable or has no usable row, or no true pair has records in both lists.
     """
     try:
         ours = _read_side(schema, left, mappings[0], list)
@@ -124,24 +125,25 @@ def _read_side(
     chunks = bytearray()
     rows_read = 0
     with open_table(path, separator=mapping.separator if mapping else ";") as table:
-        used = mapping or recognise(table.header, "subjects")
-        drafter = Drafter(table, used, builder.fault)
+        drafter = Drafter(table, mapping or recognise(table.header, "subjects"), builder.fault)
         for row in table:
             draft = drafter.draft(row)
             rows_read += 1
             faults.update(f"{fault.field or 'row'}: {fault.reason}" for fault in draft.faults)
             combined, dropped = ([], 0) if draft.unusable else builder.combine(view(draft.parts))
             if dropped:
-                faults["row: more names, dates and addresses than one record may have"] += 1
-            kept, bad = _digests(builder, combined)
-            faults.update(bad)
-            if not kept:
+                faults[
+                    "row: has combinations of names, dates and addresses over the limit of one record"
+                ] += 1
+            digests, refused = _digests(builder, combined)
+            faults.update(refused)
+            if not digests:
                 continue
-            owners.extend([len(references)] * len(kept))
+            owners.extend([len(references)] * len(digests))
             references.append(draft.reference)
-            chunks += b"".join(kept)
+            chunks += b"".join(digests)
     if not references:
-        raise InputError(f"{path}: no row can be matched on", hint="Check the mapping of its columns.")
+        raise InputError(f"{path}: no row can be matched on", hint="Check the mapping of the columns.")
     return SideList(
         tuple(references),
         builder.array(bytes(chunks)),
@@ -153,29 +155,17 @@ def _read_side(
 
 
 def _digests(builder: RecordBuilder, rows: Iterable[dict[str, str]]) -> tuple[list[bytes], list[str]]:
-    """Each row's digests; a value that the schema refuses is left out of its row."""
-    kept: list[bytes] = []
-    bad: list[str] = []
+    """Each row's digests without the values that the schema refuses, and `field: reason` of each refused value."""
+    digests: list[bytes] = []
+    faults: list[str] = []
     for row in rows:
         try:
-            kept.append(builder.rows([row]))
+            digests.append(builder.rows([row]))
         except ValueError:
-            sound, refused = _sound(builder, row)
-            bad += refused
-            kept.append(builder.rows([sound]))
-    return [digests for digests in kept if any(digests)], bad
-
-
-def _sound(builder: RecordBuilder, row: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    sound, refused = {}, []
-    for name, text in row.items():
-        try:
-            builder.rows([{name: text}])
-        except ValueError as error:
-            refused.append(f"{name}: {error}")
-        else:
-            sound[name] = text
-    return sound, refused
+            reasons = {name: reason for name, text in row.items() if (reason := builder.fault(name, text))}
+            faults += [f"{name}: {reason}" for name, reason in reasons.items()]
+            digests.append(builder.rows([{name: row[name] for name in row.keys() - reasons.keys()}]))
+    return [each for each in digests if any(each)], faults
 
 
 def _read_truth(path: Path, left: SideList, right: SideList) -> tuple[Indices, int]:
@@ -187,7 +177,7 @@ def _read_truth(path: Path, left: SideList, right: SideList) -> tuple[Indices, i
         if absent:
             raise InputError(
                 f"{path}: there is no column {absent[0]!r}",
-                hint=f"The truth has the columns {' and '.join(TRUTH_COLUMNS)}.",
+                hint=f"The truth must have the columns {' and '.join(TRUTH_COLUMNS)}.",
             )
         at = [table.header.index(name) for name in TRUTH_COLUMNS]
         for row in table:
@@ -200,7 +190,7 @@ def _read_truth(path: Path, left: SideList, right: SideList) -> tuple[Indices, i
                 missing.add((ours, theirs))
     if not pairs:
         raise InputError(
-            f"{path}: no pair names a record of both lists",
-            hint="Check that the mappings give the references that the truth uses.",
+            f"{path}: no pair has a record in each list",
+            hint="Check that the mappings and the truth use the same references.",
         )
     return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2), len(missing)

@@ -1,4 +1,4 @@
-"""Which records share a token: what the protocol would find, by sorting instead of blinding."""
+"""Pairs of records that share a token: the result of the protocol, by sorting instead of blinding."""
 
 from dataclasses import dataclass, field
 
@@ -12,22 +12,22 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of records that share at least one token, ordered, each once; and the left elements that hit."""
+    """Distinct pairs of records that share a token, in ascending order, and the left elements that hit."""
 
     pairs: Indices = field(repr=False)
     """(n, 2) left and right record."""
     ranks: Indices = field(repr=False)
-    """(n,) the place in the keys of the first one that the pair agrees on."""
+    """(n,) the rank of the first key on which the pair agrees."""
     elements: Indices = field(repr=False)
     """(h,) indices of left elements that are on the right too, ascending: the hits of a session."""
 
     def within(self, budget: int) -> Indices:
-        """The pairs that the first `budget` keys find."""
+        """(m, 2) the pairs that the first `budget` keys find."""
         return self.pairs[self.ranks < budget]
 
 
 def intersect(left: Tokens, right: Tokens) -> Matches:
-    """All pairs that share a token; `right` is the sender's: its shared tokens stand once, with their holders."""
+    """All pairs that share a token. `right` is the sender's: a token of several records is in it once, with its holders."""
     ours = np.flatnonzero(left.key_index != DUMMY)
     theirs = np.flatnonzero(right.key_index != DUMMY)
     words = right.tokens[theirs, :8].copy().view(np.uint64).ravel()
@@ -37,7 +37,7 @@ def intersect(left: Tokens, right: Tokens) -> Matches:
     start = np.searchsorted(words, wanted, side="left")
     count = np.searchsorted(words, wanted, side="right") - start
     ours, start, count = ours[count > 0], start[count > 0], count[count > 0]
-    # One line per left element and right element whose first eight bytes agree; then all 32 must.
+    # First the pairs of elements whose first eight bytes are equal, then those whose 32 bytes are.
     mine = np.repeat(ours, count)
     within = np.arange(len(mine)) - np.repeat(np.cumsum(count) - count, count)
     other = theirs[np.repeat(start, count) + within]

@@ -10,40 +10,40 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Quality:
-    """Found against true: `found` in all, `correct` of them, `wanted` there were."""
+    """The counts of a comparison of predicted with true items: `actual` is the number of true items."""
 
-    found: int
+    predicted: int
     correct: int
-    wanted: int
+    actual: int
 
     @property
     def false(self) -> int:
-        """Found, but not true."""
-        return self.found - self.correct
+        """Predicted items that are not true."""
+        return self.predicted - self.correct
 
     @property
     def precision(self) -> float:
-        """Share of what was found that is true; 1 where nothing was found."""
-        return self.correct / self.found if self.found else 1.0
+        """The share of predicted items that are true; 1 without predicted items."""
+        return self.correct / self.predicted if self.predicted else 1.0
 
     @property
     def recall(self) -> float:
-        """Share of what is true that was found; 1 where there was nothing to find."""
-        return self.correct / self.wanted if self.wanted else 1.0
+        """The share of true items that are predicted; 1 without true items."""
+        return self.correct / self.actual if self.actual else 1.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both."""
-        total = self.found + self.wanted
+        """The harmonic mean of precision and recall."""
+        total = self.predicted + self.actual
         return 2 * self.correct / total if total else 1.0
 
     def figures(self) -> dict[str, float | int]:
-        """For JSON; shares to four places."""
+        """The counts and measures for JSON, rounded to four places."""
         return {
-            "found": self.found,
+            "found": self.predicted,
             "correct": self.correct,
             "false": self.false,
-            "wanted": self.wanted,
+            "wanted": self.actual,
             "precision": round(self.precision, 4),
             "recall": round(self.recall, 4),
             "f1": round(self.f1, 4),
@@ -51,17 +51,17 @@ class Quality:
 
 
 def correct_pairs(pairs: Indices, truth: Indices) -> npt.NDArray[np.bool_]:
-    """Which of the pairs (n, 2) are among the true ones (m, 2)."""
+    """(n,) whether each of the pairs (n, 2) is among the true ones (m, 2)."""
     width = 1 + max((int(part[:, 1].max()) for part in (pairs, truth) if len(part)), default=0)
     return np.isin(pairs[:, 0] * width + pairs[:, 1], truth[:, 0] * width + truth[:, 1])
 
 
-def pair_quality(pairs: Indices, truth: Indices, out_of_reach: int = 0) -> Quality:
-    """Over pairs of a left and a right record. `out_of_reach` more pairs are true and cannot be found."""
-    return Quality(len(pairs), int(correct_pairs(pairs, truth).sum()), len(truth) + out_of_reach)
+def pair_quality(pairs: Indices, truth: Indices, missing_pairs: int = 0) -> Quality:
+    """Quality over pairs of a left and a right record. `missing_pairs` more pairs are true, and cannot be found."""
+    return Quality(len(pairs), int(correct_pairs(pairs, truth).sum()), len(truth) + missing_pairs)
 
 
 def lead_quality(pairs: Indices, truth: Indices) -> Quality:
-    """Over left records: a lead is true when one of the pairs that it stands for is."""
+    """Quality over left records: a lead is true if one of its pairs is."""
     good = pairs[correct_pairs(pairs, truth), 0]
     return Quality(len(np.unique(pairs[:, 0])), len(np.unique(good)), len(np.unique(truth[:, 0])))

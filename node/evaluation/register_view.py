@@ -1,4 +1,4 @@
-"""What the company register would say of somebody: one name, month and year of birth, postcode district."""
+"""A record as a company register has it: one name, month and year of birth, postcode district."""
 
 from collections.abc import Sequence
 
@@ -14,27 +14,27 @@ _MONTH_CHARACTERS = 7
 
 
 def register_parts(parts: Sequence[Part]) -> list[Part]:
-    """A record's facts as the register has them; all others are dropped.
+    """The parts of a record that the register has, with dates in ISO form as importers write them.
 
-    Dates are ISO, as importers give them. Postcodes stay whole: `districts_only` drops what they say beyond districts.
+    Postcodes are complete: `drop_below_district` removes their finer levels.
     """
-    kept: list[Part] = []
+    reduced: list[Part] = []
     for part in parts:
         first = {name: value for name in _NAMES if (value := part[0].get(name, ""))}
         if first:
-            kept.append([first])
+            reduced.append([first])
             continue
         for name, characters in (("date_of_birth", _MONTH_CHARACTERS), ("postcode", None)):
             values = dict.fromkeys(item[name][:characters] for item in part if item.get(name))
             if values:
-                kept.append([{name: value} for value in values])
-    return kept
+                reduced.append([{name: value} for value in values])
+    return reduced
 
 
 def drop_below_district(schema: Schema, columns: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Level digests (rows, levels, 16) without those of a postcode that say more than its district.
+    """Level digests (rows, levels, 16) without the levels of a postcode that are finer than its district.
 
-    Done on digests because a district by itself can be told from a postcode in some countries only.
+    It works on digests because only some countries' postcodes have a recognisable district.
     """
     reduced = columns.copy()
     reduced[:, [level.field == "postcode" and level.test in _BELOW_DISTRICT for level in schema.levels]] = 0

@@ -1,4 +1,4 @@
-"""The strokes of a picture in SVG: what our own charts are put together from. By hand, without a drawing library or a network."""
+"""Elements of charts in SVG, written without a drawing library."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -7,11 +7,11 @@ INK = "#222222"
 FAINT = "#dddddd"
 
 Place = tuple[float, float]
-"""Across and down, in pixels."""
+"""x to the right and y down, in pixels."""
 
 
 def document(title: str, width: int, height: int, parts: Iterable[str]) -> str:
-    """A whole picture on white, with its title."""
+    """A complete document with a white background and a title."""
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" role="img">',
         f"<title>{escape(title)}</title>",
@@ -21,12 +21,12 @@ def document(title: str, width: int, height: int, parts: Iterable[str]) -> str:
     return "\n".join([*head, *parts, "</svg>"]) + "\n"
 
 
-def text(place: Place, words: str, *, anchor: str = "start", size: int = 12, weight: str = "normal") -> str:
-    """Words at a place."""
+def text(place: Place, content: str, *, anchor: str = "start", size: int = 12, weight: str = "normal") -> str:
+    """A text at a place."""
     x, y = place
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" '
-        f'fill="{INK}">{escape(words)}</text>'
+        f'fill="{INK}">{escape(content)}</text>'
     )
 
 
@@ -40,13 +40,13 @@ def line(start: Place, end: Place, colour: str = INK, *, dash: str = "", width: 
 
 
 def curve(places: Sequence[Place], colour: str, *, dash: str = "", dots: bool = True) -> list[str]:
-    """A line through all places, with a dot on each if wanted; nothing for no places."""
+    """A line through all places, with a dot on each if `dots`; nothing without places."""
     if not places:
         return []
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    drawn = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{_dashed(dash)}/>'
+    polyline = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{_dashed(dash)}/>'
     marks = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-    return [drawn, *(marks if dots else [])]
+    return [polyline, *(marks if dots else [])]
 
 
 def _dashed(dash: str) -> str:

@@ -1,4 +1,4 @@
-"""One trial: rates, keys, tokens and matches of two labelled lists, with the seconds that each took."""
+"""One trial: rates, keys, tokens and matches of two labelled lists, and the seconds of each stage."""
 
 import os
 import time
@@ -28,9 +28,9 @@ from blindmatch.protocol.linkage import (
 )
 
 FALSE_LEAD_SHARES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""Where the picture's second panel is measured."""
+"""The settings of the chart's second panel."""
 _SEEDS: Final = (b"evaluate left".ljust(32, b"\0"), b"evaluate right".ljust(32, b"\0"))
-"""Of the random pairs that rates are measured on: fixed, so that a figure can be checked."""
+"""Seeds of the random pairs for measuring rates. They are fixed so that results can be reproduced."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class StageTimer:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time inside to a stage."""
+        """Add the time of the context to a stage."""
         started = time.perf_counter()
         try:
             yield
@@ -51,7 +51,7 @@ class StageTimer:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one setting gave."""
+    """The result of one setting."""
 
     labelled: LabelledLists
     terms: CompileTerms
@@ -59,35 +59,37 @@ class TrialResult:
     matches: Matches
     tokens_per_record: int
     overflow: int
-    """Tokens left out because their record had more."""
+    """Tokens left out because their record has more than `tokens_per_record`."""
     pairs: Quality
     leads: Quality
     seconds: dict[str, float]
     protocol: dict[str, Any] | None
-    """Elements compared, and whether the hits were the same; None when the protocol was not run."""
+    """The elements compared, and whether the hits were the same; None if the protocol was not run."""
 
     def by_key(self) -> list[dict[str, Any]]:
-        """Each key with the pairs that it is the first to find."""
-        good = measures.correct_pairs(self.matches.pairs, self.labelled.truth)
+        """Each key with the number of pairs that it is the first to find."""
+        is_correct = measures.correct_pairs(self.matches.pairs, self.labelled.truth)
         count = len(self.compiled.keys)
-        found = np.bincount(self.matches.ranks, minlength=count)
-        correct = np.bincount(self.matches.ranks[good], minlength=count)
+        pairs = np.bincount(self.matches.ranks, minlength=count)
+        correct = np.bincount(self.matches.ranks[is_correct], minlength=count)
         return [
-            {"words": key.words, "found": int(found[rank]), "false": int(found[rank] - correct[rank])}
+            {"words": key.words, "found": int(pairs[rank]), "false": int(pairs[rank] - correct[rank])}
             for rank, key in enumerate(self.compiled.keys)
         ]
 
     def by_budget(self) -> tuple[Point, ...]:
         """Precision and recall of the first 1, 2, 3 … keys."""
         labelled = self.labelled
-        found = (
-            measures.pair_quality(self.matches.within(budget), labelled.truth, labelled.out_of_reach)
+        qualities = (
+            measures.pair_quality(self.matches.within(budget), labelled.truth, labelled.missing_pairs)
             for budget in range(1, len(self.compiled.keys) + 1)
         )
-        return tuple(Point(at, each.precision, each.recall) for at, each in enumerate(found, start=1))
+        return tuple(
+            Point(budget, each.precision, each.recall) for budget, each in enumerate(qualities, start=1)
+        )
 
     def figures(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """All results, for JSON."""
         left, right = self.labelled.left, self.labelled.right
         return {
             "schema": self.labelled.schema.name,
@@ -96,7 +98,7 @@ class TrialResult:
             "budget": self.terms.budget,
             "records": {"left": left.records, "right": right.records},
             "true_pairs": self.labelled.true_pairs,
-            "true_pairs_out_of_reach": self.labelled.out_of_reach,
+            "true_pairs_out_of_reach": self.labelled.missing_pairs,
             "pairs": self.pairs.figures(),
             "leads": self.leads.figures(),
             "expected_recall": round(self.compiled.recall, 4),
@@ -108,16 +110,16 @@ class TrialResult:
             "tokens_left_out": self.overflow,
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             "rows": {"left": left.rows_read, "right": right.rows_read},
-            "rows_left_out": {"left": left.left_out, "right": right.left_out},
+            "rows_left_out": {"left": left.rows_left_out, "right": right.rows_left_out},
             "faults": {"left": left.faults, "right": right.faults},
             "through_protocol": self.protocol,
             "keys": self.by_key(),
         }
 
 
-def measure_rates(labelled: LabelledLists, clock: StageTimer) -> tuple[Rates, Rates]:
+def measure_rates(labelled: LabelledLists, timer: StageTimer) -> tuple[Rates, Rates]:
     """Each side's rates, from its own list alone."""
-    with clock.stage("rates"):
+    with timer.stage("rates"):
         ours, theirs = (
             measure(labelled.schema, [(side.columns, side.row_record, side.records)], seed=seed)
             for side, seed in zip((labelled.left, labelled.right), _SEEDS, strict=True)
@@ -131,42 +133,42 @@ def run_trial(
     *,
     rates: tuple[Rates, Rates] | None = None,
     through_protocol: bool = False,
-    clock: StageTimer | None = None,
+    timer: StageTimer | None = None,
 ) -> TrialResult:
-    """Compile, make both sides' tokens, match, and count.
+    """Compile the keys, make both sides' tokens, match them, and measure the result.
 
     Args:
         labelled: lists and truth.
         terms: overlap, share of false leads, budget.
-        rates: measured before; None measures them.
-        through_protocol: run both sessions too.
-        clock: goes on counting.
+        rates: of both sides, already measured; None measures them.
+        through_protocol: also run both sessions of the protocol.
+        timer: adds the seconds of each stage.
 
     Raises:
         SchemaError: no key is specific enough at these sizes and terms.
-        SequenceError: the protocol found other elements than the comparison in the clear: a defect.
+        SequenceError: the protocol's hits differ from those of the comparison in plaintext, which is a defect.
     """
-    clock = clock or StageTimer()
-    ours, theirs = rates or measure_rates(labelled, clock)
+    timer = timer or StageTimer()
+    ours, theirs = rates or measure_rates(labelled, timer)
     left, right = labelled.left, labelled.right
-    with clock.stage("compile"):
+    with timer.stage("compile"):
         compiled = compile_keys(labelled.schema, ours, theirs, left.records, right.records, terms)
-    with clock.stage("tokens"):
+    with timer.stage("tokens"):
         per_record = compiled.tokens_per_record(max(left.most_rows, right.most_rows))
         receiver = _tokens(compiled, left, per_record, "receiver")
         sender = _tokens(compiled, right, per_record, "sender")
-    with clock.stage("match"):
+    with timer.stage("match"):
         matches = intersect(receiver, sender)
     protocol = None
     if through_protocol:
-        with clock.stage("protocol"):
+        with timer.stage("protocol"):
             elements = protocol_run.find_hits(
                 compiled.digest, Elements(compiled, receiver), Elements(compiled, sender)
             )
         same = bool(np.array_equal(elements, matches.elements))
         protocol = {"elements": len(receiver.tokens) + len(sender.tokens), "same": same}
         if not protocol["same"]:
-            raise SequenceError("the protocol found other elements than the comparison in the clear")
+            raise SequenceError("the hits of the protocol differ from those of the comparison in plaintext")
     return TrialResult(
         labelled,
         terms,
@@ -174,9 +176,9 @@ def run_trial(
         matches,
         per_record,
         receiver.overflow + sender.overflow,
-        measures.pair_quality(matches.pairs, labelled.truth, labelled.out_of_reach),
+        measures.pair_quality(matches.pairs, labelled.truth, labelled.missing_pairs),
         measures.lead_quality(matches.pairs, labelled.truth),
-        dict(clock.seconds),
+        dict(timer.seconds),
         protocol,
     )
 
@@ -198,28 +200,28 @@ def panels(
     shares: Sequence[float] = FALSE_LEAD_SHARES,
     advance: Callable[[int, int | None], None] = lambda _done, _total: None,
 ) -> tuple[Panel, Panel]:
-    """The picture's panels; the second runs one trial for every share of false leads."""
+    """The chart's panels. The second runs one trial for each share of false leads."""
     points = []
     for done, share in enumerate(shares):
         advance(done, len(shares))
         try:
             other = run_trial(trial.labelled, replace(trial.terms, false_leads=share), rates=rates)
         except SchemaError:
-            continue  # no key is specific enough: there is nothing to show at this share
+            continue  # no key is specific enough, so this share has no point
         points.append(Point(share, other.pairs.precision, other.pairs.recall))
     keys = len(trial.compiled.keys)
     step = next((size for size in (1, 2, 5, 10, 20) if keys <= 10 * size), 50)
     return (
         Panel(
             "By number of keys",
-            "keys, in the order of what they add",
+            "keys, in the order of their contribution",
             trial.by_budget(),
             trial.terms.budget,
             tuple(range(step, keys + 1, step)),
         ),
         Panel(
             "By share of false leads",
-            "false leads allowed, as the model expects them",
+            "allowed share of false leads, as expected by the model",
             tuple(points),
             trial.terms.false_leads,
             tuple(shares),

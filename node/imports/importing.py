@@ -62,7 +62,7 @@ def import_collection(
         include_ceased: also read people whose appointment or control has ended.
         marking: one of the agreement's markings.
         schema: the linkage schema.
-        encoding: of the table; see `ENCODINGS`.
+        encoding: of the table; see `tabular.ENCODINGS`.
         on_bad: the consequence of bad rows.
         justification: for the audit log; optional.
         progress: called during the import with (done, total).

@@ -1,8 +1,8 @@
-"""Node certificates: requests, checks, and the small authority that pilots use (`node/authority.py`).
+"""Node certificates: requests, checks and installation. `pilot_ca` is the small certificate authority for pilots.
 
 A node's certificate names its agency in a URI, `urn:blindmatch:agency:<id>`, and carries the DNS name
-`<id>.agency.blindmatch`, for which peers look wherever the node listens. It serves as server and as client
-certificate. An agency with its own authority issues one like this and configures it; nothing else is special.
+`<id>.agency.blindmatch`, which peers verify whatever address the node has. It serves as server and as client
+certificate. An agency with its own certificate authority issues a certificate of this form and installs it.
 """
 
 import ipaddress
@@ -28,11 +28,11 @@ _LONGEST_CHAIN = 8
 
 @dataclass(frozen=True)
 class CertificateInfo:
-    """What a certificate says, for people and for checks."""
+    """The contents of a node certificate."""
 
     agency: str
     certificate_key: bytes
-    """SHA-256 of the SubjectPublicKeyInfo, 32 bytes: what an agreement names."""
+    """SHA-256 of the SubjectPublicKeyInfo, 32 bytes, as an agreement states it."""
     serial: int
     issuer: str
     hosts: tuple[str, ...]
@@ -55,7 +55,7 @@ def agency_of(certificate: x509.Certificate | x509.CertificateSigningRequest) ->
     """The agency that a certificate or a request names.
 
     Raises:
-        ConfigError: it names none, several, or something that is not an agency id.
+        ConfigError: it names no agency, several, or an invalid agency id.
     """
     uris = [u for u in _alternative_names(certificate)[0] if u.startswith(URI_PREFIX)]
     if len(uris) != 1:
@@ -70,7 +70,7 @@ def agency_of(certificate: x509.Certificate | x509.CertificateSigningRequest) ->
 
 
 def describe(certificate: x509.Certificate) -> CertificateInfo:
-    """What a certificate says.
+    """The contents of a certificate.
 
     Raises:
         ConfigError: it does not name an agency.
@@ -140,16 +140,16 @@ def make_request(keys: KeyRing, hosts: Sequence[str] = ()) -> bytes:
 
 
 def check_own(certificates: Sequence[x509.Certificate], keys: PublicKeys, *, now: float) -> CertificateInfo:
-    """Check that a chain begins with this node's own certificate, in date.
+    """Check that a chain starts with this node's own certificate, within its validity period.
 
     Raises:
-        ConfigError: another key, another agency, or out of date.
+        ConfigError: it is for another key or agency, or outside its validity period.
     """
     info = describe(certificates[0])
     if info.certificate_key != keys.certificate_key:
         raise ConfigError(
             "the certificate is for another key than this node's",
-            hint="Make a request with `blindmatch pki request` in this folder, and have that one issued.",
+            hint="Create a request with `blindmatch pki request` for this node, and have a certificate issued for that request.",
         )
     if info.agency != keys.agency:
         raise ConfigError(f"the certificate is for {info.agency}, this node is {keys.agency}")
@@ -158,13 +158,13 @@ def check_own(certificates: Sequence[x509.Certificate], keys: PublicKeys, *, now
         state = "has expired" if moment > info.not_after else "is not valid yet"
         raise ConfigError(
             f"the certificate {state} ({info.not_before:%Y-%m-%d} to {info.not_after:%Y-%m-%d})",
-            hint="Have a new one issued and put it in with `blindmatch pki install`; look at the clock, too.",
+            hint="Issue a new certificate, install it with `blindmatch pki install`, and check the system clock.",
         )
     return info
 
 
 def check_chain(certificates: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> None:
-    """Check signatures from the first certificate, over any intermediate ones, up to an authority.
+    """Check the signatures from the first certificate, through any intermediate ones, up to a certificate authority.
 
     Raises:
         ConfigError: the chain does not end at one of `authorities`.
@@ -178,8 +178,8 @@ def check_chain(certificates: Sequence[x509.Certificate], authorities: Sequence[
             break
         current = step
     raise ConfigError(
-        "the certificate was not issued by this authority",
-        hint="Give the authority's own certificate, and any intermediate ones after the node's in its file.",
+        "the certificate was not issued by this certificate authority",
+        hint="Use the certificate of the authority that issued it; append intermediate certificates to the node's file.",
     )
 
 
@@ -187,12 +187,12 @@ def check_revocation_list(content: bytes, authorities: Sequence[x509.Certificate
     """The serial numbers on a revocation list (PEM) that one of `authorities` signed.
 
     Raises:
-        ConfigError: not a list, or signed by nobody whom we believe.
+        ConfigError: it is not a revocation list, or none of `authorities` signed it.
     """
     try:
         revoked = x509.load_pem_x509_crl(content)
     except ValueError:
-        raise ConfigError("the revocation list is not one in PEM") from None
+        raise ConfigError("the file is not a revocation list in PEM") from None
     keys = [a.public_key() for a in authorities if a.subject == revoked.issuer]
     if not any(revoked.is_signature_valid(key) for key in keys):  # type: ignore[arg-type]  # any key an authority has
         raise ConfigError("the revocation list is not signed by this authority")
@@ -209,9 +209,9 @@ def install(
     revoked: Path | None,
     now: float,
 ) -> CertificateInfo:
-    """Check the given files against this node and each other, and copy them to where `node.toml` says.
+    """Check these files against this node and each other, and copy them to the paths that `node.toml` names.
 
-    A file that is not given keeps its place; the result is checked as a whole before anything is written.
+    A file that is not given stays as it is. The result is checked as a whole before anything is written.
 
     Raises:
         ConfigError: a file is missing or wrong, or the folder cannot be written.
@@ -271,5 +271,7 @@ def _host_name(host: str) -> x509.GeneralName:
     if not all(
         0 < len(label) <= 63 and label.isascii() and label.replace("-", "").isalnum() for label in labels
     ):
-        raise ConfigError(f"{host!r} is neither an IP address nor a host name", hint="Leave out the port.")
+        raise ConfigError(
+            f"{host!r} is neither an IP address nor a host name", hint="Give it without a port."
+        )
     return x509.DNSName(host)

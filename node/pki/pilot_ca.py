@@ -1,9 +1,9 @@
-"""A small certificate authority for pilots, in a folder of its own, away from every node.
+"""A small certificate authority for pilots, in its own folder, separate from every node.
 
 ```
-authority.json   its name and its private key, sealed under a passphrase
+authority.json   its name and its private key, encrypted under a passphrase
 authority.pem    its certificate: every node gets a copy
-issued.json      what it issued and revoked
+issued.json      certificates issued and revoked
 revoked.pem      the revocation list: every node gets a copy after each revocation
 ```
 """
@@ -66,14 +66,16 @@ class Authority:
     def create(
         cls, folder: Path, passphrase: str, name: str, *, now: float, scrypt_n: int = SCRYPT_N
     ) -> "Authority":
-        """Make a new authority in `folder`.
+        """Create a new certificate authority in `folder`.
 
         Raises:
-            KeysError: the folder holds one already, or the passphrase is empty.
+            KeysError: the folder contains one already, or the passphrase is empty.
             ConfigError: the folder cannot be written.
         """
         if (folder / "authority.json").exists():
-            raise KeysError(f"{folder} holds an authority already", hint="Choose another folder.")
+            raise KeysError(
+                f"{folder} contains a certificate authority already", hint="Choose another folder."
+            )
         key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(
@@ -125,23 +127,23 @@ class Authority:
         days: int = 365,
         now: float,
     ) -> x509.Certificate:
-        """Issue a node certificate for the agency and the key in `request`, and note it down.
+        """Issue a node certificate for the agency and the key in `request`, and record it.
 
         Args:
-            request: as `blindmatch pki request` makes it; its other names are not taken over.
-            hosts: further host names and IP addresses, for clients that look for those.
-            days: how long it is valid.
+            request: as `blindmatch pki request` creates it; its other names are ignored.
+            hosts: further host names and IP addresses for the certificate.
+            days: the validity period.
             now: seconds since 1970.
 
         Raises:
-            ConfigError: the request's signature, key or agency is not usable, or a host is not one.
+            ConfigError: the request's signature, key or agency is not usable, or a host is not valid.
         """
         key = request.public_key()
         if not request.is_signature_valid:
             raise ConfigError("the request is not signed by the key that it is for")
         if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
             raise ConfigError(
-                "the request is not for an ECDSA P-256 key", hint="Make it with `blindmatch pki request`."
+                "the request is not for an ECDSA P-256 key", hint="Create it with `blindmatch pki request`."
             )
         agency = agency_of(request)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agency)])
@@ -159,7 +161,7 @@ class Authority:
         return certificate
 
     def issued(self) -> list[Issued]:
-        """Every certificate that was issued, oldest first."""
+        """Every certificate issued so far, oldest first."""
         try:
             return [Issued(**entry) for entry in _load(self.folder / "issued.json")]
         except TypeError:
@@ -168,13 +170,13 @@ class Authority:
             ) from None
 
     def revoke(self, serial_or_agency: str, *, now: float) -> list[Issued]:
-        """Revoke one certificate by its hexadecimal serial number, or all of an agency; renew the list.
+        """Revoke one certificate by its hexadecimal serial number, or all certificates of an agency, and renew the revocation list.
 
         Returns:
-            What was revoked by this call.
+            The certificates revoked by this call.
 
         Raises:
-            ConfigError: nothing that is valid fits.
+            ConfigError: no valid certificate has this serial number or agency.
         """
         issued = self.issued()
         fits = [e for e in issued if serial_or_agency.lower() in {e.serial, e.agency} and not e.revoked_at]
@@ -219,7 +221,7 @@ def _builder(
     now: float,
     days: int,
 ) -> x509.CertificateBuilder:
-    # Dated back by the skew that two honest clocks may have, so that a new certificate works at once.
+    # Dated back by the allowed clock skew, so that a new certificate is valid at once on every node.
     moment = datetime.fromtimestamp(int(now), UTC)
     return x509.CertificateBuilder(
         issuer_name=issuer,
@@ -261,6 +263,8 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise KeysError(f"{path} is missing", hint="Make an authority with `blindmatch pki init`.") from None
+        raise KeysError(
+            f"{path} is missing", hint="Create a certificate authority with `blindmatch pki init`."
+        ) from None
     except (OSError, ValueError):
         raise KeysError(f"{path} cannot be read, or is damaged", hint="Restore it from a backup.") from None

@@ -1,16 +1,18 @@
-"""Mutual TLS 1.3: credentials for gRPC, and a plain handshake that says why a connection fails.
+"""Mutual TLS 1.3: credentials for gRPC, and a plain handshake that reports why a connection fails.
 
-gRPC's Python API has no least TLS version. Its TLS library takes the suites of TLS 1.2 and below from the
-environment, and those of 1.3 from nowhere: a list that holds nothing but a pre-shared-key suite, which a server
-with certificates cannot use, leaves TLS 1.3 alone standing (docs/adr/0006-tls13-only.md). gRPC reads the variable
-while it is being imported, so this module sets it first; `accepts_tls12` lets a server check that it worked.
+gRPC's Python API cannot set a lowest TLS version. Its TLS library reads the cipher suites of TLS 1.2 and below from the
+environment; those of TLS 1.3 cannot be changed. A list with only a pre-shared-key suite, which a server
+with certificates cannot use, leaves TLS 1.3 as the only version (docs/adr/0006-tls13-only.md). gRPC reads the variable
+when it is imported, so this module sets it first; a server verifies the effect with `accepts_tls12`.
 """
 
 import os
 
 CIPHERS_BELOW_TLS13 = "ECDHE-PSK-CHACHA20-POLY1305"
 os.environ["GRPC_SSL_CIPHER_SUITES"] = CIPHERS_BELOW_TLS13
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # a stranger's failed handshake is not our operator's news
+os.environ.setdefault(
+    "GRPC_VERBOSITY", "ERROR"
+)  # an operator need not read about every failed handshake of a stranger
 
 import socket  # noqa: E402 - after the environment, like all that may import gRPC
 import ssl  # noqa: E402
@@ -33,22 +35,22 @@ _REASONS = {
     9: "is not valid yet",
     10: "has expired",
     18: "is self-signed",
-    19: "comes from an authority that we do not know",
-    20: "comes from an authority that we do not know",
-    21: "comes from an authority that we do not know",
+    19: "was issued by a certificate authority that this node does not trust",
+    20: "was issued by a certificate authority that this node does not trust",
+    21: "was issued by a certificate authority that this node does not trust",
     62: "is for another agency",
 }
-"""X509_V_ERR_* of OpenSSL, in words."""
+"""Reasons for OpenSSL's X509_V_ERR_* codes."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a node shows, and whom it believes. The key never leaves memory unencrypted."""
+    """A node's certificate and key, and the authorities it trusts. The key is never written unencrypted."""
 
     certificate: bytes
     """PEM, the node's own certificate and any intermediate ones."""
     authority: bytes
-    """PEM, the authorities whose certificates we accept."""
+    """PEM, the certificate authorities that this node trusts."""
     key: bytes = field(repr=False)
     """PEM, the private key of `certificate`."""
     revoked: frozenset[int] = frozenset()
@@ -56,7 +58,7 @@ class Credentials:
 
 
 def read_certificate(certificate: x509.Certificate) -> CertificateInfo:
-    """What a peer's certificate says, once TLS has verified its chain.
+    """The contents of a peer's certificate, once TLS has verified its chain.
 
     Raises:
         PeerError: WRONG_CERTIFICATE, when it does not name exactly one agency.
@@ -68,7 +70,7 @@ def read_certificate(certificate: x509.Certificate) -> CertificateInfo:
 
 
 def check_certificate(certificate: CertificateInfo, *, revoked: frozenset[int], now: float) -> None:
-    """Dates and revocation: a connection may outlive both, so every call asks again.
+    """Check validity period and revocation. A connection can outlast both, so this runs for every call.
 
     Raises:
         PeerError: WRONG_CERTIFICATE.
@@ -77,13 +79,13 @@ def check_certificate(certificate: CertificateInfo, *, revoked: frozenset[int], 
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
             f"the certificate of {certificate.agency} has been revoked",
-            hint="Its agency asks its authority for a new one.",
+            hint="That agency must install a new certificate.",
         )
     if not certificate.not_before.timestamp() <= now <= certificate.not_after.timestamp():
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
-            f"the certificate of {certificate.agency} is out of date",
-            hint="Its agency asks its authority for a new one; also compare both machines' clocks.",
+            f"the certificate of {certificate.agency} is not within its validity period",
+            hint="That agency must install a new certificate; also check the clocks of both machines.",
         )
 
 
@@ -91,7 +93,7 @@ def load(home: Path, settings: Settings, keys: KeyRing, *, now: float) -> Creden
     """The node's own credentials, from the files that `node.toml` names and the key in memory.
 
     Raises:
-        ConfigError: a file is missing or wrong, or the certificate is not this node's, or out of date.
+        ConfigError: a file is missing or invalid, or the certificate is not this node's or not within its validity period.
     """
     chain, authority = home / settings.tls.certificate, home / settings.tls.authority
     own, authorities = certificates.load_certificates(chain), certificates.load_certificates(authority)
@@ -102,10 +104,10 @@ def load(home: Path, settings: Settings, keys: KeyRing, *, now: float) -> Creden
 
 
 def revoked_serials(path: Path, authorities: Sequence[x509.Certificate]) -> frozenset[int]:
-    """Serial numbers on a revocation list, which need not be there.
+    """Serial numbers on a revocation list; none when there is no such file.
 
     Raises:
-        ConfigError: it cannot be read, or nobody whom we believe signed it.
+        ConfigError: it cannot be read, or no trusted certificate authority signed it.
     """
     try:
         content = path.read_bytes()
@@ -117,25 +119,25 @@ def revoked_serials(path: Path, authorities: Sequence[x509.Certificate]) -> froz
 
 
 def server_credentials(credentials: Credentials) -> grpc.ServerCredentials:
-    """For a server that talks to nobody without a certificate of our authority."""
+    """For a server that refuses every client without a certificate from a trusted authority."""
     return grpc.ssl_server_credentials(
         [(credentials.key, credentials.certificate)], credentials.authority, require_client_auth=True
     )
 
 
 def channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
-    """For a client that shows its own certificate."""
+    """For a client that presents its own certificate."""
     return grpc.ssl_channel_credentials(credentials.authority, credentials.key, credentials.certificate)
 
 
 def accepts_tls12(host: str, port: int, *, timeout: float = 5.0) -> bool:
-    """True when a server answers a TLS 1.2 hello with anything but a refusal.
+    """Whether a server accepts a TLS 1.2 hello.
 
-    Speaks only the first message, so no certificate is needed.
+    Only the first message is exchanged, so no certificate is needed.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # the version is all that is looked at
+    context.verify_mode = ssl.CERT_NONE  # only the version matters here
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     conversation = context.wrap_bio(incoming, outgoing)
@@ -151,12 +153,12 @@ def accepts_tls12(host: str, port: int, *, timeout: float = 5.0) -> bool:
 
 
 def handshake(address: str, name: str, credentials: Credentials, *, timeout: float = 5.0) -> CertificateInfo:
-    """Shake hands as a client would, and return the server's certificate.
+    """Perform a TLS handshake as a client, and return the server's certificate.
 
-    gRPC reports every failure of TLS as "unavailable"; this says which one it is.
+    gRPC reports every TLS failure as "unavailable"; this function reports the actual reason.
 
     Raises:
-        PeerError: UNAVAILABLE, when nobody listens there; WRONG_CERTIFICATE, for the server's certificate or ours.
+        PeerError: UNAVAILABLE when no server answers; WRONG_CERTIFICATE for the server's certificate or ours.
     """
     host, port = split_address(address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -172,39 +174,39 @@ def handshake(address: str, name: str, credentials: Credentials, *, timeout: flo
             context.wrap_socket(plain, server_hostname=name) as connection,
         ):
             der = connection.getpeercert(binary_form=True)
-            # TLS 1.3: a server judges our certificate after the client thinks that it is done. gRPC's server speaks
-            # first (its settings), so a first byte means that we were let in.
+            # In TLS 1.3 a server checks our certificate after the client has finished. gRPC's server sends
+            # first (its settings), so a first byte means that our certificate was accepted.
             admitted = path is None or bool(connection.recv(1))
     except ssl.SSLCertVerificationError as error:
         reason = _REASONS.get(error.verify_code, f"does not verify (code {error.verify_code})")
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
-            f"the certificate shown at {address} {reason}",
-            hint=f"It must come from our authority, be in date, and name {name}.",
+            f"the certificate of the node at {address} {reason}",
+            hint=f"It must be issued by a certificate authority that this node trusts, be within its validity period, and name {name}.",
         ) from None
     except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
         admitted, der = False, None
     except OSError as error:
         raise PeerError(
             PeerCode.UNAVAILABLE,
-            f"nobody answers at {address}: {error.strerror or type(error).__name__}",
+            f"no node answers at {address}: {error.strerror or type(error).__name__}",
             hint="Is the other node serving? Check the address under `peers` in node.toml.",
         ) from None
     if not admitted or der is None:
         raise PeerError(
             PeerCode.WRONG_CERTIFICATE,
-            f"the node at {address} closed the connection when it saw our certificate",
-            hint="Ours may have expired, or come from an authority that the other side does not know; "
-            "or the other side does not speak TLS 1.3.",
+            f"the node at {address} closed the connection after receiving our certificate",
+            hint="Our certificate may have expired, or the other node may not trust the authority that issued it, "
+            "or it may not support TLS 1.3.",
         )
     return read_certificate(x509.load_der_x509_certificate(der))
 
 
 @contextmanager
 def _chain_file(credentials: Credentials) -> Iterator[str | None]:
-    """A path to certificate and key that is in memory only: `ssl` takes nothing but paths.
+    """A path to an in-memory file with certificate and key, since `ssl` accepts only paths.
 
-    Where the system has no such files there is none, and a refusal of our own certificate goes unexplained.
+    None where the system has no such files; then a refusal of our own certificate cannot be explained.
     """
     if not hasattr(os, "memfd_create"):
         yield None

@@ -1,1 +1,1 @@
-"""What a node keeps on its own disk: settings, keys, the store, the audit log and the files of rounds."""
+"""What a node stores on its own disk: settings, keys, the database, the audit log and the files of rounds."""

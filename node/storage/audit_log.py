@@ -1,11 +1,11 @@
-"""The audit log: append-only, hash-chained, every entry signed, with the six event words of the law.
+"""The audit log: append-only, hash-chained, every entry signed, with the six kinds of event that the law names.
 
-Data Protection Act 2018 s.62 asks who did what, when, and who received it. Entry `n` holds the hash of entry
+Data Protection Act 2018 s.62 requires a record of who did what, when, and who received it. Entry `n` contains the hash of entry
 `n - 1`; its own hash covers every field and is signed with the node's identity key. The signed *head*, the
-last entry's number and hash, is also kept in a file beside the database, so that a cut tail is found as well, also
-after the node went on writing: a head that the log no longer contains stays in that file for good.
-What this cannot find is an administrator who puts back an older copy of both: keep an exported head elsewhere
-and give it to `blindmatch audit verify --head`.
+last entry's number and hash, is also stored in a file beside the database, so that a truncated log is detected, even
+after the node has written further entries: a head that the log no longer contains stays in that file permanently.
+This cannot detect an administrator who restores an older copy of both: store an exported head on another machine
+and pass it to `blindmatch audit verify --head`.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ HEAD_NAME = "audit.head"
 ENTRY_TYPE = "application/vnd.blindmatch.audit-entry.v1"
 HEAD_TYPE = "application/vnd.blindmatch.audit-head.v1"
 GENESIS = bytes(DIGEST_BYTES)
-"""What stands before the first entry."""
+"""The `previous` hash of the first entry."""
 
 _LONGEST_TEXT, _LONGEST_JUSTIFICATION = 200, 1_000
 
@@ -44,15 +44,15 @@ class Head:
     signature: bytes
 
     def to_json(self) -> str:
-        """One line of JSON, to be kept elsewhere."""
+        """One line of JSON, to be stored on another machine."""
         return json.dumps({"seq": self.seq, "hash": self.hash.hex(), "signature": self.signature.hex()})
 
     @classmethod
     def from_json(cls, text: str) -> "Head":
-        """Read what `to_json` wrote.
+        """Read the output of `to_json`.
 
         Raises:
-            StoreError: it is not a head.
+            StoreError: the text is not a head.
         """
         try:
             content = json.loads(text)
@@ -60,7 +60,7 @@ class Head:
                 int(content["seq"]), bytes.fromhex(content["hash"]), bytes.fromhex(content["signature"])
             )
         except (ValueError, TypeError, KeyError):
-            raise StoreError("the audit head is damaged", hint="Look for an exported one.") from None
+            raise StoreError("the audit head is damaged", hint="Use an exported head.") from None
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,15 @@ class AuditLog:
         """Append one entry, durably.
 
         Args:
-            event: one of the six words.
-            subject: what it was done to: a collection, an agreement, a round; never a person.
-            user: who did it; empty for the user that the log was opened for.
+            event: the kind of event.
+            subject: the collection, agreement or round concerned; never a person.
+            user: who acted; empty for the user for whom the log was opened.
             recipient: the agency or file that received something, if any.
-            justification: why, in the user's words; optional since 2025.
-            detail: counts, ids and codes. Never a value out of a record.
+            justification: the user's reason; optional since 2025.
+            detail: counts, ids and codes. Never a value from a record.
 
         Raises:
-            ValueError: a text is too long or not one line, or the detail holds something else than plain values.
+            ValueError: a text is too long or has several lines, or the detail contains anything but plain values.
             StoreError: the log cannot be written.
         """
         texts = {"subject": subject, "user": user or self._user, "recipient": recipient, **_texts(detail)}
@@ -156,7 +156,7 @@ class AuditLog:
         """Append one entry about an edge or a threshold of a round.
 
         Args:
-            event: one of the six words.
+            event: the kind of event.
             action: what happened: `opened`, `closed`, `failed`, `abandoned`, ...
             comparison: round id, and the id of the edge or threshold.
             recipient: the agency that received something, if any.
@@ -174,8 +174,8 @@ class AuditLog:
         )
 
     def _advance_head(self, row: AuditRow) -> None:
-        # After the entry is committed: a crash in between leaves a head that is behind, which is sound; one that
-        # is ahead would look like a cut tail. The lock keeps a slower process from putting an older head back.
+        # The head is written after the entry is committed: a crash in between leaves a head that is behind, which is valid; a
+        # head that is ahead would look like a truncated log. The lock stops a slower process from restoring an older head.
         try:
             with _locked(self._head_file):
                 kept = read_heads(self._head_file)
@@ -196,7 +196,7 @@ class AuditLog:
 
 
 def read_head(path: Path) -> Head | None:
-    """The newest head kept in a file, or None when there is no such file.
+    """The newest head in a file, or None when there is no such file.
 
     Raises:
         StoreError: it is damaged or cannot be read.
@@ -206,7 +206,7 @@ def read_head(path: Path) -> Head | None:
 
 
 def read_heads(path: Path) -> list[Head]:
-    """All heads kept in a file: the newest, then those whose entries were cut off the log. Empty without a file.
+    """All heads in a file: the newest, then those whose entries are missing from the log. Empty without a file.
 
     Raises:
         StoreError: it is damaged or cannot be read.
@@ -222,13 +222,13 @@ def read_heads(path: Path) -> list[Head]:
 def check(
     rows: Iterable[AuditRow], *, agency: str, public_key: bytes, heads: Iterable[Head]
 ) -> list[Problem]:
-    """Every sign that a log was changed: an entry altered, removed, inserted or moved, or its tail cut.
+    """Every sign that a log was changed: an entry altered, removed, inserted or moved, or the log truncated.
 
     Args:
         rows: the whole log, in order of `seq`.
-        agency: whose log it is.
+        agency: the owner of the log.
         public_key: the node's Ed25519 identity key, 32 bytes.
-        heads: heads that the log must still contain. Without one, a cut tail cannot be found.
+        heads: heads that the log must still contain. Without one, a truncated log cannot be detected.
     """
     problems: list[Problem] = []
     waiting: dict[int, set[bytes]] = {}
@@ -277,7 +277,7 @@ def _hash(agency: str, row: AuditRow) -> bytes:
     try:
         return digest(encode("audit-entry", agency, row.seq, row.time, *texts, row.previous))
     except OverflowError:
-        return b""  # a number that no log of ours holds: no hash equals this
+        return b""  # no entry has this number, so no hash can match
 
 
 def _head(agency: str, seq: int, hashed: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The node's settings: `node.toml`, read strictly.
 
-A word that is not known, or a value out of range, is refused with the place where it stands. The file
-holds no secret: keys are in `keys.json`, the passphrase comes from outside, and a database password
+An unknown name or a value out of range is refused, with its place in the file. The file
+contains no secret: keys are in `keys.json`, the passphrase is supplied at start-up, and a database password
 belongs in `~/.pgpass` or in the environment variable `BLINDMATCH_DATABASE_URL`.
 """
 
@@ -21,13 +21,13 @@ FILE_NAME = "node.toml"
 DATABASE_NAME = "node.db"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 AGENCY_PATTERN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""An agency id is one DNS label, because it stands in the certificate's names."""
+"""An agency id is one DNS label, because it is part of the certificate's names."""
 
 _ROLE_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 def check_agency(value: str) -> str:
-    """Return `value` when it is an agency id, else raise ValueError that says what one looks like."""
+    """Return `value` when it is an agency id, else raise ValueError with the rule."""
     if not AGENCY_PATTERN.fullmatch(value):
         raise ValueError("an agency id has 1 to 63 lower-case letters, digits and inner hyphens")
     return value
@@ -52,7 +52,7 @@ def split_address(value: str) -> tuple[str, int]:
     if bracketed:
         ipaddress.IPv6Address(bare)
     elif ":" in bare:
-        raise ValueError("an IPv6 address stands in brackets: [::1]:7443")
+        raise ValueError("write an IPv6 address in brackets: [::1]:7443")
     return bare, int(port)
 
 
@@ -81,7 +81,7 @@ class _Section(BaseModel):
 
 
 class Database(_Section):
-    """Where collections, agreements, rounds and the audit log are kept."""
+    """The database of collections, agreements, rounds and the audit log."""
 
     url: str = Field(default="", repr=False)
     """Empty for the SQLite file in the data folder; otherwise a SQLAlchemy URL."""
@@ -103,7 +103,7 @@ class Log(_Section):
 
 
 class Metrics(_Section):
-    """Prometheus metrics over plain HTTP; keep them on loopback or a management network."""
+    """Prometheus metrics over plain HTTP; serve them on loopback only or a management network."""
 
     listen: Annotated[str, AfterValidator(_optional_address)] = ""
 
@@ -139,7 +139,7 @@ class Peer(_Section):
 
     address: Address
     server_name: str = ""
-    """The name to look for in its certificate; empty for `<agency>.agency.blindmatch`."""
+    """The name that its certificate must carry; empty for `<agency>.agency.blindmatch`."""
 
 
 class Settings(_Section):
@@ -181,12 +181,12 @@ class Settings(_Section):
 
 
 def dns_name(agency: str) -> str:
-    """The DNS name that stands in every agency's certificate, wherever its node listens."""
+    """The DNS name in an agency's certificate, whatever the address of its node."""
     return f"{agency}.agency.blindmatch"
 
 
 def make_settings(values: Mapping[str, Any], where: str = "settings") -> Settings:
-    """Validate settings that came from somewhere other than a file.
+    """Validate settings that do not come from a file.
 
     Raises:
         ConfigError: names the first wrong field and why.
@@ -211,7 +211,7 @@ def load_settings(path: Path) -> Settings:
     except FileNotFoundError:
         raise ConfigError(
             f"there is no node in {path.parent}",
-            hint="Make one with `blindmatch node init`, or name its folder with --home.",
+            hint="Create a node with `blindmatch node init`, or name its folder with --home.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None

@@ -1,4 +1,4 @@
-"""Writing `node.toml`: the commented file that `node init` leaves, and the entries added to it later."""
+"""Writing `node.toml`: the commented file that `node init` creates, and the entries added to it later."""
 
 import json
 from pathlib import Path
@@ -12,31 +12,31 @@ _TEMPLATE = """\
 # No secret belongs here: the keys are in keys.json, and the passphrase comes from a file, from
 # BLINDMATCH_PASSPHRASE or from a prompt.
 
-# This agency's id (one DNS label), its name as people call it, and its role: police, council, hmrc,
-# environment-agency, national, ... The id stands in the certificate and in every agreement.
+# This agency's id (one DNS label), its name for people, and its role: police, council, hmrc,
+# environment-agency, national, ... The id is part of the certificate and of every agreement.
 agency = {agency}
 name = {name}
 role = {role}
 
-# This agency's own lawful basis, and who answers for the node. Both go into agreements that are drafted.
+# This agency's lawful basis, and the contact for this node. Both are copied into new agreements.
 legal_basis = {legal_basis}
 contact = {contact}
 
-# What does the heavy arithmetic of a round: "local", this machine; or "ray", the Ray cluster below.
+# Where the arithmetic of a round runs: "local", on this machine; or "ray", on the Ray cluster below.
 engine = {engine}
 
-# Where the node listens for other agencies' nodes (mutual TLS 1.3).
+# The address on which the node accepts other agencies' nodes (mutual TLS 1.3).
 listen = {listen}
 
 [database]
 # Empty: the SQLite file node.db in this folder. Otherwise a URL such as postgresql://user@host/blindmatch.
-# Keep a password out of here: use ~/.pgpass, or the environment variable BLINDMATCH_DATABASE_URL.
+# Do not write a password here: use ~/.pgpass, or the environment variable BLINDMATCH_DATABASE_URL.
 url = {url}
 
 [tls]
-# PEM files, relative to this folder. `blindmatch pki install` puts them there. An agency with its own
-# certificate authority names its files here instead; `blindmatch pki request --help` says which names
-# the certificate must carry.
+# PEM files, relative to this folder. `blindmatch pki install` copies them there. An agency with its own
+# certificate authority names its files here instead; `blindmatch pki request --help` lists the names
+# that the certificate must carry.
 certificate = {certificate}
 authority = {authority}
 revocation_list = {revocation_list}
@@ -56,12 +56,12 @@ call_seconds = {call_seconds}   # deadline of one call to a peer
 drain_seconds = {drain_seconds}   # how long a stopping server waits for running calls
 
 [cluster]
-# With engine = "ray": ray://HOST:PORT or HOST:PORT of the cluster, or auto for one that runs on this machine.
-# Empty: one is started on this machine when it is needed, on loopback only. See docs/deploy.md first.
+# With engine = "ray": ray://HOST:PORT or HOST:PORT of the cluster, or auto for a cluster that runs on this machine.
+# Empty: a cluster is started on this machine when needed, on loopback only. Read docs/deploy.md first.
 address = {cluster_address}
 workers = {cluster_workers}          # processes on the cluster; 0: one per processor of its machines
 
-# Where the other agencies' nodes listen; `blindmatch node peer AGENCY HOST:PORT` adds an entry.
+# The addresses of the other agencies' nodes; `blindmatch node peer AGENCY HOST:PORT` adds an entry.
 # [peers.north-council]
 # address = "192.0.2.10:7443"
 # server_name = ""      # empty: north-council.agency.blindmatch, which every issued certificate carries

@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace `path` by `content`, or leave it as it was: written beside it, synced, then renamed.
+    """Replace `path` by `content` completely or not at all: written to a temporary file, synced, then renamed.
 
-    `content` must be public or sealed, because the file beside it may survive a crash.
+    `content` must be public or sealed, because the temporary file may survive a crash.
 
     Raises:
         OSError: the folder cannot be written.
@@ -41,6 +41,6 @@ def reserve(descriptor: int, size: int) -> None:
 
 
 def let_go(mapped: mmap.mmap) -> None:
-    """Take a mapped file's pages out of this process's memory; what was written stays with the system, or on the disk."""
+    """Release a mapped file's pages from this process's memory; written data stays in the page cache or on the disk."""
     if hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)  # of a shared mapping: nothing is lost

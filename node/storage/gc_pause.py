@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept out of work that makes very many objects and no circles of them."""
+"""Pausing Python's garbage collector during work that creates many objects but no reference cycles."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def pause() -> Iterator[None]:
-    """No garbage is looked for while the context lasts; what nobody refers to any more goes at once all the same."""
+    """Turn the cycle collector off while the context lasts. Objects without references are still freed at once."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -18,5 +18,5 @@ def pause() -> Iterator[None]:
 
 
 def collect_young() -> None:
-    """Look for garbage among what was made since the last time: for long work that is paused."""
+    """Collect the younger generations once: for long work under `pause`."""
     gc.collect(1)

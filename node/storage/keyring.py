@@ -5,7 +5,7 @@ passphrase --scrypt--> key-encryption key --opens--> master key (32 random bytes
 master key --HKDF "keys"--> opens the Ed25519 identity key and the ECDSA P-256 TLS key
 master key --HKDF other purposes--> seals database columns and collection files (`KeyRing.sealer`)
 ```
-Changing the passphrase re-wraps the master key and nothing else. Public keys stand in the file in the clear,
+Changing the passphrase re-encrypts the master key and nothing else. Public keys are in the file in plaintext,
 so that `pki show` and `keys list` need no passphrase; opening checks them against the private ones.
 """
 
@@ -38,18 +38,18 @@ MASTER_BYTES = 32
 
 _DER = serialization.Encoding.DER
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
-_DAMAGED_HINT = "Restore keys.json from a backup; nothing that this node sealed can be read without it."
+_DAMAGED_HINT = "Restore keys.json from a backup; without it, sealed data of this node cannot be read."
 
 
 @dataclass(frozen=True)
 class PublicKeys:
-    """What `keys.json` says without its passphrase."""
+    """The part of `keys.json` that needs no passphrase."""
 
     agency: str
     identity: bytes
     """Ed25519 public key, 32 bytes (RFC 8032)."""
     certificate_key: bytes
-    """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes: what an agreement names."""
+    """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes, as an agreement states it."""
 
     @classmethod
     def read(cls, path: Path) -> "PublicKeys":
@@ -103,7 +103,7 @@ class KeyRing:
 
     @classmethod
     def create(cls, path: Path, passphrase: str, agency: str, *, scrypt_n: int = SCRYPT_N) -> "KeyRing":
-        """Make new keys and write them to `path`, mode 0600.
+        """Create new keys and write them to `path`, mode 0600.
 
         Args:
             path: the file; it must not exist.
@@ -200,7 +200,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise KeysError(f"{path} is missing", hint="Make a node with `blindmatch node init`.") from None
+        raise KeysError(f"{path} is missing", hint="Create a node with `blindmatch node init`.") from None
     except OSError as error:
         raise KeysError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError:

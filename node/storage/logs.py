@@ -1,7 +1,7 @@
-"""Structured logs: JSON for machines, a readable console for people. Neither ever holds a secret.
+"""Structured logs: JSON for machines, a readable console for people. Neither contains a secret.
 
-Only flat values of a few types get through: bytes become their size, and anything else its type's name. A record's
-values and key material are never flat numbers or short words in this code, so they have no way into a line.
+Only numbers, short texts and other plain values are written; bytes are replaced by their size, and anything else by its type's name.
+In this code, records' values and key material are never plain values, so they cannot reach a line.
 """
 
 import logging
@@ -12,7 +12,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 LONGEST_TEXT = 500
-"""Characters; a longer value is cut, so that nobody fills a disk through an error message."""
+"""Characters; a longer value is cut, so that error messages cannot fill a disk."""
 
 
 def only_plain_values(
@@ -32,7 +32,7 @@ def only_plain_values(
 
 
 def _stderr(*_: Any) -> structlog.WriteLogger:
-    """What stderr is now: a program, or a test, may have put another one in its place."""
+    """The current stderr, which a program or a test may have replaced."""
     return structlog.WriteLogger(sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Where a passphrase comes from: a file, the environment, or a prompt. Never the command line itself."""
+"""Reading a passphrase from a file, the environment or a prompt; never from the command line."""
 
 import os
 import sys
@@ -22,13 +22,13 @@ def read_passphrase(
     prompt: str = "Passphrase: ",
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """The passphrase, from the first source that there is: `file`, the environment, a prompt.
+    """The passphrase, from the first source available: `file`, the environment, a prompt.
 
     Args:
         file: a file whose first line is the passphrase.
         new: ask twice at a prompt, and refuse a short one.
-        prompt: what to ask.
-        environment: `BLINDMATCH_PASSPHRASE_FILE` and `BLINDMATCH_PASSPHRASE` are looked up here.
+        prompt: the text of the prompt.
+        environment: `BLINDMATCH_PASSPHRASE_FILE` and `BLINDMATCH_PASSPHRASE` are read from here.
 
     Raises:
         KeysError: the file cannot be read, the passphrase is empty or too short, or there is no terminal.
@@ -47,7 +47,7 @@ def read_passphrase(
     if new and len(passphrase) < MINIMUM_CHARACTERS:
         raise KeysError(
             f"a new passphrase has at least {MINIMUM_CHARACTERS} characters",
-            hint="Four or more random words are good.",
+            hint="Use four or more random words.",
         )
     return passphrase
 

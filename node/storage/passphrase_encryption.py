@@ -1,6 +1,6 @@
-"""Bytes under a passphrase: scrypt (RFC 7914) makes a key, and that key seals.
+"""Encryption under a passphrase: scrypt (RFC 7914) derives a key, and that key seals the bytes.
 
-The parameters stand beside the sealed bytes, so that a later version can raise them and still read this.
+The parameters are stored with the sealed bytes, so that a later version can raise them and still read old files.
 """
 
 import os
@@ -27,14 +27,14 @@ def encrypt(secret: bytes, passphrase: str, context: str, *, scrypt_n: int = SCR
         KeysError: the passphrase is empty.
     """
     if not passphrase:
-        raise KeysError("the passphrase is empty", hint="Choose several words that stand nowhere else.")
+        raise KeysError("the passphrase is empty", hint="Choose several words that you use nowhere else.")
     salt = os.urandom(_SALT_BYTES)
     sealed = Sealer(_derive(passphrase, salt, scrypt_n)).seal(secret, context)
     return {"kdf": "scrypt", "n": scrypt_n, "r": _R, "p": _P, "salt": salt.hex(), "sealed": sealed.hex()}
 
 
 def decrypt(wrapped: Mapping[str, Any], passphrase: str, context: str) -> bytes:
-    """Open what `wrap` made for the same context.
+    """Decrypt the output of `encrypt` for the same context.
 
     Raises:
         KeysError: wrong passphrase, altered bytes, or parameters that this version does not use.
@@ -55,11 +55,11 @@ def decrypt(wrapped: Mapping[str, Any], passphrase: str, context: str) -> bytes:
     except KeysError:
         raise KeysError(
             "the passphrase is wrong, or the key file was altered",
-            hint="Look for a trailing space, and for the folder that --home names.",
+            hint="Check for a trailing space, and that --home names the right folder.",
         ) from None
 
 
 def _derive(passphrase: str, salt: bytes, n: int) -> bytes:
-    # The same words must open the file whichever keyboard composed their accents.
+    # Unicode normalisation: the same passphrase must open the file whatever keyboard composed its accents.
     text = unicodedata.normalize("NFC", passphrase).encode()
     return Scrypt(salt=salt, length=32, n=n, r=_R, p=_P).derive(text)

@@ -35,7 +35,7 @@ class RoundFiles:
     """
 
     def __init__(self, rounds: Path, round_id: bytes, edge: str) -> None:
-        if not _NAME.fullmatch(edge):  # an agreement's check makes this so; a path is worth a second look
+        if not _NAME.fullmatch(edge):  # the agreement was checked for this already; a path is checked twice
             raise StoreError(f"an edge's id cannot name a folder: {edge[:40]!r}")
         self.folder = rounds / round_id.hex() / edge
         self._maps: dict[str, tuple[mmap.mmap, Bytes2D]] = {}
@@ -44,12 +44,12 @@ class RoundFiles:
         self._held: int | None = None
 
     def hold(self) -> None:
-        """Keep everybody else away from the edge, in this process and in others, until `close`, `erase` or a crash.
+        """Lock the edge for this object, against this process and others, until `close`, `erase` or a crash.
 
-        Two sessions of one edge, each with its own idea of what came so far, would evaluate or sign twice.
+        Two sessions of one edge with different progress would evaluate or sign twice.
 
         Raises:
-            StoreError: somebody is at work on it, or the folder cannot be written.
+            StoreError: the edge is locked already, or the folder cannot be written.
         """
         if self._held is not None:
             return
@@ -64,12 +64,12 @@ class RoundFiles:
             os.close(descriptor)
             raise StoreError(
                 "another process is at work on this edge of the round",
-                hint="Let it end, or stop it; then resume the round.",
+                hint="Wait until it ends, or stop it; then resume the round.",
             ) from None
         self._held = descriptor
 
     def close(self) -> None:
-        """Let go of the edge; its files stay."""
+        """Unlock the edge; its files stay."""
         self._maps.clear()
         if self._held is not None:
             os.close(self._held)
@@ -87,7 +87,7 @@ class RoundFiles:
             return self._maps[name][1]
 
     def scratch(self, _name: str, shape: tuple[int, int]) -> SealedRows:
-        """Rows for this process alone, which nobody else can read and no crash leaves behind.
+        """Temporary rows for this process only: unreadable to others, and gone after a crash.
 
         Raises:
             StoreError: the disk is full or cannot be written.
@@ -113,7 +113,7 @@ class RoundFiles:
                     f"{path} has {path.stat().st_size} bytes instead of {size}",
                     hint="The round cannot go on; start a new one.",
                 )
-            if not size:  # nothing can be mapped
+            if not size:  # an empty file cannot be mapped
                 return mmap.mmap(-1, 1), np.zeros(shape, dtype=np.uint8)
             with path.open("r+b") as file:
                 mapped = mmap.mmap(file.fileno(), size)
@@ -124,13 +124,13 @@ class RoundFiles:
             ) from None
 
     def flush(self) -> None:
-        """Write everything to the disk: comes before every checkpoint that counts on it.
+        """Write all arrays to the disk; required before every checkpoint that relies on them.
 
-        What is written leaves this process's memory, and comes back from the system's cache when it is used again: a long
-        round does not fill it with what it is done with.
+        Written pages leave this process's memory and return from the page cache when they are used again, so that a long
+        round does not fill memory with finished data.
 
         Raises:
-            StoreError: the disk does not take it.
+            StoreError: the disk is full or cannot be written.
         """
         try:
             for mapped, _ in list(self._maps.values()):
@@ -152,7 +152,7 @@ class RoundFiles:
 
 
 def leftovers(rounds: Path) -> Iterator[tuple[bytes, str]]:
-    """The (round id, edge) of every folder below `rounds`; what no round of ours can have made is passed over."""
+    """The (round id, edge) of every folder below `rounds`; other names are ignored."""
     for folder in sorted(rounds.glob("*/*")):
         if _NAME.fullmatch(folder.name):
             with suppress(ValueError):

@@ -42,7 +42,7 @@ class Sealer:
         return VERSION + nonce + self._aead.encrypt(nonce, plaintext, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
-        """Open what `seal` made for the same context.
+        """Open the output of `seal` for the same context.
 
         Raises:
             KeysError: another key, another context, or altered bytes.

@@ -1,8 +1,8 @@
-"""Rows that lie on the disk while one process works with them, unreadable to everybody else.
+"""Unlinked temporary files: rows on the disk that only one process can read, and only while it runs.
 
-A round's tokens are digests of names and dates: whoever reads them can test guesses, so they never lie open. The file has
-no name, which is why a crash leaves nothing behind, and is encrypted under a key that this process alone holds, in memory.
-Nothing of it need survive: tokens are made again from the sealed collection.
+A round's tokens are digests of names and dates. A reader of tokens can test guesses, so they are never stored in plaintext. The file has
+no name, so a crash leaves nothing behind, and it is encrypted under a key that only this process has, in memory.
+The rows need not survive: tokens are computed again from the sealed collection.
 """
 
 import mmap
@@ -29,13 +29,13 @@ _KEY_BYTES = 32
 
 
 class SealedRows:
-    """Rows (n, width) in a file without a name, AES-256-CTR over the whole file; read and written in any order.
+    """Rows (n, width) in an unlinked file, AES-256-CTR over the whole file; read and written in any order.
 
-    CTR hides contents; it does not notice alterations. Nobody but this user and root can reach the file, and a row is to be
-    written again only with random bytes, as two texts under one key stream give their difference away.
+    CTR hides contents but does not detect alterations. Only this user and root can reach the file. A row may be
+    overwritten with random bytes only, since two texts under one key stream reveal their difference.
 
     Args:
-        folder: on the disk to use; must exist.
+        folder: a folder on the disk to use; must exist.
         shape: rows and their width in bytes, a multiple of 8.
 
     Raises:
@@ -83,7 +83,7 @@ class SealedRows:
             self._rows[at] = rows ^ self._pads(at)
 
     def let_go(self) -> None:
-        """Take the rows out of this process's memory until they are used again."""
+        """Release the rows from this process's memory until they are used again."""
         let_go(self._map)
 
     def _part(self, at: slice) -> tuple[int, Bytes2D]:

@@ -1,7 +1,7 @@
 """Calls to another agency's node: mutual TLS, a deadline on every call, one kind of error.
 
-The server's certificate must carry the agency's DNS name, come from our authority, not be revoked, and have the key
-that the agreement names; the plain handshake before the first call checks the last two, and says why TLS failed.
+The server's certificate must carry the agency's DNS name, be issued by a trusted authority, not be revoked, and have the key
+that the agreement names; the plain handshake before the first call checks the last two, and reports why TLS failed.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from blindmatch.node.pki import tls
 
 # isort: split
-# gRPC reads its list of TLS suites while it is imported: `tls` goes first.
+# gRPC reads its list of TLS suites when it is imported, so `tls` must be imported first.
 import grpc
 
 from blindmatch.node.node import Node
@@ -65,7 +65,7 @@ class Peer:
         """One unary call, such as `peer.call(peer.match.Close, request)`.
 
         Raises:
-            PeerError: whatever the peer or gRPC answered instead.
+            PeerError: the peer refused, or gRPC reported a failure.
         """
         with self.errors():
             answer = await method(request, timeout=seconds or self.call_seconds)
@@ -74,7 +74,7 @@ class Peer:
             return self._read_well(answer)
 
     async def next(self, stream: Any) -> Any:
-        """The next message of a stream, within the time for one call.
+        """The next message of a stream, within the time limit for one call.
 
         Raises:
             PeerError: UNAVAILABLE, when none comes or the stream ends early.
@@ -140,7 +140,7 @@ async def connect(
 
     Args:
         node: this node.
-        agency: whose node must answer; TLS checks it.
+        agency: the agency whose node must answer; TLS checks it.
         certificate_key: SHA-256 of the SubjectPublicKeyInfo that the agreement names, 32 bytes.
         limits: bounds on messages.
 
@@ -224,15 +224,15 @@ async def patiently(
     progress: Callable[[], object] = lambda: None,
     waiting: Callable[[PeerError], None] | None = None,
 ) -> Result:
-    """Try until it works, for as long as the peer is merely unavailable and the time is not up.
+    """Repeat an attempt while the peer is unavailable and time remains.
 
-    Waits double from 0.2 to 5 seconds. The last failure is raised.
+    Pauses double from 0.2 to 5 seconds. The last failure is raised.
 
     Args:
         attempt: must be safe to repeat.
-        wait_seconds: since the last progress; 0 tries once.
-        progress: gives another value whenever an attempt got further than those before it.
-        waiting: told about each failure that is waited for.
+        wait_seconds: the longest time without progress; 0 means one attempt.
+        progress: returns a different value whenever an attempt has got further than those before it.
+        waiting: called with each failure after which the attempt is repeated.
     """
     loop = asyncio.get_running_loop()
     deadline, pause, reached = loop.time() + wait_seconds, _FIRST_WAIT, progress()

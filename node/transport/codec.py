@@ -1,4 +1,4 @@
-"""What messages of every service hold: headers and signed statements."""
+"""Parts of the messages of every service: headers and signed statements."""
 
 from typing import Protocol
 
@@ -30,14 +30,14 @@ def header_out(header: Header) -> common_pb2.Header:
 
 
 def read_header(message: Headed, what: str) -> Header:
-    """The header of a message that is of our version and holds nothing unknown.
+    """The header of a message of our version without unknown fields.
 
     Raises:
         PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE.
     """
     if not isinstance(message, Message):
         raise TypeError("only protobuf messages have headers")
-    # The version first: what another version added shall not look like damage.
+    # The version is checked first: fields that another version added must not look like damage.
     strict_reading.present(message, "header", what)
     strict_reading.version(message.header.version, what)
     strict_reading.known(message, what)

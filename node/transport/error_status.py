@@ -1,7 +1,7 @@
-"""Errors on the wire: the one table between our codes and gRPC's statuses, and the way back.
+"""Errors on the wire: the one table between our codes and gRPC's statuses, in both directions.
 
-The code travels in the trailing metadata `blindmatch-code`. What a peer's refusal says is shown to an officer,
-so it is made printable and short first.
+The code travels in the trailing metadata `blindmatch-code`. An officer sees the text of a peer's refusal,
+so it is shortened and unprintable characters are removed first.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ STATUS: Mapping[PeerCode, StatusCode] = MappingProxyType(
     }
 )
 
-# What gRPC itself says when no code of ours came with it.
+# Statuses that gRPC itself reports, without one of our codes.
 _BARE: Mapping[StatusCode, tuple[PeerCode, str]] = MappingProxyType(
     {
         StatusCode.UNAVAILABLE: (PeerCode.UNAVAILABLE, "could not be reached"),
@@ -76,7 +76,7 @@ _HINTS: Mapping[PeerCode, str] = MappingProxyType(
 
 
 class RefusalError(PeerError):
-    """The peer's node said no. `code` is REFUSED and `reason` is the peer's own code: what it holds against us."""
+    """The peer's node refused. `code` is REFUSED and `reason` is the peer's own code, which states why."""
 
     def __init__(self, reason: PeerCode, message: str, *, hint: str = "") -> None:
         super().__init__(PeerCode.REFUSED, message, hint=hint)
@@ -84,10 +84,10 @@ class RefusalError(PeerError):
 
 
 def abort_arguments(error: BaseException) -> tuple[StatusCode, str, tuple[tuple[str, str], ...]]:
-    """What a servicer gives to `context.abort`: status, details and trailing metadata.
+    """The arguments of `context.abort`: status, details and trailing metadata.
 
-    Only errors about the call itself are explained to the peer. A fault of our own (`LocalError`, or anything
-    unforeseen) says no more than that: its text may name our files.
+    Only errors about the call itself are explained to the peer. A fault of this node (`LocalError`, or an
+    unexpected exception) is reported without its text, which may name our files.
     """
     if isinstance(error, PeerError):
         return STATUS[error.code], error.message, ((CODE_KEY, error.code.value),)
@@ -111,7 +111,7 @@ def error_from_status(
     text = printable(details or "")
     if named is not None:
         reason = PeerCode(named) if named in _CODES else PeerCode.REFUSED
-        if reason is PeerCode.UNAVAILABLE:  # not a verdict on what we sent: it may be tried again
+        if reason is PeerCode.UNAVAILABLE:  # says nothing about our message, so the call may be repeated
             return PeerError(reason, f"{peer} is busy: {text}", hint="Try again later.")
         return RefusalError(reason, f"{peer} refused ({reason.value}): {text or 'it gave no reason'}")
     code, words = _BARE.get(status, (PeerCode.REFUSED, "refused the call"))
@@ -120,7 +120,7 @@ def error_from_status(
 
 
 def printable(text: str) -> str:
-    """A peer's words on one line of an officer's terminal: nothing invisible, at most `DETAIL_CHARACTERS`."""
+    """A peer's text as one line for an officer's terminal: printable characters only, at most `DETAIL_CHARACTERS`."""
     shown = "".join(
         character if character.isprintable() else " " for character in text[: DETAIL_CHARACTERS + 1]
     )

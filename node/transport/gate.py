@@ -28,12 +28,12 @@ _END: Any = vars(grpc.aio)["EOF"]  # its stubs forget this name
 _LEAST_SHARE, _SHARES = 4, 4
 """One agency may have a quarter of the calls that are answered at once, but always four."""
 
-_NOTHING_CAME = "the call ended before its message had come"
+_NOTHING_CAME = "the call ended before its message arrived"
 
 
 @dataclass
 class GateConfig:
-    """What the gate needs of its node."""
+    """What the gate needs to know of its node."""
 
     agency: str
     clock: Callable[[], float]
@@ -95,13 +95,13 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
         except asyncio.CancelledError:
             status = grpc.StatusCode.CANCELLED
             if call is not None and not call.heard:
-                # Broken off, or cut off by gRPC for its size, before its first message came.
+                # Cancelled by the caller, or ended by gRPC for its size, before its first message arrived.
                 self._note(listed, who, PeerError(PeerCode.BAD_MESSAGE, _NOTHING_CAME), context)
             raise
         except grpc.aio.AbortError:
             status = grpc.StatusCode.ABORTED
             raise
-        except Exception as error:  # noqa: BLE001 - nothing a peer does may end the server
+        except Exception as error:  # noqa: BLE001 - no message from a peer may stop the server
             status, details, trailing = abort_arguments(error)
             # In the audit log before the caller hears of it.
             await asyncio.shield(self._note(listed, who, error, context))
@@ -116,7 +116,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg] # generic in i
     def _check_room(self, agency: str) -> None:
         if self._active > self._around.calls:
             raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls as it can")
-        # A stream may be read as slowly as its caller likes: nobody shall keep the others out with such.
+        # A caller may read a stream as slowly as it likes, so such calls must not use up the places of others.
         if self._active_of[agency] > max(_LEAST_SHARE, self._around.calls // _SHARES):
             raise PeerError(PeerCode.UNAVAILABLE, "this node answers as many calls of one agency as it can")
 
@@ -159,7 +159,7 @@ class _Call:
         self._who = who
         self._idle = idle
         self.heard = False
-        """Whether a message has come."""
+        """Whether a message has arrived."""
 
     async def run(self) -> None:
         handler, context = self._handler, _CallerContext(self._context, self._who, self._send)
@@ -190,7 +190,9 @@ class _Call:
             async with asyncio.timeout(self._idle):
                 data = await self._context.read()
         except TimeoutError:
-            raise PeerError(PeerCode.UNAVAILABLE, f"no message came for {self._idle:.0f} seconds") from None
+            raise PeerError(
+                PeerCode.UNAVAILABLE, f"no message arrived for {self._idle:.0f} seconds"
+            ) from None
         if data is _END:
             return None
         self.heard = True
@@ -220,7 +222,7 @@ class _Call:
 
 
 class _CallerContext:
-    """The context that a service sees: who calls is known, and what it writes passes the gate."""
+    """The context that a service receives: the caller is known, and all messages pass the gate."""
 
     def __init__(self, context: Any, who: Caller, send: Callable[[Message], Awaitable[None]]) -> None:
         self._context = context

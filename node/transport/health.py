@@ -1,6 +1,6 @@
-"""Honest health: SERVING only while the store can be read, the keys work and the certificate is in date.
+"""The health service: SERVING only while the store can be read, the keys work and the certificate is valid.
 
-Every question is answered by looking, not from memory; those who watch are told when the periodic look changes.
+Every request runs the checks again; watchers are notified when the periodic check changes its result.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # its
         self._stopping = False
 
     async def refresh(self) -> bool:
-        """Look now. True when the node can serve."""
+        """Run the checks now. True when the node can serve."""
         reason = ""
         try:
             await asyncio.to_thread(self._check)
@@ -62,7 +62,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # its
         return healthy
 
     async def watch(self, period: float = PERIOD_SECONDS) -> None:
-        """Look again and again, until cancelled."""
+        """Run the checks periodically until cancelled."""
         while True:
             await asyncio.sleep(period)
             await self.refresh()
@@ -74,7 +74,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # its
         await self._answers.enter_graceful_shutdown()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
-        """One question, one look."""
+        """Answer one request with a fresh check."""
         await self.refresh()
         return await self._answers.Check(request, context)
 

@@ -1,4 +1,4 @@
-"""Who calls: the agency in the client certificate, never a name in a message."""
+"""The caller of a method: the agency in the client certificate, never a name in a message."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,19 +17,19 @@ class Caller:
 
     agency: str
     certificate_key: bytes
-    """SHA-256 of the certificate's SubjectPublicKeyInfo: what an agreement names, 32 bytes."""
+    """SHA-256 of the certificate's SubjectPublicKeyInfo, 32 bytes, as an agreement states it."""
 
 
 def caller(context: Any, *, revoked: frozenset[int], now: float) -> Caller:
-    """The agency at the other end of a call.
+    """The agency that made a call.
 
     Args:
         context: gRPC's servicer context.
-        revoked: serial numbers on our authority's revocation list.
+        revoked: serial numbers on the revocation list.
         now: seconds since 1970.
 
     Raises:
-        PeerError: WRONG_CERTIFICATE, when there is none, it names no agency, it is revoked or out of date.
+        PeerError: WRONG_CERTIFICATE, when there is no certificate, or it names no agency, is revoked or is not within its validity period.
     """
     certificates = list(context.auth_context().get("x509_pem_cert", ()))
     if len(certificates) != 1:

@@ -1,7 +1,7 @@
-"""Keep every decrypted protobuf message that crosses a node's edge, so that anyone can check what left it.
+"""Record every decrypted protobuf message that a node sends or receives, so that its traffic can be audited.
 
-One file per message beside one `index.jsonl`. For demonstrations and audits of the software: the messages hold no
-data that the other side did not get anyway, yet a real node does not record.
+One file per message and one `index.jsonl`. For demonstrations and audits of the software. The messages hold only
+data that the other side received anyway, but a node in operation does not record them.
 """
 
 import hashlib
@@ -55,13 +55,13 @@ class WireRecorder:
 
 
 UNREADABLE = object()
-"""Stands for a message whose bytes are none."""
+"""The content of a message without bytes."""
 
 
 class WatchedChannel:
     """A gRPC channel whose stubs report each message's exact bytes, in and out.
 
-    Wraps the serialisers that generated stubs bring along, so no message is encoded twice.
+    Wraps the serialisers of the generated stubs, so that no message is encoded twice.
     """
 
     def __init__(self, channel: Any, seen: Callable[[Direction, str, str, bytes], None]) -> None:

@@ -1,6 +1,6 @@
-"""What a node measures, for Prometheus. Served only when the settings ask for it.
+"""A node's metrics for Prometheus. Served only when the settings enable it.
 
-Every value is a count or a time that both sides know anyway: nothing here depends on which records matched.
+Every value is a count or a time that both sides know already: none depends on which records matched.
 """
 
 from types import TracebackType

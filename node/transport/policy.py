@@ -1,7 +1,7 @@
-"""Which methods exist, and who may call each. What is not listed here is refused, whatever is registered.
+"""Which methods exist, and who may call each. A method that is not listed is refused, even if it is registered.
 
-TLS has already turned away everybody without a certificate of our authority. The gate asks this table; the services
-then hold the caller against the agreement that the message names.
+TLS has already refused every caller without a trusted certificate. The gate checks this table; the services
+then check the caller against the agreement that the message names.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 class Who(StrEnum):
     """Who may call a method; `gate` checks the first, the service itself the finer ones."""
 
-    CERTIFIED = "any agency whose certificate we trust"
+    CERTIFIED = "any agency with a trusted certificate"
     PARTY = "a party of the agreement that the message names"
     RECEIVER = "the receiver of the edge that the message names"
     SENDER = "the sender of the edge that the message names"
@@ -25,11 +25,11 @@ class Who(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One method's line in the table. Times are in seconds."""
+    """The rule of one method. Times are in seconds."""
 
     who: Who
     idle_seconds: float
-    """How long the caller may leave us waiting for its next message."""
+    """The longest time between two messages of the caller."""
 
 
 _SHORT = 30.0
@@ -78,10 +78,10 @@ POLICY: Mapping[str, Rule] = MappingProxyType(
 
 
 def rule(method: str, *, offered: bool) -> Rule:
-    """The rule of one method; `offered` says whether this server has it at all.
+    """The rule of one method; `offered` states whether this server has the method.
 
     Raises:
-        PeerError: WRONG_AGENCY: nobody may call what is not listed.
+        PeerError: WRONG_AGENCY when the method is not listed or not offered.
     """
     found = POLICY.get(method)
     if found is None or not offered:

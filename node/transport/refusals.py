@@ -1,7 +1,7 @@
-"""Refused calls in the audit log: never lose the first, never let a stranger fill the disk.
+"""Refused calls in the audit log: the first is never lost, and repeated ones cannot fill the disk.
 
-The first refusal of an agency, method and code is written at once. Equal ones within the same minute are counted, and
-the count follows as one entry.
+The first refusal of an agency, method and code is written at once. Equal refusals within the same minute are counted, and
+the count is written as one entry.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Refusal:
-    """What one audit entry says: `count` equal refusals, the first or those that followed it."""
+    """One audit entry: `count` equal refusals, either the first or those that followed it."""
 
     agency: str
     method: str
@@ -35,7 +35,7 @@ class Refusals:
     def __init__(self, write: Callable[[Refusal], None], clock: Callable[[], float]) -> None:
         self._write = write
         self._clock = clock
-        # Agencies are certified, methods and codes are ours: the number of keys is bounded.
+        # Agencies have certificates, and methods and codes are fixed: the number of keys is bounded.
         self._open: dict[tuple[str, str, str], _Open] = {}
 
     async def note(self, agency: str, method: str, code: str, *, address: str) -> None:
@@ -58,15 +58,15 @@ class Refusals:
             try:
                 await self._put(due[0])
             except Exception:
-                fresh.more += sum(refusal.count for refusal in due)  # said when the store takes it again
+                fresh.more += sum(refusal.count for refusal in due)  # written when the store accepts it again
                 raise
             due.pop(0)
 
     async def flush(self, *, everything: bool = False) -> None:
-        """Write the counts whose minute is over; at shutdown, everything.
+        """Write the counts whose minute has passed; at shutdown, all of them.
 
         Raises:
-            StoreError: not all could be written; what was not is kept for the next time.
+            StoreError: not all could be written; the rest stays for the next call.
         """
         now = self._clock()
         for key, window in list(self._open.items()):

@@ -1,4 +1,4 @@
-"""What makes reading strict: no field unseen, no version but ours, sizes exact."""
+"""Strict reading of messages: no unknown field, no other version, exact sizes."""
 
 from google.protobuf.message import Message
 

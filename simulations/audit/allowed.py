@@ -1,9 +1,9 @@
-"""What every party of a comparison may know afterwards, from the signed agreement; the rest of the check holds nodes to it."""
+"""What the signed agreement allows every party to know after a comparison; the rest of the audit compares nodes with it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from blindmatch.protocol.agreement import Aggregate, Agreement, Edge, Threshold
 from blindmatch.simulations.drivers.results import WITHHELD, DisclosedNumber
@@ -14,34 +14,34 @@ class DisclosureLevel(StrEnum):
 
     RECORDS = "records"  # which of its own records match
     NUMBER = "number"  # one number, in bands, or that it is under the minimum
-    TALLY = "tally"  # its node counts, so that it can hold a small result back; it names nobody
+    TALLY = "tally"  # its node counts, so that it can withhold a small result; it identifies no record
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """One party and one comparison: what the agreement lets it know of the outcome."""
+    """What the agreement lets one party know of the outcome of one comparison."""
 
     agreement: str
-    """Its id, hexadecimal."""
+    """The agreement's id, hexadecimal."""
     comparison: str
     agency: str
     role: str
-    """`receiver`, `sender`, `told`, `member`, `collector`, or `party`: one with no part in the comparison."""
-    knows: DisclosureLevel
+    """`receiver`, `sender`, `recipient` (of a reported number), `member`, `collector`, or `party`: without a part in the comparison."""
+    level: DisclosureLevel
     words: str
     facts: tuple[str, ...] = ()
     minimum: int = 0
     band: int = 1
     form: Literal["band", "sum", "step"] = "band"
-    """How a number is told: as a band; as a sum, its addends rounded; as the step below it."""
+    """How a number is disclosed: as a band; as a sum of rounded values; as the step below it."""
 
-    def tell(self, matching: int, total: int) -> DisclosedNumber:
-        """What may be told of exact figures.
+    def disclose(self, matching: int, total: int) -> DisclosedNumber:
+        """The number that may be disclosed for exact figures.
 
         Args:
             matching: records that match.
-            total: for a sum, the addends, rounded already.
+            total: for a sum, the sum of the rounded values.
         """
         if matching < self.minimum:
             return WITHHELD
@@ -54,10 +54,10 @@ class Declaration:
 
 
 def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, ...]:
-    """For every party and every comparison of an agreement."""
-    found: list[Declaration] = []
+    """One declaration for every party and every comparison of an agreement."""
+    result: list[Declaration] = []
     for comparison in agreement.comparisons:
-        said = {
+        parts = {
             each.agency: each
             for each in (
                 _of_edge(comparison, agreement_id, standing=agreement.standing is not None)
@@ -74,68 +74,48 @@ def declarations(agreement: Agreement, agreement_id: str) -> tuple[Declaration, 
                 DisclosureLevel.NOTHING,
                 "that it is agreed; nothing else",
             )
-            found.append(said.get(agency, nothing))
-    return tuple(found)
+            result.append(parts.get(agency, nothing))
+    return tuple(result)
 
 
 def _of_edge(edge: Edge, agreement_id: str, *, standing: bool) -> Iterator[Declaration]:
-    receiver, sender = edge.receiver, edge.sender
+    receiver, sender = edge.receiver.agency, edge.sender.agency
     here = (agreement_id, edge.id)
     if edge.terms.lists_hits:
-        words = f"which of its own {receiver.collection_kind} match"
-        if edge.terms.facts:
-            words += f"; for these {', '.join(edge.terms.facts)}"
+        facts = edge.terms.facts
+        words = f"which of its own {edge.receiver.collection_kind} match"
+        if facts:
+            words += f"; for these {', '.join(facts)}"
         changed = "; how many of the other's records changed between rounds" if standing else ""
-        yield Declaration(
-            *here, receiver.agency, "receiver", DisclosureLevel.RECORDS, words + changed, edge.terms.facts
-        )
-        yield Declaration(
-            *here, sender.agency, "sender", DisclosureLevel.NOTHING, "nothing of matches" + changed
-        )
+        yield Declaration(*here, receiver, "receiver", DisclosureLevel.RECORDS, words + changed, facts=facts)
+        yield Declaration(*here, sender, "sender", DisclosureLevel.NOTHING, "nothing about matches" + changed)
         return
     terms = Aggregate.of(edge)
-    least, band = terms.minimum_count, terms.band
-    what = f"the sum of {edge.terms.subject}" if edge.terms.reads_values else "how many match"
-    steps = "" if band == 1 else f", in steps of {band:,}"
-    if edge.terms.reads_values and band > 1:
-        steps = f", each rounded to {band:,}"
-    words = f"{what}{steps}; under {least:,} matches only that"
     form: Literal["sum", "band"] = "sum" if edge.terms.reads_values else "band"
-    yield Declaration(
-        *here, receiver.agency, "receiver", DisclosureLevel.NUMBER, words, minimum=least, band=band, form=form
+    what = f"the sum of {edge.terms.subject}" if form == "sum" else "how many match"
+    steps = "" if terms.band == 1 else f", in steps of {terms.band:,}"
+    if steps and form == "sum":
+        steps = f", each rounded to {terms.band:,}"
+    words = f"{what}{steps}; under {terms.minimum_count:,} matches only that"
+    roles = {receiver: ("receiver", words)} | dict.fromkeys(
+        terms.report_to, ("recipient", f"reported: {words}")
     )
+    limits: dict[str, Any] = {"minimum": terms.minimum_count, "band": terms.band}
+    for agency, (role, text) in roles.items():
+        yield Declaration(*here, agency, role, DisclosureLevel.NUMBER, text, form=form, **limits)
     yield Declaration(
-        *here,
-        sender.agency,
-        "sender",
-        DisclosureLevel.TALLY,
-        "how many match, and not which",
-        minimum=least,
-        band=band,
+        *here, sender, "sender", DisclosureLevel.TALLY, "how many match, and not which", **limits
     )
-    for agency in terms.report_to:
-        yield Declaration(
-            *here,
-            agency,
-            "told",
-            DisclosureLevel.NUMBER,
-            f"passed on: {words}",
-            minimum=least,
-            band=band,
-            form=form,
-        )
 
 
 def _of_threshold(threshold: Threshold, agreement_id: str, collector: str) -> Iterator[Declaration]:
     here = (agreement_id, threshold.id)
-    least, band = threshold.minimum_count, threshold.band
+    limits: dict[str, Any] = {"minimum": threshold.minimum_count, "band": threshold.band}
+    steps = "" if threshold.band == 1 else f", in steps of {threshold.band:,}"
+    number = f"how many keys at least {threshold.at_least} hold{steps}; its node: which of them hold each"
+    yield Declaration(*here, collector, "collector", DisclosureLevel.NUMBER, number, form="step", **limits)
     others = threshold.at_least - 1
     words = f"which of its own records at least {others} other{'s' if others > 1 else ''} hold too"
-    # Later entries stand in front: a collector that is a member as well learns what a member does.
-    steps = "" if band == 1 else f", in steps of {band:,}"
-    told = f"how many keys at least {threshold.at_least} hold{steps}; its node: which of them hold each"
-    yield Declaration(
-        *here, collector, "collector", DisclosureLevel.NUMBER, told, minimum=least, band=band, form="step"
-    )
+    # The later entry of an agency counts: a collector that is a member as well learns what a member does.
     for member in threshold.agencies:
-        yield Declaration(*here, member, "member", DisclosureLevel.RECORDS, words, minimum=least, band=band)
+        yield Declaration(*here, member, "member", DisclosureLevel.RECORDS, words, **limits)

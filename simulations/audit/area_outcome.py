@@ -1,4 +1,4 @@
-"""From what an area's nodes gave back to its outcome: every comparison beside the truth."""
+"""Turns the results of an area's nodes into its outcome: every comparison beside the truth."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,15 +13,21 @@ from blindmatch.simulations.audit.outcome import (
 )
 from blindmatch.simulations.audit.score import score_leads
 from blindmatch.simulations.audit.verdict import Verdict
-from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
+from blindmatch.simulations.drivers.results import (
+    AreaResults,
+    CheckResult,
+    EdgeResult,
+    ThresholdResult,
+    figures,
+)
 from blindmatch.simulations.scenario.scenario import Area
 from blindmatch.simulations.world.truth import threshold_pairs, true_count, true_sum
 
 
 def area_outcome(
-    area: Area, exchange: AreaResults, verdict: Verdict, seconds: Mapping[str, float]
+    area: Area, results: AreaResults, verdict: Verdict, seconds: Mapping[str, float]
 ) -> AreaOutcome:
-    """Everything that came of one area, beside the truth.
+    """The outcome of one area.
 
     Raises:
         LocalError: a count or a sum has no result.
@@ -29,49 +35,40 @@ def area_outcome(
     return AreaOutcome(
         id=area.id,
         name=area.name,
-        agreements=exchange.agreements,
+        agreements=results.agreements,
         comparisons=(
-            *(_listed(result) for result in exchange.edges if not result.edge.group.number),
-            *(each for result in exchange.thresholds for each in _members(result)),
+            *(_comparison(result) for result in results.edges if not result.edge.group.number),
+            *(each for result in results.thresholds for each in _members(result)),
         ),
-        numbers=tuple(_numbered(result) for result in exchange.edges if result.edge.group.number),
-        checks=tuple(_check(answer) for answer in exchange.checks),
-        tallies=tuple(_tally(result) for result in exchange.thresholds),
-        receipts=sum(result.receipt for result in exchange.edges)
-        + sum(result.receipt for result in exchange.thresholds),
+        numbers=tuple(_aggregate(result) for result in results.edges if result.edge.group.number),
+        checks=tuple(_check(result) for result in results.checks),
+        tallies=tuple(_threshold(result) for result in results.thresholds),
+        receipts=sum(result.receipt for result in (*results.edges, *results.thresholds)),
         seconds=seconds,
         verdict=verdict,
     )
 
 
-def _listed(result: EdgeResult) -> Comparison:
-    edge, world = result.edge, result.world
+def _comparison(result: EdgeResult) -> Comparison:
+    edge = result.edge
     return score_leads(
-        world.truth(edge.receiver.list, edge.sender.list),
+        result.area_data.truth(edge.receiver.list, edge.sender.list),
         result.leads,
         receiver=edge.receiver.agency,
         sender=edge.sender.agency,
         disclosure=edge.group.disclosure,
         verified=edge.group.verified,
-        receiver_records=result.receiver_records,
-        sender_records=result.sender_records,
-        receiver_elements=result.receiver_elements,
-        sender_elements=result.sender_elements,
-        traffic=result.traffic,
-        keys=result.keys,
-        expected_true=result.expected_true,
-        expected_false=result.expected_false,
-        delta=result.delta,
+        **figures(result),
     )
 
 
-def _numbered(result: EdgeResult) -> AggregateComparison:
-    edge, group, world = result.edge, result.edge.group, result.world
+def _aggregate(result: EdgeResult) -> AggregateComparison:
+    edge, group = result.edge, result.edge.group
     if result.number is None:
-        raise LocalError(f"{edge.id} told no number")
-    adds = group.disclosure == "sum"
+        raise LocalError(f"{edge.id} has no number")
+    is_sum = group.disclosure == "sum"
     matching, total = cleartext_figures(result)
-    bonds = (world.bonds[edge.receiver.list], world.bonds[edge.sender.list])
+    links = [result.area_data.links[end.list] for end in edge.ends]
     return AggregateComparison(
         receiver=edge.receiver.agency,
         sender=edge.sender.agency,
@@ -79,59 +76,49 @@ def _numbered(result: EdgeResult) -> AggregateComparison:
         value=group.value,
         minimum=group.minimum,
         band=group.band,
-        told=result.number,
-        clear=None if result.clear is None else total if adds else matching,
-        truth=true_sum(*bonds) if adds else true_count(*bonds),
-        reported_to=edge.told,
-        receiver_records=result.receiver_records,
-        sender_records=result.sender_records,
-        receiver_elements=result.receiver_elements,
-        sender_elements=result.sender_elements,
-        keys=result.keys,
-        traffic=result.traffic,
+        result=result.number,
+        cleartext=None if result.cleartext is None else total if is_sum else matching,
+        truth=true_sum(*links) if is_sum else true_count(*links),
+        reported_to=edge.recipients,
+        **figures(result),
     )
 
 
 def _members(result: ThresholdResult) -> Iterator[Comparison]:
-    """A threshold as each member sees it: its own records against what enough of the others hold."""
-    planned, world = result.threshold, result.world
-    bonds = {end.agency: world.bonds[end.list] for end in planned.members}
-    held = threshold_pairs(bonds, planned.joint.at_least)
-    records = {agency: len(each.records) - len(each.withheld) for agency, each in bonds.items()}
+    """A threshold as each member sees it: its own records, compared with those that enough of the others hold."""
+    planned = result.threshold
+    links = {end.agency: result.area_data.links[end.list] for end in planned.members}
+    truth = threshold_pairs(links, planned.group.at_least)
+    records = {agency: len(each.records) - len(each.withheld) for agency, each in links.items()}
     for agency in planned.agencies:
         yield score_leads(
-            held[agency],
+            truth[agency],
             result.leads[agency],
             receiver=agency,
-            sender=f"{planned.joint.at_least} of {len(planned.members)}",
+            sender=f"{planned.group.at_least} of {len(planned.members)}",
             disclosure="threshold",
             verified=False,
             receiver_records=records[agency],
             sender_records=sum(records.values()) - records[agency],
-            receiver_elements=0,
-            sender_elements=0,
             keys=result.keys,
         )
 
 
-def _tally(result: ThresholdResult) -> ThresholdComparison:
-    planned, joint = result.threshold, result.threshold.joint
+def _threshold(result: ThresholdResult) -> ThresholdComparison:
+    planned, group = result.threshold, result.threshold.group
     return ThresholdComparison(
         threshold=planned.id,
         collector=planned.collector,
         members=planned.agencies,
-        at_least=joint.at_least,
-        minimum=joint.minimum,
-        band=joint.band,
-        told=result.tally,
-        clear=None if result.clear is None else result.clear.shared,
-        keys=result.keys,
-        expected_true=result.expected_true,
-        expected_false=result.expected_false,
-        traffic=result.traffic,
+        at_least=group.at_least,
+        minimum=group.minimum,
+        band=group.band,
+        result=result.tally,
+        cleartext=None if result.cleartext is None else result.cleartext.shared,
+        **figures(result),
     )
 
 
-def _check(answer: CheckResult) -> SingleCheck:
-    asked = answer.question
-    return SingleCheck(asked.agency, asked.edge.receiver.agency, asked.reference, answer.leads, asked.known)
+def _check(result: CheckResult) -> SingleCheck:
+    check = result.check
+    return SingleCheck(check.agency, check.edge.receiver.agency, check.reference, result.hits, check.known)

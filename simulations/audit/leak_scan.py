@@ -1,4 +1,4 @@
-"""Looks for records' contents in files where they must not stand: databases, logs, recorded messages."""
+"""Searches files for content of records that must not appear there: databases, logs, recorded messages."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -20,15 +20,15 @@ _OVERLAP = 64
 
 @dataclass(frozen=True)
 class Secrets:
-    """What no node may show in the clear."""
+    """Values that no node may show in plaintext."""
 
     words: frozenset[bytes] = field(repr=False)
 
     @classmethod
-    def of(cls, world: AreaData) -> "Secrets":
+    def of(cls, area_data: AreaData) -> "Secrets":
         """Every reference, contract, company number, postcode, date of birth and long surname of an area's lists."""
         words: set[str] = set()
-        worlds = [world] if world.later is None else [world, world.later]
+        worlds = [area_data] if area_data.later is None else [area_data, area_data.later]
         for subjects in (rows for each in worlds for rows in each.subjects.values()):
             for subject in subjects:
                 words |= {subject.reference, subject.date_of_birth, *subject.postcodes}
@@ -36,13 +36,13 @@ class Secrets:
         for suppliers in (rows for each in worlds for rows in each.suppliers.values()):
             for supplier in suppliers:
                 words |= {supplier.reference, supplier.contract_reference, supplier.company_number}
-        for company in world.companies:
+        for company in area_data.companies:
             words.add(company.number)
             words |= {control.surname for control in company.controls}
         return cls(frozenset(word.encode() for word in words if len(word) >= 6))
 
-    def found_in(self, data: bytes) -> set[str]:
-        """Those that stand in `data`."""
+    def search(self, data: bytes) -> set[str]:
+        """The secrets that appear in `data`."""
         seen: set[bytes] = set()
         for pattern in (_TOKEN, _DATE, _NAME):
             seen.update(pattern.findall(data))
@@ -50,16 +50,16 @@ class Secrets:
 
 
 def search_files(folders: Iterable[Path], secrets: Secrets) -> Iterator[str]:
-    """Every file below the folders that shows one of the secrets, with how many."""
+    """Every file below the folders that contains secrets, with their number."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if not path.is_file():
                 continue
-            found: set[str] = set()
+            secret_values: set[str] = set()
             with path.open("rb") as file:
                 before = b""
                 while piece := file.read(_PIECE):
-                    found |= secrets.found_in(before + piece)
+                    secret_values |= secrets.search(before + piece)
                     before = piece[-_OVERLAP:]
-            if found:
-                yield f"{path.relative_to(folder.parent)}: {len(found)} values in the clear"
+            if secret_values:
+                yield f"{path.relative_to(folder.parent)}: {len(secret_values)} values in plaintext"

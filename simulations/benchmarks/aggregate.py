@@ -1,22 +1,21 @@
 """`bench number`: a count and a sum of n by n elements between two node processes, beside a round of hits and the bare loop.
 
-The nodes, lists and loop of `bench pair`. Three agreements over the same two collections: hits, a count, a sum over one entry per
-record. The minimum is out of reach, so that both numbers are withheld: a round costs the same whatever matches, but for finding a sum.
+The nodes, lists and loop are those of `bench pair`. There are three agreements over the same two collections: hits, a count, and
+a sum over one entry per record. The minimum is out of reach, so both numbers are withheld: a round costs the same regardless of
+matches, except for the recovery of a sum.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
-from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
-from blindmatch.simulations.benchmarks.pair import TOKENS, RoundCost, run_round, write_inputs
-from blindmatch.simulations.benchmarks.plot import Axes, Series
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
+from blindmatch.simulations.benchmarks.nodes import RoundCost, temporary_pair
+from blindmatch.simulations.benchmarks.pair import TOKENS, write_lists
+from blindmatch.simulations.benchmarks.plot import Axes, series_by
 from blindmatch.simulations.drivers.node_process import serving
 
 DISCLOSURES = {
@@ -28,7 +27,7 @@ DISCLOSURES = {
 
 @dataclass(frozen=True)
 class AggregateCost:
-    """What one round of one disclosure cost. Seconds of CPU are user and system of both sides; bytes are messages."""
+    """The cost of one round of one disclosure. CPU seconds are user and system time of both sides; bytes are messages."""
 
     disclosure: str
     elements: int
@@ -48,7 +47,7 @@ class AggregateCost:
 
     @property
     def derived(self) -> dict[str, Any]:
-        """Figures that follow from the others, for --json."""
+        """Derived figures for --json."""
         return {
             "ratio_to_hits": round(self.cpu / self.hits_cpu, 3),
             "ratio_to_loop": round(self.cpu / self.loop_cpu, 3),
@@ -56,99 +55,75 @@ class AggregateCost:
         }
 
 
-def measure(elements: int, *, note: Callable[[str], None] = lambda _text: None) -> list[AggregateCost]:
+def measure(elements: int, *, note: Note = silent) -> list[AggregateCost]:
     """Run a round of each disclosure, and the bare loop before and after.
 
     Args:
         elements: on each side; rounded up to a whole number of records.
-        note: told what happens.
+        note: receives progress messages.
 
     Raises:
-        LocalError: a node's command failed, or a round told what it should not.
+        LocalError: a node's command failed, or a round disclosed a number below its minimum.
     """
     records = -(-elements // TOKENS)
     elements = records * TOKENS
     rounds: dict[str, RoundCost] = {}
-    with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
-        folder = Path(name)
-        note(f"two nodes with {records:,} records each ...")
-        people, suppliers = write_inputs(folder, records)
-        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
-        pair.introduce()
-        pair.police.run("collection", "import", str(people), "--kind", "subjects")
-        pair.council.run(
-            "collection", "import", str(suppliers), "--kind", "suppliers", "--fact", "contract_value"
-        )
+    note(f"two nodes with {records:,} records each ...")
+    with temporary_pair(TOKENS) as pair:
+        pair.import_lists(*write_lists(pair.folder, records), "--fact", "contract_value")
         first = loop.measure(elements // 2)
         with serving([pair.police, pair.council]):
             for disclosure, lines in DISCLOSURES.items():
                 note(f"the round of {disclosure} ...")
-                done = rounds[disclosure] = run_round(pair, pair.agree(records, lines))
-                if disclosure != "hits" and not done.edge["number"].startswith("withheld"):
-                    raise LocalError(f"the {disclosure} told a number below its minimum")
+                cost = rounds[disclosure] = pair.run_round(pair.agree(records, lines))
+                if disclosure != "hits" and not cost.edge["number"].startswith("withheld"):
+                    raise LocalError(f"the {disclosure} disclosed a number below its minimum")
         second = loop.measure(elements - elements // 2)
     return [
         AggregateCost(
             disclosure=disclosure,
             elements=elements,
-            padded=int(done.edge["sender_elements"]),
+            padded=int(cost.edge["sender_elements"]),
             backend=group.backend_name(),
-            cpu=done.cpu,
-            wall=done.receiver.wall,
-            receiver_peak=done.receiver.peak,
-            sender_peak=done.sender_peak,
-            bytes=int(done.edge["sent_bytes"]) + int(done.edge["received_bytes"]),
+            cpu=cost.cpu,
+            wall=cost.receiver.wall,
+            receiver_peak=cost.receiver.peak,
+            sender_peak=cost.sender_peak,
+            bytes=cost.octets,
             hits_cpu=rounds["hits"].cpu,
             loop_cpu=first.cpu + second.cpu,
         )
-        for disclosure, done in rounds.items()
+        for disclosure, cost in rounds.items()
     ]
 
 
-def measure_all(sizes: Sequence[int], *, note: Callable[[str], None] = lambda _text: None) -> BenchReport:
+def measure_all(sizes: Sequence[int], *, note: Note = silent) -> BenchReport:
     """Measure every size."""
     return report([cost for elements in sizes for cost in measure(elements, note=note)])
 
 
 def report(costs: Sequence[AggregateCost]) -> BenchReport:
     """The table and the plot."""
-    columns = (
-        "elements",
-        "disclosure",
-        "sender's, padded",
-        "wall s",
-        "CPU s",
-        "per hits round",
-        "per bare loop",
-        "bytes each",
-        "receiver MiB",
-        "sender MiB",
-    )
-    rows = [
-        (
-            cost.elements,
-            cost.disclosure,
-            cost.padded,
-            significant(cost.wall),
-            significant(cost.cpu),
-            cost.derived["ratio_to_hits"],
-            cost.derived["ratio_to_loop"],
-            cost.derived["bytes_per_element"],
-            mib(cost.receiver_peak),
-            mib(cost.sender_peak),
-        )
-        for cost in costs
-    ]
-    series = tuple(
-        Series(name, tuple((cost.elements, cost.cpu) for cost in costs if cost.disclosure == name))
-        for name in DISCLOSURES
-    )
-    return BenchReport(
+    columns: dict[str, Callable[[AggregateCost], object]] = {
+        "elements": lambda cost: cost.elements,
+        "disclosure": lambda cost: cost.disclosure,
+        "sender's, padded": lambda cost: cost.padded,
+        "wall s": lambda cost: significant(cost.wall),
+        "CPU s": lambda cost: significant(cost.cpu),
+        "per hits round": lambda cost: cost.derived["ratio_to_hits"],
+        "per bare loop": lambda cost: cost.derived["ratio_to_loop"],
+        "bytes each": lambda cost: cost.derived["bytes_per_element"],
+        "receiver MiB": lambda cost: mib(cost.receiver_peak),
+        "sender MiB": lambda cost: mib(cost.sender_peak),
+    }
+    return BenchReport.of(
         "number",
         Axes("A count and a sum between two nodes", "elements on each side", "CPU seconds of both sides"),
+        costs,
         columns,
-        tuple(rows),
-        series,
-        tuple(asdict(cost) | cost.derived for cost in costs),
-        ("CPU from the start of `round run` to its end: about a second on both sides is start-up",),
+        series_by(costs, lambda cost: cost.disclosure, lambda cost: (cost.elements, cost.cpu)),
+        runs=(asdict(cost) | cost.derived for cost in costs),
+        remarks=(
+            "CPU from the start of `round run` to its end, of which start-up takes about a second on both sides",
+        ),
     )

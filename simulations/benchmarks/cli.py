@@ -1,4 +1,4 @@
-"""`blindmatch bench`: what this machine does, workload by workload; each ends with a table and a plot."""
+"""`blindmatch bench`: measures this machine by workloads; each ends with a table and a plot."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node.cli.common import JsonOption, emit, note, table
-from blindmatch.protocol.errors import ConfigError
 
 if TYPE_CHECKING:  # slow to import
     from blindmatch.simulations.benchmarks.figures import BenchReport
 
 app = typer.Typer(
-    help="Measure this machine: the curve, a round, imports, other packages, a cluster.", no_args_is_help=True
+    help="Measure this machine: the curve, rounds, imports, other packages, a cluster.", no_args_is_help=True
 )
 
 MOST_ELEMENTS = 20_000_000
@@ -26,17 +25,25 @@ PEERS_SIZES = (1_000, 10_000)
 SCALE_SIZES = (20_000, 200_000)
 SCALE_WORKERS = (1, 2)
 
+ElementsOption = Annotated[
+    list[int] | None,
+    typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; can be repeated."),
+]
+RecordsOption = Annotated[
+    list[int] | None,
+    typer.Option("--n", min=40, max=MOST_ELEMENTS, help="Records on each side; can be repeated."),
+]
 OutOption = Annotated[
     Path | None, typer.Option(help="Folder for the figures (JSON) and the plot (SVG).", file_okay=False)
 ]
 
 
-def _sizes(given: list[int] | None, usual: tuple[int, ...]) -> list[int]:
-    return sorted(set(given or usual))
+def _sizes(chosen: list[int] | None, default: tuple[int, ...]) -> list[int]:
+    return sorted(set(chosen or default))
 
 
 def _finish(report: "BenchReport", out: Path | None, as_json: bool) -> None:
-    """Print the table and the plot, or the figures; write both where they are wanted."""
+    """Print the table and the plot, or the figures; with `out`, write both."""
 
     def render() -> None:
         table(report.columns, report.rows)
@@ -56,10 +63,10 @@ def kernel(
     *,
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", min=1, max=1 << 20, help="Elements in a batch; several are possible."),
+        typer.Option("--n", min=1, max=1 << 20, help="Elements in a batch; can be repeated."),
     ] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="Only this group backend; may be given several times.")
+        list[str] | None, typer.Option(help="Only this group backend; can be repeated.")
     ] = None,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -72,31 +79,26 @@ def kernel(
         blindmatch bench kernel --backend libsodium --n 4096
     """
     from blindmatch.protocol import group  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415
     from blindmatch.simulations.benchmarks.kernel import SIZES, measure  # noqa: PLC0415
 
-    for name in backend or ():
-        if name not in group.available():
-            raise ConfigError(
-                f"no group backend {name!r} here", hint=f"There are: {', '.join(group.available())}."
-            )
-    _finish(measure(_sizes(n, SIZES), backends=backend or (), note=note), out, as_json)
+    available = {name: name for name in group.available()}
+    backends = select(available, backend or (), "group backend", available)
+    _finish(measure(_sizes(n, SIZES), backends=backends, note=note), out, as_json)
 
 
 @app.command()
 def pair(
     *,
-    n: Annotated[
-        list[int] | None,
-        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
-    ] = None,
+    n: ElementsOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure one comparison of n by n elements between two node processes, and its ratio to a bare loop.
 
-    The bare loop is the same group operations and nothing else, one process per core, in the same run. The ratio counts
-    CPU seconds of both nodes, from the start of the round's command to its end; the second ratio leaves out what the smallest
-    round costs.
+    The bare loop runs the same group operations and nothing else, with one process per core. The ratio counts the CPU
+    seconds of both nodes, from the start of the round's command to its end; the second ratio excludes the cost of the smallest
+    round.
 
     For example:
 
@@ -111,10 +113,7 @@ def pair(
 @app.command()
 def number(
     *,
-    n: Annotated[
-        list[int] | None,
-        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
-    ] = None,
+    n: ElementsOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,14 +134,16 @@ def threshold(
     *,
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", min=8, max=1_000_000, help="Elements of each member; several are possible."),
+        typer.Option("--n", min=8, max=1_000_000, help="Elements of each member; can be repeated."),
     ] = None,
-    members: Annotated[int, typer.Option(min=2, max=10, help="Agencies that bring a list.")] = 5,
-    at_least: Annotated[int, typer.Option(min=2, max=10, help="How many of them must hold an element.")] = 3,
+    members: Annotated[int, typer.Option(min=2, max=10, help="Number of agencies with a list.")] = 5,
+    at_least: Annotated[
+        int, typer.Option(min=2, max=10, help="Number of members that must hold an element.")
+    ] = 3,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure one threshold: what at least so many of several node processes hold, found by one more, the collector.
+    """Measure one threshold among several node processes and a collector.
 
     For example:
 
@@ -152,18 +153,15 @@ def threshold(
     from blindmatch.simulations.benchmarks.threshold import measure_all  # noqa: PLC0415 - slow to import
 
     if at_least > members:
-        raise typer.BadParameter("--at-least is more than --members")
+        raise typer.BadParameter("--at-least is larger than --members")
     _finish(measure_all(_sizes(n, THRESHOLD_SIZES), members, at_least, note=note), out, as_json)
 
 
 @app.command()
 def delta(
     *,
-    n: Annotated[
-        list[int] | None,
-        typer.Option("--n", min=40, max=MOST_ELEMENTS, help="Records on each side; several are possible."),
-    ] = None,
-    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the records that changes.")] = 0.01,
+    n: RecordsOption = None,
+    share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the records that change.")] = 0.01,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -182,15 +180,12 @@ def delta(
 @app.command()
 def single(
     *,
-    n: Annotated[
-        list[int] | None,
-        typer.Option("--n", min=40, max=MOST_ELEMENTS, help="Records on each side; several are possible."),
-    ] = None,
-    checks: Annotated[int, typer.Option(min=10, max=4_000, help="Checks each way.")] = 100,
+    n: RecordsOption = None,
+    checks: Annotated[int, typer.Option(min=10, max=4_000, help="Checks in each direction.")] = 100,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how long one check of a single record takes over an open channel, submitted and asked about.
+    """Measure the time of one single check over an open channel: a submission, and a query.
 
     For example:
 
@@ -208,10 +203,10 @@ def import_(
     *,
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", min=2, max=MOST_ELEMENTS, help="Rows of each file; several are possible."),
+        typer.Option("--n", min=2, max=MOST_ELEMENTS, help="Rows of each file; can be repeated."),
     ] = None,
     form: Annotated[
-        list[str] | None, typer.Option("--format", help="Only this format; may be given several times.")
+        list[str] | None, typer.Option("--format", help="Only this format; can be repeated.")
     ] = None,
     out: OutOption = None,
     as_json: JsonOption = False,
@@ -223,9 +218,14 @@ def import_(
         blindmatch bench import
         blindmatch bench import --format psc-records --n 1000000
     """
-    from blindmatch.simulations.benchmarks.imports import chosen, measure  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415 - slow to import
+    from blindmatch.simulations.benchmarks.imports import FORMATS, measure  # noqa: PLC0415
 
-    _finish(measure(_sizes(n, IMPORT_SIZES), chosen(form or ()), note=note), out, as_json)
+    _finish(
+        measure(_sizes(n, IMPORT_SIZES), select(FORMATS, form or (), "format", FORMATS), note=note),
+        out,
+        as_json,
+    )
 
 
 @app.command()
@@ -233,28 +233,29 @@ def peers(
     *,
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", min=20, max=10_000_000, help="Records on each side; several are possible."),
+        typer.Option("--n", min=20, max=10_000_000, help="Records on each side; can be repeated."),
     ] = None,
     contender: Annotated[
-        list[str] | None, typer.Option("--with", help="Only this contender; may be given several times.")
+        list[str] | None, typer.Option("--with", help="Only this contender; can be repeated.")
     ] = None,
     overlap: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the records that both sides hold.")
     ] = 0.05,
     python_spu: Annotated[
-        Path | None, typer.Option(help="A Python that has spu; otherwise the one that --install made.")
+        Path | None,
+        typer.Option(help="Python interpreter with spu. Default: the one that --install created."),
     ] = None,
-    python_psi: Annotated[Path | None, typer.Option(help="The same for openmined-psi.")] = None,
+    python_psi: Annotated[Path | None, typer.Option(help="Python interpreter with openmined-psi.")] = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Install both into environments of their own first.")
+        bool, typer.Option("--install", help="First install both packages into environments of their own.")
     ] = False,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the same job, two CSV files of identifiers, through blindmatch, spu (SecretFlow) and openmined-psi.
 
-    Files in, files out, both sides on this machine, everything counted from the start of each process to its end. The other
-    packages are not part of any installation of this one: --install gets them with pip, into the user's cache folder.
+    Both sides run on this machine. The cost is counted from the start of each process to its end, from input file to output
+    file. The other packages are not dependencies of blindmatch: --install installs them with pip, into the user's cache folder.
 
     For example:
 
@@ -263,36 +264,35 @@ def peers(
     """
     from blindmatch.simulations.benchmarks import environments  # noqa: PLC0415 - slow to import
     from blindmatch.simulations.benchmarks import peers as workload  # noqa: PLC0415
+    from blindmatch.simulations.benchmarks.figures import select  # noqa: PLC0415
+    from blindmatch.simulations.benchmarks.peer_job import CONTENDERS, USUAL  # noqa: PLC0415
 
-    contenders = workload.chosen(contender or ())
+    contenders = select(CONTENDERS, contender or (), "contender", USUAL)
     cache = environments.cache_folder()
-    given = {"spu": python_spu, "openmined-psi": python_psi}
+    pythons = {"spu": python_spu, "openmined-psi": python_psi}
     if install:
-        wanted = [name for name in dict.fromkeys(c.package for c in contenders) if given[name] is None]
-        workload.install(wanted, cache, note)
-    found = workload.interpreters(contenders, given, cache)
-    report = workload.measure(_sizes(n, PEERS_SIZES), contenders, found, overlap=overlap, note=note)
+        missing = [name for name in dict.fromkeys(c.package for c in contenders) if pythons[name] is None]
+        workload.install(missing, cache, note)
+    interpreters = workload.interpreters(contenders, pythons, cache)
+    report = workload.measure(_sizes(n, PEERS_SIZES), contenders, interpreters, overlap=overlap, note=note)
     _finish(report, out, as_json)
 
 
 @app.command()
 def scale(
     *,
-    n: Annotated[
-        list[int] | None,
-        typer.Option("--n", min=8, max=MOST_ELEMENTS, help="Elements on each side; several are possible."),
-    ] = None,
+    n: ElementsOption = None,
     workers: Annotated[
         list[int] | None,
-        typer.Option(min=1, max=256, help="Local Ray workers; may be given several times."),
+        typer.Option(min=1, max=256, help="Number of local Ray workers; can be repeated."),
     ] = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the heavy steps on local Ray workers (needs blindmatch[cluster]), and reckon what a whole country would take.
+    """Measure the costly steps on local Ray workers (requires blindmatch[cluster]), and model a whole country.
 
-    Elements per second without a cluster, with one worker and with two; then a model, from these figures, of 43 forces that each
-    compare with 317 councils. The remarks state its formula and what it assumes.
+    Measures elements per second without a cluster, with one worker and with two, and derives a model of 43 forces that each
+    compare with 317 councils. The remarks state its formula and its assumptions.
 
     For example:
 
@@ -310,18 +310,21 @@ def scale(
 def check(
     *,
     update: Annotated[
-        bool, typer.Option("--update", help="Keep this run's figures as those to compare with.")
+        bool, typer.Option("--update", help="Store the figures of this run for later comparisons.")
     ] = False,
     instructions: Annotated[
-        bool, typer.Option("--instructions", help="Count instructions too (needs valgrind; some minutes).")
+        bool,
+        typer.Option(
+            "--instructions", help="Count instructions too (requires valgrind; takes some minutes)."
+        ),
     ] = False,
     history: Annotated[
         Path | None,
-        typer.Option(help="The history file; otherwise the one of the source tree.", dir_okay=False),
+        typer.Option(help="History file. Default: the one of the source tree.", dir_okay=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold this code's speed against what was kept, whatever the machine's speed; fails when something has become dearer.
+    """Detect performance regressions, independently of the speed of the machine; exits with status 1 if there are any.
 
     For example:
 

@@ -1,7 +1,7 @@
-"""Where the packages that we are measured against live: each in an environment of its own, never in ours.
+"""The environments of the other packages of `bench peers`: each has one of its own.
 
-`spu` needs an older numpy and Python below 3.12, `openmined-psi` one exact protobuf that ours is not: no environment holds
-all three. `blindmatch bench peers --install` makes one for each below the user's cache folder.
+`spu` requires an older numpy and Python below 3.12, and `openmined-psi` another version of protobuf than ours, so that no environment
+can hold all three. `blindmatch bench peers --install` creates one for each below the user's cache folder.
 """
 
 import os
@@ -18,13 +18,13 @@ from blindmatch.protocol.errors import LocalError
 
 @dataclass(frozen=True)
 class Package:
-    """One package that others use for the same job."""
+    """Another package for the same job."""
 
     name: str
     requirement: str
-    """What pip installs: the version that was measured."""
+    """The requirement for pip, with the measured version."""
     module: str
-    """What must be importable."""
+    """The module that must be importable."""
 
 
 PACKAGES: Final = {
@@ -36,7 +36,7 @@ _INSTALL_SECONDS: Final = 1_800
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the environments are made: `$XDG_CACHE_HOME/blindmatch/peers`, or below `~/.cache`."""
+    """The folder of the environments: `$XDG_CACHE_HOME/blindmatch/peers`, or below `~/.cache`."""
     base = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "blindmatch" / "peers"
 
@@ -46,28 +46,28 @@ def python_in(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def find(package: Package, given: Path | None, cache: Path) -> Path | None:
-    """The interpreter that has the package: the one given, otherwise the one that `--install` made; None without.
+def find(package: Package, chosen: Path | None, cache: Path) -> Path | None:
+    """The interpreter with the package: the chosen one, or the one that `--install` created; None if there is none.
 
     Raises:
-        LocalError: an interpreter was given and does not have the package.
+        LocalError: the chosen interpreter does not have the package.
     """
-    python = given or python_in(cache / package.name)
-    if given is None and not python.exists():
+    python = chosen or python_in(cache / package.name)
+    if chosen is None and not python.exists():
         return None
     problem = _check(package, python)
     if not problem:
         return python
     raise LocalError(
         f"{python} has no usable {package.name}: {problem}",
-        hint=f"Install {package.requirement} there, or make an environment: blindmatch bench peers --install",
+        hint=f"Install {package.requirement} there, or create an environment: blindmatch bench peers --install",
     )
 
 
 def _check(package: Package, python: Path) -> str:
-    """Why the package cannot be imported there; empty when it can."""
+    """The reason why the package cannot be imported there; empty when it can."""
     try:
-        done = subprocess.run(  # noqa: S603 -- the interpreter that the user names
+        process = subprocess.run(  # noqa: S603 -- the interpreter that the user names
             [str(python), "-I", "-c", f"import {package.module}"],
             capture_output=True,
             text=True,
@@ -76,14 +76,18 @@ def _check(package: Package, python: Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
+    return (
+        ""
+        if process.returncode == 0
+        else (process.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
+    )
 
 
 def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
-    """Make the package's environment, or bring it up to the version that was measured; returns its interpreter.
+    """Create the package's environment, or update it to the measured version; returns its interpreter.
 
     Raises:
-        LocalError: pip failed; the last line that it wrote says why.
+        LocalError: pip failed, with the last line of its output.
     """
     folder = cache / package.name
     python = python_in(folder)
@@ -92,7 +96,7 @@ def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
         if not python.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             venv.EnvBuilder(with_pip=True).create(folder)
-        done = subprocess.run(  # noqa: S603 -- the interpreter that was just made
+        process = subprocess.run(  # noqa: S603 -- the interpreter of the new environment
             [
                 str(python),
                 "-m",
@@ -108,11 +112,11 @@ def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
             check=False,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise LocalError(f"no environment for {package.name} at {folder}: {error}") from None
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        raise LocalError(f"cannot create an environment for {package.name} at {folder}: {error}") from None
+    if process.returncode != 0:
+        reason = (process.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise LocalError(
-            f"{package.requirement} cannot be installed for Python {sys.version_info.major}.{sys.version_info.minor}: {said}",
-            hint="Name an interpreter that has it with --python-spu or --python-psi; spu 0.9.5 needs Python 3.10 or 3.11.",
+            f"{package.requirement} cannot be installed for Python {sys.version_info.major}.{sys.version_info.minor}: {reason}",
+            hint="Name an interpreter with the package by --python-spu or --python-psi; spu 0.9.5 needs Python 3.10 or 3.11.",
         )
     return python

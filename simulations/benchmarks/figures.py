@@ -1,27 +1,49 @@
-"""What every measurement ends with: figures for programs, a table, and a plot of cost against n."""
+"""The report of every benchmark: figures for programs, a table, and a plot of cost against n."""
 
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.protocol import group
+from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.plot import Axes, Series, draw, sketch
 
 MIB = 1 << 20
 _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-"""What the machine did before we began."""
+"""The load of the machine at the start."""
+
 Row = Sequence[object]
+Cost = TypeVar("Cost")
+Item = TypeVar("Item")
+Note = Callable[[str], None]
+"""Receives progress messages."""
+
+
+def silent(_text: str) -> None:
+    """Drops progress messages."""
+
+
+def select(known: Mapping[str, Item], names: Sequence[str], noun: str, default: Iterable[str]) -> list[Item]:
+    """The items of these names; without names, those of the default names.
+
+    Raises:
+        ConfigError: there is no item of a name.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no {noun} {name!r}", hint=f"Available: {', '.join(known)}.")
+    return [known[name] for name in names or default]
 
 
 def machine() -> dict[str, Any]:
-    """Where the figures come from."""
+    """The machine and the software of the figures."""
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -34,11 +56,11 @@ def machine() -> dict[str, Any]:
 
 
 def busy(load: float = _LOAD) -> list[str]:
-    """A remark, when others keep the machine busy."""
+    """A remark when other processes keep the machine busy."""
     if load < cores() / 2:
         return []
     return [
-        f"the machine was busy before ({load:.1f} processes on {cores()} cores): wall times say little, CPU times are high"
+        f"the machine was busy before ({load:.1f} processes on {cores()} cores): wall times are not reliable, CPU times are high"
     ]
 
 
@@ -52,7 +74,7 @@ def _processor() -> str:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """The outcome of one workload, at one or more sizes."""
+    """The result of one workload, at one or more sizes."""
 
     workload: str
     axes: Axes
@@ -62,12 +84,39 @@ class BenchReport:
     runs: tuple[Mapping[str, Any], ...]
     """The figures behind the rows, for programs."""
     remarks: tuple[str, ...] = ()
-    """What a reader must know: targets met or missed, what could not be measured."""
+    """Remarks: targets met or missed, workloads that could not be measured."""
     machine: Mapping[str, Any] = field(default_factory=machine)
+
+    @classmethod
+    def of(
+        cls,
+        workload: str,
+        axes: Axes,
+        costs: Sequence[Cost],
+        columns: Mapping[str, Callable[[Cost], object]],
+        series: Iterable[Series],
+        *,
+        runs: Iterable[Mapping[str, Any]] | None = None,
+        remarks: Iterable[str] = (),
+    ) -> "BenchReport":
+        """The report of costs, one row each.
+
+        Args:
+            workload: its name.
+            axes: of the plot.
+            costs: dataclasses, one per measurement.
+            columns: by heading, the value of a cost in the table.
+            series: the lines of the plot.
+            runs: figures for programs; by default the fields of each cost.
+            remarks: sentences below the table.
+        """
+        rows = tuple(tuple(value(cost) for value in columns.values()) for cost in costs)
+        figures = (asdict(cost) for cost in costs) if runs is None else runs  # type: ignore[call-overload]
+        return cls(workload, axes, tuple(columns), rows, tuple(series), tuple(figures), tuple(remarks))
 
     @property
     def data(self) -> dict[str, Any]:
-        """For --json."""
+        """The values for --json."""
         return {
             "workload": self.workload,
             "machine": dict(self.machine),
@@ -92,10 +141,10 @@ class BenchReport:
 
 
 def significant(value: float, digits: int = 3) -> float:
-    """A figure for a table: as many digits as mean something."""
+    """A figure for a table, rounded to significant digits."""
     return float(f"{value:.{digits}g}")
 
 
 def mib(octets: float) -> str:
-    """Bytes for a table."""
+    """Bytes in MiB for a table."""
     return f"{octets / MIB:,.1f}" if octets < 100 * MIB else f"{octets / MIB:,.0f}"

@@ -1,7 +1,7 @@
 """`bench import`: rows per CPU second and peak memory of `collection import`, format by format, on invented files.
 
-Each import is a command of its own. What a command costs before its first row is measured with files of one row in the same
-run, and taken off the rate; the table shows both.
+Each import is a command of its own. The cost of a command before its first row is measured with files of one row in the same
+run, and subtracted for the rate; the table shows both.
 """
 
 import tempfile
@@ -10,32 +10,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.benchmarks import input_files
-from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
 from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
-from blindmatch.simulations.benchmarks.plot import Axes, Series
+from blindmatch.simulations.benchmarks.plot import Axes, series_by
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command
 from blindmatch.simulations.drivers.node_process import NodeProcess
 
 TARGET: Final = 10_000
 """Rows per CPU second."""
-TELLING: Final = 0.25
-"""CPU seconds beyond the start from which a rate means something."""
+MEASURABLE: Final = 0.25
+"""The CPU seconds beyond the start that a reliable rate requires."""
 
 _WANTED: Final = 100
-"""As a register, one line in so many belongs to a supplier."""
+"""In a register, one line in so many belongs to a supplier."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file, and how it is imported."""
+    """One kind of file, and the form of its import."""
 
     name: str
     kind: str
     write: Callable[[Path, int], int]
     register: bool = False
-    """Whether it is a register beside a short list of suppliers."""
+    """Whether it is imported as a register beside a short list of suppliers."""
 
 
 FORMATS: Final = {
@@ -67,9 +66,9 @@ class ImportCost:
 
     @property
     def rate(self) -> float | None:
-        """Rows per CPU second, without what a command costs before its first row; None when the rows cost too little to tell."""
+        """Rows per CPU second, without the cost before the first row; None when the rows cost too little to measure."""
         beyond = self.spent.cpu - self.start
-        return self.rows / beyond if beyond >= TELLING else None
+        return self.rows / beyond if beyond >= MEASURABLE else None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -77,21 +76,7 @@ class ImportCost:
         return asdict(self) | {"rows_per_cpu_second": self.rate}
 
 
-def chosen(names: Sequence[str]) -> list[Format]:
-    """The formats of these names, or all.
-
-    Raises:
-        ConfigError: a name that no format has.
-    """
-    for name in names:
-        if name not in FORMATS:
-            raise ConfigError(f"no format {name!r}", hint=f"There are: {', '.join(FORMATS)}.")
-    return [FORMATS[name] for name in names or FORMATS]
-
-
-def measure(
-    sizes: Sequence[int], formats: Sequence[Format], *, note: Callable[[str], None] = lambda _text: None
-) -> BenchReport:
+def measure(sizes: Sequence[int], formats: Sequence[Format], *, note: Note = silent) -> BenchReport:
     """Import files of so many rows in each format, each into a collection that is deleted again.
 
     Raises:
@@ -112,13 +97,13 @@ def measure(
 def _run(node: NodeProcess, folder: Path, form: Format, rows: int, start: float) -> ImportCost:
     source = folder / f"{form.name}.txt"
     written = form.write(source, rows)
-    words = ["collection", "import", str(source), "--kind", form.kind, "--name", "bench", "--json"]
+    arguments = ["collection", "import", str(source), "--kind", form.kind, "--name", "bench", "--json"]
     if form.register:
         suppliers = folder / "suppliers.csv"
         input_files.write_suppliers(suppliers, max(rows // _WANTED, 1))
-        words = [*words[:2], str(suppliers), *words[3:], "--register", str(source)]
-    spent = command(node, *words).wait()
-    listed = node.run("collection", "list", "--json").data
+        arguments = [*arguments[:2], str(suppliers), *arguments[3:], "--register", str(source)]
+    spent = command(node, *arguments).wait()
+    listed = node.data("collection", "list")
     records = next(int(each["records"]) for each in listed if each["name"] == "bench")
     node.run("collection", "delete", "bench", "--yes")
     cost = ImportCost(form.name, written, source.stat().st_size, records, spent, start)
@@ -128,34 +113,24 @@ def _run(node: NodeProcess, folder: Path, form: Format, rows: int, start: float)
 
 def report(costs: Sequence[ImportCost]) -> BenchReport:
     """The table and the plot."""
-    columns = ("format", "rows", "file MiB", "records", "CPU s", "of it start", "rows per CPU s", "peak MiB")
-    rows = [
-        (
-            cost.form,
-            cost.rows,
-            mib(cost.octets),
-            cost.records,
-            significant(cost.spent.cpu),
-            significant(cost.start),
-            "too few rows" if cost.rate is None else round(cost.rate),
-            mib(cost.spent.peak),
-        )
-        for cost in costs
-    ]
-    names = list(dict.fromkeys(cost.form for cost in costs))
-    series = [
-        Series(name, tuple((cost.rows, cost.spent.cpu) for cost in costs if cost.form == name))
-        for name in names
-    ]
+    columns: dict[str, Callable[[ImportCost], object]] = {
+        "format": lambda cost: cost.form,
+        "rows": lambda cost: cost.rows,
+        "file MiB": lambda cost: mib(cost.octets),
+        "records": lambda cost: cost.records,
+        "CPU s": lambda cost: significant(cost.spent.cpu),
+        "of it start": lambda cost: significant(cost.start),
+        "rows per CPU s": lambda cost: "too few rows" if cost.rate is None else round(cost.rate),
+        "peak MiB": lambda cost: mib(cost.spent.peak),
+    }
     largest = max((cost.rows for cost in costs), default=0)
     slow = [c.form for c in costs if c.rows == largest and c.rate is not None and c.rate < TARGET]
-    remarks = [f"target of {TARGET:,} rows per CPU second missed by {', '.join(slow)}"] if slow else []
-    return BenchReport(
+    return BenchReport.of(
         "import",
         Axes("Import, one command per file", "rows of the file", "CPU seconds, start included"),
+        costs,
         columns,
-        tuple(rows),
-        tuple(series),
-        tuple(cost.data for cost in costs),
-        tuple(remarks),
+        series_by(costs, lambda cost: cost.form, lambda cost: (cost.rows, cost.spent.cpu)),
+        runs=(cost.data for cost in costs),
+        remarks=[f"target of {TARGET:,} rows per CPU second missed by {', '.join(slow)}"] if slow else [],
     )

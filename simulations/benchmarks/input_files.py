@@ -1,7 +1,8 @@
 """Invented files for `bench import`, in the layouts in which agencies and the register publish them; streamed, any size."""
 
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,37 +19,79 @@ _LETTERS: Final = "ABDEFGHJLNPQRSTUWXYZ"
 
 
 class People:
-    """An endless row of invented people; the same label gives the same people."""
+    """An unlimited sequence of invented people; the same label gives the same people."""
 
     def __init__(self, label: str) -> None:
-        self.dice = SeededRandom("bench", label)
+        self.rng = SeededRandom("bench", label)
         self._names = load_names()
         self._communities = tuple(self._names.communities.values())
 
     def person(self) -> dict[str, Any]:
         """One person: names, date of birth, address."""
-        dice = self.dice
-        community = self._communities[min(dice.number(0, 11), len(self._communities) - 1)]
-        year, month, day = dice.number(1940, 2006), dice.number(1, 12), dice.number(1, 28)
-        sex = dice.pick(("male", "female"))
-        forenames = community.forename(dice, sex, year)
-        if dice.number(0, 2) == 0:
-            forenames += " " + community.forename(dice, sex, year)
+        rng = self.rng
+        community = self._communities[min(rng.number(0, 11), len(self._communities) - 1)]
+        year, month, day = rng.number(1940, 2006), rng.number(1, 12), rng.number(1, 28)
+        sex = rng.pick(("male", "female"))
+        forenames = community.forename(rng, sex, year)
+        if rng.number(0, 2) == 0:
+            forenames += " " + community.forename(rng, sex, year)
         return {
             "forenames": forenames,
-            "surname": community.surname(dice),
+            "surname": community.surname(rng),
             "sex": sex,
             "born": (year, month, day),
-            "premises": str(dice.number(1, 240)),
-            "street": f"{dice.pick(self._names.streets)} {dice.pick(self._names.street_kinds)}",
-            "town": dice.pick(_TOWNS),
+            "premises": str(rng.number(1, 240)),
+            "street": f"{rng.pick(self._names.streets)} {rng.pick(self._names.street_kinds)}",
+            "town": rng.pick(_TOWNS),
             "postcode": self.postcode(),
         }
 
     def postcode(self) -> str:
         """One of about two million postcodes in areas that do not exist."""
-        dice = self.dice
-        return f"{dice.pick(_AREAS)}{dice.number(1, 40)} {dice.number(0, 9)}{dice.letters(_LETTERS, 2)}"
+        rng = self.rng
+        return f"{rng.pick(_AREAS)}{rng.number(1, 40)} {rng.number(0, 9)}{rng.letters(_LETTERS, 2)}"
+
+
+PEOPLE_COLUMNS: Final = (
+    "reference",
+    "forenames",
+    "surname",
+    "date_of_birth",
+    "postcode",
+    "handling_code",
+    "contract_value",
+)
+Rows = list[tuple[str, ...]]
+
+
+def people_row(serial: int, person: dict[str, Any]) -> tuple[str, ...]:
+    """A person as a row of `PEOPLE_COLUMNS`."""
+    born = "{}-{:02d}-{:02d}".format(*person["born"])
+    value = str(1_000 + serial % 9_000)
+    return (
+        f"N{serial:07d}",
+        person["forenames"],
+        person["surname"],
+        born,
+        person["postcode"],
+        "P",
+        value,
+    )
+
+
+def people_rows(label: str, count: int) -> Rows:
+    """Rows of invented people with references; the same label gives the same people."""
+    people = People(label)
+    return [people_row(serial, people.person()) for serial in range(count)]
+
+
+def write_people(path: Path, rows: Iterable[tuple[str, ...]]) -> Path:
+    """Write rows of people as a CSV file that either side can import; returns its path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(PEOPLE_COLUMNS)
+        writer.writerows(rows)
+    return path
 
 
 def company(serial: int) -> str:
@@ -65,55 +108,54 @@ def _write(path: Path, lines: Iterator[str]) -> int:
     return count
 
 
-def _cells(columns: tuple[str, ...], values: dict[str, str]) -> str:
-    return ",".join(values.get(name, "") for name in columns) + "\n"
+def _write_table(
+    path: Path, columns: tuple[str, ...], rows: int, label: str, row: Callable[[int, People], dict[str, str]]
+) -> int:
+    """Write a CSV file with so many rows; columns that a row lacks are empty. Returns the number of rows."""
+    people = People(label)
+
+    def lines() -> Iterator[str]:
+        yield ",".join(columns) + "\n"
+        for serial in range(rows):
+            values = row(serial, people)
+            yield ",".join(values.get(name, "") for name in columns) + "\n"
+
+    return _write(path, lines()) - 1
+
+
+def _subject(serial: int, people: People) -> dict[str, str]:
+    person = people.person()
+    year, month, day = person["born"]
+    return {
+        "reference": f"N{serial:08d}",
+        "forenames": person["forenames"],
+        "surname": person["surname"],
+        "date_of_birth": f"{year}-{month:02d}-{day:02d}",
+        "postcodes": person["postcode"],
+        "handling_code": "P",
+    }
+
+
+def _supplier(serial: int, people: People) -> dict[str, str]:
+    person = people.person()
+    return {
+        "reference": f"V{serial:08d}",
+        "name": f"{person['surname']} {person['town'].title()} Services Ltd",
+        "company_number": company(serial),
+        "postcode": person["postcode"],
+        "contract_reference": f"C{serial:08d}",
+        "contract_value": f"{people.rng.number(500, 900_000)}.00",
+    }
 
 
 def write_subjects(path: Path, rows: int) -> int:
     """A police extract of people as CSV; returns its rows."""
-    people = People("subjects")
-
-    def lines() -> Iterator[str]:
-        yield ",".join(POLICE_COLUMNS) + "\n"
-        for serial in range(rows):
-            made = people.person()
-            year, month, day = made["born"]
-            yield _cells(
-                POLICE_COLUMNS,
-                {
-                    "reference": f"N{serial:08d}",
-                    "forenames": made["forenames"],
-                    "surname": made["surname"],
-                    "date_of_birth": f"{year}-{month:02d}-{day:02d}",
-                    "postcodes": made["postcode"],
-                    "handling_code": "P",
-                },
-            )
-
-    return _write(path, lines()) - 1
+    return _write_table(path, POLICE_COLUMNS, rows, "subjects", _subject)
 
 
 def write_suppliers(path: Path, rows: int) -> int:
     """A council's suppliers as CSV: the companies with serial numbers 0 to `rows`; returns its rows."""
-    people = People("suppliers")
-
-    def lines() -> Iterator[str]:
-        yield ",".join(SUPPLIER_COLUMNS) + "\n"
-        for serial in range(rows):
-            made = people.person()
-            yield _cells(
-                SUPPLIER_COLUMNS,
-                {
-                    "reference": f"V{serial:08d}",
-                    "name": f"{made['surname']} {made['town'].title()} Services Ltd",
-                    "company_number": company(serial),
-                    "postcode": made["postcode"],
-                    "contract_reference": f"C{serial:08d}",
-                    "contract_value": f"{people.dice.number(500, 900_000)}.00",
-                },
-            )
-
-    return _write(path, lines()) - 1
+    return _write_table(path, SUPPLIER_COLUMNS, rows, "suppliers", _supplier)
 
 
 def write_psc(path: Path, rows: int) -> int:
@@ -122,21 +164,21 @@ def write_psc(path: Path, rows: int) -> int:
 
     def lines() -> Iterator[str]:
         for serial in range(rows):
-            made = people.person()
-            year, month, _ = made["born"]
-            title = "Mr" if made["sex"] == "male" else "Mrs"
-            forename, _, middle = made["forenames"].partition(" ")
-            elements = {"title": title, "forename": forename, "surname": made["surname"]}
+            person = people.person()
+            year, month, _ = person["born"]
+            title = "Mr" if person["sex"] == "male" else "Mrs"
+            forename, _, middle = person["forenames"].partition(" ")
+            elements = {"title": title, "forename": forename, "surname": person["surname"]}
             if middle:
                 elements["middle_name"] = middle
             number = company(serial)
             data = {
                 "address": {
-                    "address_line_1": made["street"],
+                    "address_line_1": person["street"],
                     "country": "England",
-                    "locality": made["town"].title(),
-                    "postal_code": made["postcode"],
-                    "premises": made["premises"],
+                    "locality": person["town"].title(),
+                    "postal_code": person["postcode"],
+                    "premises": person["premises"],
                 },
                 "country_of_residence": "England",
                 "date_of_birth": {"month": month, "year": year},
@@ -145,11 +187,11 @@ def write_psc(path: Path, rows: int) -> int:
                 "links": {
                     "self": f"/company/{number}/persons-with-significant-control/individual/{serial:024x}"
                 },
-                "name": f"{title} {made['forenames']} {made['surname']}",
+                "name": f"{title} {person['forenames']} {person['surname']}",
                 "name_elements": elements,
                 "nationality": "British",
                 "natures_of_control": ["ownership-of-shares-75-to-100-percent"],
-                "notified_on": f"{people.dice.number(2016, 2025)}-{month:02d}-01",
+                "notified_on": f"{people.rng.number(2016, 2025)}-{month:02d}-01",
             }
             text = json.dumps(
                 {"company_number": number, "data": data}, ensure_ascii=False, separators=(",", ":")
@@ -167,21 +209,25 @@ def write_officers(path: Path, rows: int) -> int:
         yield "DDDDSNAP289820260101\n"
         records = 0
         for serial in range((rows + 1) // 2):
-            made = people.person()
-            year, month, _ = made["born"]
-            number, title = company(serial), f"{made['surname'].upper()} TRADING LTD<"
+            person = people.person()
+            year, month, _ = person["born"]
+            number, title = company(serial), f"{person['surname'].upper()} TRADING LTD<"
             yield f"{number}1{' ':23}0001{len(title.encode()):04d}{title}\n"
             records += 1
             if records == rows:
                 break
             fields = [""] * 14
-            fields[1], fields[2] = made["forenames"], made["surname"].upper()
-            fields[6], fields[8], fields[10] = f"{made['premises']} {made['street']}", made["town"], "ENGLAND"
+            fields[1], fields[2] = person["forenames"], person["surname"].upper()
+            fields[6], fields[8], fields[10] = (
+                f"{person['premises']} {person['street']}",
+                person["town"],
+                "ENGLAND",
+            )
             fields[11], fields[12] = "DIRECTOR", "BRITISH"
             tail = "".join(field + "<" for field in fields)
             yield (
-                f"{number}2101{serial:012d}{' ':8}{people.dice.number(2005, 2025)}0415{' ':8}"
-                f"{made['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
+                f"{number}2101{serial:012d}{' ':8}{people.rng.number(2005, 2025)}0415{' ':8}"
+                f"{person['postcode']:<8}{f'{year}{month:02d}':<8}{' ':8}{len(tail.encode()):04d}{tail}\n"
             )
             records += 1
         yield f"99999999{records:08d}\n"

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks.figures import BenchReport, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, significant, silent
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call, Operation
-from blindmatch.simulations.benchmarks.plot import Axes, Series
+from blindmatch.simulations.benchmarks.plot import Axes, series_by
 from blindmatch.simulations.benchmarks.threads import all_cores, splits_batches, use_one_thread
 
 SIZES: Final = (8, 64, 512, 4_096)
@@ -17,7 +17,7 @@ REPEATS: Final = 5
 PLOTTED: Final = ("multiply, one scalar", "map and multiply, one scalar", "tag")
 _MICRO: Final = 1e6
 _SLOW: Final = 1e-3
-"""Seconds per element from which a backend is measured on small batches only."""
+"""Seconds per element above which a backend is measured on small batches only."""
 _FEW: Final = 8
 
 
@@ -27,18 +27,18 @@ class OperationCost:
 
     operation: str
     backend: str
-    """Empty for what no backend does."""
+    """Empty for operations without a backend."""
     elements: int
     one_core: float
     """CPU time on one thread."""
     all_cores_cpu: float
-    """CPU time of all threads together, the batch spread over every core: what spreading costs."""
+    """CPU time of all threads together, with the batch spread over every core: it shows the cost of spreading."""
     all_cores: float
-    """Wall time of the same; it says something on a machine that does nothing else."""
+    """Wall time of the same; meaningful only on an idle machine."""
 
 
 def best(call: Call, clock: Callable[[], float], repeats: int) -> float:
-    """The least time of several calls."""
+    """The shortest time of several calls."""
     least = float("inf")
     for _ in range(repeats):
         started = clock()
@@ -52,7 +52,7 @@ def _measure(operation: Operation, backend: str, elements: int, repeats: int) ->
     alone = best(operation.make(elements), time.process_time, repeats) / elements
     count = cores()
     with all_cores(count) as pool:
-        # Every core gets a whole batch, so that batches are of the stated size on either way.
+        # Every core gets a whole batch, so that batches have the stated size in both cases.
         parts = [operation.make(elements * count)] if splits_batches() else [operation.make(elements)] * count
 
         def together() -> None:
@@ -71,7 +71,7 @@ def measure(
     *,
     backends: Sequence[str] = (),
     repeats: int = REPEATS,
-    note: Callable[[str], None] = lambda _text: None,
+    note: Note = silent,
 ) -> BenchReport:
     """Measure every operation at every size with every backend that loads, or with those named.
 
@@ -100,35 +100,23 @@ def measure(
 
 def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
     """The table has each operation at its largest batch; the plot has a few at all sizes."""
-    last = {(cost.operation, cost.backend): cost for cost in costs}
-    rows = [
-        (
-            cost.operation,
-            cost.backend or "-",
-            cost.elements,
-            significant(cost.one_core),
-            significant(cost.all_cores_cpu),
-            significant(cost.all_cores),
-        )
-        for cost in last.values()
-    ]
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for cost in costs:
-        if cost.operation in PLOTTED:
-            name = f"{cost.operation} ({cost.backend})" if cost.backend else cost.operation
-            lines.setdefault(name, []).append((cost.elements, cost.one_core * cost.elements / _MICRO))
-    return BenchReport(
+    columns: dict[str, Callable[[OperationCost], object]] = {
+        "operation": lambda cost: cost.operation,
+        "backend": lambda cost: cost.backend or "-",
+        "batch": lambda cost: cost.elements,
+        "one core, CPU us each": lambda cost: significant(cost.one_core),
+        f"{count} cores, CPU us each": lambda cost: significant(cost.all_cores_cpu),
+        f"{count} cores, wall us each": lambda cost: significant(cost.all_cores),
+    }
+    return BenchReport.of(
         "kernel",
         Axes("Operations on one core", "elements in a batch", "CPU seconds per batch"),
-        (
-            "operation",
-            "backend",
-            "batch",
-            "one core, CPU us each",
-            f"{count} cores, CPU us each",
-            f"{count} cores, wall us each",
+        list({(cost.operation, cost.backend): cost for cost in costs}.values()),
+        columns,
+        series_by(
+            (cost for cost in costs if cost.operation in PLOTTED),
+            lambda cost: f"{cost.operation} ({cost.backend})" if cost.backend else cost.operation,
+            lambda cost: (cost.elements, cost.one_core * cost.elements / _MICRO),
         ),
-        tuple(rows),
-        tuple(Series(name, tuple(points)) for name, points in lines.items()),
-        tuple(asdict(cost) for cost in costs),
+        runs=map(asdict, costs),
     )

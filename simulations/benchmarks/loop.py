@@ -15,7 +15,6 @@ import numpy as np
 
 from blindmatch.protocol import group
 from blindmatch.protocol.limits import LIMITS, UNIFORM_BYTES
-from blindmatch.simulations.benchmarks.operations import map_multiply, map_multiply_each
 from blindmatch.simulations.benchmarks.threads import use_one_thread
 
 MAPS = 2
@@ -32,7 +31,7 @@ class LoopCost:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process can use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -48,9 +47,9 @@ def run(elements: int) -> tuple[float, float]:
     for start in range(0, elements, chunk):
         count = min(chunk, elements - start)
         part, blinds = uniform[:count], scalars[:count]
-        blinded = map_multiply_each(part, blinds)  # receiver: blind
+        blinded = group.multiply_uniform_each(part, blinds)  # receiver: blind
         evaluated = group.multiply(blinded, secret)  # sender: evaluate the receiver's
-        map_multiply(part, secret)  # sender: evaluate its own
+        group.multiply_uniform(part, secret)  # sender: evaluate its own
         group.multiply_each(evaluated, blinds)  # receiver: unblind
     return time.process_time() - cpu, time.perf_counter() - wall
 
@@ -59,9 +58,9 @@ def measure(elements: int) -> LoopCost:
     """Split the operations over one process per core and wait for all of them."""
     count = min(cores(), max(1, elements))
     shares = [elements // count + (place < elements % count) for place in range(count)]
-    words = [sys.executable, "-m", "blindmatch.simulations.benchmarks.loop"]
+    arguments = [sys.executable, "-m", "blindmatch.simulations.benchmarks.loop"]
     workers = [
-        subprocess.Popen([*words, str(share)], stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
+        subprocess.Popen([*arguments, str(share)], stdout=subprocess.PIPE, text=True)  # noqa: S603 -- our own module
         for share in shares
     ]
     figures = []

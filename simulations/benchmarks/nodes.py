@@ -1,12 +1,15 @@
-"""The nodes of a measurement: most need a police force that receives and a council that sends, under one signed agreement."""
+"""The nodes of a benchmark: most need a police force that receives and a council that sends, under one signed agreement."""
 
+import json
 import secrets
+import tempfile
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from blindmatch.node import agreements
 from blindmatch.node.agreements.bindings import bind_defaults
@@ -15,8 +18,10 @@ from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope, sign
+from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.deploy import Site, create_authority, deploy_node
-from blindmatch.simulations.drivers.node_process import NodeProcess, free_ports
+from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, free_ports, peak_bytes
 from blindmatch.simulations.scenario.drafts import draft_text
 from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area
 from blindmatch.simulations.scenario.scenario import Scenario
@@ -27,15 +32,40 @@ PASSPHRASE = "measurement of invented records"  # noqa: S105 - guards invented r
 
 @dataclass(frozen=True)
 class PairTerms:
-    """Of a measurement's agreement: tokens per record at most, on each side, and keys at most."""
+    """The limits of a benchmark's agreement."""
 
     tokens: int
+    """The largest number of match keys per record, on each side."""
     budget: int = 80
+    """The largest number of match keys."""
+
+
+@dataclass(frozen=True)
+class RoundCost:
+    """The cost of one round between the two nodes."""
+
+    receiver: ProcessCost
+    """Of the whole `round run` command, start-up included."""
+    sender_cpu: float
+    """CPU seconds of the sender's server, from before the round to after it."""
+    sender_peak: int
+    edge: dict[str, Any]
+    """The only edge in the output of `round run --json`."""
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds of both sides."""
+        return self.receiver.cpu + self.sender_cpu
+
+    @property
+    def octets(self) -> int:
+        """Bytes of messages in both directions, without TLS."""
+        return int(self.edge["sent_bytes"]) + int(self.edge["received_bytes"])
 
 
 @dataclass(frozen=True)
 class NodePair:
-    """Both nodes; records are to be imported, and then agreed upon."""
+    """Both nodes, without records and without an agreement."""
 
     folder: Path
     police: NodeProcess
@@ -44,7 +74,7 @@ class NodePair:
 
     @property
     def plan(self) -> ExchangePlan:
-        """The only agreement of the measurement."""
+        """The only agreement."""
         return plan_area(self.scenario.areas[0])[0]
 
     @property
@@ -53,17 +83,17 @@ class NodePair:
         return self.plan.edges[0].id
 
     def introduce(self, council_port: int | None = None) -> None:
-        """Write each other's addresses; the police may be given another port of the council's, such as a relay's."""
+        """Write each node's address into the other's settings; `council_port` replaces the council's port, such as by a relay's."""
         address = self.council.address if council_port is None else f"127.0.0.1:{council_port}"
         add_peer(self.police.home / "node.toml", COUNCIL, address)
         add_peer(self.council.home / "node.toml", POLICE, self.police.address)
 
     def agree(self, records: int, disclosure: str = 'disclosure = "hits"', *, more: str = "") -> str:
-        """Draft, and sign on both sides; both servers must be running. Returns the agreement's id.
+        """Draft, and sign on both sides; both servers must run. Returns the agreement's id.
 
         Args:
-            records: on each side.
-            disclosure: what the edge discloses, in the draft's lines.
+            records: the number on each side.
+            disclosure: the disclosure of the edge, as lines of the draft.
             more: further lines of the draft.
         """
         draft = self.folder / "agreement.toml"
@@ -71,22 +101,55 @@ class NodePair:
         terms, area = self.scenario.terms, self.scenario.areas[0]
         text = draft_text(terms, area, self.plan, sizes, time.time())
         draft.write_text(text.replace('disclosure = "hits"', disclosure) + more, encoding="utf-8")
-        agreement = str(self.police.run("agreement", "draft", str(draft), "--json").data["id"])
+        agreement = str(self.police.data("agreement", "draft", str(draft))["id"])
         for node, collection in ((self.police, "subjects"), (self.council, "suppliers")):
             node.run("agreement", "sign", agreement, "--yes", "--collection", f"{self.edge}={collection}")
         return agreement
 
+    def import_lists(self, subjects: Path, suppliers: Path, *arguments: str) -> None:
+        """Import a list on each side; `arguments` are further arguments of the council's command."""
+        for node, path, kind, more in (
+            (self.police, subjects, "subjects", ()),
+            (self.council, suppliers, "suppliers", arguments),
+        ):
+            node.run("collection", "import", str(path), "--kind", kind, "--name", kind, *more)
+
+    def run_round(self, agreement: str) -> RoundCost:
+        """Run one round; both servers must run.
+
+        Raises:
+            LocalError: the command failed.
+        """
+        server = self.council.server
+        if server is None:
+            raise LocalError("the council's server is not running")
+        before = cpu_seconds(server.pid)
+        run = command(self.police, "round", "run", agreement, "--json")
+        with killed_on_exit([run]):
+            cost = run.wait()
+        sender_cpu = cpu_seconds(server.pid) - before
+        return RoundCost(cost, sender_cpu, peak_bytes(server.pid), json.loads(run.output)["edges"][0])
+
+
+@contextmanager
+def temporary_pair(tokens: int) -> Iterator[NodePair]:
+    """Two nodes that know each other's addresses, in a temporary folder; every record has up to `tokens` elements."""
+    with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
+        pair = deploy(Path(name), PairTerms(tokens, budget=tokens))
+        pair.introduce()
+        yield pair
+
 
 def deploy(folder: Path, terms: PairTerms) -> NodePair:
-    """Create both nodes in `folder`, each with its certificate, empty."""
+    """Create both nodes in `folder`, each with its certificate and without records."""
     nodes = create_nodes(folder, {POLICE: "police", COUNCIL: "council"})
-    pact = {"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}
+    exchange = {"groups": [{"receivers": [POLICE], "senders": [COUNCIL]}]}
     agencies = {POLICE: ("police", "subjects"), COUNCIL: ("council", "suppliers")}
-    return NodePair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, pact))
+    return NodePair(folder, nodes[POLICE], nodes[COUNCIL], scenario(terms, agencies, exchange))
 
 
 def create_nodes(folder: Path, roles: Mapping[str, str]) -> dict[str, NodeProcess]:
-    """Create a node for each agency of a role, in a folder of its name, with a certificate of one authority."""
+    """Create a node for each agency (by its role), in a folder of its name, with certificates of one authority."""
     now = time.time()
     authority = create_authority(folder / "authority", PASSPHRASE, "bench", now)
     nodes = {}
@@ -99,7 +162,7 @@ def create_nodes(folder: Path, roles: Mapping[str, str]) -> dict[str, NodeProces
 
 
 def sign_in_process(nodes: Sequence[NodeProcess], draft: str) -> str:
-    """Have every party adopt, sign and bind a draft here, without its server. Returns the agreement's id.
+    """Adopt, sign and bind a draft for every party in this process, without servers. Returns the agreement's id.
 
     Raises:
         AgreementError: the draft is not valid, or a node cannot sign it.
@@ -118,14 +181,14 @@ def sign_in_process(nodes: Sequence[NodeProcess], draft: str) -> str:
 
 
 def scenario(
-    terms: PairTerms, agencies: Mapping[str, tuple[str, str]], pact: Mapping[str, object]
+    terms: PairTerms, agencies: Mapping[str, tuple[str, str]], exchange: Mapping[str, object]
 ) -> Scenario:
     """A scenario of one area and one agreement.
 
     Args:
-        terms: of the agreement.
-        agencies: role and kind of list by agency; the kind is blank for an agency without a list.
-        pact: the comparisons, as a scenario file writes them.
+        terms: the limits of the agreement.
+        agencies: role and kind of list by agency; the kind is empty for an agency without a list.
+        exchange: the comparisons, in the form of a scenario file.
     """
     area = {
         "id": "bench",
@@ -140,7 +203,7 @@ def scenario(
             }
             for agency, (role, kind) in agencies.items()
         ],
-        "pacts": [pact],
+        "exchanges": [exchange],
     }
     values = {
         "title": "Measurement",
@@ -154,11 +217,11 @@ def scenario(
             "format": 1,
             "name": "bench",
             "title": "Measurement",
-            "notice": "Every record of this measurement is invented; it says nothing.",
+            "notice": "Every record of this measurement is invented; it has no meaning.",
             "seed": 1,
             "today": "2026-01-05",
             "terms": values,
-            "mistakes": {},
+            "noise": {},
             "areas": [area],
         }
     )

@@ -1,8 +1,9 @@
-"""What a round computes per element, one operation at a time on batches: for `bench kernel` and for the guard."""
+"""The operations of a round on batches of elements, for `bench kernel` and `bench check`."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +23,12 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: `make(n)` prepares a batch of n elements and gives what is to be timed."""
+    """One operation: `make(n)` prepares a batch of n elements and returns the call that is timed."""
 
     name: str
     make: Callable[[int], Call]
     curve: bool
-    """Whether it is the group backend's work, and so differs between backends."""
+    """Whether the group backend does it, so that its cost differs between backends."""
 
 
 def _random(n: int, width: int, seed: int = 1) -> Bytes2D:
@@ -38,24 +39,14 @@ def _scalars(n: int) -> Bytes2D:
     return group.scalars_from_uniform(_random(n, UNIFORM_BYTES, 2))
 
 
-def _secret() -> Bytes2D:
+def _secret(_n: int) -> Bytes2D:
     return np.ascontiguousarray(_scalars(1)[0])
 
 
 def _points(n: int) -> Bytes2D:
-    """Points, at most 64 different ones: cheap to make with every backend, and no operation takes less for equal ones."""
+    """Points, at most 64 different ones: cheap to generate with every backend, and no operation is faster for equal points."""
     distinct = group.from_uniform(_random(min(n, 64), UNIFORM_BYTES, 3))
     return np.ascontiguousarray(np.resize(distinct, (n, distinct.shape[1])))
-
-
-def map_multiply(uniform: Bytes2D, scalar: Bytes2D) -> Bytes2D:
-    """64 uniform bytes to the group, times one secret scalar: in one step."""
-    return group.multiply_uniform(uniform, scalar)
-
-
-def map_multiply_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
-    """The same with a scalar for each."""
-    return group.multiply_uniform_each(uniform, scalars)
 
 
 def _context() -> EdgeContext:
@@ -74,108 +65,59 @@ def _context() -> EdgeContext:
     )
 
 
-def _on_uniform(call: Callable[[Bytes2D], object]) -> Callable[[int], Call]:
-    def make(n: int) -> Call:
-        uniform = _random(n, UNIFORM_BYTES)
-        return lambda: call(uniform)
-
-    return make
-
-
-def _on_points(call: Callable[[Bytes2D], object]) -> Callable[[int], Call]:
-    def make(n: int) -> Call:
-        points = _points(n)
-        return lambda: call(points)
-
-    return make
-
-
-def _shared(
-    call: Callable[[Bytes2D, Bytes2D], object], prepare: Callable[[int], Bytes2D]
-) -> Callable[[int], Call]:
-    def make(n: int) -> Call:
-        batch, secret = prepare(n), _secret()
-        return lambda: call(batch, secret)
-
-    return make
-
-
-def _each(
-    call: Callable[[Bytes2D, Bytes2D], object], prepare: Callable[[int], Bytes2D]
-) -> Callable[[int], Call]:
-    def make(n: int) -> Call:
-        batch, scalars = prepare(n), _scalars(n)
-        return lambda: call(batch, scalars)
-
-    return make
-
-
 def _uniform(n: int) -> Bytes2D:
     return _random(n, UNIFORM_BYTES)
 
 
-def _generates(n: int) -> Call:
-    scalars = _scalars(n)
-    return lambda: group.multiply_base(scalars)
+def _elements(n: int) -> Bytes2D:
+    return _random(n, ELEMENT_BYTES)
 
 
-def _inverts(n: int) -> Call:
-    scalars = _scalars(n)
-    return lambda: group.scalar_invert(scalars)
-
-
-def _hashes(n: int) -> Call:
-    inputs = _random(n, ELEMENT_BYTES)
-    return lambda: oprf.hash_to_group(inputs, oprf.Mode.OPRF)
-
-
-def _finalizes(n: int) -> Call:
-    inputs, points = _random(n, ELEMENT_BYTES), _points(n)
-    return lambda: oprf.finalize(inputs, points)
+def _calls(call: Callable[..., object], *prepare: Callable[[int], Bytes2D]) -> Callable[[int], Call]:
+    """Prepares the arguments of a call for n elements."""
+    return lambda n: partial(call, *(each(n) for each in prepare))
 
 
 def _tags(n: int) -> Call:
-    outputs, context = _random(n, OUTPUT_BYTES), _context()
-    return lambda: derive_tags(outputs, context)
+    return partial(derive_tags, _random(n, OUTPUT_BYTES), _context())
 
 
 def _blinds(n: int) -> Call:
-    expander = Expander(bytes(SEED_BYTES))
-    return lambda: expander.scalars("bench", 0, n)
+    return partial(Expander(bytes(SEED_BYTES)).scalars, "bench", 0, n)
 
 
-def _sorts(n: int) -> Call:
-    rows = _random(n, 16)
-    return lambda: np.concatenate(list(in_order(rows)))
+def _sorted(rows: Bytes2D) -> Bytes2D:
+    return np.concatenate(list(in_order(rows)))
 
 
 def _looks_up(n: int) -> Call:
     tags, table = _random(n, 16, 4), _random(n, 16, 5)
-    table = np.ascontiguousarray(table[np.concatenate(list(in_order(table)))])
-    return lambda: find(tags, table)
+    return partial(find, tags, np.ascontiguousarray(table[_sorted(table)]))
 
 
 OPERATIONS = (
-    Operation("map to the group", _on_uniform(group.from_uniform), curve=True),
-    Operation("decode and check", _on_points(group.check), curve=True),
-    Operation("multiply, one scalar", _shared(group.multiply, _points), curve=True),
-    Operation("multiply, a scalar each", _each(group.multiply_each, _points), curve=True),
-    Operation("map and multiply, one scalar", _shared(map_multiply, _uniform), curve=True),
-    Operation("map and multiply, a scalar each", _each(map_multiply_each, _uniform), curve=True),
-    Operation("multiply the generator", _generates, curve=True),
-    Operation("add", _on_points(lambda points: group.add(points, points)), curve=True),
+    Operation("map to the group", _calls(group.from_uniform, _uniform), curve=True),
+    Operation("decode and check", _calls(group.check, _points), curve=True),
+    Operation("multiply, one scalar", _calls(group.multiply, _points, _secret), curve=True),
+    Operation("multiply, a scalar each", _calls(group.multiply_each, _points, _scalars), curve=True),
+    Operation("map and multiply, one scalar", _calls(group.multiply_uniform, _uniform, _secret), curve=True),
     Operation(
-        "weighted sum (proofs)",
-        _each(lambda points, scalars: group.combine(scalars, points), _points),
+        "map and multiply, a scalar each", _calls(group.multiply_uniform_each, _uniform, _scalars), curve=True
+    ),
+    Operation("multiply the generator", _calls(group.multiply_base, _scalars), curve=True),
+    Operation("add", _calls(group.add, _points, _points), curve=True),
+    Operation("weighted sum (proofs)", _calls(group.combine, _scalars, _points), curve=True),
+    Operation("reduce a scalar", _calls(group.scalars_from_uniform, _uniform), curve=True),
+    Operation("invert scalars", _calls(group.scalar_invert, _scalars), curve=True),
+    Operation(
+        "hash and map an input",
+        _calls(partial(oprf.hash_to_group, mode=oprf.Mode.OPRF), _elements),
         curve=True,
     ),
-    Operation("reduce a scalar", _on_uniform(group.scalars_from_uniform), curve=True),
-    Operation("invert scalars", _inverts, curve=True),
-    Operation("hash and map an input", _hashes, curve=True),
-    Operation("finalize", _finalizes, curve=False),
+    Operation("finalize", _calls(oprf.finalize, _elements, _points), curve=False),
     Operation("tag", _tags, curve=False),
     Operation("blinds from the seed", _blinds, curve=False),
-    Operation("sort the table", _sorts, curve=False),
+    Operation("sort the table", _calls(_sorted, partial(_random, width=16)), curve=False),
     Operation("look up", _looks_up, curve=False),
 )
-"""Parts with `curve=False` depend on no backend, or hardly."""
+"""The cost of operations with `curve=False` does not depend on the backend, or hardly."""

@@ -1,8 +1,8 @@
-"""The job of `bench peers`: two CSV files of identifiers with a known overlap, and every contender's way through it.
+"""The job of `bench peers`: two CSV files of identifiers with a known overlap, and its run by every contender.
 
-A contender gets two files and leaves one, on the receiver's side. What counts is everything between: interpreters and
-servers starting, files read, the protocol on 127.0.0.1, the result written. Bytes are those of the TCP connections, counted
-by a relay between the two sides, the same way for all.
+A contender gets two files and writes one, on the receiver's side. The cost covers everything between: the start of interpreters
+and servers, reading the files, the protocol on 127.0.0.1, writing the result. Bytes are those of the TCP connections, counted
+by a relay between the two sides in the same way for all.
 """
 
 import csv
@@ -30,7 +30,7 @@ from blindmatch.simulations.drivers.setup import StepTimer
 
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
-"""What openmined-psi's own examples ask of its compressed table."""
+"""The rate that openmined-psi's own examples use for its compressed table."""
 
 LARGEST: Final = 10_000_000
 """Records a side: a company number has eight digits."""
@@ -44,12 +44,12 @@ OURS: Final = "blindmatch"
 
 @dataclass(frozen=True)
 class JobFiles:
-    """What is compared."""
+    """The two files of the job."""
 
     receiver: Path
     sender: Path
     records: int
-    """In each."""
+    """The number in each file."""
     common: int
 
 
@@ -77,21 +77,21 @@ def write_files(folder: Path, records: int, overlap: float) -> JobFiles:
 
 @dataclass(frozen=True)
 class ContenderCost:
-    """What one contender spent on one size."""
+    """The cost of one contender at one size."""
 
     contender: str
     records: int
     common: int
-    """What is to be found."""
+    """The number of common records, which is the expected result."""
     found: int
     receiver: ProcessCost
     sender: ProcessCost
     octets: int
-    """Over TCP, both ways, TLS included where there is TLS."""
+    """Over TCP, in both directions, with TLS where it is used."""
     wall: float
-    """From the first file read to the result written; both sides work at once where the contender lets them."""
+    """From reading the first file to writing the result; both sides run at the same time where the contender allows it."""
     steps: Mapping[str, ProcessCost]
-    """The parts, by name; they add up to both sides."""
+    """The steps by name; their sum is the cost of both sides."""
 
     @property
     def cpu(self) -> float:
@@ -131,25 +131,25 @@ def run_package(contender: Contender, python: Path, files: JobFiles, folder: Pat
     """Both sides of another package, one process each.
 
     Raises:
-        LocalError: a side failed, or the result is not there.
+        LocalError: a side failed, or there is no result.
     """
     program = Path(parties.__file__).parent / _PROGRAMS[contender.package]
     folder.mkdir(parents=True)
     first, second = free_ports(2)
     output = folder / "result.csv"
     with Relay(first) as to_first, Relay(second) as to_second:
-        # Each side knows its own port, and the other's only through the relay.
-        seen = ([first, to_second.port], [to_first.port, second])
+        # Each side knows its own port, and the relay's port of the other.
+        ports = ([first, to_second.port], [to_first.port, second])
         sides = []
         for rank, source in enumerate((files.receiver, files.sender)):
             place = folder / ("receiver", "sender")[rank]
             place.mkdir()
-            # Some packages leave files beside their input.
+            # Some packages write files beside their input.
             own = place / "input.csv"
             os.link(source, own)
-            said = dict(contender.settings) | {
+            settings = dict(contender.settings) | {
                 "rank": rank,
-                "ports": seen[rank],
+                "ports": ports[rank],
                 "input": str(own),
                 "output": str(output if rank == 0 else place / "result.csv"),
                 "column": COLUMN,
@@ -157,26 +157,28 @@ def run_package(contender: Contender, python: Path, files: JobFiles, folder: Pat
             }
             name = f"{contender.name} ({place.name})"
             sides.append(
-                MeasuredProcess(name, [str(python), "-I", str(program), json.dumps(said)], place, _plain())
+                MeasuredProcess(
+                    name, [str(python), "-I", str(program), json.dumps(settings)], place, _plain()
+                )
             )
         with killed_on_exit(sides):
             spent = [side.wait(_LIMIT_SECONDS) for side in sides]
         octets = to_first.count + to_second.count
-    told = json.loads((folder / "receiver" / _REPORT).read_text(encoding="ascii"))
-    found = _rows(output)
-    if told["records"] != files.records or told["found"] != found:
-        raise LocalError(f"{contender.name} says {told}, its result has {found:,} rows")
+    reported = json.loads((folder / "receiver" / _REPORT).read_text(encoding="ascii"))
+    rows = _rows(output)
+    if reported["records"] != files.records or reported["found"] != rows:
+        raise LocalError(f"{contender.name} reports {reported}, but its result has {rows:,} rows")
     steps = {"receiver": spent[0], "sender": spent[1]}
     wall = max(each.wall for each in spent)
     return ContenderCost(
-        contender.name, files.records, files.common, found, spent[0], spent[1], octets, wall, steps
+        contender.name, files.records, files.common, rows, spent[0], spent[1], octets, wall, steps
     )
 
 
 def _plain() -> dict[str, str]:
     """An environment without our own settings."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    names = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _rows(path: Path) -> int:
@@ -190,7 +192,7 @@ def _rows(path: Path) -> int:
 def run_ours(files: JobFiles, folder: Path) -> ContenderCost:
     """Both nodes of ours: import on both sides, the sender's server, the round, the export of its leads.
 
-    Making nodes, certificates and the agreement happens once per partnership and is not counted.
+    The creation of nodes, certificates and the agreement happens once per partnership and is not counted.
 
     Raises:
         LocalError: a command failed.

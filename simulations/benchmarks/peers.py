@@ -1,6 +1,6 @@
-"""`bench peers`: the same job, files in and files out, through blindmatch and through packages that people use today.
+"""`bench peers`: the same job, files in and files out, through blindmatch and through other packages.
 
-Every size runs all contenders one after the other on the same files, so that ratios come from one run.
+Every size runs all contenders one after the other on the same files, so that all ratios come from one run.
 """
 
 import tempfile
@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from blindmatch.protocol.errors import BlindmatchError, ConfigError, LocalError
+from blindmatch.protocol.errors import BlindmatchError, LocalError
 from blindmatch.simulations.benchmarks import environments
-from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
 from blindmatch.simulations.benchmarks.peer_job import (
-    CONTENDERS,
     OURS,
-    USUAL,
     Contender,
     ContenderCost,
     JobFiles,
@@ -23,15 +21,14 @@ from blindmatch.simulations.benchmarks.peer_job import (
     run_package,
     write_files,
 )
-from blindmatch.simulations.benchmarks.plot import Axes, Series
+from blindmatch.simulations.benchmarks.plot import Axes, series_by
 
 OVERLAP: Final = 0.05
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Target:
-    """At one size, our CPU per CPU of another contender, at most."""
+    """The largest allowed ratio of our CPU to that of another contender, at one size."""
 
     records: int
     contender: str
@@ -48,39 +45,27 @@ TARGETS: Final = (
 
 @dataclass(frozen=True)
 class AbsentContender:
-    """A contender that could not take part, or failed, and why."""
+    """A contender that could not take part or failed, with the reason."""
 
     contender: str
     records: int
     reason: str
 
 
-def chosen(names: Sequence[str]) -> list[Contender]:
-    """The contenders of these names, or the usual ones.
-
-    Raises:
-        ConfigError: a name that nobody has.
-    """
-    for name in names:
-        if name not in CONTENDERS:
-            raise ConfigError(f"no contender {name!r}", hint=f"There are: {', '.join(CONTENDERS)}.")
-    return [CONTENDERS[name] for name in names or USUAL]
-
-
 def interpreters(
     contenders: Sequence[Contender], given: Mapping[str, Path | None], cache: Path
 ) -> dict[str, Path]:
-    """Where each contender's package is installed; those of whom nothing is found are not in it.
+    """The interpreter of each contender's package, for those that are installed.
 
     Raises:
-        LocalError: an interpreter was named, and has no such package.
+        LocalError: an interpreter was named that does not have the package.
     """
-    found = {}
+    interpreters = {}
     for name in dict.fromkeys(item.package for item in contenders):
         python = environments.find(environments.PACKAGES[name], given.get(name), cache)
         if python is not None:
-            found[name] = python
-    return found
+            interpreters[name] = python
+    return interpreters
 
 
 def measure(
@@ -89,28 +74,28 @@ def measure(
     pythons: Mapping[str, Path],
     *,
     overlap: float = OVERLAP,
-    note: Note = lambda _text: None,
+    note: Note = silent,
 ) -> BenchReport:
     """Run everything and report.
 
     Args:
         sizes: records on each side.
-        contenders: beside ourselves.
+        contenders: the other contenders.
         pythons: the interpreter of each contender's package.
         overlap: share of the records that both sides hold.
-        note: told what happens.
+        note: receives progress messages.
 
     Raises:
         LocalError: our own side failed; a contender's failure is a remark of the report.
     """
-    missed = [
+    absent = [
         AbsentContender(
             item.name, 0, f"{item.package} is not installed; `blindmatch bench peers --install` does"
         )
         for item in contenders
         if item.package not in pythons
     ]
-    for each in missed:
+    for each in absent:
         note(f"{each.contender}: {each.reason}")
     costs: list[ContenderCost] = []
     for records in sizes:
@@ -126,80 +111,65 @@ def measure(
                 outcome = attempt(item, pythons[item.package], files, folder / item.name)
                 if isinstance(outcome, AbsentContender):
                     note(f"{item.name}: {outcome.reason}")
-                    missed.append(outcome)
+                    absent.append(outcome)
                 else:
                     costs.append(outcome)
-    return report(costs, missed, overlap)
+    return report(costs, absent, overlap)
 
 
 def attempt(item: Contender, python: Path, files: JobFiles, folder: Path) -> ContenderCost | AbsentContender:
-    """A contender's cost, or why there is none: others' failures are reported, not raised."""
+    """A contender's cost, or the reason why there is none: the failures of others are reported, not raised."""
     try:
         return run_package(item, python, files, folder)
     except (BlindmatchError, OSError, ValueError) as error:
         return AbsentContender(item.name, files.records, str(error))
 
 
-_COLUMNS: Final = (
-    "records",
-    "contender",
-    "CPU s",
-    "receiver",
-    "sender",
-    "wall s",
-    "MiB on the wire",
-    "MiB of memory",
-    "found",
-    "CPU, ours = 1",
-)
-
-
-def report(costs: Sequence[ContenderCost], missed: Sequence[AbsentContender], overlap: float) -> BenchReport:
-    """The table, the plot, and what is to be said of them."""
+def report(costs: Sequence[ContenderCost], absent: Sequence[AbsentContender], overlap: float) -> BenchReport:
+    """The table, the plot and the remarks."""
     ours = {cost.records: cost for cost in costs if cost.contender == OURS}
-    rows = [
-        (
-            cost.records,
-            cost.contender,
-            significant(cost.cpu),
-            significant(cost.receiver.cpu),
-            significant(cost.sender.cpu),
-            significant(cost.wall),
-            mib(cost.octets),
-            mib(max(cost.receiver.peak, cost.sender.peak)),
-            cost.found if cost.found == cost.common else f"{cost.found:,} of {cost.common:,}: WRONG",
-            significant(cost.cpu / ours[cost.records].cpu) if cost.records in ours else "",
-        )
-        for cost in costs
-    ]
-    names = list(dict.fromkeys(cost.contender for cost in costs))
-    series = [
-        Series(name, tuple((cost.records, cost.cpu) for cost in costs if cost.contender == name))
-        for name in names
-    ]
+
+    def ratio(cost: ContenderCost) -> object:
+        return significant(cost.cpu / ours[cost.records].cpu) if cost.records in ours else ""
+
+    def result(cost: ContenderCost) -> object:
+        return cost.found if cost.found == cost.common else f"{cost.found:,} of {cost.common:,}: WRONG"
+
+    columns: dict[str, Callable[[ContenderCost], object]] = {
+        "records": lambda cost: cost.records,
+        "contender": lambda cost: cost.contender,
+        "CPU s": lambda cost: significant(cost.cpu),
+        "receiver": lambda cost: significant(cost.receiver.cpu),
+        "sender": lambda cost: significant(cost.sender.cpu),
+        "wall s": lambda cost: significant(cost.wall),
+        "MiB on the wire": lambda cost: mib(cost.octets),
+        "MiB of memory": lambda cost: mib(max(cost.receiver.peak, cost.sender.peak)),
+        "matched": result,
+        "CPU, ours = 1": ratio,
+    }
     remarks = [
         *verdicts(costs),
         *(
             f"{item.contender}{f' at {item.records:,}' if item.records else ''}: {item.reason}"
-            for item in missed
+            for item in absent
         ),
         *parts(costs),
         f"{overlap:.1%} of the records are on both sides.",
-        "CPU is user and system time of every process, start-up included; keys, certificates and agreements are made once and not counted.",
+        "CPU is user and system time of every process, start-up included; keys, certificates and agreements are created once and not counted.",
     ]
-    return BenchReport(
+    return BenchReport.of(
         "peers",
         Axes("CPU of both sides, files in, files out", "records on each side", "CPU seconds"),
-        _COLUMNS,
-        tuple(rows),
-        tuple(series),
-        tuple(cost.data for cost in costs),
-        tuple(remarks),
+        costs,
+        columns,
+        series_by(costs, lambda cost: cost.contender, lambda cost: (cost.records, cost.cpu)),
+        runs=(cost.data for cost in costs),
+        remarks=remarks,
     )
 
 
 def verdicts(costs: Sequence[ContenderCost]) -> list[str]:
-    """One line per target that this run can speak of: met or missed, by how much."""
+    """One line per target that this run covers: met or missed, with the ratio."""
     spent = {(cost.contender, cost.records): cost.cpu for cost in costs}
     lines = []
     for target in TARGETS:
@@ -215,7 +185,7 @@ def verdicts(costs: Sequence[ContenderCost]) -> list[str]:
 
 
 def parts(costs: Sequence[ContenderCost]) -> list[str]:
-    """What our own CPU went into, at the largest size."""
+    """Our own CPU by step, at the largest size."""
     ours = [cost for cost in costs if cost.contender == OURS]
     if not ours:
         return []
@@ -225,10 +195,10 @@ def parts(costs: Sequence[ContenderCost]) -> list[str]:
 
 
 def install(names: Sequence[str], cache: Path, note: Note) -> None:
-    """Make an environment for each package.
+    """Create an environment for each package.
 
     Raises:
-        LocalError: one cannot be installed; the others are installed all the same.
+        LocalError: a package cannot be installed; the others are installed nevertheless.
     """
     problems = []
     for name in names:

@@ -1,9 +1,9 @@
-"""Cost against n on two logarithmic axes: as SVG, and as text for a terminal. Made by hand, readable in black and white."""
+"""Cost against n on two logarithmic axes: as SVG, and as text for a terminal. Readable in black and white."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from blindmatch.node.evaluation import svg
 
@@ -18,6 +18,9 @@ _DASHES: Final = ("", "7 3", "2 3", "9 3 2 3", "4 4", "12 4")
 _MARKS: Final = "ox+*#@%&"
 
 
+Cost = TypeVar("Cost")
+
+
 @dataclass(frozen=True)
 class Series:
     """One line of a plot: its name, and its points (n, cost), all above zero."""
@@ -26,9 +29,19 @@ class Series:
     points: tuple[tuple[float, float], ...]
 
 
+def series_by(
+    costs: Iterable[Cost], name: Callable[[Cost], str], point: Callable[[Cost], tuple[float, float]]
+) -> list[Series]:
+    """A series for each name, with the points of its costs."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for cost in costs:
+        points.setdefault(name(cost), []).append(point(cost))
+    return [Series(each, tuple(values)) for each, values in points.items()]
+
+
 @dataclass(frozen=True)
 class Axes:
-    """What a plot says: `x` and `y` name what is along the axes, with units."""
+    """The texts of a plot; `x` and `y` name the quantities along the axes, with units."""
 
     title: str
     x: str
@@ -37,13 +50,13 @@ class Axes:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The decades that a plot shows."""
+    """The range of decades of a plot."""
 
     low: tuple[int, int]
     high: tuple[int, int]
 
     def place(self, point: tuple[float, float]) -> tuple[float, float]:
-        """Where a point lies, 0…1 along both axes."""
+        """The position of a point, from 0 to 1 along both axes."""
         x, y = (
             (math.log10(value) - low) / (high - low)
             for value, low, high in zip(point, self.low, self.high, strict=True)
@@ -52,9 +65,9 @@ class _Frame:
 
 
 def _shown(series: Sequence[Series]) -> list[Series]:
-    """Without the points that a logarithmic axis has no place for."""
-    kept = [Series(s.name, tuple(p for p in s.points if p[0] > 0 and p[1] > 0)) for s in series]
-    return [s for s in kept if s.points]
+    """The series without points that a logarithmic axis cannot show."""
+    positive = [Series(s.name, tuple(p for p in s.points if p[0] > 0 and p[1] > 0)) for s in series]
+    return [s for s in positive if s.points]
 
 
 def _frame(series: Sequence[Series]) -> _Frame:
@@ -68,19 +81,19 @@ def _frame(series: Sequence[Series]) -> _Frame:
 
 
 def label(value: float) -> str:
-    """A power of ten as people write it: 0.001, 10, 1,000,000."""
+    """A power of ten in ordinary notation: 0.001, 10, 1,000,000."""
     return f"{value:,.0f}" if value >= 1 else f"{value:.12f}".rstrip("0")
 
 
 def draw(axes: Axes, series: Sequence[Series]) -> str:
-    """An SVG document. Points at zero or below are left out; without any point it says so."""
-    kept = _shown(series)
-    if not kept:
+    """An SVG document. Points at zero or below are left out; without points it shows a message."""
+    shown = _shown(series)
+    if not shown:
         nothing = svg.text((_LEFT, _TOP + 40), "Nothing was measured.")
         return svg.document(axes.title, WIDTH, HEIGHT, [nothing])
-    frame = _frame(kept)
+    frame = _frame(shown)
     parts = _grid(frame, axes)
-    for index, each in enumerate(kept):
+    for index, each in enumerate(shown):
         colour, dash = _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)]
         parts += svg.curve([_across(frame, point) for point in sorted(each.points)], colour, dash=dash)
         left, y = _LEFT + _PLOT_WIDTH + 24, _TOP + 14 + 22 * index
@@ -111,13 +124,13 @@ def _grid(frame: _Frame, axes: Axes) -> list[str]:
 
 
 def sketch(axes: Axes, series: Sequence[Series], *, width: int = 60, height: int = 14) -> list[str]:
-    """The same as lines of text: one mark per series, the first series on top where two meet."""
-    kept = _shown(series)
-    if not kept:
+    """The plot as lines of text, with one mark per series; where two meet, the first series is shown."""
+    shown = _shown(series)
+    if not shown:
         return ["Nothing was measured."]
-    frame = _frame(kept)
+    frame = _frame(shown)
     cells = [[" "] * width for _ in range(height)]
-    for index, each in reversed(list(enumerate(kept))):
+    for index, each in reversed(list(enumerate(shown))):
         for point in each.points:
             x, y = frame.place(point)
             cells[round((1 - y) * (height - 1))][round(x * (width - 1))] = _MARKS[index % len(_MARKS)]
@@ -131,5 +144,5 @@ def sketch(axes: Axes, series: Sequence[Series], *, width: int = 60, height: int
     lines.append(f"{'':>{margin}} +{'-' * width}")
     first, last = label(10.0 ** frame.low[0]), label(10.0 ** frame.high[0])
     lines.append(f"{'':>{margin}}  {first}{axes.x:^{max(width - len(first) - len(last), 0)}}{last}")
-    lines += [f"{'':>{margin}}  {_MARKS[i % len(_MARKS)]} {each.name}" for i, each in enumerate(kept)]
+    lines += [f"{'':>{margin}}  {_MARKS[i % len(_MARKS)]} {each.name}" for i, each in enumerate(shown)]
     return lines

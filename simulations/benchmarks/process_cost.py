@@ -1,7 +1,8 @@
-"""What processes cost: CPU to the microsecond from the system's own account, wall time, peak memory; and the bytes between them."""
+"""The cost of processes: CPU time to the microsecond as the operating system accounts for it, wall time, peak memory; and the bytes between them."""
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -21,7 +22,7 @@ from blindmatch.simulations.drivers.node_process import (
 )
 
 SAMPLE_SECONDS = 0.01
-"""How often the resident set is looked at, and how exactly the end of a process is timed."""
+"""The interval at which the resident set is sampled, and the accuracy of the end of a process."""
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -30,7 +31,7 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """What one process cost, from its first instruction to its last, with the children that it waited for."""
+    """The cost of one process from its first instruction to its last, with the child processes that it waited for."""
 
     cpu: float = 0.0
     """Seconds, user and system."""
@@ -39,18 +40,18 @@ class ProcessCost:
     """Largest resident set in bytes (Linux; 0 elsewhere)."""
 
     def __add__(self, later: "ProcessCost") -> "ProcessCost":
-        """One after the other."""
+        """The cost of both, one after the other."""
         return ProcessCost(self.cpu + later.cpu, self.wall + later.wall, max(self.peak, later.peak))
 
 
 class MeasuredProcess:
-    """A running process whose cost is counted. Its output goes to two files in `folder`.
+    """A running process whose cost is measured. Its output goes to two files in `folder`.
 
     Args:
-        name: what it is called in messages and in the names of the files.
+        name: its name in messages and in file names.
         command: program and arguments.
-        folder: its working folder, where temporary files go too.
-        environment: all of it.
+        folder: its working folder, also for temporary files.
+        environment: all its environment variables.
     """
 
     def __init__(
@@ -78,8 +79,8 @@ class MeasuredProcess:
         pid, peak = self._process.pid, 0
         while True:
             peak = max(peak, peak_bytes(pid))
-            found, status, usage = os.wait4(pid, os.WNOHANG)
-            if found:
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+            if ended:
                 break
             time.sleep(SAMPLE_SECONDS)
         wall = time.perf_counter() - self._started
@@ -89,7 +90,7 @@ class MeasuredProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
@@ -99,11 +100,11 @@ class MeasuredProcess:
 
     @property
     def output(self) -> str:
-        """What it has printed on stdout."""
+        """Its standard output so far."""
         return self._out.read_text(encoding="utf-8", errors="replace")
 
     def until_listening(self, port: int) -> None:
-        """Wait until something listens at a port of this machine.
+        """Wait until a server listens at a port of this machine.
 
         Raises:
             LocalError: the process ended first, or takes too long.
@@ -119,38 +120,43 @@ class MeasuredProcess:
         """Wait for its end.
 
         Raises:
-            LocalError: it failed, with the last lines that it wrote; or it did not end in time, and was killed.
+            LocalError: it failed, with the last lines of its output; or it did not end in time and was killed.
         """
         self._watcher.join(timeout)
         if self.running:
             self.kill()
             raise LocalError(f"{self.name} did not end within {timeout:.0f} s")
         if self._status != 0:
-            said = (self._err.read_text(encoding="utf-8", errors="replace") + self.output).splitlines()
+            lines = (self._err.read_text(encoding="utf-8", errors="replace") + self.output).splitlines()
             raise LocalError(
-                f"{self.name} ended with status {self._status}: {' / '.join(said[-3:]) or 'it said nothing'}"
+                f"{self.name} ended with status {self._status}: {' / '.join(lines[-3:]) or 'without output'}"
             )
         return self._spent
 
     def stop(self) -> ProcessCost:
-        """Ask it to end, and wait; kill it when it does not. Its status does not matter."""
+        """Terminate it and wait; kill it after a timeout. Its status is ignored."""
         if self.running:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
             self._watcher.join(STOP_SECONDS)
         self.kill()
         return self._spent
 
     def kill(self) -> None:
-        """End it at once, if it still runs."""
+        """Kill it if it still runs."""
         if self.running:
-            self._process.kill()
+            self._signal(signal.SIGKILL)
             self._watcher.join()
 
+    def _signal(self, number: signal.Signals) -> None:
+        # Without Popen, which would reap an ended process itself, so that the watcher could not read its cost.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
-def command(node: NodeProcess, *words: str) -> MeasuredProcess:
-    """Start one command of the program on a node; its output lies beside the node's folder."""
-    name = f"{node.agency} {' '.join(words[:2])}"
-    line = [*PROGRAM, *words, "--home", str(node.home)]
+
+def command(node: NodeProcess, *arguments: str) -> MeasuredProcess:
+    """Start one command of the program on a node; its output is in a folder beside the node's."""
+    name = f"{node.agency} {' '.join(arguments[:2])}"
+    line = [*PROGRAM, *arguments, "--home", str(node.home)]
     return MeasuredProcess(
         name, line, node.home.parent / f"{node.agency}-output", environment(node.passphrase)
     )
@@ -158,7 +164,7 @@ def command(node: NodeProcess, *words: str) -> MeasuredProcess:
 
 @contextlib.contextmanager
 def killed_on_exit(processes: Sequence[MeasuredProcess]) -> Iterator[None]:
-    """Whatever happens inside, none of the processes outlives it."""
+    """Kill the processes that still run when the context ends."""
     try:
         yield
     finally:
@@ -167,7 +173,7 @@ def killed_on_exit(processes: Sequence[MeasuredProcess]) -> Iterator[None]:
 
 
 class Relay:
-    """Passes TCP connections on to a port of this machine and counts their bytes: what really is on the wire."""
+    """Forwards TCP connections to a port of this machine and counts their bytes, TLS included."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -179,7 +185,7 @@ class Relay:
 
     @property
     def count(self) -> int:
-        """Bytes so far, both ways."""
+        """Bytes so far, in both directions."""
         return sum(self._counts)
 
     def _accept(self) -> None:
@@ -190,7 +196,7 @@ class Relay:
                     far = socket.create_connection(("127.0.0.1", self._target))
                 except (
                     OSError
-                ):  # nobody listens there yet: the caller sees a closed connection and tries again
+                ):  # no server listens there yet: the client sees a closed connection and tries again
                     near.close()
                     continue
                 self._sockets += [near, far]
@@ -211,7 +217,7 @@ class Relay:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Stop listening and drop what is open."""
+        """Stop listening and close all connections."""
         for each in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
                 each.close()

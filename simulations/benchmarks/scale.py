@@ -1,8 +1,8 @@
-"""`bench scale`: the heavy steps of both sides on local Ray workers, and what the measured figures say for a whole country.
+"""`bench scale`: the costly steps of both sides on local Ray workers, and a model of a whole country from the measured figures.
 
 Every step of n x n elements goes through the node's own engine, chunk by chunk, sealed both ways, as in a round: receiver's
-blinding, sender's rows and evaluation, receiver's unblinding and tags. Beside it the same steps in one thread of one process.
-What a node does besides (files, checkpoints, TLS) is not in here: `bench pair` has it.
+blinding, sender's rows and evaluation, receiver's unblinding and tags. The same steps are also measured in one thread of one process.
+The other work of a node (files, checkpoints, TLS) is not included: see `bench pair`.
 """
 
 import time
@@ -24,9 +24,9 @@ from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES
 from blindmatch.protocol.linkage.tokens import ELEMENT_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D
 from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
-from blindmatch.simulations.benchmarks.figures import BenchReport, significant
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, significant, silent
 from blindmatch.simulations.benchmarks.loop import cores
-from blindmatch.simulations.benchmarks.plot import Axes, Series
+from blindmatch.simulations.benchmarks.plot import Axes, series_by
 from blindmatch.simulations.drivers.node_process import cpu_seconds
 
 STEPS = ("blind", "rows", "evaluate", "tags")
@@ -52,9 +52,9 @@ class StepCost:
     step: str
     wall: float
     workers_cpu: float
-    """Seconds, all workers together; 0 where the caller does the work itself."""
+    """CPU seconds of all workers together; 0 where the caller does the work itself."""
     node_cpu: float
-    """Seconds of the process that hands the work out: sealing, sending, taking back."""
+    """CPU seconds of the process that distributes the work: sealing, sending, receiving."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ class ScaleCost:
         return self.elements / self.wall
 
     def cpu(self, names: Sequence[str]) -> float:
-        """Seconds of CPU per element of some steps, workers and handing out together."""
+        """CPU seconds per element of some steps, on workers and in the distributing process together."""
         chosen = [step for step in self.steps if step.step in names]
         return sum(step.workers_cpu + step.node_cpu for step in chosen) / self.elements
 
     def handing(self, names: Sequence[str]) -> float:
-        """Seconds of the handing process's CPU per element of some steps."""
+        """CPU seconds of the distributing process per element of some steps."""
         return sum(step.node_cpu for step in self.steps if step.step in names) / self.elements
 
 
@@ -103,13 +103,13 @@ class Model:
     senders_cpu: float
     """Seconds per sender's element: rows."""
     efficiency: float
-    """Of two workers beside one, at most 1."""
+    """The efficiency of two workers compared with one, at most 1."""
     handing_cpu: float
     """Seconds of the node's own CPU per element, of all four steps."""
 
     @property
     def most_workers(self) -> float:
-        """Workers that one core of a node can keep busy."""
+        """The number of workers that one core of a node can keep busy."""
         return (self.receivers_cpu + self.senders_cpu) / self.handing_cpu - 1 if self.handing_cpu else 0.0
 
     @property
@@ -145,7 +145,7 @@ def _walk(
     """Every step over every chunk, `lanes` chunks at a time; `spent` gives CPU of the workers and of this process."""
     chunk = LIMITS.chunk_elements
     spans = [slice(start, start + chunk) for start in range(0, len(inputs), chunk)]
-    made: dict[str, list[Any]] = {}
+    results: dict[str, list[Any]] = {}
 
     def one(step: str, index: int) -> Any:
         part = inputs[spans[index]]
@@ -154,14 +154,14 @@ def _walk(
         if step == "rows":
             return computing.rows(part)
         if step == "evaluate":
-            return computing.evaluate(index, made["blind"][index])[0]
-        return computing.tags(index, part, made["evaluate"][index])
+            return computing.evaluate(index, results["blind"][index])[0]
+        return computing.tags(index, part, results["evaluate"][index])
 
     costs = []
     with ThreadPoolExecutor(lanes) as pool:
         for step in STEPS:
             before, wall = spent(), time.perf_counter()
-            made[step] = list(pool.map(lambda index, step=step: one(step, index), range(len(spans))))
+            results[step] = list(pool.map(lambda index, step=step: one(step, index), range(len(spans))))
             after = spent()
             costs.append(
                 StepCost(step, time.perf_counter() - wall, after[0] - before[0], after[1] - before[1])
@@ -194,9 +194,9 @@ def measure(elements: int, workers: int) -> ScaleCost:
             steps = _walk(computing, inputs, 1, lambda: (0.0, time.process_time()))
             return ScaleCost(elements, 0, group.backend_name(), 0.0, steps)
     with connected(workers=workers), closing(RayEngine(Cluster(workers=workers))) as engine:
-        begun = time.perf_counter()
+        before = time.perf_counter()
         remote = engine.computing(seed, _context())
-        started = time.perf_counter() - begun
+        started = time.perf_counter() - before
         processes = [worker.process for worker in engine.workers]
         remote.blind(0, inputs[:1])
 
@@ -207,9 +207,7 @@ def measure(elements: int, workers: int) -> ScaleCost:
         return ScaleCost(elements, len(processes), group.backend_name(), started, steps)
 
 
-def measure_all(
-    sizes: Sequence[int], workers: Sequence[int], *, note: Callable[[str], None] = lambda _text: None
-) -> BenchReport:
+def measure_all(sizes: Sequence[int], workers: Sequence[int], *, note: Note = silent) -> BenchReport:
     """Measure every size without a cluster, then with each number of workers."""
     costs = []
     for elements in sizes:
@@ -220,7 +218,7 @@ def measure_all(
 
 
 def model(costs: Sequence[ScaleCost]) -> Model:
-    """The model from the largest size: CPU per element with most workers; what two bring beside one."""
+    """The model from the largest size: CPU per element with most workers, and the efficiency of two workers."""
     largest = max(cost.elements for cost in costs)
     chosen = {cost.workers: cost for cost in costs if cost.elements == largest}
     most = chosen[max(chosen)]
@@ -231,46 +229,35 @@ def model(costs: Sequence[ScaleCost]) -> Model:
 
 def report(costs: Sequence[ScaleCost]) -> BenchReport:
     """The table, the plot and the model."""
-    columns = (
-        "elements",
-        "workers",
-        "elements/s",
-        *(f"{step} us" for step in STEPS),
-        "handing out us",
-        "start s",
-    )
-    rows = [
-        (
-            cost.elements,
-            cost.workers or "none",
-            round(cost.rate),
-            *(significant(1e6 * cost.cpu((step,))) for step in STEPS),
-            significant(1e6 * cost.handing(STEPS)) if cost.workers else "-",
-            significant(cost.start),
-        )
-        for cost in costs
-    ]
-    made = model(costs)
-    names = sorted({cost.workers for cost in costs})
-    series = tuple(
-        Series(
-            f"{count} workers" if count else "one thread",
-            tuple((cost.elements, cost.wall) for cost in costs if cost.workers == count),
-        )
-        for count in names
-    )
-    hours = {str(count): round(made.hours(count), 2) for count in MODEL_CORES}
-    return BenchReport(
+
+    def step_us(step: str) -> Callable[[ScaleCost], object]:
+        return lambda cost: significant(1e6 * cost.cpu((step,)))
+
+    columns: dict[str, Callable[[ScaleCost], object]] = {
+        "elements": lambda cost: cost.elements,
+        "workers": lambda cost: cost.workers or "none",
+        "elements/s": lambda cost: round(cost.rate),
+        **{f"{step} us": step_us(step) for step in STEPS},
+        "distribution us": lambda cost: significant(1e6 * cost.handing(STEPS)) if cost.workers else "-",
+        "start s": lambda cost: significant(cost.start),
+    }
+    country = model(costs)
+    hours = {str(count): round(country.hours(count), 2) for count in MODEL_CORES}
+    return BenchReport.of(
         "scale",
         Axes("Heavy steps of both sides on local workers", "elements on each side", "wall seconds"),
+        costs,
         columns,
-        tuple(rows),
-        series,
-        (
-            *(asdict(cost) | {"elements_per_second": round(cost.rate)} for cost in costs),
-            {"model": asdict(made) | {"core_hours": round(made.core_hours, 2), "hours": hours}},
+        series_by(
+            sorted(costs, key=lambda cost: cost.workers),
+            lambda cost: f"{cost.workers} workers" if cost.workers else "one thread",
+            lambda cost: (cost.elements, cost.wall),
         ),
-        (*_speeds(costs), *_words(made)),
+        runs=(
+            *(asdict(cost) | {"elements_per_second": round(cost.rate)} for cost in costs),
+            {"model": asdict(country) | {"core_hours": round(country.core_hours, 2), "hours": hours}},
+        ),
+        remarks=(*_speeds(costs), *_model_remarks(country)),
     )
 
 
@@ -280,25 +267,25 @@ def _speeds(costs: Sequence[ScaleCost]) -> list[str]:
         alone = next((each for each in costs if (each.elements, each.workers) == (cost.elements, 1)), None)
         if cost.workers > 1 and alone is not None:
             remarks.append(
-                f"{cost.elements:,}: {cost.workers} workers do {cost.rate / alone.rate:.2f} times what one does, on "
-                f"{cores()} cores that they share with the process that hands the work out"
+                f"{cost.elements:,}: {cost.workers} workers are {cost.rate / alone.rate:.2f} times as fast as one, on "
+                f"{cores()} cores that they share with the process that distributes the work"
             )
     return remarks
 
 
-def _words(made: Model) -> list[str]:
-    hours = ", ".join(f"{made.hours(count):,.2f} h on {count} cores" for count in MODEL_CORES)
+def _model_remarks(country: Model) -> list[str]:
+    hours = ", ".join(f"{country.hours(count):,.2f} h on {count} cores" for count in MODEL_CORES)
     formula = (
-        f"{FORCES} x {COUNCILS} x (R x {1e6 * made.receivers_cpu:.1f} us + S x {1e6 * made.senders_cpu:.1f} us) "
-        f"/ (cores x {made.efficiency:.2f}), the efficiency measured with two workers, taken to hold for more"
+        f"{FORCES} x {COUNCILS} x (R x {1e6 * country.receivers_cpu:.1f} us + S x {1e6 * country.senders_cpu:.1f} us) "
+        f"/ (cores x {country.efficiency:.2f}), with the efficiency of two workers, assumed for more"
     )
     assumed = (
         f"R = {FORCE_RECORDS:,} people x {FORCE_TOKENS} tokens, S = {COUNCIL_RECORDS:,} suppliers x {COUNCIL_TOKENS} tokens; "
-        "nothing is computed once for several edges; files, TLS and checkpoints of the nodes are not in it (`bench pair`)"
+        "nothing is computed once for several edges; files, TLS and checkpoints of the nodes are not included (see `bench pair`)"
     )
     return [
-        f"model, each of {FORCES} forces with each of {COUNCILS} councils, once: {made.core_hours:,.1f} core hours; {hours}",
+        f"model, each of {FORCES} forces with each of {COUNCILS} councils, once: {country.core_hours:,.1f} core hours; {hours}",
         f"formula: {formula}",
         f"assumed: {assumed}",
-        f"one node can keep {made.most_workers:.0f} workers busy: handing out takes {1e6 * made.handing_cpu:.1f} us of its CPU for each element",
+        f"one node can keep {country.most_workers:.0f} workers busy: distribution takes {1e6 * country.handing_cpu:.1f} us of its CPU for each element",
     ]

@@ -1,20 +1,19 @@
-"""`bench single`: how long the exchange of one check takes, over a channel that is open: submitted, and asked about."""
+"""`bench single`: the time of one check over an open channel: a submission, and a query."""
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.transport.client import connect
-from blindmatch.simulations.benchmarks.delta import STANDING, TOKENS, bring, people, round_cost
-from blindmatch.simulations.benchmarks.figures import BenchReport, significant
-from blindmatch.simulations.benchmarks.nodes import COUNCIL, POLICE, NodePair, PairTerms, deploy
+from blindmatch.simulations.benchmarks.delta import STANDING, TOKENS, import_people, run_round
+from blindmatch.simulations.benchmarks.figures import BenchReport, Note, significant, silent
+from blindmatch.simulations.benchmarks.input_files import people_rows
+from blindmatch.simulations.benchmarks.nodes import COUNCIL, POLICE, NodePair, temporary_pair
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.drivers.node_process import serving
 
@@ -25,7 +24,7 @@ _FIELDS = ("forenames", "surname", "date_of_birth", "postcode")
 
 @dataclass(frozen=True)
 class SingleCost:
-    """Milliseconds of wall time for one exchange: median and 9th decile."""
+    """The wall time of one exchange in milliseconds: median and 9th decile."""
 
     records: int
     """On each side of the epoch."""
@@ -36,22 +35,19 @@ class SingleCost:
     ask_ninth: float
 
 
-def measure(records: int, count: int, *, note: Callable[[str], None] = lambda _text: None) -> SingleCost:
-    """An epoch over so many records a side, and `count` checks each way."""
-    with tempfile.TemporaryDirectory(prefix="blindmatch-bench-") as name:
-        folder = Path(name)
-        note(f"two nodes with {records:,} records each ...")
-        pair = deploy(folder, PairTerms(TOKENS, budget=TOKENS))
-        pair.introduce()
-        bring(pair, folder, (people("people", records), people("traders", records)), again=False)
+def measure(records: int, count: int, *, note: Note = silent) -> SingleCost:
+    """Start an epoch over so many records a side, and run `count` checks in each direction."""
+    note(f"two nodes with {records:,} records each ...")
+    with temporary_pair(TOKENS) as pair:
+        import_people(pair, (people_rows("people", records), people_rows("traders", records)))
         with serving([pair.police, pair.council]):
             agreement = pair.agree(records, more=STANDING)
-            note("the round that opens an epoch ...")
-            round_cost(pair, agreement, delta=False)
+            note("the round that starts an epoch ...")
+            run_round(pair, agreement, delta=False)
             note("checks ...")
             submitted = asyncio.run(_time(pair, agreement, count, submits=True))
-            asked = asyncio.run(_time(pair, agreement, count, submits=False))
-    return SingleCost(records, count, *_summary(submitted), *_summary(asked))
+            queried = asyncio.run(_time(pair, agreement, count, submits=False))
+    return SingleCost(records, count, *_summary(submitted), *_summary(queried))
 
 
 def _summary(seconds: Sequence[float]) -> tuple[float, float]:
@@ -60,52 +56,49 @@ def _summary(seconds: Sequence[float]) -> tuple[float, float]:
 
 async def _time(pair: NodePair, agreement: str, count: int, *, submits: bool) -> list[float]:
     ours, other = (pair.council, POLICE) if submits else (pair.police, COUNCIL)
-    person = dict(zip(_FIELDS, people("people", 1)[0][1:5], strict=True))
-    spent = []
+    person = dict(zip(_FIELDS, people_rows("people", 1)[0][1:5], strict=True))
+    seconds = []
     with Node.open(ours.home, ours.passphrase) as node:
-        held = registry.find(node, agreement)
-        kept = single_checks.epoch_of(node, held, pair.edge)
-        with single_checks.records_of(node, held, kept, person) as records:
+        stored = registry.find(node, agreement)
+        epoch = single_checks.epoch_of(node, stored, pair.edge)
+        with single_checks.records_of(node, stored, epoch, person) as records:
             (single,) = single_checks.singles(records)
-            sender = single_checks.Sender.of(kept, records) if submits else None
-            lists = None if submits else kept.received()
+            sender = single_checks.Sender.of(epoch, records) if submits else None
+            lists = None if submits else epoch.received()
             async with connect(node, other) as peer:
                 for _ in range(count + _WARM):
-                    began = time.perf_counter()
+                    started = time.perf_counter()
                     if sender is not None:
                         await single_checks.submit(node, peer, sender, single)
                     elif lists is not None:
-                        await single_checks.ask(node, peer, kept, lists, records)
-                    spent.append(time.perf_counter() - began)
-    return spent[_WARM:]
+                        await single_checks.ask(node, peer, epoch, lists, records)
+                    seconds.append(time.perf_counter() - started)
+    return seconds[_WARM:]
 
 
 def report(costs: Sequence[SingleCost]) -> BenchReport:
     """The table and the plot."""
-    columns = ("records", "checks", "submit ms", "9th decile", "ask ms", "9th decile")
-    rows = tuple(
-        (
-            cost.records,
-            cost.checks,
-            *map(significant, (cost.submit_median, cost.submit_ninth, cost.ask_median, cost.ask_ninth)),
-        )
-        for cost in costs
-    )
+    columns: dict[str, Callable[[SingleCost], object]] = {
+        "records": lambda cost: cost.records,
+        "checks": lambda cost: cost.checks,
+        "submit ms": lambda cost: significant(cost.submit_median),
+        "submit, 9th decile": lambda cost: significant(cost.submit_ninth),
+        "ask ms": lambda cost: significant(cost.ask_median),
+        "ask, 9th decile": lambda cost: significant(cost.ask_ninth),
+    }
     remarks = []
     for cost in costs:
         slower = max(cost.submit_median, cost.ask_median)
         met = "met" if slower < TARGET_MS else "MISSED"
         remarks.append(f"{cost.records:,}: median {slower:.1f} ms (target: {TARGET_MS:.0f} ms): {met}")
-    series = (
-        Series("submit", tuple((cost.records, cost.submit_median) for cost in costs)),
-        Series("ask", tuple((cost.records, cost.ask_median) for cost in costs)),
-    )
-    return BenchReport(
+    return BenchReport.of(
         "single",
         Axes("One check over an open channel", "records on each side", "milliseconds, median"),
+        costs,
         columns,
-        rows,
-        series,
-        tuple(asdict(cost) for cost in costs),
-        tuple(remarks),
+        (
+            Series("submit", tuple((cost.records, cost.submit_median) for cost in costs)),
+            Series("ask", tuple((cost.records, cost.ask_median) for cost in costs)),
+        ),
+        remarks=remarks,
     )

@@ -1,4 +1,4 @@
-"""Threads of the group's backend: some split a batch over cores by themselves, some leave that to their caller."""
+"""Threads of the group backend: some backends split a batch over cores by themselves, others leave that to the caller."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ from blindmatch.protocol import group
 
 
 def splits_batches() -> bool:
-    """Whether the backend in use spreads a batch over cores when it may."""
+    """Whether the backend in use spreads a batch over the cores that it is allowed to use."""
     return group.backend_name().startswith("native")
 
 
@@ -20,10 +20,10 @@ def use_one_thread() -> None:
 @contextmanager
 def all_cores(count: int) -> Iterator[ThreadPoolExecutor]:
     """A pool for the parts of a batch: one part when the backend splits it itself, otherwise one per core."""
-    inside = splits_batches()
-    group.use_threads(count if inside else 1)
+    own = splits_batches()
+    group.use_threads(count if own else 1)
     try:
-        with ThreadPoolExecutor(1 if inside else count) as pool:
+        with ThreadPoolExecutor(1 if own else count) as pool:
             yield pool
     finally:
         group.use_threads(None)

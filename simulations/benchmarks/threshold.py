@@ -4,12 +4,11 @@ All nodes are real: their own folders and processes, the command line, mutual TL
 is in every list. The result is checked.
 """
 
-import csv
 import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -22,8 +21,8 @@ from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.threshold.share_tables import TableShape, false_marks, missed
 from blindmatch.simulations.benchmarks import loop
-from blindmatch.simulations.benchmarks.figures import BenchReport, mib, significant
-from blindmatch.simulations.benchmarks.input_files import People
+from blindmatch.simulations.benchmarks.figures import MIB, BenchReport, Note, mib, significant, silent
+from blindmatch.simulations.benchmarks.input_files import People, people_row, write_people
 from blindmatch.simulations.benchmarks.nodes import (
     PASSPHRASE,
     PairTerms,
@@ -31,7 +30,7 @@ from blindmatch.simulations.benchmarks.nodes import (
     scenario,
     sign_in_process,
 )
-from blindmatch.simulations.benchmarks.pair import MIB, TOKENS
+from blindmatch.simulations.benchmarks.pair import TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
@@ -42,17 +41,16 @@ COLLECTOR: Final = "bench-collector"
 THRESHOLD: Final = "bench"
 TARGET_SECONDS: Final = 60.0
 _COMMON: Final = 100
-_COLUMNS: Final = ("reference", "forenames", "surname", "date_of_birth", "postcode", "handling_code")
 
 
 @dataclass(frozen=True)
 class ThresholdCost:
-    """What one threshold cost. Seconds of CPU are user and system together; bytes are messages, without TLS."""
+    """The cost of one threshold. CPU seconds are user and system time; bytes are messages, without TLS."""
 
     members: int
     at_least: int
     elements: int
-    """Of each member."""
+    """The number of elements of each member."""
     backend: str
     cores: int
     wall: float
@@ -63,25 +61,23 @@ class ThresholdCost:
     collector_peak: int
     """Bytes."""
     member_peak: int
-    """The largest."""
+    """The largest of all members, in bytes."""
     carried: int
     """Bytes between the collector and all members, both ways."""
     missed: float
     """The probability that a shared element is missed."""
     false: float
-    """A bound on the probability that an element is told which is not shared."""
+    """An upper bound of the probability that an element is disclosed that is not shared."""
 
 
-def measure(
-    elements: int, members: int, at_least: int, *, note: Callable[[str], None] = lambda _text: None
-) -> ThresholdCost:
+def measure(elements: int, members: int, at_least: int, *, note: Note = silent) -> ThresholdCost:
     """Run one threshold on this machine.
 
     Args:
-        elements: of each member; rounded up to a whole number of records.
+        elements: the number of each member; rounded up to a whole number of records.
         members: 2 to 10.
         at_least: 2 to `members`.
-        note: told what happens.
+        note: receives progress messages.
 
     Raises:
         LocalError: a node's command failed, or the result is wrong.
@@ -133,98 +129,73 @@ def measure(
 
 
 def _people(path: Path, label: str, records: int, common: int) -> Path:
-    """A list of which the first people are in every list."""
+    """A list whose first `common` people are in every list."""
     shared, own = People("everywhere"), People(label)
     people = chain((shared.person() for _ in range(common)), (own.person() for _ in range(records - common)))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
-        for serial, made in enumerate(people):
-            born = "{}-{:02d}-{:02d}".format(*made["born"])
-            writer.writerow(
-                (f"N{serial:07d}", made["forenames"], made["surname"], born, made["postcode"], "P")
-            )
-    return path
+    return write_people(path, (people_row(serial, person) for serial, person in enumerate(people)))
 
 
 def _draft(names: Sequence[str], at_least: int, records: int) -> str:
-    """The agreement that is measured, as an officer would write it."""
-    joint = {"id": THRESHOLD, "members": list(names), "at_least": at_least, "minimum": 1}
+    """The draft of the agreement."""
+    group = {"id": THRESHOLD, "members": list(names), "at_least": at_least, "minimum": 1}
     agencies = {COLLECTOR: ("national", "")} | dict.fromkeys(names, ("police", "subjects"))
     terms = scenario(
-        PairTerms(TOKENS, budget=TOKENS), agencies, {"thresholds": [joint], "collector": COLLECTOR}
+        PairTerms(TOKENS, budget=TOKENS), agencies, {"thresholds": [group], "collector": COLLECTOR}
     )
     area = terms.areas[0]
     return draft_text(terms.terms, area, plan_area(area)[0], dict.fromkeys(names, records), time.time())
 
 
 def _check(folder: Path, names: Sequence[str], round_id: bytes, common: int) -> None:
-    """Every member found the people who are in every list, and hardly anybody else.
+    """Check that every member has leads on the people who are in every list, and on few others.
 
     Raises:
-        LocalError: it did not.
+        LocalError: a member has other leads.
     """
     expected = {f"N{serial:07d}" for serial in range(common)}
     for each in names:
         with Node.open(folder / each, PASSPHRASE) as node:
-            found = {lead.reference for lead in round_leads.load(node, round_id)}
-        if not expected <= found or len(found) > 2 * common + 20:
+            leads = {lead.reference for lead in round_leads.load(node, round_id)}
+        if not expected <= leads or len(leads) > 2 * common + 20:
             raise LocalError(
-                f"{each} was told of {len(found & expected)} of {common} people, and of {len(found - expected)} others"
+                f"{each} has leads on {len(leads & expected)} of {common} people, and on {len(leads - expected)} others"
             )
 
 
-def measure_all(
-    sizes: Sequence[int], members: int, at_least: int, *, note: Callable[[str], None] = lambda _text: None
-) -> BenchReport:
-    """Every size, one after the other."""
+def measure_all(sizes: Sequence[int], members: int, at_least: int, *, note: Note = silent) -> BenchReport:
+    """Measure every size."""
     return report([measure(elements, members, at_least, note=note) for elements in sizes])
 
 
 def report(costs: Sequence[ThresholdCost]) -> BenchReport:
     """The table and the plot of several sizes."""
-    columns = (
-        "members",
-        "at least",
-        "elements each",
-        "wall s",
-        "collector's CPU s",
-        "members' CPU s",
-        "MiB carried",
-        "collector MiB",
-        "member MiB",
-    )
-    rows = [
-        (
-            cost.members,
-            cost.at_least,
-            cost.elements,
-            significant(cost.wall),
-            significant(cost.collector_cpu),
-            significant(cost.members_cpu),
-            round(cost.carried / MIB, 1),
-            mib(cost.collector_peak),
-            mib(cost.member_peak),
-        )
-        for cost in costs
-    ]
+    columns: dict[str, Callable[[ThresholdCost], object]] = {
+        "members": lambda cost: cost.members,
+        "at least": lambda cost: cost.at_least,
+        "elements each": lambda cost: cost.elements,
+        "wall s": lambda cost: significant(cost.wall),
+        "collector's CPU s": lambda cost: significant(cost.collector_cpu),
+        "members' CPU s": lambda cost: significant(cost.members_cpu),
+        "MiB carried": lambda cost: round(cost.carried / MIB, 1),
+        "collector MiB": lambda cost: mib(cost.collector_peak),
+        "member MiB": lambda cost: mib(cost.member_peak),
+    }
     remarks = []
     for cost in costs:
         verdict = "within" if cost.wall < TARGET_SECONDS else "ABOVE"
         remarks.append(
             f"{cost.elements:,}: {verdict} {TARGET_SECONDS:.0f} s on {cost.cores} cores for all {cost.members + 1} nodes; "
-            f"a shared element is missed with probability {cost.missed:.1e}, one that is not is told with less than {cost.false:.1e}"
+            f"a shared element is missed with probability {cost.missed:.1e}, and another element is disclosed with a "
+            f"probability below {cost.false:.1e}"
         )
-    series = (
-        Series("collector", tuple((cost.elements, cost.collector_cpu) for cost in costs)),
-        Series("all members", tuple((cost.elements, cost.members_cpu) for cost in costs)),
-    )
-    return BenchReport(
+    return BenchReport.of(
         "threshold",
         Axes("One threshold among several nodes", "elements of each member", "CPU seconds"),
+        costs,
         columns,
-        tuple(rows),
-        series,
-        tuple(asdict(cost) for cost in costs),
-        tuple(remarks),
+        (
+            Series("collector", tuple((cost.elements, cost.collector_cpu) for cost in costs)),
+            Series("all members", tuple((cost.elements, cost.members_cpu) for cost in costs)),
+        ),
+        remarks=remarks,
     )

@@ -1,6 +1,6 @@
-"""The pieces of work that `bench check` holds against what was kept; each is repeatable, and the same on every machine.
+"""The workloads of `bench check`; each is repeatable, and the same on every machine.
 
-`python -m blindmatch.simulations.benchmarks.workloads NAME N` runs one of them once, for an instruction counter to look at.
+`python -m blindmatch.simulations.benchmarks.workloads NAME N` runs one of them once, under an instruction counter.
 """
 
 import sys
@@ -29,23 +29,23 @@ CHUNK: Final = 4_096
 
 @dataclass(frozen=True)
 class Work:
-    """One piece of work on n elements or rows; `open` prepares it and gives the call that is measured."""
+    """One workload on n elements or rows; `open` prepares it and returns the call that is measured."""
 
     name: str
     open: Callable[[int], "Opened"]
     size: int
     """Elements or rows for a ratio."""
     steps: tuple[int, int]
-    """Two sizes for instruction counts: the difference leaves the start-up out."""
+    """Two sizes for instruction counts: the difference excludes the start-up."""
     counted: bool = False
-    """Whether instructions are counted too: starting Python under a counter takes a quarter of a minute, twice for each."""
+    """Whether instructions are counted too: the start of Python under a counter takes a quarter of a minute, twice for each."""
 
     python: bool = False
-    """Whether the interpreter does most of the work, which decides what it is compared with."""
+    """Whether the interpreter does most of the work, which selects the fixed loop for the ratio."""
 
 
 class Opened:
-    """A prepared call, and what is to be put away after it."""
+    """A prepared call, and the clean-up after it."""
 
     def __init__(self, call: Call, close: Callable[[], None] = lambda: None) -> None:
         self.call = call
@@ -137,7 +137,7 @@ WORKS: Final = {
 
 @contextmanager
 def prepared(work: Work, size: int) -> Iterator[Call]:
-    """The call of one piece of work, with whatever it needs, on one thread."""
+    """The call of one workload, prepared, on one thread."""
     use_one_thread()
     opened = work.open(size)
     try:

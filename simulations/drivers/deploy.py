@@ -1,4 +1,4 @@
-"""Sets an area up on this machine: a folder, a node with its certificate, and its input file for every agency."""
+"""Sets up an area on a machine: for every agency a folder, a node with its certificate, and its input files."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ from blindmatch.simulations.world import input_files
 from blindmatch.simulations.world.area import AreaData
 
 MARKER_NAME = ".blindmatch-simulation"
-"""A folder with this file was made by a simulation and may be emptied by the next one."""
+"""The file that marks a folder of a simulation; the next simulation may empty it."""
 
 INPUTS = "input"
 """The folder of an area's files."""
@@ -33,7 +33,7 @@ REGISTER = "psc-snapshot.txt"
 
 UNLOCK_FILE = "passphrase.txt"
 SIMULATION_SCRYPT_N = 2**13
-"""Nodes of invented data open with a cheaper key derivation: 23 nodes are opened several times each."""
+"""A weaker key derivation for nodes of invented data, because 23 nodes are opened several times each."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class InputList:
     """One list of an agency, written to a file."""
 
     list: str
-    """Its key in the world."""
+    """Its key in `AreaData`."""
     collection: str
-    """What it is called in the node."""
+    """Its name in the node."""
     kind: str
     """`subjects` or `suppliers`."""
     source: Path
@@ -52,13 +52,13 @@ class InputList:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Everything that the import reads."""
+        """All files that the import reads."""
         return tuple(path for path in (self.source, self.register, self.mapping) if path is not None)
 
 
 @dataclass(frozen=True)
 class Site:
-    """One agency of a simulation: its node's folder and its input."""
+    """One agency of a simulation: its node's settings and folder, and its input files."""
 
     agency: str
     name: str
@@ -69,41 +69,43 @@ class Site:
 
 
 def prepare_folder(out: Path) -> str:
-    """Make or empty the simulation's folder and write its passphrase; returns the passphrase.
+    """Create or empty the simulation's folder, and write and return its passphrase.
 
     Raises:
-        ConfigError: the folder holds something that no simulation made.
+        ConfigError: the folder has content that no simulation created.
     """
     if out.exists() and any(out.iterdir()):
         if not (out / MARKER_NAME).exists():
-            raise ConfigError(
-                f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
-            )
+            raise _not_ours(out)
         _empty(out)
     return _claim(out)
 
 
-def share_folder(out: Path, home: Path) -> str:
-    """Make one node's place in the simulation's folder, perhaps on another machine than the one that prepared it.
+def _not_ours(out: Path) -> ConfigError:
+    return ConfigError(
+        f"{out} is not empty, and no simulation created it", hint="Name another folder with --out."
+    )
 
-    The first node on a machine makes the folder and its passphrase there; the others find both.
+
+def share_folder(out: Path, home: Path) -> str:
+    """Create one node's folder in the simulation's folder, possibly on another machine than the one that prepared it.
+
+    The first node on a machine creates the simulation's folder and its passphrase there; the others use both.
 
     Args:
         out: the simulation's folder.
-        home: the node's, below it; emptied when an earlier run left something.
+        home: the node's folder, below it; emptied of the files of an earlier run.
 
     Returns:
         The passphrase of this machine's nodes.
 
     Raises:
-        ConfigError: the folder holds something that no simulation made, or cannot be written.
+        ConfigError: the folder has content that no simulation created, or cannot be written.
     """
     try:
-        # The mark is always the first file.
+        # The marker is always written first.
         if out.exists() and any(out.iterdir()) and not (out / MARKER_NAME).exists():
-            raise ConfigError(
-                f"{out} is not empty, and no simulation made it", hint="Name another folder with --out."
-            )
+            raise _not_ours(out)
         passphrase = _claim(out)
         if home.exists():
             _empty(home)
@@ -116,10 +118,10 @@ def share_folder(out: Path, home: Path) -> str:
 
 
 def _claim(out: Path) -> str:
-    """Mark a folder and give it a passphrase, unless it has one; several may do it at once."""
+    """Mark a folder and write its passphrase unless it has one; several processes can do this at once."""
     out.mkdir(parents=True, exist_ok=True)
     (out / MARKER_NAME).write_text(
-        "Made by `blindmatch simulate`; emptied by the next run with this --out.\n"
+        "Created by `blindmatch simulate`; emptied by the next run with this --out.\n"
     )
     own = out / f".{secrets.token_hex(8)}"
     descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -140,12 +142,12 @@ def _empty(folder: Path) -> None:
             entry.unlink()
 
 
-def write_inputs(scenario: Scenario, world: AreaData, folder: Path) -> tuple[Site, ...]:
-    """Write an area's input files and say which agency reads which."""
+def write_inputs(scenario: Scenario, area_data: AreaData, folder: Path) -> tuple[Site, ...]:
+    """Write an area's input files; returns the sites with the files of each."""
     inputs = folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
     register = inputs / REGISTER
-    input_files.write_register(register, world.companies, world.towns)
+    input_files.write_register(register, area_data.companies, area_data.towns)
     return tuple(
         Site(
             agency.id,
@@ -153,24 +155,24 @@ def write_inputs(scenario: Scenario, world: AreaData, folder: Path) -> tuple[Sit
             agency.role,
             scenario.terms.bases[agency.role],
             folder / agency.id,
-            tuple(write_list(world, agency, each, register) for each in agency.collections),
+            tuple(write_list(area_data, agency, each, register) for each in agency.collections),
         )
-        for agency in world.area.agencies
+        for agency in area_data.area.agencies
     )
 
 
-def write_list(world: AreaData, agency: Agency, collection: Collection, register: Path) -> InputList:
-    """Write one list's file, or write it again after it has changed."""
+def write_list(area_data: AreaData, agency: Agency, collection: Collection, register: Path) -> InputList:
+    """Write one list's file, also after the list has changed."""
     key, inputs = agency.key(collection), register.parent
     stem, name = key.replace("/", "-"), collection_name(agency, collection.name)
     if collection.kind == "subjects":
         suffix = collection.format if input_files.parquet_available() else "csv"
         extract = inputs / f"{stem}.{suffix}"
-        input_files.write_police(extract, world.subjects[key])
+        input_files.write_police(extract, area_data.subjects[key])
         return InputList(key, name, collection.kind, extract)
     source, mapping = inputs / f"{stem}.csv", None
     finance = collection.headings == "finance"
-    input_files.write_suppliers(source, world.suppliers[key], finance_headings=finance)
+    input_files.write_suppliers(source, area_data.suppliers[key], finance_headings=finance)
     if finance:
         mapping = inputs / f"{stem}.mapping.toml"
         mapping.write_text(input_files.FINANCE_MAPPING, encoding="utf-8")
@@ -178,7 +180,7 @@ def write_list(world: AreaData, agency: Agency, collection: Collection, register
 
 
 def create_authority(folder: Path, passphrase: str, name: str, now: float) -> Authority:
-    """The simulation's certificate authority."""
+    """Create the simulation's certificate authority."""
     return Authority.create(folder, passphrase, name, now=now, scrypt_n=SIMULATION_SCRYPT_N)
 
 
@@ -192,7 +194,7 @@ def deploy_node(
     sessions: int = 32,
     cluster: Mapping[str, Any] | None = None,
 ) -> Node:
-    """Create a node, have its certificate issued, install it; returns the node, open."""
+    """Create a node, and issue and install its certificate; returns the node, open."""
     node = create_node(site, passphrase, listen=listen, sessions=sessions, cluster=cluster)
     install(node, issue(authority, certificates.make_request(node.keys), now), now)
     return node
@@ -208,7 +210,7 @@ def create_node(
 ) -> Node:
     """Create a node without a certificate; returns it, open.
 
-    With `cluster`, as in `node.toml`, a Ray cluster does its heavy arithmetic.
+    With `cluster`, as in `node.toml`, a Ray cluster does its arithmetic.
     """
     values = {
         "agency": site.agency,
@@ -226,7 +228,7 @@ def create_node(
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """What an authority gives out: PEM, nothing secret."""
+    """The files that an authority issues: PEM, without secrets."""
 
     certificate: bytes
     authority: bytes
@@ -234,7 +236,7 @@ class IssuedCertificate:
 
 
 def issue(authority: Authority, request: bytes, now: float) -> IssuedCertificate:
-    """Have a request (PEM) answered."""
+    """Issue a certificate for a request (PEM)."""
     certificate = authority.issue(x509.load_pem_x509_csr(request), now=now, days=30)
     return IssuedCertificate(
         certificate.public_bytes(Encoding.PEM),
@@ -243,10 +245,10 @@ def issue(authority: Authority, request: bytes, now: float) -> IssuedCertificate
     )
 
 
-def install(node: Node, papers: IssuedCertificate, now: float) -> None:
-    """Install what the authority gave out, through the node's own checks."""
-    with TemporaryDirectory(prefix="blindmatch-papers-") as folder:
+def install(node: Node, issued: IssuedCertificate, now: float) -> None:
+    """Install an issued certificate, through the node's own checks."""
+    with TemporaryDirectory(prefix="blindmatch-certificate-") as folder:
         paths = {name: Path(folder) / f"{name}.pem" for name in ("certificate", "authority", "revoked")}
         for name, path in paths.items():
-            path.write_bytes(getattr(papers, name))
+            path.write_bytes(getattr(issued, name))
         certificates.install(node.home, node.settings, node.keys.public, **paths, now=now)

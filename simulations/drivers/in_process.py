@@ -33,17 +33,17 @@ from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import ExchangePlan
 
 
-def import_list(node: Node, given: InputList, setup: AreaSetup) -> ImportReport:
+def import_list(node: Node, input_list: InputList, setup: AreaSetup) -> ImportReport:
     """Import one list of a site through the node's own importer."""
-    facts = () if given.kind == "subjects" else setup.scenario.terms.facts
+    facts = () if input_list.kind == "subjects" else setup.scenario.terms.facts
     return import_collection(
         node,
-        given.collection,
-        given.kind,
-        given.source,
-        mapping=load_mapping(given.mapping, facts) if given.mapping else None,
-        facts=() if given.mapping else facts,
-        register=given.register,
+        input_list.collection,
+        input_list.kind,
+        input_list.source,
+        mapping=load_mapping(input_list.mapping, facts) if input_list.mapping else None,
+        facts=() if input_list.mapping else facts,
+        register=input_list.register,
         marking=setup.scenario.terms.marking,
         schema=setup.scenario.terms.linkage_schema,
     )
@@ -54,7 +54,7 @@ class InProcessArea:
 
     def __init__(self, setup: AreaSetup) -> None:
         self._setup = setup
-        self._world = setup.world
+        self._area_data = setup.area_data
         self._clock = StepTimer()
         self._nodes: dict[str, Node] = {}
         self._meters: dict[str, TrafficMeter] = {}
@@ -64,10 +64,10 @@ class InProcessArea:
         self._servers: dict[str, server.Serving] = {}
 
     async def run(self) -> AreaResults:
-        """Deploy, import, agree, compare; the nodes' folders stay as they are afterwards.
+        """Deploy, import, agree, compare; the nodes' folders remain afterwards.
 
         Raises:
-            BlindmatchError: any step failed; a simulation does not go on without it.
+            BlindmatchError: a step failed.
         """
         with ExitStack() as files:
             with self._clock.step("set up"):
@@ -76,18 +76,18 @@ class InProcessArea:
                 with self._clock.step("serve"):
                     await self._serve(servers)
                 with self._clock.step("agree"):
-                    held = {plan.pact.id: await self._agree(plan) for plan in self._setup.plans}
+                    stored = {plan.exchange.id: await self._agree(plan) for plan in self._setup.plans}
                 for step, plan in self._setup.steps:
                     if plan is None:
                         with self._clock.step("change"):
-                            await asyncio.to_thread(self._change, step, held.values())
+                            await asyncio.to_thread(self._change, step, stored.values())
                     elif step.do == "check":
-                        await self._check(plan, held[plan.pact.id], step)
+                        await self._check(plan, stored[plan.exchange.id], step)
                     elif step.do == "fetch":
-                        await self._fetch(held[plan.pact.id], step.agency)
+                        await self._fetch(stored[plan.exchange.id], step.agency)
                     else:
-                        await self._compare(plan, held[plan.pact.id], step.agency)
-                ids = {pact: each.id.hex() for pact, each in held.items()}
+                        await self._compare(plan, stored[plan.exchange.id], step.agency)
+                ids = {exchange: each.id.hex() for exchange, each in stored.items()}
                 return AreaResults(
                     ids, tuple(self._edges), tuple(self._thresholds), tuple(self._checks), self._clock.seconds
                 )
@@ -108,8 +108,8 @@ class InProcessArea:
             wire = setup.wire_folder(site.agency)
             self._meters[site.agency] = node.wire = TrafficMeter(None if wire is None else WireRecorder(wire))
             self._nodes[site.agency] = node
-            for given in site.inputs:
-                import_list(node, given, setup)
+            for input_list in site.inputs:
+                import_list(node, input_list, setup)
 
     async def _serve(self, servers: AsyncExitStack) -> None:
         for agency, node in self._nodes.items():
@@ -127,72 +127,73 @@ class InProcessArea:
         node.settings = node.settings.model_copy(update={"peers": peers})
 
     async def _agree(self, plan: ExchangePlan) -> StoredAgreement:
-        """The first party drafts and proposes; every party reads, binds its lists, signs, and sends its signature."""
+        """The first party drafts and proposes; every party binds its lists, signs, and sends its signature."""
         setup, first = self._setup, self._nodes[plan.parties[0]]
         records = {
-            given.list: self._nodes[site.agency].store.collection(given.collection).records
+            input_list.list: self._nodes[site.agency].store.collection(input_list.collection).records
             for site in setup.sites
-            for given in site.inputs
+            for input_list in site.inputs
         }
-        text = draft_text(setup.scenario.terms, setup.world.area, plan, records, time.time())
+        text = draft_text(setup.scenario.terms, setup.area_data.area, plan, records, time.time())
         draft, channel = parse_draft(tomllib.loads(text)), connector(first)
         entries = {first.agency: registry.own_party(first)}
         for other in plan.parties[1:]:
             entries[other] = await agreements.fetch_entry(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
-        held = await asyncio.to_thread(
+        stored = await asyncio.to_thread(
             registry.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"
         )
-        await agreements.push(first, held, channel)
+        await agreements.push(first, stored, channel)
         for agency in plan.parties:
             node = self._nodes[agency]
-            own = await asyncio.to_thread(self._sign, node, plan, held.id)
-            own, reached = await agreements.push(node, own, connector(node))
-            for outcome in reached:
+            own = await asyncio.to_thread(self._sign, node, plan, stored.id)
+            _, outcomes = await agreements.push(node, own, connector(node))
+            for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
-        return await asyncio.to_thread(agreements.find, first, held.id)
+        return await asyncio.to_thread(agreements.find, first, stored.id)
 
     @staticmethod
     def _sign(node: Node, plan: ExchangePlan, agreement: bytes) -> StoredAgreement:
-        held = agreements.find(node, agreement)
+        stored = agreements.find(node, agreement)
         for comparison, collection in plan.bindings(node.agency).items():
-            agreements.bind(node, held, comparison, collection)
-        return agreements.sign(node, held)
+            agreements.bind(node, stored, comparison, collection)
+        return agreements.sign(node, stored)
 
     def _change(self, step: Step, agreed: Iterable[StoredAgreement]) -> None:
-        """An agency's list is deleted and imported anew under its name, and brought to the same comparisons."""
+        """Delete an agency's list, import the changed list under the same name, and bind it to the same comparisons."""
         node = self._nodes[step.agency]
-        self._world, given = self._setup.change(self._world, step)
-        delete_collection(node, given.collection)
-        import_list(node, given, self._setup)
-        for plan, held in zip(self._setup.plans, agreed, strict=True):
+        self._area_data, input_list = self._setup.change(self._area_data, step)
+        delete_collection(node, input_list.collection)
+        import_list(node, input_list, self._setup)
+        for plan, stored in zip(self._setup.plans, agreed, strict=True):
             for comparison, name in plan.bindings(node.agency).items():
-                if name == given.collection:
-                    agreements.bind(node, held, comparison, name)
+                if name == input_list.collection:
+                    agreements.bind(node, stored, comparison, name)
 
-    async def _fetch(self, held: StoredAgreement, agency: str) -> None:
-        """Get the numbers that others report to an agency."""
+    async def _fetch(self, stored: StoredAgreement, agency: str) -> None:
+        """Fetch the numbers that others report to an agency."""
         with self._clock.step("compare"):
-            for fetched in await reporting.fetch(self._nodes[agency], held.id):
+            for fetched in await reporting.fetch(self._nodes[agency], stored.id):
                 if fetched.error is not None:
                     raise fetched.error
 
-    async def _check(self, plan: ExchangePlan, held: StoredAgreement, step: Step) -> None:
+    async def _check(self, plan: ExchangePlan, stored: StoredAgreement, step: Step) -> None:
         """Single records, one after another."""
         with self._clock.step("check"):
-            for question in choose_checks(self._world, plan, step, self._setup.register):
-                self._checks.append(await check_in_process(self._nodes, self._servers, held, question))
+            for check in choose_checks(self._area_data, plan, step, self._setup.register):
+                self._checks.append(await check_in_process(self._nodes, self._servers, stored, check))
 
-    async def _compare(self, plan: ExchangePlan, held: StoredAgreement, agency: str) -> None:
+    async def _compare(self, plan: ExchangePlan, stored: StoredAgreement, agency: str) -> None:
         """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
         node, meter = self._nodes[agency], self._meters[agency]
         before = {other: meter.traffic(other) for other in self._nodes}
         with self._clock.step("compare"):
-            outcome = await runner.run_round(node, held.id)
+            outcome = await runner.run_round(node, stored.id)
         messages = {other: meter.traffic(other) - before[other] for other in self._nodes}
-        driver = NodeDriver(OpenNodes(self._nodes, held, outcome, messages), self._world)
-        # Now, while the keys are still compiled and the lists what they were.
+        source = OpenNodes(self._nodes, outcome.round_id.hex(), messages)
+        driver = NodeDriver(source, outcome, self._area_data)
+        # Now, while the keys are still compiled and before a list changes.
         with self._clock.step("examine"):
             edges, thresholds = await asyncio.to_thread(driver.results, plan, agency)
         self._edges += edges

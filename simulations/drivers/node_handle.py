@@ -1,6 +1,6 @@
-"""One agency's node as processes of its own, on the machine where this object is: made, certified, served, told commands.
+"""One agency's node as processes of its own on this machine: created, certified, served, and driven by commands.
 
-A simulation holds its stations itself, or has each held by an actor of a Ray cluster (`placed`).
+A simulation holds its handles itself, or each is held by an actor of a Ray cluster (`ray_nodes`).
 """
 
 import contextlib
@@ -23,10 +23,10 @@ class NodeHandle:
     """One agency's node.
 
     Args:
-        site: its folder and its input, on this machine.
-        passphrase: its keys'.
+        site: its folder and its input files, on this machine.
+        passphrase: the passphrase of its keys.
         host: the address of this machine at which it listens.
-        wire: the folder for its messages; None: one that goes with the station.
+        wire: the folder for its messages; None: a temporary folder that is deleted with the handle.
     """
 
     def __init__(
@@ -43,30 +43,30 @@ class NodeHandle:
         self._process = NodeProcess(
             site.agency, site.home, int(self._port.getsockname()[1]), passphrase, host=host
         )
-        self._made: Node | None = None
+        self._node: Node | None = None
 
     def __repr__(self) -> str:
-        return f"Station({self._site.agency} at {self._process.address})"
+        return f"NodeHandle({self._site.agency} at {self._process.address})"
 
     def address(self) -> str:
-        """Where it listens, for the other nodes."""
+        """The address at which it listens, for the other nodes."""
         return self._process.address
 
     def create(self, cluster: Mapping[str, Any] | None) -> bytes:
-        """Make the node, its keys among it; returns its certificate request (PEM). `certify` must follow."""
+        """Create the node with its keys; returns its certificate request (PEM). `certify` must follow."""
         node = create_node(
             self._site, self._process.passphrase, listen=self._process.address, cluster=cluster
         )
         self._stack.callback(node.close)
-        self._made = node
+        self._node = node
         return certificates.make_request(node.keys)
 
-    def certify(self, papers: IssuedCertificate, now: float) -> None:
-        """Install what the authority gave out."""
-        if self._made is None:
-            raise SequenceError("a node is certified before it was created")
-        install(self._made, papers, now)
-        self._made.close()
+    def certify(self, issued: IssuedCertificate, now: float) -> None:
+        """Install the issued certificate."""
+        if self._node is None:
+            raise SequenceError("a node must be created before it is certified")
+        install(self._node, issued, now)
+        self._node.close()
 
     def introduce(self, addresses: Mapping[str, str]) -> None:
         """Write the other agencies' addresses into `node.toml`."""
@@ -74,8 +74,8 @@ class NodeHandle:
             if agency != self._site.agency:
                 add_peer(self._site.home / "node.toml", agency, address)
 
-    def keep(self, path: Path, content: bytes) -> None:
-        """Have a file on this machine; one that says the same already stays."""
+    def write_file(self, path: Path, content: bytes) -> None:
+        """Write a file on this machine, unless it has this content already."""
         if path.exists() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,25 +83,25 @@ class NodeHandle:
         part.write_bytes(content)
         part.replace(path)
 
-    def run(self, *words: str) -> Any:
-        """Run one command of the program, with --json; returns what it printed.
+    def run(self, *arguments: str) -> Any:
+        """Run one command of the program with --json; returns its output.
 
         Raises:
-            LocalError: it failed; the message is the command's own.
+            LocalError: the command failed; the message is its own.
         """
-        return self._process.run(*words, "--json").data
+        return self._process.data(*arguments)
 
     def run_round(self, agreement: str, turn: int) -> Any:
-        """Run a round, and keep its messages for `traffic`; returns what the command printed.
+        """Run a round, and record its messages for `traffic`; returns the output of the command.
 
         Args:
             agreement: its id.
-            turn: the scenario's step, so that the messages of several rounds stay apart.
+            turn: the number of the scenario's step, by which the messages of rounds are kept apart.
         """
         return self.run("round", "run", agreement, "--record-wire", str(self._round(turn)))
 
     def traffic(self, peer: str, turn: int) -> Traffic:
-        """What that round sent to a peer and received from it."""
+        """The messages between the node and a peer in that round."""
         return recorded_traffic(self._round(turn), peer)
 
     def _round(self, turn: int) -> Path:
@@ -111,17 +111,17 @@ class NodeHandle:
         """Start the server, and wait until it answers.
 
         Raises:
-            LocalError: it ended, or does not answer in time.
+            LocalError: the server ended, or does not answer in time.
         """
         self._port.close()
         self._process.start("--record-wire", str(self._wire))
         self._process.wait()
 
     def ended(self) -> str:
-        """Why a server that nobody stopped has ended, in words; blank while all is well."""
+        """The reason why the server ended by itself; empty while it runs or after `close`."""
         return self._process.ended()
 
     def close(self) -> None:
-        """Stop the server; the node's folder stays."""
+        """Stop the server; the node's folder remains."""
         self._process.stop()
         self._stack.close()

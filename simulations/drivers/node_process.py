@@ -1,4 +1,4 @@
-"""Nodes as processes of their own: every step through the program's own command line, as an officer would."""
+"""Nodes as processes of their own: every step goes through the program's own command line."""
 
 import contextlib
 import errno
@@ -31,7 +31,7 @@ from blindmatch.node.cli import main
 main()
 """
 LEASHED_PROGRAM = (sys.executable, "-c", _LEASHED)
-"""The program, which ends as if told to when its standard input does: when whoever started it is gone, however it went."""
+"""The program, which also ends when its standard input does: when the process that started it has ended for any reason."""
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(20_000, 32_000)
@@ -42,32 +42,15 @@ _TRIES = 1_000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
-class CommandResult:
-    """What a command printed, and what it cost."""
-
-    out: str
-    cpu: float
-    """Seconds, user and system."""
-    wall: float
-    peak: int
-    """Largest resident set in bytes, sampled."""
-
-    @property
-    def data(self) -> Any:
-        """The output of a command with --json."""
-        return json.loads(self.out)
-
-
 def environment(passphrase: str) -> dict[str, str]:
-    """The environment of a command: the passphrase comes in here, never on the command line."""
-    kept = {
+    """The environment of a command: it holds the passphrase, which never appears on the command line."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
-        # Where bytecode is never written, every command would compile the program anew: no installed one does.
+        # Without written bytecode every command would compile the program again, which an installed program does not.
         if not name.startswith("BLINDMATCH_") and name != "PYTHONDONTWRITEBYTECODE"
     }
-    return kept | {
+    return inherited | {
         "BLINDMATCH_PASSPHRASE": passphrase,
         "BLINDMATCH_USER": "simulation",
         "PYTHONUNBUFFERED": "1",
@@ -75,12 +58,12 @@ def environment(passphrase: str) -> dict[str, str]:
 
 
 def reserve_port(host: str = LOOPBACK) -> socket.socket:
-    """A socket bound to a port of `host` that was free, which nobody else gets before it is closed.
+    """A socket bound to a free port of `host`, which no other process gets before the socket is closed.
 
-    The port lies below those that the system gives to outgoing connections.
+    The port is below those that the system assigns to outgoing connections.
 
     Raises:
-        LocalError: the host is none of this machine's addresses, or has no free port.
+        LocalError: the host is not an address of this machine, or has no free port.
     """
     for _ in range(_TRIES):
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -89,17 +72,17 @@ def reserve_port(host: str = LOOPBACK) -> socket.socket:
         except OSError as error:
             listener.close()
             if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
-                raise LocalError(f"nothing can listen at {host}: {error.strerror}") from None
+                raise LocalError(f"no node can listen at {host}: {error.strerror}") from None
         else:
             return listener
     raise LocalError(f"no free port at {host}")
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of 127.0.0.1 that are free now."""
+    """Different free ports of 127.0.0.1."""
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(reserve_port()) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in held]
+        sockets = [stack.enter_context(reserve_port()) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def peak_bytes(process: int) -> int:
@@ -132,45 +115,40 @@ class NodeProcess:
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The address at which it listens."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def run(self, *words: str, sample_seconds: float = 0.02) -> CommandResult:
-        """Run one command of the program on this node.
+    def run(self, *arguments: str) -> str:
+        """Run one command of the program on this node; returns its output.
 
         Raises:
-            LocalError: it failed; the message is the command's own.
+            LocalError: the command failed; the message is its own.
         """
-        command = [*LEASHED_PROGRAM, *words, "--home", str(self.home)]
-        started = time.perf_counter()
         with (
-            _leash() as held,
+            _leash() as leash,
             subprocess.Popen(  # noqa: S603 -- our own program
-                command,
+                [*LEASHED_PROGRAM, *arguments, "--home", str(self.home)],
                 env=environment(self.passphrase),
-                stdin=held,
+                stdin=leash,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             ) as process,
         ):
-            peak, cpu = 0, 0.0
-            out = err = b""
-            while True:
-                peak, cpu = max(peak, peak_bytes(process.pid)), max(cpu, cpu_seconds(process.pid))
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    out, err = process.communicate(timeout=sample_seconds)
-                    break
-        wall = time.perf_counter() - started
+            out, err = process.communicate()
         if process.returncode != 0:
             reason = (err + out).decode(errors="replace").strip() or f"status {process.returncode}"
-            raise LocalError(f"{self.agency}: blindmatch {' '.join(words[:2])} failed: {reason}")
-        return CommandResult(out.decode(), cpu, wall, peak)
+            raise LocalError(f"{self.agency}: blindmatch {' '.join(arguments[:2])} failed: {reason}")
+        return out.decode()
 
-    def start(self, *words: str) -> None:
-        """Start `node serve`; its log goes to `serve.log` in the node's folder. `wait` until it answers."""
+    def data(self, *arguments: str) -> Any:
+        """The data that a command prints with --json; errors as for `run`."""
+        return json.loads(self.run(*arguments, "--json"))
+
+    def start(self, *arguments: str) -> None:
+        """Start `node serve`; its log goes to `serve.log` in the node's folder. Call `wait` before using it."""
         with (self.home / LOG_NAME).open("ab") as err:
             self.server = subprocess.Popen(  # noqa: S603 -- our own program
-                [*LEASHED_PROGRAM, "node", "serve", *words, "--home", str(self.home)],
+                [*LEASHED_PROGRAM, "node", "serve", *arguments, "--home", str(self.home)],
                 env=environment(self.passphrase),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -181,7 +159,7 @@ class NodeProcess:
         """Wait until the server answers.
 
         Raises:
-            LocalError: it ended, or does not answer in time.
+            LocalError: the server ended, or does not answer in time.
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -193,16 +171,16 @@ class NodeProcess:
         raise LocalError(f"{self.agency}: the server does not answer at {self.address}")
 
     def ended(self) -> str:
-        """Why a server that nobody stopped has ended, in words; blank while it runs."""
+        """The reason why the server ended by itself; empty while it runs."""
         server = self.server
         if server is None or server.poll() is None:
             return ""
         log = (self.home / LOG_NAME).read_text(encoding="utf-8", errors="replace")
-        said = " ".join(log.splitlines()[-2:]) or f"status {server.returncode}"
-        return f"{self.agency}: the server ended: {said}"
+        reason = " ".join(log.splitlines()[-2:]) or f"status {server.returncode}"
+        return f"{self.agency}: the server ended: {reason}"
 
     def stop(self) -> None:
-        """Ask the server to end, and wait; kill it when it does not."""
+        """Terminate the server and wait for its end; kill it after a timeout."""
         server, self.server = self.server, None
         if server is None:
             return
@@ -218,7 +196,7 @@ class NodeProcess:
 
 @contextlib.contextmanager
 def _leash() -> Iterator[int]:
-    """The reading end of a pipe that nobody writes to; it ends when the context or this process does."""
+    """The reading end of a pipe without content; it ends when the context or this process does."""
     reading, writing = os.pipe()
     try:
         yield reading
@@ -229,7 +207,7 @@ def _leash() -> Iterator[int]:
 
 @contextlib.contextmanager
 def serving(nodes: Sequence[NodeProcess], *, records: Path | None = None) -> Iterator[None]:
-    """All servers running while the context lasts; with `records`, each keeps its messages below it."""
+    """All servers, running while the context lasts; with `records`, each records its messages below this folder."""
     try:
         for node in nodes:
             node.start(*(("--record-wire", str(records / node.agency)) if records else ()))

@@ -1,8 +1,9 @@
 """What the nodes of an area report after their rounds and single checks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.leads import Tally
@@ -14,30 +15,32 @@ from blindmatch.simulations.world.area import AreaData
 
 @dataclass(frozen=True)
 class ReportedLead:
-    """A lead as the receiver's node stored it: its own reference, and why."""
+    """A lead as the receiver's node stores it."""
 
     subject: str
+    """The receiver's own reference."""
     keys: tuple[str, ...]
-    """The keys that matched, in words, strongest first."""
+    """The match keys that agree, in words, strongest first."""
     score: float
+    """Bits of the strongest key."""
     facts: tuple[Mapping[str, str], ...] = ()
-    """What the sender released: one mapping per record behind the hit; empty under `hits`."""
+    """Facts that the sender released: one mapping per record behind the hit; empty under `hits`."""
     posterior: float = 1.0
-    """By the model, how likely at least that both records are of one person."""
+    """The model's lower bound for the probability that both records are of one person."""
 
 
 @dataclass(frozen=True)
 class DisclosedNumber:
-    """A number as a party has it: from `low` to `high`, or that there are too few matches to say."""
+    """A number as a party holds it: from `low` to `high`, or withheld because there are too few matches."""
 
-    told: bool
+    disclosed: bool
     low: int = 0
     high: int = 0
 
     @property
     def words(self) -> str:
-        """For a report."""
-        if not self.told:
+        """The text for a report."""
+        if not self.disclosed:
             return "withheld: under the minimum"
         return f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
 
@@ -46,7 +49,7 @@ WITHHELD = DisclosedNumber(False)
 
 
 def aggregate_number(result: AggregateResult) -> DisclosedNumber:
-    """A kept count or sum as it was told."""
+    """A stored count or sum."""
     if result.disclosure == Disclosure.SUM.value:
         amount = result.total * result.band
         return DisclosedNumber(result.told, amount, amount)
@@ -54,71 +57,81 @@ def aggregate_number(result: AggregateResult) -> DisclosedNumber:
 
 
 def tally_number(tally: Tally) -> DisclosedNumber:
-    """A collector's number as its officers are told it."""
+    """A collector's number as its officers see it."""
     return WITHHELD if tally.count is None else DisclosedNumber(True, tally.count, tally.count)
 
 
 @dataclass(frozen=True)
 class CleartextResult:
-    """Which of every party's own records share a match key as the comparison asks, by agency and reference."""
+    """The result of a comparison in plaintext."""
 
     matching: Mapping[str, frozenset[str]]
+    """By agency, the references of its own records that share a match key as the comparison requires."""
     shared: int = 0
-    """Of a threshold: the keys that enough members hold."""
+    """For a threshold: the number of match keys that enough members hold."""
 
 
-@dataclass(frozen=True)
-class EdgeResult:
+@dataclass(frozen=True, kw_only=True)
+class RoundFigures:
+    """Sizes, expectations and traffic of one comparison in one round."""
+
+    receiver_records: int = 0
+    sender_records: int = 0
+    """For a threshold: of all members together."""
+    receiver_elements: int = 0
+    sender_elements: int = 0
+    keys: int = 0
+    """Match keys that the nodes compiled."""
+    expected_true: float = 0.0
+    """True leads that the model expects at the agreed overlap. For a threshold: over all pairs of members."""
+    expected_false: float = 0.0
+    """Leads on pairs of different people that the model expects."""
+    delta: int = 0
+    """Number of the delta round in its epoch; 0 for a full round."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Messages between the receiver and the sender, or between the collector and all members."""
+
+
+def figures(source: object) -> dict[str, Any]:
+    """The values of all `RoundFigures` that a result has, by name."""
+    names = (each.name for each in fields(RoundFigures))
+    return {name: getattr(source, name) for name in names if hasattr(source, name)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundResult(RoundFigures):
+    """What edges and thresholds have in common."""
+
+    area_data: AreaData = field(repr=False)
+    """The lists as they were in the round."""
+    agreement: str
+    """The agreement's id, hexadecimal."""
+    round_id: str
+    """The round's id, hexadecimal."""
+    receipt: bool
+    """Whether every party has signed the receipt, and all signatures verify."""
+    cleartext: CleartextResult | None
+    """The result in plaintext; None where a node is on another machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeResult(RoundResult):
     """One edge of one round as the receiver's node reports it."""
 
     edge: PlannedEdge
-    world: AreaData = field(repr=False)
-    """With the lists as they were then."""
-    agreement: str
-    """Its id, hexadecimal; so `round_id`."""
-    round_id: str
-    receiver_records: int
-    sender_records: int
-    receiver_elements: int
-    sender_elements: int
     leads: tuple[ReportedLead, ...]
-    traffic: Traffic
-    receipt: bool
-    """Signed by both sides, and both signatures verify."""
-    clear: CleartextResult | None
-    """The result as both files give it in the clear; None where a node is on another machine."""
     number: DisclosedNumber | None = None
-    """What a count or a sum told."""
-    delta: int = 0
-    """Which delta round of its epoch; 0: everything was compared."""
-    keys: int = 0
-    """Match keys that both nodes compiled."""
-    expected_true: float = 0.0
-    """Leads that the model expected, by the agreed overlap; `expected_false`: pairs of two people among them."""
-    expected_false: float = 0.0
+    """The disclosed count or sum; None under `hits`."""
 
 
-@dataclass(frozen=True)
-class ThresholdResult:
-    """One threshold of one round: every member's leads, and what the collector was told."""
+@dataclass(frozen=True, kw_only=True)
+class ThresholdResult(RoundResult):
+    """One threshold of one round: every member's leads, and the collector's number."""
 
     threshold: PlannedThreshold
-    world: AreaData = field(repr=False)
-    agreement: str
-    round_id: str
     leads: Mapping[str, tuple[ReportedLead, ...]]
     """By member."""
     tally: DisclosedNumber
-    traffic: Traffic
-    """Between the collector and all members."""
-    receipt: bool
-    clear: CleartextResult | None
-    keys: int
-    sender_records: int
-    """Of all members together."""
-    expected_true: float
-    expected_false: float
-    """Over all pairs of members."""
 
 
 @dataclass(frozen=True)
@@ -132,26 +145,21 @@ class RecordCheck:
     """A file with this record alone."""
     register: Path | None
     known: bool
-    """In truth: the other agency has a record that belongs to it."""
+    """The truth: whether the other agency has a record that belongs to it."""
 
     @property
     def submits(self) -> bool:
-        """The edge's sender submits, and its receiver learns; the receiver asks, and learns itself."""
+        """Whether the edge's sender submits the record; otherwise its receiver asks. The receiver gets the result in both cases."""
         return self.agency == self.edge.sender.agency
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the edge's receiver learned of it."""
+    """The result of a check at the edge's receiver."""
 
-    question: RecordCheck
-    leads: tuple[str, ...]
-    """Of a submission: the receiver's own references. Of a question: one per hit, without a name."""
-
-    @property
-    def hit(self) -> bool:
-        """The two agencies hold the same."""
-        return bool(self.leads)
+    check: RecordCheck
+    hits: tuple[str, ...]
+    """For a submission, the receiver's own references; for a query, one empty text per hit."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +167,9 @@ class AreaResults:
     """Everything that an area's agencies did."""
 
     agreements: Mapping[str, str]
-    """Ids by pact."""
+    """Agreement ids by exchange."""
     edges: tuple[EdgeResult, ...]
     thresholds: tuple[ThresholdResult, ...]
     checks: tuple[CheckResult, ...]
     seconds: Mapping[str, float]
+    """Wall-clock seconds by step."""

@@ -18,32 +18,32 @@ class AreaSetup:
     """An area that is ready to be deployed: input files are written, nothing else exists."""
 
     scenario: Scenario
-    world: AreaData
+    area_data: AreaData
     """As it begins."""
     sites: tuple[Site, ...]
     authority: Path
     """The authority's folder."""
     passphrase: str = field(repr=False)
     record_wire: Path | None = None
-    """Where every node's messages go, a folder per agency."""
+    """The folder of recorded messages, with a folder per agency."""
     cluster: Mapping[str, str | int] | None = None
-    """The Ray cluster that does every node's heavy arithmetic, as in `node.toml`; None: each node does its own."""
+    """The Ray cluster that does every node's arithmetic, as in `node.toml`; None: each node does its own."""
 
     @property
     def plans(self) -> tuple[ExchangePlan, ...]:
         """The area's agreements."""
-        return plan_area(self.world.area)
+        return plan_area(self.area_data.area)
 
     @property
     def steps(self) -> tuple[tuple[Step, ExchangePlan | None], ...]:
-        """What is done once all have signed."""
-        return plan_steps(self.world.area, self.plans)
+        """The steps after every party has signed."""
+        return plan_steps(self.area_data.area, self.plans)
 
-    def change(self, world: AreaData, step: Step) -> tuple[AreaData, InputList]:
-        """Write a list's file again as a step has changed it; the world after that, and what is to be imported."""
-        agency = world.area.agency(step.agency)
+    def change(self, area_data: AreaData, step: Step) -> tuple[AreaData, InputList]:
+        """Write the file of a list that a step changes; returns the data after that, and the list to import."""
+        agency = area_data.area.agency(step.agency)
         collection = agency.collection(step.collection)
-        after = world.changed(agency.key(collection))
+        after = area_data.changed(agency.key(collection))
         return after, write_list(after, agency, collection, self.register)
 
     @property
@@ -56,7 +56,7 @@ class AreaSetup:
         return None if self.record_wire is None else self.record_wire / agency
 
     def site(self, agency: str) -> Site:
-        """One agency's node and input."""
+        """The site of one agency."""
         return next(site for site in self.sites if site.agency == agency)
 
 

@@ -1,4 +1,4 @@
-"""Single records compared under a standing agreement: which are chosen, how they are submitted or asked about, what came of it."""
+"""Single checks under a standing agreement: which records are checked, how they are submitted or asked about, and the results."""
 
 import asyncio
 import time
@@ -22,47 +22,49 @@ from blindmatch.simulations.world.council_records import Supplier
 from blindmatch.simulations.world.police_records import Subject
 
 LOOKUP_SECONDS = 60.0
-"""A submission is looked up in the background, in a moment."""
+"""The limit for the lookup of a submission, which runs in the background."""
 
 
-def choose_checks(world: AreaData, plan: ExchangePlan, step: Step, register: Path) -> list[RecordCheck]:
-    """The records of a step: those that will join the agency's list if it changes, otherwise some of the list; known ones first.
+def choose_checks(area_data: AreaData, plan: ExchangePlan, step: Step, register: Path) -> list[RecordCheck]:
+    """The records that a step checks: records that a later step adds to the list, otherwise records of the list; known ones first.
 
     Args:
-        world: as it is.
-        plan: the agreement; its first edge on which the agency has a side.
-        step: who checks, and how many.
-        register: the area's; its folder takes a file for each record.
+        area_data: the lists at this step.
+        plan: the agreement; its first edge on which the agency has a side is used.
+        step: the agency, and the number of records.
+        register: the area's register; the file of each record is written below its folder.
     """
     edge = next(each for each in plan.edges if step.agency in (each.sender.agency, each.receiver.agency))
     mine, other = edge.ends if step.agency == edge.receiver.agency else edge.ends[::-1]
-    later = world.later or world
-    present = set(world.bonds[mine.list].records)
+    later = area_data.later or area_data
+    present = set(area_data.links[mine.list].records)
     rows: Sequence[Subject | Supplier] = [
         *later.subjects.get(mine.list, ()),
         *later.suppliers.get(mine.list, ()),
     ]
-    joining = [row for row in rows if row.reference not in present]
-    theirs = {bond for ties in world.bonds[other.list].records.values() for bond in ties}
-    ties = later.bonds[mine.list].records
-    able = [row for row in joining or rows if _checkable(row)]
-    able.sort(key=lambda row: theirs.isdisjoint(ties[row.reference]))
+    added = [row for row in rows if row.reference not in present]
+    theirs = {entity for entities in area_data.links[other.list].records.values() for entity in entities}
+    entities = later.links[mine.list].records
+    candidates = [row for row in added or rows if _checkable(row)]
+    candidates.sort(key=lambda row: theirs.isdisjoint(entities[row.reference]))
     half = (step.records + 1) // 2
-    chosen = able[:half] + able[len(able) - (step.records - half) :] if step.records < len(able) else able
+    chosen = candidates[:half] + candidates[len(candidates) - (step.records - half) :]
+    if step.records >= len(candidates):
+        chosen = candidates
     return [
-        _question(edge, step.agency, row, register, not theirs.isdisjoint(ties[row.reference]))
+        _write_check(edge, step.agency, row, register, not theirs.isdisjoint(entities[row.reference]))
         for row in chosen
     ]
 
 
 def _checkable(row: Subject | Supplier) -> bool:
-    """Whether a record says enough to be read, and may enter."""
+    """Whether a record has the required fields, and its handling code admits it."""
     if isinstance(row, Subject):
         return row.handling == "P" and bool(row.date_of_birth)
-    return not row.mistakes & {NoiseKind.SUPPLIER_UNNUMBERED} and bool(row.company_number)
+    return not row.noise & {NoiseKind.SUPPLIER_UNNUMBERED} and bool(row.company_number)
 
 
-def _question(
+def _write_check(
     edge: PlannedEdge, agency: str, row: Subject | Supplier, register: Path, known: bool
 ) -> RecordCheck:
     folder = register.parent / "checks"
@@ -76,57 +78,62 @@ def _question(
 
 
 async def check_in_process(
-    nodes: Mapping[str, Node], servers: Mapping[str, Serving], held: StoredAgreement, question: RecordCheck
+    nodes: Mapping[str, Node], servers: Mapping[str, Serving], stored: StoredAgreement, check: RecordCheck
 ) -> CheckResult:
-    """Check one record between nodes of this process; returns when the answer is there."""
-    result = await checks.check(
-        nodes[question.agency],
-        held.id.hex(),
-        checks.read_record(question.path),
-        edge=question.edge.id,
-        register=[] if question.register is None else [question.register],
+    """Check one record between nodes of this process; returns the result."""
+    outcome = await checks.check(
+        nodes[check.agency],
+        stored.id.hex(),
+        checks.read_record(check.path),
+        edge=check.edge.id,
+        register=[] if check.register is None else [check.register],
     )
-    if isinstance(result, checks.QueriedRecord):
-        return CheckResult(question, tuple("" for _ in result.leads))
-    receiver = question.edge.receiver.agency
-    await servers[receiver].checking.settle()
-    received = await asyncio.to_thread(checks.received, nodes[receiver], held.id.hex())
-    names = [lead.reference for each in received.checks if each.check in result.checks for lead in each.leads]
-    return CheckResult(question, tuple(dict.fromkeys(names)))
+    if isinstance(outcome, checks.QueriedRecord):
+        return CheckResult(check, tuple("" for _ in outcome.leads))
+    receiver = check.edge.receiver.agency
+    await servers[receiver].inbound.checks.settle()
+    received = await asyncio.to_thread(checks.received, nodes[receiver], stored.id.hex())
+    names = [
+        lead.reference for each in received.checks if each.check in outcome.checks for lead in each.leads
+    ]
+    return CheckResult(check, tuple(dict.fromkeys(names)))
 
 
 def check_by_command(
-    at: Mapping[str, NodeHandle | RayNode], agreement: str, question: RecordCheck, receiver: tuple[Path, str]
+    handles: Mapping[str, NodeHandle | RayNode],
+    agreement: str,
+    check: RecordCheck,
+    receiver: tuple[Path, str],
 ) -> CheckResult:
-    """The same through the command lines of nodes that are processes.
+    """The same through the commands of nodes in separate processes.
 
     Args:
-        at: the nodes.
-        agreement: its id.
-        question: what to check.
-        receiver: the home of the edge's receiver, and the passphrase: its store says when a submission was looked up.
+        handles: the nodes.
+        agreement: the agreement's id.
+        check: the record.
+        receiver: the home of the edge's receiver, and the passphrase: its store shows when a submission has been looked up.
 
     Raises:
         LocalError: a command failed, or the lookup takes too long.
     """
-    node, words = at[question.agency], ["check", agreement, "--edge", question.edge.id]
-    words += ["--record", str(question.path)]
-    if question.register is not None:
-        words += ["--register", str(question.register)]
-    node.keep(question.path, question.path.read_bytes())
-    said = node.run(*words)
-    if not question.submits:
-        return CheckResult(question, tuple("" for _ in said["leads"]))
+    node, arguments = handles[check.agency], ["check", agreement, "--edge", check.edge.id]
+    arguments += ["--record", str(check.path)]
+    if check.register is not None:
+        arguments += ["--register", str(check.register)]
+    node.write_file(check.path, check.path.read_bytes())
+    printed = node.run(*arguments)
+    if not check.submits:
+        return CheckResult(check, tuple("" for _ in printed["leads"]))
     _wait(*receiver)
-    shown = at[question.edge.receiver.agency].run("check", agreement, "--received")
-    mine = [each for each in shown["submitted"] if each["check"] in said["submitted"]]
+    received = handles[check.edge.receiver.agency].run("check", agreement, "--received")
+    own = [each for each in received["submitted"] if each["check"] in printed["submitted"]]
     return CheckResult(
-        question, tuple(dict.fromkeys(lead["reference"] for each in mine for lead in each["leads"]))
+        check, tuple(dict.fromkeys(lead["reference"] for each in own for lead in each["leads"]))
     )
 
 
 def _wait(home: Path, passphrase: str) -> None:
-    """Until nothing that was submitted to a node waits to be looked up."""
+    """Wait until every record that was submitted to a node has been looked up."""
     if not home.exists():
         raise LocalError(
             "single records can be submitted only to nodes whose folders are on this machine",
@@ -136,5 +143,7 @@ def _wait(home: Path, passphrase: str) -> None:
     with Node.open(home, passphrase) as node:
         while node.store.checks(looked=False):
             if time.monotonic() > deadline:
-                raise LocalError(f"{node.agency}: a submitted record is not looked up")
+                raise LocalError(
+                    f"{node.agency}: a submitted record was not looked up within {LOOKUP_SECONDS:.0f} s"
+                )
             time.sleep(0.05)

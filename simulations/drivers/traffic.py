@@ -12,12 +12,12 @@ from blindmatch.node.transport.message_recorder import Direction, WireRecorder
 ROUND_SERVICES = tuple(
     f"/blindmatch.v1.{name}/" for name in ("Match", "Number", "Thresholds", "StandingRounds")
 )
-"""Services of a round; the others belong to agreements and health."""
+"""Paths of the services of rounds; other services belong to agreements and health."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What crossed one node's edge, counted by its own wire recorder or its own statistics."""
+    """Messages that one node sent and received, as it counts or records them."""
 
     messages: Mapping[str, int] = field(default_factory=dict)
     """Messages by direction and type, such as `sent BlindedChunk`."""
@@ -30,8 +30,8 @@ class Traffic:
     def __sub__(self, other: "Traffic") -> "Traffic":
         return Traffic(_less(self.messages, other.messages), _less(self.octets, other.octets))
 
-    def total(self, direction: str) -> int:
-        """All bytes `sent` or `received`."""
+    def total(self, direction: str = "") -> int:
+        """The bytes `sent` or `received`; without a direction, both."""
         return sum(count for name, count in self.octets.items() if name.startswith(direction))
 
 
@@ -44,9 +44,9 @@ def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
 
 
 class TrafficMeter:
-    """Counts a node's messages of rounds by peer, direction and type; hands all messages on to a recorder if there is one.
+    """Counts a node's messages of rounds by peer, direction and type; passes all messages on to a recorder if there is one.
 
-    Stands where a node takes its `WireRecorder`; may be called from several threads.
+    A node uses it as its `WireRecorder`; several threads can call it.
     """
 
     def __init__(self, recorder: WireRecorder | None = None) -> None:
@@ -66,7 +66,7 @@ class TrafficMeter:
             self._recorder.record(direction, peer, method, kind, message)
 
     def traffic(self, peer: str) -> Traffic:
-        """What was counted with one peer."""
+        """The messages with one peer."""
         with self._lock:
             return Traffic(
                 dict(sorted(self._messages[peer].items())), dict(sorted(self._octets[peer].items()))

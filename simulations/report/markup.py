@@ -1,14 +1,17 @@
-"""Pieces of the page: cells, tables, bars, and numbers as people read them. Cells are escaped already."""
+"""Elements of the page: tables, bars, and number formats. Every value is escaped unless it is `Markup`."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-BAR_WIDTH = 160
-BAR_HEIGHT = 12
+
+class Markup(str):
+    """HTML that is inserted as it is."""
+
+    __slots__ = ()
 
 
 def octets(count: int) -> str:
-    """Bytes in the unit that reads best."""
+    """Bytes in a unit that suits the size."""
     if count < 10_000:
         return f"{count:,} B"
     if count < 10_000_000:
@@ -17,33 +20,61 @@ def octets(count: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with one decimal place."""
+    """A share of 0 to 1 as a percentage with one decimal place."""
     return f"{100 * share:.1f} %"
 
 
-def row(cells: Iterable[tuple[str, bool]], css: str = "") -> str:
-    """A table row; True marks a number."""
-    inner = "".join(f'<td class="n">{text}</td>' if number else f"<td>{text}</td>" for text, number in cells)
-    return f'<tr class="{css}">{inner}</tr>' if css else f"<tr>{inner}</tr>"
+def plural(count: int, noun: str) -> str:
+    """A number with its noun, such as `1 area` or `7 areas`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def table(headings: Sequence[tuple[str, bool]], rows: Iterable[str], caption: str = "") -> str:
-    """A table that scrolls by itself on a small screen; True marks a column of numbers."""
-    head = "".join(
-        f'<th class="n">{name}</th>' if number else f"<th>{name}</th>" for name, number in headings
-    )
-    said = f"<caption>{caption}</caption>" if caption else ""
+def _cell(value: object) -> str:
+    if isinstance(value, Markup):
+        return value
+    return escape(f"{value:,}" if isinstance(value, int) else str(value))
+
+
+def table(
+    texts: Sequence[str],
+    numbers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    caption: str = "",
+    total: bool = False,
+) -> str:
+    """A table that scrolls on a small screen.
+
+    Args:
+        texts: headings of the first columns, which are left-aligned.
+        numbers: headings of the other columns, which are right-aligned.
+        rows: the values of all columns.
+        caption: a title above the table.
+        total: the last row is a total.
+    """
+    kinds = [""] * len(texts) + [' class="n"'] * len(numbers)
+    content = list(rows)
+
+    def line(cells: Sequence[object], tag: str, attribute: str = "") -> str:
+        inner = (f"<{tag}{kind}>{_cell(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        return f"<tr{attribute}>{''.join(inner)}</tr>"
+
+    lines = [line(cells, "td") for cells in content]
+    if total:
+        lines[-1] = line(content[-1], "td", ' class="sum"')
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
-        f'<div class="scroll"><table>{said}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="scroll"><table>{title}<thead>{line([*texts, *numbers], "th")}</thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
-def bar(share: float, words: str) -> str:
-    """A horizontal bar for a share of 0 to 1, with the same in words for those who hear the page."""
-    filled = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
-    return (
-        f'<svg class="bar" role="img" aria-label="{escape(words)}" width="{BAR_WIDTH}" height="{BAR_HEIGHT}" '
-        f'viewBox="0 0 {BAR_WIDTH} {BAR_HEIGHT}"><rect class="track" width="{BAR_WIDTH}" height="{BAR_HEIGHT}" rx="3"/>'
-        f'<rect class="fill" width="{filled}" height="{BAR_HEIGHT}" rx="3"/></svg>'
-    )
+def quiet(text: str) -> str:
+    """A paragraph in a quieter colour."""
+    return f'<p class="quiet">{escape(text)}</p>'
+
+
+def bar(share: float, label: str) -> Markup:
+    """A horizontal bar for a share of 0 to 1, with a label for screen readers."""
+    value = min(max(share, 0.0), 1.0)
+    return Markup(f'<meter min="0" max="1" value="{value:.3f}" aria-label="{escape(label)}"></meter>')

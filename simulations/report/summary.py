@@ -1,4 +1,4 @@
-"""`summary.json`: the outcome for machines. `result` depends on the seed alone; `measured` is this run's own."""
+"""`summary.json`: the outcome for programs. `result` depends on scenario, seed and scale only; `measured` is specific to the run."""
 
 import hashlib
 import json
@@ -34,6 +34,7 @@ def _lead(lead: ReportedLead) -> dict[str, Any]:
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
+    score = Score.of([comparison])
     return {
         "receiver": comparison.receiver,
         "sender": comparison.sender,
@@ -44,12 +45,12 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "keys": comparison.keys,
         "expected": {"true": comparison.expected_true, "false": comparison.expected_false},
         "leads": comparison.leads,
-        "true": [_lead(lead) for lead in comparison.found.values()],
+        "true": [_lead(lead) for lead in comparison.true.values()],
         "false": [_lead(lead) for lead in comparison.false.values()],
         "missed": dict(comparison.missed),
         "withheld": comparison.withheld,
-        "precision": round(comparison.precision, DIGITS),
-        "recall": round(comparison.recall, DIGITS),
+        "precision": round(score.precision, DIGITS),
+        "recall": round(score.recall, DIGITS),
         **({"delta": comparison.delta} if comparison.delta else {}),
     }
 
@@ -58,7 +59,7 @@ def _score(score: Score) -> dict[str, Any]:
     return {
         "comparisons": score.comparisons,
         "elements": score.elements,
-        "leads": score.true + score.false,
+        "leads": score.leads,
         "true": score.true,
         "false": score.false,
         "missed": score.missed,
@@ -70,7 +71,7 @@ def _score(score: Score) -> dict[str, Any]:
 
 
 def traffic_total(outcome: SimulationOutcome) -> Traffic:
-    """What all receivers' nodes sent and received."""
+    """The messages of all receivers' and collectors' nodes."""
     total = Traffic()
     every: list[Comparison | AggregateComparison | ThresholdComparison] = [
         *outcome.comparisons,
@@ -111,7 +112,7 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
         "receipts": area.receipts,
         "comparisons": [_comparison(comparison) for comparison in area.comparisons],
         "totals": _score(Score.of(area.comparisons)),
-        # Only where there are any: a result without them reads as it always did.
+        # Only where there are any, so that a result without them keeps its fingerprint.
         **({"numbers": [_number(number) for number in area.numbers]} if area.numbers else {}),
         **({"checks": [_check(check) for check in area.checks]} if area.checks else {}),
         **({"thresholds": [_tally(tally) for tally in area.tallies]} if area.tallies else {}),
@@ -121,7 +122,7 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
 def _check(check: SingleCheck) -> dict[str, Any]:
     return {
         "agency": check.agency,
-        "told": check.told,
+        "told": check.recipient,
         "record": check.record,
         "hits": list(check.hits),
         "known": check.known,
@@ -136,15 +137,15 @@ def _tally(tally: ThresholdComparison) -> dict[str, Any]:
         "at_least": tally.at_least,
         "minimum": tally.minimum,
         "band": tally.band,
-        "told": tally.told.low if tally.told.told else None,
-        "clear": tally.clear,
+        "told": tally.result.low if tally.result.disclosed else None,
+        "clear": tally.cleartext,
         "keys": tally.keys,
         "expected": {"true": tally.expected_true, "false": tally.expected_false},
     }
 
 
 def _number(number: AggregateComparison) -> dict[str, Any]:
-    told = number.told
+    result = number.result
     return {
         "receiver": number.receiver,
         "sender": number.sender,
@@ -152,8 +153,8 @@ def _number(number: AggregateComparison) -> dict[str, Any]:
         "value": number.value,
         "minimum": number.minimum,
         "band": number.band,
-        "told": {"low": told.low, "high": told.high} if told.told else None,
-        "clear": number.clear,
+        "told": {"low": result.low, "high": result.high} if result.disclosed else None,
+        "clear": number.cleartext,
         "truth": number.truth,
         "reported_to": list(number.reported_to),
         "records": {"receiver": number.receiver_records, "sender": number.sender_records},
@@ -165,16 +166,16 @@ def _number(number: AggregateComparison) -> dict[str, Any]:
 def summarise(outcome: SimulationOutcome) -> dict[str, Any]:
     """The outcome as plain JSON values.
 
-    Bytes and messages are as the receivers' nodes saw them. They stand under `measured`, since a sender reports its
+    Bytes and messages are those of the receivers' nodes. They are in `measured`, because a sender reports its
     progress while it prepares, more often on a slow machine.
     """
     result = {
         "areas": [_area(area) for area in outcome.areas],
         "kinds": {
-            kind: {"found": found, "of": of} for kind, (found, of) in by_kind(outcome.comparisons).items()
+            kind: {"found": true, "of": of} for kind, (true, of) in by_kind(outcome.comparisons).items()
         },
         "links": {
-            link: {"found": found, "of": of} for link, (found, of) in by_link(outcome.comparisons).items()
+            link: {"found": true, "of": of} for link, (true, of) in by_link(outcome.comparisons).items()
         },
         "totals": _score(Score.of(outcome.comparisons)),
     }
@@ -189,7 +190,7 @@ def summarise(outcome: SimulationOutcome) -> dict[str, Any]:
         "result": result,
         "result_sha256": hashlib.sha256(canonical).hexdigest(),
         "declarations": {
-            "nodes": sum(area.verdict.nodes for area in outcome.areas),
+            "nodes": outcome.nodes,
             "violations": [vars(each) for each in outcome.violations],
             "findings": [
                 {"area": area.id, **vars(each)} for area in outcome.areas for each in area.verdict.findings
@@ -215,7 +216,7 @@ def summarise(outcome: SimulationOutcome) -> dict[str, Any]:
 
 
 def write_summary(path: Path, outcome: SimulationOutcome) -> dict[str, Any]:
-    """Write `summary.json` and return what was written."""
+    """Write `summary.json` and return its content."""
     summary = summarise(outcome)
     path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary

@@ -1,4 +1,4 @@
-"""Agreements as the TOML drafts that an officer would write."""
+"""Agreements as TOML drafts, in the form that an officer writes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ FACT_BYTES = 192
 """Room for the facts of two contracts."""
 
 ROOM = 2
-"""An agreement allows this many times the records that a side has: sizes change between signing and the round."""
+"""The limit of records in an agreement, as a multiple of a side's records: sizes change between signing and the round."""
 
 
 def draft_text(
@@ -20,30 +20,30 @@ def draft_text(
 
     Args:
         terms: the scenario's.
-        area: whose agreement it is; its name may stand in title and purpose.
+        area: the area of the agreement; its name can appear in title and purpose.
         plan: the comparisons.
         records: by list, for the sizes.
-        now: seconds since 1970; the agreement begins a day before, so that clocks need not agree.
+        now: seconds since 1970; the agreement starts a day before, to allow for differences between clocks.
     """
-    pact = plan.pact
+    exchange = plan.exchange
     today = datetime.fromtimestamp(now, UTC).date()
     lines = [
-        f"title = {_quoted((pact.title or terms.title).format(area=area.name))}",
-        f"purpose = {_quoted((pact.purpose or terms.purpose).format(area=area.name))}",
+        f"title = {_quoted((exchange.title or terms.title).format(area=area.name))}",
+        f"purpose = {_quoted((exchange.purpose or terms.purpose).format(area=area.name))}",
         f"schema = {_quoted(terms.linkage_schema)}",
         f"marking = {_quoted(terms.marking)}",
         f"handling_codes = {_listed(terms.handling_codes)}",
         f"not_before = {today - timedelta(days=1)}",
         f"expires = {today + timedelta(days=terms.days)}",
-        f"rounds_budget = {pact.rounds_budget or terms.rounds_budget}",
+        f"rounds_budget = {exchange.rounds_budget or terms.rounds_budget}",
         'calendar = "on-demand"',
         f"retention_days = {terms.retention_days}",
     ]
-    if pact.collector:
-        lines.append(f"collector = {_quoted(pact.collector)}")
-    if pact.standing is not None:
-        lines += ["[standing]", f"epoch_days = {pact.standing.epoch_days}"]
-        lines.append(f"checks_per_day = {pact.standing.checks_per_day}")
+    if exchange.collector:
+        lines.append(f"collector = {_quoted(exchange.collector)}")
+    if exchange.standing is not None:
+        lines += ["[standing]", f"epoch_days = {exchange.standing.epoch_days}"]
+        lines.append(f"checks_per_day = {exchange.standing.checks_per_day}")
     for agency in plan.parties:
         lines += ["[[parties]]", f"agency = {_quoted(agency)}"]
     for edge in plan.edges:
@@ -62,7 +62,7 @@ def _edge(terms: AgreementTerms, edge: PlannedEdge, records: Mapping[str, int]) 
     if group.number:
         lines += [f"minimum_count = {group.minimum}", f"band = {group.band}"]
         lines += [f"value = {_quoted(group.value)}"] if group.value else []
-        lines += [f"report_to = {_listed(edge.told)}"] if edge.told else []
+        lines += [f"report_to = {_listed(edge.recipients)}"] if edge.recipients else []
     lines += _linkage("edges", terms, group.overlap)
     for role, end in (("receiver", edge.receiver), ("sender", edge.sender)):
         lines += [f"[edges.{role}]", *_side(terms, end, records)]
@@ -70,7 +70,7 @@ def _edge(terms: AgreementTerms, edge: PlannedEdge, records: Mapping[str, int]) 
 
 
 def _threshold(terms: AgreementTerms, threshold: PlannedThreshold, records: Mapping[str, int]) -> list[str]:
-    joint = threshold.joint
+    joint = threshold.group
     lines = ["[[thresholds]]", f"id = {_quoted(joint.id)}", f"at_least = {joint.at_least}"]
     lines += [f"minimum_count = {joint.minimum}", f"band = {joint.band}"]
     lines += _linkage("thresholds", terms, None)

@@ -4,12 +4,12 @@ from enum import StrEnum
 
 
 class NoiseKind(StrEnum):
-    """One way in which two files differ on the same person or company. The order ranks the worst first."""
+    """One way in which two files differ on the same person or company, the worst first."""
 
     WITHHELD = "withheld"  # graded C: handling conditions keep the record out of the round
     SUPPLIER_UNNUMBERED = "supplier-unnumbered"  # a company's row has no number
     SUPPLIER_MISNUMBERED = "supplier-misnumbered"  # a company's row has a digit wrong
-    ASSUMED_NAME = "assumed-name"  # a list knows another name only
+    ASSUMED_NAME = "assumed-name"  # a list has another name only
     MISSING_BIRTH = "missing-birth"  # a list has no date of birth
     YEAR_ONLY = "year-only"  # a list has a year of birth
     BIRTH_TYPO = "birth-typo"  # one digit of the date wrong
@@ -22,19 +22,19 @@ class NoiseKind(StrEnum):
     INITIAL = "initial"  # a list has an initial for the forename
     NICKNAME = "nickname"  # a list has the short form only
     SWAPPED_NAMES = "swapped-names"  # forename in the surname's place
-    ALIAS = "alias"  # the legal name stands among the aliases, not as the name
+    ALIAS = "alias"  # the legal name is one of the aliases, not the name
     MISSING_POSTCODE = "missing-postcode"
     OLD_POSTCODE = "old-postcode"
     SERVICE_ADDRESS = "service-address"  # the register shows an office, not the home
 
     @property
     def words(self) -> str:
-        """For a report."""
+        """The description in a report."""
         return DESCRIPTIONS[self]
 
 
 DESCRIPTIONS = {
-    NoiseKind.WITHHELD: "record graded C, kept out by its handling code",
+    NoiseKind.WITHHELD: "record graded C, excluded by its handling code",
     NoiseKind.SUPPLIER_UNNUMBERED: "company's row has no number",
     NoiseKind.SUPPLIER_MISNUMBERED: "company's number has a digit wrong",
     NoiseKind.ASSUMED_NAME: "list has an assumed name only",
@@ -50,7 +50,7 @@ DESCRIPTIONS = {
     NoiseKind.INITIAL: "list has only an initial",
     NoiseKind.NICKNAME: "list has the short form of the forename",
     NoiseKind.SWAPPED_NAMES: "forename and surname swapped",
-    NoiseKind.ALIAS: "legal name stands among the aliases",
+    NoiseKind.ALIAS: "legal name is one of the aliases",
     NoiseKind.MISSING_POSTCODE: "list has no postcode",
     NoiseKind.OLD_POSTCODE: "list has an old postcode",
     NoiseKind.SERVICE_ADDRESS: "register shows an office address",
@@ -60,6 +60,6 @@ CLEAN = "clean"
 """The name of the group of pairs on which the two files agree."""
 
 
-def worst_kind(mistakes: frozenset[NoiseKind]) -> str:
-    """The mistake that most hinders a match, by rank; `CLEAN` when there is none."""
-    return next((mistake.value for mistake in NoiseKind if mistake in mistakes), CLEAN)
+def worst_kind(noise: frozenset[NoiseKind]) -> str:
+    """The kind with the highest rank; `CLEAN` when there is none."""
+    return next((kind.value for kind in NoiseKind if kind in noise), CLEAN)

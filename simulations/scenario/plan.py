@@ -1,4 +1,4 @@
-"""From a scenario's pacts to comparisons between named lists: which edges and thresholds an agreement will have."""
+"""From a scenario's exchanges to comparisons between named lists: the edges and thresholds that an agreement will have."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class PlannedSide:
 
     agency: str
     list: str
-    """Its key in the world."""
+    """Its key in `AreaData`."""
     kind: str
     collection: str
-    """What the list is called in the agency's node."""
+    """The list's name in the agency's node."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class PlannedEdge:
     receiver: PlannedSide
     sender: PlannedSide
     group: ComparisonGroup
-    told: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     """Agencies to which the receiver reports a number."""
 
     @property
@@ -44,7 +44,7 @@ class PlannedThreshold:
 
     id: str
     members: tuple[PlannedSide, ...]
-    joint: ThresholdGroup
+    group: ThresholdGroup
     collector: str
 
     @property
@@ -60,9 +60,9 @@ class PlannedThreshold:
 
 @dataclass(frozen=True)
 class ExchangePlan:
-    """One agreement: what it compares, and who is party to it."""
+    """One agreement: its comparisons and its parties."""
 
-    pact: Exchange
+    exchange: Exchange
     edges: tuple[PlannedEdge, ...]
     thresholds: tuple[PlannedThreshold, ...]
     parties: tuple[str, ...]
@@ -74,7 +74,7 @@ class ExchangePlan:
         return (*self.edges, *self.thresholds)
 
     def bindings(self, agency: str) -> dict[str, str]:
-        """The node's collection for each comparison on which an agency has a side."""
+        """The collection that an agency binds to each of its comparisons."""
         return {
             each.id: end.collection for each in self.comparisons for end in each.ends if end.agency == agency
         }
@@ -84,7 +84,7 @@ class ExchangePlan:
         return next(edge for edge in self.edges if edge.id == name)
 
     def received_by(self, agency: str) -> tuple[PlannedEdge, ...]:
-        """The edges of which an agency gets the result."""
+        """The edges whose result an agency receives."""
         return tuple(edge for edge in self.edges if edge.receiver.agency == agency)
 
     def collected_by(self, agency: str) -> tuple[PlannedThreshold, ...]:
@@ -93,106 +93,114 @@ class ExchangePlan:
 
 
 def collection_name(agency: Agency, name: str) -> str:
-    """What a list is called in the agency's node."""
+    """The name of a list in the agency's node."""
     each = agency.collection(name)
     return f"{agency.id}-{each.name or each.kind}"
 
 
-def plan_exchange(area: Area, pact: Exchange) -> ExchangePlan:
-    """What a pact of an area comes to.
+def plan_exchange(area: Area, exchange: Exchange) -> ExchangePlan:
+    """The comparisons and parties of one exchange of an area.
 
     Raises:
-        ConfigError: it names nobody, or two of its comparisons are the same.
+        ConfigError: it names an unknown agency, or two of its comparisons are the same.
     """
     edges = [
         PlannedEdge(
             _edge_id(receiver, sender, group), receiver, sender, group, _agencies(area, group.report_to)
         )
-        for group in pact.groups
-        for receiver in _ends(area, group.receivers, group.asking)
-        for sender in _ends(area, group.senders, group.answering)
+        for group in exchange.groups
+        for receiver in _sides(area, group.receivers, group.asking)
+        for sender in _sides(area, group.senders, group.answering)
         if receiver.agency != sender.agency
     ]
     thresholds = [
         PlannedThreshold(
-            joint.id, tuple(_ends(area, joint.members, joint.using)), joint, area.agency(pact.collector).id
+            group.id,
+            tuple(_sides(area, group.members, group.using)),
+            group,
+            area.agency(exchange.collector).id,
         )
-        for joint in pact.thresholds
+        for group in exchange.thresholds
     ]
     comparisons: list[PlannedEdge | PlannedThreshold] = [*edges, *thresholds]
     ids = [each.id for each in comparisons]
     if repeated := sorted({each for each in ids if ids.count(each) > 1}):
-        raise ConfigError(f"{area.id}, {pact.id}: compared twice: {', '.join(repeated)}")
-    named = [end.agency for each in comparisons for end in each.ends]
-    told = [name for edge in edges for name in edge.told]
-    parties = dict.fromkeys([*named, *told, *([pact.collector] if pact.collector else [])])
-    return ExchangePlan(pact, tuple(edges), tuple(thresholds), tuple(parties))
+        raise ConfigError(f"{area.id}, {exchange.id}: compared twice: {', '.join(repeated)}")
+    parties = dict.fromkeys(
+        [
+            *(end.agency for each in comparisons for end in each.ends),
+            *(name for edge in edges for name in edge.recipients),
+            *([exchange.collector] if exchange.collector else []),
+        ]
+    )
+    return ExchangePlan(exchange, tuple(edges), tuple(thresholds), tuple(parties))
 
 
 def plan_area(area: Area) -> tuple[ExchangePlan, ...]:
-    """All agreements of an area."""
-    ids = [pact.id for pact in area.pacts]
-    if len(set(ids)) < len(ids):
-        raise ConfigError(f"{area.id}: two pacts have one id")
-    return tuple(plan_exchange(area, pact) for pact in area.pacts)
-
-
-def plan_steps(area: Area, agreed: Sequence[ExchangePlan]) -> tuple[tuple[Step, ExchangePlan | None], ...]:
-    """What is done, in order, and under which agreement.
+    """The plans of all exchanges of an area.
 
     Raises:
-        ConfigError: a step names an agreement that there is not.
+        ConfigError: two exchanges have the same id, or one of them cannot be planned.
+    """
+    ids = [exchange.id for exchange in area.exchanges]
+    if len(set(ids)) < len(ids):
+        raise ConfigError(f"{area.id}: two exchanges have the same id")
+    return tuple(plan_exchange(area, exchange) for exchange in area.exchanges)
+
+
+def plan_steps(area: Area, planned: Sequence[ExchangePlan]) -> tuple[tuple[Step, ExchangePlan | None], ...]:
+    """The steps of an area in order, each with its exchange (None for a changed list).
+
+    Raises:
+        ConfigError: a step names an unknown exchange, or names none where there are several.
     """
     if not area.steps:
-        return tuple((step, each) for each in agreed for step in _usual(each))
-    done: list[tuple[Step, ExchangePlan | None]] = []
+        return tuple((step, plan) for plan in planned for step in _default_steps(plan))
+    result: list[tuple[Step, ExchangePlan | None]] = []
     for step in area.steps:
         area.agency(step.agency)
         if step.do == "change":
-            done.append((step, None))
+            result.append((step, None))
             continue
-        found = [each for each in agreed if step.pact in ("", each.pact.id)]
-        if len(found) != 1:
-            raise ConfigError(f"{area.id}: a step of {step.agency} needs one agreement; name its pact")
-        done.append((step, found[0]))
-    return tuple(done)
+        matching = [plan for plan in planned if step.exchange in ("", plan.exchange.id)]
+        if len(matching) != 1:
+            raise ConfigError(f"{area.id}: a step of {step.agency} needs one agreement; name its exchange")
+        result.append((step, matching[0]))
+    return tuple(result)
 
 
-def _usual(agreed: ExchangePlan) -> list[Step]:
-    """Every receiver asks, every collector collects, then everybody who is told of numbers fetches them."""
-    asking = dict.fromkeys(
-        [
-            *(edge.receiver.agency for edge in agreed.edges),
-            *(threshold.collector for threshold in agreed.thresholds),
-        ]
+def _default_steps(plan: ExchangePlan) -> list[Step]:
+    """Every receiver and every collector runs a round, then every recipient of reported numbers fetches them."""
+    runners = dict.fromkeys(
+        [*(edge.receiver.agency for edge in plan.edges), *(each.collector for each in plan.thresholds)]
     )
-    told = dict.fromkeys(name for edge in agreed.edges for name in edge.told)
+    recipients = dict.fromkeys(name for edge in plan.edges for name in edge.recipients)
     return [
-        *(Step(do="run", agency=agency, pact=agreed.pact.id) for agency in asking),
-        *(Step(do="fetch", agency=agency, pact=agreed.pact.id) for agency in told),
+        *(Step(do="run", agency=agency, exchange=plan.exchange.id) for agency in runners),
+        *(Step(do="fetch", agency=agency, exchange=plan.exchange.id) for agency in recipients),
     ]
 
 
 def _edge_id(receiver: PlannedSide, sender: PlannedSide, group: ComparisonGroup) -> str:
-    ending = group.id or (group.disclosure if group.number else "")
-    return "-".join([edge_id(receiver.agency, sender.agency), *([ending] if ending else [])])
+    suffix = group.id or (group.disclosure if group.number else "")
+    return "-".join([edge_id(receiver.agency, sender.agency), *([suffix] if suffix else [])])
 
 
-def _ends(area: Area, names: Iterable[str], using: str) -> list[PlannedSide]:
-    ends = []
+def _sides(area: Area, names: Iterable[str], list_name: str) -> list[PlannedSide]:
+    sides = []
     for name in _agencies(area, names):
         agency = area.agency(name)
-        each = agency.collection(using)
-        ends.append(PlannedSide(name, agency.key(each), each.kind, collection_name(agency, using)))
-    return ends
+        each = agency.collection(list_name)
+        sides.append(PlannedSide(name, agency.key(each), each.kind, collection_name(agency, list_name)))
+    return sides
 
 
 def _agencies(area: Area, names: Iterable[str]) -> tuple[str, ...]:
-    """Ids as they are, roles as all who have them."""
-    found: list[str] = []
+    """The ids of agencies that are named by id or by role."""
+    result: list[str] = []
     for name in names:
-        meant = [agency.id for agency in area.agencies if name in (agency.id, agency.role)]
-        if not meant:
+        ids = [agency.id for agency in area.agencies if name in (agency.id, agency.role)]
+        if not ids:
             raise ConfigError(f"{area.id}: {name} is neither an agency nor a role")
-        found += meant
-    return tuple(dict.fromkeys(found))
+        result += ids
+    return tuple(dict.fromkeys(result))

@@ -1,4 +1,4 @@
-"""Scenario files: which areas, agencies, lists, mistakes, agreements and steps a simulation has."""
+"""Scenario files: the areas, agencies, lists, noise, agreements and steps of a simulation."""
 
 import tomllib
 from datetime import date
@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.exchanges import Exchange, Identifier, Rate, ScenarioModel, Step
@@ -17,7 +17,7 @@ Letters = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 
 
 class Place(ScenarioModel):
-    """A town with people of its own; its postcodes begin with two letters that the Post Office has not given out."""
+    """A town with people of its own; its postcodes start with two letters that the Post Office has not assigned."""
 
     id: Identifier
     name: str
@@ -25,33 +25,33 @@ class Place(ScenarioModel):
 
 
 class Collection(ScenarioModel):
-    """One list of an agency: of which kind, how long, how its file is written, and who else knows its people."""
+    """One list of an agency: its kind, its size, the form of its file, and the people that it shares with other lists."""
 
     kind: Literal["subjects", "suppliers"]
     name: str = Field(default="", pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")
-    """Only where an agency has several; taxpayers, licensees and the like are subjects or suppliers too."""
+    """Required only where an agency has several lists. Taxpayers and licensees are subjects or suppliers too."""
 
     records: int = Field(ge=4, le=1_000_000)
     format: Literal["csv", "parquet"] = "csv"
     headings: Literal["standard", "finance"] = "standard"
     prefix: str = Field(default="", pattern=r"^[A-Z]{0,8}$")
-    """Of its references, so that no two agencies have one in common."""
+    """The prefix of its references, so that no two agencies use the same reference."""
 
     shares: dict[str, Rate] = Field(default_factory=dict)
-    """Subjects: the share of its people who are on another list too, by that list's agency (or agency/name)."""
+    """For subjects: the share of its people who are on another list too, by that list's agency (or agency/name)."""
 
     linked: Rate = 1.0
-    """Suppliers: how much of the scenario's share of links this list has."""
+    """For suppliers: this list's links as a share of the scenario's."""
 
     of: str = ""
-    """A few records taken out of this other list of the same agency: those it asks about."""
+    """The name of another list of the same agency, from which a few records are taken to be asked about."""
 
     known: Rate = 0.5
-    """With `of`: how many of them some other agency knows as well."""
+    """With `of`: the share of them that some other agency holds too."""
 
 
 class Agency(ScenarioModel):
-    """One agency: a node, its role, where its people live, and its lists; a body that only gets reports has none."""
+    """One agency: a node, its role, the place of its people, and its lists. A body that only gets reports has no list."""
 
     id: Identifier
     name: str
@@ -65,15 +65,15 @@ class Agency(ScenarioModel):
     def _distinct(self) -> "Agency":
         names = [each.name for each in self.collections]
         if len(set(names)) < len(names):
-            raise ValueError(f"{self.id} has two collections of one name; name them")
+            raise ValueError(f"{self.id} has two collections with the same name; give each its own")
         return self
 
     def key(self, collection: Collection) -> str:
-        """What a list is called in a world: the agency, and the list's name where it has one."""
+        """The key of a list in `AreaData`: the agency, and the list's name where it has one."""
         return f"{self.id}/{collection.name}" if collection.name else self.id
 
     def collection(self, name: str) -> Collection:
-        """The list of this name; with no name, the first.
+        """The list with this name; without a name, the first.
 
         Raises:
             ConfigError: there is none.
@@ -85,7 +85,7 @@ class Agency(ScenarioModel):
 
 
 class SharedPeople(ScenarioModel):
-    """People who are on every one of several lists, whatever else these share."""
+    """People who are on each of several lists, besides those that the lists share by `shares`."""
 
     lists: tuple[str, ...] = Field(min_length=2)
     """Lists of subjects, by agency or agency/name."""
@@ -94,33 +94,35 @@ class SharedPeople(ScenarioModel):
 
 
 class Area(ScenarioModel):
-    """A world of its own: people, agencies, and what these agree upon and do."""
+    """A separate population with its agencies, their agreements and their steps."""
 
     id: Identifier
     name: str
     postcodes: Letters | None = None
-    """Of the area's only place; `places` where there are several."""
+    """Postcode letters of the area's only place; use `places` where there are several."""
 
     places: tuple[Place, ...] = ()
     agencies: tuple[Agency, ...] = Field(min_length=2)
     common: tuple[SharedPeople, ...] = ()
-    pacts: tuple[Exchange, ...] = Field(min_length=1)
+    exchanges: tuple[Exchange, ...] = Field(min_length=1, validation_alias=AliasChoices("exchanges", "pacts"))
+    """`pacts` is the old name."""
+
     steps: tuple[Step, ...] = ()
-    """What is done after every party has signed; empty: every receiver asks once, in the pacts' order."""
+    """The steps after every party has signed; empty: every receiver runs one round, in the order of the exchanges."""
 
     @model_validator(mode="after")
     def _complete(self) -> "Area":
         if bool(self.postcodes) == bool(self.places):
-            raise ValueError("give postcodes, or places, and not both")
+            raise ValueError("give either postcodes or places")
         places = {place.id for place in self.places}
         for agency in self.agencies:
             if agency.place and agency.place not in places:
-                raise ValueError(f"{agency.id} is in {agency.place}, which is no place of {self.id}")
+                raise ValueError(f"{agency.id} is in {agency.place}, which is not a place of {self.id}")
         return self
 
     @property
     def towns(self) -> tuple[Place, ...]:
-        """Its places; the area itself where it names none."""
+        """Its places; without places, the area itself."""
         return self.places or (Place(id=self.id, name=self.name, postcodes=self.postcodes or ""),)
 
     def agency(self, name: str) -> Agency:
@@ -132,11 +134,11 @@ class Area(ScenarioModel):
         for agency in self.agencies:
             if agency.id == name:
                 return agency
-        raise ConfigError(f"{name} is no agency of {self.id}")
+        raise ConfigError(f"{name} is not an agency of {self.id}")
 
 
 class LinkRates(ScenarioModel):
-    """How subjects and suppliers overlap, as shares of a list of subjects per list of suppliers."""
+    """The overlap of subjects and suppliers, as shares of a list of subjects per list of suppliers."""
 
     controllers: Rate = 0.06
     """Subjects who control a company that supplies the council."""
@@ -145,10 +147,10 @@ class LinkRates(ScenarioModel):
     """Subjects whose police record names a supplying company that somebody else controls on paper."""
 
     company_known: Rate = 0.25
-    """Of the controllers, how many have the company's number on their police record."""
+    """The share of the controllers who have the company's number on their police record."""
 
     elsewhere: Rate = 0.12
-    """Subjects with a company on record that supplies nobody here."""
+    """Subjects with a company on record that supplies none of the agencies."""
 
 
 class RegisterRates(ScenarioModel):
@@ -156,17 +158,17 @@ class RegisterRates(ScenarioModel):
 
     service_address: Rate = 0.4
     ceased: Rate = 0.12
-    """Companies that also show somebody who has left."""
+    """Companies that also show a former controller."""
 
     corporate: Rate = 0.04
     """Companies controlled by a company."""
 
     unrelated: float = Field(default=0.5, ge=0, le=20)
-    """Companies in the register that supply nobody, per company that does."""
+    """Companies in the register that supply none of the agencies, per company that does."""
 
 
 class AgreementTerms(ScenarioModel):
-    """What all agreements of the scenario say."""
+    """The terms of all agreements of the scenario."""
 
     title: str
     purpose: str
@@ -177,17 +179,17 @@ class AgreementTerms(ScenarioModel):
     marking: str = "OFFICIAL-SENSITIVE"
     handling_codes: tuple[str, ...] = ("P",)
     facts: tuple[str, ...] = ()
-    """What imports of suppliers keep for release; an edge releases them where it says so."""
+    """Facts that imports of suppliers store; an edge with `hits+facts` releases them."""
 
     tokens: dict[str, Annotated[int, Field(ge=1)]]
-    """By kind of list: every record is padded to this number of match keys, at most."""
+    """By kind of list: the largest number of match keys per record, to which records are padded."""
 
     overlap: float = Field(default=0.05, gt=0, lt=1)
     """Expected common records as a share of the shorter list."""
 
     false_leads: float = Field(default=0.01, gt=0, lt=1)
     budget: int = Field(default=80, ge=1)
-    """Match keys of a round, at most."""
+    """The largest number of match keys of a round."""
 
     retention_days: int = 90
     days: int = Field(default=30, ge=1)
@@ -201,14 +203,16 @@ class Scenario(ScenarioModel):
     name: Identifier
     title: str
     notice: str = Field(min_length=40)
-    """Printed on every report: says what is invented."""
+    """A statement of what is invented, for every report."""
 
     seed: int
     today: date
     terms: AgreementTerms
     links: LinkRates = LinkRates()
     register_: RegisterRates = Field(default=RegisterRates(), alias="register")
-    mistakes: dict[NoiseKind, Rate]
+    noise: dict[NoiseKind, Rate] = Field(validation_alias=AliasChoices("noise", "mistakes"))
+    """The share of records with each kind of noise. `mistakes` is the old name."""
+
     areas: tuple[Area, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -220,14 +224,14 @@ class Scenario(ScenarioModel):
         ):
             repeated = sorted({name for name in names if names.count(name) > 1})
             if repeated:
-                raise ValueError(f"{what} named twice: {', '.join(repeated)}")
+                raise ValueError(f"{what} defined twice: {', '.join(repeated)}")
         without = sorted({agency.role for agency in agencies} - set(self.terms.bases))
         if without:
             raise ValueError(f"no legal basis for the role {', '.join(without)}")
         return self
 
     def first(self, areas: int | None) -> "Scenario":
-        """The scenario with its first `areas` areas only; None keeps all.
+        """The scenario with its first `areas` areas only; None: all areas.
 
         Raises:
             ConfigError: fewer than one, or more than there are.
@@ -240,16 +244,16 @@ class Scenario(ScenarioModel):
 
 
 def scenario_names() -> tuple[str, ...]:
-    """The scenarios that come with the program, sorted."""
+    """The names of the built-in scenarios, sorted."""
     folder = files("blindmatch.simulations.scenario").joinpath("scenarios")
     return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
 def load_scenario(name: str) -> Scenario:
-    """Read a scenario that comes with the program, or a file when `name` ends with `.toml`.
+    """Read a built-in scenario, or a file when `name` ends with `.toml`.
 
     Raises:
-        ConfigError: no such scenario, or the file says something wrong (all faults are listed).
+        ConfigError: there is no such scenario, or the file is invalid (all faults are listed).
     """
     if name.endswith(".toml"):
         path = Path(name)
@@ -263,7 +267,7 @@ def load_scenario(name: str) -> Scenario:
             .read_text(encoding="utf-8")
         )
     else:
-        raise ConfigError(f"no scenario {name!r}", hint=f"There are: {', '.join(scenario_names())}.")
+        raise ConfigError(f"no scenario {name!r}", hint=f"Available: {', '.join(scenario_names())}.")
     try:
         return Scenario.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

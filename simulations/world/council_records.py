@@ -1,4 +1,4 @@
-"""What a council's finance system, or a licensing body, writes about a company: the row, and what is wrong with it."""
+"""Rows of suppliers as the finance system of a council, or a licensing body, writes them, with their noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ LISTED_TWICE = 0.02
 """Share of suppliers with two rows: two departments, two references."""
 
 SOLE_TRADER = 0.06
-"""Share of suppliers that are no company."""
+"""Share of suppliers that are not companies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Supplier:
-    """One row of a list of suppliers, as written there; `company` is the true number, or empty."""
+    """One row of a list of suppliers; `company` is the true number, or empty."""
 
     reference: str
     company: str
@@ -27,56 +27,56 @@ class Supplier:
     postcode: str
     contract_reference: str
     contract_value: int
-    mistakes: frozenset[NoiseKind]
+    noise: frozenset[NoiseKind]
 
 
 class SupplierWriter:
-    """Writes suppliers' rows with the scenario's rates of mistakes."""
+    """Writes suppliers' rows with the scenario's rates of noise."""
 
     def __init__(
         self,
-        dice: SeededRandom,
+        rng: SeededRandom,
         town: Population,
         traders: Sequence[Person],
         rates: Mapping[NoiseKind, float],
         prefix: str,
     ) -> None:
-        self._dice = dice
+        self._rng = rng
         self._town = town
         self._traders = traders
         self._rates = rates
         self._prefix = prefix
 
     def rows(self, companies: Sequence[Company], sole_traders: int) -> tuple[Supplier, ...]:
-        """The whole list in random order: every company once or twice, and people who trade without one."""
-        dice = self._dice
+        """The whole list in random order: every company once or twice, and sole traders."""
+        rng = self._rng
         entries: list[Company | None] = [*companies]
-        entries += [company for company in companies if dice.chance(LISTED_TWICE)]
+        entries += [company for company in companies if rng.chance(LISTED_TWICE)]
         entries += [None] * sole_traders
-        entries = dice.sample(entries, len(entries))
+        entries = rng.sample(entries, len(entries))
         return tuple(self.row(100_000 + 3 * place, company) for place, company in enumerate(entries))
 
     def row(self, serial: int, company: Company | None) -> Supplier:
-        """One row. `serial` makes the reference."""
-        dice = self._dice
-        made: set[NoiseKind] = set()
-        number, vat, code = "", "", dice.pick(self._town.postcodes)
+        """One row. The reference is built from `serial`."""
+        rng = self._rng
+        noise: set[NoiseKind] = set()
+        number, vat, code = "", "", rng.pick(self._town.postcodes)
         if company is None:
-            trader = dice.pick(self._traders)
+            trader = rng.pick(self._traders)
             name = f"{trader.forename[0]} {trader.surname} Services"
         else:
-            name = company.name.upper() if dice.chance(0.3) else company.name
+            name = company.name.upper() if rng.chance(0.3) else company.name
             number = company.number
-            vat = company.vat if dice.chance(0.75) else ""
+            vat = company.vat if rng.chance(0.75) else ""
             code = company.postcode
-            if dice.chance(self._rates.get(NoiseKind.SUPPLIER_UNNUMBERED, 0.0)):
-                made.add(NoiseKind.SUPPLIER_UNNUMBERED)
+            if rng.chance(self._rates.get(NoiseKind.SUPPLIER_UNNUMBERED, 0.0)):
+                noise.add(NoiseKind.SUPPLIER_UNNUMBERED)
                 number = ""
-            elif dice.chance(self._rates.get(NoiseKind.SUPPLIER_MISNUMBERED, 0.0)):
-                made.add(NoiseKind.SUPPLIER_MISNUMBERED)
-                number = wrong_digit(dice, number)
-            elif number.startswith("0") and dice.chance(0.1):
-                number = number.lstrip("0")  # a spreadsheet took it for a quantity
+            elif rng.chance(self._rates.get(NoiseKind.SUPPLIER_MISNUMBERED, 0.0)):
+                noise.add(NoiseKind.SUPPLIER_MISNUMBERED)
+                number = wrong_digit(rng, number)
+            elif number.startswith("0") and rng.chance(0.1):
+                number = number.lstrip("0")  # a spreadsheet read it as a quantity
         return Supplier(
             reference=f"{self._prefix}V{serial}",
             company="" if company is None else company.number,
@@ -85,6 +85,6 @@ class SupplierWriter:
             vat_number=vat,
             postcode=code,
             contract_reference=f"{self._prefix}C{serial + 400_000}",
-            contract_value=round(10 ** (3 + 3 * dice.unit())),
-            mistakes=frozenset(made),
+            contract_value=round(10 ** (3 + 3 * rng.unit())),
+            noise=frozenset(noise),
         )

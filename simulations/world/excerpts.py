@@ -1,4 +1,4 @@
-"""Parts of finished lists: the few records that an agency asks about, and those that join or go in a scenario's course."""
+"""Parts of finished lists: the few records that an agency asks about, and those that a step adds or removes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from blindmatch.simulations.world.rng import SeededRandom
 from blindmatch.simulations.world.truth import RecordLinks
 
 RandomSource = Callable[..., SeededRandom]
-"""Gives the dice of a part of the area, by its name."""
+"""Gives the random sequence of a part of the area, by its name."""
 
 
 def scaled(size: int, scale: float, least: int) -> int:
-    """A scenario's size times the scale, never under `least`."""
+    """A scenario's size times the scale, at least `least`."""
     return max(least, round(size * scale))
 
 
 def request_lists(
     area: Area,
     subjects: Mapping[str, Sequence[Subject]],
-    bonds: Mapping[str, RecordLinks],
-    dice: RandomSource,
+    links: Mapping[str, RecordLinks],
+    random: RandomSource,
     scale: float,
 ) -> dict[str, tuple[Subject, ...]]:
-    """What agencies ask about, out of their own lists: some whom others know, some whom nobody does."""
+    """The records that agencies ask about, from their own lists: some that other agencies hold, some that none holds."""
     result = {}
     for agency in area.agencies:
         for each in agency.collections:
@@ -36,42 +36,42 @@ def request_lists(
             if source is None:
                 raise ConfigError(f"{agency.id} has no list of subjects called {each.of}")
             elsewhere = {
-                bond
-                for key, other in bonds.items()
+                entity
+                for key, other in links.items()
                 if key.partition("/")[0] != agency.id
-                for ties in other.records.values()
-                for bond in ties
+                for entities in other.records.values()
+                for entity in entities
             }
-            throws = dice("request", agency.key(each))
-            rows = throws.sample(subjects[source], len(subjects[source]))
-            rows.sort(key=lambda row: elsewhere.isdisjoint(bonds[source].records[row.reference]))
+            rng = random("request", agency.key(each))
+            rows = rng.sample(subjects[source], len(subjects[source]))
+            rows.sort(key=lambda row: elsewhere.isdisjoint(links[source].records[row.reference]))
             count = scaled(each.records, scale, 4)
             known = round(each.known * count)
-            asked = rows[:known] + rows[len(rows) - (count - known) :]
-            result[agency.key(each)] = tuple(sorted(asked, key=lambda row: row.reference))
+            chosen = rows[:known] + rows[len(rows) - (count - known) :]
+            result[agency.key(each)] = tuple(sorted(chosen, key=lambda row: row.reference))
     return result
 
 
 @dataclass(frozen=True)
 class ListChange:
-    """References that come onto a list, and that go, in the scenario's course."""
+    """The references that a step adds to a list, and those that it removes."""
 
-    joining: frozenset[str] = frozenset()
-    leaving: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
+    removed: frozenset[str] = frozenset()
 
 
 def list_changes(
-    area: Area, rows: Mapping[str, Sequence[Subject] | Sequence[Supplier]], dice: RandomSource, scale: float
+    area: Area, rows: Mapping[str, Sequence[Subject] | Sequence[Supplier]], random: RandomSource, scale: float
 ) -> dict[str, ListChange]:
-    """Which records join and which go on the lists that a step of the scenario changes."""
+    """The records that are added and removed, for each list that a step of the scenario changes."""
     result = {}
     for step in area.steps:
         if step.do == "change":
             agency = area.agency(step.agency)
             key = agency.key(agency.collection(step.collection))
             if key in result:
-                raise ConfigError(f"{area.id}: {key} changes twice; a list may change once")
+                raise ConfigError(f"{area.id}: {key} changes twice; a list can change once only")
             count = scaled(step.records, scale, 2)
-            drawn = dice("change", key).sample([row.reference for row in rows[key]], 2 * count)
+            drawn = random("change", key).sample([row.reference for row in rows[key]], 2 * count)
             result[key] = ListChange(frozenset(drawn[:count]), frozenset(drawn[count:]))
     return result

@@ -32,27 +32,27 @@ class Community:
     beginnings: tuple[str, ...]
     endings: tuple[str, ...]
 
-    def forename(self, dice: SeededRandom, sex: str, year: int) -> str:
+    def forename(self, rng: SeededRandom, sex: str, year: int) -> str:
         """A forename for someone of this sex born in this year."""
-        if sex in self.rare_forenames and dice.chance(RARE_FORENAME):
-            return dice.draw(self.rare_forenames[sex])
+        if sex in self.rare_forenames and rng.chance(RARE_FORENAME):
+            return rng.draw(self.rare_forenames[sex])
         by_birth = self.forenames[sex]
         if len(by_birth) == 1:
-            return dice.draw(by_birth[0])
-        return dice.draw(by_birth[0 if year < 1965 else 1 if year < 1985 else 2])
+            return rng.draw(by_birth[0])
+        return rng.draw(by_birth[0 if year < 1965 else 1 if year < 1985 else 2])
 
-    def surname(self, dice: SeededRandom) -> str:
+    def surname(self, rng: SeededRandom) -> str:
         """A surname: frequent, or one of thousands of rare ones."""
         if not self.beginnings:
-            return dice.draw(self.surnames)
-        if dice.chance(DOUBLE_SURNAME):
-            return f"{dice.draw(self.surnames)}-{self._single(dice)}"
-        return self._single(dice)
+            return rng.draw(self.surnames)
+        if rng.chance(DOUBLE_SURNAME):
+            return f"{rng.draw(self.surnames)}-{self._single(rng)}"
+        return self._single(rng)
 
-    def _single(self, dice: SeededRandom) -> str:
-        if dice.chance(RARE_SURNAME):
-            return dice.pick(self.beginnings) + dice.pick(self.endings)
-        return dice.draw(self.surnames)
+    def _single(self, rng: SeededRandom) -> str:
+        if rng.chance(RARE_SURNAME):
+            return rng.pick(self.beginnings) + rng.pick(self.endings)
+        return rng.draw(self.surnames)
 
 
 @dataclass(frozen=True)

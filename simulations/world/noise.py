@@ -11,41 +11,41 @@ _KEYS = {
 }  # fmt: skip
 
 
-def typing_error(dice: SeededRandom, word: str) -> str:
-    """`word` with one slip of the hand: a neighbour key, two letters swapped, one lost, one doubled.
+def typing_error(rng: SeededRandom, word: str) -> str:
+    """`word` with one typing error: a neighbouring key, two letters swapped, one lost or one doubled.
 
-    Never returns the word itself; a word under three letters gains a letter.
+    The result always differs from the word; a word of fewer than three letters gets one more letter.
     """
     if len(word) < 3:
         return word + word[-1:].lower()
-    place = dice.number(1, len(word) - 2)
-    slip = dice.number(0, 3)
+    place = rng.number(1, len(word) - 2)
+    error = rng.number(0, 3)
     here, after = word[place], word[place + 1]
-    if slip == 0 and here.lower() in _KEYS:
-        return word[:place] + dice.pick(_KEYS[here.lower()]) + word[place + 1 :]
-    if slip == 1 and here != after:
+    if error == 0 and here.lower() in _KEYS:
+        return word[:place] + rng.pick(_KEYS[here.lower()]) + word[place + 1 :]
+    if error == 1 and here != after:
         return word[:place] + after + here + word[place + 2 :]
-    if slip == 2:
+    if error == 2:
         return word[:place] + word[place + 1 :]
     return word[:place] + here + word[place:]
 
 
-def wrong_digit(dice: SeededRandom, digits: str) -> str:
+def wrong_digit(rng: SeededRandom, digits: str) -> str:
     """`digits` with one of its digits replaced by another; other characters stay."""
     places = [place for place, character in enumerate(digits) if character.isdigit()]
-    place = dice.pick(places)
-    other = (int(digits[place]) + dice.number(1, 9)) % 10
+    place = rng.pick(places)
+    other = (int(digits[place]) + rng.number(1, 9)) % 10
     return f"{digits[:place]}{other}{digits[place + 1 :]}"
 
 
-def wrong_birth(dice: SeededRandom, born: date) -> date:
+def wrong_birth(rng: SeededRandom, born: date) -> date:
     """A date that differs from `born` in its day, month or year, as a misread form does."""
-    part = dice.number(0, 2)
+    part = rng.number(0, 2)
     if part == 0:
         return born.replace(day=born.day % 28 + 1)
     if part == 1:
         return born.replace(month=born.month % 12 + 1, day=min(born.day, 28))
-    return born.replace(year=born.year + dice.pick((-10, -2, -1, 1, 2, 10)), day=min(born.day, 28))
+    return born.replace(year=born.year + rng.pick((-10, -2, -1, 1, 2, 10)), day=min(born.day, 28))
 
 
 def swapped_birth(born: date) -> date | None:

@@ -1,4 +1,4 @@
-"""Synthetic people in households, and companies with the people who control them. Nobody here is real."""
+"""Synthetic people in households, and companies with the people who control them. All people are invented."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class Control:
     postcode: str
     notified: date
     ceased: date | None = None
-    mistakes: frozenset[NoiseKind] = frozenset()
+    noise: frozenset[NoiseKind] = frozenset()
 
 
 @dataclass(slots=True)
@@ -64,10 +64,10 @@ class Company:
 
 @dataclass(frozen=True)
 class Population:
-    """Everybody in one town, or in several together; `people[i].id == first + i`."""
+    """The people of one town, or of several together; `people[i].id == first + i`."""
 
     town: str
-    """Of several towns: empty."""
+    """Empty for several towns."""
     people: tuple[Person, ...]
     postcodes: tuple[str, ...]
     first: int = 0
@@ -77,76 +77,76 @@ class Population:
         return self.people[number - self.first]
 
     def household(self, person: Person) -> tuple[Person, ...]:
-        """The people at this person's address, himself included. Ids of a household are consecutive."""
-        found = []
+        """The people at this person's address, including that person. Ids of a household are consecutive."""
+        members = []
         for step in (-1, 1):
             place = person.id - self.first + max(0, step)
             while 0 <= place < len(self.people) and self.people[place].household == person.household:
-                found.append(self.people[place])
+                members.append(self.people[place])
                 place += step
             if step < 0:
-                found.reverse()
-        return tuple(found)
+                members.reverse()
+        return tuple(members)
 
 
-def postcode(dice: SeededRandom, letters: str, districts: int) -> str:
-    """A postcode in an area that the Post Office has not given out."""
-    return f"{letters}{dice.number(1, districts)} {dice.number(0, 9)}{dice.letters(INWARD, 2)}"
+def postcode(rng: SeededRandom, letters: str, districts: int) -> str:
+    """A postcode in an area that the Post Office has not assigned."""
+    return f"{letters}{rng.number(1, districts)} {rng.number(0, 9)}{rng.letters(INWARD, 2)}"
 
 
-def vat_number(dice: SeededRandom) -> str:
+def vat_number(rng: SeededRandom) -> str:
     """Nine digits whose last two are the modulus-97 check."""
-    digits = [dice.number(1, 9), *(dice.number(0, 9) for _ in range(6))]
+    digits = [rng.number(1, 9), *(rng.number(0, 9) for _ in range(6))]
     total = sum(weight * digit for weight, digit in zip(VAT_WEIGHTS, digits, strict=True))
     return "".join(map(str, digits)) + f"{97 - total % 97:02d}"
 
 
-def company_number(dice: SeededRandom) -> str:
+def company_number(rng: SeededRandom) -> str:
     """Eight characters: digits for England and Wales, SC Scotland, NI Northern Ireland, OC partnerships."""
-    place = dice.unit()
+    place = rng.unit()
     prefix = next(prefix for share, prefix in COMPANY_FORMATS if place < share)
     if prefix:
-        return f"{prefix}{dice.number(100_000, 799_999)}"
-    return f"{dice.number(1_000_000, 15_999_999):08d}"
+        return f"{prefix}{rng.number(100_000, 799_999)}"
+    return f"{rng.number(1_000_000, 15_999_999):08d}"
 
 
 class _PopulationBuilder:
-    """Makes households one after another until there are enough people."""
+    """Builds households one after another until there are enough people."""
 
     def __init__(
-        self, dice: SeededRandom, names: Names, *, letters: str, count: int, today: date, first: int
+        self, rng: SeededRandom, names: Names, *, letters: str, count: int, today: date, first: int
     ) -> None:
-        self.dice = dice
+        self.rng = rng
         self.names = names
         self.year = today.year
         self.first = first
         self.people: list[Person] = []
         self.postcodes = tuple(
             dict.fromkeys(
-                postcode(dice, letters, 24) for _ in range(max(4, count // (2 * HOUSEHOLDS_PER_POSTCODE)))
+                postcode(rng, letters, 24) for _ in range(max(4, count // (2 * HOUSEHOLDS_PER_POSTCODE)))
             )
         )
         self._household = 0
 
     def household(self) -> None:
         """One address: a single person, a couple, a family with a grown child, or sharers."""
-        dice = self.dice
+        rng = self.rng
         home = (
-            f"{dice.number(1, 180)} {dice.pick(self.names.streets)} {dice.pick(self.names.street_kinds)}",
-            dice.pick(self.postcodes),
+            f"{rng.number(1, 180)} {rng.pick(self.names.streets)} {rng.pick(self.names.street_kinds)}",
+            rng.pick(self.postcodes),
         )
         self._household += 1
-        community = dice.draw(self.names.share)
-        surname = self.names.communities[community].surname(dice)
-        kind = dice.unit()
-        year = self.year - dice.number(24, 78)
+        community = rng.draw(self.names.share)
+        surname = self.names.communities[community].surname(rng)
+        kind = rng.unit()
+        year = self.year - rng.number(24, 78)
         if kind < 0.32:
-            self._add(community, dice.pick(("female", "male")), surname, year, home)
+            self._add(community, rng.pick(("female", "male")), surname, year, home)
         elif kind < 0.90:
             first = self._add(community, "male", surname, year, home)
-            married = dice.chance(0.72)
-            own = self.names.communities[community].surname(dice)
-            partner_year = min(year + dice.number(-6, 6), self.year - 20)
+            married = rng.chance(0.72)
+            own = self.names.communities[community].surname(rng)
+            partner_year = min(year + rng.number(-6, 6), self.year - 20)
             second = self._add(
                 community,
                 "female",
@@ -156,19 +156,19 @@ class _PopulationBuilder:
                 former=own if married else "",
             )
             oldest_child = max(first.born.year, second.born.year) + 18
-            while oldest_child <= self.year - 19 and dice.chance(0.28):
-                self._child(community, first if dice.chance(0.5) else second, surname, oldest_child, home)
+            while oldest_child <= self.year - 19 and rng.chance(0.28):
+                self._child(community, first if rng.chance(0.5) else second, surname, oldest_child, home)
         else:
-            for _ in range(dice.number(2, 3)):
-                other = dice.draw(self.names.share)
-                name = self.names.communities[other].surname(dice)
-                self._add(other, dice.pick(("female", "male")), name, self.year - dice.number(20, 45), home)
+            for _ in range(rng.number(2, 3)):
+                other = rng.draw(self.names.share)
+                name = self.names.communities[other].surname(rng)
+                self._add(other, rng.pick(("female", "male")), name, self.year - rng.number(20, 45), home)
 
     def _child(
         self, community: str, parent: Person, surname: str, oldest: int, home: tuple[str, str]
     ) -> None:
-        year = self.dice.number(oldest, self.year - 19)
-        forename = parent.forename if self.dice.chance(0.06) else ""
+        year = self.rng.number(oldest, self.year - 19)
+        forename = parent.forename if self.rng.chance(0.06) else ""
         self._add(community, parent.sex, surname, year, home, forename=forename)
 
     def _add(
@@ -182,10 +182,10 @@ class _PopulationBuilder:
         former: str = "",
         forename: str = "",
     ) -> Person:
-        dice = self.dice
+        rng = self.rng
         table = self.names.communities[community]
-        forename = forename or table.forename(dice, sex, year)
-        middle = table.forename(dice, sex, year) if dice.chance(0.62) else ""
+        forename = forename or table.forename(rng, sex, year)
+        middle = table.forename(rng, sex, year) if rng.chance(0.62) else ""
         person = Person(
             id=self.first + len(self.people),
             forename=forename,
@@ -193,7 +193,7 @@ class _PopulationBuilder:
             surname=surname,
             former=former,
             sex=sex,
-            born=date(year, dice.number(1, 12), dice.number(1, 28)),
+            born=date(year, rng.number(1, 12), rng.number(1, 28)),
             household=self._household,
             address=home[0],
             postcode=home[1],
@@ -203,26 +203,26 @@ class _PopulationBuilder:
 
 
 def build_population(
-    dice: SeededRandom, *, count: int, letters: str, town: str, today: date, first: int = 0
+    rng: SeededRandom, *, count: int, letters: str, town: str, today: date, first: int = 0
 ) -> Population:
     """At least `count` adults in households.
 
     Args:
-        dice: where all chance comes from.
+        rng: the random sequence.
         count: adults wanted; the last household may add a few.
-        letters: the two letters that begin the area's postcodes.
+        letters: the first two letters of the area's postcodes.
         town: the area's name, for addresses.
-        today: the day on which the files are cut.
+        today: the date of the files.
         first: the first person's id.
     """
-    builder = _PopulationBuilder(dice, load_names(), letters=letters, count=count, today=today, first=first)
+    builder = _PopulationBuilder(rng, load_names(), letters=letters, count=count, today=today, first=first)
     while len(builder.people) < count:
         builder.household()
     return Population(town=town, people=tuple(builder.people), postcodes=builder.postcodes, first=first)
 
 
 def merge_populations(towns: Sequence[Population]) -> Population:
-    """Several towns as one population; a single one stays as it is. Ids must run on from town to town."""
+    """Several towns as one population; a single one is returned as it is. Ids must be consecutive from town to town."""
     if len(towns) == 1:
         return towns[0]
     people = tuple(person for town in towns for person in town.people)
@@ -230,46 +230,46 @@ def merge_populations(towns: Sequence[Population]) -> Population:
 
 
 def build_companies(
-    dice: SeededRandom, population: Population, *, count: int, taken: set[str]
+    rng: SeededRandom, population: Population, *, count: int, taken: set[str]
 ) -> list[Company]:
     """Companies without controllers yet.
 
     Args:
-        dice: where all chance comes from.
-        population: gives addresses and founders' names.
+        rng: the random sequence.
+        population: the source of addresses and founders' names.
         count: companies wanted.
         taken: numbers already in use; the new ones are added.
     """
     names = load_names()
     companies = []
     for _ in range(count):
-        number = company_number(dice)
+        number = company_number(rng)
         while number in taken:
-            number = company_number(dice)
+            number = company_number(rng)
         taken.add(number)
-        founder = dice.pick(population.people).surname
+        founder = rng.pick(population.people).surname
         first = (
             f"{founder} & Sons"
-            if dice.chance(0.08)
+            if rng.chance(0.08)
             else founder
-            if dice.chance(0.4)
-            else dice.pick(names.company_words)
+            if rng.chance(0.4)
+            else rng.pick(names.company_words)
         )
-        form = "LLP" if number.startswith("OC") else dice.pick(names.company_forms)
+        form = "LLP" if number.startswith("OC") else rng.pick(names.company_forms)
         companies.append(
             Company(
                 number=number,
-                name=f"{first} {dice.pick(names.trades)} {form}",
-                address=f"Unit {dice.number(1, 60)}, {dice.pick(names.streets)} Business Park",
-                postcode=dice.pick(population.postcodes),
-                vat=vat_number(dice),
+                name=f"{first} {rng.pick(names.trades)} {form}",
+                address=f"Unit {rng.number(1, 60)}, {rng.pick(names.streets)} Business Park",
+                postcode=rng.pick(population.postcodes),
+                vat=vat_number(rng),
             )
         )
     return companies
 
 
 def add_controllers(
-    dice: SeededRandom,
+    rng: SeededRandom,
     company: Company,
     people: Iterable[Person],
     *,
@@ -281,27 +281,27 @@ def add_controllers(
     """Enter people in the register as controlling a company, with home or office as service address.
 
     Args:
-        dice: where all chance comes from.
-        company: receives the entries.
-        people: who controls it.
+        rng: the random sequence.
+        company: the company that gets the entries.
+        people: its controllers.
         today: no appointment is later.
         office: share of entries that show an office instead of the home.
-        typo: share of entries with a slip of the hand in a name.
-        ceased: the entries are of people who have left.
+        typo: share of entries with a typing error in a name.
+        ceased: the entries are of former controllers.
     """
     for person in people:
-        mistakes = set()
+        noise = set()
         forename, surname = person.forename, person.surname
         address, code = person.address, person.postcode
-        if dice.chance(office):
-            mistakes.add(NoiseKind.SERVICE_ADDRESS)
+        if rng.chance(office):
+            noise.add(NoiseKind.SERVICE_ADDRESS)
             address, code = company.address, company.postcode
-        if dice.chance(typo):
-            mistakes.add(NoiseKind.REGISTER_TYPO)
-            if dice.chance(0.5):
-                forename = typing_error(dice, forename)
+        if rng.chance(typo):
+            noise.add(NoiseKind.REGISTER_TYPO)
+            if rng.chance(0.5):
+                forename = typing_error(rng, forename)
             else:
-                surname = typing_error(dice, surname)
+                surname = typing_error(rng, surname)
         first_year = min(max(2016, person.born.year + 18), today.year - 1)
         company.controls.append(
             Control(
@@ -311,8 +311,8 @@ def add_controllers(
                 surname=surname,
                 address=address,
                 postcode=code,
-                notified=date(dice.number(first_year, today.year - 1), dice.number(1, 6), dice.number(1, 28)),
-                ceased=date(today.year - 1, 12, dice.number(1, 28)) if ceased else None,
-                mistakes=frozenset(mistakes),
+                notified=date(rng.number(first_year, today.year - 1), rng.number(1, 6), rng.number(1, 28)),
+                ceased=date(today.year - 1, 12, rng.number(1, 28)) if ceased else None,
+                noise=frozenset(noise),
             )
         )

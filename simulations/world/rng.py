@@ -1,4 +1,4 @@
-"""Repeatable chance: the same seed gives the same throws on every machine and every Python."""
+"""Repeatable random numbers: the same seed gives the same rng on every machine and every version of Python."""
 
 import random
 from bisect import bisect_right
@@ -13,7 +13,7 @@ class WeightedTable:
     """Values drawn by weight.
 
     Args:
-        values: what is drawn; repeats are dropped, the first one counts.
+        values: the values to draw; repetitions are dropped.
         weights: one positive weight per value after that, or None for a Zipf-Mandelbrot law over the
             position, `1 / (rank + shift) ** exponent`: the law that name frequencies follow.
     """
@@ -39,12 +39,12 @@ class WeightedTable:
 
 
 class SeededRandom:
-    """Throws from one seed. Only `Random.random` is used: Python promises that its sequence never changes.
+    """A random sequence from one seed. Only `Random.random` is used, because Python guarantees that its sequence does not change.
 
-    The seed is no secret and no secret comes of it: the people are invented.
+    Neither the seed nor the sequence is secret: all people are invented.
 
     Args:
-        seed: words and numbers; each different list is an independent sequence.
+        seed: words and numbers; different seeds give independent sequences.
     """
 
     def __init__(self, *seed: str | int) -> None:
@@ -60,7 +60,7 @@ class SeededRandom:
         return self._next() < probability
 
     def number(self, low: int, high: int) -> int:
-        """Uniform from `low` to `high`, both included."""
+        """Uniform from `low` to `high`, inclusive."""
         return low + int(self._next() * (high - low + 1))
 
     def pick(self, values: Sequence[T]) -> T:

@@ -1,4 +1,4 @@
-"""The truth between lists: which records belong together, by what, and what stands in the way."""
+"""The truth between lists: which records belong together, what links them, and the noise that hides the link."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,37 +11,37 @@ from blindmatch.simulations.world.population import Company
 
 NoiseKinds = frozenset[NoiseKind]
 Entity = tuple[str, int | str]
-"""What two records can have in common: ("person", id) or ("company", number)."""
+"""A person or a company that two records can share: ("person", id) or ("company", number)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A receiver's record and a sender's record that belong together.
 
-    `via` is "person" (the same person, or one who controls the company, says the register), "company" (both records
-    name it), or both joined with "+"; `mistakes` are those that stand in the way of the pair.
+    `via` is "person" (the same person, or one who controls the company by the register), "company" (both records
+    name it), or both joined with "+"; `noise` are the kinds that can hide the pair.
     """
 
     receiver: str
     sender: str
     via: str
-    mistakes: NoiseKinds
+    noise: NoiseKinds
 
     @property
     def kind(self) -> str:
-        """The pair's worst mistake, or "clean"."""
-        return worst_kind(self.mistakes)
+        """The pair's worst kind of noise, or "clean"."""
+        return worst_kind(self.noise)
 
 
 @dataclass(frozen=True)
 class RecordLinks:
-    """A list's records by reference: what each is tied to in truth, and the mistakes that hide it."""
+    """By reference, the people and companies that each record of a list belongs to in truth, with the noise that hides each."""
 
     records: Mapping[str, Mapping[Entity, NoiseKinds]]
     withheld: frozenset[str]
-    """Records that handling codes keep out."""
+    """Records that their handling codes exclude."""
     values: Mapping[str, int] = field(default_factory=dict)
-    """What a sum adds up, for suppliers."""
+    """For suppliers: the values for a sum."""
 
 
 def link_lists(
@@ -49,93 +49,92 @@ def link_lists(
     suppliers: Mapping[str, Sequence[Supplier]],
     companies: Mapping[str, Company],
 ) -> dict[str, RecordLinks]:
-    """Of every list, by its key."""
+    """The links of every list, by its key."""
     people = {key: link_subjects(rows) for key, rows in subjects.items()}
     return people | {key: link_suppliers(rows, companies) for key, rows in suppliers.items()}
 
 
 def link_subjects(subjects: Sequence[Subject]) -> RecordLinks:
-    """Of a list of people. A company's number on record is a tie whatever is wrong with the name."""
+    """The links of a list of people. A company's number on record links a record whatever the noise in the name."""
     records: dict[str, dict[Entity, NoiseKinds]] = {}
     for subject in subjects:
-        held = subject.mistakes & {NoiseKind.WITHHELD}
-        ties: dict[Entity, NoiseKinds] = {("person", subject.person): subject.mistakes}
-        ties |= {("company", number): held for number in subject.company_numbers}
-        records[subject.reference] = ties
+        exclusion = subject.noise & {NoiseKind.WITHHELD}
+        entities: dict[Entity, NoiseKinds] = {("person", subject.person): subject.noise}
+        entities |= {("company", number): exclusion for number in subject.company_numbers}
+        records[subject.reference] = entities
     withheld = frozenset(subject.reference for subject in subjects if subject.handling == "C")
     return RecordLinks(records, withheld)
 
 
 def link_suppliers(suppliers: Sequence[Supplier], companies: Mapping[str, Company]) -> RecordLinks:
-    """Of a list of companies: each with those who control it now, by the register."""
+    """The links of a list of companies: each with its present controllers, by the register."""
     records: dict[str, dict[Entity, NoiseKinds]] = {}
     for supplier in suppliers:
-        ties: dict[Entity, NoiseKinds] = {}
+        entities: dict[Entity, NoiseKinds] = {}
         if supplier.company:
-            ties["company", supplier.company] = supplier.mistakes
+            entities["company", supplier.company] = supplier.noise
             for control in companies[supplier.company].controls:
                 if control.ceased is None:
-                    ties["person", control.person] = supplier.mistakes | control.mistakes
-        records[supplier.reference] = ties
+                    entities["person", control.person] = supplier.noise | control.noise
+        records[supplier.reference] = entities
     return RecordLinks(records, frozenset(), {each.reference: each.contract_value for each in suppliers})
 
 
 def matching_pairs(receiver: RecordLinks, sender: RecordLinks) -> tuple[Pair, ...]:
     """Every pair of records with a person or a company in common, by reference."""
     holders: defaultdict[Entity, list[str]] = defaultdict(list)
-    for reference, ties in sender.records.items():
-        for bond in ties:
-            holders[bond].append(reference)
-    found = []
-    for ours, ties in receiver.records.items():
+    for reference, entities in sender.records.items():
+        for entity in entities:
+            holders[entity].append(reference)
+    result = []
+    for ours, entities in receiver.records.items():
         ways: defaultdict[str, dict[str, list[NoiseKinds]]] = defaultdict(lambda: defaultdict(list))
-        for bond, mistakes in ties.items():
-            for theirs in holders.get(bond, ()):
-                ways[theirs][bond[0]].append(mistakes | sender.records[theirs][bond])
+        for entity, noise in entities.items():
+            for theirs in holders.get(entity, ()):
+                ways[theirs][entity[0]].append(noise | sender.records[theirs][entity])
         for theirs, by in ways.items():
-            # A number that both name needs no name, date or place: nothing of these stands in its way.
+            # A number that both records have needs no name, date or place: noise in these does not hide it.
             open_ways = by["company"] if "company" in by else by["person"]
             easiest = min(open_ways, key=_severity)
-            found.append(Pair(ours, theirs, "+".join(sorted(by, reverse=True)), easiest))
-    return tuple(sorted(found, key=lambda pair: (pair.receiver, pair.sender)))
+            result.append(Pair(ours, theirs, "+".join(sorted(by, reverse=True)), easiest))
+    return tuple(sorted(result, key=lambda pair: (pair.receiver, pair.sender)))
 
 
-def _severity(mistakes: NoiseKinds) -> int:
+def _severity(noise: NoiseKinds) -> int:
     order = list(NoiseKind)
-    return max((len(order) - order.index(mistake) for mistake in mistakes), default=0)
+    return max((len(order) - order.index(kind) for kind in noise), default=0)
 
 
 def threshold_pairs(lists: Mapping[str, RecordLinks], at_least: int) -> dict[str, tuple[Pair, ...]]:
-    """For every agency, its records of which at least so many of them hold one person or company.
+    """For every agency, its records with a person or company that at least so many of the agencies hold.
 
     Args:
-        lists: what each member brings, by agency.
-        at_least: how many must hold it, the agency itself among them.
+        lists: the list of each member, by agency.
+        at_least: how many agencies must hold it, the agency itself among them.
 
     Returns:
-        By agency: a pair per record, with nobody as its sender; its mistakes are those of the record and of the easiest
-        others that it takes.
+        By agency: a pair per record, without a sender; its noise is that of the record and of the easiest others that are needed.
     """
     holders: defaultdict[Entity, dict[str, NoiseKinds]] = defaultdict(dict)
-    for agency, bonds in lists.items():
-        for ties in bonds.records.values():
-            for bond, mistakes in ties.items():
-                known = holders[bond].get(agency)
-                holders[bond][agency] = mistakes if known is None else min(known, mistakes, key=_severity)
+    for agency, links in lists.items():
+        for entities in links.records.values():
+            for entity, noise in entities.items():
+                known = holders[entity].get(agency)
+                holders[entity][agency] = noise if known is None else min(known, noise, key=_severity)
     result = {}
-    for agency, bonds in lists.items():
-        found = []
-        for reference, ties in sorted(bonds.records.items()):
+    for agency, links in lists.items():
+        own = []
+        for reference, entities in sorted(links.records.items()):
             ways = [
-                (mistakes | _others(holders[bond], agency, at_least - 1), bond[0])
-                for bond, mistakes in ties.items()
-                if len(holders[bond]) >= at_least
+                (noise | _others(holders[entity], agency, at_least - 1), entity[0])
+                for entity, noise in entities.items()
+                if len(holders[entity]) >= at_least
             ]
             if ways:
                 easiest = min((way for way, _ in ways), key=_severity)
                 via = "+".join(sorted({by for _, by in ways}, reverse=True))
-                found.append(Pair(reference, "", via, easiest))
-        result[agency] = tuple(found)
+                own.append(Pair(reference, "", via, easiest))
+        result[agency] = tuple(own)
     return result
 
 
@@ -145,18 +144,18 @@ def _others(holders: Mapping[str, NoiseKinds], agency: str, count: int) -> Noise
 
 
 def true_count(receiver: RecordLinks, sender: RecordLinks) -> int:
-    """How many of the receiver's records match in truth, of those that may enter."""
+    """The number of the receiver's records that match in truth, without those that handling codes exclude."""
     return len({pair.receiver for pair in admissible_pairs(receiver, sender)})
 
 
 def true_sum(receiver: RecordLinks, sender: RecordLinks) -> int:
-    """The values of the sender's records that match in truth, added up."""
+    """The sum of the values of the sender's records that match in truth."""
     matched = {pair.sender for pair in admissible_pairs(receiver, sender)}
     return sum(sender.values[reference] for reference in matched)
 
 
 def admissible_pairs(receiver: RecordLinks, sender: RecordLinks) -> Sequence[Pair]:
-    """The pairs of records that no handling code keeps out."""
+    """The pairs of records that no handling code excludes."""
     return [
         pair
         for pair in matching_pairs(receiver, sender)

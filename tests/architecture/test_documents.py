@@ -45,7 +45,7 @@ def test_every_command_that_prints_a_result_prints_it_as_json_too():
 
 def test_the_readme_shows_the_demo_as_it_is_now():
     shown = (ROOT / "README.md").read_text().partition("```text\n")[2].partition("```")[0]
-    assert [line.split() for line in shown.splitlines() if line.startswith(" asked")] == [list(COLUMNS)]
+    assert [line.split() for line in shown.splitlines() if line.startswith(" sender")] == [list(COLUMNS)]
     source = (ROOT / "simulations" / "show.py").read_text()
     labels = [line.partition("  ")[0] for line in shown.splitlines() if re.match(r"[a-z][a-z ]*  ", line)]
     assert "leads" in labels

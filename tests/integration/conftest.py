@@ -49,7 +49,7 @@ def forked_nodes(process_template):
         yield
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def cheap_keys():
     """See `tests.support.cheap_keys`."""
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from blindmatch.node import cli
 from blindmatch.protocol import group
-from blindmatch.simulations.benchmarks import aggregate, environments, loop, pair, peer_job, peers
+from blindmatch.simulations.benchmarks import aggregate, environments, loop, pair, peer_job
 from blindmatch.simulations.benchmarks.imports import FORMATS
 from blindmatch.simulations.benchmarks.operations import OPERATIONS
 from blindmatch.simulations.benchmarks.pair import TOKENS
@@ -112,7 +112,7 @@ def test_peers_without_the_packages_say_so_and_measure_us(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "contender", [peer_job.CONTENDERS[name] for name in peers.USUAL], ids=lambda c: c.name
+    "contender", [peer_job.CONTENDERS[name] for name in peer_job.USUAL], ids=lambda c: c.name
 )
 def test_the_same_job_through_another_package(tmp_path, contender):
     package = environments.PACKAGES[contender.package]

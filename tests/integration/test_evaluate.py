@@ -118,7 +118,7 @@ def test_many_relatives_and_people_entered_twice_keep_precision(tmp_path, view):
     for seed in (11, 12, 13):
         pair = build_lists(seed, left=900, right=1_800, relatives=0.6, duplicates=0.15)
         trial = run_trial(labelled(pair, tmp_path, view), CompileTerms(false_leads=0.05))
-        found, correct = found + trial.leads.found, correct + trial.leads.correct
+        found, correct = found + trial.leads.predicted, correct + trial.leads.correct
     assert correct >= 0.95 * found
     assert correct >= 100
 
@@ -151,7 +151,7 @@ class TestFaults:
         columns = load_mapping(mapping)
         made = read_labelled(load_schema(SCHEMA), left, right, truth, mappings=(columns, columns))
         assert made.left.records == 59
-        assert made.left.left_out == 1
+        assert made.left.rows_left_out == 1
         assert sum(made.left.faults.values()) == 2
         assert any(reason.startswith("date_of_birth: ") for reason in made.left.faults)
         assert "31/02" not in str(made.left.faults)
@@ -162,7 +162,7 @@ class TestFaults:
         more.write_text(truth.read_text() + "nobody,noone\n")
         columns = load_mapping(mapping)
         made = read_labelled(load_schema(SCHEMA), left, right, more, mappings=(columns, columns))
-        assert made.out_of_reach == 1
+        assert made.missing_pairs == 1
         assert made.true_pairs == len(made.truth) + 1
 
     def test_a_truth_without_its_columns_is_refused(self, small, tmp_path):
@@ -183,7 +183,7 @@ class TestFaults:
             left, right, "--truth", bad, "--mapping-left", mapping, "--mapping-right", mapping
         )
         assert status == 1
-        assert "no pair names a record of both lists" in err
+        assert "no pair has a record in each list" in err
 
     def test_terms_that_make_no_sense_are_refused(self, small):
         status, _, err = call(*options(small), "--overlap", 2)

@@ -33,7 +33,7 @@ def seen(tmp_path_factory):
         return audit_area(setup, exchange)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "examine", watched)
+        patch.setattr(running, "audit_area", watched)
         outcome = run(
             load_scenario("gain"), Options(folder / "out", SEED, SCALE, record_wire=folder / "wire")
         )
@@ -58,7 +58,7 @@ def test_three_agencies_ask_in_turn_and_all_others_answer(gain):
 
 
 def test_hits_are_right(gain):
-    assert sum(len(c.found) for c in gain.comparisons) >= 5
+    assert sum(len(c.true) for c in gain.comparisons) >= 5
     for comparison in gain.comparisons:
         assert comparison.receiver_records <= 12
         assert len(comparison.false) <= 1
@@ -71,19 +71,19 @@ def test_nobody_learned_more_than_is_declared(gain):
     learned = {finding.role: set() for finding in area.verdict.findings}
     for finding in area.verdict.findings:
         learned[finding.role].add(finding.learned)
-    assert learned["sender"] == {"nothing of matches"}
+    assert learned["sender"] == {"nothing about matches"}
     assert any("of its own record" in words for words in learned["receiver"])
 
 
 def test_each_node_a_process_finds_the_same(tmp_path, forked_nodes):
     scenario = load_scenario("gain")
     (area,) = scenario.areas
-    (pact,) = area.pacts
+    (exchange,) = area.exchanges
     few = ("hmrc", "dwp")
-    group = pact.groups[0].model_copy(update={"receivers": ("hmrc",), "senders": few})
+    group = exchange.groups[0].model_copy(update={"receivers": ("hmrc",), "senders": few})
     smaller = {
         "agencies": tuple(agency for agency in area.agencies if agency.id in (*few, "west-mercia-police")),
-        "pacts": (pact.model_copy(update={"groups": (group,)}),),
+        "exchanges": (exchange.model_copy(update={"groups": (group,)}),),
         "steps": (),
     }
     scenario = scenario.model_copy(update={"areas": (area.model_copy(update=smaller),)})
@@ -99,7 +99,7 @@ def leak_a_lead(node, setup, exchange):
     """What a sender's node would hold if its agency had been told which record matched."""
     result = next(each for each in exchange.edges if each.edge.sender.agency == node.agency)
     row = node.store.edge(bytes.fromhex(result.round_id), result.edge.id)
-    own = next(iter(setup.world.references(node.agency)))
+    own = next(iter(setup.area_data.references(node.agency)))
     lead = ResultLead(own, row.peer, row.edge, ("name",), ("name",), 20.0)
     node.store.put_leads(row.round_id, row.edge, [lead.to_json()], 2**40)
 
@@ -111,7 +111,7 @@ def leave_a_file(node, _setup, _exchange):
 
 
 def log_a_reference(node, setup, _exchange):
-    reference = next(iter(setup.world.subjects.values()))[0].reference
+    reference = next(iter(setup.area_data.subjects.values()))[0].reference
     (node.home / "serve.log").write_text(f"level=info lead={reference}\n")
 
 
@@ -124,9 +124,9 @@ def lose_a_lead(_node, setup, exchange):
 
 INJECTIONS = [
     (leak_a_lead, "holds 1 leads"),
-    (leave_a_file, "left behind: file rounds/ab/edge/tags"),
-    (log_a_reference, "in the clear: dwp/serve.log"),
-    (lose_a_lead, "leads are missing that the files in the clear give"),
+    (leave_a_file, "not erased: file rounds/ab/edge/tags"),
+    (log_a_reference, "in plaintext: dwp/serve.log"),
+    (lose_a_lead, "leads are missing that the files in plaintext give"),
 ]
 
 
@@ -152,7 +152,7 @@ def test_a_violation_ends_the_command_with_status_1(tmp_path, monkeypatch):
             leak_a_lead(node, setup, exchange)
         return audit_area(setup, exchange)
 
-    monkeypatch.setattr(running, "examine", injected)
+    monkeypatch.setattr(running, "audit_area", injected)
     out = tmp_path / "out"
     words = ["simulate", "pilot", "--areas", "1", "--scale", "0.05", "--seed", "3", "--out", str(out)]
     result = CliRunner().invoke(cli.app, words)

@@ -76,7 +76,7 @@ def test_every_edge_closes_with_a_receipt_that_both_signed(pilot):
 
 
 def test_leads_are_right(pilot):
-    found = sum(len(c.found) for c in pilot.outcome.comparisons)
+    found = sum(len(c.true) for c in pilot.outcome.comparisons)
     assert found >= 5
     # Lists so short as these give loose keys, and a town so small has few postcodes.
     false = [lead for c in pilot.outcome.comparisons for lead in c.false.values()]
@@ -91,11 +91,11 @@ def test_leads_are_right(pilot):
 def test_facts_are_those_of_the_true_suppliers_and_only_where_agreed(pilot):
     released = 0
     for area in pilot.outcome.areas:
-        world = pilot.worlds[area.id]
+        area_data = pilot.worlds[area.id]
         for comparison in area.comparisons:
-            rows = {row.reference: row for row in world.suppliers[comparison.sender]}
-            truth = world.truth(comparison.receiver, comparison.sender)
-            for lead in comparison.found.values():
+            rows = {row.reference: row for row in area_data.suppliers[comparison.sender]}
+            truth = area_data.truth(comparison.receiver, comparison.sender)
+            for lead in comparison.true.values():
                 if comparison.disclosure == "hits":
                     assert lead.facts == ()
                     continue
@@ -113,14 +113,14 @@ def test_facts_are_those_of_the_true_suppliers_and_only_where_agreed(pilot):
 def test_withheld_subjects_enter_no_round(pilot):
     withheld = {
         subject.reference
-        for world in pilot.worlds.values()
-        for subjects in world.subjects.values()
+        for area_data in pilot.worlds.values()
+        for subjects in area_data.subjects.values()
         for subject in subjects
         if subject.handling == "C"
     }
     assert withheld
     for comparison in pilot.outcome.comparisons:
-        assert not withheld & {*comparison.found, *comparison.false}
+        assert not withheld & {*comparison.true, *comparison.false}
 
 
 def test_councils_keep_a_receipt_and_no_lead(pilot):
@@ -148,20 +148,20 @@ def test_nothing_of_a_record_is_in_any_message(pilot):
     messages = pilot.messages()
     assert len(messages) > 50
     everything = b"\n".join(messages.values())
-    for world in pilot.worlds.values():
-        (subjects,) = world.subjects.values()
+    for area_data in pilot.worlds.values():
+        (subjects,) = area_data.subjects.values()
         values = [subject.reference for subject in subjects]
         values += [f"{subject.forenames} {subject.surname}" for subject in subjects]
         values += [subject.date_of_birth for subject in subjects if len(subject.date_of_birth) == 10]
         values += [code for subject in subjects for code in subject.postcodes]
-        values += [company.number for company in world.companies]
+        values += [company.number for company in area_data.companies]
         values += [
             control.surname
-            for company in world.companies
+            for company in area_data.companies
             for control in company.controls
             if len(control.surname) > 7
         ]
-        for suppliers in world.suppliers.values():
+        for suppliers in area_data.suppliers.values():
             values += [supplier.contract_reference for supplier in suppliers]
             values += [supplier.reference for supplier in suppliers]
         for value in dict.fromkeys(values):
@@ -249,8 +249,8 @@ def test_a_list_that_changes_between_two_rounds(tmp_path, forked_nodes, processe
     police, council = "ashmoor-police", "upper-ashmoor-council"
     scenario = load_scenario("pilot")
     area = scenario.areas[0]
-    (pact,) = area.pacts
-    group = pact.groups[0].model_copy(update={"senders": (council,)})
+    (exchange,) = area.exchanges
+    group = exchange.groups[0].model_copy(update={"senders": (council,)})
     steps = (
         Step(do="run", agency=police),
         Step(do="change", agency=council, records=300),
@@ -258,19 +258,19 @@ def test_a_list_that_changes_between_two_rounds(tmp_path, forked_nodes, processe
     )
     changes = {
         "agencies": tuple(agency for agency in area.agencies if agency.id in {police, council}),
-        "pacts": (pact.model_copy(update={"groups": (group,)}),),
+        "exchanges": (exchange.model_copy(update={"groups": (group,)}),),
         "steps": steps,
     }
     scenario = scenario.model_copy(update={"areas": (area.model_copy(update=changes),)})
     outcome = run(scenario, Options(tmp_path / "out", SEED, SCALE, processes))
     assert outcome.violations == ()
     before, after = outcome.comparisons
-    world = build_area(scenario, scenario.areas[0], seed=SEED, scale=SCALE)
-    for comparison, then in ((before, world), (after, world.changed(council))):
+    area_data = build_area(scenario, scenario.areas[0], seed=SEED, scale=SCALE)
+    for comparison, then in ((before, area_data), (after, area_data.changed(council))):
         assert comparison.sender_records > 0
         wanted = {pair.receiver for pair in then.truth(police, council)}
-        assert set(comparison.found) <= wanted
-    assert set(before.found) != set(after.found)
+        assert set(comparison.true) <= wanted
+    assert set(before.true) != set(after.true)
 
 
 def test_a_folder_that_no_simulation_made_is_left_alone(tmp_path):

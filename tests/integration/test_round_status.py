@@ -69,11 +69,11 @@ async def test_every_edge_of_the_agreement_is_shown(town, held, cli):
     ]
     assert [item["over"] for item in shown] == [True, False, True, False]
     assert (shown[1]["step"], shown[1]["code"]) == ("preparing", "unavailable")
-    assert "nobody answers" in shown[1]["reason"]
+    assert "no node answers" in shown[1]["reason"]
     assert shown[2]["peer"] == f"{SOUTH} from {NORTH}"
     text = (await cli(WEST, "status", "--agreement", short)).stdout
     assert "1 closed, 1 waiting, 1 between others, 1 not begun" in text
-    assert f"{AWAY}: at preparing: unavailable: nobody answers" in text
+    assert f"{AWAY}: at preparing: unavailable: no node answers" in text
     theirs = json.loads((await cli(NORTH, "status", "--agreement", short, "--json")).stdout)
     assert {item["edge"]: (item["role"], item["state"]) for item in theirs} == {
         MINE: ("sender", "closed"),
@@ -151,10 +151,10 @@ def test_a_round_says_for_whom_an_edge_waits(capsys, monkeypatch, terminal):
     with round_live.edge_progress() as (progress, waiting):
         progress(MINE, "prepare", 1, 2)
         for _ in range(3):
-            waiting(AWAY, SOUTH, "nobody answers")
+            waiting(AWAY, SOUTH, "no node answers")
         progress(MINE, "close", 1, 1)
     err = capsys.readouterr().err
-    assert f"{AWAY}: waiting for {SOUTH}: nobody answers" in err
+    assert f"{AWAY}: waiting for {SOUTH}: no node answers" in err
     assert f"{MINE}: closed" in err
     if not terminal:
         assert len(err.splitlines()) == 3  # a line per change, not per attempt

@@ -42,47 +42,47 @@ def learned(outcome, agency):
 def test_the_board_learns_numbers_in_bands_and_nothing_else(midlands):
     assert midlands.violations == ()
     findings = learned(midlands, BOARD)
-    assert {finding.role for finding in findings} == {"told"}
+    assert {finding.role for finding in findings} == {"recipient"}
     assert len(findings) == 14
     told = {finding.comparison: finding.learned for finding in findings}
     for number in midlands.numbers:
         assert number.reported_to == (BOARD,)
-        assert told[f"{POLICE}-from-{number.sender}-{number.disclosure}"] == number.told.words
+        assert told[f"{POLICE}-from-{number.sender}-{number.disclosure}"] == number.result.words
 
 
 def test_numbers_are_exact_in_their_bands_and_withheld_below_the_minimum(midlands):
     counts = [number for number in midlands.numbers if number.disclosure == "count"]
     sums = [number for number in midlands.numbers if number.disclosure == "sum"]
     assert len(counts) == len(sums) == 7
-    assert any(number.told.told for number in counts)
-    assert any(not number.told.told for number in counts)
+    assert any(number.result.disclosed for number in counts)
+    assert any(not number.result.disclosed for number in counts)
     for number in counts:
-        assert number.told.told == (number.clear >= number.minimum)
-        if number.told.told:
-            assert number.told.low <= number.clear <= number.told.high
-            assert number.told.high % number.band == number.band - 1
+        assert number.result.disclosed == (number.cleartext >= number.minimum)
+        if number.result.disclosed:
+            assert number.result.low <= number.cleartext <= number.result.high
+            assert number.result.high % number.band == number.band - 1
     for number in sums:
-        if number.told.told:
-            assert number.told.low == number.told.high == number.clear
-            assert number.clear % number.band == 0
+        if number.result.disclosed:
+            assert number.result.low == number.result.high == number.cleartext
+            assert number.cleartext % number.band == 0
 
 
 def test_only_the_force_has_leads_and_only_where_hits_are_agreed(midlands):
     asked = {(c.receiver, c.sender) for c in midlands.comparisons}
     assert asked == {(POLICE, council) for council in ("birmingham", "coventry", "sandwell")}
     for council in ("birmingham", "solihull"):
-        assert {finding.learned for finding in learned(midlands, council)} == {"nothing of matches"}
+        assert {finding.learned for finding in learned(midlands, council)} == {"nothing about matches"}
 
 
 def test_a_threshold_tells_members_of_their_own_records_and_the_collector_a_number(regions):
     assert regions.violations == ()
     (tally,) = regions.tallies
     assert tally.collector == "national-crime-agency"
-    assert tally.told.told == (tally.clear >= tally.minimum)
-    assert tally.told.low == tally.clear // tally.band * tally.band
+    assert tally.result.disclosed == (tally.cleartext >= tally.minimum)
+    assert tally.result.low == tally.cleartext // tally.band * tally.band
     shared = [c for c in regions.comparisons if c.disclosure == "threshold"]
     assert {c.receiver for c in shared} == set(tally.members)
-    assert sum(len(c.found) for c in shared) >= 6
+    assert sum(len(c.true) for c in shared) >= 6
     assert sum(len(c.false) for c in shared) <= 1
     assert {f.role for f in learned(regions, tally.collector)} == {"collector"}
 
@@ -100,7 +100,7 @@ def test_eight_parties_each_learn_their_part(centre):
     assert {c.disclosure for c in centre.comparisons} == {"hits", "hits+facts", "threshold"}
     assert {(n.receiver, n.sender) for n in centre.numbers} == {("hmrc", "home-office"), ("cps", "sfo")}
     for agency in ("fca", "home-office"):
-        assert {finding.learned for finding in learned(centre, agency)} == {"nothing of matches"}
+        assert {finding.learned for finding in learned(centre, agency)} == {"nothing about matches"}
     (area,) = centre.areas
     assert area.receipts == 8
 
@@ -112,16 +112,16 @@ def test_a_standing_agreement_sends_changes_only_and_finds_the_same(centre):
     assert (before.delta, after.delta) == (0, 1)
     assert after.traffic.total("received") < before.traffic.total("received") / 3
     scenario = load_scenario("necc")
-    world = build_area(scenario, scenario.areas[0], seed=SEED, scale=0.2)
-    for comparison, then in ((before, world), (after, world.changed("fca"))):
+    area_data = build_area(scenario, scenario.areas[0], seed=SEED, scale=0.2)
+    for comparison, then in ((before, area_data), (after, area_data.changed("fca"))):
         truth = {pair.receiver for pair in then.truth("west-yorkshire-police", "fca")}
-        assert set(comparison.found) <= truth
+        assert set(comparison.true) <= truth
         assert len(comparison.missed) <= 2
 
 
 def test_single_records_hit_where_they_are_known(centre):
     (area,) = centre.areas
-    assert {(check.agency, check.told) for check in area.checks} == {
+    assert {(check.agency, check.recipient) for check in area.checks} == {
         ("fca", "west-yorkshire-police"),
         ("west-yorkshire-police", "west-yorkshire-police"),
     }
@@ -141,6 +141,6 @@ def test_reports_tell_it(name, request):
     assert len(area.get("numbers", [])) == len(outcome.numbers)
     assert len(area.get("thresholds", [])) == len(outcome.tallies)
     for number in outcome.numbers:
-        assert number.told.words in text
+        assert number.result.words in text
     for tally in outcome.tallies:
         assert f"at least {tally.at_least} of" in text

@@ -119,20 +119,20 @@ def build_lists(
         dirt: how entries differ from people.
         one_town: both lists are from one town; otherwise the right one is from another, but for the shared households.
     """
-    dice = SeededRandom("lists", seed)
+    rng = SeededRandom("lists", seed)
     people = [_people(left, duplicates), _people(right, duplicates)]
     shorter = min(people)
     both = round(overlap * shorter)
     town = build_population(
-        dice, count=round(1.35 * sum(people)) + 20, letters="QZ", town=_TOWNS["QZ"], today=TODAY
+        rng, count=round(1.35 * sum(people)) + 20, letters="QZ", town=_TOWNS["QZ"], today=TODAY
     )
     elsewhere = town
     if not one_town:
         elsewhere = build_population(
-            dice, count=round(1.2 * people[1]) + 20, letters="XQ", town=_TOWNS["XQ"], today=TODAY
+            rng, count=round(1.2 * people[1]) + 20, letters="XQ", town=_TOWNS["XQ"], today=TODAY
         )
-    chosen = _choose(dice, (town, elsewhere), people, both=both, related=round(relatives * shorter))
-    writers = [_Writer(dice, town, dirt, "L", left), _Writer(dice, elsewhere, dirt, "R", right)]
+    chosen = _choose(rng, (town, elsewhere), people, both=both, related=round(relatives * shorter))
+    writers = [_Writer(rng, town, dirt, "L", left), _Writer(rng, elsewhere, dirt, "R", right)]
     entries = [
         writer.entries(members, rows)
         for writer, members, rows in zip(writers, chosen, (left, right), strict=True)
@@ -155,7 +155,7 @@ def _people(rows: int, duplicates: float) -> int:
 
 
 def _choose(
-    dice: SeededRandom,
+    rng: SeededRandom,
     places: tuple[Population, Population],
     people: Sequence[int],
     *,
@@ -164,16 +164,16 @@ def _choose(
 ) -> tuple[list[Person], list[Person]]:
     """Who is on which list: those on both, relatives split between the two, then strangers."""
     town = places[0]
-    shared = dice.sample(town.people, both)
+    shared = rng.sample(town.people, both)
     lists: tuple[list[Person], list[Person]] = (list(shared), list(shared))
     taken = {person.id for person in shared}
-    for person in dice.sample(town.people, len(town.people)):
+    for person in rng.sample(town.people, len(town.people)):
         if related <= 0 or min(len(lists[0]) - people[0], len(lists[1]) - people[1]) >= 0:
             break
         others = [member for member in town.household(person) if member.id not in taken and member != person]
         if person.id in taken or not others or len(lists[0]) >= people[0] or len(lists[1]) >= people[1]:
             continue
-        relative = dice.pick(others)
+        relative = rng.pick(others)
         lists[0].append(person)
         lists[1].append(relative)
         taken |= {person.id, relative.id}
@@ -183,7 +183,7 @@ def _choose(
         barred = taken if source is town else set()
         missing = people[place] - len(lists[place])
         free = [person for person in source.people if person.id not in barred]
-        extra = dice.sample(free, missing)
+        extra = rng.sample(free, missing)
         lists[place].extend(extra)
         if source is town:
             taken |= {person.id for person in extra}
@@ -193,12 +193,12 @@ def _choose(
 class _Writer:
     """Enters people in one list, each entry with its own slips."""
 
-    def __init__(self, dice: SeededRandom, town: Population, dirt: Dirt, prefix: str, rows: int) -> None:
-        self._dice = dice
+    def __init__(self, rng: SeededRandom, town: Population, dirt: Dirt, prefix: str, rows: int) -> None:
+        self._dice = rng
         self._town = town
         self._dirt = dirt
         self._prefix = prefix
-        self._numbers = dice.sample(range(100_000, 100_000 + 3 * rows), rows)
+        self._numbers = rng.sample(range(100_000, 100_000 + 3 * rows), rows)
         self._names = load_names()
 
     def entries(self, people: Sequence[Person], rows: int) -> list[tuple[Entry, Person]]:
@@ -208,19 +208,19 @@ class _Writer:
         return [(self._entry(person), person) for person in everybody]
 
     def _entry(self, person: Person) -> Entry:
-        dice, dirt = self._dice, self._dirt
+        rng, dirt = self._dice, self._dirt
         forename, surname = person.forename, person.surname
-        if dice.chance(dirt.nickname) and forename in self._names.nicknames:
-            forename = dice.pick(self._names.nicknames[forename])
-        if dice.chance(dirt.typing):
-            forename = typing_error(dice, forename)
-        if dice.chance(dirt.typing):
-            surname = typing_error(dice, surname)
-        if dice.chance(dirt.initial):
+        if rng.chance(dirt.nickname) and forename in self._names.nicknames:
+            forename = rng.pick(self._names.nicknames[forename])
+        if rng.chance(dirt.typing):
+            forename = typing_error(rng, forename)
+        if rng.chance(dirt.typing):
+            surname = typing_error(rng, surname)
+        if rng.chance(dirt.initial):
             forename = forename[:1]
-        elif person.middle and dice.chance(dirt.second_forename):
+        elif person.middle and rng.chance(dirt.second_forename):
             forename = f"{forename} {person.middle}"
-        if dice.chance(dirt.swapped_names):
+        if rng.chance(dirt.swapped_names):
             forename, surname = surname, forename
         return replace(
             self._place(person),
@@ -231,26 +231,26 @@ class _Writer:
         )
 
     def _born(self, person: Person) -> str:
-        dice, dirt = self._dice, self._dirt
+        rng, dirt = self._dice, self._dirt
         born = person.born
-        if dice.chance(dirt.missing_birth):
+        if rng.chance(dirt.missing_birth):
             return ""
-        if dice.chance(dirt.wrong_birth):
-            born = wrong_birth(dice, born)
-        elif dice.chance(dirt.swapped_birth):
+        if rng.chance(dirt.wrong_birth):
+            born = wrong_birth(rng, born)
+        elif rng.chance(dirt.swapped_birth):
             born = swapped_birth(born) or born
-        return str(born.year) if dice.chance(dirt.year_only) else born.isoformat()
+        return str(born.year) if rng.chance(dirt.year_only) else born.isoformat()
 
     def _place(self, person: Person) -> Entry:
-        dice, dirt = self._dice, self._dirt
-        home = dice.pick(self._town.people) if dice.chance(dirt.moved) else person
-        missing = dice.chance(dirt.missing_address)
+        rng, dirt = self._dice, self._dirt
+        home = rng.pick(self._town.people) if rng.chance(dirt.moved) else person
+        missing = rng.chance(dirt.missing_address)
         return Entry(
             reference="",
             forenames="",
             surname="",
             date_of_birth="",
             address="" if missing else home.address,
-            town="" if dice.chance(dirt.missing_town) else _TOWNS[home.postcode[:2]],
+            town="" if rng.chance(dirt.missing_town) else _TOWNS[home.postcode[:2]],
             postcode="" if missing else home.postcode,
         )

@@ -1,1 +1,1 @@
-"""Programs that take one side of a comparison with another package; each runs in that package's own Python."""
+"""Programs that run one side of a comparison with another package; each runs in that package's own Python."""

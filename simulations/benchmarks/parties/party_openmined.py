@@ -2,7 +2,7 @@
 
 Runs in a Python that has `openmined-psi`, not in ours: `python -I party_openmined.py SETTINGS`, where SETTINGS is a JSON
 object: rank (0 receives: the library's client), ports, false_positives, input, output, column,
-report (a JSON object, written at the end). The library makes messages and leaves their transport to its caller: here each goes over TCP behind its length in eight bytes.
+report (a JSON object, written at the end). The library creates messages and leaves their transport to its caller: here each is sent over TCP after its length in eight bytes.
 """
 
 import contextlib
@@ -35,19 +35,19 @@ def receive(line: socket.socket, kind: Any) -> Any:
 
 
 def exactly(line: socket.socket, size: int) -> bytes:
-    """So many bytes, and not one less."""
+    """Exactly this number of bytes."""
     data = bytearray(size)
     view, at = memoryview(data), 0
     while at < size:
         got = line.recv_into(view[at:])
         if not got:
-            raise ConnectionError("the other side has gone")
+            raise ConnectionError("the other side has closed the connection")
         at += got
     return bytes(data)
 
 
 def call(port: int) -> socket.socket:
-    """A connection to the server, as soon as it answers."""
+    """A connection to the server, once it answers."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -82,20 +82,20 @@ def items_of(settings: dict[str, Any]) -> list[str]:
 
 
 def client(settings: dict[str, Any]) -> dict[str, int]:
-    """The receiver: asks, and writes the rows that the server holds too."""
+    """The receiver: sends the request, and writes the rows that the server holds too."""
     items = items_of(settings)
     key = psi.client.CreateWithNewKey(True)
     with call(settings["ports"][1]) as line:
         send(line, key.CreateRequest(items))
         setup = receive(line, psi.ServerSetup)
         response = receive(line, psi.Response)
-    found = set(key.GetIntersection(setup, response))
+    matching = set(key.GetIntersection(setup, response))
     rows = rows_of(settings["input"])
     with Path(settings["output"]).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(next(rows))
-        writer.writerows(row for index, row in enumerate(rows) if index in found)
-    return {"records": len(items), "found": len(found)}
+        writer.writerows(row for index, row in enumerate(rows) if index in matching)
+    return {"records": len(items), "found": len(matching)}
 
 
 def server(settings: dict[str, Any]) -> dict[str, int]:
@@ -111,6 +111,6 @@ def server(settings: dict[str, Any]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    wanted = json.loads(sys.argv[1])
-    told = (server if wanted["rank"] else client)(wanted)
-    Path(wanted["report"]).write_text(json.dumps(told), encoding="ascii")
+    arguments = json.loads(sys.argv[1])
+    result = (server if arguments["rank"] else client)(arguments)
+    Path(arguments["report"]).write_text(json.dumps(result), encoding="ascii")

@@ -14,7 +14,7 @@ from spu import libspu, psi
 
 
 def main(settings: dict[str, Any]) -> dict[str, int]:
-    """Take part, and say how large the files were and how many were common."""
+    """Run one side; returns the number of records and of common records."""
     link = libspu.link
     desc = link.Desc()
     for rank, port in enumerate(settings["ports"]):

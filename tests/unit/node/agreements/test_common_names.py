@@ -15,12 +15,12 @@ COMMUNITY = load_names().communities["british"]
 
 def said(count, **always):
     """What is said of a list of so many people; `always` are values that four in ten of them share."""
-    dice, draw = SeededRandom("commonness", count), random.Random(count)
+    rng, draw = SeededRandom("commonness", count), random.Random(count)
     rows = []
     for _ in range(count):
         row = {
-            "forenames": COMMUNITY.forename(dice, "male", 1970),
-            "surname": COMMUNITY.surname(dice),
+            "forenames": COMMUNITY.forename(rng, "male", 1970),
+            "surname": COMMUNITY.surname(rng),
             "date_of_birth": f"{draw.randint(1950, 2000)}-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}",
         }
         rows.append(row | (always if draw.random() < 0.4 else {}))

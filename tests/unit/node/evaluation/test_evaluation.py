@@ -1,4 +1,4 @@
-"""Evaluating: measures, matching by sorting, the picture, and the register's view of a record."""
+"""Evaluation: measures, matching by sorting, the chart, and a record as a register has it."""
 
 import math
 import xml.etree.ElementTree as ET
@@ -42,9 +42,9 @@ def made(slots, per_record, holders=()):
 class TestMeasures:
     def test_found_wanted_and_correct(self):
         quality = pair_quality(
-            pairs((0, 0), (1, 2), (3, 3)), pairs((0, 0), (1, 1), (3, 3), (4, 4)), out_of_reach=1
+            pairs((0, 0), (1, 2), (3, 3)), pairs((0, 0), (1, 1), (3, 3), (4, 4)), missing_pairs=1
         )
-        assert quality == Quality(found=3, correct=2, wanted=5)
+        assert quality == Quality(predicted=3, correct=2, actual=5)
         assert quality.false == 1
         assert quality.precision == pytest.approx(2 / 3)
         assert quality.recall == pytest.approx(2 / 5)
@@ -64,7 +64,7 @@ class TestMeasures:
     def test_a_lead_is_true_when_one_of_its_pairs_is(self):
         truth = pairs((0, 0), (0, 5), (2, 2))
         quality = lead_quality(pairs((0, 0), (0, 9), (1, 1), (2, 3)), truth)
-        assert quality == Quality(found=3, correct=1, wanted=2)
+        assert quality == Quality(predicted=3, correct=1, actual=2)
 
     def test_figures_are_rounded_and_complete(self):
         assert Quality(3, 2, 4).figures() == {
@@ -171,7 +171,7 @@ class TestPicture:
             "title": "By <share>",
             "axis": "false leads",
             "points": points,
-            "marked": 0.01,
+            "current": 0.01,
             "ticks": (0.001, 0.01, 0.1),
             "logarithmic": True,
             "percent": True,
@@ -197,7 +197,9 @@ class TestPicture:
     def test_labels_are_percents_or_numbers(self):
         words = {item.text for item in ET.fromstring(draw("", [self.panel()])).iter(f"{SVG}text")}
         assert {"0.1%", "1%", "10%", "By <share>"} <= words
-        plain = self.panel(points=(Point(1, 1, 0),), ticks=(1, 5), marked=1, logarithmic=False, percent=False)
+        plain = self.panel(
+            points=(Point(1, 1, 0),), ticks=(1, 5), current=1, logarithmic=False, percent=False
+        )
         assert {"1", "5"} <= {item.text for item in ET.fromstring(draw("", [plain])).iter(f"{SVG}text")}
 
     def test_no_points_and_one_point_are_drawn_without_fault(self):

@@ -187,7 +187,7 @@ class TestAuthority:
         assert certificates.check_revocation_list(content, [other.certificate]) == frozenset()
         with pytest.raises(ConfigError, match="not signed"):
             certificates.check_revocation_list(content, [authority.certificate])
-        with pytest.raises(ConfigError, match="not one in PEM"):
+        with pytest.raises(ConfigError, match="not a revocation list in PEM"):
             certificates.check_revocation_list(b"", [authority.certificate])
 
 

@@ -3,47 +3,27 @@
 from dataclasses import fields, replace
 
 import pytest
-from tests.support.agencies import (
-    DAY,
-    SCHEMA,
-    Agency,
-    agreement_between,
-    edge_between,
-    signed,
-    threshold_between,
-)
+from tests.support.agencies import SCHEMA, agreement_between, edge_between, threshold_between
+from tests.support.sample_agreement import EAST, EVERYONE, FORCE, SOUTH, START, sample_agreement
 
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import (
     Agreement,
     Count,
     Disclosure,
     Edge,
-    Envelope,
     Hits,
     Linkage,
     Party,
     Side,
-    SignedWithdrawal,
     Standing,
     Threshold,
-    Withdrawal,
-    WithdrawalKind,
     validation,
 )
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
+from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
 
-START = 1_800_000_000
-FORCE, EAST, SOUTH = Agency("west-force", "police"), Agency("east-council"), Agency("south-council")
-EVERYONE = (FORCE, EAST, SOUTH)
 LONG = "x" * (LIMITS.text_characters + 1)
-
-
-def good() -> Agreement:
-    edges = [edge_between("west-force", "east-council"), edge_between("west-force", "south-council")]
-    return agreement_between([agency.party() for agency in EVERYONE], edges, start=START)
 
 
 def with_facts() -> Edge:
@@ -265,9 +245,9 @@ def test_a_report_goes_to_a_party():
 
 
 def test_a_standing_agreement_has_an_edge_of_hits():
-    assert replace(good(), standing=Standing(30)).standing == Standing(30, 0)
+    assert replace(sample_agreement(), standing=Standing(30)).standing == Standing(30, 0)
     count = edge_between("west-force", "east-council", disclosure=Disclosure.COUNT)
-    refused("standing", replace(good(), edges=(count,)), standing=Standing(30))
+    refused("standing", replace(sample_agreement(), edges=(count,)), standing=Standing(30))
 
 
 @pytest.mark.parametrize(
@@ -367,7 +347,7 @@ def test_the_name_of_a_disclosure_gives_its_terms():
     ],
 )
 def test_agreement(field, value):
-    refused(field, good(), **{field.partition("[")[0]: value})
+    refused(field, sample_agreement(), **{field.partition("[")[0]: value})
 
 
 def test_every_field_of_every_class_has_a_wrong_value_above():
@@ -390,30 +370,34 @@ def test_every_field_of_every_class_has_a_wrong_value_above():
 
 
 def test_once_means_one_round():
-    refused("rounds_budget", good(), calendar="once")
-    assert replace(good(), calendar="once", rounds_budget=1).calendar == "once"
+    refused("rounds_budget", sample_agreement(), calendar="once")
+    assert replace(sample_agreement(), calendar="once", rounds_budget=1).calendar == "once"
 
 
 @pytest.mark.parametrize("field", ["agency", "identity_key", "certificate_key"])
 def test_no_two_parties_share(field):
     shared = replace(SOUTH.party(), **{field: getattr(EAST.party(), field)})
-    refused(f"parties[2].{field}", good(), parties=(FORCE.party(), EAST.party(), shared))
+    refused(f"parties[2].{field}", sample_agreement(), parties=(FORCE.party(), EAST.party(), shared))
 
 
 def test_both_sides_of_every_edge_are_parties():
     stranger = edge_between("west-force", "north-council")
-    refused("edges[1].sender.agency", good(), edges=(good().edges[0], stranger))
-    refused("edges[0].receiver.agency", good(), edges=(edge_between("north-force", "east-council"),))
+    refused("edges[1].sender.agency", sample_agreement(), edges=(sample_agreement().edges[0], stranger))
+    refused(
+        "edges[0].receiver.agency", sample_agreement(), edges=(edge_between("north-force", "east-council"),)
+    )
 
 
 def test_edges_have_different_ids_and_say_different_things():
-    first = good().edges[0]
-    refused("edges[1].id", good(), edges=(first, replace(good().edges[1], id=first.id)))
-    refused("edges[1]", good(), edges=(first, replace(first, id="again")))
+    first = sample_agreement().edges[0]
+    refused(
+        "edges[1].id", sample_agreement(), edges=(first, replace(sample_agreement().edges[1], id=first.id))
+    )
+    refused("edges[1]", sample_agreement(), edges=(first, replace(first, id="again")))
 
 
 def test_looking_things_up():
-    agreement = good()
+    agreement = sample_agreement()
     assert agreement.party("east-council") == EAST.party()
     assert agreement.edge("west-force-from-south-council").sender.agency == "south-council"
     assert [edge.sender.agency for edge in agreement.edges_received_by("west-force")] == [
@@ -458,173 +442,3 @@ def test_the_words_say_who_learns_what():
     assert "contract_value" in words
     assert "does not learn who they are, which of its own records matched, or whether any did" in words
     assert "contract_value" not in terms.default_leakage(edge_between("west-force", "east-council"), SCHEMA)
-
-
-def test_the_id_depends_on_every_byte():
-    payload = signed(good(), ()).payload
-    assert terms.agreement_id(payload) == terms.agreement_id(bytes(payload))
-    assert terms.agreement_id(payload) != terms.agreement_id(payload + b"\x00")
-    assert len(terms.agreement_id(payload)) == 32
-
-
-@pytest.mark.parametrize(
-    ("code", "arguments"),
-    [
-        (PeerCode.BAD_MESSAGE, ("text/plain", b"x", {})),
-        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"", {})),
-        (PeerCode.OVERSIZE, (terms.PAYLOAD_TYPE, bytes(LIMITS.agreement_bytes + 1), {})),
-        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"x", {"west-force": b"short"})),
-        (PeerCode.BAD_MESSAGE, (terms.PAYLOAD_TYPE, b"x", {"West Force": bytes(64)})),
-        (PeerCode.OVERSIZE, (terms.PAYLOAD_TYPE, b"x", {f"a{n}": bytes(64) for n in range(65)})),
-    ],
-)
-def test_envelope(code, arguments):
-    with pytest.raises(PeerError) as caught:
-        Envelope(*arguments)
-    assert caught.value.code is code
-
-
-def test_an_envelope_does_not_change():
-    signatures = {"west-force": bytes(64)}
-    envelope = Envelope(terms.PAYLOAD_TYPE, b"x", signatures)
-    signatures["east-council"] = bytes(64)
-    assert set(envelope.signatures) == {"west-force"}
-    with pytest.raises(TypeError):
-        envelope.signatures["x"] = bytes(64)  # type: ignore[index]
-    more = envelope.with_signatures({"east-council": bytes(64), "west-force": b"\x01" * 64})
-    assert more.signatures == {"east-council": bytes(64), "west-force": bytes(64)}
-    assert hash(more) == hash(envelope)
-
-
-def usable(**changes):
-    arguments = {"now": START, "rounds_used": 0, "withdrawn": (), "envelope": signed(good(), EVERYONE)}
-    arguments |= changes
-    terms.check_usable(good(), **arguments)
-
-
-def test_everything_in_order_is_usable():
-    usable()
-    usable(now=START + 30 * DAY - 1, rounds_used=9)
-
-
-@pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        (PeerCode.EXPIRED_AGREEMENT, {"now": START - 1}),
-        (PeerCode.EXPIRED_AGREEMENT, {"now": START + 30 * DAY}),
-        (PeerCode.EXPIRED_AGREEMENT, {"withdrawn": ("east-council",)}),
-        (PeerCode.EXPIRED_AGREEMENT, {"declined": ("east-council",)}),
-        (
-            PeerCode.EXPIRED_AGREEMENT,
-            {"declined": ("east-council",), "envelope": signed(good(), (FORCE, SOUTH))},
-        ),
-        (
-            PeerCode.EXPIRED_AGREEMENT,
-            {"withdrawn": ("east-council",), "envelope": signed(good(), (FORCE, EAST))},
-        ),
-        (PeerCode.BUDGET_SPENT, {"rounds_used": 10}),
-        (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), (FORCE, EAST))}),
-        (PeerCode.UNSIGNED_AGREEMENT, {"envelope": signed(good(), ())}),
-    ],
-)
-def test_unusable(code, changes):
-    with pytest.raises(PeerError) as caught:
-        usable(**changes)
-    assert caught.value.code is code
-    assert caught.value.hint
-
-
-def test_missing_signatures_are_named():
-    envelope = signed(good(), (EAST,))
-    assert terms.missing_signatures(good(), envelope) == ("west-force", "south-council")
-    with pytest.raises(PeerError, match="west-force, south-council missing"):
-        usable(envelope=envelope)
-
-
-def test_a_withdrawal_is_read_back():
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "The pilot has ended.")
-    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
-
-
-@pytest.mark.parametrize("kind", WithdrawalKind)
-@pytest.mark.parametrize("reason", ["x" * (LIMITS.reason_characters + 1), "a\x00b"])
-def test_a_reason_is_a_text(reason, kind):
-    with pytest.raises(AgreementError):
-        terms.sign_withdrawal(Withdrawal(b"\x07" * 32, "east-council", START, reason, kind), EAST.signer)
-
-
-def test_a_decline_is_read_back_and_has_a_reason():
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", WithdrawalKind.DECLINED)
-    assert terms.read_withdrawal(terms.sign_withdrawal(word, EAST.signer), good()) == word
-    with pytest.raises(AgreementError, match="reason"):
-        terms.sign_withdrawal(replace(word, reason=""), EAST.signer)
-
-
-def test_a_decline_cannot_pass_for_a_withdrawal():
-    """The kind stands in the signed type: with the other kind's bytes the signature does not verify."""
-    words = [
-        Withdrawal(b"\x07" * 32, "east-council", START, "Too wide.", kind)
-        for kind in (WithdrawalKind.DECLINED, WithdrawalKind.WITHDRAWN)
-    ]
-    declined, withdrawn = (terms.sign_withdrawal(word, EAST.signer) for word in words)
-    for payload, signature in (
-        (withdrawn.payload, declined.signature),
-        (declined.payload, withdrawn.signature),
-    ):
-        with pytest.raises(PeerError) as caught:
-            terms.read_withdrawal(replace(declined, payload=payload, signature=signature), good())
-        assert caught.value.code is PeerCode.BAD_SIGNATURE
-    # Signed under one type and written as the other: verified, then found to say something else.
-    mixed = transcript.sign(EAST.signer, WithdrawalKind.DECLINED.payload_type, withdrawn.payload)
-    with pytest.raises(PeerError) as caught:
-        terms.read_withdrawal(replace(declined, payload=mixed.payload, signature=mixed.signature), good())
-    assert caught.value.code is PeerCode.BAD_MESSAGE
-
-
-def test_what_64_parties_say_fits_beside_the_largest_agreement():
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "\U0001f600" * LIMITS.reason_characters)
-    largest = terms.sign_withdrawal(word, EAST.signer)
-    each = len(largest.payload) + 300  # agency, signature, id and framing
-    assert LIMITS.agreement_bytes + LIMITS.parties * each < LIMITS.message_bytes
-
-
-def test_a_withdrawal_for_another_party_is_refused():
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "")
-    forged = terms.sign_withdrawal(word, SOUTH.signer)
-    with pytest.raises(PeerError) as caught:
-        terms.read_withdrawal(forged, good())
-    assert caught.value.code is PeerCode.BAD_SIGNATURE
-    stranger = terms.sign_withdrawal(replace(word, agency="north-council"), Agency("north-council").signer)
-    with pytest.raises(PeerError) as caught:
-        terms.read_withdrawal(stranger, good())
-    assert caught.value.code is PeerCode.WRONG_AGENCY
-
-
-@pytest.mark.parametrize("changes", [{"agreement": b"\x08" * 32}, {"agency": "south-council"}])
-def test_a_withdrawal_in_another_wrapper_is_refused(changes):
-    word = Withdrawal(b"\x07" * 32, "east-council", START, "")
-    inside = terms.sign_withdrawal(word, SOUTH.signer if "agency" in changes else EAST.signer)
-    wrapped = SignedWithdrawal(
-        **{"agreement": inside.agreement, "agency": inside.agency, **changes},
-        payload=inside.payload,
-        signature=inside.signature,
-    )
-    with pytest.raises(PeerError) as caught:
-        terms.read_withdrawal(wrapped, good())
-    assert caught.value.code is PeerCode.BAD_MESSAGE
-
-
-@pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        (PeerCode.BAD_MESSAGE, {"agreement": b"\x07"}),
-        (PeerCode.BAD_MESSAGE, {"agency": "A"}),
-        (PeerCode.OVERSIZE, {"payload": bytes(1 << 20)}),
-        (PeerCode.BAD_MESSAGE, {"signature": b""}),
-    ],
-)
-def test_signed_withdrawal(code, changes):
-    good_one = SignedWithdrawal(b"\x07" * 32, "east-council", b"x", bytes(64))
-    with pytest.raises(PeerError) as caught:
-        replace(good_one, **changes)
-    assert caught.value.code is code

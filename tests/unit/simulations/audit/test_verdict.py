@@ -44,7 +44,7 @@ COUNT = declared(
     replace(edge_between(POLICE, COUNCIL, disclosure=Disclosure.COUNT), terms=Count(report_to=(BOARD,)))
 )
 
-HONEST = NodeContents(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, counted=frozenset({KEY}))
+HONEST = NodeContents(POLICE, {KEY: "receiver"}, {KEY: (lead("P1"),)}, logged=frozenset({KEY}))
 SENDER = NodeContents(COUNCIL, {KEY: "sender"})
 
 
@@ -54,7 +54,7 @@ def test_what_is_declared_is_no_violation():
     assert verdict.nodes == 3
     assert [(f.agency, f.role, f.learned, f.truth) for f in verdict.findings] == [
         (POLICE, "receiver", "1 of its own record", "1 in truth"),
-        (COUNCIL, "sender", "nothing of matches", "1 in truth"),
+        (COUNCIL, "sender", "nothing about matches", "1 in truth"),
     ]
 
 
@@ -62,17 +62,17 @@ def test_what_is_declared_is_no_violation():
     ("holdings", "words"),
     [
         (replace(SENDER, leads={KEY: (lead("V1"),)}), "holds 1 leads"),
-        (replace(SENDER, counted=frozenset({KEY})), "audit log"),
+        (replace(SENDER, logged=frozenset({KEY})), "audit log"),
         (replace(SENDER, numbers={KEY: DisclosedNumber(True, 1, 1)}), "holds a result"),
-        (replace(SENDER, unexplained=("3 rows of table hints",)), "left behind: 3 rows of table hints"),
-        (replace(SENDER, in_the_clear=("serve.log: 1 values in the clear",)), "in the clear: serve.log"),
+        (replace(SENDER, unexplained=("3 rows of table hints",)), "not erased: 3 rows of table hints"),
+        (replace(SENDER, plaintext_files=("serve.log: 1 values in plaintext",)), "in plaintext: serve.log"),
         (replace(SENDER, leads={("ee" * 16, EDGE): (lead("V1"),)}), "none of this area's"),
         (NodeContents(BOARD, leads={KEY: (lead("P1"),)}), "holds 1 leads"),
-        (NodeContents(BOARD, counted=frozenset({KEY})), "audit log"),
+        (NodeContents(BOARD, logged=frozenset({KEY})), "audit log"),
         (replace(HONEST, leads={KEY: (lead("P1"), lead("V1"))}), "1 records that are not its own"),
         (
             replace(HONEST, leads={KEY: (lead("P1"), lead("P2"))}),
-            "1 leads that the files in the clear do not",
+            "1 leads that the files in plaintext do not",
         ),
         (replace(HONEST, leads={}), "1 leads are missing"),
         (replace(HONEST, leads={KEY: (lead("P1", contract_value="9"),)}), "not agreed: contract_value"),
@@ -95,7 +95,7 @@ COUNTED = replace(CASE, matching=7)
         (DisclosedNumber(True, 7, 7), 7, ""),
         (WITHHELD, 4, ""),
         (DisclosedNumber(True, 4, 4), 4, "under the minimum of 5"),
-        (DisclosedNumber(True, 8, 8), 7, "holds 8, and the files in the clear give 7"),
+        (DisclosedNumber(True, 8, 8), 7, "holds 8, and the files in plaintext give 7"),
         (WITHHELD, 7, "holds withheld"),
         (DisclosedNumber(True, 5, 9), 7, "holds 5 to 9"),
         (None, 7, "holds no result"),
@@ -118,7 +118,7 @@ def test_who_may_know_a_number_may_know_no_record():
 
 
 def test_a_sender_that_counts_may_log_it_and_not_keep_it():
-    counting = NodeContents(COUNCIL, {KEY: "sender"}, counted=frozenset({KEY}))
+    counting = NodeContents(COUNCIL, {KEY: "sender"}, logged=frozenset({KEY}))
     assert judge_nodes([counting], COUNT, [COUNTED]).violations == ()
     (violation,) = judge_nodes(
         [replace(counting, numbers={KEY: DisclosedNumber(True, 7, 7)})], COUNT, [COUNTED]
@@ -132,7 +132,7 @@ def test_bands_sums_and_steps():
         return next(each for each in declared(edge) if each.agency == agency)
 
     banded = of(POLICE, minimum_count=7, band=5)
-    assert [banded.tell(n, 0) for n in (6, 7, 9, 10)] == [
+    assert [banded.disclose(n, 0) for n in (6, 7, 9, 10)] == [
         WITHHELD,
         DisclosedNumber(True, 7, 9),
         DisclosedNumber(True, 7, 9),
@@ -140,22 +140,22 @@ def test_bands_sums_and_steps():
     ]
     sums = declared(edge_between(POLICE, COUNCIL, disclosure=Disclosure.SUM, value="contract_value"))
     (adding,) = [each for each in sums if each.agency == POLICE]
-    assert adding.tell(4, 900) == WITHHELD
-    assert adding.tell(5, 900) == DisclosedNumber(True, 900, 900)
+    assert adding.disclose(4, 900) == WITHHELD
+    assert adding.disclose(5, 900) == DisclosedNumber(True, 900, 900)
     shared = replace(threshold_between([POLICE, COUNCIL], 2, BOARD), band=4)
     (collector,) = [each for each in declared(thresholds=[shared], collector=BOARD) if each.agency == BOARD]
-    assert collector.tell(2, 0) == WITHHELD
-    assert collector.tell(7, 0) == DisclosedNumber(True, 4, 4)
+    assert collector.disclose(2, 0) == WITHHELD
+    assert collector.disclose(7, 0) == DisclosedNumber(True, 4, 4)
 
 
 def test_submitted_records_hit_own_records_of_the_receiver_only():
     def violations(agency, *references):
         return judge_nodes(
-            [NodeContents(agency, checked={(AGREEMENT, EDGE): references})], HITS, [CASE]
+            [NodeContents(agency, check_hits={(AGREEMENT, EDGE): references})], HITS, [CASE]
         ).violations
 
     assert [each.what for each in violations(POLICE, "P1")] == [
-        "1 leads are missing that the files in the clear give"
+        "1 leads are missing that the files in plaintext give"
     ]
     assert "1 records that are not its own" in violations(POLICE, "P1", "V1")[-1].what
     for agency in (COUNCIL, BOARD):
@@ -170,19 +170,19 @@ def test_facts_are_those_that_are_agreed():
 
 
 def test_declarations_follow_the_agreement():
-    knows = {each.agency: each.knows for each in HITS}
+    knows = {each.agency: each.level for each in HITS}
     assert knows == {
         POLICE: DisclosureLevel.RECORDS,
         COUNCIL: DisclosureLevel.NOTHING,
         BOARD: DisclosureLevel.NOTHING,
     }
-    assert {each.agency: each.knows for each in COUNT} == {
+    assert {each.agency: each.level for each in COUNT} == {
         POLICE: DisclosureLevel.NUMBER,
         COUNCIL: DisclosureLevel.TALLY,
         BOARD: DisclosureLevel.NUMBER,
     }
     threshold = declared(thresholds=[threshold_between([POLICE, COUNCIL], 2, BOARD)], collector=BOARD)
-    assert {each.agency: each.knows for each in threshold} == {
+    assert {each.agency: each.level for each in threshold} == {
         POLICE: DisclosureLevel.RECORDS,
         COUNCIL: DisclosureLevel.RECORDS,
         BOARD: DisclosureLevel.NUMBER,

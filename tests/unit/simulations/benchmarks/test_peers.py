@@ -8,6 +8,7 @@ import pytest
 
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.simulations.benchmarks import environments, peer_job, peers
+from blindmatch.simulations.benchmarks.figures import select
 from blindmatch.simulations.benchmarks.peer_job import ContenderCost, write_files
 from blindmatch.simulations.benchmarks.peers import AbsentContender, report, verdicts
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost
@@ -93,11 +94,15 @@ def test_our_own_parts_add_up():
     assert sum(part.cpu for part in made.steps.values()) == made.cpu
 
 
+def contenders(*names):
+    return select(peer_job.CONTENDERS, names, "contender", peer_job.USUAL)
+
+
 def test_contenders_by_name():
-    assert [item.name for item in peers.chosen(())] == list(peers.USUAL)
-    assert [item.name for item in peers.chosen(("spu-kkrt",))] == ["spu-kkrt"]
+    assert [item.name for item in contenders()] == list(peer_job.USUAL)
+    assert [item.name for item in contenders("spu-kkrt")] == ["spu-kkrt"]
     with pytest.raises(ConfigError, match="nobody"):
-        peers.chosen(("nobody",))
+        contenders("nobody")
 
 
 def test_environments_lie_in_the_users_cache(tmp_path):
@@ -106,8 +111,7 @@ def test_environments_lie_in_the_users_cache(tmp_path):
 
 
 def test_nothing_installed_is_no_error(tmp_path):
-    contenders = peers.chosen(())
-    assert peers.interpreters(contenders, {"spu": None, "openmined-psi": None}, tmp_path) == {}
+    assert peers.interpreters(contenders(), {"spu": None, "openmined-psi": None}, tmp_path) == {}
 
 
 def test_an_interpreter_that_has_the_package_is_taken(tmp_path):

@@ -89,8 +89,8 @@ def test_real_ratios_are_kept_and_compared(tmp_path):
     path = tmp_path / "history.json"
     first = regression.run(path, works={"tag": workloads.WORKS["tag"]}, update=True)
     assert first.problems == ()
-    kept = History(path).kept(regression.environment_name())["ratio"]["tag"]
-    assert kept == pytest.approx(first.figures[0].now, rel=1e-3)
+    stored = History(path).newest(regression.environment_name())["ratio"]["tag"]
+    assert stored == pytest.approx(first.figures[0].now, rel=1e-3)
 
 
 def test_nothing_kept_is_a_problem_and_says_what_to_do(tmp_path):
@@ -108,8 +108,8 @@ def test_a_dearer_piece_of_work_is_named(tmp_path):
         path, {"tag": [dear] * regression.ATTEMPTS, "import of subjects": [50.0 * regression.RATIO_MARGIN]}
     )
     (problem,) = outcome.problems
-    assert problem.startswith("tag: ratio 131, 1.31 times the kept 100; at most 1.30 times is allowed")
-    assert [row[-1] for row in outcome.rows] == ["DEARER", "ok"]
+    assert problem.startswith("tag: ratio 131, 1.31 times the stored 100; at most 1.30 times is allowed")
+    assert [row[-1] for row in outcome.rows] == ["SLOWER", "ok"]
     assert outcome.data["figures"][0]["dearer"] is True
 
 
@@ -129,8 +129,8 @@ def test_an_update_is_never_a_problem_and_counts_from_then_on(tmp_path):
 
 
 def test_cheaper_is_fine():
-    assert not Measurement("tag", "ratio", 10.0, 100.0, 1.3).dearer
-    assert not Measurement("tag", "ratio", 10.0, None, 1.3).dearer
+    assert not Measurement("tag", "ratio", 10.0, 100.0, 1.3).regressed
+    assert not Measurement("tag", "ratio", 10.0, None, 1.3).regressed
 
 
 def test_other_environments_do_not_count(tmp_path, monkeypatch):
@@ -139,12 +139,12 @@ def test_other_environments_do_not_count(tmp_path, monkeypatch):
     run(path, {"tag": [1.0, 1.0], "import of subjects": [1.0, 1.0]}, update=True)
     monkeypatch.undo()
     outcome = run(path, {"tag": [100.0, 100.0], "import of subjects": [100.0, 100.0]})
-    assert "no figures are kept" in outcome.problems[0]
+    assert "no figures are stored" in outcome.problems[0]
 
 
 def test_the_history_stays_small(tmp_path, monkeypatch):
     path = tmp_path / "history.json"
-    monkeypatch.setattr(regression, "KEPT", 3)
+    monkeypatch.setattr(regression, "MAX_ENTRIES", 3)
     for value in range(1, 6):
         run(path, {"tag": [float(value)] * 4, "import of subjects": [1.0, 1.0]}, update=True)
     history = History(path)
@@ -156,7 +156,7 @@ def test_instructions_kept_once_outlast_runs_without_them(tmp_path):
     history = History(path)
     history.add("here", [Measurement("tag", "instructions", 700.0, None, 1.03)], "2026-01-01")
     history.add("here", [Measurement("tag", "ratio", 3.0, None, 1.3)], "2026-01-02")
-    assert History(path).kept("here") == {"ratio": {"tag": 3.0}, "instructions": {"tag": 700.0}}
+    assert History(path).newest("here") == {"ratio": {"tag": 3.0}, "instructions": {"tag": 700.0}}
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_the_command_fails_when_something_is_dearer(tmp_path, monkeypatch):
     result = CliRunner().invoke(cli.app, ["bench", "check", "--history", str(path)])
     assert result.exit_code == 1
     assert "error: tag: ratio" in result.output
-    assert "DEARER" in result.output
+    assert "SLOWER" in result.output
 
 
 def test_only_some_works_are_counted(tmp_path, monkeypatch):

@@ -43,17 +43,17 @@ SIZES = {
 
 
 @pytest.fixture(scope="module")
-def world():
+def area_data():
     scenario = load_scenario("pilot")
     return build_area(scenario, scenario.areas[0], seed=2, scale=0.3)
 
 
 @pytest.fixture
-def outcome(world):
-    truth = world.truth(POLICE, COUNCIL)
+def outcome(area_data):
+    truth = area_data.truth(POLICE, COUNCIL)
     kinds = kinds_by_record(truth)
     linked = [s for s, kind in kinds.items() if kind != NoiseKind.WITHHELD]
-    stranger = next(s.reference for s in world.subjects[POLICE] if s.reference not in kinds)
+    stranger = next(s.reference for s in area_data.subjects[POLICE] if s.reference not in kinds)
     leads = [
         ReportedLead(subject, ("same <company> number",), 30.0, ({"name": "A & B"},), 0.98765)
         for subject in linked[:-1]
@@ -80,14 +80,14 @@ def outcome(world):
     return SimulationOutcome("pilot", "Title <1>", "All is invented.", 2, 0.3, False, (area,), 12.3)
 
 
-def test_judge_counts_found_false_and_missed(outcome, world):
+def test_judge_counts_found_false_and_missed(outcome, area_data):
     (comparison,) = outcome.comparisons
-    kinds = kinds_by_record(world.truth(comparison.receiver, comparison.sender))
-    assert comparison.leads == len(comparison.found) + 1
+    kinds = kinds_by_record(area_data.truth(comparison.receiver, comparison.sender))
+    assert comparison.leads == len(comparison.true) + 1
     assert len(comparison.missed) == 1
-    assert len(comparison.found) + len(comparison.missed) + comparison.withheld == len(kinds)
-    assert comparison.precision == len(comparison.found) / comparison.leads < 1
-    assert comparison.recall == len(comparison.found) / (len(comparison.found) + 1) < 1
+    assert len(comparison.true) + len(comparison.missed) + comparison.withheld == len(kinds)
+    assert Score.of([comparison]).precision == len(comparison.true) / comparison.leads < 1
+    assert Score.of([comparison]).recall == len(comparison.true) / (len(comparison.true) + 1) < 1
 
 
 def test_a_lead_on_a_withheld_subject_is_false():
@@ -95,7 +95,7 @@ def test_a_lead_on_a_withheld_subject_is_false():
     comparison = score_leads(truth, [ReportedLead("S1", ("x",), 1.0)], **SIZES)
     assert set(comparison.false) == {"S1"}
     assert comparison.withheld == 1
-    assert comparison.recall == 1.0
+    assert Score.of([comparison]).recall == 1.0
 
 
 def test_the_easiest_pair_counts():
@@ -111,7 +111,7 @@ def test_nothing_to_find_is_not_a_failure():
     score = Score.of([])
     assert (score.precision, score.recall) == (1.0, 1.0)
     empty = score_leads([], [], **SIZES)
-    assert (empty.precision, empty.recall) == (1.0, 1.0)
+    assert (Score.of([empty]).precision, Score.of([empty]).recall) == (1.0, 1.0)
 
 
 def test_kinds_add_up(outcome):
@@ -153,7 +153,7 @@ def test_summary_is_json_and_its_result_does_not_depend_on_the_run(outcome, tmp_
 def test_another_result_has_another_fingerprint(outcome):
     (area,) = outcome.areas
     (comparison,) = area.comparisons
-    fewer = replace(comparison, found=dict(list(comparison.found.items())[1:]))
+    fewer = replace(comparison, true=dict(list(comparison.true.items())[1:]))
     changed = replace(outcome, areas=(replace(area, comparisons=(fewer,)),))
     assert summarise(changed)["result_sha256"] != summarise(outcome)["result_sha256"]
 
@@ -236,8 +236,8 @@ def test_violations_stand_out(outcome, tmp_path):
 
 
 def test_bars_stay_in_their_track():
-    assert 'width="160"' in bar(1.7, "x")
-    assert 'class="fill" width="0"' in bar(-1, "x")
+    assert 'value="1.000"' in bar(1.7, "x")
+    assert 'value="0.000"' in bar(-1, "x")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pacts become comparisons between named lists, and drafts that the node itself reads."""
+"""Exchanges become comparisons between named lists, and drafts that the node itself reads."""
 
 import tomllib
 
@@ -11,7 +11,7 @@ from blindmatch.simulations.scenario.plan import plan_area, plan_steps
 from blindmatch.simulations.scenario.scenario import Area, load_scenario, scenario_names
 
 
-def area(*pacts, steps=()):
+def area(*exchanges, steps=()):
     people = [{"kind": "subjects", "records": 10}]
     return Area.model_validate(
         {
@@ -43,7 +43,7 @@ def area(*pacts, steps=()):
                 },
                 {"id": "board", "name": "Board", "role": "board"},
             ],
-            "pacts": list(pacts),
+            "exchanges": list(exchanges),
             "steps": list(steps),
         }
     )
@@ -86,18 +86,18 @@ def test_a_board_is_a_party_without_a_side():
 
 
 @pytest.mark.parametrize(
-    ("pacts", "words"),
+    ("exchanges", "words"),
     [
         ([{"groups": [ASK, ASK]}], "compared twice: force-from-east"),
         ([{"groups": [{"receivers": ["nobody"], "senders": ["tax"]}]}], "nobody is neither"),
         ([{"groups": [{**ASK, "asking": "other"}]}], "force has no list other"),
         ([{"groups": [{"receivers": ["board"], "senders": ["tax"]}]}], "board has no list"),
-        ([{"groups": [ASK]}, {"groups": [ASK]}], "one id"),
+        ([{"groups": [ASK]}, {"groups": [ASK]}], "the same id"),
     ],
 )
-def test_what_makes_no_sense_is_refused(pacts, words):
+def test_what_makes_no_sense_is_refused(exchanges, words):
     with pytest.raises(ConfigError, match=words):
-        plan_area(area(*pacts))
+        plan_area(area(*exchanges))
 
 
 def test_without_steps_every_receiver_asks_once():
@@ -110,10 +110,10 @@ def test_without_steps_every_receiver_asks_once():
 
 def test_a_step_names_its_agreement_where_there_are_several():
     two = [{"id": "one", "groups": [ASK]}, {"id": "two", "groups": [ASK]}]
-    here = area(*two, steps=[{"do": "run", "agency": "force", "pact": "two"}])
-    assert [plan.pact.id for _, plan in plan_steps(here, plan_area(here))] == ["two"]
+    here = area(*two, steps=[{"do": "run", "agency": "force", "exchange": "two"}])
+    assert [plan.exchange.id for _, plan in plan_steps(here, plan_area(here))] == ["two"]
     here = area(*two, steps=[{"do": "run", "agency": "force"}])
-    with pytest.raises(ConfigError, match="name its pact"):
+    with pytest.raises(ConfigError, match="name its exchange"):
         plan_steps(here, plan_area(here))
 
 

@@ -1,5 +1,6 @@
 """Scenario files are read strictly, and the pilot is what the documentation says."""
 
+import re
 import tomllib
 from importlib.resources import files
 
@@ -10,12 +11,13 @@ from blindmatch.simulations.scenario.noise_kinds import NoiseKind
 from blindmatch.simulations.scenario.scenario import load_scenario, scenario_names
 
 
+def scenario_text(name: str) -> str:
+    folder = files("blindmatch.simulations.scenario") / "scenarios"
+    return (folder / f"{name}.toml").read_text(encoding="utf-8")
+
+
 def pilot_text() -> str:
-    return (
-        files("blindmatch.simulations.scenario")
-        .joinpath("scenarios", "pilot.toml")
-        .read_text(encoding="utf-8")
-    )
+    return scenario_text("pilot")
 
 
 def test_the_pilot_has_seven_areas_each_with_two_councils_or_more():
@@ -33,7 +35,7 @@ def test_the_pilot_says_that_it_is_invented():
 
 def test_the_pilot_has_every_disclosure_format_and_heading():
     areas = load_scenario("pilot").areas
-    groups = [group for area in areas for pact in area.pacts for group in pact.groups]
+    groups = [group for area in areas for exchange in area.exchanges for group in exchange.groups]
     lists = [each for area in areas for agency in area.agencies for each in agency.collections]
     assert {group.disclosure for group in groups} == {"hits", "hits+facts"}
     assert {group.verified for group in groups} == {False, True}
@@ -46,7 +48,7 @@ def test_scenarios_are_listed():
 
 
 def test_every_mistake_of_the_file_is_known():
-    assert set(tomllib.loads(pilot_text())["mistakes"]) <= {mistake.value for mistake in NoiseKind}
+    assert set(tomllib.loads(pilot_text())["noise"]) <= {kind.value for kind in NoiseKind}
 
 
 @pytest.mark.parametrize("areas", [1, 3, 7])
@@ -83,6 +85,15 @@ def test_a_file_is_read(tmp_path):
     assert load_scenario(str(path)).name == "mine"
 
 
+def test_a_file_with_the_old_field_names_is_read(tmp_path):
+    text = scenario_text("necc")
+    path = tmp_path / "old.toml"
+    old = text.replace("[noise]", "[mistakes]").replace("areas.exchanges", "areas.pacts")
+    path.write_text(re.sub(r"\bexchange = ", "pact = ", old), encoding="utf-8")
+    assert path.read_text() != text
+    assert load_scenario(str(path)) == load_scenario("necc")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -90,11 +101,11 @@ def test_a_file_is_read(tmp_path):
         ("records = 320", "records = 0", "records"),
         ('role = "council"', 'role = "clerk"', "no legal basis for the role clerk"),
         ('senders = ["council"], disclosure', 'answers = ["council"], disclosure', "answers"),
-        ('postcodes = "AE"', "", "give postcodes, or places"),
+        ('postcodes = "AE"', "", "give either postcodes or places"),
         ("nickname = 0.08", "nickname = 1.5", "nickname"),
-        ("nickname = 0.08", "nickname-typo = 0.08", "mistakes"),
+        ("nickname = 0.08", "nickname-typo = 0.08", "noise"),
         ('id = "brackenfell-police"', 'id = "ashmoor-police"', "ashmoor-police"),
-        ('id = "brackenfell"', 'id = "ashmoor"', "area named twice"),
+        ('id = "brackenfell"', 'id = "ashmoor"', "area defined twice"),
         ('postcodes = "AE"', 'postcodes = "A"', "postcodes"),
         ("retention_days = 90", "retention = 90", "retention"),
         ("seed = 20170301", "seed = = 3", "scenario"),

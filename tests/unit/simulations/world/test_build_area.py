@@ -63,7 +63,7 @@ def test_the_register_says_where_controllers_live(regions, tmp_path):
 
 def test_a_list_loses_and_gains_as_many_records_when_it_changes(centre):
     after = centre.changed("fca")
-    before, then = ({row.reference for row in world.suppliers["fca"]} for world in (centre, after))
+    before, then = ({row.reference for row in area_data.suppliers["fca"]} for area_data in (centre, after))
     assert len(before - then) == len(then - before) == round(20 * 0.4)
     assert after.suppliers["home-office"] == centre.suppliers["home-office"]
     assert after.changed("fca").suppliers == after.suppliers
@@ -80,7 +80,7 @@ def test_a_list_changes_once(centre):
 def test_records_to_check_are_those_that_will_join_some_known_and_some_not(centre, tmp_path):
     (tmp_path / "input").mkdir()
     register = tmp_path / "input" / "register.txt"
-    plan = next(each for each in plan_area(centre.area) if each.pact.standing)
+    plan = next(each for each in plan_area(centre.area) if each.exchange.standing)
     step = Step(do="check", agency="fca", records=4)
     asked = choose_checks(centre, plan, step, register)
     joining = {row.reference for row in centre.changed("fca").suppliers["fca"]}
@@ -100,5 +100,5 @@ def test_shares_name_an_earlier_list():
     scenario = load_scenario("gain")
     area = scenario.areas[0]
     backwards = area.model_copy(update={"agencies": area.agencies[::-1]})
-    with pytest.raises(ConfigError, match="no earlier list"):
+    with pytest.raises(ConfigError, match="not an earlier list"):
         build_area(scenario, backwards, seed=1, scale=0.1)

@@ -14,7 +14,7 @@ POLICE, COUNCIL = "ashmoor-police", "ashmoor-city-council"
 
 
 @pytest.fixture(scope="module")
-def world():
+def area_data():
     scenario = load_scenario("pilot")
     return build_area(scenario, scenario.areas[0], seed=3, scale=0.2)
 
@@ -24,27 +24,27 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-def test_police_csv(world, tmp_path):
-    input_files.write_police(tmp_path / "police.csv", world.subjects[POLICE])
+def test_police_csv(area_data, tmp_path):
+    input_files.write_police(tmp_path / "police.csv", area_data.subjects[POLICE])
     rows = read(tmp_path / "police.csv")
     assert list(rows[0]) == list(input_files.POLICE_COLUMNS)
-    assert [row["reference"] for row in rows] == [subject.reference for subject in world.subjects[POLICE]]
+    assert [row["reference"] for row in rows] == [subject.reference for subject in area_data.subjects[POLICE]]
     assert [row["company_numbers"].split(";") if row["company_numbers"] else [] for row in rows] == [
-        list(subject.company_numbers) for subject in world.subjects[POLICE]
+        list(subject.company_numbers) for subject in area_data.subjects[POLICE]
     ]
     assert any(row["aliases"] for row in rows)
 
 
-def test_parquet_holds_the_same_as_csv(world, tmp_path):
+def test_parquet_holds_the_same_as_csv(area_data, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    input_files.write_police(tmp_path / "police.csv", world.subjects[POLICE])
-    input_files.write_police(tmp_path / "police.parquet", world.subjects[POLICE])
+    input_files.write_police(tmp_path / "police.csv", area_data.subjects[POLICE])
+    input_files.write_police(tmp_path / "police.parquet", area_data.subjects[POLICE])
     table = parquet.read_table(tmp_path / "police.parquet").to_pylist()
     assert table == read(tmp_path / "police.csv")
 
 
-def test_suppliers_csv_with_either_headings(world, tmp_path):
-    suppliers = world.suppliers[COUNCIL]
+def test_suppliers_csv_with_either_headings(area_data, tmp_path):
+    suppliers = area_data.suppliers[COUNCIL]
     input_files.write_suppliers(tmp_path / "a.csv", suppliers)
     input_files.write_suppliers(tmp_path / "b.csv", suppliers, finance_headings=True)
     standard, finance = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")
@@ -58,10 +58,10 @@ def test_suppliers_csv_with_either_headings(world, tmp_path):
     assert any(not row["company_number"] for row in standard)
 
 
-def test_register_lines_follow_the_snapshot(world, tmp_path):
-    count = input_files.write_register(tmp_path / "psc.txt", world.companies, world.towns)
+def test_register_lines_follow_the_snapshot(area_data, tmp_path):
+    count = input_files.write_register(tmp_path / "psc.txt", area_data.companies, area_data.towns)
     lines = [json.loads(line) for line in (tmp_path / "psc.txt").read_text(encoding="utf-8").splitlines()]
-    assert len(lines) == count > len(world.companies) * 0.8
+    assert len(lines) == count > len(area_data.companies) * 0.8
     kinds = {line["data"]["kind"] for line in lines}
     assert kinds == {
         "individual-person-with-significant-control",
@@ -78,26 +78,26 @@ def test_register_lines_follow_the_snapshot(world, tmp_path):
     assert any("ceased_on" in line["data"] for line in lines)
 
 
-def test_the_register_knows_every_controller(world, tmp_path):
-    input_files.write_register(tmp_path / "psc.txt", world.companies, world.towns)
+def test_the_register_knows_every_controller(area_data, tmp_path):
+    input_files.write_register(tmp_path / "psc.txt", area_data.companies, area_data.towns)
     individuals = [
         line
         for line in map(json.loads, (tmp_path / "psc.txt").read_text(encoding="utf-8").splitlines())
         if line["data"]["kind"].startswith("individual")
     ]
-    assert len(individuals) == sum(len(company.controls) for company in world.companies)
+    assert len(individuals) == sum(len(company.controls) for company in area_data.companies)
 
 
 def test_same_seed_same_bytes(tmp_path):
     digests = []
     for attempt in ("one", "two"):
         scenario = load_scenario("pilot")
-        world = build_area(scenario, scenario.areas[2], seed=9, scale=0.1)
+        area_data = build_area(scenario, scenario.areas[2], seed=9, scale=0.1)
         folder = tmp_path / attempt
         folder.mkdir()
-        input_files.write_police(folder / "police.csv", world.subjects["dunmere-police"])
-        input_files.write_register(folder / "psc.txt", world.companies, world.towns)
-        for council, suppliers in world.suppliers.items():
+        input_files.write_police(folder / "police.csv", area_data.subjects["dunmere-police"])
+        input_files.write_register(folder / "psc.txt", area_data.companies, area_data.towns)
+        for council, suppliers in area_data.suppliers.items():
             input_files.write_suppliers(folder / f"{council}.csv", suppliers)
         digests.append(
             {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""Synthetic people: the same seed gives the same people, names fall as in life, mistakes occur at their rates."""
+"""Synthetic people: the same seed gives the same people, names fall as in life, noise occur at their rates."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ def people():
 
 
 @pytest.fixture(scope="module")
-def world() -> AreaData:
+def area_data() -> AreaData:
     scenario = load_scenario("pilot")
     return build_area(scenario, scenario.areas[0], seed=5)
 
@@ -45,8 +45,8 @@ class TestDice:
         assert SeededRandom("pilot", 1).number(0, 10**9) == 133_180_983
 
     def test_weighted_follows_the_weights(self):
-        dice, table = SeededRandom("w"), WeightedTable(["a", "b"], [3, 1])
-        drawn = Counter(dice.draw(table) for _ in range(8_000))
+        rng, table = SeededRandom("w"), WeightedTable(["a", "b"], [3, 1])
+        drawn = Counter(rng.draw(table) for _ in range(8_000))
         assert 0.72 < drawn["a"] / 8_000 < 0.78
 
     def test_weighted_drops_repeats(self):
@@ -105,12 +105,12 @@ class TestPopulation:
         assert sum(1 for a, b in couples if a.surname == b.surname) / len(couples) > 0.5
 
     def test_vat_numbers_check(self):
-        dice = SeededRandom("vat")
-        assert all(vat.is_valid(vat_number(dice)) for _ in range(200))
+        rng = SeededRandom("vat")
+        assert all(vat.is_valid(vat_number(rng)) for _ in range(200))
 
     def test_company_numbers_have_eight_characters_in_every_format(self):
-        dice = SeededRandom("companies")
-        numbers = [company_number(dice) for _ in range(2_000)]
+        rng = SeededRandom("companies")
+        numbers = [company_number(rng) for _ in range(2_000)]
         assert all(re.fullmatch(r"\d{8}|(SC|NI|OC)\d{6}", number) for number in numbers)
         assert {number[:2] for number in numbers} >= {"SC", "NI", "OC"}
 
@@ -120,14 +120,14 @@ class TestMistakes:
         "word", ["Smith", "Jo", "A", "O'Brien", "Anna", "Ng", "Aa", "Smith-Jones", "Lee"]
     )
     def test_a_typing_error_always_changes_the_word(self, word):
-        dice = SeededRandom("typo", word)
+        rng = SeededRandom("typo", word)
         for _ in range(300):
-            assert typing_error(dice, word) != word
+            assert typing_error(rng, word) != word
 
     def test_dates_stay_dates_and_change(self):
-        dice = SeededRandom("dates")
+        rng = SeededRandom("dates")
         for day in (date(1980, 2, 28), date(2004, 2, 29), date(1975, 12, 31)):
-            assert all(wrong_birth(dice, day) != day for _ in range(50))
+            assert all(wrong_birth(rng, day) != day for _ in range(50))
         assert swapped_birth(date(1980, 3, 4)) == date(1980, 4, 3)
         assert swapped_birth(date(1980, 3, 3)) is None
         assert swapped_birth(date(1980, 3, 13)) is None
@@ -148,57 +148,59 @@ class TestMistakes:
         rates = {NoiseKind.MISSING_BIRTH: 0.2, NoiseKind.SURNAME_TYPO: 0.1, NoiseKind.WITHHELD: 0.05}
         officer = SubjectWriter(SeededRandom("rates"), people, rates, "AE")
         subjects = [officer.write(n, person, ()) for n, person in enumerate(people.people)]
-        seen = Counter(mistake for subject in subjects for mistake in subject.mistakes)
+        seen = Counter(kind for subject in subjects for kind in subject.noise)
         assert set(seen) == set(rates)
-        for mistake, rate in rates.items():
-            assert abs(seen[mistake] / len(subjects) - rate) < 0.03
+        for kind, rate in rates.items():
+            assert abs(seen[kind] / len(subjects) - rate) < 0.03
         for subject in subjects:
             person = people.people[subject.person]
-            assert (subject.date_of_birth == "") == (NoiseKind.MISSING_BIRTH in subject.mistakes)
-            assert (subject.surname != person.surname) == (NoiseKind.SURNAME_TYPO in subject.mistakes)
-            assert (subject.handling == "C") == (NoiseKind.WITHHELD in subject.mistakes)
+            assert (subject.date_of_birth == "") == (NoiseKind.MISSING_BIRTH in subject.noise)
+            assert (subject.surname != person.surname) == (NoiseKind.SURNAME_TYPO in subject.noise)
+            assert (subject.handling == "C") == (NoiseKind.WITHHELD in subject.noise)
 
     @pytest.mark.parametrize(
-        "mistake", [m for m in NoiseKind if not m.startswith(("supplier", "register", "service"))]
+        "kind", [m for m in NoiseKind if not m.startswith(("supplier", "register", "service"))]
     )
-    def test_each_police_mistake_shows_in_the_record(self, people, mistake):
-        officer = SubjectWriter(SeededRandom("each"), people, {mistake: 1.0}, "AE")
+    def test_each_police_mistake_shows_in_the_record(self, people, kind):
+        officer = SubjectWriter(SeededRandom("each"), people, {kind: 1.0}, "AE")
         plain = SubjectWriter(SeededRandom("each"), people, {}, "AE")
         made = [officer.write(1, person, ()) for person in people.people[:200]]
         clean = [plain.write(1, person, ()) for person in people.people[:200]]
-        assert sum(1 for subject in made if subject.mistakes == {mistake}) > 10
+        assert sum(1 for subject in made if subject.noise == {kind}) > 10
         assert made != clean
 
 
 class TestWorld:
-    def test_deterministic(self, world):
+    def test_deterministic(self, area_data):
         scenario = load_scenario("pilot")
-        assert build_area(scenario, scenario.areas[0], seed=5) == world
+        assert build_area(scenario, scenario.areas[0], seed=5) == area_data
 
-    def test_another_seed_is_another_world(self, world):
+    def test_another_seed_is_another_world(self, area_data):
         scenario = load_scenario("pilot")
-        assert build_area(scenario, scenario.areas[0], seed=6).subjects != world.subjects
+        assert build_area(scenario, scenario.areas[0], seed=6).subjects != area_data.subjects
 
-    def test_sizes_follow_the_scenario(self, world):
-        for agency in world.area.agencies:
+    def test_sizes_follow_the_scenario(self, area_data):
+        for agency in area_data.area.agencies:
             (each,) = agency.collections
             if each.kind == "subjects":
-                assert len(world.subjects[agency.id]) == each.records
+                assert len(area_data.subjects[agency.id]) == each.records
             else:
-                assert abs(len(world.suppliers[agency.id]) / each.records - 1) < 0.05
+                assert abs(len(area_data.suppliers[agency.id]) / each.records - 1) < 0.05
 
-    def test_references_are_unique(self, world):
-        for rows in (*world.subjects.values(), *world.suppliers.values()):
+    def test_references_are_unique(self, area_data):
+        for rows in (*area_data.subjects.values(), *area_data.suppliers.values()):
             assert len({row.reference for row in rows}) == len(rows)
 
-    def test_truth_is_what_register_and_records_say(self, world):
-        subjects = {subject.reference: subject for subject in world.subjects[POLICE]}
-        companies = {company.number: company for company in world.companies}
-        pairs = [(council, pair) for council in world.suppliers for pair in world.truth(POLICE, council)]
+    def test_truth_is_what_register_and_records_say(self, area_data):
+        subjects = {subject.reference: subject for subject in area_data.subjects[POLICE]}
+        companies = {company.number: company for company in area_data.companies}
+        pairs = [
+            (council, pair) for council in area_data.suppliers for pair in area_data.truth(POLICE, council)
+        ]
         stated = {(council, pair.receiver, pair.sender): set(pair.via.split("+")) for council, pair in pairs}
         assert len(stated) == len(pairs)
         computed: dict[tuple[str, str, str], set[str]] = {}
-        for council, suppliers in world.suppliers.items():
+        for council, suppliers in area_data.suppliers.items():
             for supplier in suppliers:
                 for subject in subjects.values():
                     via = set()
@@ -211,13 +213,15 @@ class TestWorld:
                         computed[council, subject.reference, supplier.reference] = via
         assert computed == stated
 
-    def test_both_ways_occur(self, world):
-        found = {pair.via for council in world.suppliers for pair in world.truth(POLICE, council)}
+    def test_both_ways_occur(self, area_data):
+        found = {pair.via for council in area_data.suppliers for pair in area_data.truth(POLICE, council)}
         assert {"person", "company", "person+company"} <= found
 
-    def test_most_subjects_supply_nobody(self, world):
-        linked = {pair.receiver for council in world.suppliers for pair in world.truth(POLICE, council)}
-        assert len(linked) < len(world.subjects[POLICE]) / 2
+    def test_most_subjects_supply_nobody(self, area_data):
+        linked = {
+            pair.receiver for council in area_data.suppliers for pair in area_data.truth(POLICE, council)
+        }
+        assert len(linked) < len(area_data.subjects[POLICE]) / 2
 
     def test_subjects_are_mostly_men_of_working_age(self, people):
         chosen = choose_subjects(SeededRandom("choose"), people, 300)

@@ -25,14 +25,14 @@ TYPO, DATE, SHUT = (
 
 
 @pytest.fixture(scope="module")
-def world():
+def area_data():
     scenario = load_scenario("gain")
     return build_area(scenario, scenario.areas[0], seed=4, scale=0.5)
 
 
-def test_every_pair_has_something_in_common_and_no_other_has(world):
-    for ours, theirs in product(("hmrc/cases", "west-mercia-police/request"), world.bonds):
-        left, right = world.bonds[ours], world.bonds[theirs]
+def test_every_pair_has_something_in_common_and_no_other_has(area_data):
+    for ours, theirs in product(("hmrc/cases", "west-mercia-police/request"), area_data.links):
+        left, right = area_data.links[ours], area_data.links[theirs]
         wanted = {
             (a, b)
             for a, mine in left.records.items()
@@ -42,28 +42,28 @@ def test_every_pair_has_something_in_common_and_no_other_has(world):
         assert {(pair.receiver, pair.sender) for pair in matching_pairs(left, right)} == wanted
 
 
-def test_agencies_know_some_people_in_common_each_with_its_own_mistakes(world):
-    police, hmrc = world.subjects["west-mercia-police/nominals"], world.subjects["hmrc/cases"]
+def test_agencies_know_some_people_in_common_each_with_its_own_mistakes(area_data):
+    police, hmrc = area_data.subjects["west-mercia-police/nominals"], area_data.subjects["hmrc/cases"]
     both = {s.person: s for s in police if s.person in {other.person for other in hmrc}}
     assert len(both) >= 0.1 * len(hmrc)
     others = {s.person: s for s in hmrc if s.person in both}
-    assert any(both[person].mistakes != others[person].mistakes for person in both)
+    assert any(both[person].noise != others[person].noise for person in both)
     assert len({person for person in both if both[person].reference == others[person].reference}) == 0
 
 
-def test_a_request_is_taken_out_of_the_agencys_own_list(world):
-    rows = {row.reference: row for row in world.subjects["hmrc/cases"]}
-    asked = world.subjects["hmrc/request"]
+def test_a_request_is_taken_out_of_the_agencys_own_list(area_data):
+    rows = {row.reference: row for row in area_data.subjects["hmrc/cases"]}
+    asked = area_data.subjects["hmrc/request"]
     assert 4 <= len(asked) < len(rows)
     assert all(rows[row.reference] == row for row in asked)
     known = [
         row
         for row in asked
         if any(
-            world.bonds["hmrc/request"].records[row.reference].keys() & ties.keys()
-            for key, bonds in world.bonds.items()
+            area_data.links["hmrc/request"].records[row.reference].keys() & entities.keys()
+            for key, links in area_data.links.items()
             if not key.startswith("hmrc/")
-            for ties in bonds.records.values()
+            for entities in links.records.values()
         )
     ]
     assert 0 < len(asked) // 2 <= len(known) < len(asked)
@@ -76,7 +76,7 @@ def test_a_number_that_both_name_is_in_nobodys_way():
     assert (pair.via, pair.kind) == ("person+company", "clean")
     theirs = RecordLinks({"B": {("person", 1): DATE}}, NONE)
     (pair,) = matching_pairs(ours, theirs)
-    assert (pair.via, pair.mistakes, pair.kind) == ("person", TYPO | DATE, "missing-birth")
+    assert (pair.via, pair.noise, pair.kind) == ("person", TYPO | DATE, "missing-birth")
 
 
 def test_counts_and_sums_leave_out_what_is_withheld():
@@ -108,8 +108,8 @@ def test_a_threshold_counts_agencies_not_records():
         "c": {"C1"},
     }
     # The easiest of the others stands for them: C1's own missing date and B1's clean record.
-    assert two["c"]["C1"].mistakes == DATE
-    assert two["a"]["A1"].mistakes == TYPO
+    assert two["c"]["C1"].noise == DATE
+    assert two["a"]["A1"].noise == TYPO
     assert two["a"]["A1"].via == "person"
-    assert threshold_pairs(lists, 3)["a"][0].mistakes == TYPO | DATE
+    assert threshold_pairs(lists, 3)["a"][0].noise == TYPO | DATE
     assert not any(threshold_pairs({"a": lists["a"], "c": lists["c"]}, 3).values())

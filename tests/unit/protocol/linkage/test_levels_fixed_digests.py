@@ -2,7 +2,7 @@
 
 `level-digests.json` holds, for each text of a table of awkward examples, what all fields of a schema together make of it.
 Whoever changes a canonical form on purpose raises `NORMALISATION` and writes the table anew:
-`python tests/unit/test_level_digests_fixed.py`.
+`python tests/unit/protocol/linkage/test_levels_fixed_digests.py`.
 """
 
 import json
