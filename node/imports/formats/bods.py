@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import appointment_facts
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.drafts import (
@@ -169,9 +168,7 @@ def _person(
     context.people += 1
     person = parts_person_key(parts) and f"bods/{record}"
     for place, link in enumerate(links or [_NO_LINK]):
-        facts = non_blank(
-            appointment_facts(statements.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period)
-        )
+        facts = non_blank(statements.graph.facts(link))
         origin = {
             "register": "bods",
             "record": record,

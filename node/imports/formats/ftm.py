@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from blindmatch.node.imports.formats.appointments import appointment_facts, overlap
+from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.drafts import (
@@ -205,11 +205,8 @@ def _person(
         facts = award.facts if award else {}
         origin = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
-            details = appointment_facts(
-                entities.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period
-            )
             active = overlap(link.period, award.period) if award else ""
-            facts = {**non_blank({**details, "active": active}), **facts}
+            facts = {**non_blank({**entities.graph.facts(link), "active": active}), **facts}
             origin["appointment"] = link.period.text
         yield Draft(
             number,
