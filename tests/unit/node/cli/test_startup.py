@@ -36,7 +36,9 @@ def test_the_version_needs_no_library():
     assert imported(["--version"], (*HEAVY, "pydantic", "rich")) == set()
 
 
-@pytest.mark.parametrize("noun", ["round", "collection", "check", "audit"])
+@pytest.mark.parametrize(
+    "noun", ["node", "pki", "collection", "agreement", "round", "check", "audit", "keys", "linkage"]
+)
 def test_help_needs_neither_database_nor_network(noun):
     assert imported([noun, "--help"], HEAVY) == set()
 
