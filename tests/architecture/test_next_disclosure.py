@@ -11,9 +11,7 @@ import subprocess
 from tests.support.paths import ROOT
 
 ROOMS = "hits|aggregate|threshold|standing"
-OWN = re.compile(
-    rf"(protocol/({ROOMS})|protocol/agreement/disclosures|node/rounds/({ROOMS})|proto)/"
-)
+OWN = re.compile(rf"(protocol/({ROOMS})|protocol/agreement/disclosures|node/rounds/({ROOMS})|proto)/")
 MODULES = re.compile(rf"blindmatch\.(protocol|node\.rounds)\.({ROOMS})(\.|$)")
 TERMS = {"Hits", "HitsFacts", "Count", "Sum", "Aggregate", "Threshold"}
 
@@ -21,7 +19,41 @@ REGISTRIES = {
     "node/rounds/disclosures.py",
     "protocol/agreement/__init__.py",
 }
-KNOWN: set[str] = set()
+KNOWN = {
+    "node/agreements/bindings.py",
+    "node/agreements/draft.py",
+    "node/agreements/fields.py",
+    "node/agreements/match_keys.py",
+    "node/agreements/patterns.py",
+    "node/agreements/summary.py",
+    "node/compute/cluster.py",
+    "node/compute/engine.py",
+    "node/compute/worker.py",
+    "node/evaluation/protocol_run.py",
+    "node/operations/checks.py",
+    "node/operations/epochs.py",
+    "node/operations/rounds.py",
+    "node/rounds/exports.py",
+    "node/rounds/forecast.py",
+    "node/rounds/leads.py",
+    "node/rounds/receipts.py",
+    "node/rounds/receiver.py",
+    "node/rounds/rows.py",
+    "node/rounds/runner.py",
+    "node/rounds/status.py",
+    "protocol/agreement/terms.py",
+    "protocol/agreement/words.py",
+    "simulations/audit/allowed.py",
+    "simulations/audit/disclosed.py",
+    "simulations/benchmarks/operations.py",
+    "simulations/benchmarks/scale.py",
+    "simulations/benchmarks/single.py",
+    "simulations/benchmarks/threshold.py",
+    "simulations/drivers/cleartext.py",
+    "simulations/drivers/in_process.py",
+    "simulations/drivers/results.py",
+}
+"""Files that name one today. Most concern thresholds and standing agreements, which are not kinds of edges."""
 
 
 def names_a_disclosure(source: str) -> bool:
@@ -56,7 +88,7 @@ def test_no_further_file_names_a_disclosure():
 
 
 def test_a_file_that_no_longer_names_one_leaves_the_list():
-    assert REGISTRIES | KNOWN == naming(), "shorten the list"
+    assert naming() == REGISTRIES | KNOWN, "shorten the list"
 
 
 def test_naming_is_recognised():
