@@ -13,7 +13,6 @@ from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import ImportReport, delete_collection, import_collection
-from blindmatch.node.imports.formats import load_mapping
 from blindmatch.node.node import Node
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.rounds import runner
@@ -42,8 +41,8 @@ def import_list(node: Node, input_list: InputList, setup: AreaSetup) -> ImportRe
         input_list.collection,
         input_list.kind,
         input_list.source,
-        mapping=load_mapping(input_list.mapping, facts) if input_list.mapping else None,
-        facts=() if input_list.mapping else facts,
+        mapping=input_list.mapping,
+        facts=facts,
         register=input_list.register,
         marking=setup.scenario.terms.marking,
         schema=setup.scenario.terms.linkage_schema,
