@@ -23,10 +23,10 @@ from blindmatch.protocol.linkage import (
     level_digests,
     score_pair,
 )
+from blindmatch.protocol.linkage.comparison_states import space
+from blindmatch.protocol.linkage.level_patterns import Patterns
 from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
 from blindmatch.protocol.linkage.normalise import split_full_name
-from blindmatch.protocol.linkage.patterns import Patterns
-from blindmatch.protocol.linkage.states import space
 from blindmatch.protocol.linkage.weights import Weights
 
 FULL_NAME = "full_name"

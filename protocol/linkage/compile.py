@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 from blindmatch.protocol.limits import LIMITS
+from blindmatch.protocol.linkage.comparison_states import BIT, ONE, Dimension, fixed_point, space
 from blindmatch.protocol.linkage.compiled_keys import (
     CompiledKey,
     CompiledKeys,
@@ -25,10 +26,9 @@ from blindmatch.protocol.linkage.compiled_keys import (
     key_id,
     keys_digest,
 )
-from blindmatch.protocol.linkage.patterns import MissingFields, Pattern, Patterns
+from blindmatch.protocol.linkage.level_patterns import MissingFields, Pattern, Patterns
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
-from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, fixed_point, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SIMULATED: Final = 8_192

@@ -20,7 +20,7 @@ from blindmatch.node.imports.formats import (
     read_register,
 )
 from blindmatch.node.imports.formats.column_mapping import recognise
-from blindmatch.node.imports.formats.drafts import fields_present, names_part
+from blindmatch.node.imports.formats.record_drafts import fields_present, names_part
 from blindmatch.protocol.agreement.field_types import FactName
 from blindmatch.protocol.errors import InputError
 
