@@ -17,7 +17,7 @@ from blindmatch.node.rounds.standing import check_lookup, outbound_checks
 from blindmatch.node.rounds.standing.checked_record import imported_record
 from blindmatch.node.server import running
 from blindmatch.node.storage import logs
-from blindmatch.node.storage.store.schema import checks as checks_table
+from blindmatch.node.storage.store.tables import checks as checks_table
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.agreement import Standing, both_learn, default_leakage, standing_learn
 from blindmatch.protocol.limits import Limits

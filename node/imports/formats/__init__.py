@@ -12,9 +12,9 @@ json_stream ─> ocds; bods, ftm ─> chains ─> appointments ─────�
 from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.column_mapping import ColumnMapping, fact_name, load_mapping, propose
 from blindmatch.node.imports.formats.context import Period, ReadContext, SourceRecord
-from blindmatch.node.imports.formats.drafts import Draft, Drafter, RowFault
 from blindmatch.node.imports.formats.format_names import Format
-from blindmatch.node.imports.formats.registry import read_file, read_register, recognise_format
+from blindmatch.node.imports.formats.format_registry import read_file, read_register, recognise_format
+from blindmatch.node.imports.formats.record_drafts import Draft, Drafter, RowFault
 from blindmatch.node.imports.formats.tabular import open_table
 
 __all__ = [

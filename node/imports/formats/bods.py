@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
+from blindmatch.node.imports.formats.ocds import identifiers
+from blindmatch.node.imports.formats.record_drafts import (
     Draft,
     Part,
     fault_draft,
@@ -22,9 +25,6 @@ from blindmatch.node.imports.formats.drafts import (
     numbered_reference,
     parts_person_key,
 )
-from blindmatch.node.imports.formats.field_values import iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
-from blindmatch.node.imports.formats.ocds import identifiers
 
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"

@@ -12,7 +12,7 @@ from typing import Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts, appointment_facts
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft, Part, parts_person_key
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, parts_person_key
 
 MAX_LINKS: Final = 8
 """The most links of one chain: a person eight companies away is not a useful lead."""

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part, person_key
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.json_stream import NOT_AN_OBJECT, child, parse_line, text, texts
 from blindmatch.node.imports.formats.lines import Lines, open_input, read_head
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, fault_draft, names_part, person_key
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 

@@ -15,7 +15,9 @@ from typing import Any, Final, NamedTuple
 from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
+from blindmatch.node.imports.formats.record_drafts import (
     Draft,
     Part,
     fault_draft,
@@ -24,8 +26,6 @@ from blindmatch.node.imports.formats.drafts import (
     numbered_reference,
     parts_person_key,
 )
-from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
 
 _COMPANY_SCHEMAS: Final = frozenset({"Company", "Organization", "LegalEntity", "PublicBody"})
 _LINKS: Final = {
