@@ -19,15 +19,8 @@ from blindmatch.node.rounds.standing.outbound_checks import Queries, Submissions
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, InputError
 
-__all__ = [
-    "CheckResult",
-    "QueriedRecord",
-    "ReceivedChecks",
-    "SubmittedRecord",
-    "check",
-    "read_record",
-    "received",
-]
+__all__ = ["CheckResult"]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 @dataclass(frozen=True)
