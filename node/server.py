@@ -22,15 +22,8 @@ from grpc_reflection.v1alpha import reflection
 
 from blindmatch.node.agreements.service import AgreementsService
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.aggregate.reports_service import ReportsService
-from blindmatch.node.rounds.aggregate.service import AggregateService
-from blindmatch.node.rounds.hits.service import MatchService
-from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.disclosures import InboundRounds
 from blindmatch.node.rounds.retention import purge_expired
-from blindmatch.node.rounds.standing.check_answers import CheckAnswers
-from blindmatch.node.rounds.standing.service import StandingRoundsService
-from blindmatch.node.rounds.threshold.membership import Membership
-from blindmatch.node.rounds.threshold.service import ThresholdsService
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
@@ -39,13 +32,7 @@ from blindmatch.node.transport.health import SERVICES, HealthService
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.node.transport.metrics import Metrics, MetricsListener
 from blindmatch.node.transport.refusals import Refusal, Refusals
-from blindmatch.proto.v1 import (
-    agreement_pb2_grpc,
-    match_pb2_grpc,
-    number_pb2_grpc,
-    standing_pb2_grpc,
-    threshold_pb2_grpc,
-)
+from blindmatch.proto.v1 import agreement_pb2_grpc
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.limits import LIMITS, Limits
 
@@ -64,8 +51,7 @@ class Serving:
     port: int
     health: HealthService
     metrics: Metrics
-    sending: InboundEdges
-    checking: CheckAnswers
+    inbound: InboundRounds
     server: Any = field(repr=False)
 
     async def stop(self, grace: float = 0.0) -> None:
@@ -126,9 +112,7 @@ async def running(
     credentials = tls.load(node.home, settings, node.keys, now=node.clock())
     refusals = Refusals(lambda refusal: _write_refusal(node, refusal), partial(_now, node))
     health = HealthService(node.health, metrics, settings.agency)
-    sending = InboundEdges(node, metrics=metrics, limits=limits)
-    membership = Membership(node, metrics=metrics, means=sending.means)
-    checking = CheckAnswers(node)
+    inbound = InboundRounds(node, metrics=metrics, limits=limits)
     gate = Gate(
         GateConfig(
             agency=settings.agency,
@@ -146,10 +130,10 @@ async def running(
         options=_options(limits),
         maximum_concurrent_rpcs=settings.service.sessions * _CALLS_PER_SESSION * _HARD_LIMIT,
     )
-    _register(server, node, health, _Behind(sending, membership, checking))
+    _register(server, node, health, inbound)
     address = listen or settings.listen
     with ExitStack() as stack:
-        stack.callback(sending.close)
+        stack.callback(inbound.close)
         if settings.metrics.listen:
             stack.enter_context(MetricsListener(metrics, settings.metrics.listen))
         try:
@@ -166,7 +150,7 @@ async def running(
             await health.refresh()
             tasks = [asyncio.create_task(c) for c in (health.watch(), _housekeeping(node, refusals))]
             log.info("serving", address=address, port=port)
-            yield Serving(port, health, metrics, sending, checking, server)
+            yield Serving(port, health, metrics, inbound, server)
         finally:
             await health.stop()
             await server.stop(settings.service.drain_seconds if grace is None else grace)
@@ -174,9 +158,7 @@ async def running(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await membership.stop()
-            await sending.stop()
-            await checking.settle()
+            await inbound.stop()
             with suppress(LocalError):
                 await refusals.flush(everything=True)
             log.info("stopped")
@@ -199,24 +181,9 @@ def _options(limits: Limits) -> list[tuple[str, Any]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Behind:
-    """What the services ask."""
-
-    sending: InboundEdges
-    membership: Membership
-    checking: CheckAnswers
-
-
-def _register(server: Any, node: Node, health: HealthService, behind: _Behind) -> None:
-    sending, membership = behind.sending, behind.membership
+def _register(server: Any, node: Node, health: HealthService, inbound: InboundRounds) -> None:
     agreement_pb2_grpc.add_AgreementsServicer_to_server(AgreementsService(node), server)  # type: ignore[no-untyped-call]
-    match_pb2_grpc.add_MatchServicer_to_server(MatchService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_NumberServicer_to_server(AggregateService(sending), server)  # type: ignore[no-untyped-call]
-    number_pb2_grpc.add_ReportsServicer_to_server(ReportsService(node), server)  # type: ignore[no-untyped-call]
-    threshold_pb2_grpc.add_ThresholdsServicer_to_server(ThresholdsService(membership), server)  # type: ignore[no-untyped-call]
-    rounds = StandingRoundsService(sending, behind.checking)
-    standing_pb2_grpc.add_StandingRoundsServicer_to_server(rounds, server)  # type: ignore[no-untyped-call]
+    inbound.register(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = (*(name for name in SERVICES if name), "grpc.health.v1.Health", reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)

@@ -17,8 +17,8 @@ from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.edge_task import EdgeOutcome, Waiting
 from blindmatch.node.rounds.exports import EdgeResults, RoundResults
 from blindmatch.node.rounds.leads import ResultLead
+from blindmatch.node.rounds.outbound import Progress
 from blindmatch.node.rounds.receipts import VerifiedReceipt
-from blindmatch.node.rounds.receiver import Progress
 from blindmatch.node.rounds.runner import RoundOutcome
 from blindmatch.node.rounds.status import EdgeStatus, RoundEpoch
 from blindmatch.node.storage.audit_events import AuditEvent

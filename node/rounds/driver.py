@@ -1,7 +1,7 @@
-"""What the work on one edge is on either side: a session, its files and its row in the store, one step at a time.
+"""What every side of every comparison shares: a session, its files and its row in the store, one step at a time.
 
-Every step runs in a thread, alone, and to its end. What a later message depends on is in the files and in the store before
-it is sent: `_save`.
+Each step runs in a thread, alone, and to its end. What a later message depends on is in the files and in the store before
+that message is sent: see `_save`.
 """
 
 import asyncio
@@ -15,14 +15,15 @@ from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
 from blindmatch.node.agreements import registry
 from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
+from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs
+from blindmatch.node.rounds.tasks import retrieve, together
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
-from blindmatch.node.storage.store import EdgeRow
+from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import AgreementError, PeerError, SequenceError
+from blindmatch.protocol.errors import LocalError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.chunks import ElementSource
 from blindmatch.protocol.session.session import SessionTerms
@@ -30,56 +31,34 @@ from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed
 
 Key = tuple[bytes, str]
+"""Round id, and the id of the edge or threshold."""
+
 Result = TypeVar("Result")
 
 CHUNKS_PER_CHECKPOINT = 16
 """While nothing is released: a crash costs at most this many chunks of work, about a fifth of a second."""
 
 
-class Kept(Protocol):
-    """What every session can do that outlives a crash."""
+def checkpoint_due(index: int, total: int) -> bool:
+    """Whether a checkpoint follows chunk `index` of `total`."""
+    return index + 1 == total or (index + 1) % CHUNKS_PER_CHECKPOINT == 0
+
+
+class Restorable(Protocol):
+    """A session that survives a crash."""
 
     @property
     def state(self) -> StrEnum:
-        """Where it stands."""
+        """Its state."""
 
     def snapshot(self) -> bytes:
         """The checkpoint."""
 
     def abort(self, reason: BaseException) -> None:
-        """Give up and wipe."""
+        """End and wipe the session."""
 
 
-class Session(Kept, Protocol):
-    """What a session of either role and of every disclosure can do; see `protocol.match.session`."""
-
-    @property
-    def state(self) -> StrEnum:
-        """Where it stands."""
-
-    @property
-    def chunks(self) -> int:
-        """Chunks to prepare."""
-
-    @property
-    def prepared(self) -> int:
-        """Leading chunks that are prepared."""
-
-    @property
-    def next_chunk(self) -> int:
-        """How far the exchange is, in chunks."""
-
-    def prepare_chunk(self, index: int) -> None:
-        """Prepare a chunk. Heavy; several threads may do several."""
-
-    def commit(self) -> Signed:
-        """Our signed commitment, always the same."""
-
-    def receive_commitment(self, signed: Signed) -> None:
-        """Take the peer's."""
-
-
-class Chunked(Kept, Protocol):
+class ChunkedSession(Restorable, Protocol):
     """A session whose own elements are prepared chunk by chunk."""
 
     @property
@@ -91,19 +70,37 @@ class Chunked(Kept, Protocol):
         """Leading chunks that are prepared."""
 
     def prepare_chunk(self, index: int) -> None:
-        """Prepare a chunk. Heavy; several threads may do several."""
+        """Prepare a chunk. Heavy; several threads may prepare several chunks."""
 
 
-AnyKept = TypeVar("AnyKept", bound=Kept)
-AnySession = TypeVar("AnySession", bound=Session)
+class EdgeSession(ChunkedSession, Protocol):
+    """A session of either role of an edge, for every disclosure; see `protocol.session.session`."""
+
+    @property
+    def state(self) -> StrEnum:
+        """Its state."""
+
+    @property
+    def next_chunk(self) -> int:
+        """Chunks exchanged so far."""
+
+    def commit(self) -> Signed:
+        """Our signed commitment, always the same."""
+
+    def receive_commitment(self, signed: Signed) -> None:
+        """Check and store the peer's commitment."""
+
+
+AnySession = TypeVar("AnySession", bound=Restorable)
+AnyEdgeSession = TypeVar("AnyEdgeSession", bound=EdgeSession)
 
 
 class WorkerContext(TypedDict):
-    """What the work is done with.
+    """The resources of the work.
 
-    pool: threads for the heavy work; see `threads`.
-    engine: does the heavy steps.
-    limits: the same on both nodes.
+    pool: threads for heavy work; see `threads`.
+    engine: runs the heavy steps.
+    limits: the same on all nodes.
     """
 
     pool: ThreadPoolExecutor
@@ -112,9 +109,9 @@ class WorkerContext(TypedDict):
 
 
 def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
-    """Threads for heavy work, as many as the settings say or the machine has cores; bounds the kernels' own, too.
+    """Threads for heavy work, as many as the settings state or the machine has cores; limits the kernels' own threads too.
 
-    Where others do the work, our threads mostly wait for them: more are needed.
+    An engine whose workers are elsewhere needs more: our threads mostly wait for them.
     """
     wanted = settings.service.workers or None
     group.use_threads(wanted)
@@ -122,35 +119,35 @@ def threads(settings: Settings, engine: Engine) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(engine.threads or wanted or os.cpu_count() or 1, thread_name_prefix="curve")
 
 
-class SessionDriver(ABC, Generic[AnyKept]):
-    """One comparison of one round, worked on by this process.
+class SessionDriver(ABC, Generic[AnySession]):
+    """One side of one comparison of one round, driven by this process.
 
     Args:
         node: this node.
         row: the comparison as stored.
         agreement: checked.
-        means: see `Means`.
+        context: see `WorkerContext`.
     """
 
     event: AuditEvent
-    """What the audit log calls this side's part."""
+    """The word of the audit log for this side's part."""
 
     def __init__(
-        self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[WorkerContext]
+        self, node: Node, row: EdgeRow, agreement: Agreement, **context: Unpack[WorkerContext]
     ) -> None:
         self.row = row
         self.key: Key = (row.round_id, row.edge)
         self._node = node
         self._agreement = agreement
-        self._pool = means["pool"]
-        self._engine = means["engine"]
-        self._limits = means["limits"]
+        self._pool = context["pool"]
+        self._engine = context["engine"]
+        self._limits = context["limits"]
         self._files = RoundFiles(node.rounds_dir, row.round_id, row.edge)
-        self._session: AnyKept | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._session: AnySession | None = None
+        self._step_lock = asyncio.Lock()
 
     @property
-    def session(self) -> AnyKept:
+    def session(self) -> AnySession:
         """The session.
 
         Raises:
@@ -161,102 +158,164 @@ class SessionDriver(ABC, Generic[AnyKept]):
         return self._session
 
     @abstractmethod
-    def _save(self, session: AnyKept) -> None:
-        """Snapshot, files, checkpoint: what another thread finishes meanwhile is in the files before it is claimed."""
+    def _start(self, row: EdgeRow) -> AnySession:
+        """The session, new or restored, from a row that is up to date; the same after a crash as before."""
 
-    async def _lanes(self, session: Chunked, moved: Callable[[], None]) -> None:
-        """Prepare what is left of a session's chunks, several at once; checkpoints on the way."""
-        left = iter(range(session.prepared, session.chunks))
+    @abstractmethod
+    def _done_of_total(self, session: AnySession) -> tuple[int, int]:
+        """Chunks done, and chunks in total, for the checkpoint."""
+
+    def _build(self) -> None:
+        """Create the session from seed, statements, snapshot and collection.
+
+        Raises:
+            LocalError: another process works on the comparison or has ended it; or collection or files have changed.
+        """
+        self._files.hold()
+        # Read again now that nobody else can write: another process may have continued since.
+        row = self.row = self._node.store.edge(*self.key)
+        if not row.running:
+            raise LocalError(f"this edge of the round is {row.state}", hint="See `blindmatch round status`.")
+        self._session = self._start(row)
+
+    def _save(self, session: AnySession) -> None:
+        """Snapshot, files, checkpoint, in this order: what another thread finishes meanwhile is in the files before it counts."""
+        snapshot = session.snapshot()
+        self._files.flush()
+        done, total = self._done_of_total(session)
+        self._node.store.checkpoint(
+            *self.key, state=session.state.value, snapshot=snapshot, done=done, total=total
+        )
+
+    def _record_close(
+        self,
+        receipt: bytes,
+        signatures: dict[str, bytes],
+        *,
+        recipient: str,
+        extra_writes: ExtraWrites | None = None,
+        **detail: str | int,
+    ) -> None:
+        """Store the receipt with all signatures, and wipe seed, snapshot and files."""
+        # Write the audit entry first: a crash can duplicate it but never lose it.
+        self._note("closed", recipient=recipient, **detail)
+        self._node.store.finish(*self.key, receipt=receipt, signatures=signatures, extra_writes=extra_writes)
+        self._files.erase()
+
+    def _record_failure(self, code: str, reason: str, *, recipient: str, **detail: str) -> None:
+        """Store why the comparison failed, and wipe seed, snapshot and files."""
+        self._note("failed", recipient=recipient, **detail, code=code)
+        self._node.store.fail(*self.key, code=code, reason=reason)
+        self._files.erase()
+
+    def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
+        self._node.audit.round_event(self.event, action, self.key, recipient=recipient, **detail)
+
+    async def _prepare_chunks(self, session: ChunkedSession, report: Callable[[], None]) -> None:
+        """Prepare the remaining chunks of a session, several at the same time, with checkpoints on the way."""
+        remaining = iter(range(session.prepared, session.chunks))
 
         async def lane() -> None:
-            for index in left:
-                await self._in_pool(session.prepare_chunk, index)
-                moved()
+            for index in remaining:
+                await self._in_thread(session.prepare_chunk, index)
+                report()
                 if (index + 1) % CHUNKS_PER_CHECKPOINT == 0:
-                    await self._alone(self._save)
+                    await self._step(self._save)
 
-        try:
-            async with asyncio.TaskGroup() as tasks:  # when one lane fails, none goes on behind our back
-                for _ in range(self._engine.lanes):
-                    tasks.create_task(lane())
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+        await together(lane() for _ in range(self._engine.lanes))
 
-    async def _alone(self, work: Callable[[AnyKept], Result], *, save: bool = False) -> Result:
-        """Run a step in a thread, never beside another, and to its end even when the call that asked is cancelled."""
+    async def _step(self, work: Callable[[AnySession], Result], *, save: bool = False) -> Result:
+        """Run a step in a thread, one at a time, and to its end even when the calling task is cancelled."""
 
-        def whole(session: AnyKept) -> Result:
+        def whole(session: AnySession) -> Result:
             result = work(session)
             if save:
                 self._save(session)
             return result
 
         async def locked() -> Result:
-            async with self._one_at_a_time:
-                return await self._step(whole)
+            async with self._step_lock:
+                return await self._run_step(whole)
 
         task = asyncio.create_task(locked())
         task.add_done_callback(retrieve)
         return await asyncio.shield(task)
 
-    async def _step(self, work: Callable[[AnyKept], Result]) -> Result:
-        """One step, with `_one_at_a_time` held."""
-        return await self._in_pool(work, self.session)
+    async def _run_step(self, work: Callable[[AnySession], Result]) -> Result:
+        """One step, with `_step_lock` held."""
+        return await self._in_thread(work, self.session)
 
-    async def _in_pool(self, work: Callable[..., Result], *arguments: object) -> Result:
+    async def _in_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    async def _still(self) -> None:
-        """Between two calls: a withdrawal that this node has heard of meanwhile counts, whatever the other side knows.
+    async def _check_in_force(self) -> None:
+        """Between two calls: stop if this node has received a withdrawal meanwhile, even if the other side has not.
 
         Raises:
-            PeerError: EXPIRED_AGREEMENT, with who left and why.
+            PeerError: EXPIRED_AGREEMENT, with who withdrew and why.
         """
-        if left := await self._in_pool(registry.termination, self._node, self.row.agreement_id):
-            raise left
+        if error := await self._in_thread(registry.termination, self._node, self.row.agreement_id):
+            raise error
 
     async def release(self) -> None:
-        """Nobody works on the comparison any more: its secrets leave memory, another process may go on with it."""
-        async with self._one_at_a_time:
+        """Stop work on the comparison: wipe its secrets from memory and let another process resume it."""
+        async with self._step_lock:
             if self._session is not None:
-                self._session.abort(SequenceError("the edge was left"))
+                self._session.abort(SequenceError("the edge was released"))
             self._files.close()
 
-    def _fail(self, error: PeerError | AgreementError, **detail: str) -> None:
-        """The comparison that we run has failed: remember why, wipe its secrets, erase its files."""
-        code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._note("failed", recipient=self._node.agency, **detail, code=code)
-        self._node.store.fail(*self.key, code=code, reason=error.message)
-        self._files.erase()
 
-    def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
-        self._node.audit.round_event(self.event, action, self.key, recipient=recipient, **detail)
-
-
-class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):
-    """One edge of one round; `row.peer` is the other side. See `Work`."""
+class EdgeDriver(SessionDriver[AnyEdgeSession], Generic[AnyEdgeSession]):
+    """One side of one edge of one round; `row.peer` is the other side. See `SessionDriver`."""
 
     def __init__(
-        self, node: Node, row: EdgeRow, agreement: Agreement, **means: Unpack[WorkerContext]
+        self, node: Node, row: EdgeRow, agreement: Agreement, **context: Unpack[WorkerContext]
     ) -> None:
-        super().__init__(node, row, agreement, **means)
+        super().__init__(node, row, agreement, **context)
+        self._edge = agreement.edge(row.edge)
         self._party = agreement.party(row.peer)
+        self._agreed: CompiledEdge | None = None
+        self._inputs: PreparedInputs | None = None
+
+    @property
+    def agreed(self) -> CompiledEdge:
+        """What both sides compiled.
+
+        Raises:
+            SequenceError: the rates were not exchanged.
+        """
+        if self._agreed is None:
+            raise SequenceError("the edge's rates were not exchanged")
+        return self._agreed
+
+    @property
+    def inputs(self) -> PreparedInputs:
+        """This side's tokens, elements and collection.
+
+        Raises:
+            SequenceError: the session was not built.
+        """
+        if self._inputs is None:
+            raise SequenceError("the edge's elements were not prepared")
+        return self._inputs
 
     @abstractmethod
-    def _total(self, session: AnySession) -> int:
+    def _exchange_chunks(self, session: AnyEdgeSession) -> int:
         """Chunks of the exchange."""
 
-    def _bring(self, row: EdgeRow, agreed: CompiledEdge) -> EdgeInputs:
-        """This side's tokens, elements and facts."""
-        return prepare_inputs(self._node, self._agreement, row, agreed, self._files.scratch)
+    def _done_of_total(self, session: AnyEdgeSession) -> tuple[int, int]:
+        return session.next_chunk, self._exchange_chunks(session)
 
-    def _terms(self, row: EdgeRow, agreed: CompiledEdge) -> tuple[EdgeInputs, SessionTerms]:
-        """What a session is made of, the same after a crash as before."""
-        made = self._bring(row, agreed)
-        return made, self._session_terms(row, made.elements)
+    def _prepare_inputs(self, row: EdgeRow) -> PreparedInputs:
+        return prepare_inputs(self._node, self._agreement, row, self.agreed, self._files.scratch)
 
-    def _session_terms(self, row: EdgeRow, elements: ElementSource) -> SessionTerms:
-        """The same for elements that are there."""
+    def _terms(self, row: EdgeRow) -> SessionTerms:
+        """The arguments of a session, the same after a crash as before."""
+        self._inputs = self._prepare_inputs(row)
+        return self._terms_with(row, self._inputs.elements)
+
+    def _terms_with(self, row: EdgeRow, elements: ElementSource) -> SessionTerms:
+        """The arguments of a session for elements that are prepared."""
         return SessionTerms(
             seed=row.seed,
             signer=self._node.keys.identity,
@@ -266,24 +325,3 @@ class EdgeDriver(SessionDriver[AnySession], Generic[AnySession]):
             limits=self._limits,
             snapshot=row.snapshot or None,
         )
-
-    def _save(self, session: AnySession) -> None:
-        snapshot = session.snapshot()
-        self._files.flush()
-        self._node.store.checkpoint(
-            *self.key,
-            state=session.state.value,
-            snapshot=snapshot,
-            done=session.next_chunk,
-            total=self._total(session),
-        )
-
-    async def _prepare_chunks(self, moved: Callable[[], None]) -> None:
-        """Prepare what is left, several chunks at once; checkpoints on the way."""
-        await self._lanes(self.session, moved)
-
-
-def retrieve(task: "asyncio.Task[Result]") -> None:
-    """Look at a task's end, so that a failure whose caller has gone is not reported as forgotten."""
-    if not task.cancelled():
-        task.exception()

@@ -73,7 +73,9 @@ def _threshold_forecast(node: Node, row: EdgeRow) -> RoundForecast | None:
     members = threshold_inputs.terms_of(agreement, row).agencies
     if any(member not in statements for member in members):
         return None
-    agreed = threshold_inputs.compile_agreed(agreement, row, tuple(statements[member] for member in members))
+    agreed = threshold_inputs.compile_threshold_keys(
+        agreement, row, tuple(statements[member] for member in members)
+    )
     compiled = agreed.compiled
     return RoundForecast(len(compiled.keys), compiled.expected_true, compiled.expected_false, ())
 

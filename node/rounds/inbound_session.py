@@ -1,16 +1,16 @@
-"""What the server holds of a round while another node works on it: one session, prepared in the background, one step at a time.
+"""One comparison that another node runs with this one: a session, prepared in the background, then one step per call.
 
-Every step that changes the session ends with its files flushed and a checkpoint stored; only then is anything sent.
+Every step that changes the session ends with its files flushed and a checkpoint stored; only then is an answer sent.
 """
 
 import asyncio
 import time
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Generic, Unpack
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, Generic, TypeVar, Unpack
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import AnyKept, Result, SessionDriver, WorkerContext, retrieve
+from blindmatch.node.rounds.driver import AnySession, ChunkedSession, Result, SessionDriver, WorkerContext
+from blindmatch.node.rounds.tasks import retrieve
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
@@ -19,15 +19,20 @@ from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
 
 _HEARTBEAT_SECONDS = 5.0
-"""Progress is sent at least this often, so that the caller can tell slow from gone."""
+"""Progress is sent at least this often, so that the caller can tell a slow node from a lost one."""
+
+STEP_SECONDS = 0.25
+"""Chunks that wait are processed together for this long, and stored with one checkpoint, before any of them is answered."""
+
+Item = TypeVar("Item")
 
 
-class InboundSession(SessionDriver[AnyKept], Generic[AnyKept]):
-    """One comparison of one round, held by the server. `row.peer` is the agency that works on it.
+class InboundSession(SessionDriver[AnySession], Generic[AnySession]):
+    """One comparison of one round, held by the server. `row.peer` is the agency that runs it.
 
     Args:
         metrics: counts.
-        gone: called when this object is of no use any more.
+        on_retire: called when this object can no longer be used.
     """
 
     event = AuditEvent.DISCLOSURE
@@ -39,147 +44,163 @@ class InboundSession(SessionDriver[AnyKept], Generic[AnyKept]):
         agreement: Agreement,
         *,
         metrics: Metrics,
-        gone: "Callable[[Any], None]",
-        **means: Unpack[WorkerContext],
+        on_retire: "Callable[[Any], None]",
+        **context: Unpack[WorkerContext],
     ) -> None:
-        super().__init__(node, row, agreement, **means)
+        super().__init__(node, row, agreement, **context)
         self._metrics = metrics
-        self._gone = gone
-        self._preparing: asyncio.Task[None] | None = None
-        self._over = False
-        self._moved = asyncio.Event()
+        self._on_retire = on_retire
+        self._preparation: asyncio.Task[None] | None = None
+        self._retired = False
+        self._advanced = asyncio.Event()
         self._used = time.monotonic()
         self._log = logger(agency=node.agency, round=row.round_id.hex(), edge=row.edge, peer=row.peer)
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds since somebody last asked, 0 while it is being prepared."""
-        busy = self._preparing is not None and not self._preparing.done()
-        return 0.0 if busy or self._one_at_a_time.locked() else time.monotonic() - self._used
+        """Seconds since the last call, 0 while the session is being prepared or works on a step."""
+        busy = self._preparation is not None and not self._preparation.done()
+        return 0.0 if busy or self._step_lock.locked() else time.monotonic() - self._used
 
     async def stop(self) -> None:
-        """Stop preparing and wait for the step under way."""
-        if self._preparing is not None:
-            self._preparing.cancel()
-            await asyncio.wait({self._preparing})
-        async with self._one_at_a_time:
+        """Stop the preparation and wait for the current step."""
+        if self._preparation is not None:
+            self._preparation.cancel()
+            await asyncio.wait({self._preparation})
+        async with self._step_lock:
             self.retire()
 
     def retire(self) -> None:
-        """Let go of the session and wipe it: a call that still holds this object gets no further. Only between steps.
+        """Wipe the session: no call that still holds this object can use it. Only between steps.
 
-        The store keeps the edge; whoever goes on with it starts from there.
+        The store keeps the comparison; a new session resumes it from there.
         """
-        session, self._session, self._over = self._session, None, True
+        session, self._session, self._retired = self._session, None, True
         if session is not None:
             session.abort(SequenceError("the edge was stopped"))
         self._files.close()
 
-    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin the preparation in the background, once."""
+    def _prepare_once(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start the preparation in the background, once."""
         self._used = time.monotonic()
-        if self._preparing is None:
-            self._preparing = asyncio.create_task(self._prepared(work()))
-            self._preparing.add_done_callback(retrieve)
+        if self._preparation is None:
+            self._preparation = self._in_background(work())
 
-    async def _prepared(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:
-            async with self._one_at_a_time:
-                await self._failed(error)
-            raise
-        finally:
-            self._moved.set()
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """A task whose failure retires the session."""
 
-    async def _until(
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:
+                async with self._step_lock:
+                    await self._stopped(error)
+                raise
+            finally:
+                self._advanced.set()
+
+        task = asyncio.create_task(guarded())
+        task.add_done_callback(retrieve)
+        return task
+
+    async def progress(self) -> AsyncIterator[tuple[int, int]]:
+        """(chunks done, chunks in total) until the preparation ends or fails."""
+
+        def count() -> tuple[int, int]:
+            session: Any = self._session
+            return (session.prepared, session.chunks) if session else (0, 0)
+
+        async for each in self._progress_of(self._preparing(), count):
+            yield each
+
+    async def _progress_of(
         self, task: "asyncio.Task[None]", count: Callable[[], tuple[int, int]]
     ) -> AsyncIterator[tuple[int, int]]:
-        """(done, in all) until a task ends, whichever way."""
         while not task.done():
-            self._moved.clear()
+            self._advanced.clear()
             yield count()
             try:
                 async with asyncio.timeout(_HEARTBEAT_SECONDS):
-                    await self._moved.wait()
+                    await self._advanced.wait()
             except TimeoutError:
                 continue
 
-    def _task(self) -> "asyncio.Task[None]":
-        if self._preparing is None:
-            raise SequenceError("the edge's preparation was not begun")
-        return self._preparing
+    def _preparing(self) -> "asyncio.Task[None]":
+        if self._preparation is None:
+            raise SequenceError("the edge's preparation was not started")
+        return self._preparation
 
-    def _move(self) -> None:
-        self._moved.set()
+    def _advance(self) -> None:
+        """Note progress of a background task."""
+        self._advanced.set()
         self._used = time.monotonic()
 
-    async def _built(self) -> None:
-        """Build alone and to the end, so that nobody who stops us leaves a session behind."""
+    async def _build_session(self) -> None:
+        """Create the session, alone and to the end, so that a cancelled caller leaves no session behind."""
 
         async def locked() -> None:
-            async with self._one_at_a_time:
-                if not self._over:
-                    await self._in_pool(self._build)
+            async with self._step_lock:
+                if not self._retired:
+                    await self._in_thread(self._build)
 
         task = asyncio.create_task(locked())
         task.add_done_callback(retrieve)
         await asyncio.shield(task)
 
-    def _build(self) -> None:
-        """The session from seed, statements, snapshot and collection; the same after a crash as before."""
-        self._files.hold()
-        row = self._node.store.edge(*self.key)
-        if not row.running:
-            raise SequenceError("the edge has ended meanwhile")
-        self._session = self._made(row)
+    async def _prepare_elements(self, session: ChunkedSession) -> None:
+        await self._prepare_chunks(session, self._advance)
+        self._metrics.elements.labels("prepared").inc(session.chunks)
 
-    @abstractmethod
-    def _made(self, row: EdgeRow) -> AnyKept:
-        """The session, new or restored."""
-
-    async def _asked(self, work: Callable[[AnyKept], Result], *, save: bool = True) -> Result:
-        """One step that the caller asked for, once the preparation has ended, then its checkpoint."""
-        await asyncio.shield(self._task())
+    async def _answer(self, work: Callable[[AnySession], Result], *, save: bool = True) -> Result:
+        """One step for a caller, after the preparation has ended, then its checkpoint."""
+        await asyncio.shield(self._preparing())
         self._used = time.monotonic()
-        return await self._alone(work, save=save)
+        return await self._step(work, save=save)
 
-    async def _step(self, work: Callable[[AnyKept], Result]) -> Result:
-        """One step; a session whose step or checkpoint failed is never used again, whoever waits for it.
+    async def _run_step(self, work: Callable[[AnySession], Result]) -> Result:
+        """One step; a session whose step or checkpoint failed is never used again, by any caller.
 
-        What it did may not be in the store, and a second one made from there must be the only one.
+        Its last step may not be in the store, and a second session made from the store must be the only one.
         """
         session = self.session
         try:
-            result = await self._in_pool(work, session)
+            result = await self._in_thread(work, session)
         except Exception as error:
-            await self._failed(error)
+            await self._stopped(error)
             raise
         if session.state.value == CLOSED:
             self.retire()
-            self._gone(self)
+            self._on_retire(self)
             self._log.info("edge closed")
         return result
 
-    async def _failed(self, error: Exception) -> None:
-        """A peer's fault ends the edge; our own leaves it in the store, to be tried again from the checkpoint.
+    async def _stopped(self, error: Exception) -> None:
+        """A peer's fault ends the comparison; our own leaves it in the store, to be resumed from the checkpoint.
 
-        Once for every session, with `_one_at_a_time` held.
+        Once for every session, with `_step_lock` held.
         """
-        if self._over:
+        if self._retired:
             return
         session = self._session
         try:
             if isinstance(error, PeerError) and session is not None and session.state.value == FAILED:
-                await self._in_pool(self._give_up, error)
+                await self._in_thread(self._fail, error)
         finally:
             self.retire()
-            self._gone(self)
-        # The text of an unforeseen error might hold anything.
+            self._on_retire(self)
+        # The text of an unexpected error could contain any value.
         reason = error.message if isinstance(error, BlindmatchError) else type(error).__name__
         self._log.warning("edge stopped", reason=reason)
 
-    def _give_up(self, error: PeerError) -> None:
-        self._note("failed", recipient=self.row.peer, code=error.code.value)
-        self._node.store.fail(*self.key, code=error.code.value, reason=error.message)
-        self._files.erase()
+    def _fail(self, error: PeerError) -> None:
+        self._record_failure(error.code.value, error.message, recipient=self.row.peer)
+
+
+def within_step(items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:
+    """The results of the first items, at least one, as many as a step has time for."""
+    ends, results = time.monotonic() + STEP_SECONDS, []
+    for item in items:
+        results.append(work(item))
+        if time.monotonic() > ends:
+            break
+    return results

@@ -1,13 +1,13 @@
-"""From an agreement and a collection to what a session takes: rates, keys, tokens, elements, facts.
+"""From an agreement and a collection to the inputs of a session: rates, match keys, tokens, elements.
 
-The same seed, the same statements of rates and the same collection give the same elements, so a crash repeats nothing
-that was sent with other bytes.
+The same seed, the same statements of rates and the same collection give the same elements. After a crash, a node therefore
+sends again the bytes that it sent before.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.expand import Expander
-from blindmatch.protocol.hits.facts import Facts
 from blindmatch.protocol.linkage import (
     AllocateRows,
     CompiledKeys,
@@ -33,15 +32,112 @@ from blindmatch.protocol.linkage import (
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.rates_statement import NOTHING, RatesStatement, statement_digest
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.transcript import Signed, Signer, digest
+from blindmatch.protocol.transcript import Signed, digest
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PreparedInputs:
+    """This node's side of one comparison, ready for a session."""
+
+    compiled: CompiledKeys
+    tokens: Tokens
+    elements: Elements
+    collection: Collection
+    selected: Indices
+    """The collection's records that the agreement admits; token record `i` is `selected[i]`."""
+
+
+class StatedRates(Protocol):
+    """The part of a statement of rates that every kind of statement has."""
+
+    @property
+    def rates(self) -> bytes:
+        """Encoded `Rates`."""
+
+
+def measure_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[int, bytes]:
+    """The number of this node's records that the agreement admits, and their encoded rates.
+
+    Raises:
+        LocalError: the collection is gone, unreadable, or has no records that may enter.
+    """
+    collection = imports.open_collection(node, row.collection_id)
+    selected = collection.select(agreement.handling_codes)
+    return len(selected), own_rates(collection, selected, row.agreement_id).encode()
+
+
+def decode_rates(agreement: Agreement, statement: StatedRates) -> Rates:
+    """The rates of a statement.
+
+    Raises:
+        PeerError: BAD_MESSAGE for rates that no honest list could have.
+    """
+    return Rates.decode(statement.rates, load_schema(agreement.schema))
+
+
+def expected_leads(compiled: CompiledKeys, **records: int) -> dict[str, float]:
+    """The number of keys, the records of either side, and the true and false leads that the model expects."""
+    return {
+        "keys": len(compiled.keys),
+        **records,
+        "expected_true": round(compiled.expected_true, 2),
+        "expected_false": round(compiled.expected_false, 2),
+    }
+
+
+def read_inputs(
+    node: Node,
+    agreement: Agreement,
+    row: EdgeRow,
+    compiled: CompiledKeys,
+    per_record: int,
+    *,
+    distinct: bool,
+    raw: bool = False,
+    role: Literal["receiver", "sender"] | None = None,
+    allocate: AllocateRows = in_memory,
+) -> PreparedInputs:
+    """The tokens of this node's records, with dummy elements up to `per_record` of each record.
+
+    Args:
+        node: this node.
+        agreement: checked.
+        row: the comparison, with its seed.
+        compiled: the round's keys.
+        per_record: tokens of each record.
+        distinct: each token once.
+        raw: leave the own-list guard to the lookup of the tags.
+        role: whose rules the keys follow; None where both sides follow the same.
+        allocate: where the tokens are stored: in memory, or in unlinked temporary files.
+
+    Raises:
+        LocalError: the collection is gone, unreadable, or has no records that may enter.
+    """
+    collection = imports.open_collection(node, row.collection_id)
+    selected = collection.select(agreement.handling_codes)
+    expander, calls = Expander(row.seed), count()
+    tokens = collection.tokens(
+        compiled,
+        selected,
+        per_record,
+        lambda size: expander.stream("fillers", next(calls), size),
+        distinct=distinct,
+        raw=raw,
+        role=role,
+        allocate=allocate,
+    )
+    expander.wipe()
+    return PreparedInputs(compiled, tokens, Elements(compiled, tokens), collection, selected)
 
 
 @dataclass(frozen=True)
 class CompiledEdge:
-    """Both sides' statements of rates, verified, and what both compile from them."""
+    """Both sides' verified statements of rates, and the keys that both sides compile from them."""
 
     context: EdgeContext
-    """With the digest of keys and statements, and exactly the elements that the stated records give."""
+    """With the digest of keys and statements, and exactly as many elements as the stated records give."""
     compiled: CompiledKeys
     receiver_tokens: int
     """Tokens per record of the receiver."""
@@ -52,26 +148,20 @@ class CompiledEdge:
     receiver_rates: Rates
     sender_rates: Rates
 
+    @property
+    def expected(self) -> dict[str, float]:
+        """See `expected_leads`."""
+        return expected_leads(
+            self.compiled, receiver_records=self.receiver_records, sender_records=self.sender_records
+        )
+
     def tokens_of(self, role: Role) -> int:
         """Tokens per record of one side."""
         return self.receiver_tokens if role is Role.RECEIVER else self.sender_tokens
 
 
-@dataclass(frozen=True)
-class EdgeInputs:
-    """One side of one edge, ready for a session."""
-
-    compiled: CompiledKeys
-    tokens: Tokens
-    elements: Elements
-    facts: Facts | None
-    collection: Collection
-    selected: npt.NDArray[np.int64]
-    """The collection's records that the agreement lets in; token record `i` is `selected[i]`."""
-
-
 def edge_context(agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContext:
-    """What both sides know of the edge before they exchange rates: no keys yet."""
+    """The context of an edge before both sides exchange rates: without keys."""
     return EdgeContext(
         agreement=agreement_id,
         round_id=round_id,
@@ -88,54 +178,44 @@ def edge_context(agreement_id: bytes, edge: Edge, round_id: bytes) -> EdgeContex
 
 
 def context_of(agreement: Agreement, row: EdgeRow) -> EdgeContext:
-    """The same for a stored edge."""
+    """`edge_context` of a stored edge."""
     return edge_context(row.agreement_id, agreement.edge(row.edge), row.round_id)
 
 
-def state_rates(
-    node: Node, signer: Signer, agreement: Agreement, row: EdgeRow, *, answers: Signed | None = None
-) -> Signed:
-    """Measure this node's list and sign what it gives; the same bytes for the same list, agreement and round.
+def state_rates(node: Node, agreement: Agreement, row: EdgeRow, *, answers: Signed | None = None) -> Signed:
+    """Measure this node's list and sign its rates; the same bytes for the same list, agreement and round.
 
     Args:
         node: this node.
-        signer: its identity.
         agreement: checked.
         row: the edge.
         answers: the receiver's statement, when this node is the sender.
 
     Raises:
-        LocalError: the collection is gone, unreadable, or has no records that may enter.
+        LocalError: see `measure_rates`.
     """
-    collection = imports.open_collection(node, row.collection_id)
-    selected = collection.select(agreement.handling_codes)
+    records, rates = measure_rates(node, agreement, row)
     statement = RatesStatement(
         role=Role(row.role),
-        records=len(selected),
+        records=records,
         schema=agreement.schema_digest,
-        rates=own_rates(collection, selected, row.agreement_id).encode(),
+        rates=rates,
         answers=NOTHING if answers is None else statement_digest(answers),
     )
-    return statement.sign(signer, context_of(agreement, row))
+    return statement.sign(node.keys.identity, context_of(agreement, row))
 
 
 def check_rates(
     agreement: Agreement, context: EdgeContext, role: Role, signed: Signed, answers: Signed | None
-) -> int:
-    """Check one side's statement against the agreement; its number of records.
+) -> tuple[RatesStatement, Rates]:
+    """Check one side's statement against the agreement.
 
     Raises:
-        PeerError: see `RatesStatement.check`; BAD_MESSAGE for rates that no honest list could have.
+        PeerError: see `RatesStatement.check` and `decode_rates`.
     """
-    return _read(agreement, context, role, signed, answers).records
-
-
-def _read(
-    agreement: Agreement, context: EdgeContext, role: Role, signed: Signed, answers: Signed | None
-) -> RatesStatement:
     edge = agreement.edge(context.edge)
     side = edge.receiver if role is Role.RECEIVER else edge.sender
-    said = RatesStatement.check(
+    statement = RatesStatement.check(
         signed,
         agreement.party(side.agency).identity_key,
         role,
@@ -144,21 +224,16 @@ def _read(
         most=side.max_records,
         answers=NOTHING if answers is None else statement_digest(answers),
     )
-    _rates(agreement, said)
-    return said
-
-
-def _rates(agreement: Agreement, said: RatesStatement) -> Rates:
-    return Rates.decode(said.rates, load_schema(agreement.schema))
+    return statement, decode_rates(agreement, statement)
 
 
 def compile_edge(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None = None) -> CompiledEdge:
-    """Compile the round's keys from both statements that the store holds.
+    """Compile the round's keys from both statements in the store.
 
     Args:
         agreement: checked.
         row: the edge, with both statements.
-        compiled: what was compiled from them before, where it was kept.
+        compiled: the stored keys of an earlier compilation of the same statements, if any.
 
     Raises:
         PeerError: a statement is not what the agreement allows.
@@ -169,27 +244,28 @@ def compile_edge(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | No
     if receiver is None or sender is None:
         raise SequenceError("the edge's rates were not exchanged")
     if compiled is not None:
-        return _agreed_on(agreement, context_of(agreement, row), (receiver, sender), compiled)
-    return _exchanged(agreement, context_of(agreement, row), receiver, sender)
+        return _compile(agreement, context_of(agreement, row), (receiver, sender), compiled)
+    return _compile_once(agreement, context_of(agreement, row), receiver, sender)
 
 
 @lru_cache(maxsize=8)
-def _exchanged(agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed) -> CompiledEdge:
-    return _agreed_on(agreement, context, (receiver, sender), None)
+def _compile_once(
+    agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed
+) -> CompiledEdge:
+    return _compile(agreement, context, (receiver, sender), None)
 
 
-def _agreed_on(
+def _compile(
     agreement: Agreement, context: EdgeContext, signed: tuple[Signed, Signed], compiled: CompiledKeys | None
 ) -> CompiledEdge:
     receiver, sender = signed
     edge = agreement.edge(context.edge)
-    ours = _read(agreement, context, Role.RECEIVER, receiver, None)
-    theirs = _read(agreement, context, Role.SENDER, sender, receiver)
-    rates = _rates(agreement, ours), _rates(agreement, theirs)
+    ours, our_rates = check_rates(agreement, context, Role.RECEIVER, receiver, None)
+    theirs, their_rates = check_rates(agreement, context, Role.SENDER, sender, receiver)
     if compiled is None:
-        compiled = compile_round(agreement, edge, (rates[0], ours.records), (rates[1], theirs.records))
+        compiled = compile_round(agreement, edge, (our_rates, ours.records), (their_rates, theirs.records))
     receiver_tokens, sender_tokens = (tokens_per_record(compiled, s) for s in (edge.receiver, edge.sender))
-    # Over the statements too: sides that saw different ones stop here, whatever keys they compiled.
+    # The digest covers the statements too: sides that hold different ones stop here, whichever keys they compiled.
     keys_digest = digest(compiled.digest, receiver.payload, sender.payload)
     context = replace(
         context,
@@ -201,16 +277,15 @@ def _agreed_on(
         else theirs.records * sender_tokens,
     )
     return CompiledEdge(
-        context, compiled, receiver_tokens, sender_tokens, ours.records, theirs.records, *rates
+        context,
+        compiled,
+        receiver_tokens,
+        sender_tokens,
+        ours.records,
+        theirs.records,
+        our_rates,
+        their_rates,
     )
-
-
-FactsOrder = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
-"""Puts some of the records that enter, by their place among them, in the order in which they tell their facts."""
-
-
-def _as_it_is(records: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return records
 
 
 def prepare_inputs(
@@ -221,48 +296,32 @@ def prepare_inputs(
     allocate: AllocateRows = in_memory,
     *,
     raw: bool = False,
-    order: FactsOrder | None = None,
-) -> EdgeInputs:
-    """Tokens and elements of this node's side; on the sender's side each token once, and the facts with it.
+) -> PreparedInputs:
+    """Tokens and elements of this node's side of an edge.
 
     Args:
         node: this node.
         agreement: checked.
         row: the edge, with its seed.
-        agreed: what both sides compiled.
-        allocate: where the tokens are kept: in memory, or not in the open.
-        raw: on the receiver's side, the own-list guard is left to who looks the tags up.
-        order: on the sender's side, the order in which records that share an element tell their facts.
+        agreed: the keys that both sides compiled.
+        allocate: see `read_inputs`.
+        raw: on the receiver's side, leave the own-list guard to the lookup of the tags.
 
     Raises:
-        LocalError: the collection is gone, unreadable, or has no records that may enter.
+        LocalError: see `read_inputs`.
     """
-    role, edge = Role(row.role), agreement.edge(row.edge)
+    role = Role(row.role)
     sending = role is Role.SENDER
-    # Whose tokens come in groups, of a record or of an entry, has a token in each group that holds it.
-    distinct = sending != edge.terms.groups_sender
-    collection = imports.open_collection(node, row.collection_id)
-    selected = collection.select(agreement.handling_codes)
-    expander = Expander(row.seed)
-    calls = count()
-    tokens = collection.tokens(
+    # A side whose tokens come in groups, of a record or of an entry, has a token in each group that holds it.
+    distinct = sending != (agreement.edge(row.edge).terms.groups_sender)
+    return read_inputs(
+        node,
+        agreement,
+        row,
         agreed.compiled,
-        selected,
         agreed.tokens_of(role),
-        lambda size: expander.stream("fillers", next(calls), size),
         distinct=distinct,
         raw=raw and not sending,
         role="sender" if sending else "receiver",
         allocate=allocate,
     )
-    expander.wipe()
-    facts = None
-    if sending and edge.terms.fact_bytes:
-        facts = Facts(
-            tokens,
-            lambda record: collection.record(int(selected[record])).facts,
-            edge.terms.facts,
-            edge.terms.fact_bytes,
-            in_order=order or _as_it_is,
-        )
-    return EdgeInputs(agreed.compiled, tokens, Elements(agreed.compiled, tokens), facts, collection, selected)

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import EdgeInputs
-from blindmatch.node.rounds.threshold.inputs import ThresholdInputs
+from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
@@ -66,7 +65,7 @@ class ResultLead:
 
 
 def assemble(
-    made: EdgeInputs, hits: Hits, *, agency: str, edge: str, known: frozenset[str] | None = None
+    made: PreparedInputs, hits: Hits, *, agency: str, edge: str, known: frozenset[str] | None = None
 ) -> list[ResultLead]:
     """The leads of one edge, best score first. Facts that cannot be read are counted: the lead itself stands.
 
@@ -125,7 +124,7 @@ def assemble(
 
 
 def assemble_shared(
-    brought: ThresholdInputs, elements: Sequence[int], *, held_by: str, edge: str
+    brought: PreparedInputs, elements: Sequence[int], *, held_by: str, edge: str
 ) -> list[ResultLead]:
     """The leads of a threshold, best score first: our records whose keys are among those that enough members hold.
 

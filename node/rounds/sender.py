@@ -1,50 +1,41 @@
-"""One edge on the sender's side, whatever it discloses: commitments, and the receipt. See `served`."""
+"""The sender's side of an edge, for every disclosure: commitments and the receipt. See `inbound_session`."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Generic, Protocol, TypeVar
 
-from blindmatch.node.rounds.driver import EdgeDriver, Session
+from blindmatch.node.rounds.driver import EdgeDriver, EdgeSession
 from blindmatch.node.rounds.inbound_session import InboundSession
-from blindmatch.node.rounds.inputs import CompiledEdge, compile_edge
+from blindmatch.node.rounds.inputs import compile_edge
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
 
-class SendingSession(Session, Protocol):
-    """What every sender's session can do, besides what both roles can."""
+class SendingSession(EdgeSession, Protocol):
+    """A sender's session."""
 
     def countersign(self, receipt: Signed, now: int) -> Receipt:
         """Sign the receiver's receipt, and close."""
 
 
 Live = TypeVar("Live", bound=SendingSession)
+Chunk = TypeVar("Chunk")
 
 
 class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
-    """One edge of one round, held by the server while a receiver works on it. What a disclosure adds: `_start`, and its steps."""
+    """One edge of one round, held by the server while a receiver runs it. A disclosure adds `_start_with` and its steps."""
 
     commitment_kind: type[Commitment] = Commitment
-    """What both sides commit to."""
+    """The statement with which both sides commit."""
 
     def prepare(self, commitment: Signed | None) -> None:
-        """Begin the preparation in the background, once; `commitment` is the receiver's, when it just came."""
-        self._begin(lambda: self._prepare(commitment))
-
-    async def progress(self) -> AsyncIterator[tuple[int, int]]:
-        """(chunks done, chunks in all) until the preparation ends, whichever way."""
-
-        def count() -> tuple[int, int]:
-            session = self._session
-            return (session.prepared, session.chunks) if session else (0, 0)
-
-        async for each in self._until(self._task(), count):
-            yield each
+        """Start the preparation in the background, once; `commitment` is the receiver's, if it came with this call."""
+        self._prepare_once(lambda: self._prepare(commitment))
 
     async def commitment(self, receivers: Signed) -> Signed:
-        """Our commitment, once the preparation has ended; `receivers` must be what came first.
+        """Our commitment, after the preparation has ended; `receivers` must be the one that came first.
 
         Raises:
             PeerError: BAD_COMMITMENT.
@@ -55,10 +46,10 @@ class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
             session.receive_commitment(receivers)
             return session.commit()
 
-        return await self._asked(work)
+        return await self._answer(work)
 
     async def countersign(self, receipt: Signed) -> bytes:
-        """Sign the receiver's receipt, store it and wipe what is secret. 64 bytes.
+        """Sign the receiver's receipt, store it, and wipe all secrets. 64 bytes.
 
         Raises:
             PeerError: BAD_RECEIPT, BAD_SIGNATURE or WRONG_STATE.
@@ -66,44 +57,54 @@ class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
 
         def work(session: Live) -> bytes:
             signed = session.countersign(receipt, int(self._node.clock()))
-            node, row = self._node, self.row
-            signatures = {row.peer: signed.receiver_signature, node.agency: signed.sender_signature}
-            # The log first: a crash in between makes it say something twice, never leave something out.
-            self._note("closed", recipient=row.peer)
-            extra_writes = self._closing(session, signed)
-            node.store.finish(
-                *self.key, receipt=signed.payload, signatures=signatures, extra_writes=extra_writes
+            self._record_close(
+                signed.payload,
+                {self.row.peer: signed.receiver_signature, self._node.agency: signed.sender_signature},
+                recipient=self.row.peer,
+                extra_writes=self._extra_writes(session, signed),
             )
-            self._files.erase()
-            self._closed()
+            self._after_close()
             return signed.sender_signature
 
-        return await self._asked(work, save=False)
+        return await self._answer(work, save=False)
 
-    def _ready(self, _session: Live) -> None:
-        """What is left to prepare once we can commit."""
+    async def _chunks_from(
+        self, first: int, chunk: Callable[[Live, int], tuple[Chunk, int]]
+    ) -> AsyncIterator[Chunk]:
+        """Chunks from `first` on; `chunk` gives one of them, and the number of chunks."""
+        index, total = first, first + 1
+        while index < total:
 
-    def _closing(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
+            def work(session: Live, at: int = index) -> tuple[Chunk, int]:
+                return chunk(session, at)
+
+            content, total = await self._answer(work, save=False)
+            yield content
+            index += 1
+
+    def _before_release(self, _session: Live) -> None:
+        """Further preparation, after our commitment."""
+
+    def _extra_writes(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
         """What is stored together with the receipt."""
         return None
 
-    def _closed(self) -> None:
-        """The round has closed."""
+    def _after_close(self) -> None:
+        """Clear up after the round has closed."""
 
     async def _prepare(self, commitment: Signed | None) -> None:
-        await self._built()
+        await self._build_session()
         if commitment is not None:
-            await self._alone(lambda session: session.receive_commitment(commitment))
-        session = self.session
-        await self._prepare_chunks(self._move)
-        self._metrics.elements.labels("prepared").inc(session.chunks)
-        await self._alone(lambda session: session.commit())
-        await self._alone(self._ready)
-        await self._alone(self._save)
+            await self._step(lambda session: session.receive_commitment(commitment))
+        await self._prepare_elements(self.session)
+        await self._step(lambda session: session.commit())
+        await self._step(self._before_release)
+        await self._step(self._save)
 
-    def _made(self, row: EdgeRow) -> Live:
-        return self._start(row, compile_edge(self._agreement, row))
+    def _start(self, row: EdgeRow) -> Live:
+        self._agreed = compile_edge(self._agreement, row)
+        return self._start_with(row)
 
     @abstractmethod
-    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Live:
-        """The session, new or restored."""
+    def _start_with(self, row: EdgeRow) -> Live:
+        """The session, new or restored, once the keys are compiled."""

@@ -12,13 +12,12 @@ from typing import Any
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
+from blindmatch.node.rounds.rows import DISCLOSED_TO_RECEIVER, OUTBOUND_ROLES
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.errors import ConfigError, LocalError
 from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.threshold import ThresholdRole
 
 WAITING = "waiting"
 STOPPED = "stopped"
@@ -28,18 +27,7 @@ BETWEEN_OTHERS = "between others"
 OUR_FAULT = "local"
 """The code of a fault that this node's own officers must correct; the edge does not wait for its peer."""
 
-_STARTING_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
-"""Roles in which a node starts rounds and numbers them."""
-
-_ANSWERED = frozenset(
-    {
-        HitsState.MATCHED.value,
-        HitsState.RELEASING.value,
-        AggregateState.INFORMED.value,
-        AggregateState.ANSWERED.value,
-        State.SIGNED.value,
-    }
-)
+_ANSWERED = DISCLOSED_TO_RECEIVER | {HitsState.RELEASING.value, AggregateState.ANSWERED.value}
 """States in which everything has been disclosed, or may have been: only a receipt is missing, and a withdrawal does not
 stop it."""
 
@@ -186,7 +174,7 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
     inside = {row.edge: row for row in rows}
     newest: dict[str, EdgeRow] = {}
     for row in node.store.edges(agreement_id=stored.id):  # oldest first
-        if not inside or row.role not in _STARTING_ROLES:
+        if not inside or row.role not in OUTBOUND_ROLES:
             newest[row.edge] = row
     rows_by_name = {**newest, **inside}
     statuses = []

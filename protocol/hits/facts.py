@@ -1,9 +1,9 @@
-"""The facts that travel with a hit: chosen by the agreement, compact JSON, padded to one size.
+"""The facts that are released with a hit: chosen by the agreement, compact JSON, padded to one size.
 
     {"records": [{"<fact>": "<text>", …}, …], "more": 2}
 
-One entry per record of the sender that stands behind the element, while they fit; `more` counts the rest, and `cut`
-says that the last entry had to lose facts. Made for every element alike, so nothing depends on hits.
+There is one entry per record of the sender that has the element, as many as fit. `more` counts the other records. `cut`
+states that the last entry lost facts. Every element gets such a payload, so nothing depends on hits.
 """
 
 import json
@@ -25,33 +25,33 @@ def pack(records: Iterable[Mapping[str, str]], names: Sequence[str], size: int) 
 
     Args:
         records: the facts of each record that shares the element.
-        names: the agreement's list of facts; all else stays here.
+        names: the agreement's list of facts; no other fact is released.
         size: bytes, the agreement's `fact_bytes`.
     """
     chosen = [{name: facts[name] for name in names if facts.get(name)} for facts in records]
-    kept: dict[str, Any] = {"records": []}
+    content: dict[str, Any] = {"records": []}
     for count in range(len(chosen), 0, -1):
-        kept = {"records": chosen[:count]}
+        content = {"records": chosen[:count]}
         if count < len(chosen):
-            kept["more"] = len(chosen) - count
-        if len(_json(kept)) <= size:
-            return _json(kept).ljust(size, b"\0")
-    # Not even one record fits: the agreement's last facts go first.
+            content["more"] = len(chosen) - count
+        if len(_json(content)) <= size:
+            return _json(content).ljust(size, b"\0")
+    # Not even one record fits: leave out the agreement's last facts first.
     for fewer in range(len(names), -1, -1):
         first = {name: text for name, text in chosen[0].items() if name in names[:fewer]} if chosen else {}
-        kept = {"records": [first] if first else [], "cut": 1}
+        content = {"records": [first] if first else [], "cut": 1}
         if len(chosen) > 1:
-            kept["more"] = len(chosen) - 1
-        if len(_json(kept)) <= size:
-            return _json(kept).ljust(size, b"\0")
+            content["more"] = len(chosen) - 1
+        if len(_json(content)) <= size:
+            return _json(content).ljust(size, b"\0")
     return bytes(size)
 
 
 def unpack(payload: bytes) -> tuple[list[dict[str, str]], int]:
-    """What `pack` made: the records' facts, and how many more records there are.
+    """Read a payload of `pack`: the records' facts, and the number of further records.
 
     Raises:
-        PeerError: BAD_TAGS, for anything else; the other side sealed it, so it is the other side's fault.
+        PeerError: BAD_TAGS, it is not such a payload; the other side sealed it, so it is at fault.
     """
     text = payload.rstrip(b"\0")
     if not text:
@@ -75,15 +75,24 @@ def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+FactsOrder = Callable[[Indices], Indices]
+"""Puts records that share an element, by their place among the selected ones, in the order of their facts."""
+
+
+def as_stored(records: Indices) -> Indices:
+    """The order of the collection."""
+    return records
+
+
 class Facts:
     """A `FactSource` over a collection: element index -> padded facts.
 
     Args:
-        tokens: the sender's own, made distinct.
+        tokens: the sender's own, each once.
         facts_of: the facts of one of the selected records, by its place among them.
         names: the agreement's list.
         size: bytes per element.
-        in_order: the order in which records that share an element tell their facts; else the collection's.
+        in_order: the order of the facts of records that share an element.
     """
 
     def __init__(
@@ -93,7 +102,7 @@ class Facts:
         names: Sequence[str],
         size: int,
         *,
-        in_order: Callable[[Indices], Indices] = lambda records: records,
+        in_order: FactsOrder = as_stored,
     ) -> None:
         self._in_order = in_order
         self._tokens = tokens
@@ -102,7 +111,7 @@ class Facts:
         self._size = size
 
     def take(self, indices: Indices) -> Bytes2D:
-        """(m, size) uint8; zeros for fillers, which cannot be hit."""
+        """(m, size) uint8; zeros for dummy elements, which cannot be hit."""
         out = np.zeros((len(indices), self._size), dtype=np.uint8)
         for row, element in enumerate(indices.tolist()):
             if self._tokens.key_index[element] != DUMMY:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.inputs import EdgeInputs, compile_edge, prepare_inputs
+from blindmatch.node.rounds.inputs import PreparedInputs, compile_edge, prepare_inputs
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
@@ -54,16 +54,18 @@ def compare_threshold(nodes: Sequence[Node], round_id: bytes, threshold: str) ->
     )
 
 
-def _threshold_inputs(node: Node, round_id: bytes, threshold: str) -> threshold_inputs.ThresholdInputs:
+def _threshold_inputs(node: Node, round_id: bytes, threshold: str) -> PreparedInputs:
     row = node.store.edge(round_id, threshold)
     agreement = registry.find(node, row.agreement_id).agreement
     statements = node.store.statements(round_id, threshold)
     members = agreement.threshold(threshold).agencies
-    agreed = threshold_inputs.compile_agreed(agreement, row, tuple(statements[agency] for agency in members))
+    agreed = threshold_inputs.compile_threshold_keys(
+        agreement, row, tuple(statements[agency] for agency in members)
+    )
     return threshold_inputs.prepare_inputs(node, agreement, replace(row, seed=bytes(SEED_BYTES)), agreed)
 
 
-def _edge_inputs(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
+def _edge_inputs(node: Node, round_id: bytes, edge: str) -> PreparedInputs:
     row = node.store.edge(round_id, edge)
     agreement = registry.find(node, row.agreement_id).agreement
     # The seed generates dummy elements only, and these are dropped below.
@@ -75,7 +77,7 @@ def _edge_inputs(node: Node, round_id: bytes, edge: str) -> EdgeInputs:
 
 
 def _keyed(
-    side: EdgeInputs | threshold_inputs.ThresholdInputs,
+    side: PreparedInputs,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.void]]:
     """The elements without dummies, and for each its key and token as one value."""
     elements = np.flatnonzero(side.tokens.key_index != DUMMY)
@@ -84,8 +86,6 @@ def _keyed(
     return elements, rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
 
 
-def _references(
-    side: EdgeInputs | threshold_inputs.ThresholdInputs, elements: npt.NDArray[np.int64]
-) -> frozenset[str]:
+def _references(side: PreparedInputs, elements: npt.NDArray[np.int64]) -> frozenset[str]:
     records = {int(record) for element in elements.tolist() for record in side.tokens.records_of(element)}
     return frozenset(side.collection.record(int(side.selected[record])).reference for record in records)

@@ -91,7 +91,7 @@ async def check_in_process(
     if isinstance(outcome, checks.QueriedRecord):
         return CheckResult(check, tuple("" for _ in outcome.leads))
     receiver = check.edge.receiver.agency
-    await servers[receiver].checking.settle()
+    await servers[receiver].inbound.checks.settle()
     received = await asyncio.to_thread(checks.received, nodes[receiver], stored.id.hex())
     names = [
         lead.reference for each in received.checks if each.check in outcome.checks for lead in each.leads

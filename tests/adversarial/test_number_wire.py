@@ -228,11 +228,11 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         for held, kind in ((counting, receiving.AggregateReceivingEdge), (listing, None)):
             if kind is not None:
-                monkeypatch.setattr(kind, "_give", lambda *_: stop(None))
+                monkeypatch.setattr(kind, "_transfer", lambda *_: stop(None))
             else:
                 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge  # noqa: PLC0415 - only here
 
-                monkeypatch.setattr(HitsReceivingEdge, "_exchange", lambda *_: stop(None))
+                monkeypatch.setattr(HitsReceivingEdge, "_evaluate", lambda *_: stop(None))
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
             seen[held.id] = outcome.round_id
         edge = counting.agreement.edges[0].id

@@ -144,7 +144,7 @@ async def look(town, facts, number, *, submits):
                     found = None
                 else:
                     found = await single_checks.ask(ours, peer, kept, kept.received(), records)
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
     audit = {
         node.agency: [
             (row.event, sorted(json.loads(row.detail)), len(row.detail), len(row.subject))

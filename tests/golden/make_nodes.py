@@ -248,7 +248,7 @@ async def make(maker: Maker) -> None:
         await maker.run(NATIONAL, "many", many)
         await maker.run(WEST, "opening", epochs)
         await submit(maker, agreements.find(north, epochs))
-        await receiving.checking.settle()
+        await receiving.inbound.checks.settle()
         single_checks.received(west, epochs)
         maker.bring(NORTH, "suppliers", "suppliers", people(16, first=8))
         await maker.run(WEST, "delta", epochs)

@@ -177,7 +177,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
     monkeypatch.setattr(
-        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
+        "blindmatch.node.rounds.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     stopping = []
     async with running(council, limits=SMALL, grace=0) as server:

@@ -22,7 +22,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import runner, slots
 from blindmatch.node.rounds import status as round_views
 from blindmatch.node.rounds.aggregate import results as aggregate_results
-from blindmatch.node.rounds.inbound import InboundEdges
+from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED, FAILED

@@ -9,10 +9,9 @@ from tests.support.first_steps import session_of
 from tests.support.local_nodes import people
 
 from blindmatch.node.agreements import registry
-from blindmatch.node.rounds import edge_codec, inbound, retention, runner
+from blindmatch.node.rounds import edge_codec, inbound, inbound_edges, runner, streams
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.node.rounds.hits import service
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.runner import run_round, unfinished
@@ -82,7 +81,7 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
     held = town.sign_agreement(town.agreement(WEST, NORTH))
     council = town.nodes[NORTH]
     monkeypatch.setattr(inbound, "IDLE_SECONDS", -1.0)
-    monkeypatch.setattr(retention, "UNFINISHED", 2)
+    monkeypatch.setattr(inbound, "UNFINISHED", 2)
     async with running(council, limits=SMALL), town.channel(WEST, NORTH) as channel:
         for number in range(5):
             await opened(channel, held, await receiver(town, held, bytes([number]) * 16))
@@ -94,7 +93,7 @@ async def test_rounds_that_nobody_finishes_do_not_fill_the_disk(town, monkeypatc
 
 
 async def test_one_receiver_leaves_room_for_the_others(town, monkeypatch):
-    monkeypatch.setattr(inbound, "_LEAST_SHARE", 1)
+    monkeypatch.setattr(inbound_edges, "_LEAST_SHARE", 1)
     node = town.nodes[NORTH]
     service = node.settings.service.model_copy(update={"sessions": 2})
     node.settings = node.settings.model_copy(update={"service": service})
@@ -177,7 +176,7 @@ async def test_a_store_that_fails_mid_round_costs_a_step_and_no_more(town, monke
                 raise fault
         checkpoint(store, *key, **values)
 
-    monkeypatch.setattr(service, "_BATCH", 1)  # a checkpoint for every chunk
+    monkeypatch.setattr(streams, "BATCH", 1)  # a checkpoint for every chunk
     monkeypatch.setattr(Store, "checkpoint", failing)
     async with running(council, limits=SMALL):
         outcome = await run_round(police, held.id, limits=SMALL, wait_seconds=20)

@@ -262,7 +262,7 @@ async def test_a_sender_without_a_collection_says_no_more_than_that(town):
 
 async def test_a_lost_server_is_waited_for_and_the_round_goes_on_where_it_was(town, monkeypatch):
     monkeypatch.setattr(
-        "blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1
+        "blindmatch.node.rounds.receiver.IN_FLIGHT", 1
     )  # else all is answered before the server stops
     held = town.sign_agreement(town.agreement("west-force", "north-council"))
     police, council = town.nodes["west-force"], town.nodes["north-council"]

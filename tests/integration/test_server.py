@@ -238,7 +238,7 @@ async def test_no_more_edges_run_at_once_than_the_settings_allow(town):
             await run_round(police, first.id, limits=SMALL, progress=vanish)
         busy = await run_round(police, second.id, limits=SMALL)
         assert (busy.edges[0].state, busy.edges[0].code) == ("committed", "unavailable")
-        assert "running" in busy.edges[0].reason
+        assert "as many open edges" in busy.edges[0].reason
         (row,) = unfinished(police, first.id)
         for held, round_id in ((first, row.round_id), (second, busy.round_id)):
             assert (await run_round(police, held.id, resume_round=round_id, limits=SMALL)).complete

@@ -86,7 +86,7 @@ async def test_an_epoch_that_one_side_has_ended_is_found_out_at_once_and_the_nex
         outcome = await run_round(police, held.id, limits=SMALL)
         (edge,) = outcome.edges
         assert (edge.state, edge.code) == (FAILED, "diverged")
-        assert "anew" in edge.hint
+        assert "compares all records again" in edge.hint
         assert not any(row.open for row in police.store.epochs())
         last = await run_round(police, held.id, limits=SMALL)
         assert last.complete
@@ -97,7 +97,7 @@ async def test_a_round_that_was_cut_off_is_over_when_its_epoch_is(town, monkeypa
     """The council's key is rotated while the police's node is down."""
     held = agree(town)
     police, council = town.nodes[WEST], town.nodes[NORTH]
-    monkeypatch.setattr("blindmatch.node.rounds.hits.receiver.IN_FLIGHT", 1)
+    monkeypatch.setattr("blindmatch.node.rounds.receiver.IN_FLIGHT", 1)
     stopping = []
     async with running(council, limits=SMALL):
         assert (await run_round(police, held.id, limits=SMALL)).complete

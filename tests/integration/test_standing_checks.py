@@ -77,7 +77,7 @@ async def test_a_bidder_that_is_submitted_is_found_among_the_subjects_and_only_t
     async with opened(town, facts=facts, verified=bool(facts)) as (held, serving):
         hit = await submit(town, held, record(5, contract_value="77"))
         await submit(town, held, record(200))
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
     police = town.nodes[WEST]
     found = {each.check: each for each in single_checks.received(police, held.id)}
     assert len(found) == 2

@@ -69,7 +69,7 @@ async def test_a_week_with_a_standing_agreement(town):
             json.dumps({"forenames": "Nobody", "surname": "Knows", "date_of_birth": "1901-01-01"})
         )
         assert len((await typed(town, NORTH, "check", short, "--record", str(other)))["submitted"]) == 1
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
         received = await typed(town, WEST, "check", short, "--received")
         (one,) = received["submitted"]
         assert one["leads"][0]["reference"] == "P-00005"
@@ -140,7 +140,7 @@ async def test_the_people_of_a_company_are_checked_with_it(town, facts):
             str(register),
         )
         assert len(sent["submitted"]) == 3
-        await serving.checking.settle()
+        await serving.inbound.checks.settle()
         received = await typed(town, WEST, "check", held.id.hex(), "--received")
     found = [lead for each in received["submitted"] for lead in each["leads"]]
     assert [lead["reference"] for lead in found] == ["P-00007"]

@@ -28,7 +28,7 @@ def rates_of(town: LocalNodes, held: StoredAgreement, round_id: bytes) -> Signed
     """The receiver's statement of its rates."""
     row = row_of(town, held, round_id)
     node = town.nodes[held.agreement.edges[0].receiver.agency]
-    return state_rates(node, node.keys.identity, held.agreement, row)
+    return state_rates(node, held.agreement, row)
 
 
 def preparation(held: StoredAgreement, rates: Signed, round_id: bytes) -> Any:

@@ -9,10 +9,7 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from blindmatch.node.rounds import driver
-from blindmatch.node.rounds.aggregate import service as aggregate_service
-from blindmatch.node.rounds.hits import service as hits_service
-from blindmatch.node.rounds.threshold import collector
+from blindmatch.node.rounds import driver, streams
 from blindmatch.node.storage.store import Store
 from blindmatch.protocol.limits import LIMITS
 
@@ -27,8 +24,7 @@ def prepare_edges() -> None:
     """For rounds of edges: a small round has many chunks and stores every step."""
     object.__setattr__(LIMITS, "chunk_elements", 32)
     driver.CHUNKS_PER_CHECKPOINT = 2
-    for service in (hits_service, aggregate_service):
-        vars(service)["_BATCH"] = 1
+    streams.BATCH = 1
     _kill_at_write(EDGE_WRITES)
 
 
@@ -36,7 +32,7 @@ def prepare_threshold() -> None:
     """The same for rounds of a threshold."""
     object.__setattr__(LIMITS, "chunk_elements", 128)
     object.__setattr__(LIMITS, "chunk_tag_bytes", 1 << 17)
-    vars(collector)["CHUNKS_PER_CHECKPOINT"] = 2
+    driver.CHUNKS_PER_CHECKPOINT = 2
     _kill_at_write(THRESHOLD_WRITES)
 
 

@@ -1,11 +1,11 @@
-"""What this node brings to an edge that discloses a number: its tokens in groups, each occurrence of one with a blind of its own."""
+"""The inputs of an edge that discloses a number: tokens in groups, each occurrence of a token with a blind of its own."""
 
 from itertools import count
 
 import numpy as np
 
 from blindmatch.node.rounds.aggregate.sum_values import EntryValues, read_values
-from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs
+from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.aggregate import COPIES, AggregateInputs
 from blindmatch.protocol.agreement import Disclosure, Edge
@@ -16,12 +16,12 @@ from blindmatch.protocol.linkage import token_groups as grouping
 from blindmatch.protocol.session.states import Role
 
 MOST_PEOPLE = 16
-"""An entry may have the tokens of so many people; beyond it the weakest keys of each are left out. Every entry is padded to the
-largest, so that one company with a hundred officers would make everybody pay for it."""
+"""The people of an entry whose tokens all enter; of an entry with more people, the weakest keys of each are left out. Every entry is
+padded to the largest, so that one company with a hundred officers would make every entry as large."""
 
 
 def prepare_inputs(
-    made: EdgeInputs,
+    inputs: PreparedInputs,
     agreed: CompiledEdge,
     edge: Edge,
     row: EdgeRow,
@@ -29,7 +29,7 @@ def prepare_inputs(
     limits: Limits,
     allocate: AllocateRows,
 ) -> tuple[AggregateInputs, dict[str, int]]:
-    """This side's elements in groups, and what its operator should know: how many tokens or values do not count.
+    """This side's elements in groups, and a report for its operator: how many tokens or values do not count.
 
     Raises:
         LocalError: see `read_values`.
@@ -41,25 +41,24 @@ def prepare_inputs(
 
     try:
         if edge.disclosure is Disclosure.COUNT and Role(row.role) is Role.RECEIVER:
-            told = grouping.occurrences(made.tokens, COPIES, random)
-            size = made.tokens.tokens_per_record
-            return AggregateInputs(made.elements, size, told.copies, told.copy_of), {
-                "left_out": told.left_out
-            }
+            copies = grouping.occurrences(inputs.tokens, COPIES, random)
+            size = inputs.tokens.tokens_per_record
+            grouped = AggregateInputs(inputs.elements, size, copies.copies, copies.copy_of)
+            return grouped, {"left_out": copies.left_out}
         if edge.disclosure is Disclosure.SUM and Role(row.role) is Role.SENDER:
-            values = read_values(made.collection, made.selected, edge)
+            values = read_values(inputs.collection, inputs.selected, edge)
             entries = grouping.entries(
-                made.tokens,
+                inputs.tokens,
                 values.entry_of,
                 len(values.units),
                 random,
                 most_copies=COPIES,
-                most_each=min(limits.chunk_elements, MOST_PEOPLE * made.tokens.tokens_per_record),
+                most_each=min(limits.chunk_elements, MOST_PEOPLE * inputs.tokens.tokens_per_record),
                 most_tokens=edge.sender.max_elements,
                 allocate=allocate,
             )
             return _entries(agreed, entries, values)
-        return AggregateInputs(made.elements), {}
+        return AggregateInputs(inputs.elements), {}
     finally:
         expander.wipe()
 
@@ -69,10 +68,10 @@ def _entries(
 ) -> tuple[AggregateInputs, dict[str, int]]:
     units = np.zeros(entries.tokens.records, dtype=np.int64)
     np.add.at(units, entries.entry_of, values.units)
-    brought = AggregateInputs(
+    grouped = AggregateInputs(
         Elements(agreed.compiled, entries.tokens),
         entries.tokens.tokens_per_record,
         entries.copies,
         values=units,
     )
-    return brought, {**values.report, "left_out": entries.left_out}
+    return grouped, {**values.report, "left_out": entries.left_out}

@@ -1,15 +1,13 @@
-"""`count` and `sum` on the sender's side: points in, points out, masked tags in, and the one number that the agreement allows out.
+"""`count` and `sum` on the sender's side: points in, points out, masked tags in, and out the one number that the agreement allows.
 
-What this node counts is in no log, no metric and no table of it: the session holds it for the moment of the outcome.
+No log, metric or table of this node holds the number: the session holds it while it computes the outcome.
 """
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
-from blindmatch.node.rounds.hits.sender import STEP_SECONDS
-from blindmatch.node.rounds.inputs import CompiledEdge
+from blindmatch.node.rounds.inbound_session import within_step
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.aggregate import AggregateCommitment, AggregateSender, AggregateTerms, RowsChunk
@@ -22,7 +20,7 @@ Transfer = Literal["points", "masked"]
 
 
 class AggregateSendingEdge(SendingEdge[AggregateSender]):
-    """An edge that tells the receiver one number."""
+    """An edge that discloses one number to the receiver."""
 
     commitment_kind = AggregateCommitment
 
@@ -32,65 +30,57 @@ class AggregateSendingEdge(SendingEdge[AggregateSender]):
         Raises:
             PeerError: WRONG_STATE before the receiver's commitment came.
         """
-        return await self._asked(lambda session: session.width(transfer), save=False)
+        return await self._answer(lambda session: session.width(transfer), save=False)
 
-    async def take(self, transfer: Transfer, chunks: Sequence[RowsChunk]) -> int:
-        """Take the first of some chunks, as many as a step has time for; how many, their checkpoint stored on return.
+    async def receive(self, transfer: Transfer, chunks: Sequence[RowsChunk]) -> int:
+        """Receive the first of some chunks, as many as a step has time for; their checkpoint is stored on return.
+
+        Returns:
+            How many chunks were received.
 
         Raises:
             PeerError: a chunk is not what was due.
         """
 
         def work(session: AggregateSender) -> int:
-            ends = time.monotonic() + STEP_SECONDS
             receive = session.receive_points if transfer == "points" else session.receive_masked
-            for done, chunk in enumerate(chunks, start=1):
-                receive(chunk)
-                if time.monotonic() > ends:
-                    return done
-            return len(chunks)
+            return len(within_step(chunks, receive))
 
-        done = await self._asked(work)
+        done = await self._answer(work)
         if transfer == "points":
             self._metrics.elements.labels("evaluated").inc(sum(len(chunk.rows) for chunk in chunks[:done]))
         return done
 
-    async def points(self, first: int) -> AsyncIterator[RowsChunk]:
+    def points(self, first: int) -> AsyncIterator[RowsChunk]:
         """Our points, from chunk `first` on.
 
         Raises:
             PeerError: WRONG_STATE, before every point of the receiver has come.
         """
-        following, total = first, first + 1
-        while following < total:
-
-            def work(session: AggregateSender, at: int = following) -> tuple[RowsChunk, int]:
-                return session.points_chunk(at), session.returned_chunks
-
-            chunk, total = await self._asked(work, save=False)
-            yield chunk
-            following += 1
+        return self._chunks_from(
+            first, lambda session, at: (session.points_chunk(at), session.returned_chunks)
+        )
 
     async def outcome(self) -> Signed:
-        """What may be told, kept before it is.
+        """What the agreement allows us to disclose, stored before it is sent.
 
         Raises:
             PeerError: WRONG_STATE, before every masked tag has come.
         """
-        return await self._asked(lambda session: session.outcome())
+        return await self._answer(lambda session: session.outcome())
 
-    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> AggregateSender:
-        made, terms = self._terms(row, agreed)
-        edge = self._agreement.edge(row.edge)
-        brought, report = prepare_inputs(
-            made, agreed, edge, row, limits=self._limits, allocate=self._files.scratch
+    def _start_with(self, row: EdgeRow) -> AggregateSender:
+        terms = self._terms(row)
+        grouped, report = prepare_inputs(
+            self.inputs, self.agreed, self._edge, row, limits=self._limits, allocate=self._files.scratch
         )
         if report and not row.snapshot:
-            self._log.info("entries of a sum", value=edge.terms.subject, **report)
-            self._note("valued", recipient=self.row.peer, value=edge.terms.subject, **report)
-        terms["elements"] = brought.elements
-        made_of = CountSender if edge.disclosure is Disclosure.COUNT else SumSender
-        return made_of(agreed.context, AggregateTerms.of(edge, agreed.receiver_tokens), brought, **terms)
+            self._log.info("entries of a sum", value=self._edge.terms.subject, **report)
+            self._note("valued", recipient=row.peer, value=self._edge.terms.subject, **report)
+        terms["elements"] = grouped.elements
+        kind = CountSender if self._edge.disclosure is Disclosure.COUNT else SumSender
+        number = AggregateTerms.of(self._edge, self.agreed.receiver_tokens)
+        return kind(self.agreed.context, number, grouped, **terms)
 
-    def _total(self, session: AggregateSender) -> int:
+    def _exchange_chunks(self, session: AggregateSender) -> int:
         return session.points_chunks

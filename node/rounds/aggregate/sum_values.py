@@ -10,7 +10,11 @@ from decimal import ROUND_HALF_UP, Decimal
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.node.imports import Collection
+from blindmatch.node.agreements import bindings
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.imports import Collection, open_collection
+from blindmatch.node.node import Node
+from blindmatch.node.storage.store import CollectionRow
 from blindmatch.protocol.agreement import Edge, Sum
 from blindmatch.protocol.errors import LocalError
 from blindmatch.protocol.limits import LIMITS
@@ -89,6 +93,20 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
                 )
             units[entry] = rounded
     return EntryValues(entry_of, units, len(numbers) - len(said), unreadable, negative)
+
+
+def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+    """This node's collection for a sum; the sender's values are checked before the round starts.
+
+    Raises:
+        AgreementError, ConfigError: see `bindings.collection_for`.
+        LocalError: see `read_values`.
+    """
+    row, edge = bindings.collection_for(node, held, edge_id), held.agreement.edge(edge_id)
+    if edge.sender.agency == node.agency:
+        collection = open_collection(node, row.id)
+        read_values(collection, collection.select(held.agreement.handling_codes), edge)
+    return row
 
 
 def parse(text: str, decimals: int) -> int | None:

@@ -10,6 +10,11 @@ def blinded_chunk(chunk: BlindedChunk) -> match_pb2.BlindedChunk:
     return match_pb2.BlindedChunk(header=header_out(chunk.header), points=chunk.points.tobytes())
 
 
+def read_header_of_chunk(message: match_pb2.BlindedChunk) -> Header:
+    """The header of a chunk of blinded elements; the points are not read."""
+    return read_header(message, "the blinded chunk")
+
+
 def read_blinded_chunk(message: match_pb2.BlindedChunk) -> BlindedChunk:
     """Read one chunk of blinded elements; the points are not decoded yet."""
     header = read_header(message, "the blinded chunk")

@@ -12,9 +12,9 @@ from functools import partial
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.driver import retrieve
 from blindmatch.node.rounds.standing import StoredEpoch, single_checks
 from blindmatch.node.rounds.standing.codec import Check
+from blindmatch.node.rounds.tasks import retrieve
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CheckRow

@@ -2,129 +2,113 @@
 
 from typing import Any
 
-from blindmatch.node import imports
 from blindmatch.node.rounds import standing
+from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
-from blindmatch.node.rounds.inputs import CompiledEdge, EdgeInputs, prepare_inputs
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
+from blindmatch.node.rounds.standing.records import standing_records
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
-from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
 
 
 class OpeningSendingEdge(HitsSendingEdge):
-    """A full round whose lists are kept: it opens an epoch."""
+    """A full round whose lists are stored: it opens an epoch."""
 
-    _brought: EdgeInputs | None = None
-    _agreed: CompiledEdge | None = None
     _list: CollectionRecords | None = None
 
-    def _start(self, row: EdgeRow, agreed: CompiledEdge) -> Sender:
-        self._agreed = agreed
-        epoch = Epoch(agreed.context, standing.local_secret(row.seed))
-        self._list = _records(self, row, agreed, epoch)
-        self._brought, terms = self._terms(row, agreed)
-        return Sender(agreed.context, facts=self._brought.facts, **terms)
+    @property
+    def records(self) -> CollectionRecords:
+        """The collection's records, once the session is built."""
+        if self._list is None:
+            raise SequenceError("the edge's session was not built")
+        return self._list
 
-    def _bring(self, row: EdgeRow, agreed: CompiledEdge) -> EdgeInputs:
-        order = self._list.in_order if self._list is not None else None
-        return prepare_inputs(self._node, self._agreement, row, agreed, self._files.scratch, order=order)
+    def _start_with(self, row: EdgeRow) -> Sender:
+        epoch = Epoch(self.agreed.context, standing.local_secret(row.seed))
+        records = self._list = standing_records(self._node, self._agreement, row, self.agreed, epoch)
+        terms = self._terms(row)
+        facts = facts_source(self.inputs, self._edge, records.in_order)
+        return Sender(self.agreed.context, facts=facts, computer=self._engine.computing, **terms)
 
-    def _ready(self, session: Sender) -> None:
-        vault = standing.vault_of(self._node, *self.key)
-        if vault.has(self.row.round_id):
+    def _before_release(self, session: Sender) -> None:
+        files = standing.vault_of(self._node, *self.key)
+        if files.has(self.row.round_id):
             return
-        if self._brought is None or self._list is None or self._agreed is None:
-            raise SequenceError("the edge's session was not built")
-        epoch = Epoch(self._agreed.context, self._list.epoch.local, session.key_seed())
-        sent = protocol.open_sender(epoch, self._list, session.own_tags(), self._brought.tokens.key_index)
-        standing.keep_sent(vault, self.row.round_id, sent, self._agreed)
+        epoch = Epoch(self.agreed.context, self.records.epoch.local, session.key_seed())
+        released = protocol.open_sender(epoch, self.records, session.own_tags(), self.inputs.tokens.key_index)
+        standing.keep_sent(files, self.row.round_id, released, self.agreed)
 
-    def _closing(self, session: Sender, receipt: Receipt) -> ExtraWrites:
-        if self._list is None or self._agreed is None:
-            raise SequenceError("the edge's session was not built")
-        context = self._agreed.context
+    def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:
+        context = self.agreed.context
         secret = protocol.opening_secret(self._node.store.edge(*self.key).seed, context)
         row = standing.begin(
             self._node,
             self._agreement,
             self.row,
-            self._agreed,
+            self.agreed,
             state=protocol.first_state(context, receipt.payload),
-            secret=self._list.epoch.local + secret,
+            secret=self.records.epoch.local + secret,
             public_key=session.shown_key,
         )
         return self._node.store.opening_epoch(row)
 
-    def _closed(self) -> None:
+    def _after_close(self) -> None:
         standing.clear_others(self._node, self.row)
 
 
 class DeltaSendingEdge(HitsSendingEdge):
-    """A delta round: only what changed travels."""
+    """A delta round: only changes are sent."""
 
-    _kept: StoredEpoch | None = None
+    _epoch: StoredEpoch | None = None
     _change: SenderChange | None = None
 
     @property
-    def kept(self) -> StoredEpoch:
+    def epoch(self) -> StoredEpoch:
         """The epoch, once the session is built."""
-        if self._kept is None:
+        if self._epoch is None:
             raise SequenceError("the epoch was not read")
-        return self._kept
+        return self._epoch
 
-    def _made(self, row: EdgeRow) -> Any:
-        kept = self._kept = standing.of_round(self._node, self._agreement, row)
-        context = kept.epoch.within(row.round_id)
-        records = _records(self, row, kept.agreed, kept.epoch)
-        change = self._change = protocol.change_sender(kept.sent(), kept.epoch, records, context, row.seed)
+    def _start(self, row: EdgeRow) -> Any:
+        epoch = self._epoch = standing.of_round(self._node, self._agreement, row)
+        self._agreed = epoch.agreed
+        context = epoch.epoch.within(row.round_id)
+        records = standing_records(self._node, self._agreement, row, epoch.agreed, epoch.epoch)
+        change = self._change = protocol.change_sender(epoch.sent(), epoch.epoch, records, context, row.seed)
         return DeltaSender(
             context,
-            epoch=kept.epoch,
-            base=kept.base,
+            epoch=epoch.epoch,
+            base=epoch.base,
             counts=change.counts,
             removed=change.plan.removed,
-            **self._session_terms(row, Taken(change.rows)),
+            **self._terms_with(row, Taken(change.rows)),
         )
 
-    async def going(self) -> int:
-        """How many of the chunks that `tags` gives are of what goes; the rest are of what comes."""
+    async def removed_chunks(self) -> int:
+        """The number of leading chunks of `tags` that hold removed rows; the others hold added rows."""
 
         def work(session: Any) -> int:
             return int(session.going)
 
-        return await self._asked(work, save=False)
+        return await self._answer(work, save=False)
 
-    def _ready(self, _session: Any) -> None:
+    def _before_release(self, _session: Any) -> None:
         if self._change is None:
             raise SequenceError("the edge's session was not built")
-        standing.keep_sent(self.kept.vault, self.row.round_id, self._change.plan.after, self.kept.agreed)
+        after = self._change.plan.after
+        standing.keep_sent(self.epoch.vault, self.row.round_id, after, self.epoch.agreed)
 
-    def _closing(self, session: Any, _receipt: Receipt) -> ExtraWrites:
-        return standing.advancing(self._node, self.kept, self.row, session)
+    def _extra_writes(self, session: Any, _receipt: Receipt) -> ExtraWrites:
+        return standing.advancing(self._node, self.epoch, self.row, session)
 
-    def _closed(self) -> None:
-        standing.clear_versions(self._node, self.kept.row)
+    def _after_close(self) -> None:
+        standing.clear_versions(self._node, self.epoch.row)
 
-    def _give_up(self, error: PeerError) -> None:
-        super()._give_up(error)
-        if self._kept is not None and error.code is PeerCode.DIVERGED:
-            standing.end(self._node, self._kept.row, error.message)
-
-
-def _records(edge: Any, row: EdgeRow, agreed: CompiledEdge, epoch: Epoch) -> CollectionRecords:
-    node, agreement = edge._node, edge._agreement  # noqa: SLF001 - of both classes here
-    collection = imports.open_collection(node, row.collection_id)
-    return CollectionRecords(
-        collection=collection,
-        selected=collection.select(agreement.handling_codes),
-        agreed=agreed,
-        edge=agreement.edge(row.edge),
-        role=Role.SENDER,
-        epoch=epoch,
-        seed=row.seed,
-    )
+    def _fail(self, error: PeerError) -> None:
+        super()._fail(error)
+        if self._epoch is not None and error.code is PeerCode.DIVERGED:
+            standing.end(self._node, self._epoch.row, error.message)

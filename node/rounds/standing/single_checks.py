@@ -22,7 +22,7 @@ from blindmatch.node.imports import Collection, NodeStorage, import_collection
 from blindmatch.node.imports.formats import ColumnMapping
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
-from blindmatch.node.rounds.inputs import EdgeInputs
+from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.node.rounds.leads import ResultLead, assemble
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
 from blindmatch.node.rounds.standing import codec as convert
@@ -295,7 +295,7 @@ def _compare(node: Node, row: CheckRow, kept: StoredEpoch, held: Received) -> li
     return assemble(made, hits, agency=row.peer, edge=row.edge)
 
 
-def _as_held(node: Node, kept: StoredEpoch, held: Received) -> EdgeInputs:
+def _as_held(node: Node, kept: StoredEpoch, held: Received) -> PreparedInputs:
     """What leads are put together from: the collection that was compared last, or the one that took its place."""
     last = node.store.edge(kept.version, kept.row.edge)
     agreement = registry.find(node, kept.row.agreement_id)
@@ -321,10 +321,10 @@ def _as_held(node: Node, kept: StoredEpoch, held: Received) -> EdgeInputs:
     return made
 
 
-def _prepared(records: CollectionRecords, keys: Any) -> EdgeInputs:
+def _prepared(records: CollectionRecords, keys: Any) -> PreparedInputs:
     tokens = Tokens(empty(32), keys, len(keys) // records.slots, records.slots, 0, {})
     elements = Elements(records.agreed.compiled, tokens)
-    return EdgeInputs(records.agreed.compiled, tokens, elements, None, records.collection, records.selected)
+    return PreparedInputs(records.agreed.compiled, tokens, elements, records.collection, records.selected)
 
 
 def _told(leads: Sequence[ResultLead], size: int) -> bytes:

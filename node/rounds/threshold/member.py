@@ -1,25 +1,25 @@
-"""A member's part of one threshold of one round: the session, its files and its row in the store, one step at a time."""
+"""A member's side of one threshold of one round: the session, its files and its row in the store, one step at a time."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Unpack
 
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import WorkerContext, retrieve
+from blindmatch.node.rounds.driver import WorkerContext
+from blindmatch.node.rounds.inbound import store_new
 from blindmatch.node.rounds.inbound_session import InboundSession
+from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.node.rounds.leads import assemble_shared
-from blindmatch.node.rounds.threshold import codec as convert
+from blindmatch.node.rounds.threshold import codec
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
-from blindmatch.node.rounds.threshold.inputs import CompiledThreshold, ThresholdInputs
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdRole, ThresholdState
@@ -27,20 +27,19 @@ from blindmatch.protocol.threshold.share_tables import PAIRS
 from blindmatch.protocol.transcript import Signed
 
 PAIRS_PER_CHECKPOINT = 9
-"""Pairs of tables, a third of them: a crash costs so much work."""
+"""Pairs of tables, a third of them: a crash costs at most this much work."""
 
 
-def begin(node: Node, agreement: Agreement, agreement_id: bytes, round_id: bytes, threshold: str) -> EdgeRow:
-    """Store a new threshold with its seed, before anything of it is sent.
+def new_row(node: Node, agreement: Agreement, agreement_id: bytes, header: Header) -> EdgeRow:
+    """The row of a threshold that a collector starts, not stored yet.
 
     Raises:
-        PeerError: BUDGET_SPENT.
         LocalError, AgreementError: no collection fits.
     """
-    collection = bindings.collection_for(node, registry.find(node, agreement_id), threshold)
-    row = EdgeRow(
-        round_id=round_id,
-        edge=threshold_inputs.row_name(agreement, threshold, ThresholdRole.MEMBER, node.agency),
+    collection = bindings.collection_for(node, registry.find(node, agreement_id), header.edge)
+    return EdgeRow(
+        round_id=header.round_id,
+        edge=threshold_inputs.row_name(agreement, header.edge, ThresholdRole.MEMBER, node.agency),
         agreement_id=agreement_id,
         role=ThresholdRole.MEMBER.value,
         peer=agreement.collector,
@@ -48,62 +47,56 @@ def begin(node: Node, agreement: Agreement, agreement_id: bytes, round_id: bytes
         state=ThresholdState.PREPARING.value,
         started_at=int(node.clock()),
     )
-    # The log first: were it written second and could not be, the collector would only have to ask again.
-    node.audit.round_event(
-        AuditEvent.DISCLOSURE,
-        "opened",
-        (row.round_id, row.edge),
-        recipient=row.peer,
-        agreement=agreement_id.hex(),
-        collection=row.collection_id,
-        disclosure="threshold",
-    )
-    node.store.start_edge(row, os.urandom(SEED_BYTES), rounds_budget=agreement.rounds_budget)
-    return node.store.edge(row.round_id, row.edge)
 
 
-def state(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
-    """Our statement of rates, kept before it is sent; the same whenever it is asked for."""
+def stated_rates(node: Node, agreement: Agreement, row: EdgeRow) -> Signed:
+    """Our statement of rates, stored before it is sent; the same for every call."""
     key = (row.round_id, row.edge)
-    kept = node.store.statements(*key).get(node.agency)
-    if kept is not None:
-        return kept
+    stored = node.store.statements(*key).get(node.agency)
+    if stored is not None:
+        return stored
     signed = threshold_inputs.state_rates(node, agreement, row)
     node.store.put_statement(*key, node.agency, signed)
     return signed
 
 
-def accept(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signed]) -> CompiledThreshold:
-    """Check everybody's statements and keep them: only one set of them is ever accepted in a round.
+def accept_rates(node: Node, agreement: Agreement, row: EdgeRow, rates: Sequence[Signed]) -> None:
+    """Check the statements of all members and store them: a round accepts only one set of statements.
 
     Raises:
-        PeerError: see `circle.agreed`; BAD_COMMITMENT when ours is another, or others were accepted before.
+        PeerError: see `compile_threshold_keys`; BAD_COMMITMENT when our statement differs, or others were accepted before.
         AgreementError: no key is specific enough for these lists; the threshold has failed.
     """
     key = (row.round_id, row.edge)
-    terms = threshold_inputs.terms_of(agreement, row)
-    kept = node.store.statements(*key)
-    if node.agency not in kept:
-        raise PeerError(PeerCode.WRONG_STATE, "our own rates were not asked for yet")
+    members = threshold_inputs.terms_of(agreement, row).agencies
+    stored = node.store.statements(*key)
+    if node.agency not in stored:
+        raise PeerError(PeerCode.WRONG_STATE, "our own rates were not requested yet")
     try:
-        made = threshold_inputs.compile_agreed(agreement, row, tuple(rates))
+        threshold_inputs.compile_threshold_keys(agreement, row, tuple(rates))
     except AgreementError as error:
-        # The collector finds the same from the same statements, and so ends the round.
+        # The collector computes the same from the same statements, and ends the round.
         node.store.fail(*key, code="agreement", reason=error.message)
         raise
-    for agency, signed in zip(terms.agencies, rates, strict=True):
-        if kept.get(agency, signed) != signed:
+    for agency, signed in zip(members, rates, strict=True):
+        if stored.get(agency, signed) != signed:
             raise PeerError(PeerCode.BAD_COMMITMENT, f"this round began with other rates of {agency}")
-    for agency, signed in zip(terms.agencies, rates, strict=True):
+    for agency, signed in zip(members, rates, strict=True):
         node.store.put_statement(*key, agency, signed)
-    return made
+
+
+def stored_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[Signed, ...] | None:
+    """The statements of all members, in the threshold's order; None before all are stored."""
+    stored = node.store.statements(row.round_id, row.edge)
+    members = threshold_inputs.terms_of(agreement, row).agencies
+    return None if any(agency not in stored for agency in members) else tuple(stored[a] for a in members)
 
 
 class MemberDriver(InboundSession[Member]):
-    """One threshold of one round, held while a collector works on it. See `Served` for what it is made of."""
+    """One threshold of one round, held while a collector runs it. See `InboundSession`."""
 
-    _brought: ThresholdInputs | None = None
-    _building: "asyncio.Task[None] | None" = None
+    _inputs: PreparedInputs | None = None
+    _table_task: "asyncio.Task[None] | None" = None
 
     @property
     def agency(self) -> str:
@@ -112,43 +105,34 @@ class MemberDriver(InboundSession[Member]):
 
     @property
     def names(self) -> tuple[bytes, str]:
-        """Round and threshold, as messages say them."""
+        """Round and threshold, as messages name them."""
         return self.row.round_id, threshold_inputs.terms_of(self._agreement, self.row).id
 
     def stored(self) -> EdgeRow:
-        """The row as it stands now."""
+        """The row, read again."""
         return self._node.store.edge(*self.key)
 
-    async def state(self) -> Signed:
-        """Our rates; see `state`."""
-        return await self._in_pool(state, self._node, self._agreement, self.row)
+    async def state_rates(self) -> Signed:
+        """Our rates; see `stated_rates`."""
+        return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
 
-    async def accept(self, rates: Sequence[Signed]) -> None:
-        """Everybody's rates; see `accept`."""
-        await self._in_pool(accept, self._node, self._agreement, self.row, rates)
+    async def accept_rates(self, rates: Sequence[Signed]) -> None:
+        """The rates of all members; see `accept_rates`."""
+        await self._in_thread(accept_rates, self._node, self._agreement, self.row, rates)
 
     def prepare(self) -> None:
-        """Begin to blind our elements in the background, once; everybody's rates are in the store."""
-        self._begin(self._prepare)
+        """Start to blind our elements in the background, once; the rates of all members are in the store."""
+        self._prepare_once(self._prepare)
 
-    async def progress(self) -> AsyncIterator[tuple[int, int]]:
-        """(chunks done, chunks in all) until every own chunk is blinded, whichever way that ends."""
+    async def commitment(self) -> Committed:
+        """Our commitment, after the preparation has ended."""
+        return await self._answer(lambda session: session.commit())
 
-        def count() -> tuple[int, int]:
-            session = self._session
-            return (session.prepared, session.chunks) if session else (0, 0)
+    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+        """Receive the commitments of all members; when the evaluations are complete they are no longer checked.
 
-        async for each in self._until(self._task(), count):
-            yield each
-
-    async def committed(self) -> Committed:
-        """Our commitment, once the preparation has ended."""
-        return await self._asked(lambda session: session.commit())
-
-    async def meet(self, everybody: Sequence[Committed]) -> list[tuple[int, bool]]:
-        """Take everybody's commitments; how much of what each other member evaluates for us is here already.
-
-        After the evaluations are complete the commitments are not looked at any more.
+        Returns:
+            For each other member, how many leading chunks of our elements it has evaluated, and whether it has signed.
         """
 
         def work(session: Member) -> list[tuple[int, bool]]:
@@ -157,27 +141,27 @@ class MemberDriver(InboundSession[Member]):
                 ThresholdState.EXCHANGING,
                 ThresholdState.EVALUATED,
             }:
-                session.receive_commitments(everybody)
+                session.receive_commitments(commitments)
             return [session.received(other) for other in session.others]
 
-        return await self._asked(work)
+        return await self._answer(work)
 
     async def blinded(self, index: int) -> BlindedChunk:
         """One chunk of our blinded elements."""
-        return await self._asked(lambda session: session.blinded_chunk(index), save=False)
+        return await self._answer(lambda session: session.blinded_chunk(index), save=False)
 
     async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
         """Evaluate another member's committed chunk; the checkpoint is stored on return."""
-        answer = await self._asked(lambda session: session.evaluate(member, chunk))
+        answer = await self._answer(lambda session: session.evaluate(member, chunk))
         self._metrics.elements.labels("evaluated").inc(len(answer.points))
         return answer
 
     async def attest(self, member: str) -> Signed:
-        """Our signature for what we made of a member's elements."""
-        return await self._asked(lambda session: session.attest(member))
+        """Our signature for our evaluation of a member's elements."""
+        return await self._answer(lambda session: session.attest(member))
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        """A chunk that another member evaluated for us, or at last its signature."""
+        """A chunk that another member evaluated for us, or finally its signature."""
 
         def work(session: Member) -> None:
             if isinstance(body, Signed):
@@ -185,50 +169,49 @@ class MemberDriver(InboundSession[Member]):
             else:
                 session.receive_evaluated(member, body)
 
-        await self._asked(work)
+        await self._answer(work)
 
     async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        """(pairs of tables done, in all) while they are built in the background, then our commitment to them.
+        """(pairs of tables done, in total) while they are built in the background, then our commitment to them.
 
         Raises:
-            PeerError: WRONG_STATE before everybody evaluated our elements.
+            PeerError: WRONG_STATE before all members have evaluated our elements.
         """
-        await asyncio.shield(self._task())
+        await asyncio.shield(self._preparing())
         if self.session.state is ThresholdState.EXCHANGING:
             raise PeerError(PeerCode.WRONG_STATE, "not every member has evaluated our elements")
-        if self._building is None:
-            self._building = asyncio.create_task(self._prepared(self._build_tables()))
-            self._building.add_done_callback(retrieve)
+        if self._table_task is None:
+            self._table_task = self._in_background(self._build_tables())
 
         def count() -> tuple[int, int]:
             session = self._session
             return (session.built, PAIRS) if session else (0, PAIRS)
 
-        async for each in self._until(self._building, count):
+        async for each in self._progress_of(self._table_task, count):
             yield each
-        await asyncio.shield(self._building)
-        yield await self._asked(lambda session: session.commit_tables())
+        await asyncio.shield(self._table_task)
+        yield await self._answer(lambda session: session.commit_tables())
 
     async def cells(self, index: int) -> Rows:
         """One chunk of our tables."""
-        return await self._asked(lambda session: session.table_chunk(index), save=False)
+        return await self._answer(lambda session: session.table_chunk(index), save=False)
 
     async def tell(self, header: Header, body: bytes | Signed) -> None:
-        """The collector's word for the outcome, or a part of it; with the last part our leads are found and kept."""
+        """The collector's statement of the outcome, or a part of it; with the last part our leads are computed and stored."""
 
         def work(session: Member) -> None:
             if isinstance(body, Signed):
                 session.receive_outcome(body)
                 return
             before = session.state
-            session.receive_outcome_chunk(convert.outcome_rows(header, body, session.context))
+            session.receive_outcome_chunk(codec.outcome_rows(header, body, session.context))
             if before is ThresholdState.COLLECTING and session.state is ThresholdState.MATCHED:
-                self._find(session)
+                self._store_leads(session)
 
-        await self._asked(work)
+        await self._answer(work)
 
     async def countersign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
-        """Sign the collector's receipt, store it and wipe what is secret. 64 bytes.
+        """Sign the collector's receipt, store it, and wipe all secrets. 64 bytes.
 
         Raises:
             PeerError: BAD_RECEIPT, BAD_SIGNATURE or WRONG_STATE.
@@ -236,78 +219,73 @@ class MemberDriver(InboundSession[Member]):
 
         def work(session: Member) -> bytes:
             signature = session.countersign(receipt, tables, int(self._node.clock()))
-            node, row = self._node, self.row
-            signatures = {row.peer: receipt.signature, node.agency: signature}
-            # The log first: a crash in between makes it say something twice, never leave something out.
-            self._note("closed", recipient=row.peer)
-            node.store.finish(*self.key, receipt=receipt.payload, signatures=signatures)
-            self._files.erase()
+            signatures = {self.row.peer: receipt.signature, self._node.agency: signature}
+            self._record_close(receipt.payload, signatures, recipient=self.row.peer)
             return signature
 
-        return await self._asked(work, save=False)
+        return await self._answer(work, save=False)
 
     async def stop(self) -> None:
-        """Stop what goes on in the background, and wait for the step under way."""
-        if self._building is not None:
-            self._building.cancel()
-            await asyncio.wait({self._building})
+        """Stop the background tasks, and wait for the current step."""
+        if self._table_task is not None:
+            self._table_task.cancel()
+            await asyncio.wait({self._table_task})
         await super().stop()
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds since somebody last asked, 0 while something is being prepared."""
-        return 0.0 if self._building is not None and not self._building.done() else super().idle_seconds
+        """Seconds since the last call, 0 while elements or tables are being prepared."""
+        busy = self._table_task is not None and not self._table_task.done()
+        return 0.0 if busy else super().idle_seconds
 
     async def _prepare(self) -> None:
-        await self._built()
+        await self._build_session()
         session = self.session
         if session.state in {ThresholdState.PREPARING, ThresholdState.COMMITTED, ThresholdState.EXCHANGING}:
-            await self._lanes(session, self._move)
-            self._metrics.elements.labels("prepared").inc(session.chunks)
-            await self._alone(lambda live: live.commit(), save=True)
+            await self._prepare_elements(session)
+            await self._step(lambda live: live.commit(), save=True)
 
     async def _build_tables(self) -> None:
         session = self.session
         if session.state is not ThresholdState.EVALUATED:
             return
         for index in range(session.finished, session.chunks):
-            await self._in_pool(session.finish_chunk, index)
-            self._move()
-        await self._alone(self._save)
+            await self._in_thread(session.finish_chunk, index)
+            self._advance()
+        await self._step(self._save)
         for pair in range(session.built, PAIRS):
             due = (pair + 1) % PAIRS_PER_CHECKPOINT == 0
-            await self._alone(_pair(pair), save=due)
-            self._move()
+            await self._step(partial(Member.build_pair, pair=pair), save=due)
+            self._advance()
 
-    def _made(self, row: EdgeRow) -> Member:
-        node, key = self._node, self.key
-        kept = node.store.statements(*key)
-        terms = threshold_inputs.terms_of(self._agreement, row)
-        if any(agency not in kept for agency in terms.agencies):
+    def _start(self, row: EdgeRow) -> Member:
+        node = self._node
+        rates = stored_rates(node, self._agreement, row)
+        if rates is None:
             raise SequenceError("the members' rates were not exchanged")
-        made = threshold_inputs.compile_agreed(
-            self._agreement, row, tuple(kept[agency] for agency in terms.agencies)
+        agreed = threshold_inputs.compile_threshold_keys(self._agreement, row, rates)
+        self._inputs = threshold_inputs.prepare_inputs(
+            node, self._agreement, row, agreed, self._files.scratch
         )
-        self._brought = threshold_inputs.prepare_inputs(node, self._agreement, row, made, self._files.scratch)
         return Member(
-            made.context,
-            elements=self._brought.elements,
+            agreed.context,
+            elements=self._inputs.elements,
             seed=row.seed,
             signer=node.keys.identity,
-            keys=threshold_inputs.keys_of(self._agreement, made.context),
+            keys=threshold_inputs.keys_of(self._agreement, agreed.context),
             workspace=Workspace(self._files.allocate),
             limits=self._limits,
             snapshot=row.snapshot or None,
         )
 
-    def _find(self, session: Member) -> None:
-        """Find our leads and keep them, before the checkpoint that says so."""
-        node, brought = self._node, self._brought
-        if brought is None:
+    def _store_leads(self, session: Member) -> None:
+        """Compute our leads and store them, before the checkpoint that depends on them."""
+        node, inputs = self._node, self._inputs
+        if inputs is None:
             raise SequenceError("our elements were not prepared")
         terms = threshold_inputs.terms_of(self._agreement, self.row)
         held_by = f"at least {terms.at_least} of {len(terms.members)} agencies"
-        leads = assemble_shared(brought, session.find().tolist(), held_by=held_by, edge=self.row.edge)
+        leads = assemble_shared(inputs, session.find().tolist(), held_by=held_by, edge=self.row.edge)
         expires = int(node.clock()) + self._agreement.retention_days * 86_400
         node.store.put_leads(*self.key, [lead.to_json() for lead in leads], expires)
         node.audit.round_event(
@@ -319,103 +297,100 @@ class MemberDriver(InboundSession[Member]):
             leads=len(leads),
         )
 
-    def _save(self, session: Member) -> None:
-        snapshot = session.snapshot()
-        self._files.flush()
-        done, total = session.answered
-        self._node.store.checkpoint(
-            *self.key, state=session.state.value, snapshot=snapshot, done=done, total=total
-        )
-
-
-def _pair(number: int) -> Callable[[Member], None]:
-    return lambda session: session.build_pair(number)
+    def _done_of_total(self, session: Member) -> tuple[int, int]:
+        return session.answered
 
 
 class LocalMember:
-    """This node's own membership, for a collector that is a member too; what `collecting.Door` asks for.
+    """This node's own membership, for a collector that is also a member. See `MemberNode`.
 
     Args:
-        work: our membership in the round.
-        agreement: checked.
+        driver: our membership in the round.
     """
 
-    def __init__(self, work: MemberDriver, agreement: Agreement) -> None:
-        self._work = work
-        self._agreement = agreement
+    def __init__(self, driver: MemberDriver) -> None:
+        self._driver = driver
 
     @classmethod
     @asynccontextmanager
     async def opened(
-        cls, node: Node, agreement: Agreement, row: EdgeRow, **means: Unpack[WorkerContext]
+        cls, node: Node, agreement: Agreement, row: EdgeRow, **context: Unpack[WorkerContext]
     ) -> AsyncIterator["LocalMember"]:
-        """The door of this node for a threshold that it collects; begins the membership when that is new.
+        """This node's membership in a threshold that it collects; started unless it is stored.
 
         Args:
             node: this node.
             agreement: checked.
             row: the collector's.
-            means: see `Means`.
+            context: see `WorkerContext`.
         """
         name = threshold_inputs.row_name(agreement, row.edge, ThresholdRole.MEMBER, node.agency)
         mine = await asyncio.to_thread(node.store.find_edge, row.round_id, name)
         if mine is None:
-            mine = await asyncio.to_thread(begin, node, agreement, row.agreement_id, row.round_id, row.edge)
-        work = MemberDriver(node, mine, agreement, metrics=Metrics(), gone=lambda _work: None, **means)
+            mine = await asyncio.to_thread(_start_own, node, agreement, row)
+        driver = MemberDriver(
+            node, mine, agreement, metrics=Metrics(), on_retire=lambda _driver: None, **context
+        )
         try:
-            yield cls(work, agreement)
+            yield cls(driver)
         finally:
-            await work.stop()
+            await driver.stop()
 
     @property
     def agency(self) -> str:
         """This node's."""
-        return self._work.agency
+        return self._driver.agency
 
     async def rates(self) -> Signed:
-        """See `collecting.Door`; likewise below."""
-        return await self._work.state()
+        """See `MemberNode`; likewise below."""
+        return await self._driver.state_rates()
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        await self._work.accept(rates)
-        self._work.prepare()
-        async for each in self._work.progress():
+        await self._driver.accept_rates(rates)
+        self._driver.prepare()
+        async for each in self._driver.progress():
             yield each
-        yield await self._work.committed()
+        yield await self._driver.commitment()
 
-    async def meet(self, everybody: Sequence[Committed]) -> list[tuple[int, bool]]:
-        return await self._work.meet(everybody)
+    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+        return await self._driver.meet(commitments)
 
     async def blinded(self, index: int) -> BlindedChunk:
-        return await self._work.blinded(index)
+        return await self._driver.blinded(index)
 
     async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        return await self._work.evaluate(member, chunk)
+        return await self._driver.evaluate(member, chunk)
 
     async def attest(self, member: str) -> Signed:
-        return await self._work.attest(member)
+        return await self._driver.attest(member)
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        await self._work.deliver(member, body)
+        await self._driver.deliver(member, body)
 
     async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        async for each in self._work.build():
+        async for each in self._driver.build():
             yield each
 
     async def cells(self, index: int) -> Rows:
-        return await self._work.cells(index)
+        return await self._driver.cells(index)
 
     async def tell(self, body: Rows | Signed) -> None:
-        self._work.prepare()
+        self._driver.prepare()
         if isinstance(body, Signed):
-            await self._work.tell(Header(*self._work.names, 0), body)
+            await self._driver.tell(Header(*self._driver.names, 0), body)
         else:
-            await self._work.tell(body.header, body.rows.tobytes())
+            await self._driver.tell(body.header, body.rows.tobytes())
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
-        """The signature; the one that was given before, where our side has closed already."""
-        row = await asyncio.to_thread(self._work.stored)
+        """Our signature; the stored one, if our side has closed already."""
+        row = await asyncio.to_thread(self._driver.stored)
         if row.state == CLOSED:
             return row.signatures[self.agency]
-        self._work.prepare()
-        return await self._work.countersign(receipt, tables)
+        self._driver.prepare()
+        return await self._driver.countersign(receipt, tables)
+
+
+def _start_own(node: Node, agreement: Agreement, row: EdgeRow) -> EdgeRow:
+    """Store our membership in the threshold of a collector's row."""
+    own = new_row(node, agreement, row.agreement_id, Header(row.round_id, row.edge, 0))
+    return store_new(node, own, agreement, disclosure="threshold")

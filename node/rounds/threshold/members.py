@@ -1,4 +1,4 @@
-"""A member's node as its collector calls it: one method per call, each of which can be repeated."""
+"""A member's node as the collector calls it: one method per call; every call can be repeated."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from blindmatch.node.rounds.edge_codec import Progress as Done
-from blindmatch.node.rounds.hits import codec as match_convert
-from blindmatch.node.rounds.threshold import codec as convert
+from blindmatch.node.rounds.hits import codec as hits_codec
+from blindmatch.node.rounds.outbound import stream_seconds
+from blindmatch.node.rounds.threshold import codec
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
@@ -17,29 +18,26 @@ from blindmatch.protocol.threshold import Committed, Rows
 from blindmatch.protocol.transcript import Signed
 
 _CALLS = 3
-"""Calls to one member at once, beside a stream: a node answers at least four of one agency."""
-
-_SECONDS_PER_ELEMENT = 0.005
-"""Of a long call's deadline: far slower than any backend, so that only a stuck member meets it."""
+"""Calls to one member at the same time, beside a stream: a node answers at least four of one agency."""
 
 Body = TypeVar("Body")
 
 
 class MemberNode(Protocol):
-    """A member's node, near or far: one method per call, each of which can be repeated."""
+    """A member's node, local or remote: one method per call; every call can be repeated."""
 
     @property
     def agency(self) -> str:
-        """Whose node."""
+        """The member."""
 
     async def rates(self) -> Signed:
         """Its statement of rates."""
 
     def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        """Everybody's rates; (done, in all), then its commitment."""
+        """Send the rates of all members; receive (done, in total), then its commitment."""
 
-    async def meet(self, everybody: Sequence[Committed]) -> list[tuple[int, bool]]:
-        """Everybody's commitments; what it has of each other member's evaluations."""
+    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+        """Send the commitments of all members; receive how far the other members' evaluations are."""
 
     async def blinded(self, index: int) -> BlindedChunk:
         """A chunk of its blinded elements."""
@@ -51,10 +49,10 @@ class MemberNode(Protocol):
         """Its signature for what it evaluated."""
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        """What another member evaluated for it."""
+        """Another member's evaluation of its elements, or the signature over it."""
 
     def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        """(done, in all), then its commitment to its tables."""
+        """(done, in total), then its commitment to its tables."""
 
     async def cells(self, index: int) -> Rows:
         """A chunk of its tables."""
@@ -67,96 +65,96 @@ class MemberNode(Protocol):
 
 
 class RemoteMember:
-    """A member's node over mutual TLS. See `Door`.
+    """A member's node over mutual TLS. See `MemberNode`.
 
     Args:
         peer: the open channel.
         row: the collector's row.
-        elements: the most that the member may bring.
+        elements: the most that the member may contribute.
     """
 
     def __init__(self, peer: Peer, row: EdgeRow, elements: int) -> None:
         self._peer = peer
         self._row = row
-        self._room = asyncio.Semaphore(_CALLS)
-        self._long = peer.call_seconds + elements * _SECONDS_PER_ELEMENT
+        self._calls = asyncio.Semaphore(_CALLS)
+        self._long = stream_seconds(peer, elements)
 
     @property
     def agency(self) -> str:
-        """Whose node."""
+        """The member."""
         return self._peer.agency
 
     async def rates(self) -> Signed:
-        """See `Door`; likewise below."""
-        request = convert.rates_request(self._header(), self._row.agreement_id)
+        """See `MemberNode`; likewise below."""
+        request = codec.rates_request(self._header(), self._row.agreement_id)
         reply = await self._call(self._peer.thresholds.Rates, request, seconds=self._long)
-        return self._body(*convert.read_rates_reply(reply))
+        return self._body(*codec.read_rates_reply(reply))
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        request = convert.join_request(self._header(), rates)
+        request = codec.join_request(self._header(), rates)
         async for message in self._stream(self._peer.thresholds.Join(request, timeout=self._long)):
-            body = self._body(*convert.read_join_reply(message))
+            body = self._body(*codec.read_join_reply(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
-    async def meet(self, everybody: Sequence[Committed]) -> list[tuple[int, bool]]:
-        request = convert.meet_request(self._header(), everybody)
+    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+        request = codec.meet_request(self._header(), commitments)
         reply = await self._call(self._peer.thresholds.Meet, request)
-        return self._body(*convert.read_meet_reply(reply, len(everybody) - 1))
+        return self._body(*codec.read_meet_reply(reply, len(commitments) - 1))
 
     async def blinded(self, index: int) -> BlindedChunk:
-        request = convert.blind_request(self._header(index))
+        request = codec.blind_request(self._header(index))
         reply = await self._call(self._peer.thresholds.Blind, request)
-        chunk = match_convert.read_blinded_chunk(reply)
+        chunk = hits_codec.read_blinded_chunk(reply)
         self._check(chunk.header, index)
         return chunk
 
     async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        request = convert.member_points(member, chunk)
+        request = codec.member_points(member, chunk)
         reply = await self._call(self._peer.thresholds.Evaluate, request)
-        answer = match_convert.read_evaluated_chunk(reply)
+        answer = hits_codec.read_evaluated_chunk(reply)
         self._check(answer.header, chunk.header.sequence)
         return answer
 
     async def attest(self, member: str) -> Signed:
-        request = convert.attest_request(self._header(), member)
+        request = codec.attest_request(self._header(), member)
         reply = await self._call(self._peer.thresholds.Attest, request)
-        return self._body(*convert.read_attest_reply(reply))
+        return self._body(*codec.read_attest_reply(reply))
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
         header = self._header() if isinstance(body, Signed) else body.header
-        request = convert.deliver_request(header, member, body)
+        request = codec.deliver_request(header, member, body)
         reply = await self._call(self._peer.thresholds.Deliver, request)
-        self._check(convert.read_reply(reply), 0)
+        self._check(codec.read_reply(reply), 0)
 
     async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        request = convert.build_request(self._header())
+        request = codec.build_request(self._header())
         async for message in self._stream(self._peer.thresholds.Build(request, timeout=self._long)):
-            body = self._body(*convert.read_build_reply(message))
+            body = self._body(*codec.read_build_reply(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
     async def cells(self, index: int) -> Rows:
-        request = convert.cells_request(self._header(index))
-        rows = convert.read_cells(await self._call(self._peer.thresholds.Collect, request))
+        request = codec.cells_request(self._header(index))
+        rows = codec.read_cells(await self._call(self._peer.thresholds.Collect, request))
         self._check(rows.header, index)
         return rows
 
     async def tell(self, body: Rows | Signed) -> None:
         header = self._header() if isinstance(body, Signed) else body.header
-        request = convert.tell_request(header, body)
+        request = codec.tell_request(header, body)
         reply = await self._call(self._peer.thresholds.Tell, request, seconds=self._long)
-        self._check(convert.read_reply(reply), 0)
+        self._check(codec.read_reply(reply), 0)
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
-        request = convert.sign_request(self._header(), receipt, tables)
+        request = codec.sign_request(self._header(), receipt, tables)
         reply = await self._call(self._peer.thresholds.Sign, request)
-        return self._body(*convert.read_sign_reply(reply))
+        return self._body(*codec.read_sign_reply(reply))
 
     async def _call(self, method: Any, request: Any, *, seconds: float | None = None) -> Any:
-        async with self._room:
+        async with self._calls:
             return await self._peer.call(method, request, seconds=seconds)
 
     async def _stream(self, call: Any) -> AsyncIterator[Any]:
-        """Messages up to one that is no progress, which must be the last."""
+        """Messages up to the first that is not progress, which must be the last."""
         try:
             with self._peer.errors():
                 while True:
@@ -184,12 +182,12 @@ class RemoteMember:
 
 @contextmanager
 def naming(member: str) -> Iterator[None]:
-    """A peer's failure says whose it is: of several members around a step, the innermost."""
+    """Name the member in a peer's failure: of several members around a step, the innermost."""
     try:
         yield
     except PeerError as error:
         if not getattr(error, "__notes__", ()):
-            error.add_note(f"while {member} was asked")
+            error.add_note(f"in a call to {member}")
             if member not in error.message and not isinstance(error, RefusalError):
                 error.message = f"{member}: {error.message}"
         raise

@@ -40,7 +40,7 @@ async def test_a_sender_submits_and_the_receiver_reads_what_matched(town, standi
     assert [(recipient, detail["action"]) for _, _, recipient, _, detail in disclosures] == [
         (WEST, "submitted")
     ] * 2
-    await serving.checking.settle()
+    await serving.inbound.checks.settle()
     received = checks.received(town.nodes[WEST], agreement)
     (matched,) = received.checks
     assert (matched.check,) == submitted[0].checks

@@ -10,7 +10,7 @@ async def taken(turn) -> bool:
     """Whether a turn comes without anybody giving one away."""
     try:
         async with asyncio.timeout(0.01):
-            await turn.take()
+            await turn.acquire()
     except TimeoutError:
         return False
     return True
@@ -18,58 +18,58 @@ async def taken(turn) -> bool:
 
 async def test_no_more_than_so_many_at_a_time():
     some = Slots(2)
-    first, second, third = (some.turn() for _ in range(3))
+    first, second, third = (some.slot() for _ in range(3))
     assert await taken(first)
     assert await taken(second)
     assert not await taken(third)
-    first.give()
+    first.release()
     assert await taken(third)
     for turn in (second, third):
-        turn.give()
+        turn.release()
 
 
 async def test_a_turn_is_taken_and_given_once():
     some = Slots(1)
-    first, second = some.turn(), some.turn()
-    await first.take()
-    await first.take()
-    first.give()
-    first.give()  # else two places would be free
-    await second.take()
+    first, second = some.slot(), some.slot()
+    await first.acquire()
+    await first.acquire()
+    first.release()
+    first.release()  # else two places would be free
+    await second.acquire()
     assert not await taken(first)
-    second.give()
+    second.release()
 
 
 async def test_who_does_not_get_further_loses_its_turn(monkeypatch):
     monkeypatch.setattr(slots, "STALL_SECONDS", 0.0)
     some = Slots(1)
-    slow, other = some.turn(), some.turn()
-    await slow.take()
-    await other.take()  # comes without `slow` giving anything away
-    other.give()
+    slow, other = some.slot(), some.slot()
+    await slow.acquire()
+    await other.acquire()  # comes without `slow` giving anything away
+    other.release()
 
 
 async def test_getting_further_puts_that_off():
-    turn = Slots(1).turn()
-    await turn.take()
+    turn = Slots(1).slot()
+    await turn.acquire()
     first = turn._timer
-    turn.moved()
+    turn.touch()
     assert first.cancelled()
     assert turn._timer.when() >= first.when()
     last = turn._timer
-    turn.give()
+    turn.release()
     assert last.cancelled()
 
 
 async def test_who_lost_its_turn_is_none_that_moves_on(monkeypatch):
     monkeypatch.setattr(slots, "STALL_SECONDS", 0.0)
     some = Slots(1)
-    slow, other = some.turn(), some.turn()
-    await slow.take()
-    await other.take()
-    slow.moved()  # it goes on without a place
-    slow.give()
-    other.give()
-    third = some.turn()
-    await third.take()
-    third.give()
+    slow, other = some.slot(), some.slot()
+    await slow.acquire()
+    await other.acquire()
+    slow.touch()  # it goes on without a place
+    slow.release()
+    other.release()
+    third = some.slot()
+    await third.acquire()
+    third.release()
