@@ -34,7 +34,7 @@ class Node:
     """One agency's node, open on this machine. Use it in a `with`, or call `close`."""
 
     wire: Any = None
-    """A recorder of every decrypted message, when one is wanted; set by the server or a command."""
+    """A recorder of every decrypted message, when one is wanted."""
 
     def __init__(
         self,

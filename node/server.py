@@ -29,7 +29,6 @@ from blindmatch.node.storage.config import split_address
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.transport.gate import Gate, GateConfig
 from blindmatch.node.transport.health import SERVICES, HealthService
-from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.node.transport.metrics import Metrics, MetricsListener
 from blindmatch.node.transport.refusals import Refusal, Refusals
 from blindmatch.proto.v1 import agreement_pb2_grpc
@@ -59,20 +58,16 @@ class Serving:
         await self.server.stop(grace)
 
 
-async def serve(
-    node: Node, *, ready: Callable[[int], None] | None = None, wire: WireRecorder | None = None
-) -> None:
+async def serve(node: Node, *, ready: Callable[[int], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; then running calls may take `drain_seconds` of the settings to end.
 
     Args:
         node: open; the caller closes it.
         ready: called once with the port, when the server answers calls.
-        wire: records every message.
 
     Raises:
         LocalError: credentials, port or TLS are not usable; nothing was served.
     """
-    node.wire = wire or node.wire
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Which of several implementations of one thing is in use: chosen once, at the first call, the fastest that loads."""
+"""Registries of interchangeable implementations: at the first call, the fastest backend that loads is selected."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,12 +8,13 @@ Backend = TypeVar("Backend")
 
 
 class BackendRegistry(Generic[Backend]):
-    """The backends of one thing, loaded when they are asked for, and the one in use.
+    """The backends of one package, loaded on demand, and the backend in use.
 
     Args:
-        what: what they do, for messages.
-        loaders: by name, fastest first. A loader raises ImportError when its backend cannot work here.
-        prepare: called once with each backend that was loaded.
+        what: the package's name, for messages.
+        loaders: functions that load a backend, by name, fastest first. A loader raises ImportError if its backend cannot run on
+            this machine.
+        prepare: called once with each backend after it is loaded.
     """
 
     def __init__(
@@ -27,29 +28,38 @@ class BackendRegistry(Generic[Backend]):
         self._prepare = prepare
         self._chosen: Backend | None = None
         self.loaded: dict[str, Backend] = {}
-        """By name, what was loaded so far."""
+        """The backends that are loaded, by name."""
 
     def current(self) -> Backend:
-        """The backend in use; the first call chooses, and loads no more than it must."""
+        """The backend in use. The first call selects it, and loads no others.
+
+        Raises:
+            StopIteration: no backend loads.
+        """
         if self._chosen is None:
             self._chosen = self._load(next(filter(self._loads, self._loaders)))
         return self._chosen
 
     def available(self) -> tuple[str, ...]:
-        """Name the backends that load on this machine, fastest first. Loads them all."""
+        """The names of the backends that load on this machine, fastest first. Loads all of them."""
         return tuple(filter(self._loads, self._loaders))
 
     def use(self, name: str) -> None:
-        """Switch to a backend by name; ValueError when there is none of that name, ImportError when it does not load."""
+        """Switch to a backend by name.
+
+        Raises:
+            ValueError: there is no backend of this name.
+            ImportError: the backend does not load.
+        """
         if name not in self._loaders:
             raise ValueError(
-                f"no {self._what} backend is called {name!r}; there are {', '.join(self._loaders)}"
+                f"no {self._what} backend is named {name!r}; the backends are {', '.join(self._loaders)}"
             )
         self._chosen = self._load(name)
 
     @contextmanager
     def using(self, name: str) -> Iterator[None]:
-        """Use a backend for the length of a `with` block; for tests and benchmarks, not for several threads at once."""
+        """Use a backend within a `with` block; for tests and benchmarks, and not thread-safe."""
         before = self._chosen
         self.use(name)
         try:
@@ -59,9 +69,9 @@ class BackendRegistry(Generic[Backend]):
 
     def _load(self, name: str) -> Backend:
         if name not in self.loaded:
-            made = self._loaders[name]()
-            self._prepare(made)
-            self.loaded[name] = made
+            backend = self._loaders[name]()
+            self._prepare(backend)
+            self.loaded[name] = backend
         return self.loaded[name]
 
     def _loads(self, name: str) -> bool:

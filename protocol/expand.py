@@ -1,7 +1,7 @@
-"""One seed, many independent streams: everything secret about an edge comes from 32 bytes.
+"""Independent streams from one seed: every secret of an edge derives from 32 bytes.
 
-A stream is named by a label and an index and can be made again at any time, in any order: after a crash the
-same blinds, the same order and the same key come back without having been stored.
+A stream is identified by a label and an index, and can be derived again at any time, in any order: after a crash the
+blinds, the permutations and the key are the same, without having been stored.
 
     key    = HKDF-Expand(SHA-512, seed, LP("blindmatch/expand/v1") | LP(label) | index) -> 32 bytes   (RFC 5869)
     stream = ChaCha20(key, nonce 0, counter 0) over zeros                                           (RFC 8439)
@@ -29,7 +29,7 @@ _SCAN = 1 << 19
 
 
 class Expander:
-    """Expands one secret seed. Safe to call from several threads; useless after `wipe`."""
+    """Expands one secret seed. It is thread-safe, and refuses every call after `wipe`."""
 
     def __init__(self, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
@@ -45,7 +45,9 @@ class Expander:
         info = b"".join(len(part).to_bytes(2, "big") + part for part in (_DOMAIN, name))
         # RFC 5869 2.3: the first block of HKDF-Expand, cut to 32 of its 64 bytes.
         key = hmac.digest(self._seed, info + index.to_bytes(8, "big") + b"\x01", "sha512")[:32]
-        if self._wiped:  # asked last: a key made while another thread wiped must not get out
+        if (
+            self._wiped
+        ):  # checked last: a key derived while another thread wiped the seed must not be returned
             raise SequenceError("the edge's seed was wiped")
         return key
 
@@ -66,11 +68,11 @@ class Expander:
         return group.scalars_from_uniform(uniform.reshape(count, UNIFORM_BYTES))
 
     def permutation(self, label: str, count: int) -> npt.NDArray[np.uint32]:
-        """A uniform order of `count` < 2^32 things: those that sort `count` 64-bit keys (count,).
+        """A uniform permutation of `count` < 2^32 items, (count,): the order that sorts `count` 64-bit keys.
 
         Two keys are equal with probability below count^2 / 2^65: 2^-18 at ten million, and then only the
-        order of one pair is fixed. Beside the result, memory holds a bucket of the keys at a time: each bucket
-        goes through the whole stream again.
+        order of one pair is not random. Memory holds the result and one bucket of the keys at a time: each bucket
+        reads the whole stream again.
         """
         order = np.empty(count, dtype=np.uint32)
         bits, placed = 0, 0
@@ -86,18 +88,18 @@ class Expander:
     def _bucket(
         self, label: str, count: int, bucket: int, bits: int
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
-        """The keys whose first bits are the bucket's number, and their places in the stream."""
+        """The keys whose first bits are the bucket's number, and their indices in the stream."""
         stream = Cipher(ChaCha20(self._key(label, 0), _NONCE), mode=None).encryptor()
-        places, kept = [np.empty(0, dtype=np.uint32)], [np.empty(0, dtype=np.uint64)]
+        places, keys_inside = [np.empty(0, dtype=np.uint32)], [np.empty(0, dtype=np.uint64)]
         for start in range(0, count, _SCAN):
             size = min(_SCAN, count - start)
             keys = np.frombuffer(stream.update(bytes(size * 8)), dtype="<u8")
             inside = np.flatnonzero(keys >> np.uint64(64 - bits) == bucket) if bits else np.arange(size)
-            kept.append(keys[inside])
+            keys_inside.append(keys[inside])
             places.append((inside + start).astype(np.uint32))
-        return np.concatenate(places), np.concatenate(kept)
+        return np.concatenate(places), np.concatenate(keys_inside)
 
     def wipe(self) -> None:
-        """Overwrite the seed; every later call is refused."""
+        """Overwrite the seed with zeros; every later call raises SequenceError."""
         self._wiped = True
         self._seed[:] = bytes(SEED_BYTES)

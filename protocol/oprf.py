@@ -8,8 +8,8 @@ verify(public, blinded, evaluated, proof)
 outputs = finalize(inputs, unblind(evaluated, blinds))       outputs   = evaluate_inputs(secret, inputs)
 ```
 
-Every element of a batch has its own blind. Inputs of one batch all have the same width. Whatever comes from the
-peer is decoded strictly, and the identity refused (RFC 9497 2.1); a peer's mistake is a `PeerError`, our own a `ValueError`.
+Every element of a batch has its own blind. All inputs of one batch have the same width. All elements from the
+peer are decoded strictly, and the identity is refused (RFC 9497 2.1). A peer's fault raises `PeerError`, our own `ValueError`.
 Modes 0 (OPRF) and 1 (VOPRF) are complete; mode 2 is not used.
 """
 
@@ -59,21 +59,21 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class KeyPair:
-    """A sender's key: secret scalar (32,) and public point (32,). `wipe` it when the epoch ends."""
+    """A sender's key: secret scalar (32,) and public point (32,). Call `wipe` at the end of the round or epoch."""
 
     secret: Bytes1D = field(repr=False)
     public: Bytes1D
 
     def wipe(self) -> None:
-        """Overwrite the secret scalar with zeros; the key pair is of no use afterwards."""
+        """Overwrite the secret scalar with zeros; the key pair is unusable afterwards."""
         wipe(self.secret)
 
 
 def derive_key_pair(seed: bytes, info: bytes, mode: Mode) -> KeyPair:
-    """RFC 9497 3.2.1 DeriveKeyPair: one key from a secret seed of 32 bytes and a public info.
+    """RFC 9497 3.2.1 DeriveKeyPair: a key from a secret seed of 32 bytes and a public info.
 
     Raises:
-        ValueError: the seed is not 32 bytes, or info is longer than 65,535.
+        ValueError: the seed is not 32 bytes, or the info is longer than 65,535 bytes.
     """
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed has {SEED_BYTES} bytes")
@@ -92,13 +92,13 @@ def hash_to_group(inputs: Bytes2D, mode: Mode) -> Bytes2D:
 
     Args:
         inputs: (n, width) uint8, width up to 65,535.
-        mode: points of one mode are of no use in the other.
+        mode: the protocol variant; points of one mode are useless in the other.
 
     Returns:
         Points (n, 32), never the identity.
 
     Raises:
-        ElementError: an input hashes to the identity (RFC 9497 3.3.1 InvalidInputError); nobody can find one.
+        ElementError: an input hashes to the identity (RFC 9497 3.3.1 InvalidInputError); finding one is infeasible.
     """
     uniform = _expand_inputs(inputs, mode)
     try:
@@ -108,10 +108,10 @@ def hash_to_group(inputs: Bytes2D, mode: Mode) -> Bytes2D:
 
 
 def blind_inputs(inputs: Bytes2D, blinds: Bytes2D, mode: Mode) -> Bytes2D:
-    """RFC 9497 3.3.1 Blind, whole: inputs (n, width) hashed to the group and blinded, (n, 32), without a stop between.
+    """RFC 9497 3.3.1 Blind: inputs (n, width) hashed to the group and blinded by secret scalars (n, 32), in one call: (n, 32).
 
     Raises:
-        ValueError: as `hash_to_group` and `blind`.
+        ValueError: a blind is zero or not below the order, or shapes differ; and as `hash_to_group`.
     """
     uniform = _expand_inputs(inputs, mode)
     try:
@@ -121,10 +121,10 @@ def blind_inputs(inputs: Bytes2D, blinds: Bytes2D, mode: Mode) -> Bytes2D:
 
 
 def evaluate(secret: Bytes1D, blinded: Bytes2D) -> Bytes2D:
-    """RFC 9497 3.3.1 BlindEvaluate, without the proof: a peer's blinded elements (n, 32) by the secret key (32,).
+    """RFC 9497 3.3.1 BlindEvaluate, without the proof: a peer's blinded elements (n, 32) by the secret key (32,): (n, 32).
 
     Raises:
-        PeerError: BAD_POINT with the index of the first element that is no valid one.
+        PeerError: BAD_POINT, with the index of the first invalid element.
     """
     try:
         return group.multiply(blinded, secret)
@@ -133,10 +133,10 @@ def evaluate(secret: Bytes1D, blinded: Bytes2D) -> Bytes2D:
 
 
 def unblind(evaluated: Bytes2D, blinds: Bytes2D) -> Bytes2D:
-    """RFC 9497 3.3.1 Finalize, first half: a peer's evaluated elements (n, 32) by the inverse blinds.
+    """RFC 9497 3.3.1 Finalize, first half: a peer's evaluated elements (n, 32) by the inverse blinds (n, 32): (n, 32).
 
     Raises:
-        PeerError: BAD_POINT with the index of the first element that is no valid one.
+        PeerError: BAD_POINT, with the index of the first invalid element.
     """
     inverses = group.scalar_invert(blinds)
     try:
@@ -151,12 +151,12 @@ def finalize(inputs: Bytes2D, unblinded: Bytes2D) -> Bytes2D:
     """RFC 9497 3.3.1 Finalize, second half: hash inputs (n, width) with unblinded elements (n, 32) to (n, 64)."""
     _require_inputs(inputs)
     if unblinded.shape != (len(inputs), POINT_BYTES):
-        raise ValueError("as many unblinded elements as inputs are needed")
+        raise ValueError("the number of unblinded elements must equal the number of inputs")
     return hashing.sha512(_length(inputs.shape[1]), inputs, _length(POINT_BYTES), unblinded, b"Finalize")
 
 
 def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
-    """RFC 9497 3.3.1 Evaluate, whole: the sender's own outputs (n, 64) of inputs (n, width).
+    """RFC 9497 3.3.1 Evaluate: the sender's own outputs (n, 64) of inputs (n, width).
 
     Raises:
         ValueError: as `hash_to_group`.
@@ -169,7 +169,7 @@ def evaluate_inputs(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
 
 
 def evaluate_elements(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
-    """The first half of `evaluate_inputs`: inputs (n, width) hashed to the group, by the secret key: points (n, 32).
+    """The first half of `evaluate_inputs`: inputs (n, width) hashed to the group, times the secret key: points (n, 32).
 
     Raises:
         ValueError: as `hash_to_group`.
@@ -184,14 +184,14 @@ def evaluate_elements(secret: Bytes1D, inputs: Bytes2D, mode: Mode) -> Bytes2D:
 def prove(
     key_pair: KeyPair, blinded: Bytes2D, evaluated: Bytes2D, r: Bytes1D, mode: Mode = Mode.VOPRF
 ) -> bytes:
-    """RFC 9497 2.2.1 GenerateProof: one proof of 64 bytes that all rows were multiplied by this key.
+    """RFC 9497 2.2.1 GenerateProof: a proof (64 bytes) that all rows were multiplied by this key.
 
     Args:
         key_pair: the key whose public half the peer holds.
-        blinded: what came, (n, 32), n from 1 to 65,535.
-        evaluated: what goes back, (n, 32).
-        r: a secret uniform scalar (32,), never used for two different batches: two proofs with one r reveal the key.
-        mode: the domain; VOPRF outside tests.
+        blinded: the receiver's elements (n, 32), n from 1 to 65,535.
+        evaluated: the same elements times the key (n, 32).
+        r: a secret uniform scalar (32,). Never use it for two different batches: two proofs with the same r disclose the key.
+        mode: the protocol variant; VOPRF outside tests.
     """
     secret = key_pair.secret.reshape(1, SCALAR_BYTES)
     nonce = r.reshape(1, SCALAR_BYTES)
@@ -211,11 +211,11 @@ def prove(
 def verify(
     public: Bytes1D, blinded: Bytes2D, evaluated: Bytes2D, proof: bytes, mode: Mode = Mode.VOPRF
 ) -> None:
-    """RFC 9497 2.2.2 VerifyProof: return only if one key, the public one's, made all of `evaluated`.
+    """RFC 9497 2.2.2 VerifyProof: return only if the key of `public` (32,) evaluated all elements (n, 32).
 
     Raises:
         PeerError: BAD_POINT for the public key or an evaluated element; BAD_PROOF otherwise.
-        ValueError: no rows, too many, or batches of different lengths.
+        ValueError: no rows, too many rows, or batches of different lengths.
     """
     try:
         group.check(public.reshape(1, POINT_BYTES))
@@ -237,13 +237,13 @@ def verify(
         t2 = group.add(group.multiply_base(s), group.multiply(public.reshape(1, POINT_BYTES), c[0]))
         t3 = group.add(group.multiply(m, s[0]), group.multiply(z, c[0]))
     except ElementError:
-        raise _bad_proof() from None  # a sum is the identity: never so in an honest proof
+        raise _bad_proof() from None  # a sum is the identity: impossible in an honest proof
     expected = _challenge(public, (m, z, t2, t3), mode)
     if not hmac.compare_digest(expected.tobytes(), c.tobytes()):
         raise _bad_proof()
 
 
-_PEER_HINT = "the peer's node is faulty or hostile: end the round and speak with the agency"
+_PEER_HINT = "The peer's node is faulty or hostile: end the round and contact the agency."
 
 
 def _bad_point(which: str, index: int) -> PeerError:
@@ -259,7 +259,7 @@ def _bad_proof() -> PeerError:
 
 
 def _proof_scalars(proof: bytes) -> tuple[Bytes2D, Bytes2D]:
-    """Decode a proof strictly: two canonical scalars. Zero is refused too: no honest proof has it."""
+    """Decode a proof strictly: two canonical scalars, not zero, which no honest proof contains."""
     if len(proof) != PROOF_BYTES:
         raise _bad_proof()
     scalars = np.frombuffer(proof, dtype=np.uint8).reshape(2, SCALAR_BYTES)
@@ -274,7 +274,7 @@ def _composite_weights(public: Bytes1D, blinded: Bytes2D, evaluated: Bytes2D, mo
     if not 0 < count <= _MAX_LENGTH:
         raise ValueError(f"a proof covers 1 to {_MAX_LENGTH} elements, not {count}")
     if blinded.shape != (count, POINT_BYTES) or evaluated.shape != blinded.shape:
-        raise ValueError("a proof needs as many evaluated elements as blinded ones")
+        raise ValueError("the number of evaluated elements must equal the number of blinded elements")
     context = _context_string(mode)
     seed = hashlib.sha512(_prefixed(public.tobytes()) + _prefixed(b"Seed-" + context)).digest()
     indices = np.arange(count, dtype=">u2").view(np.uint8).reshape(count, 2)
@@ -320,12 +320,12 @@ def _length(length: int) -> bytes:
 
 
 def _prefixed(part: bytes) -> bytes:
-    """I2OSP(len(part), 2) || part; ValueError when it is longer than 65,535."""
+    """I2OSP(len(part), 2) || part; ValueError if the part is longer than 65,535 bytes."""
     if len(part) > _MAX_LENGTH:
         raise ValueError(f"at most {_MAX_LENGTH} bytes can be length-prefixed")
     return _length(len(part)) + part
 
 
 def _row(message: bytes) -> Bytes2D:
-    """Copy a message into a batch of one that can be wiped."""
+    """Copy a message into a batch of one row, which can be wiped."""
     return np.frombuffer(bytearray(message), dtype=np.uint8).reshape(1, len(message))

@@ -1,7 +1,7 @@
 """Exact bytes: canonical encoding, digests, a running transcript, and signatures over a type and a payload.
 
-Three rules hold everywhere: what is signed is bytes, never a re-encoding; verify, then parse; and no two
-different lists of fields share an encoding.
+Three rules hold everywhere: signatures are over the received bytes, never over a re-encoding; verify, then parse; and
+different lists of fields have different encodings.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LABEL_PREFIX, _FIELD_PREFIX, _INTEGER_BYTES = 2, 4, 8
 
 
 def digest(*parts: bytes | memoryview) -> bytes:
-    """SHA-512/256 (FIPS 180-4) over a domain label and the parts, each after its 8-byte length. 32 bytes."""
+    """SHA-512/256 (FIPS 180-4) over a domain label and the parts, each after its length in 8 bytes, big-endian: 32 bytes."""
     running = Hash(SHA512_256())
     for part in (_DIGEST_DOMAIN, *parts):
         size = part.nbytes if isinstance(part, memoryview) else len(part)
@@ -30,9 +30,9 @@ def digest(*parts: bytes | memoryview) -> bytes:
 
 
 def encode(label: str, *fields: bytes | str | int) -> bytes:
-    """One canonical encoding: the label, then per field its kind (1 byte), length (4 bytes) and content.
+    """The canonical encoding: the label, then for each field its kind (1 byte), its length (4 bytes) and its content.
 
-    Integers are unsigned and take 8 bytes, big-endian, so that equal kinds and lengths give equal sizes.
+    Integers are unsigned and have 8 bytes, big-endian, so fields of equal kinds and lengths have encodings of equal size.
 
     Raises:
         OverflowError: an integer below 0 or beyond 64 bits.
@@ -52,7 +52,7 @@ def encode(label: str, *fields: bytes | str | int) -> bytes:
 class Fields:
     """Reads the fields of one encoding in order; `end` must be the last call.
 
-    Every method raises `PeerError(BAD_MESSAGE)` when the bytes do not hold what is asked for.
+    Every method raises `PeerError(BAD_MESSAGE)` if the next field is not of the expected kind and size.
     """
 
     def __init__(self, data: bytes, offset: int) -> None:
@@ -68,14 +68,14 @@ class Fields:
         return self._data[start : self._offset]
 
     def data(self, size: int) -> bytes:
-        """The next field: bytes of exactly this size."""
+        """Read the next field: exactly `size` bytes."""
         content = self._next(_BYTES)
         if len(content) != size:
             raise PeerError(PeerCode.BAD_MESSAGE, f"a field of {len(content)} bytes, not {size}")
         return content
 
     def block(self, longest: int) -> bytes:
-        """The next field: at most so many bytes."""
+        """Read the next field: at most `longest` bytes; PeerError(OVERSIZE) if it is longer."""
         content = self._next(_BYTES)
         if len(content) > longest:
             raise PeerError(
@@ -84,30 +84,30 @@ class Fields:
         return content
 
     def text(self) -> str:
-        """The next field: UTF-8 text."""
+        """Read the next field: UTF-8 text."""
         try:
             return self._next(_TEXT).decode()
         except UnicodeDecodeError:
             raise PeerError(PeerCode.BAD_MESSAGE, "a text field is not UTF-8") from None
 
     def integer(self) -> int:
-        """The next field: an unsigned 64-bit integer."""
+        """Read the next field: an unsigned 64-bit integer."""
         content = self._next(_INTEGER)
         if len(content) != _INTEGER_BYTES:
             raise PeerError(PeerCode.BAD_MESSAGE, "an integer field of the wrong size")
         return int.from_bytes(content, "big")
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Check that no bytes follow the last field."""
         if self._offset != len(self._data):
             raise PeerError(PeerCode.BAD_MESSAGE, "bytes follow the last field")
 
 
 def decode(label: str, data: bytes) -> Fields:
-    """The fields of `encode(label, ...)`, to be read strictly.
+    """A strict reader of the fields of `encode(label, ...)`.
 
     Raises:
-        PeerError: BAD_MESSAGE when the label is another.
+        PeerError: BAD_MESSAGE: the label is different.
     """
     start = encode(label)
     if data[: len(start)] != start:
@@ -116,20 +116,20 @@ def decode(label: str, data: bytes) -> Fields:
 
 
 class Transcript:
-    """A running hash of labelled steps. Its whole state is 32 bytes, so a checkpoint can carry it."""
+    """A running hash of labelled steps. Its state is 32 bytes, which a checkpoint stores."""
 
     def __init__(self, value: bytes = bytes(DIGEST_BYTES)) -> None:
         if len(value) != DIGEST_BYTES:
-            raise ValueError("a transcript's state has 32 bytes")
+            raise ValueError("the state of a transcript has 32 bytes")
         self._value = value
 
     @property
     def value(self) -> bytes:
-        """The hash of everything so far, 32 bytes."""
+        """The hash of all steps, 32 bytes."""
         return self._value
 
     def add(self, label: str, *parts: bytes | memoryview) -> None:
-        """Take in one step."""
+        """Add one step."""
         self._value = digest(self._value, label.encode(), *parts)
 
 
@@ -146,7 +146,7 @@ class Signed:
 
 
 class Signer(Protocol):
-    """Whoever holds an agency's identity key."""
+    """The holder of an agency's identity key."""
 
     @property
     def agency(self) -> str:
@@ -157,7 +157,7 @@ class Signer(Protocol):
 
 
 class Ed25519Signer:
-    """A `Signer` over a key in memory; its repr names the agency only."""
+    """A `Signer` with a key in memory; its repr shows the agency only."""
 
     def __init__(self, agency: str, private_key: Ed25519PrivateKey) -> None:
         self._agency = agency
@@ -182,7 +182,7 @@ class Ed25519Signer:
 
 
 def pre_authentication(payload_type: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding, version 1: what is signed for a type and a payload."""
+    """DSSE's pre-authentication encoding, version 1: the bytes that are signed for a type and a payload."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
@@ -196,7 +196,7 @@ def verify(public_key: bytes, payload_type: str, payload: bytes, signature: byte
     """Check one Ed25519 signature over a type and a payload.
 
     Raises:
-        PeerError: BAD_SIGNATURE, also for a key or signature that is none.
+        PeerError: BAD_SIGNATURE: the signature does not verify, or the key or the signature is malformed.
     """
     try:
         key = Ed25519PublicKey.from_public_bytes(public_key)
@@ -205,5 +205,5 @@ def verify(public_key: bytes, payload_type: str, payload: bytes, signature: byte
         raise PeerError(
             PeerCode.BAD_SIGNATURE,
             "the signature does not verify",
-            hint="Compare the identity key in the agreement with the one that the other agency holds.",
+            hint="Ask the other agency for its identity key, and compare it with the key in the agreement.",
         ) from None

@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 
 from blindmatch.node.cli.common import facts, note, table
+from blindmatch.simulations.audit.lead_scores import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
-from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.report.comparisons import exact, members
 from blindmatch.simulations.report.markup import octets, percent
 from blindmatch.simulations.report.summary import traffic_total

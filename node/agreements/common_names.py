@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from blindmatch.protocol.linkage import Rates, Schema
+from blindmatch.protocol.linkage.comparison_states import ONE, Space, space
 from blindmatch.protocol.linkage.rates import probability
-from blindmatch.protocol.linkage.states import ONE, Space, space
 
 COMMON_FACTOR: Final = 4
 """A name is common when two people share it this many times as often as the schema assumes: two bits less per key."""

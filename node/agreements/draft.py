@@ -25,6 +25,7 @@ from blindmatch.protocol.agreement import (
     edge_terms,
     validation,
 )
+from blindmatch.protocol.agreement.field_types import Identifier, Text
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
@@ -111,11 +112,11 @@ def _all_parties(
     parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
     for index, party in enumerate(parties):
         _check_names(party, "parties", f"parties[{index}].")
-        validation.identifier(f"parties[{index}].agency", party.get("agency"))
+        Identifier().check(f"parties[{index}].agency", party.get("agency"))
     listed = {party["agency"] for party in parties}
     named = [each for path, side in sides for each in _agencies(side, path)]
     for path, agency in [*named, *_without_collection(values, edges)]:
-        validation.identifier(path, agency)
+        Identifier().check(path, agency)
         if agency not in listed:
             listed.add(agency)
             parties.append({"agency": agency})
@@ -274,7 +275,7 @@ def _linkage(table: Mapping[str, Any]) -> Linkage:
 def _leakage(table: Mapping[str, Any]) -> str:
     """The officer's own words; empty when the usual words are wanted."""
     words = table.get("leakage", "")
-    validation.text("leakage", words, optional=True)
+    Text(optional=True).check("leakage", words)
     return str(words)
 
 

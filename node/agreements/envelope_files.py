@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.agreement import Envelope
 from blindmatch.protocol.errors import InputError, PeerError
 from blindmatch.protocol.limits import LIMITS
@@ -38,10 +38,7 @@ def write(path: Path, envelope: Envelope) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    try:
-        write_atomically(path, dump(envelope).encode())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_output(path, dump(envelope))
 
 
 def read(path: Path) -> Envelope:

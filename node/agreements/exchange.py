@@ -46,6 +46,10 @@ class ExchangeOutcome:
     agency: str
     error: BlindmatchError | None = None
 
+    def data(self) -> dict[str, str | None]:
+        """Plain values, as JSON has them."""
+        return {"agency": self.agency, "error": None if self.error is None else self.error.message}
+
 
 async def fetch_entry(connect: Connect, agency: str) -> Party:
     """Ask an agency's node for its own party entry.

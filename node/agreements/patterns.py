@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from blindmatch.protocol.agreement import EDGE_TERMS, MEMBERS, Disclosure, validation
+from blindmatch.protocol.agreement import EDGE_TERMS, MEMBERS, Disclosure
+from blindmatch.protocol.agreement.field_types import Identifier
 from blindmatch.protocol.errors import ConfigError
 
 REQUEST_RECORDS = 25
@@ -80,7 +81,7 @@ def check_choices(choices: Choices) -> None:
         "Leave --disclosure out; a threshold is drafted with --threshold T, --member and --collector.",
     )
     for name in agencies(choices):
-        validation.identifier("agency", name)
+        Identifier().check("agency", name)
     edges = bool(choices.receivers or choices.senders)
     if choices.pattern is Pattern.ALL_PAIRS:
         _require(

@@ -100,7 +100,7 @@ def _out(kind: FieldType, value: Any) -> Any:
         return None if value is None else message_fields(value)
     if isinstance(kind, Several):
         return [_out(kind.item, each) for each in value]
-    return validation.millionths(value) if isinstance(kind, Share) else value
+    return Share.millionths(value) if isinstance(kind, Share) else value
 
 
 def _field_in(field: DeclaredField, message: Any) -> Any:

@@ -1,6 +1,6 @@
-"""An agreement as plain data, for `--json` and for printing: all of its terms, and its state on this node."""
+"""An agreement on this node: its state, and all of its terms as plain data for `--json` and for printing."""
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,96 +12,97 @@ from blindmatch.node.agreements.match_keys import KeyForecast, OwnList, forecast
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
-from blindmatch.node.storage.store import Contact
+from blindmatch.node.storage.store import CollectionRow, Contact
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import Agreement, Edge, Envelope, Side, Threshold, Withdrawal
+from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, Withdrawal
 from blindmatch.protocol.errors import BlindmatchError
 from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
 
 Data = dict[str, Any]
-Shared = dict[int, tuple[KeyForecast, Data]]
+ForecastData = dict[int, tuple[KeyForecast, Data]]
 
 
-def summarise(node: Node, stored: StoredAgreement) -> Data:
-    """All that this node knows about an agreement."""
-    data = describe(stored.agreement, stored.envelope)
-    contacts = node.store.contacts(stored.id)
-    for party in data["parties"]:
-        agency = party["agency"]
-        party["own"] = agency == node.settings.agency
-        party["withdrawn"] = _withdrawal(stored.withdrawn.get(agency))
-        party["declined"] = _withdrawal(stored.declined.get(agency))
-        party["reached"] = None if party["own"] else _contact(contacts.get(agency))
-    schema = _schema(stored.agreement)
-    known: dict[tuple[str, str], OwnList] = {}
-    shared: Shared = {}
-    used = node.store.rounds_used_by_edge(stored.id)
-    for edge, item in zip(stored.agreement.edges, data["edges"], strict=True):
-        item["rounds_used"] = used.get(edge.id, 0)
-        item["collection"] = _collection(node, stored, edge)
-        if schema and item["collection"] and item["collection"]["name"]:
-            own = _own(node, stored, edge, known)
-            ahead = forecast(schema.name, edge, own)
-            item["forecast"] = _shared(ahead, shared)
-            item["warnings"] = [*_warnings(edge, ahead), *common_names(schema, own.rates)]
-    data["received_at"] = iso(stored.received_at)
-    data["state"] = state(node, stored)
-    data["why_no_round"] = _obstacle(node, stored)
-    return data
+@dataclass(frozen=True)
+class AgreementSummary:
+    """An agreement in one line: its state on this node, signatures, withdrawals, parties that were not reached."""
+
+    id: str
+    """Hexadecimal."""
+    title: str
+    parties: tuple[str, ...]
+    edges: int
+    expires: str
+    signed: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Parties that have not signed."""
+    declined: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    not_reached: tuple[str, ...]
+    """Parties that the last attempt did not reach."""
+    state: str
+    """In a few words."""
+
+    def data(self) -> Data:
+        """Plain values, as JSON has them."""
+        return asdict(self)
 
 
-def brief(node: Node, stored: StoredAgreement) -> Data:
+def summarise(node: Node, stored: StoredAgreement) -> AgreementSummary:
     """An agreement in one line."""
+    agreement, missing = stored.agreement, stored.missing
     contacts = node.store.contacts(stored.id)
-    others = [agency for agency in stored.agreement.agencies if agency != node.settings.agency]
-    return {
-        "id": stored.id.hex(),
-        "title": stored.agreement.title,
-        "parties": list(stored.agreement.agencies),
-        "edges": len(stored.agreement.edges),
-        "expires": iso(stored.agreement.expires),
-        "signed": [agency for agency in stored.agreement.agencies if agency not in stored.missing],
-        "missing": list(stored.missing),
-        "declined": sorted(stored.declined),
-        "withdrawn": sorted(stored.withdrawn),
-        "not_reached": [agency for agency in others if agency in contacts and contacts[agency].error],
-        "state": state(node, stored),
-    }
+    return AgreementSummary(
+        id=stored.id.hex(),
+        title=agreement.title,
+        parties=agreement.agencies,
+        edges=len(agreement.edges),
+        expires=_iso(agreement.expires),
+        signed=tuple(agency for agency in agreement.agencies if agency not in missing),
+        missing=missing,
+        declined=tuple(sorted(stored.declined)),
+        withdrawn=tuple(sorted(stored.withdrawn)),
+        not_reached=tuple(
+            agency
+            for agency in agreement.agencies
+            if agency != node.agency and agency in contacts and contacts[agency].error
+        ),
+        state=_state(node, stored),
+    )
 
 
-def describe(agreement: Agreement, envelope: Envelope) -> Data:
-    """All terms of an agreement, without a node."""
+def describe(node: Node, stored: StoredAgreement) -> Data:
+    """All terms of an agreement, and all that this node knows about it, as plain data."""
+    agreement = stored.agreement
     schema = _schema(agreement)
-    shared: Shared = {}
     data: Data = plain_data(agreement)
     for name in ("format", "schema_digest", "nonce"):
         del data[name]
     return data | {
-        "id": envelope.id.hex(),
-        "parties": [
-            {**vars(party), "signed": party.agency in envelope.signatures} for party in agreement.parties
-        ],
-        "missing": list(terms.missing_signatures(agreement, envelope)),
+        "id": stored.id.hex(),
+        "parties": _parties(node, stored),
+        "missing": list(stored.missing),
         "schema": {
             "name": agreement.schema,
             "digest": agreement.schema_digest.hex(),
             "known": schema is not None,
-            "compared": _compared(schema),
+            "compared": [] if schema is None else [field.title for field in schema.fields],
         },
-        "edges": [_edge(agreement, edge, schema, shared) for edge in agreement.edges],
+        "edges": _edges(node, stored, schema),
         "alike": [
-            {**_alike(each), "both_learn": terms.both_learn(agreement.schema)}
+            {**_group(each), "both_learn": terms.both_learn(agreement.schema)}
             for each in group_edges(agreement.edges, agreement.schema)
         ],
         "thresholds": [_threshold(agreement, threshold) for threshold in agreement.thresholds],
-        "not_before": iso(agreement.not_before),
-        "expires": iso(agreement.expires),
+        "not_before": _iso(agreement.not_before),
+        "expires": _iso(agreement.expires),
         "standing_learn": terms.standing_learn(),
+        "received_at": _iso(stored.received_at),
+        "state": _state(node, stored),
+        "why_no_round": _obstacle(node, stored),
     }
 
 
-def state(node: Node, stored: StoredAgreement) -> str:
-    """The state of an agreement, in a few words."""
+def _state(node: Node, stored: StoredAgreement) -> str:
     agreement, now = stored.agreement, node.clock()
     if stored.withdrawals:
         return registry.describe_withdrawals(stored)
@@ -116,9 +117,59 @@ def state(node: Node, stored: StoredAgreement) -> str:
     return "rounds used up" if least >= agreement.rounds_budget else "in force"
 
 
-def iso(seconds: int) -> str:
+def _iso(seconds: int) -> str:
     """Seconds since 1970 as ISO 8601, UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _parties(node: Node, stored: StoredAgreement) -> list[Data]:
+    contacts = node.store.contacts(stored.id)
+    return [
+        {
+            **vars(party),
+            "identity_key": party.identity_key.hex(),
+            "certificate_key": party.certificate_key.hex(),
+            "signed": party.agency in stored.envelope.signatures,
+            "own": party.agency == node.agency,
+            "withdrawn": _withdrawal(stored.withdrawn.get(party.agency)),
+            "declined": _withdrawal(stored.declined.get(party.agency)),
+            "reached": None if party.agency == node.agency else _contact(contacts.get(party.agency)),
+        }
+        for party in stored.agreement.parties
+    ]
+
+
+def _edges(node: Node, stored: StoredAgreement, schema: Schema | None) -> list[Data]:
+    """Every edge, with what each side learns, the expected result, and this node's own collection for it."""
+    lists: dict[tuple[str, str], OwnList] = {}
+    forecasts: ForecastData = {}
+    used = node.store.rounds_used_by_edge(stored.id)
+    agreement, standing = stored.agreement, stored.agreement.standing is not None
+    edges = []
+    for edge in agreement.edges:
+        row, collection = _collection(node, stored, edge)
+        ahead, warnings = None, []
+        if schema is not None:
+            own = None if row is None else _own(node, stored, edge, row, lists)
+            ahead = forecast(schema.name, edge, own)
+            warnings = [*_warnings(edge, ahead), *(common_names(schema, own.rates) if own else ())]
+        edges.append(
+            {
+                **plain_data(edge),
+                "receiver": _side(edge.receiver),
+                "sender": _side(edge.sender),
+                "receiver_learns": edge.receiver_learns(),
+                "sender_learns": edge.sender_learns(),
+                "both_learn": terms.both_learn(agreement.schema),
+                "leakage_is_usual": edge.leakage
+                == terms.default_leakage(edge, agreement.schema, standing=standing),
+                "forecast": None if ahead is None else _shared(ahead, forecasts),
+                "warnings": warnings,
+                "rounds_used": used.get(edge.id, 0),
+                "collection": collection,
+            }
+        )
+    return edges
 
 
 def _obstacle(node: Node, stored: StoredAgreement) -> str | None:
@@ -129,46 +180,51 @@ def _obstacle(node: Node, stored: StoredAgreement) -> str | None:
     return None
 
 
-def _collection(node: Node, stored: StoredAgreement, edge: Edge) -> Mapping[str, Any] | None:
-    """The collection of this node for an edge, or why there is none; None on edges between other agencies."""
-    if edge not in bindings.own_edges(node, stored.agreement):
-        return None
+def _collection(node: Node, stored: StoredAgreement, edge: Edge) -> tuple[CollectionRow | None, Data | None]:
+    """The collection of this node for an edge, or why there is none; no data on edges between other agencies."""
+    if node.agency not in edge.agencies:
+        return None, None
     try:
         row = bindings.collection_for(node, stored, edge.id)
     except BlindmatchError as error:
-        return {"name": None, "problem": error.message, "hint": error.hint}
+        return None, {"name": None, "problem": error.message, "hint": error.hint}
     bound = node.store.binding(stored.id, edge.id) == row.id
     known = row.detail.get("facts")
     asked = edge.terms.facts if edge.sender.agency == node.agency and known is not None else ()
     lacking = [name for name in asked if name not in (known or ())]
-    return {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
+    return row, {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
-def _own(node: Node, stored: StoredAgreement, edge: Edge, known: dict[tuple[str, str], OwnList]) -> OwnList:
+def _own(
+    node: Node,
+    stored: StoredAgreement,
+    edge: Edge,
+    row: CollectionRow,
+    lists: dict[tuple[str, str], OwnList],
+) -> OwnList:
     """This node's list for an edge, measured once for all edges that it enters."""
-    row = bindings.collection_for(node, stored, edge.id)
     role = "receiver" if edge.receiver.agency == node.agency else "sender"
-    if (row.id, role) not in known:
+    if (row.id, role) not in lists:
         collection = open_collection(node, row.id)
         selected = collection.select(stored.agreement.handling_codes)
-        known[row.id, role] = OwnList(role, own_rates(collection, selected, stored.id), len(selected))
-    return known[row.id, role]
+        lists[row.id, role] = OwnList(role, own_rates(collection, selected, stored.id), len(selected))
+    return lists[row.id, role]
 
 
 def _withdrawal(withdrawal: Withdrawal | None) -> Data | None:
     """The time and the reason of a decline or withdrawal."""
-    return None if withdrawal is None else {"at": iso(withdrawal.at), "reason": withdrawal.reason}
+    return None if withdrawal is None else {"at": _iso(withdrawal.at), "reason": withdrawal.reason}
 
 
 def _contact(contact: Contact | None) -> Data | None:
     """When a party was last reached; None when no attempt was made."""
     if contact is None:
         return None
-    reached = None if contact.reached_at is None else iso(contact.reached_at)
-    return {"at": reached, "tried": iso(contact.tried_at), "error": contact.error or None}
+    reached = None if contact.reached_at is None else _iso(contact.reached_at)
+    return {"at": reached, "tried": _iso(contact.tried_at), "error": contact.error or None}
 
 
-def _alike(group: EdgeGroup) -> Data:
+def _group(group: EdgeGroup) -> Data:
     return {
         "edges": [edge.id for edge in group.edges],
         "receivers": list(group.receivers),
@@ -188,27 +244,6 @@ def _schema(agreement: Agreement) -> Schema | None:
     return schema if schema.digest == agreement.schema_digest else None
 
 
-def _compared(schema: Schema | None) -> list[str]:
-    """The fields that the schema compares, in words."""
-    return [] if schema is None else [field.title for field in schema.fields]
-
-
-def _edge(agreement: Agreement, edge: Edge, schema: Schema | None, shared: Shared) -> Data:
-    usual = terms.default_leakage(edge, agreement.schema, standing=agreement.standing is not None)
-    ahead = None if schema is None else forecast(schema.name, edge)
-    return {
-        **plain_data(edge),
-        "receiver": _side(edge.receiver),
-        "sender": _side(edge.sender),
-        "receiver_learns": edge.receiver_learns(),
-        "sender_learns": edge.sender_learns(),
-        "both_learn": terms.both_learn(agreement.schema),
-        "leakage_is_usual": edge.leakage == usual,
-        "forecast": None if ahead is None else _shared(ahead, shared),
-        "warnings": [] if ahead is None else _warnings(edge, ahead),
-    }
-
-
 def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
     usual = terms.default_leakage(threshold, agreement.schema, agreement.collector)
     return {
@@ -221,7 +256,7 @@ def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
     }
 
 
-def _shared(ahead: KeyForecast, shared: Shared) -> Data:
+def _shared(ahead: KeyForecast, shared: ForecastData) -> Data:
     """The forecast's data, built once for all edges that share it."""
     if id(ahead) not in shared:
         shared[id(ahead)] = ahead, _forecast(ahead)

@@ -1,92 +1,93 @@
-"""An agreement on an officer's terminal: every term in words, from the data of `agreements.summary`."""
+"""An agreement on an officer's terminal: every term in words, from the data of `operations.agreements.show`."""
+
+from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.agreements import ExchangeOutcome
 from blindmatch.node.cli.common import facts, note
 
+if TYPE_CHECKING:
+    from blindmatch.node.operations.agreements import AgreementResult, ExchangeOutcome
+
 Data = dict[str, Any]
+
+SHORT = 12
+"""Hexadecimal digits of an agreement's id that people see."""
 
 _KEYS_SHOWN = 12
 
 
-def show(data: Data, *, full: bool = False) -> None:
+def show(result: AgreementResult, *, full: bool = False) -> None:
     """Print everything; edges that differ in their agencies only once, unless `full`."""
-    title(data["title"])
+    data = dict(result.terms or {})
+    typer.echo(f"{data['title']}\n{'=' * len(data['title'])}")
     facts(list(_head(data)))
-    section("Purpose", data["purpose"])
+    _section("Purpose", data["purpose"])
     typer.echo("\nParties")
     for party in data["parties"]:
         _party(party)
     _schema(data["schema"])
     typer.echo("\nEdges: who learns what from whom")
-    _edges(data, full=full)
+    by_id = {edge["id"]: edge for edge in data["edges"]}
+    for group in data["alike"]:
+        edges = [by_id[name] for name in group["edges"]]
+        if full or len(edges) == 1:
+            for edge in edges:
+                _edge(edge, data["rounds_budget"])
+        else:
+            _group(group, edges, data["rounds_budget"])
     for threshold in data["thresholds"]:
         _threshold(threshold)
     if data["standing"]:
-        section("Standing", data["standing_learn"])
-    why = data.get("why_no_round")
-    if why:
-        typer.echo(f"\nNo round can start now: {why}")
+        _section("Standing", data["standing_learn"])
+    if data["why_no_round"]:
+        typer.echo(f"\nNo round can start now: {data['why_no_round']}")
 
 
-def title(text: str) -> None:
-    """Print a heading."""
-    typer.echo(f"{text}\n{'=' * len(text)}")
+def short(result: AgreementResult) -> str:
+    """The first digits of an agreement's id, as people type them."""
+    return result.summary.id[:SHORT]
 
 
-def section(name: str, text: str) -> None:
-    """Print a heading and an indented text."""
-    typer.echo(f"\n{name}")
-    for line in text.splitlines():
-        typer.echo(f"  {line}")
-
-
-def outcomes(reached: Sequence[ExchangeOutcome], what: str) -> None:
-    """Say on stderr who was told, and who was not and why."""
-    told = [outcome.agency for outcome in reached if outcome.error is None]
-    if told:
-        note(f"{what}: {', '.join(told)}")
-    for outcome in reached:
+def outcomes(reached: Sequence[ExchangeOutcome] | None, what: str) -> None:
+    """Print on stderr the parties that were reached, and the others with the reasons."""
+    agencies = [outcome.agency for outcome in reached or () if outcome.error is None]
+    if agencies:
+        note(f"{what}: {', '.join(agencies)}")
+    for outcome in reached or ():
         if outcome.error is not None:
             note(f"not reached: {outcome.agency}: {outcome.error.message}")
             if outcome.error.hint:
                 note(f"  {outcome.error.hint}")
 
 
-def outcome_data(reached: Sequence[ExchangeOutcome]) -> list[Data]:
-    """The same for JSON."""
-    return [
-        {"agency": outcome.agency, "error": None if outcome.error is None else outcome.error.message}
-        for outcome in reached
-    ]
-
-
-def grouped(key: bytes) -> str:
-    """A key's hexadecimal digits in groups of four, to be read out over the telephone."""
-    digits = key.hex()
-    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+def _section(name: str, text: str) -> None:
+    typer.echo(f"\n{name}")
+    for line in text.splitlines():
+        typer.echo(f"  {line}")
 
 
 def _head(data: Data) -> Iterator[tuple[str, object]]:
     yield "id", data["id"]
-    if "state" in data:
-        yield "state", data["state"]
+    yield "state", data["state"]
     yield "marking", f"up to {data['marking']}"
-    yield "handling codes", f"{', '.join(data['handling_codes'])}; graded records with another code stay out"
+    yield (
+        "handling codes",
+        f"{', '.join(data['handling_codes'])}; graded records with another code are excluded",
+    )
     yield "valid", f"from {_time(data['not_before'])} until {_time(data['expires'])}"
     yield "rounds", f"at most {data['rounds_budget']}, {data['calendar']}"
     yield "retention", f"leads are erased after {data['retention_days']} days"
     if standing := data["standing"]:
-        checked = standing["checks_per_day"]
+        checks = standing["checks_per_day"]
         yield (
             "standing",
-            f"a key serves at most {standing['epoch_days']} days; "
-            + (f"at most {checked} checks a day and edge" if checked else "no checks of single records"),
+            f"a key is used for at most {standing['epoch_days']} days; "
+            + (f"at most {checks} checks a day and edge" if checks else "no checks of single records"),
         )
     if data["collector"]:
         yield "collector", data["collector"]
@@ -95,22 +96,27 @@ def _head(data: Data) -> Iterator[tuple[str, object]]:
 
 def _party(party: Data) -> None:
     mark = "signed" if party["signed"] else "NOT SIGNED"
-    for how in ("declined", "withdrawn"):
-        if word := party.get(how):
-            reason = f": {_indented(word['reason'], 4)}" if word["reason"] else ""
-            mark = f"{how.upper()} on {_time(word['at'])}{reason}"
-    own = " (this node)" if party.get("own") else ""
+    for kind in ("declined", "withdrawn"):
+        if withdrawal := party[kind]:
+            reason = f": {_indented(withdrawal['reason'], 4)}" if withdrawal["reason"] else ""
+            mark = f"{kind.upper()} on {_time(withdrawal['at'])}{reason}"
+    own = " (this node)" if party["own"] else ""
     typer.echo(f"  {party['agency']}{own}: {party['name']}, {party['role']} - {mark}{_reached(party)}")
     typer.echo(f"    legal basis      {_indented(party['legal_basis'], 21)}")
     if party["contact"]:
         typer.echo(f"    contact          {_indented(party['contact'], 21)}")
-    typer.echo(f"    identity key     {grouped(party['identity_key'])}")
-    typer.echo(f"    certificate key  {grouped(party['certificate_key'])}")
+    typer.echo(f"    identity key     {_grouped(party['identity_key'])}")
+    typer.echo(f"    certificate key  {_grouped(party['certificate_key'])}")
+
+
+def _grouped(key: str) -> str:
+    """A key's hexadecimal digits in groups of four, to be read out over the telephone."""
+    return " ".join(textwrap.wrap(key, 4))
 
 
 def _reached(party: Data) -> str:
-    """What a reader should know of the way to a party: nothing, when it was reached the last time."""
-    reached = party.get("reached")
+    """Why the last attempt to reach a party failed, and since when; empty when it did not."""
+    reached = party["reached"]
     if reached is None or not reached["error"]:
         return ""
     since = f"since {_time(reached['at'])}" if reached["at"] else "yet"
@@ -125,19 +131,17 @@ def _schema(schema: Data) -> None:
         typer.echo(f"  compares {', '.join(schema['compared'])}")
 
 
-def _edges(data: Data, *, full: bool) -> None:
-    """Each kind of edge once, and what this node brings to its own; or every edge."""
-    by_id = {edge["id"]: edge for edge in data["edges"]}
-    for group in data["alike"]:
-        edges = [by_id[name] for name in group["edges"]]
-        if full or len(edges) == 1:
-            for edge in edges:
-                _edge(edge, data["rounds_budget"])
-        else:
-            _group(group, edges, data["rounds_budget"])
+def _edge(edge: Data, budget: int) -> None:
+    typer.echo(f"  {edge['id']}")
+    for role in ("receiver", "sender"):
+        _side(f"{role:<8} {edge[role]['agency']}", edge[role])
+    _terms(edge)
+    _learns(edge)
+    _expected(edge, f"{edge['rounds_used']} of {budget} rounds")
 
 
 def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
+    """Edges that differ in their agencies only."""
     receivers, senders, first = group["receivers"], group["senders"], edges[0]
     if set(receivers) == set(senders) and group["whole"]:
         typer.echo(
@@ -145,44 +149,34 @@ def _group(group: Data, edges: Sequence[Data], budget: int) -> None:
         )
         _names("agencies", receivers)
     elif group["whole"]:
-        typer.echo(
-            f"  {_counted(receivers, 'receiver')}, each from {_counted(senders, 'sender')}: {len(edges)} edges, all alike"
-        )
+        sides = f"{_counted(receivers, 'receiver')}, each from {_counted(senders, 'sender')}"
+        typer.echo(f"  {sides}: {len(edges)} edges, all alike")
         _names("receiver", receivers)
         _names("sender", senders)
     else:
         typer.echo(f"  {len(edges)} edges, all alike")
-        for receiver, named in group["senders_of"].items():
-            _names("", [f"{receiver} from {', '.join(named)}"])
+        for receiver, agencies in group["senders_of"].items():
+            _names("", [f"{receiver} from {', '.join(agencies)}"])
     for role in ("receiver", "sender"):
         _side(f"each {role}", first[role])
     _terms(first)
-    _learns({**group, "leakage_is_usual": first["leakage_is_usual"], "leakage": first["leakage"]})
-    own = [edge for edge in edges if edge.get("collection") is not None]
-    for part in _by_own_side(own) or [list(edges)]:
-        shown = part[0]
+    _learns({**first, **group})
+    own = [edge for edge in edges if edge["collection"] is not None]
+    for part in _by_own_side(own) or [edges]:
         if len(part) < len(edges):
             _names("ours", [edge["id"] for edge in part])
-        if shown["forecast"] is not None:
-            _forecast(shown["forecast"])
-        for warning in shown["warnings"]:
-            typer.echo(f"    WARNING  {warning}")
-        if "rounds_used" in shown:
-            used = sorted({edge["rounds_used"] for edge in part})
-            typer.echo(
-                f"    used     {'-'.join(map(str, used[:: len(used) - 1 or 1]))} of {budget} rounds each"
-            )
-        _brought(shown)
+        used = sorted({edge["rounds_used"] for edge in part})
+        _expected(part[0], f"{'-'.join(map(str, used[:: len(used) - 1 or 1]))} of {budget} rounds each")
 
 
-def _by_own_side(edges: Sequence[Data]) -> list[list[Data]]:
-    """This node's edges by what it brings to them, as receiver or as sender."""
-    found: dict[str, list[Data]] = {}
+def _by_own_side(edges: Sequence[Data]) -> list[Sequence[Data]]:
+    """This node's edges, grouped by its role, its collection and the warnings."""
+    groups: dict[str, list[Data]] = {}
     for edge in edges:
         own = (edge["forecast"] or {}).get("own", "")
         collection = {name: value for name, value in edge["collection"].items() if name != "hint"}
-        found.setdefault(f"{own} {collection} {edge['warnings']}", []).append(edge)
-    return list(found.values())
+        groups.setdefault(f"{own} {collection} {edge['warnings']}", []).append(edge)
+    return list(groups.values())
 
 
 def _counted(names: Sequence[str], what: str) -> str:
@@ -193,21 +187,6 @@ def _names(label: str, names: Sequence[str]) -> None:
     lines = textwrap.wrap(", ".join(names), 100, break_long_words=False, break_on_hyphens=False)
     for index, line in enumerate(lines):
         typer.echo(f"    {label if index == 0 else '':<8} {line}")
-
-
-def _edge(edge: Data, budget: int) -> None:
-    typer.echo(f"  {edge['id']}")
-    for role in ("receiver", "sender"):
-        _side(f"{role:<8} {edge[role]['agency']}", edge[role])
-    _terms(edge)
-    _learns(edge)
-    if edge["forecast"] is not None:
-        _forecast(edge["forecast"])
-    for warning in edge["warnings"]:
-        typer.echo(f"    WARNING  {warning}")
-    if "rounds_used" in edge:
-        typer.echo(f"    used     {edge['rounds_used']} of {budget} rounds")
-    _brought(edge)
 
 
 def _side(label: str, side: Data) -> None:
@@ -238,16 +217,20 @@ def _learns(edge: Data) -> None:
         typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
 
 
-def _brought(edge: Data) -> None:
-    """What this node brings to an edge."""
-    collection = edge.get("collection")
-    if collection is None:
+def _expected(edge: Data, used: str) -> None:
+    """What a round of an edge would give, its warnings, its budget, and this node's collection for it."""
+    if edge["forecast"] is not None:
+        _forecast(edge["forecast"])
+    for warning in edge["warnings"]:
+        typer.echo(f"    WARNING  {warning}")
+    typer.echo(f"    used     {used}")
+    if (collection := edge["collection"]) is None:
         return
     name = collection["name"]
     text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
-    typer.echo(f"    we bring {text}")
+    typer.echo(f"    our list {text}")
     if lacking := collection.get("facts_missing"):
-        typer.echo(f"    WARNING  {name} has no fact {', '.join(lacking)}; nothing goes out under that name")
+        typer.echo(f"    WARNING  {name} has no fact {', '.join(lacking)}; none is sent under that name")
 
 
 def _threshold(threshold: Data) -> None:
@@ -269,9 +252,9 @@ def _threshold(threshold: Data) -> None:
 
 
 def _forecast(ahead: Data) -> None:
-    """What a round would give."""
+    """The expected result of a round."""
     if "problem" in ahead:
-        return  # a warning says it
+        return  # a warning states it
     tokens = ahead["tokens"]
     records = ahead["records"]
     lists = (
@@ -300,7 +283,7 @@ def _linkage(linkage: Data) -> str:
     )
     return (
         f"at most {linkage['budget']}, compiled for each round, {missing}; of all leads {linkage['false_leads']:.2%} "
-        f"may be false, when {linkage['overlap']:.2%} of the shorter list stand in both"
+        f"may be false, if {linkage['overlap']:.2%} of the shorter list are in both"
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -18,13 +19,10 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.audit_events import AuditEvent
 
 if TYPE_CHECKING:
-    from blindmatch.node.operations import audit
-else:
-    audit = LazyModule("blindmatch.node.operations.audit")
+    from blindmatch.node.operations.audit import AuditEntry
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
 
@@ -46,7 +44,7 @@ def list_(
     combination, erasure.
     """
     with open_node(home, passphrase_file) as node:
-        entries = audit.entries(node, event=event, last=last)
+        entries = operations.audit.entries(node, event=event, last=last)
 
     def render() -> None:
         cells = [
@@ -78,7 +76,7 @@ def verify(
     elsewhere. Give it with --head. The exit status is 1 when the log is not intact.
     """
     with open_node(home, passphrase_file) as node:
-        result = audit.verify(node, heads=head or ())
+        result = operations.audit.verify(node, heads=head or ())
 
     def render() -> None:
         if result.problems:
@@ -111,9 +109,9 @@ def export(
         blindmatch audit export --home west --out west-audit.jsonl --head west-audit.head
     """
     with open_node(home, passphrase_file) as node:
-        entries = audit.export(node, out=out, head=head, justification=justification)
+        entries = operations.audit.export(node, out=out, head=head, justification=justification)
     if out is None:
-        typer.echo(audit.lines(entries), nl=False)
+        typer.echo(operations.audit.lines(entries), nl=False)
     note(f"{_count(len(entries))} exported")
 
 
@@ -121,7 +119,7 @@ def _count(entries: int) -> str:
     return f"{entries} {'entry' if entries == 1 else 'entries'}"
 
 
-def _description(entry: audit.AuditEntry) -> str:
+def _description(entry: AuditEntry) -> str:
     """Subject, recipient, detail and justification of an entry, in one line."""
     row = entry.row
     detail = ", ".join(f"{name} {value}" for name, value in entry.detail.items())

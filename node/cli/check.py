@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -19,12 +20,9 @@ from blindmatch.node.cli.common import (
     open_node,
     table,
 )
-from blindmatch.node.cli.startup import LazyModule
 
 if TYPE_CHECKING:
     from blindmatch.node.operations import checks
-else:
-    checks = LazyModule("blindmatch.node.operations.checks")
 
 app = typer.Typer(help="Compare one record now, under a standing agreement.")
 
@@ -78,13 +76,15 @@ def check(
     fields = _fields(values or [])
     with open_node(home, passphrase_file) as node:
         if received:
-            matched = checks.received(node, agreement)
+            matched = operations.checks.received(node, agreement)
             emit(matched.data(), as_json, lambda: _show_received(matched))
             return
         if record is not None:
-            fields = checks.read_record(record) | fields
+            fields = operations.checks.read_record(record) | fields
         result = asyncio.run(
-            checks.check(node, agreement, fields, edge=edge, register=register or (), mapping=mapping)
+            operations.checks.check(
+                node, agreement, fields, edge=edge, register=register or (), mapping=mapping
+            )
         )
     emit(result.data(), as_json, lambda: _show(result))
 
@@ -100,7 +100,7 @@ def _fields(values: list[str]) -> dict[str, str]:
 
 
 def _show(result: checks.SubmittedRecord | checks.QueriedRecord) -> None:
-    if isinstance(result, checks.SubmittedRecord):
+    if isinstance(result, operations.checks.SubmittedRecord):
         for check_id in result.checks:
             typer.echo(f"submitted as {check_id.hex()[:SHORT]}")
         note("If it matches, the other agency's officer learns it. This node does not.")

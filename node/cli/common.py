@@ -8,28 +8,26 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
-if TYPE_CHECKING:  # importing the store and its libraries takes longer than most commands run
+if TYPE_CHECKING:
     from rich import box, text
     from rich import console as consoles
     from rich import progress as bars
     from rich import table as tables
 
-    from blindmatch.node import node as folder
-    from blindmatch.node.storage import config
+    from blindmatch.node.node import Node
 else:
-    config, folder = LazyModule("blindmatch.node.storage.config"), LazyModule("blindmatch.node.node")
     bars, box, consoles, tables, text = (
         LazyModule(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
     )
@@ -116,40 +114,21 @@ def no_core_files() -> None:
 
 
 @contextmanager
-def open_node(home: Path, passphrase_file: Path | None = None) -> Iterator["folder.Node"]:
-    """The node in `home`, open while the context lasts.
-
-    Raises:
-        ConfigError: there is no node.
-        KeysError: the passphrase is wrong or not available.
-        StoreError: its database cannot be used.
-    """
-    config.load_settings(home / config.FILE_NAME)  # report a wrong folder before prompting for a passphrase
-    with folder.Node.open(home, read_passphrase(passphrase_file)) as node:
+def open_node(
+    home: Path, passphrase_file: Path | None = None, *, record_wire: Path | None = None
+) -> Iterator["Node"]:
+    """The node in `home`, open while the context lasts; see `operations.nodes.open_node`."""
+    passphrase = partial(read_passphrase, passphrase_file)
+    with operations.nodes.open_node(home, passphrase, record_wire=record_wire) as node:
         yield node
 
 
 def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
     """Print a result: `data` as JSON, or for people with `render`."""
     if as_json:
-        typer.echo(json.dumps(data, indent=2, default=plain, ensure_ascii=False))
+        typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         render()
-
-
-def plain(value: Any) -> Any:
-    """The JSON value of bytes (hex), times (ISO 8601), paths, enumerations and dataclasses."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)
 
 
 def moment(seconds: float) -> str:
@@ -183,8 +162,10 @@ def make_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> "tab
     return result
 
 
-def facts(pairs: Sequence[tuple[str, object]]) -> None:
-    """Print names and values, one pair a line, in two columns."""
+def facts(pairs: Sequence[tuple[str, object]] | Mapping[str, object]) -> None:
+    """Print names and values, one pair a line, in two columns; the names of a mapping without underscores."""
+    if isinstance(pairs, Mapping):
+        pairs = [(name.replace("_", " "), value) for name, value in pairs.items()]
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         typer.echo(f"{name:<{width}}  {value}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -16,16 +17,7 @@ from blindmatch.node.cli.common import (
     facts,
     open_node,
 )
-from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.passphrase import read_passphrase
-
-if TYPE_CHECKING:
-    from blindmatch.node import node as folder
-    from blindmatch.node.operations import epochs, keys
-else:
-    epochs, folder, keys = (
-        LazyModule(f"blindmatch.node.{name}") for name in ("operations.epochs", "node", "operations.keys")
-    )
 
 app = typer.Typer(
     help="The node's keys: list them, change their passphrase, end epochs.", no_args_is_help=True
@@ -39,8 +31,8 @@ def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is
     the SHA-256 of the TLS key (ECDSA P-256) in the form that certificates contain.
     """
-    data = keys.public_keys(home).data()
-    emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
+    data = operations.keys.public_keys(home).data()
+    emit(data, as_json, lambda: facts(data))
 
 
 @app.command()
@@ -60,7 +52,7 @@ def rotate(
     other agencies' agreements name them. To change those, create a new node and sign its agreements again.
     """
     with open_node(home, passphrase_file) as node:
-        ended = epochs.end(node, agreement=agreement)
+        ended = operations.epochs.end(node, agreement=agreement)
     emit(ended.data(), as_json, lambda: typer.echo(f"{ended.epochs} epochs ended."))
 
 
@@ -83,9 +75,9 @@ def passphrase(
     An old backup of keys.json still opens with the old passphrase: destroy it.
     """
     old = read_passphrase(passphrase_file)
-    with folder.Node.open(home, old) as node:
+    with operations.nodes.open_node(home, lambda: old) as node:
         # The environment holds the old passphrase, so the new one comes from its own file or from a prompt.
         new = read_passphrase(new_file, new=True, prompt="New passphrase: ", environment={})
-        keys.change_passphrase(node, old, new)
+        operations.keys.change_passphrase(node, old, new)
         data = {"agency": node.agency, "changed": True}
     emit(data, as_json, lambda: typer.echo("The passphrase was changed."))

@@ -1,46 +1,35 @@
-"""`blindmatch linkage`: what a schema makes of values, and why two records match."""
+"""`blindmatch linkage`: how a schema reads values, why two records match, and the quality of a schema."""
 
-from pathlib import Path
-from typing import Annotated
+from __future__ import annotations
 
-import numpy as np
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
     PassphraseOption,
     emit,
+    facts,
     open_node,
+    table,
 )
 from blindmatch.node.cli.linkage_evaluate import evaluate
-from blindmatch.node.cli.linkage_score import explain_model, render_model
-from blindmatch.protocol.errors import InputError
-from blindmatch.protocol.linkage import (
-    Schema,
-    level_digests,
-    load_schema,
-)
-from blindmatch.protocol.linkage.levels import FIELD_KINDS, GAP, LEVEL_TESTS
-from blindmatch.protocol.linkage.normalise import split_full_name
 
-app = typer.Typer(help="Quality of a linkage schema, and why two records match.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from blindmatch.node.operations.linkage import Comparison, Explanation
 
-NEWEST = "uk-person-company-2"
-USUAL_SIZES = (2_000, 40_000)
-"""A force's people and a county's officers: what a score is set against when no sizes are given."""
+app = typer.Typer(help="The quality of a linkage schema, and why two records match.", no_args_is_help=True)
 
-Digests = np.typing.NDArray[np.uint8]
+SHOWN_KEYS = 5
+
 SideArgument = Annotated[
     str, typer.Argument(help='Values, "field=value; field=value", or a record, "collection:reference".')
 ]
-
-
-@app.callback()
-def noun() -> None:
-    """Quality of a linkage schema, and why two records match."""
-
 
 app.command("evaluate")(evaluate)
 
@@ -51,20 +40,22 @@ def explain(
     right: Annotated[str, typer.Argument(help="The same, to be compared with the first.")] = "",
     *,
     schema: Annotated[
-        str, typer.Option(help="The linkage schema; without it the records' own, for values the newest.")
+        str,
+        typer.Option(
+            help="The linkage schema. Without it, the schema of the records; for values the newest one."
+        ),
     ] = "",
     sizes: Annotated[
-        str,
-        typer.Option(help="Records on both sides, such as 2000x40000: what keys are compiled for."),
+        str, typer.Option(help="Records of both lists for which keys are compiled, such as 2000x40000.")
     ] = "",
-    justification: Annotated[str, typer.Option(help="Why, for the audit log, where a record is read.")] = "",
+    justification: Annotated[str, typer.Option(help="Why, for the audit log, when a record is read.")] = "",
     home: HomeOption = DEFAULT_HOME,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Show values as the schema sees them, level by level, and which keys two of them agree on.
+    r"""Show how the schema reads values, level by level, and the keys on which two sides agree.
 
-    Values need no node. Records do; their values are not kept, so only which levels they answer is shown.
+    Values need no node. Records do. A node does not store their values, so only the levels that they have are shown.
 
     For example:
 
@@ -72,94 +63,54 @@ def explain(
             "full_name=OBRIEN, Sean; date_of_birth=1970-04"
     """
     numbers = _sizes(sizes)
-    given = [text for text in (left, right) if text]
-    sides: list[tuple[list[str], Digests]]
-    if all("=" in text for text in given):
-        used = load_schema(schema or NEWEST)
-        sides = [_values(used, text) for text in given]
-    else:
-        used, sides = _with_records(schema, given, home, passphrase_file, justification)
-    data = explain_model(used, sides, numbers or USUAL_SIZES)
-    emit(data, as_json, lambda: render_model(data, len(sides)))
-
-
-def _values(schema: Schema, text: str) -> tuple[list[str], Digests]:
-    """What each level sees of `field=value; …`, and the digests."""
-    values: dict[str, str] = {}
-    for item in text.split(";"):
-        name, equals, value = (part.strip() for part in item.partition("="))
-        if not item.strip():
-            continue
-        if not equals:
-            raise InputError(
-                "values are written field=value; field=value", hint="See `linkage explain --help`."
-            )
-        if name == "full_name":
-            values["forenames"], values["surname"] = split_full_name(value)
-        elif name in {entry.name for entry in schema.fields}:
-            values[name] = value
-        else:
-            known = ", ".join(entry.name for entry in schema.fields)
-            raise InputError(f"the schema has no field {name!r}", hint=f"Fields: {known}, full_name.")
-    canonical = {}
-    for entry in schema.fields:
-        try:
-            canonical[entry.name] = FIELD_KINDS[entry.kind](values.get(entry.name, ""))
-        except ValueError as error:
-            raise InputError(f"{entry.name}: {error}") from None
-    seen = []
-    for level in schema.levels:
-        texts = [canonical[name] for name in (level.field, level.other) if name]
-        test = LEVEL_TESTS[schema.field_named(level.field).kind][level.test]
-        seen.append(test(GAP.join(texts)) if all(texts) else "")
-    return seen, level_digests(schema, [values])
-
-
-def _with_records(
-    name_of_schema: str, given: list[str], home: Path, passphrase_file: Path | None, justification: str
-) -> tuple[Schema, list[tuple[list[str], Digests]]]:
-    from blindmatch.node.imports import open_collection  # noqa: PLC0415
-    from blindmatch.node.storage.audit_events import AuditEvent  # noqa: PLC0415 - the database library is slow to import
-
-    sides = []
-    with open_node(home, passphrase_file) as node:
-        if not name_of_schema:
-            first = next(text for text in given if "=" not in text)
-            name_of_schema = (
-                open_collection(node, first.partition(":")[0]).schema.name if ":" in first else NEWEST
-            )
-        schema = load_schema(name_of_schema)
-        for text in given:
-            if "=" in text:
-                sides.append(_values(schema, text))
-                continue
-            name, colon, reference = text.partition(":")
-            if not colon:
-                raise InputError(
-                    "a record is written collection:reference", hint="See `linkage explain --help`."
-                )
-            collection = open_collection(node, name)
-            if collection.schema.name != schema.name:
-                raise InputError(f"collection {name} was imported under the schema {collection.schema.name}")
-            places = collection.find(reference)
-            if not places:
-                raise InputError(f"collection {name} has no record with this reference")
-            digests = np.concatenate([collection.columns(place, place + 1).columns for place in places])
-            says = np.atleast_1d(digests.any(axis=(0, 2)))
-            sides.append((["(kept as a digest)" if there else "" for there in says], digests))
-            node.audit.append(
-                AuditEvent.CONSULTATION,
-                subject=f"collection {collection.name}",
-                justification=justification,
-                detail={"id": collection.id, "records": len(places), "action": "explain"},
-            )
-    return schema, sides
+    linkage = operations.linkage
+    sides = [side for side in (left, right) if side]
+    stored = any(map(linkage.names_record, sides))
+    with open_node(home, passphrase_file) if stored else nullcontext() as node:
+        explanation = linkage.explain(
+            node,
+            sides,
+            schema=schema,
+            sizes=numbers or linkage.TYPICAL_SIZES,
+            justification=justification,
+        )
+    emit(explanation.data(), as_json, lambda: _show_explanation(explanation))
 
 
 def _sizes(text: str) -> tuple[int, int] | None:
     if not text:
         return None
-    ours, _, theirs = text.lower().partition("x")
-    if not (ours.isdecimal() and theirs.isdecimal()):
+    left, _, right = text.lower().partition("x")
+    if not (left.isdecimal() and right.isdecimal()):
         raise typer.BadParameter("sizes are written 2000x40000")
-    return int(ours), int(theirs)
+    return int(left), int(right)
+
+
+def _show_explanation(explanation: Explanation) -> None:
+    comparison = explanation.comparison
+    columns = ("level", "first", "") if comparison is None else ("level", "first", "second", "")
+    shown = [level for level in explanation.levels if any(level.values)]
+    table(columns, [(level.words, *level.values, level.result) for level in shown])
+    if comparison is not None:
+        _show_comparison(explanation, comparison)
+
+
+def _show_comparison(explanation: Explanation, comparison: Comparison) -> None:
+    parts = [
+        (", ".join(part["fields"]), ", ".join(part["agree"]) or "nothing", part["bits"])
+        for part in comparison.parts
+    ]
+    table(("fields", "agree on", "bits"), parts, empty="No field of the person agrees.")
+    left, right = explanation.sizes
+    missing = [f"{name} on the {side} side" for side, names in comparison.missing.items() for name in names]
+    facts(
+        [
+            ("score", "none" if comparison.score is None else f"{comparison.score} bits"),
+            ("threshold", f"{explanation.threshold} bits for {left:,} and {right:,} records"),
+            *([("read as", "names in either order")] if comparison.swapped else []),
+            *([("missing", ", ".join(missing))] if missing else []),
+        ]
+    )
+    for key in sorted(comparison.keys, key=lambda key: -key["bits"])[:SHOWN_KEYS]:
+        typer.echo(f"key: {key['words']} ({key['bits']} bits, posterior {key['posterior']:.3f})")
+    typer.echo("A lead." if comparison.lead else "No lead: no key agrees.")

@@ -1,16 +1,15 @@
-"""`blindmatch linkage evaluate`: what a schema finds on two lists whose truth is known."""
+"""`blindmatch linkage evaluate`: the quality of a schema on two lists whose truth is known."""
+
+from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
-from blindmatch.node.evaluation import View, draw, panels, read_labelled, run_trial
-from blindmatch.node.evaluation.trial import StageTimer, measure_rates
-from blindmatch.node.imports.formats import load_mapping
-from blindmatch.protocol.errors import InputError
-from blindmatch.protocol.linkage import CompileTerms, load_schema
+from blindmatch.node.operations.choices import RightView
 
 TableArgument = Annotated[Path, typer.Argument(help="A table: CSV or Parquet.", show_default=False)]
 SHOWN_KEYS = 12
@@ -24,25 +23,28 @@ def evaluate(
         Path, typer.Option(help="The pairs that are one person: columns left_reference, right_reference.")
     ],
     mapping_left: Annotated[
-        Path | None, typer.Option(help="Columns to fields of LEFT; otherwise recognised.")
+        Path | None,
+        typer.Option(
+            help="A file that maps LEFT's columns to fields. Without it, usual headings are recognised."
+        ),
     ] = None,
-    mapping_right: Annotated[
-        Path | None, typer.Option(help="Columns to fields of RIGHT; otherwise recognised.")
-    ] = None,
+    mapping_right: Annotated[Path | None, typer.Option(help="The same for RIGHT.")] = None,
     view: Annotated[
-        View,
+        RightView,
         typer.Option(
             help="companies-house reduces RIGHT to name, month and year of birth, and postcode district."
         ),
-    ] = View.FULL,
+    ] = RightView.FULL,
     overlap: Annotated[
-        float, typer.Option(help="Share of the shorter list assumed to be on the other one.")
+        float, typer.Option(help="The share of the shorter list that is assumed to be on the other list.")
     ] = 0.05,
-    false_leads: Annotated[float, typer.Option(help="Share of leads that may be false, as expected.")] = 0.01,
+    false_leads: Annotated[
+        float, typer.Option(help="The share of leads that may be false, as expected.")
+    ] = 0.01,
     budget: Annotated[int, typer.Option(help="The most keys.")] = 80,
     schema: Annotated[str, typer.Option(help="The linkage schema.")] = "uk-person-company-2",
     through_protocol: Annotated[
-        bool, typer.Option(help="Run both sessions of the protocol too; the leads must be the same.")
+        bool, typer.Option(help="Also run both sessions of the protocol. The leads must be the same.")
     ] = False,
     picture: Annotated[
         Path | None, typer.Option(help="Write precision and recall against budget and false leads, as SVG.")
@@ -51,48 +53,39 @@ def evaluate(
 ) -> None:
     """Measure a schema on labelled data: precision, recall, expected and actual false leads.
 
-    LEFT is the receiver's list and RIGHT the sender's. Each side's rates come from its own list, as in a round. No
-    node and no passphrase are needed, and nothing is stored. Fields that cannot be read are left blank and counted.
+    LEFT is the receiver's list and RIGHT the sender's. Each side's rates come from its own list, as in a round. No node
+    and no passphrase are needed, and nothing is stored. Fields that cannot be read are left blank and counted.
 
     For example:
 
         blindmatch linkage evaluate left.csv right.csv --truth truth.csv --view companies-house
     """
-    terms = CompileTerms(overlap=overlap, false_leads=false_leads, budget=budget)
-    used = load_schema(schema)
-    timer = StageTimer()
-    with timer.stage("read"):
-        labelled = read_labelled(
-            used,
+    with progress("evaluating") as advance:
+        evaluation = operations.linkage.evaluate(
             left,
             right,
             truth,
-            mappings=(
-                load_mapping(mapping_left) if mapping_left else None,
-                load_mapping(mapping_right) if mapping_right else None,
-            ),
-            view=view,
+            mappings=(mapping_left, mapping_right),
+            view=view.value,
+            overlap=overlap,
+            false_leads=false_leads,
+            budget=budget,
+            schema=schema,
+            through_protocol=through_protocol,
+            picture=picture,
+            progress=advance,
         )
-    rates = measure_rates(labelled, timer)
-    trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, timer=timer)
-    data = {"view": view.value, **trial.figures()}
     if picture is not None:
-        title = f"{left.name} and {right.name}, view {view.value}"
-        with progress("picture") as advance:
-            made = draw(title, panels(trial, rates, advance=advance))
-        try:
-            picture.write_text(made, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{picture}: {error.strerror}") from None
         note(f"Picture written to {picture}.")
-    emit(data, as_json, lambda: _render(data))
+    data = evaluation.data()
+    emit(data, as_json, lambda: _show_evaluation(data))
 
 
 def _share(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _render(data: dict[str, Any]) -> None:
+def _show_evaluation(data: dict[str, Any]) -> None:
     table(
         ("", "found", "true", "false", "wanted", "precision", "recall", "F1"),
         [

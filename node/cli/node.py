@@ -1,12 +1,15 @@
-"""`blindmatch node`: make this agency's node, serve it, see how it is."""
+"""`blindmatch node`: create this agency's node, serve it, show its status."""
+
+from __future__ import annotations
 
 import asyncio
-import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
@@ -19,27 +22,17 @@ from blindmatch.node.cli.common import (
     open_node,
 )
 from blindmatch.node.cli.startup import LazyModule
-from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, load_settings, make_settings
-from blindmatch.node.storage.config_template import add_peer
-from blindmatch.node.storage.keyring import FILE_NAME as KEYS_NAME
-from blindmatch.node.storage.keyring import PublicKeys
+from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME
 from blindmatch.node.storage.passphrase import read_passphrase
-from blindmatch.protocol.errors import LocalError
 
 if TYPE_CHECKING:
-    from blindmatch.node import node as folder
     from blindmatch.node import server
+    from blindmatch.node.operations.nodes import NodeStatus
     from blindmatch.node.storage import logs
-    from blindmatch.node.transport import message_recorder as wire_module
-    from blindmatch.protocol import group, hashing
 else:
-    folder, logs, server, wire_module = (
-        LazyModule(f"blindmatch.node.{name}")
-        for name in ("node", "storage.logs", "server", "transport.message_recorder")
-    )
-    group, hashing = LazyModule("blindmatch.protocol.group"), LazyModule("blindmatch.protocol.hashing")
+    logs, server = LazyModule("blindmatch.node.storage.logs"), LazyModule("blindmatch.node.server")
 
-app = typer.Typer(help="This agency's node: make it, serve it, see how it is.", no_args_is_help=True)
+app = typer.Typer(help="This agency's node: create it, serve it, show its status.", no_args_is_help=True)
 
 
 @app.command()
@@ -49,48 +42,41 @@ def init(
     name: Annotated[str, typer.Option(help="Its name, as people call it.")],
     role: Annotated[str, typer.Option(help="police, council, hmrc, environment-agency, national, …")],
     home: HomeOption = DEFAULT_HOME,
-    listen: Annotated[str, typer.Option(help="Where other nodes reach this one.")] = DEFAULT_LISTEN,
+    listen: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")] = DEFAULT_LISTEN,
     database: Annotated[str, typer.Option(help="A PostgreSQL URL; empty for a SQLite file.")] = "",
     legal_basis: Annotated[str, typer.Option(help="This agency's own lawful basis, for agreements.")] = "",
-    contact: Annotated[str, typer.Option(help="Who answers for the node, for agreements.")] = "",
+    contact: Annotated[str, typer.Option(help="Who is responsible for the node, for agreements.")] = "",
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    r"""Make a data folder: settings, keys (encrypted under a passphrase), an empty database.
+    r"""Create a data folder: settings, keys (encrypted under a passphrase), an empty database.
 
-    The passphrase comes from --passphrase-file, from BLINDMATCH_PASSPHRASE, or from a prompt. Without it the
-    folder is worth nothing, so keep it, and a backup of keys.json, in a safe place.
+    The passphrase comes from --passphrase-file, from BLINDMATCH_PASSPHRASE, or from a prompt. Without it the folder cannot
+    be used. Store it, and a backup of keys.json, in a safe place.
 
     For example:
 
         blindmatch node init --home west --agency west-force --name "West Force" --role police \
             --legal-basis "Crime and Disorder Act 1998 s.115"
     """
-    values: dict[str, Any] = {
-        "agency": agency,
-        "name": name,
-        "role": role,
-        "listen": listen,
-        "database": {"url": database},
-        "legal_basis": legal_basis,
-        "contact": contact,
-    }
-    settings = make_settings(values, "node init")
-    folder.check_new(home)  # before a passphrase is asked for
-    with folder.Node.create(home, settings, read_passphrase(passphrase_file, new=True)) as node:
-        data = {
-            "agency": node.agency,
-            "home": str(home),
-            "identity_key": node.keys.identity_public.hex(),
-            "certificate_key": node.keys.certificate_key.hex(),
-        }
+    keys = operations.nodes.create(
+        home,
+        partial(read_passphrase, passphrase_file, new=True),
+        agency=agency,
+        name=name,
+        role=role,
+        listen=listen,
+        database=database,
+        legal_basis=legal_basis,
+        contact=contact,
+    )
+    data = keys.data()
 
     def render() -> None:
-        typer.echo(f"Made the node of {settings.name} ({data['agency']}) in {home}")
-        typer.echo(f"identity key     {data['identity_key']}")
-        typer.echo(f"certificate key  {data['certificate_key']}")
+        typer.echo(f"Created the node of {name} ({agency}) in {home}")
+        facts({key: data[key] for key in ("identity_key", "certificate_key")})
 
-    emit(data, as_json, render)
+    emit({"agency": agency, "home": str(home), **data}, as_json, render)
     note(
         f"""
 Next:
@@ -98,7 +84,7 @@ Next:
   blindmatch pki install --home {home} --certificate {agency}.pem --authority authority.pem
   blindmatch node peer OTHER-AGENCY HOST:PORT --home {home}   for each agency you will work with
   blindmatch node serve --home {home}
-Settings are in {home / FILE_NAME}; read the comments there."""
+The settings are in {home / FILE_NAME}, with comments."""
     )
 
 
@@ -108,103 +94,69 @@ def serve(
     home: HomeOption = DEFAULT_HOME,
     wire: Annotated[
         Path | None,
-        typer.Option("--record-wire", help="Keep every decrypted message in this folder; for trials."),
+        typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
     ] = None,
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Answer other agencies' nodes until interrupted: mutual TLS 1.3, every call checked against its agreement.
 
-    Logs go to stderr, as [log] in node.toml says. SIGTERM and Ctrl-C let running calls end first.
+    Logs go to stderr, as configured by [log] in node.toml. After SIGTERM or Ctrl-C, running calls may end first.
     """
     answer = server.serve  # first: importing it fixes TLS before anything imports gRPC
-    with open_node(home, passphrase_file) as node:
+    with open_node(home, passphrase_file, record_wire=wire) as node:
         logs.configure(level=node.settings.log.level, form=node.settings.log.format)
-        recorder = None if wire is None else wire_module.WireRecorder(wire)
-        asyncio.run(answer(node, wire=recorder))
+        asyncio.run(answer(node))
 
 
 @app.command()
 def status(
     *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say whether the node can work now, and what it holds. Exit status 1 when it cannot.
+    """Show whether the node can work now, and what it holds. The exit status is 1 when it cannot.
 
-    This looks at the data folder, not at the network: the server need not be running.
+    This inspects the data folder, not the network: the server need not be running.
     """
-    from blindmatch.node.compute import engine  # noqa: PLC0415 - the protocol is slow to import
-
     with open_node(home, passphrase_file) as node:
-        problem = hint = ""
-        certificate: dict[str, Any] | None = None
-        try:
-            info = node.certificate()
-            days = int((info.not_after.timestamp() - time.time()) // 86_400)
-            certificate = {"serial": f"{info.serial:x}", "not_after": info.not_after, "days_left": days}
-            node.health()
-        except LocalError as error:
-            problem, hint = error.message, error.hint
-        last = node.store.last_audit()
-        running = node.store.edges(running=True)
-        data = {
-            "agency": node.agency,
-            "name": node.settings.name,
-            "role": node.settings.role,
-            "listen": node.settings.listen,
-            "healthy": not problem,
-            "problem": problem,
-            "hint": hint,
-            "certificate": certificate,
-            "peers": {agency: peer.address for agency, peer in sorted(node.settings.peers.items())},
-            "collections": len(node.store.collections()),
-            "agreements": len(node.store.agreements()),
-            "running_edges": len(running),
-            "curve": group.backend_description(),
-            "hashing": hashing.backend_name(),
-            "engine": engine.describe(node.settings),
-            "audit_entries": 0 if last is None else last.seq,
-        }
-
-    def render() -> None:
-        pairs: list[tuple[str, object]] = [("node", f"{data['name']} ({data['agency']}, {data['role']})")]
-        pairs.append(("health", f"NOT USABLE: {problem}" if problem else "usable"))
-        if hint:
-            pairs.append(("", hint))
-        if certificate is not None:
-            until = moment(certificate["not_after"].timestamp())
-            pairs.append(("certificate", f"valid until {until}, {certificate['days_left']} days"))
-        pairs += [(name.replace("_", " "), data[name]) for name in ("listen", "collections", "agreements")]
-        pairs += [(name.replace("_", " "), data[name]) for name in ("running_edges", "audit_entries")]
-        slow = " - 1,000 times slower and not constant-time: reinstall rbcl, or install libsodium"
-        pairs.append(("curve", f"{data['curve']}{slow if data['curve'] == 'reference' else ''}"))
-        built = " - the extension is not built: reinstall where there is a C compiler"
-        pairs.append(("hashing", f"{data['hashing']}{built if data['hashing'] == 'hashlib' else ''}"))
-        pairs.append(("engine", data["engine"]))
-        pairs += [("peer", f"{agency} at {peer.address}") for agency, peer in node.settings.peers.items()]
-        facts(pairs)
-
-    emit(data, as_json, render)
-    if problem:
+        current = operations.nodes.status(node)
+    emit(current.data(), as_json, lambda: _show_status(current))
+    if not current.healthy:
         raise typer.Exit(1)
+
+
+def _show_status(status: NodeStatus) -> None:
+    pairs: list[tuple[str, object]] = [
+        ("node", f"{status.name} ({status.agency}, {status.role})"),
+        ("health", "usable" if status.healthy else f"NOT USABLE: {status.problem}"),
+    ]
+    if status.hint:
+        pairs.append(("", status.hint))
+    if status.certificate is not None:
+        until = moment(status.certificate.not_after.timestamp())
+        pairs.append(("certificate", f"valid until {until}, {status.certificate.days_left} days"))
+    slow = " - 1,000 times slower and not constant-time: reinstall rbcl, or install libsodium"
+    missing = " - the extension is not built: reinstall where there is a C compiler"
+    pairs += [
+        ("listen", status.listen),
+        ("collections", status.collections),
+        ("agreements", status.agreements),
+        ("running edges", status.running_edges),
+        ("audit entries", status.audit_entries),
+        ("curve", f"{status.curve}{slow if status.curve == 'reference' else ''}"),
+        ("hashing", f"{status.hashing}{missing if status.hashing == 'hashlib' else ''}"),
+        ("engine", status.engine),
+        *(("peer", f"{agency} at {address}") for agency, address in status.peers.items()),
+    ]
+    facts(pairs)
 
 
 @app.command()
 def card(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Print this node's public entry: what other agencies put into an agreement. Needs no passphrase.
+    """Print this node's public entry, which other agencies put into an agreement. This needs no passphrase.
 
     Compare the keys with the other agency over a channel that you both trust, such as a telephone call.
     """
-    settings = load_settings(home / FILE_NAME)
-    public = PublicKeys.read(home / KEYS_NAME)
-    data = {
-        "agency": settings.agency,
-        "name": settings.name,
-        "role": settings.role,
-        "identity_key": public.identity.hex(),
-        "certificate_key": public.certificate_key.hex(),
-        "legal_basis": settings.legal_basis,
-        "contact": settings.contact,
-    }
-    emit(data, as_json, lambda: facts([(name.replace("_", " "), value) for name, value in data.items()]))
+    data = operations.nodes.card(home).data()
+    emit(data, as_json, lambda: facts(data))
 
 
 @app.command()
@@ -215,16 +167,16 @@ def peer(
     home: HomeOption = DEFAULT_HOME,
     server_name: Annotated[
         str,
-        typer.Option(help="Name to look for in its certificate, when it is not AGENCY.agency.blindmatch."),
+        typer.Option(help="The name in its certificate, when it is not AGENCY.agency.blindmatch."),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Note where another agency's node listens: adds an entry to node.toml.
+    """Add the address of another agency's node to node.toml.
 
     For example:
 
         blindmatch node peer north-council 192.0.2.10:7443 --home west
     """
-    add_peer(home / FILE_NAME, agency, address, server_name)
+    operations.nodes.add_peer(home, agency, address, server_name)
     data = {"agency": agency, "address": address, "server_name": server_name}
     emit(data, as_json, lambda: typer.echo(f"{agency} at {address}"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from blindmatch.node import operations
 from blindmatch.node.cli import round_live, round_tables
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
@@ -23,14 +24,9 @@ from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.operations.choices import ExportFormat
 
 if TYPE_CHECKING:
-    from blindmatch.node.operations import rounds
     from blindmatch.node.storage import logs
-    from blindmatch.node.transport import message_recorder
 else:
-    rounds, logs, message_recorder = (
-        LazyModule(f"blindmatch.node.{name}")
-        for name in ("operations.rounds", "storage.logs", "transport.message_recorder")
-    )
+    logs = LazyModule("blindmatch.node.storage.logs")
 
 app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
 
@@ -94,15 +90,15 @@ def run(
     """
     if bool(agreement) == bool(resume):
         raise typer.BadParameter("give an agreement to start a round, or --resume ROUND to resume one")
-    with open_node(home, passphrase_file) as node:
+    with open_node(home, passphrase_file, record_wire=wire) as node:
         logs.configure(level="warning", form="console")
-        if wire is not None:
-            node.wire = message_recorder.WireRecorder(wire)
         with round_live.edge_progress() as (progress, waiting):
             if resume:
-                operation = partial(rounds.resume, node, resume)
+                operation = partial(operations.rounds.resume, node, resume)
             else:
-                operation = partial(rounds.start, node, agreement, full=full, beside_unfinished=new)
+                operation = partial(
+                    operations.rounds.start, node, agreement, full=full, beside_unfinished=new
+                )
             outcome = asyncio.run(
                 operation(edges=edge, wait_seconds=wait, progress=progress, waiting=waiting)
             )
@@ -140,8 +136,8 @@ def status(
         raise typer.BadParameter("give a round or an --agreement, not both")
     with open_node(home, passphrase_file) as node:
         if watch and not agreement:
-            round_id = rounds.find(node, round_id)
-        read = partial(rounds.status, node, round_id=round_id, agreement=agreement)
+            round_id = operations.rounds.find(node, round_id)
+        read = partial(operations.rounds.status, node, round_id=round_id, agreement=agreement)
         if watch and not as_json:
             round_live.watch(partial(read, epochs=False))
             return
@@ -165,7 +161,7 @@ def results(
     person checks it. A count or a sum is about a list as a whole, not about any person on it.
     """
     with open_node(home, passphrase_file) as node:
-        shown = rounds.results(node, round_id, edge=edge, justification=justification)
+        shown = operations.rounds.results(node, round_id, edge=edge, justification=justification)
     emit(shown.data(), as_json, lambda: round_tables.show_results(shown))
 
 
@@ -198,7 +194,7 @@ def export(
     if form is None:
         raise typer.BadParameter(f"{out} does not end in .csv, .json or .ftm: give the format with --format")
     with open_node(home, passphrase_file) as node:
-        written = rounds.export(
+        written = operations.rounds.export(
             node,
             out,
             form=form,
@@ -224,7 +220,7 @@ def receipts(
     The exit status is 1 when a signature is invalid or missing.
     """
     with open_node(home, passphrase_file) as node:
-        verified = rounds.receipts(node, round_id)
+        verified = operations.rounds.receipts(node, round_id)
     emit([each.data() for each in verified], as_json, lambda: round_tables.show_receipts(verified))
     if not all(each.valid for each in verified):
         raise typer.Exit(1)
@@ -246,7 +242,7 @@ def reports(
     """
     with open_node(home, passphrase_file) as node:
         logs.configure(level="warning", form="console")
-        fetched = asyncio.run(rounds.fetch_reports(node, agreement))
+        fetched = asyncio.run(operations.rounds.fetch_reports(node, agreement))
     emit(fetched.data(), as_json, lambda: round_tables.show_reports(fetched))
     if fetched.failed:
         raise typer.Exit(1)
@@ -262,6 +258,6 @@ def abandon(
 ) -> None:
     """Abandon the unfinished edges of a round: their secrets and working files are erased, and they cannot be resumed."""
     with open_node(home, passphrase_file) as node:
-        abandoned = rounds.abandon(node, round_id)
+        abandoned = operations.rounds.abandon(node, round_id)
     text = f"{abandoned.edges} edges of round {abandoned.round_id.hex()[: round_tables.SHORT]} abandoned"
     emit(abandoned.data(), as_json, lambda: note(text))

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from blindmatch.node.evaluation.register_view import drop_below_district, register_parts
 from blindmatch.node.imports.formats import ColumnMapping, Drafter, open_table
 from blindmatch.node.imports.formats.column_mapping import recognise
-from blindmatch.node.imports.formats.drafts import Part
 from blindmatch.node.imports.formats.field_values import clear_caches
+from blindmatch.node.imports.formats.record_drafts import Part
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import RecordBuilder, Schema
 

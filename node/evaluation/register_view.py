@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.node.imports.formats.drafts import Part
+from blindmatch.node.imports.formats.record_drafts import Part
 from blindmatch.protocol.linkage import Schema
 
 _NAMES = ("forenames", "surname", "full_name")

@@ -34,16 +34,6 @@ class Batch:
         width = len(self.digests) // max(len(self.lines), 1)
         return self.digests[start * width : stop * width]
 
-    @property
-    def rows_read(self) -> int:
-        """The number of plain rows."""
-        return len(self.places) - 1
-
-    @property
-    def left_out(self) -> int:
-        """The number of plain rows with too few fields."""
-        return self.rows_read - len(self.lines)
-
 
 def build_batch(
     plain: PlainRows,

@@ -196,7 +196,7 @@ class BlockReader:
         self._sealer = sealer
         self._collection = collection
         try:
-            content = json.loads(self._open("index"))
+            content = json.loads(self._unseal("index", "index"))
             self.index = Index(
                 **{**content, "columns": tuple(content["columns"]), "details": tuple(content["details"])}
             )
@@ -209,9 +209,9 @@ class BlockReader:
                 f"collection {collection}: its files have format {self.index.format}; this program reads format {FORMAT}",
                 hint="Import it again.",
             )
-        self.handling = np.frombuffer(self._open("handling"), dtype=np.uint8)
+        self.handling = np.frombuffer(self._unseal("handling", "handling"), dtype=np.uint8)
         """(records,) ASCII codes of the handling codes."""
-        self.entities = np.frombuffer(self._open("entities"), dtype="<i8")
+        self.entities = np.frombuffer(self._unseal("entities", "entities"), dtype="<i8")
         """(records,) int64: equal for records of one person or company, 0 for a record without an entity."""
 
     def __len__(self) -> int:
@@ -232,18 +232,13 @@ class BlockReader:
         ]
 
     def _block(self, name: str, number: int, places: Sequence[int]) -> bytes:
-        start, end = places[number], places[number + 1]
+        return self._unseal(name, f"{name}/{number}", places[number], places[number + 1])
+
+    def _unseal(self, name: str, context: str, start: int = 0, end: int | None = None) -> bytes:
         try:
             with (self._folder / name).open("rb") as file:
                 file.seek(start)
-                sealed = file.read(end - start)
+                sealed = file.read(None if end is None else end - start)
         except OSError as error:
             raise StoreError(f"collection {self._collection}: {name}: {error.strerror}") from None
-        return self._sealer.open(sealed, f"{self._collection}/{name}/{number}")
-
-    def _open(self, name: str) -> bytes:
-        try:
-            sealed = (self._folder / name).read_bytes()
-        except OSError as error:
-            raise StoreError(f"collection {self._collection}: {name}: {error.strerror}") from None
-        return self._sealer.open(sealed, f"{self._collection}/{name}")
+        return self._sealer.open(sealed, f"{self._collection}/{context}")

@@ -96,9 +96,6 @@ class Collection:
     def __len__(self) -> int:
         return self.records
 
-    def __repr__(self) -> str:
-        return f"Collection({self.name}, {self.records} records)"
-
     def select(self, handling_codes: AnyCollection[str]) -> Indices:
         """(n,) the records whose handling code is one of these, ascending."""
         codes = np.array([ord(code) for code in handling_codes], dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import Final
 
 from blindmatch.node.imports.blocks import PURPOSE
 from blindmatch.node.imports.collection import NodeStorage
-from blindmatch.node.imports.formats import ColumnMapping, Format, field_values
+from blindmatch.node.imports.formats import ColumnMapping, Format, field_values, load_mapping
 from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.reader import ImportReader, choose_format
 from blindmatch.node.imports.report import ImportReport, OnBad
@@ -36,7 +36,7 @@ def import_collection(
     kind: str,
     file: Path,
     *,
-    mapping: ColumnMapping | None = None,
+    mapping: ColumnMapping | Path | None = None,
     facts: Sequence[str] = (),
     form: str = Format.AUTO,
     register: Path | Sequence[Path] | None = None,
@@ -55,14 +55,14 @@ def import_collection(
         name: the collection's name: letters, digits, dots, hyphens, underscores.
         kind: `subjects`, `suppliers` or `bidders`.
         file: in any of the formats.
-        mapping: a table's columns to fields; without it the usual headings are recognised.
-        facts: columns to store for release, without a mapping.
+        mapping: a table's columns to fields, or a file with it; without it the usual headings are recognised.
+        facts: columns to store for release; a mapping adds those that it names.
         form: the file's format, one of `Format`; by default it is recognised by the content.
         register: registers, which add a record per person and company behind each record's companies.
         include_ceased: also read people whose appointment or control has ended.
         marking: one of the agreement's markings.
         schema: the linkage schema.
-        encoding: of the table; see `ENCODINGS`.
+        encoding: of the table; see `tabular.ENCODINGS`.
         on_bad: the consequence of bad rows.
         justification: for the audit log; optional.
         progress: called during the import with (done, total).
@@ -73,6 +73,8 @@ def import_collection(
         StoreError: the name is taken, another import is running, or the disk is full.
     """
     _validate(name, kind, marking)
+    if isinstance(mapping, Path):
+        mapping = load_mapping(mapping, facts)
     if node.store.find_collection(name) is not None:
         raise StoreError(
             f"a collection with the name {name} already exists",

@@ -21,10 +21,10 @@ from blindmatch.node.imports.formats import (
     read_register,
     recognise_format,
 )
-from blindmatch.node.imports.formats.drafts import mapped_fields
+from blindmatch.node.imports.formats.format_registry import READERS
 from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.formats.plain_rows import ClassifiedChunk, PlainRowReader
-from blindmatch.node.imports.formats.registry import READERS
+from blindmatch.node.imports.formats.record_drafts import mapped_fields
 from blindmatch.node.imports.formats.tabular import Row
 from blindmatch.node.imports.statistics import ENDED, UNNUMBERED, ImportStatistics
 from blindmatch.node.imports.writer import RecordWriter

@@ -1,9 +1,14 @@
 """The report of an import, and the consequence of bad rows."""
 
-from dataclasses import dataclass, field
+import csv
+import io
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 from blindmatch.node.imports.formats import RowFault
+from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import InputError
 
 
@@ -40,6 +45,21 @@ class ImportReport:
     facts: dict[str, str] = field(default_factory=dict)
     """Names of the facts that an agreement may release, and the column of each, or blank."""
     register: dict[str, int] = field(default_factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        bad_rows = [fault._asdict() for fault in self.bad_rows]
+        return {"imported": bool(self.collection), **asdict(self), "bad_rows": bad_rows}
+
+    def write_bad_rows(self, path: Path) -> None:
+        """Write every bad row to a CSV file.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        table = io.StringIO()
+        csv.writer(table).writerows([RowFault._fields, *self.bad_rows])
+        write_output(path, table.getvalue())
 
 
 class ImportRefusedError(InputError):

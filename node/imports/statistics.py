@@ -36,8 +36,9 @@ class ImportStatistics:
 
     def count_batch(self, batch: Batch) -> None:
         """Count the rows of a batch."""
-        self.count_rows(batch.rows_read, batch.rows_read)
-        for text, count in ((UNNUMBERED, batch.unnumbered), (TOO_FEW_FIELDS, batch.left_out)):
+        rows = len(batch.places) - 1
+        self.count_rows(rows, rows)
+        for text, count in ((UNNUMBERED, batch.unnumbered), (TOO_FEW_FIELDS, rows - len(batch.lines))):
             if count:
                 self.warnings[text] += count
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from blindmatch.node.imports.batch import Batch, build_batch
 from blindmatch.node.imports.blocks import BLOCK_RECORDS, ENTITY_BYTES, BlockWriter, StoredRecord
-from blindmatch.node.imports.formats.drafts import Draft, RowFault, fields_present
 from blindmatch.node.imports.formats.plain_rows import PlainRows
+from blindmatch.node.imports.formats.record_drafts import Draft, RowFault, fields_present
 from blindmatch.node.imports.statistics import TOO_FEW_FIELDS, ImportStatistics
 from blindmatch.node.storage import gc_pause
 from blindmatch.node.storage.sealing import Sealer

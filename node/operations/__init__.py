@@ -22,5 +22,31 @@ Conventions:
   thread. Progress goes to a callback, which is called in the event loop.
 - Time comes from `node.clock`.
 - Nothing here prints, prompts, or imports typer or rich. `choices` holds the enumerations that a caller needs before it
-  calls; it imports nothing heavy. The command line imports every other module on first use.
+  calls; it imports nothing heavy. `operations.rounds` and the other modules are imported when they are first used.
+- An operation that needs a passphrase takes a function that gives it, and calls it after the checks that need none.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from blindmatch.node.storage import gc_pause
+
+if TYPE_CHECKING:
+    import blindmatch.node.operations.agreements
+    import blindmatch.node.operations.audit
+    import blindmatch.node.operations.certificates
+    import blindmatch.node.operations.checks
+    import blindmatch.node.operations.collections
+    import blindmatch.node.operations.epochs
+    import blindmatch.node.operations.keys
+    import blindmatch.node.operations.linkage
+    import blindmatch.node.operations.nodes
+    import blindmatch.node.operations.rounds  # noqa: F401 - for type checkers: `operations.rounds` is this module
+else:
+
+    def __getattr__(name: str) -> Any:
+        """Import a module of operations on first use."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        with gc_pause.pause():
+            return importlib.import_module(f"{__name__}.{name}")

@@ -10,7 +10,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage import audit_log
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.audit_log import HEAD_NAME, Problem, read_head, read_heads
-from blindmatch.node.storage.files import write_atomically
+from blindmatch.node.storage.files import write_output
 from blindmatch.node.storage.store import AuditRow
 from blindmatch.protocol.errors import StoreError
 
@@ -112,7 +112,7 @@ def export(
 
     Raises:
         StoreError: the log cannot be written.
-        OSError: a file cannot be written.
+        InputError: a file cannot be written.
     """
     node.audit.append(
         AuditEvent.DISCLOSURE,
@@ -124,9 +124,9 @@ def export(
     exported = tuple(AuditEntry(row) for row in node.store.audit_rows())
     newest = read_head(node.home / HEAD_NAME)
     if out is not None:
-        write_atomically(out, lines(exported).encode())
+        write_output(out, lines(exported))
     if head is not None and newest is not None:
-        write_atomically(head, (newest.to_json() + "\n").encode())
+        write_output(head, newest.to_json() + "\n")
     return exported
 
 

@@ -22,8 +22,8 @@ from blindmatch.node.rounds.receipts import VerifiedReceipt
 from blindmatch.node.rounds.runner import RoundOutcome
 from blindmatch.node.rounds.status import EdgeStatus, RoundEpoch
 from blindmatch.node.storage.audit_events import AuditEvent
-from blindmatch.node.storage.files import write_atomically
-from blindmatch.protocol.errors import InputError, LocalError
+from blindmatch.node.storage.files import write_output
+from blindmatch.protocol.errors import LocalError
 
 __all__ = [
     "AbandonedRound",
@@ -287,10 +287,7 @@ def export(
             **_counts(written.leads, written.numbers if written.with_numbers else 0),
         },
     )
-    try:
-        write_atomically(out, content.encode())
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    write_output(out, content)
     return written
 
 

@@ -39,6 +39,18 @@ class CertificateInfo:
     not_before: datetime
     not_after: datetime
 
+    def data(self) -> dict[str, str]:
+        """Plain values, as JSON has them; times in UTC, to the second."""
+        return {
+            "agency": self.agency,
+            "certificate_key": self.certificate_key.hex(),
+            "serial": f"{self.serial:x}",
+            "issuer": self.issuer,
+            "hosts": ", ".join(self.hosts),
+            "valid_from": f"{self.not_before:%Y-%m-%d %H:%M:%S} UTC",
+            "valid_until": f"{self.not_after:%Y-%m-%d %H:%M:%S} UTC",
+        }
+
 
 def certificate_key(certificate: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
     """SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""

@@ -10,7 +10,7 @@ revoked.pem      the revocation list: every node gets a copy after each revocati
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,10 @@ class Issued:
     not_after: int
     revoked_at: int = 0
 
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON and `issued.json` have them."""
+        return asdict(self)
+
 
 class Authority:
     """An open authority. Its repr shows the folder only."""
@@ -72,10 +76,7 @@ class Authority:
             KeysError: the folder contains one already, or the passphrase is empty.
             ConfigError: the folder cannot be written.
         """
-        if (folder / "authority.json").exists():
-            raise KeysError(
-                f"{folder} contains a certificate authority already", hint="Choose another folder."
-            )
+        check_new(folder)
         key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(
@@ -204,12 +205,22 @@ class Authority:
                     x509.RevokedCertificateBuilder(int(entry.serial, 16), revoked_at).build()
                 )
         try:
-            content = json.dumps([vars(entry) for entry in issued], indent=2) + "\n"
+            content = json.dumps([entry.data() for entry in issued], indent=2) + "\n"
             write_atomically(self.folder / "issued.json", content.encode())
             revoked = builder.sign(self._key, SHA256()).public_bytes(_PEM)
             write_atomically(self.folder / "revoked.pem", revoked, 0o644)
         except OSError as error:
             raise ConfigError(f"{self.folder}: {error.strerror}") from None
+
+
+def check_new(folder: Path) -> None:
+    """Check that an authority can be created in a folder.
+
+    Raises:
+        KeysError: it contains one already.
+    """
+    if (folder / "authority.json").exists():
+        raise KeysError(f"{folder} contains a certificate authority already", hint="Choose another folder.")
 
 
 def _builder(

@@ -17,11 +17,10 @@ from blindmatch.node.rounds.aggregate.reports_service import ReportsService
 from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge
 from blindmatch.node.rounds.aggregate.service import AggregateService
 from blindmatch.node.rounds.driver import Key, WorkerContext, threads
-from blindmatch.node.rounds.edge_kinds import EdgeKind
 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.hits.service import MatchService
-from blindmatch.node.rounds.inbound_edges import InboundEdges
+from blindmatch.node.rounds.inbound_edges import EdgeKind, InboundEdges
 from blindmatch.node.rounds.outbound import OutboundDriver
 from blindmatch.node.rounds.standing.check_answers import CheckAnswers
 from blindmatch.node.rounds.standing.receiver import DeltaReceivingEdge, OpeningReceivingEdge, next_delta

@@ -9,14 +9,13 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
-from typing import Generic, Protocol, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.compute.engine import Engine
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs
-from blindmatch.node.rounds.tasks import retrieve, together
+from blindmatch.node.rounds.tasks import run_to_end, together
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.config import Settings
 from blindmatch.node.storage.round_files import RoundFiles
@@ -25,10 +24,10 @@ from blindmatch.protocol import group, hashing
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import LocalError, SequenceError
 from blindmatch.protocol.limits import Limits
+from blindmatch.protocol.session.base import BaseSession, BaseTerms, PreparingSession
 from blindmatch.protocol.session.chunks import ElementSource
-from blindmatch.protocol.session.session import SessionTerms
+from blindmatch.protocol.session.session import Session, SessionTerms
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.transcript import Signed
 
 Key = tuple[bytes, str]
 """Round id, and the id of the edge or threshold."""
@@ -44,55 +43,8 @@ def checkpoint_due(index: int, total: int) -> bool:
     return index + 1 == total or (index + 1) % CHUNKS_PER_CHECKPOINT == 0
 
 
-class Restorable(Protocol):
-    """A session that survives a crash."""
-
-    @property
-    def state(self) -> StrEnum:
-        """Its state."""
-
-    def snapshot(self) -> bytes:
-        """The checkpoint."""
-
-    def abort(self, reason: BaseException) -> None:
-        """End and wipe the session."""
-
-
-class ChunkedSession(Restorable, Protocol):
-    """A session whose own elements are prepared chunk by chunk."""
-
-    @property
-    def chunks(self) -> int:
-        """Chunks to prepare."""
-
-    @property
-    def prepared(self) -> int:
-        """Leading chunks that are prepared."""
-
-    def prepare_chunk(self, index: int) -> None:
-        """Prepare a chunk. Heavy; several threads may prepare several chunks."""
-
-
-class EdgeSession(ChunkedSession, Protocol):
-    """A session of either role of an edge, for every disclosure; see `protocol.session.session`."""
-
-    @property
-    def state(self) -> StrEnum:
-        """Its state."""
-
-    @property
-    def next_chunk(self) -> int:
-        """Chunks exchanged so far."""
-
-    def commit(self) -> Signed:
-        """Our signed commitment, always the same."""
-
-    def receive_commitment(self, signed: Signed) -> None:
-        """Check and store the peer's commitment."""
-
-
-AnySession = TypeVar("AnySession", bound=Restorable)
-AnyEdgeSession = TypeVar("AnyEdgeSession", bound=EdgeSession)
+AnySession = TypeVar("AnySession", bound=BaseSession[Any])
+AnyEdgeSession = TypeVar("AnyEdgeSession", bound=Session[Any])
 
 
 class WorkerContext(TypedDict):
@@ -161,6 +113,16 @@ class SessionDriver(ABC, Generic[AnySession]):
     def _start(self, row: EdgeRow) -> AnySession:
         """The session, new or restored, from a row that is up to date; the same after a crash as before."""
 
+    def _base_terms(self, row: EdgeRow) -> BaseTerms:
+        """The arguments that sessions of every kind have."""
+        return BaseTerms(
+            seed=row.seed,
+            signer=self._node.keys.identity,
+            workspace=Workspace(self._files.allocate),
+            limits=self._limits,
+            snapshot=row.snapshot or None,
+        )
+
     @abstractmethod
     def _done_of_total(self, session: AnySession) -> tuple[int, int]:
         """Chunks done, and chunks in total, for the checkpoint."""
@@ -211,7 +173,7 @@ class SessionDriver(ABC, Generic[AnySession]):
     def _note(self, action: str, *, recipient: str, **detail: str | int) -> None:
         self._node.audit.round_event(self.event, action, self.key, recipient=recipient, **detail)
 
-    async def _prepare_chunks(self, session: ChunkedSession, report: Callable[[], None]) -> None:
+    async def _prepare_chunks(self, session: PreparingSession[Any], report: Callable[[], None]) -> None:
         """Prepare the remaining chunks of a session, several at the same time, with checkpoints on the way."""
         remaining = iter(range(session.prepared, session.chunks))
 
@@ -237,9 +199,7 @@ class SessionDriver(ABC, Generic[AnySession]):
             async with self._step_lock:
                 return await self._run_step(whole)
 
-        task = asyncio.create_task(locked())
-        task.add_done_callback(retrieve)
-        return await asyncio.shield(task)
+        return await run_to_end(locked())
 
     async def _run_step(self, work: Callable[[AnySession], Result]) -> Result:
         """One step, with `_step_lock` held."""
@@ -316,12 +276,5 @@ class EdgeDriver(SessionDriver[AnyEdgeSession], Generic[AnyEdgeSession]):
 
     def _terms_with(self, row: EdgeRow, elements: ElementSource) -> SessionTerms:
         """The arguments of a session for elements that are prepared."""
-        return SessionTerms(
-            seed=row.seed,
-            signer=self._node.keys.identity,
-            peer_key=self._party.identity_key,
-            elements=elements,
-            workspace=Workspace(self._files.allocate),
-            limits=self._limits,
-            snapshot=row.snapshot or None,
-        )
+        terms = self._base_terms(row)
+        return SessionTerms(**terms, peer_key=self._party.identity_key, elements=elements)

@@ -1,18 +1,21 @@
 """The edges on which this node is the sender and a receiver is at work."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from blindmatch.node.agreements import registry
+from blindmatch.node.agreements import bindings, registry
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import WorkerContext
+from blindmatch.node.rounds.driver import Key, WorkerContext
 from blindmatch.node.rounds.edge_codec import OpenRequest, PrepareRequest
-from blindmatch.node.rounds.edge_kinds import KindOf
 from blindmatch.node.rounds.inbound import InboundComparisons
 from blindmatch.node.rounds.inputs import check_rates, compile_edge, edge_context, state_rates
+from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.rounds.sender import SendingEdge
-from blindmatch.node.storage.store import DeltaRow, EdgeRow
+from blindmatch.node.storage.store import CollectionRow, DeltaRow, EdgeRow
 from blindmatch.node.transport.identity import Caller
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
@@ -20,6 +23,21 @@ from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.transcript import Signed
+
+
+@dataclass(frozen=True)
+class EdgeKind:
+    """The code for one kind of edge."""
+
+    receiving: type[ReceivingEdge[Any]]
+    sending: type[SendingEdge[Any]]
+    collection_for: Callable[[Node, StoredAgreement, str], CollectionRow] = bindings.collection_for
+    """This node's collection for an edge; raises LocalError or AgreementError if none is ready."""
+
+
+KindOf = Callable[[Node, Agreement, Key], EdgeKind]
+"""The kind of an edge in a round."""
+
 
 _LEAST_SHARE = 2
 """Edges that one receiver may have open, even if the settings allow fewer than four; otherwise half of what they allow."""

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar, Unpack
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import AnySession, ChunkedSession, Result, SessionDriver, WorkerContext
-from blindmatch.node.rounds.tasks import retrieve
+from blindmatch.node.rounds.driver import AnySession, Result, SessionDriver, WorkerContext
+from blindmatch.node.rounds.tasks import retrieve, run_to_end
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, PeerError, SequenceError
+from blindmatch.protocol.session.base import PreparingSession
 
 _HEARTBEAT_SECONDS = 5.0
 """Progress is sent at least this often, so that the caller can tell a slow node from a lost one."""
@@ -143,11 +144,9 @@ class InboundSession(SessionDriver[AnySession], Generic[AnySession]):
                 if not self._retired:
                     await self._in_thread(self._build)
 
-        task = asyncio.create_task(locked())
-        task.add_done_callback(retrieve)
-        await asyncio.shield(task)
+        await run_to_end(locked())
 
-    async def _prepare_elements(self, session: ChunkedSession) -> None:
+    async def _prepare_elements(self, session: PreparingSession[Any]) -> None:
         await self._prepare_chunks(session, self._advance)
         self._metrics.elements.labels("prepared").inc(session.chunks)
 

@@ -7,7 +7,7 @@ sends again the bytes that it sent before.
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,14 +49,6 @@ class PreparedInputs:
     """The collection's records that the agreement admits; token record `i` is `selected[i]`."""
 
 
-class StatedRates(Protocol):
-    """The part of a statement of rates that every kind of statement has."""
-
-    @property
-    def rates(self) -> bytes:
-        """Encoded `Rates`."""
-
-
 def measure_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[int, bytes]:
     """The number of this node's records that the agreement admits, and their encoded rates.
 
@@ -68,13 +60,13 @@ def measure_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[int, 
     return len(selected), own_rates(collection, selected, row.agreement_id).encode()
 
 
-def decode_rates(agreement: Agreement, statement: StatedRates) -> Rates:
-    """The rates of a statement.
+def decode_rates(agreement: Agreement, encoded: bytes) -> Rates:
+    """The rates of a statement of this agreement.
 
     Raises:
         PeerError: BAD_MESSAGE for rates that no honest list could have.
     """
-    return Rates.decode(statement.rates, load_schema(agreement.schema))
+    return Rates.decode(encoded, load_schema(agreement.schema))
 
 
 def expected_leads(compiled: CompiledKeys, **records: int) -> dict[str, float]:
@@ -224,7 +216,7 @@ def check_rates(
         most=side.max_records,
         answers=NOTHING if answers is None else statement_digest(answers),
     )
-    return statement, decode_rates(agreement, statement)
+    return statement, decode_rates(agreement, statement.rates)
 
 
 def compile_edge(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | None = None) -> CompiledEdge:

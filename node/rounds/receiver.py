@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from blindmatch.node.rounds import edge_codec
-from blindmatch.node.rounds.driver import EdgeDriver, EdgeSession
+from blindmatch.node.rounds.driver import EdgeDriver
 from blindmatch.node.rounds.inputs import check_rates, compile_edge, context_of, state_rates
 from blindmatch.node.rounds.outbound import OutboundDriver, stream_seconds
 from blindmatch.node.rounds.tasks import task_group
@@ -18,6 +18,7 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header, Receipt
+from blindmatch.protocol.session.session import ReceiverSession
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.standing import read_receipt
 from blindmatch.protocol.transcript import Signed
@@ -26,21 +27,7 @@ IN_FLIGHT = 16
 """Chunks sent ahead of their answers: the sender stores one checkpoint for all that wait."""
 
 
-class ReceivingSession(EdgeSession, Protocol):
-    """A receiver's session."""
-
-    @property
-    def peer_elements(self) -> int:
-        """Elements that the sender committed to; 0 before."""
-
-    def receipt(self, opened_at: int, closed_at: int) -> Signed:
-        """The receipt with our signature."""
-
-    def receive_receipt_signature(self, signature: bytes) -> Receipt:
-        """Check the sender's signature over it, and close."""
-
-
-Live = TypeVar("Live", bound=ReceivingSession)
+Live = TypeVar("Live", bound=ReceiverSession[Any])
 
 
 class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
@@ -159,7 +146,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
                 if isinstance(body, edge_codec.Progress):
                     self._report("wait", body.done, body.total)
                     continue
-                await self._step(partial(_receive_commitment, signed=body), save=True)
+                await self._step(partial(ReceiverSession.receive_commitment, signed=body), save=True)
                 return await peer.end(call)
         finally:
             call.cancel()
@@ -286,7 +273,3 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
 
     def _header(self, sequence: int) -> Header:
         return Header(self.row.round_id, self.row.edge, sequence)
-
-
-def _receive_commitment(session: ReceivingSession, signed: Signed) -> None:
-    session.receive_commitment(signed)

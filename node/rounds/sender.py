@@ -2,25 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from blindmatch.node.rounds.driver import EdgeDriver, EdgeSession
+from blindmatch.node.rounds.driver import EdgeDriver
 from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.inputs import compile_edge
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol.session.messages import Receipt
+from blindmatch.protocol.session.session import SenderSession
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.transcript import Signed
 
-
-class SendingSession(EdgeSession, Protocol):
-    """A sender's session."""
-
-    def countersign(self, receipt: Signed, now: int) -> Receipt:
-        """Sign the receiver's receipt, and close."""
-
-
-Live = TypeVar("Live", bound=SendingSession)
+Live = TypeVar("Live", bound=SenderSession[Any])
 Chunk = TypeVar("Chunk")
 
 

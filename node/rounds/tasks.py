@@ -16,6 +16,13 @@ def retrieve(task: "asyncio.Task[Result]") -> None:
         task.exception()
 
 
+async def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end, even when the calling task is cancelled."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(retrieve)
+    return await asyncio.shield(task)
+
+
 @asynccontextmanager
 async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
     """An `asyncio.TaskGroup` that raises the gravest of several failures."""

@@ -5,6 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from blindmatch.protocol.errors import InputError
+
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace `path` by `content` completely or not at all: written to a temporary file, synced, then renamed.
@@ -30,6 +32,29 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_output(path: Path, text: str, *, mode: int = 0o600, new: bool = False) -> None:
+    """Write a file that a person asked for, whole or not at all. A device or a pipe is written to, not replaced.
+
+    Args:
+        path: the file; an existing one is replaced.
+        text: its content.
+        mode: who may read it; by default this user only.
+        new: refuse to replace an existing file.
+
+    Raises:
+        InputError: the file cannot be written, or exists although it must be new.
+    """
+    if new and path.exists():
+        raise InputError(f"{path} exists already", hint="Choose another name. This file is not overwritten.")
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            write_atomically(path, text.encode(), mode)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def reserve(descriptor: int, size: int) -> None:

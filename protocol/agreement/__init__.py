@@ -21,7 +21,6 @@ from blindmatch.protocol.agreement.disclosures import (
     Sum,
     Threshold,
     edge_terms,
-    terms_class,
 )
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.agreement.envelope import (
@@ -109,7 +108,6 @@ __all__ = [
     "sign",
     "sign_withdrawal",
     "standing_learn",
-    "terms_class",
     "verify_signature",
     "within_marking",
 ]

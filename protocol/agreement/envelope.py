@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from blindmatch.protocol import transcript
-from blindmatch.protocol.agreement import validation
+from blindmatch.protocol.agreement.field_types import Identifier
 from blindmatch.protocol.agreement.terms import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS, SIGNATURE_BYTES
@@ -184,7 +184,7 @@ def check_agency_id(value: str, where: str) -> None:
         PeerError: BAD_MESSAGE.
     """
     try:
-        validation.identifier("agency", value)
+        Identifier().check("agency", value)
     except AgreementError as error:
         raise PeerError(PeerCode.BAD_MESSAGE, f"{where}.{error.message}") from None
 

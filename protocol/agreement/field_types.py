@@ -2,8 +2,13 @@
 
 A field is declared as `Annotated[type, FieldType, "help"]`. From the declaration come its check in the constructor, its form in
 signed bytes and in a draft, and its row in the documentation. `help` is written for the officer who drafts.
+
+Values come as `object`, since a file or a peer can supply a value of any type. Texts are shown on officers' terminals, so
+characters that control a terminal or change the direction of writing are refused here.
 """
 
+import re
+import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
@@ -11,6 +16,13 @@ from typing import Any
 from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
+
+LAST_SECOND = 253_402_300_799
+"""31 December 9999, 23:59:59 UTC: the last second that calendars can print."""
+
+_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_FACT = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 class FieldType(ABC):
@@ -21,21 +33,33 @@ class FieldType(ABC):
         """Raise `AgreementError` for `field` unless it may hold `value`."""
 
     @property
-    @abstractmethod
     def allowed(self) -> str:
         """The allowed values in words; empty when the help states them."""
+        return ""
 
 
 @dataclass(frozen=True)
 class Text(FieldType):
-    """A text that people read."""
+    """A text that people read: not blank, not too long, no invisible characters except line breaks."""
 
     longest: int = LIMITS.text_characters
     optional: bool = False
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.text(field, value, longest=self.longest, optional=self.optional)
+        if not isinstance(value, str):
+            raise AgreementError(field, "must be a text")
+        if self.optional and not value:
+            return
+        if not value.strip():
+            raise AgreementError(field, "is missing", hint="Write the text: every party signs it.")
+        if len(value) > self.longest:
+            raise AgreementError(field, f"has {len(value)} characters; at most {self.longest} are allowed")
+        for position, character in enumerate(value):
+            if character != "\n" and unicodedata.category(character) in _INVISIBLE:
+                raise AgreementError(
+                    field, f"holds an invisible character (U+{ord(character):04X}) at position {position}"
+                )
 
     @property
     def allowed(self) -> str:
@@ -45,7 +69,7 @@ class Text(FieldType):
 
 @dataclass(frozen=True)
 class Identifier(FieldType):
-    """A name of lower-case letters, digits and inner hyphens."""
+    """A name of lower-case letters, digits and inner hyphens; 63 characters make a DNS label."""
 
     longest: int = 63
     optional: bool = False
@@ -53,7 +77,8 @@ class Identifier(FieldType):
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
         if not (self.optional and value == ""):
-            validation.identifier(field, value, longest=self.longest)
+            words = "lower-case letters, digits and inner hyphens, such as west-force"
+            _check_name(field, value, _IDENTIFIER, self.longest, words)
 
     @property
     def allowed(self) -> str:
@@ -63,16 +88,14 @@ class Identifier(FieldType):
 
 @dataclass(frozen=True)
 class FactName(FieldType):
-    """The name of a fact of a record."""
+    """The name of a fact: lower-case letters, digits, hyphens and underscores, starting with a letter."""
+
+    allowed = "a fact's name, as the import prints it (`contract_value_gbp`)"
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.fact_name(field, value)
-
-    @property
-    def allowed(self) -> str:
-        """See `FieldType`."""
-        return "a fact's name, as the import prints it (`contract_value_gbp`)"
+        words = "lower-case letters, digits, hyphens and underscores, such as contract_value"
+        _check_name(field, value, _FACT, 63, words)
 
 
 @dataclass(frozen=True)
@@ -84,7 +107,10 @@ class Whole(FieldType):
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.whole(field, value, self.lowest, self.highest)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise AgreementError(field, "must be a whole number")
+        if not self.lowest <= value <= self.highest:
+            raise AgreementError(field, f"is {value}; it must be between {self.lowest} and {self.highest}")
 
     @property
     def allowed(self) -> str:
@@ -93,56 +119,61 @@ class Whole(FieldType):
 
 
 @dataclass(frozen=True)
-class Moment(FieldType):
+class Moment(Whole):
     """A time in seconds since 1970, UTC."""
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
-        validation.whole(field, value, 0, validation.LAST_SECOND)
-
-    @property
-    def allowed(self) -> str:
-        """See `FieldType`."""
-        return "a date or a time without quotes; UTC unless it states another time zone"
+    lowest: int = 0
+    highest: int = LAST_SECOND
+    allowed = "a date or a time without quotes; UTC unless it states another time zone"
 
 
 @dataclass(frozen=True)
 class Share(FieldType):
-    """A share in whole millionths: what is signed must be the same number for everybody."""
+    """A share above 0 and below 1 in whole millionths: what is signed must be the same number for everybody."""
+
+    allowed = "above 0 and below 1, six digits after the point"
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.share(field, value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise AgreementError(field, "must be a number, such as 0.05")
+        if not 0 < value < 1:
+            raise AgreementError(field, f"is {value}; it must be above 0 and below 1", hint="0.05 means 5%.")
+        if self.millionths(value) < 1 or self.millionths(value) / 1_000_000 != value:
+            raise AgreementError(field, "has more than six digits after the point")
 
-    @property
-    def allowed(self) -> str:
-        """See `FieldType`."""
-        return "above 0 and below 1, six digits after the point"
+    @staticmethod
+    def millionths(value: float) -> int:
+        """A share as it is written into an agreement."""
+        return round(value * 1_000_000)
 
 
 @dataclass(frozen=True)
 class Flag(FieldType):
     """True or false."""
 
+    allowed = "true, false"
+
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.flag(field, value)
-
-    @property
-    def allowed(self) -> str:
-        """See `FieldType`."""
-        return "true, false"
+        if not isinstance(value, bool):
+            raise AgreementError(field, "must be true or false")
 
 
 @dataclass(frozen=True)
 class Octets(FieldType):
-    """Bytes of one size, not all zero."""
+    """Bytes of one size, not all zero: a field that was never filled in is all zeros."""
 
     size: int
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.octets(field, value, self.size)
+        if not isinstance(value, bytes):
+            raise AgreementError(field, "must be bytes")
+        if len(value) != self.size:
+            raise AgreementError(field, f"has {len(value)} bytes instead of {self.size}")
+        if not any(value):
+            raise AgreementError(field, "is all zeros: it was not filled in")
 
     @property
     def allowed(self) -> str:
@@ -158,7 +189,8 @@ class OneOf(FieldType):
 
     def check(self, field: str, value: object) -> None:
         """See `FieldType`."""
-        validation.one_of(field, value, self.names)
+        if not isinstance(value, str) or value not in self.names:
+            raise AgreementError(field, f"must be one of: {self.allowed}")
 
     @property
     def allowed(self) -> str:
@@ -178,11 +210,6 @@ class Nested(FieldType):
         if not isinstance(value, self.kind) and not (self.optional and value is None):
             raise AgreementError(field, "is missing")
 
-    @property
-    def allowed(self) -> str:
-        """See `FieldType`."""
-        return ""
-
 
 @dataclass(frozen=True)
 class Several(FieldType):
@@ -196,7 +223,13 @@ class Several(FieldType):
 
     def check(self, field: str, value: Any) -> None:
         """See `FieldType`."""
-        validation.several(field, value, self.lowest, self.highest)
+        if not isinstance(value, tuple):
+            raise AgreementError(field, "must be a list")
+        if not self.lowest <= len(value) <= self.highest:
+            raise AgreementError(
+                field,
+                f"has {len(value)} entries; between {self.lowest} and {self.highest} are allowed",
+            )
         for index, each in enumerate(value):
             self.item.check(f"{field}[{index}]", each)
         keys = (getattr(each, self.key) if self.key else each for each in value)
@@ -250,3 +283,14 @@ def check_fields(value: Any) -> None:
     """
     for field in declared_fields(type(value)):
         field.type.check(field.name, getattr(value, field.name))
+
+
+def _check_name(field: str, value: object, pattern: re.Pattern[str], longest: int, words: str) -> None:
+    if not isinstance(value, str):
+        raise AgreementError(field, "must be a text")
+    if not value:
+        raise AgreementError(field, "is missing")
+    if len(value) > longest:
+        raise AgreementError(field, f"has {len(value)} characters; at most {longest} are allowed")
+    if not pattern.fullmatch(value):
+        raise AgreementError(field, f"may only hold {words}")

@@ -175,7 +175,8 @@ class Agreement:
             raise AgreementError("collector", f"{self.collector} is not one of the parties")
 
     def _check_edges(self) -> None:
-        validation.several("edges", self.edges, 0 if self.thresholds else 1, LIMITS.edges)
+        if not self.edges and not self.thresholds:
+            raise AgreementError("edges", f"has 0 entries; between 1 and {LIMITS.edges} are allowed")
         for index, edge in enumerate(self.edges):
             for name, side in (("receiver", edge.receiver), ("sender", edge.sender)):
                 if side.agency not in self.agencies:

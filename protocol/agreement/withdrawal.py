@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from blindmatch.protocol import transcript
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.envelope import check_agency_id, check_size
+from blindmatch.protocol.agreement.field_types import LAST_SECOND, Text
 from blindmatch.protocol.agreement.terms import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
@@ -97,7 +97,7 @@ def read_withdrawal(signed: SignedWithdrawal, agreement: Agreement) -> Withdrawa
     fields = transcript.decode(kind.payload_type, signed.payload)
     read = Withdrawal(fields.data(DIGEST_BYTES), fields.text(), fields.integer(), fields.text(), kind)
     fields.end()
-    if (read.agreement, read.agency) != (signed.agreement, signed.agency) or read.at > validation.LAST_SECOND:
+    if (read.agreement, read.agency) != (signed.agreement, signed.agency) or read.at > LAST_SECOND:
         raise PeerError(PeerCode.BAD_MESSAGE, "the withdrawal is for another agreement or agency")
     try:
         _check_reason(read)
@@ -121,4 +121,4 @@ def _verified(signed: SignedWithdrawal, key: bytes) -> WithdrawalKind:
 
 def _check_reason(withdrawal: Withdrawal) -> None:
     optional = withdrawal.kind is WithdrawalKind.WITHDRAWN
-    validation.text("reason", withdrawal.reason, longest=LIMITS.reason_characters, optional=optional)
+    Text(LIMITS.reason_characters, optional).check("reason", withdrawal.reason)

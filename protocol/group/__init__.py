@@ -1,11 +1,11 @@
 """ristretto255 (RFC 9496) on batches: one contiguous buffer of n x 32 bytes in, one out.
 
-Everything else calls these functions and never names a backend. The backend is chosen at the first call: the fastest
-that loads, of `native`, `native-portable`, `libsodium` and `reference`. Results are the same bytes with each.
+Other code calls these functions and never names a backend. The first call selects the backend: the fastest
+that loads, of `native`, `native-portable`, `libsodium` and `reference`. All return the same bytes.
 
-No function takes or returns the identity: RFC 9497 2.1 refuses it, and an honest run never meets it. Points are decoded
-strictly; `ElementError.index` names the first bad row. Wrong shapes and scalars out of range are our own
-mistakes and raise `ValueError`.
+No function accepts or returns the identity: RFC 9497 2.1 refuses it, and it never occurs in an honest run. Points are decoded
+strictly; `ElementError.index` is the first invalid row. Wrong shapes and scalars out of range are defects of this program
+and raise `ValueError`.
 """
 
 import numpy as np
@@ -72,7 +72,7 @@ def _libsodium_backend() -> Backend:
 
 
 def _reference_backend() -> Backend:
-    from blindmatch.protocol.group._reference import ReferenceBackend  # noqa: PLC0415 - only when it is wanted
+    from blindmatch.protocol.group._reference import ReferenceBackend  # noqa: PLC0415 - loaded on demand
 
     return ReferenceBackend()
 
@@ -95,22 +95,22 @@ using = _choice.using
 
 
 def backend_name() -> str:
-    """Name the backend in use."""
+    """The name of the backend in use."""
     return _backend().name
 
 
 def backend_description() -> str:
-    """Name the backend in use and, where it has several, its way of computing on this machine."""
+    """The name of the backend in use and, if it has several, its path on this machine."""
     return _backend().description
 
 
 def use_threads(count: int | None) -> None:
-    """Split batch calls over at most `count` threads from now on; None, as at the start: every core this process may use.
+    """Split batches over at most `count` threads from now on. None, the initial setting, means every available core.
 
     The native backends split batches of 512 rows and more; the others compute in the calling thread.
     """
     if count is not None and count < 1:
-        raise ValueError("a batch needs at least one thread")
+        raise ValueError("the number of threads must be at least 1")
     global _threads  # noqa: PLW0603 - goes with the dispatch point
     _threads = count
     for backend in _choice.loaded.values():
@@ -121,19 +121,19 @@ def from_uniform(uniform: Bytes2D) -> Bytes2D:
     """Derive one element from each row of 64 uniform bytes, RFC 9496 4.3.4: (n, 64) to (n, 32).
 
     Raises:
-        ElementError: a row derives the identity, which no uniform input ever does in practice.
+        ElementError: a row derives the identity, which does not occur in practice for uniform input.
     """
     encoding_checks.require_uniform(uniform)
     return _refuse_identity(_backend().from_uniform(uniform))
 
 
 def multiply_uniform(uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
-    """Multiply by one secret scalar (32,) what `from_uniform` derives from each row: (n, 64) to (n, 32).
+    """Derive an element from each row (n, 64) as `from_uniform` does, and multiply it by one secret scalar (32,): (n, 32).
 
-    The same bytes as `multiply(from_uniform(uniform), scalar)`, without an encoding in between where the backend can.
+    The result equals `multiply(from_uniform(uniform), scalar)`; a backend may omit the encoding in between.
 
     Raises:
-        ElementError: a row derives the identity, which no uniform input ever does in practice.
+        ElementError: a row derives the identity, which does not occur in practice for uniform input.
         ValueError: wrong shapes, or a scalar that is zero or not below the order.
     """
     encoding_checks.require_row("scalar", scalar, SCALAR_BYTES)
@@ -143,7 +143,7 @@ def multiply_uniform(uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
 
 
 def multiply_uniform_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
-    """Multiply what each row (n, 64) derives by the secret scalar of its row (n, 32). Raises as `multiply_uniform`."""
+    """Derive an element from each row (n, 64), and multiply it by the secret scalar of its row (n, 32). Raises as `multiply_uniform`."""
     encoding_checks.require_uniform(uniform)
     _check_scalars("scalars", scalars)
     encoding_checks.require_same_length(uniform, scalars)
@@ -151,7 +151,7 @@ def multiply_uniform_each(uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
 
 
 def check(points: Bytes2D) -> None:
-    """Decode every point (n, 32) strictly; ElementError on the first bad one."""
+    """Decode every point (n, 32) strictly; ElementError for the first invalid one."""
     _check_encodings(points)
     _backend().check(points)
 
@@ -160,7 +160,7 @@ def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
     """Multiply every point (n, 32) by one secret scalar (32,).
 
     Raises:
-        ElementError: on the first bad point.
+        ElementError: the first invalid point.
         ValueError: wrong shapes, or a scalar that is zero or not below the order.
     """
     encoding_checks.require_row("scalar", scalar, SCALAR_BYTES)
@@ -185,7 +185,7 @@ def multiply_base(scalars: Bytes2D) -> Bytes2D:
 
 
 def add(left: Bytes2D, right: Bytes2D) -> Bytes2D:
-    """Add two batches of points row by row; ElementError where a row is bad or the sum is the identity."""
+    """Add two batches of points row by row; ElementError where a row is invalid or the sum is the identity."""
     encoding_checks.require_batch("left", left, POINT_BYTES)
     encoding_checks.require_batch("right", right, POINT_BYTES)
     encoding_checks.require_same_length(left, right)
@@ -197,7 +197,7 @@ def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
     """Sum the products of scalars (n, 32) and points (n, 32), n > 0, to one point (32,).
 
     Raises:
-        ElementError: on the first bad point; with index n when the sum is the identity.
+        ElementError: the first invalid point; with index n if the sum is the identity.
         ValueError: wrong shapes, no rows, or a scalar that is zero or not below the order.
     """
     _check_scalars("scalars", scalars)
@@ -205,7 +205,7 @@ def combine(scalars: Bytes2D, points: Bytes2D) -> Bytes1D:
     encoding_checks.require_same_length(scalars, points)
     _check_encodings(points)
     if not len(points):
-        raise ValueError("a combination of no points is the identity")
+        raise ValueError("a combination needs at least one point")
     total = _backend().combine(scalars, points)
     if not total.any():
         raise ElementError(len(points))
@@ -231,19 +231,19 @@ def scalar_subtract(left: Bytes2D, right: Bytes2D) -> Bytes2D:
 
 
 def scalar_invert(scalars: Bytes2D) -> Bytes2D:
-    """Invert canonical scalars (n, 32) modulo the order; ValueError when one is zero."""
+    """Invert canonical scalars (n, 32) modulo the order; ValueError if one is zero."""
     _check_scalars("scalars", scalars)
     return _backend().scalar_invert(scalars)
 
 
 def scalar_is_canonical(scalars: Bytes2D) -> npt.NDArray[np.bool_]:
-    """Tell for each row (n, 32) whether it is below the group's order."""
+    """Whether each row (n, 32) is below the order of the group: (n,)."""
     encoding_checks.require_batch("scalars", scalars, SCALAR_BYTES)
     return encoding_checks.below_order(scalars)
 
 
 def wipe(*secrets: npt.NDArray[np.uint8] | bytearray) -> None:
-    """Overwrite secrets in place with zeros. Copies that Python has made elsewhere are out of reach."""
+    """Overwrite secrets in place with zeros. Copies that Python made elsewhere cannot be overwritten."""
     for secret in secrets:
         if isinstance(secret, bytearray):
             secret[:] = bytes(len(secret))
@@ -252,9 +252,9 @@ def wipe(*secrets: npt.NDArray[np.uint8] | bytearray) -> None:
 
 
 def _check_encodings(*batches: Bytes2D) -> None:
-    """Check shapes; raise ElementError on the first row with a bad encoding in any of the batches.
+    """Check shapes; raise ElementError for the first row with an invalid encoding in any batch.
 
-    A strict backend finds bad encodings on its way.
+    A strict backend checks the encodings itself.
     """
     for points in batches:
         encoding_checks.require_batch("points", points, POINT_BYTES)
@@ -262,7 +262,7 @@ def _check_encodings(*batches: Bytes2D) -> None:
         return
     first = min(encoding_checks.first_bad_encoding(points) for points in batches)
     if first < len(batches[0]):
-        # A row above may be well encoded and yet off the group: it comes first.
+        # An earlier row can have a canonical encoding and still not be on the group: it is the first invalid row.
         for row in range(first):
             for points in batches:
                 _check_row(points, row)
@@ -277,7 +277,7 @@ def _check_row(points: Bytes2D, row: int) -> None:
 
 
 def _check_scalars(name: str, scalars: Bytes2D, *, zero_allowed: bool = False) -> None:
-    """Check the shape, and the range unless the backend does; no value is shown."""
+    """Check the shape, and the range unless the backend checks it; messages show no value."""
     encoding_checks.require_batch(name, scalars, SCALAR_BYTES)
     if not _backend().strict:
         encoding_checks.require_scalars(name, scalars, zero_allowed=zero_allowed)

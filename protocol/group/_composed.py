@@ -1,16 +1,16 @@
-"""What a backend without fused operations and without threads of its own inherits."""
+"""The base class of backends without fused operations and without threads."""
 
 from blindmatch.protocol.group.backend import Backend, Bytes1D, Bytes2D
 from blindmatch.protocol.group.encoding_checks import refuse_identity
 
 
 class Composed:
-    """Fused operations out of the plain ones; one thread; checks left to `blindmatch.protocol.group`."""
+    """Derives the fused operations from the plain ones; one thread; `blindmatch.protocol.group` makes the checks."""
 
     strict = False
 
     def use_threads(self, count: int | None) -> None:
-        """Change nothing: the calling thread computes."""
+        """Do nothing: the calling thread computes."""
 
     def multiply_uniform(self: Backend, uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
         """Derive, encode, refuse the identity, decode, multiply."""

@@ -1,9 +1,9 @@
-"""ristretto255 through libsodium: the everyday backend.
+"""ristretto255 through libsodium, for machines without the native extension.
 
-Each call goes straight to C with integer addresses into the batch's own buffer: no Python object per element but
-the loop's numbers. ctypes releases the interpreter lock during each call, so several threads share the cores; a thread
-busy in pure Python makes this one wait for the lock after every element (sys.setswitchinterval, 5 ms by default).
-All of libsodium's operations on scalars and points used here run in constant time in the secrets.
+Each call passes integer addresses into the batch's own buffer to C, without a Python object per element except the loop's
+numbers. ctypes releases the interpreter lock during each call, so several threads use several cores; but while another thread
+runs pure Python, this one waits for the lock after every element (sys.setswitchinterval, 5 ms by default).
+All operations of libsodium that are used here run in constant time for secret scalars.
 """
 
 import ctypes
@@ -31,11 +31,11 @@ class LibsodiumBackend(Composed):
         def function(
             name: str, arguments: int, result: type[ctypes.c_int] | None = ctypes.c_int
         ) -> _Function:
-            # A plain int would be cut to 32 bits without argtypes.
-            found = library[name]
-            found.argtypes = (ctypes.c_void_p,) * arguments
-            found.restype = result
-            return found
+            # Without argtypes, ctypes truncates a plain int to 32 bits.
+            native = library[name]
+            native.argtypes = (ctypes.c_void_p,) * arguments
+            native.restype = result
+            return native
 
         core = "crypto_core_ristretto255_"
         self._is_valid = function(core + "is_valid_point", 1)
@@ -130,7 +130,7 @@ def _address(array: Bytes2D) -> int:
 
 
 def _each(function: _Function, rows: Bytes2D, width: int) -> Bytes2D:
-    """Call function(result, row) for each row; a result other than zero (or None) is a bad row."""
+    """Call function(result, row) for each row; a result other than zero (or None) means an invalid row."""
     result = np.empty((len(rows), POINT_BYTES), dtype=np.uint8)
     target, source = _address(result), _address(rows)
     for index in range(len(rows)):

@@ -1,8 +1,8 @@
-"""Finds and loads libsodium without leaving a file behind. See docs/adr/0002-libsodium-through-rbcl.md.
+"""Finds and loads libsodium without leaving files on disk. See docs/adr/0002-libsodium-through-rbcl.md.
 
 The package rbcl carries libsodium as one hexadecimal literal in its module `_sodium`, and importing rbcl writes that
-library to a temporary file that stays. So rbcl is never imported: the literal is cut out of the module's text and loaded from
-memory. This is the only module of the protocol that touches the operating system.
+library to a temporary file that is never deleted. So rbcl is not imported: the literal is extracted from the module's text and
+loaded from memory. This is the only module of the protocol that touches the operating system.
 """
 
 import binascii
@@ -25,7 +25,7 @@ def load() -> ctypes.CDLL:
     """Load libsodium with ristretto255: rbcl's copy, else the system's.
 
     Raises:
-        ImportError: there is none that works; the text says what was tried and what to do.
+        ImportError: none works; the message states what was tried and what to do.
     """
     reasons: list[str] = []
     for name, attempt in (("rbcl", _bundled), ("the system", _system)):
@@ -39,12 +39,12 @@ def load() -> ctypes.CDLL:
 
 
 def bundled_image() -> bytes:
-    """Cut the shared library out of rbcl's module, without importing rbcl.
+    """Extract the shared library from rbcl's module, without importing rbcl.
 
     Raises:
-        ValueError: rbcl is not installed, or does not look as expected.
+        ValueError: rbcl is not installed, or has an unexpected form.
     """
-    # find_spec of a top-level package reads nothing of it but its place.
+    # find_spec of a top-level package only locates it, without reading it.
     spec = importlib.util.find_spec("rbcl")
     if spec is None or not spec.submodule_search_locations:
         raise ValueError("rbcl is not installed")
@@ -62,7 +62,7 @@ def _bundled() -> Iterator[ctypes.CDLL]:
         try:
             yield _from_memory(image)
         except OSError:
-            pass  # no /proc, or a kernel that forbids memory files: the temporary file is left
+            pass  # no /proc, or a kernel that forbids memory files: use the temporary file
         else:
             return
     yield _from_temporary_file(image)
@@ -71,8 +71,8 @@ def _bundled() -> Iterator[ctypes.CDLL]:
 def _from_memory(image: bytes) -> ctypes.CDLL:
     """Load from an anonymous file in memory (Linux).
 
-    The descriptor stays open for the life of the process, closed on exec: the loader remembers a library by its path, and
-    a reused number would hand ours to the next one who loads `/proc/self/fd/N`.
+    The descriptor stays open for the lifetime of the process, and is closed on exec. The loader identifies a library by its path:
+    if the number were reused, a later load of `/proc/self/fd/N` would return this library.
     """
     descriptor = os.memfd_create("libsodium", os.MFD_CLOEXEC)
     try:
@@ -85,7 +85,7 @@ def _from_memory(image: bytes) -> ctypes.CDLL:
 
 
 def _from_temporary_file(image: bytes) -> ctypes.CDLL:
-    """Load from a private temporary file, and unlink it straight after."""
+    """Load from a private temporary file, and unlink the file immediately."""
     descriptor, name = tempfile.mkstemp(suffix=".so")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -96,7 +96,7 @@ def _from_temporary_file(image: bytes) -> ctypes.CDLL:
 
 
 def _system() -> Iterator[ctypes.CDLL]:
-    # By name: ctypes.util.find_library would start ldconfig and compilers, with temporary files of their own.
+    # By name: ctypes.util.find_library starts ldconfig and compilers, which create temporary files.
     names = _SYSTEM_NAMES.get(sys.platform, ())
     for name in names:
         try:
@@ -108,8 +108,8 @@ def _system() -> Iterator[ctypes.CDLL]:
 
 
 def _initialise(library: ctypes.CDLL) -> None:
-    """Start libsodium, which picks its code for this CPU; ristretto255 must be in it (1.0.18)."""
+    """Initialise libsodium, which selects its code for this CPU; it must include ristretto255 (version 1.0.18)."""
     if library.sodium_init() < 0:
         raise OSError("sodium_init failed")
     if not hasattr(library, "crypto_core_ristretto255_scalar_mul"):
-        raise OSError("it has no ristretto255, which came with libsodium 1.0.18")
+        raise OSError("it has no ristretto255, which libsodium includes since version 1.0.18")

@@ -1,7 +1,7 @@
-"""ristretto255 in our own C (native/): batches split over the cores, eight elements at a time where the processor can.
+"""ristretto255 in C (native/): batches are split over the cores, eight elements at a time where the processor supports it.
 
-The extension judges encodings and scalars itself, on the way, so the checks in numpy that the other backends need are left
-out. `native` is the fastest path that runs here, `native-portable` the one that runs anywhere.
+The extension checks encodings and scalars itself while decoding, so the numpy checks of the other backends are
+not needed. `native` is the fastest path of this machine, `native-portable` the one that runs on every machine.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ _WORDS = {PORTABLE: "portable C", "ifma": "AVX-512 IFMA, eight lanes"}
 
 
 class NativeBackend:
-    """Backend that hands whole batches to the extension; the interpreter lock is released meanwhile."""
+    """Backend that passes whole batches to the extension, which releases the interpreter lock."""
 
     strict = True
 

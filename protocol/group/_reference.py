@@ -1,7 +1,7 @@
-"""ristretto255 in plain Python integers, straight from RFC 9496.
+"""ristretto255 in Python integers, following RFC 9496 step by step.
 
-It is here to be read beside the RFC, to check the other backends, and to work where nothing else loads.
-It is about a thousand times slower than libsodium, and NOT constant-time: Python's integers take longer for larger numbers.
+It exists to be read beside the RFC, to check the other backends, and to run where no other backend loads.
+It is about a thousand times slower than libsodium, and NOT constant-time: operations on larger Python integers take longer.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class ReferenceBackend(Composed):
         return _scalars([_integer(a) - _integer(b) for a, b in zip(left, right, strict=True)])
 
     def scalar_invert(self, scalars: Bytes2D) -> Bytes2D:
-        # Fermat: a different way from the other backends, so that they check each other.
+        # Fermat: a different method from the other backends, so that they check each other.
         return _scalars([pow(_integer(row), GROUP_ORDER - 2, GROUP_ORDER) for row in scalars])
 
 

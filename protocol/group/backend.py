@@ -1,8 +1,8 @@
-"""What a ristretto255 backend is, and the one error that all of them raise.
+"""The interface of ristretto255 backends, and the error that all of them raise.
 
-A backend computes; `blindmatch.protocol.group` has already checked shapes, scalars and canonical encodings before it
-calls one, so that no backend can be lax. A backend still refuses whatever its own decoding refuses; one that does all of it
-says so with `strict`.
+`blindmatch.protocol.group` checks shapes, scalars and canonical encodings before it calls a backend, so that all backends
+accept the same input. A backend still refuses all points that its own decoding refuses. A backend that makes all checks
+itself sets `strict`.
 """
 
 from typing import Protocol
@@ -24,10 +24,10 @@ GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
 class ElementError(ValueError):
-    """A batch holds bytes that are no usable element: not canonical, not on the group, or the identity.
+    """A row of a batch is no valid element: not canonical, not on the group, or the identity.
 
     Attributes:
-        index: the row of the first bad one.
+        index: the first invalid row.
     """
 
     def __init__(self, index: int) -> None:
@@ -38,20 +38,20 @@ class ElementError(ValueError):
 class Backend(Protocol):
     """Batch operations of one implementation. Shapes as in `blindmatch.protocol.group`.
 
-    Points are canonical by their bytes and not the identity, scalars that multiply points are below the order and not zero;
-    whether the bytes are on the group is the backend's to find out. Results are fresh arrays. Sums may be the
-    identity (32 zero bytes): the caller refuses it.
+    Unless `strict` is set, the caller has checked that points are canonical and not the identity, and that scalars for points are
+    below the order and not zero; the backend checks that points are on the group. Results are new arrays. Sums may be the
+    identity (32 zero bytes), which the caller refuses.
     """
 
     name: str
     description: str
-    """The name, and for an operator which of its ways of computing it takes here."""
+    """The name and the path used on this machine, for operators."""
     strict: bool
-    """Whether it judges encodings and the range of scalars itself and refuses the identity as a result, with the errors of
-    `blindmatch.protocol.group`; that module then leaves its own checks of all but shapes out."""
+    """Whether the backend checks encodings and the range of scalars and refuses the identity as a result, with the errors of
+    `blindmatch.protocol.group`; that module then checks shapes and lengths only."""
 
     def use_threads(self, count: int | None) -> None:
-        """Split batches over at most `count` threads, or over all cores; a backend without threads does nothing."""
+        """Split batches over at most `count` threads, or over all cores for None; a backend without threads ignores it."""
         ...
 
     def from_uniform(self, uniform: Bytes2D) -> Bytes2D:
@@ -59,7 +59,7 @@ class Backend(Protocol):
         ...
 
     def check(self, points: Bytes2D) -> None:
-        """Raise ElementError on the first row that is not on the group."""
+        """Raise ElementError for the first row that is not on the group."""
         ...
 
     def multiply(self, points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
@@ -71,11 +71,11 @@ class Backend(Protocol):
         ...
 
     def multiply_uniform(self, uniform: Bytes2D, scalar: Bytes1D) -> Bytes2D:
-        """Multiply by one scalar what `from_uniform` derives; ElementError on the identity."""
+        """Multiply the elements of `from_uniform` by one scalar; ElementError for the identity."""
         ...
 
     def multiply_uniform_each(self, uniform: Bytes2D, scalars: Bytes2D) -> Bytes2D:
-        """Multiply what `from_uniform` derives by the scalar of its row; ElementError on the identity."""
+        """Multiply each element of `from_uniform` by the scalar of its row; ElementError for the identity."""
         ...
 
     def multiply_base(self, scalars: Bytes2D) -> Bytes2D:

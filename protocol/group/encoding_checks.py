@@ -1,7 +1,7 @@
-"""Checks on whole batches that need no curve arithmetic: shapes, canonical encodings, zero.
+"""Checks of whole batches without curve arithmetic: shapes, canonical encodings, zero.
 
-libsodium as bundled by rbcl decodes a point with bit 255 set as if it were clear, so the encoding is
-judged here, by RFC 9496 4.3.1, before any backend sees it.
+The libsodium in rbcl ignores bit 255 of an encoded point, so encodings are
+checked here, by RFC 9496 4.3.1, before a backend decodes them.
 """
 
 import numpy as np
@@ -46,26 +46,26 @@ def require_uniform(array: Bytes2D) -> None:
 
 
 def require_same_length(left: Bytes2D, right: Bytes2D) -> None:
-    """Raise ValueError unless both batches have as many rows."""
+    """Raise ValueError unless both batches have the same number of rows."""
     if len(left) != len(right):
         raise ValueError(f"batches of {len(left)} and {len(right)} rows do not go together")
 
 
 def below_order(scalars: Bytes2D) -> npt.NDArray[np.bool_]:
-    """Tell which rows are canonical scalars, that is below the group's order."""
+    """Whether each row (n, 32) is a canonical scalar, that is below the group's order: (n,)."""
     return _below(scalars, _ORDER_WORDS)
 
 
 def is_zero(rows: Bytes2D) -> npt.NDArray[np.bool_]:
-    """Tell which rows are all zero bytes: the zero scalar, or the identity element."""
+    """Whether each row (n, 32) is all zeros, which is the zero scalar or the identity element: (n,)."""
     zero: npt.NDArray[np.bool_] = np.logical_not(rows.view(_WORD).any(axis=1))
     return zero
 
 
 def require_scalars(name: str, scalars: Bytes2D, *, zero_allowed: bool = False) -> None:
-    """Raise ValueError, without showing any value, unless all scalars are canonical and (by default) not zero.
+    """Raise ValueError, without showing a value, unless all scalars are canonical and (by default) not zero.
 
-    Scalars are ours or have been checked already: a bad one here is a defect, never a peer's doing.
+    Scalars are our own or have been checked already: an invalid one is a defect of this program, never a peer's fault.
     """
     require_batch(name, scalars, POINT_BYTES)
     if not below_order(scalars).all():
@@ -75,7 +75,7 @@ def require_scalars(name: str, scalars: Bytes2D, *, zero_allowed: bool = False) 
 
 
 def first_bad_encoding(points: Bytes2D) -> int:
-    """Find the first row that is no canonical encoding or is the identity; the number of rows when none is.
+    """The first row that is not a canonical encoding, or is the identity; the number of rows if there is none.
 
     RFC 9496 4.3.1 steps 1 and 2: s < p (which covers bit 255) and s not negative (even). RFC 9497 2.1: refuse the
     identity, whose only encoding is zero.
@@ -88,7 +88,7 @@ def first_bad_encoding(points: Bytes2D) -> int:
 
 
 def refuse_identity(points: Bytes2D) -> Bytes2D:
-    """Raise ElementError on the first result that is the identity; give the results back otherwise."""
+    """Raise ElementError for the first result that is the identity; otherwise return the results."""
     identities = np.flatnonzero(is_zero(points))
     if len(identities):
         raise ElementError(int(identities[0]))
@@ -96,7 +96,7 @@ def refuse_identity(points: Bytes2D) -> Bytes2D:
 
 
 def _below(rows: Bytes2D, bound: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Compare little-endian rows with a bound, from the lowest word up, the same work for every value."""
+    """Compare little-endian rows with a bound, from the lowest word up, in constant time."""
     words = rows.view(_WORD)
     below = np.zeros(len(rows), dtype=np.bool_)
     for place in range(4):

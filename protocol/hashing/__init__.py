@@ -1,11 +1,10 @@
-"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b; and the sealing of rows. One call per batch.
+"""Hashes over the rows of batches: SHA-512, its uses in the protocol, and BLAKE2b; and sealing of rows. One call per batch.
 
-Messages of one batch all have one length. A message is given in pieces, side by side: `bytes` that are the same in
-every row, and batches (n, width) of which each row gets its own. Nothing is copied together in Python.
+All messages of one batch have the same length. A message consists of adjacent pieces: `bytes` that are the same in
+every row, and batches (n, width) that give each row its own bytes. Python does not concatenate them.
 
-The backend is chosen at the first call: the fastest that loads, of `avx512` (eight rows at a time), `portable` (plain C)
-and `hashlib` (where the extension was not built). Results are the same bytes with each; the time and the addresses used
-depend on lengths alone.
+The first call selects the backend: the fastest that loads, of `avx512` (eight rows at a time), `portable` (plain C)
+and `hashlib` (where the extension was not built). All return the same bytes; time and addresses depend on lengths only.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +46,7 @@ _MAX_PERSON_BYTES = 16
 
 def _native_backend(path: str) -> Callable[[], Backend]:
     def load() -> Backend:
-        from blindmatch.protocol.hashing._batch import NativeBackend  # noqa: PLC0415 - only where it was built
+        from blindmatch.protocol.hashing._batch import NativeBackend  # noqa: PLC0415 - exists only where it was built
 
         return NativeBackend(path)
 
@@ -55,7 +54,7 @@ def _native_backend(path: str) -> Callable[[], Backend]:
 
 
 def _hashlib_backend() -> Backend:
-    from blindmatch.protocol.hashing._hashlib import HashlibBackend  # noqa: PLC0415 - only when it is wanted
+    from blindmatch.protocol.hashing._hashlib import HashlibBackend  # noqa: PLC0415 - loaded on demand
 
     return HashlibBackend()
 
@@ -76,19 +75,19 @@ using = _choice.using
 
 
 def backend_name() -> str:
-    """Name the backend in use."""
+    """The name of the backend in use."""
     return _backend().name
 
 
 def use_threads(count: int | None) -> None:
-    """Split large batches over at most `count` threads from now on; None, as at the start: every core this process may use.
+    """Split large batches over at most `count` threads from now on. None, the initial setting, means every available core.
 
     Raises:
         ValueError: a count below 1.
     """
     global _threads  # noqa: PLW0603 - goes with the dispatch point
     if count is not None and count < 1:
-        raise ValueError("at least one thread is needed")
+        raise ValueError("the number of threads must be at least 1")
     _threads = count
 
 
@@ -96,7 +95,7 @@ def sha512(*pieces: bytes | Bytes2D) -> Bytes2D:
     """SHA-512 (FIPS 180-4) of every row's message: (n, 64).
 
     Raises:
-        ValueError: pieces that are no rows of one message; likewise below.
+        ValueError: the pieces are not rows of one message; also for the functions below.
     """
     return _run("sha512", DIGEST_BYTES, Frame.of(pieces))
 
@@ -107,12 +106,12 @@ def expand_xmd(*pieces: bytes | Bytes2D, tag: bytes, size: int = DIGEST_BYTES) -
     Args:
         pieces: the message.
         tag: the domain separation tag, up to 255 bytes.
-        size: bytes of output; it is part of what is hashed.
+        size: bytes of output; the size is part of the hash input.
     """
     if len(tag) > _MAX_TAG_BYTES:
         raise ValueError(f"a domain separation tag has at most {_MAX_TAG_BYTES} bytes")
     tag_prime = tag + bytes([len(tag)])
-    # b_0 = H(Z_pad || msg || I2OSP(size, 2) || 0 || DST'); the all-zero block in front is absorbed once per batch.
+    # b_0 = H(Z_pad || msg || I2OSP(size, 2) || 0 || DST'); the all-zero block in front is hashed once per batch.
     first = Frame.of((bytes(BLOCK_BYTES), *pieces, size.to_bytes(2, "big"), b"\x00", tag_prime))
     # b_1 = H(b_0 || 1 || DST')
     second = Frame(bytes(DIGEST_BYTES) + b"\x01" + tag_prime)
@@ -125,7 +124,7 @@ def hmac_sha512(keys: Bytes2D, *pieces: bytes | Bytes2D, size: int = DIGEST_BYTE
     Args:
         keys: (n, up to 128) secret bytes.
         pieces: the message.
-        size: bytes to keep.
+        size: bytes of the result.
     """
     if keys.ndim != 2 or keys.shape[1] > BLOCK_BYTES:
         raise ValueError(f"keys must have the shape (n, width), width up to {BLOCK_BYTES}, not {keys.shape}")
@@ -150,7 +149,7 @@ def blake2b(*pieces: bytes | Bytes2D, size: int, key: bytes = b"", person: bytes
 
     Args:
         pieces: the message.
-        size: bytes of the digest; other sizes give other digests, not shorter ones.
+        size: bytes of the digest; different sizes give unrelated digests, not truncated ones.
         key: up to 64 bytes, the same for every row.
         person: the personalisation, up to 16 bytes.
     """
@@ -162,7 +161,7 @@ def blake2b(*pieces: bytes | Bytes2D, size: int, key: bytes = b"", person: bytes
 
 
 def blake2b_texts(texts: Sequence[str], *, size: int, key: bytes = b"", person: bytes = b"") -> Bytes2D:
-    """`blake2b` of texts as UTF-8, which need not be of one length: (n, size)."""
+    """`blake2b` of texts of any length, encoded as UTF-8: (n, size)."""
     encoded = [text.encode() for text in texts]
     lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
     out = np.empty((len(encoded), size), dtype=np.uint8)
@@ -177,7 +176,7 @@ def blake2b_texts(texts: Sequence[str], *, size: int, key: bytes = b"", person: 
 def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
     """ChaCha20-Poly1305 (RFC 8439 2.8) of rows (n, width), each under its own key (n, 32): (n, width + 16).
 
-    The nonce is zero and there is no associated data: a key must seal one row, once.
+    The nonce is zero, without associated data: a key must seal only one row, once.
 
     Raises:
         ValueError: wrong shapes.
@@ -186,7 +185,7 @@ def seal(keys: Bytes2D, rows: Bytes2D) -> Bytes2D:
         if batch.dtype != np.uint8 or batch.ndim != 2:
             raise ValueError(f"{name} must be uint8 of the shape (n, width)")
     if keys.shape != (len(rows), SEAL_KEY_BYTES):
-        raise ValueError(f"every row needs a key of {SEAL_KEY_BYTES} bytes")
+        raise ValueError(f"each row needs its own key of {SEAL_KEY_BYTES} bytes")
     out = np.empty((len(rows), rows.shape[1] + SEAL_TAG_BYTES), dtype=np.uint8)
     _backend().seal(np.ascontiguousarray(keys), np.ascontiguousarray(rows), out)
     return out
@@ -196,7 +195,7 @@ def _run(algorithm: Algorithm, size: int, *frames: Frame, key: bytes = b"", pers
     if not 1 <= size <= DIGEST_BYTES:
         raise ValueError(f"a digest has 1 to {DIGEST_BYTES} bytes, not {size}")
     if not frames[0].parts:
-        raise ValueError("a message needs a batch among its pieces: it says how many rows there are")
+        raise ValueError("a message needs a batch among its pieces, which determines the number of rows")
     out = np.empty((len(frames[0].parts[0].rows), size), dtype=np.uint8)
     _backend().run(algorithm, frames, out, key=key, person=person, threads=_threads or 0)
     return out

@@ -1,4 +1,4 @@
-"""The native backends: the extension `_native`, on one of its paths."""
+"""The native backends: one path of the extension `_native` each."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ class NativeBackend:
     """One path of the extension: "avx512", eight rows at a time, or "portable", one row at a time in plain C.
 
     Raises:
-        ImportError: the extension was not built (importing this module), or the processor lacks what the path needs.
+        ImportError: the extension was not built (when this module is imported), or the processor lacks the instructions of the path.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The hashlib backend: what runs where the extension was not built, one row at a time."""
+"""The hashlib backend, for installations without the extension: one row at a time."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from blindmatch.protocol.hashing.frames import DIGEST_BYTES, Algorithm, Bytes2D, Frame
 
 _SLICE = 4_096
-"""Rows that are laid out at a time: bounds the memory to a few times 4,096 x the message's width."""
+"""Rows whose messages are built at a time: limits memory to a few times 4,096 x the message's width."""
 
 
 class _Hash(Protocol):
@@ -20,7 +20,7 @@ class _Hash(Protocol):
 
 
 class HashlibBackend:
-    """Everything through `hashlib`, that is through OpenSSL and the reference BLAKE2."""
+    """Hashes through `hashlib`, which uses OpenSSL and the reference BLAKE2."""
 
     name = "hashlib"
 
@@ -34,7 +34,7 @@ class HashlibBackend:
         threads: int,
         key: bytes = b"",
     ) -> None:
-        """See `Backend.run`; `threads` is of no use here, where the interpreter is the bottleneck."""
+        """See `Backend.run`; `threads` is ignored, because the interpreter is the bottleneck."""
         del threads
         size = out.shape[1]
         start = hashlib.sha512 if algorithm == "sha512" else _blake2b(size, key, person)
@@ -60,7 +60,7 @@ def _blake2b(size: int, key: bytes, person: bytes) -> Callable[[], _Hash]:
 
 
 def _shared(frame: Frame, *, second: bool) -> int:
-    """Leading bytes that are the same in every row."""
+    """The number of leading bytes that are the same in every row."""
     offsets = [part.offset for part in frame.parts] + ([frame.digest_at] if second else [])
     return min(offsets, default=len(frame.text))
 
@@ -77,14 +77,14 @@ def _lay_out(frame: Frame, part: slice, digests: Bytes2D | None) -> Bytes2D:
 
 
 def _hash_rows(messages: Bytes2D, shared: int, start: Callable[[], _Hash], digests: Bytes2D) -> None:
-    """Hash every row; the state after the bytes that all share is computed once and copied."""
+    """Hash every row. The hash state after the shared leading bytes is computed once and copied."""
     view, width = messages.reshape(-1).data, messages.shape[1]
     state = start()
     state.update(view[:shared] if len(messages) else b"")
-    fresh, made = state.copy, []
+    copy, results = state.copy, []
     for row in range(0, len(messages) * width, width) if width else [0] * len(messages):
-        hasher = fresh()
+        hasher = copy()
         hasher.update(view[row + shared : row + width])
-        made.append(hasher.digest())
+        results.append(hasher.digest())
     size = len(state.digest())
-    digests[:, :size] = np.frombuffer(b"".join(made), dtype=np.uint8).reshape(len(messages), size)
+    digests[:, :size] = np.frombuffer(b"".join(results), dtype=np.uint8).reshape(len(messages), size)

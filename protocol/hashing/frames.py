@@ -1,4 +1,4 @@
-"""What is hashed: one message per row, all of one length, most of whose bytes are the same in every row."""
+"""The input of a hash: one message per row, all of the same length, with most bytes the same in every row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ DIGEST_BYTES = 64
 
 SEAL_KEY_BYTES = 32
 SEAL_TAG_BYTES = 16
-"""RFC 8439 2.8: ChaCha20-Poly1305's key, and what it adds to a row."""
+"""RFC 8439 2.8: bytes of a ChaCha20-Poly1305 key, and of the tag that it adds to a row."""
 
 MAX_PARTS = 4
-"""Batches that one message may draw from."""
+"""The largest number of batches in one message."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Bytes that differ from row to row: rows (n, width), exclusive-or `mask`, at `offset` in the message."""
+    """Bytes that differ between rows: rows (n, width), each byte XOR `mask`, at `offset` in the message."""
 
     offset: int
     rows: Bytes2D
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A message: text that every row shares, parts laid over it, and for the second of two the first one's digest."""
+    """A message: the text of every row, the parts that replace some of it, and in a second frame the offset of the first digest."""
 
     text: bytes
     parts: tuple[Part, ...] = ()
@@ -45,7 +45,7 @@ class Frame:
 
     @classmethod
     def of(cls, pieces: Sequence[bytes | Bytes2D]) -> "Frame":
-        """Pieces side by side: bytes are the same in every row, batches (n, width) give each row its own.
+        """A frame of adjacent pieces: bytes are the same in every row; batches (n, width) give each row its own bytes.
 
         Raises:
             ValueError: a batch is not uint8 of two dimensions, batches differ in length, or there are too many.
@@ -57,18 +57,18 @@ class Frame:
                 text += piece
                 continue
             if piece.dtype != np.uint8 or piece.ndim != 2:
-                raise ValueError("what is hashed must be uint8 of the shape (n, width)")
+                raise ValueError("a batch to hash must be uint8 of the shape (n, width)")
             parts.append(Part(len(text), np.ascontiguousarray(piece)))
             text += bytes(piece.shape[1])
         if len({len(part.rows) for part in parts}) > 1:
-            raise ValueError("batches of different lengths are no rows of one message")
+            raise ValueError("all batches of a message must have the same number of rows")
         if len(parts) > MAX_PARTS:
-            raise ValueError(f"a message draws from at most {MAX_PARTS} batches")
+            raise ValueError(f"a message has at most {MAX_PARTS} batches")
         return cls(bytes(text), tuple(parts))
 
 
 class Backend(Protocol):
-    """Hashes batches. Frames are consistent: `blindmatch.protocol.hashing` has made them."""
+    """One implementation of the hashes. Frames are consistent: `blindmatch.protocol.hashing` builds them."""
 
     name: str
 
@@ -86,11 +86,11 @@ class Backend(Protocol):
 
         Args:
             algorithm: which hash.
-            frames: the message, or two: then the second holds the first one's SHA-512 digest and is what counts.
-            out: written, (n, size). The first `size` bytes of SHA-512's digest; for BLAKE2b the digest's own size.
-            person: BLAKE2b's personalisation, up to 16 bytes; of no use to SHA-512.
-            threads: how many to use at most, 0 for one per processor.
-            key: BLAKE2b's, up to 64 bytes; empty for none.
+            frames: one message, or two; the second contains the SHA-512 digest of the first, and the result is its hash.
+            out: the result is written here, (n, size): the first `size` bytes of the SHA-512 digest, or a BLAKE2b digest of `size` bytes.
+            person: BLAKE2b's personalisation, up to 16 bytes; ignored for SHA-512.
+            threads: the largest number of threads; 0 for one per processor.
+            key: BLAKE2b's key, up to 64 bytes; empty for none.
         """
         ...
 

@@ -1,8 +1,8 @@
-"""The compiler: a schema, both sides' rates and sizes, and the agreement's terms, to the ordered keys of one round.
+"""The compiler: from a schema, both sides' rates and sizes, and the agreement's terms to the ordered keys of one round.
 
-It looks for the lowest threshold at which the keys that fit the budget keep the expected false leads within the
-agreed share. Both sides run it on the same bytes and get the same bytes: integers throughout, and pseudo-random
-numbers only out of a hash of the inputs.
+It searches for the lowest threshold at which the keys within the budget keep the expected false leads within the
+agreed share. Both sides run it on the same input and get identical keys: all arithmetic is on integers, and pseudo-random
+numbers come from a hash of the inputs only.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.hashes import SHA512_256, Hash
 
 from blindmatch.protocol.limits import LIMITS
+from blindmatch.protocol.linkage.comparison_states import BIT, ONE, Dimension, fixed_point, space
 from blindmatch.protocol.linkage.compiled_keys import (
     CompiledKey,
     CompiledKeys,
@@ -25,36 +26,35 @@ from blindmatch.protocol.linkage.compiled_keys import (
     key_id,
     keys_digest,
 )
-from blindmatch.protocol.linkage.patterns import MissingFields, Pattern, Patterns
+from blindmatch.protocol.linkage.level_patterns import MissingFields, Pattern, Patterns
 from blindmatch.protocol.linkage.rates import PRESENT, Rates
 from blindmatch.protocol.linkage.schema import Schema, SchemaError
-from blindmatch.protocol.linkage.states import BIT, ONE, Dimension, fixed_point, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SIMULATED: Final = 8_192
-"""Matches drawn from the model, on which recall is reckoned: to about half a per cent."""
+"""Matches sampled from the model to estimate recall, to about half a per cent."""
 _STEP: Final = BIT // 16
 _BELOW: Final = 12
-"""Steps tried below the threshold that bisection finds: the share of false leads does not fall quite evenly."""
+"""Steps tried below the result of the bisection, because the share of false leads is not strictly monotonic."""
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class CompileTerms:
-    """What an agreement's edge says about its keys.
+    """The terms of an agreement's edge about its match keys.
 
     Raises:
-        SchemaError: a number out of its range.
+        SchemaError: a number out of range.
     """
 
     overlap: float = 0.05
-    """Assumed share of the shorter list that the other list holds too; overstating it costs precision."""
+    """Assumed share of the shorter list that is on the other list too; overstating it reduces precision."""
     false_leads: float = 0.01
-    """Expected share of leads that are wrong, at most."""
+    """The highest expected share of leads that are false."""
     budget: int = 80
-    """Keys, at most."""
+    """The largest number of keys."""
     missing: bool = True
-    """Whether a key may say that a field is missing on one side; a side that lies about it gets looser keys."""
+    """Whether a key may require a field to be missing on one side; a side that misstates its fields gets looser keys."""
 
     def __post_init__(self) -> None:
         if not (0 < self.overlap <= 1 and 0 < self.false_leads < 1 and 1 <= self.budget <= LIMITS.keys):
@@ -63,7 +63,7 @@ class CompileTerms:
             )
 
     def encode(self) -> bytes:
-        """Canonical bytes: shares in parts of 10^12."""
+        """Canonical bytes: four big-endian integers of 8 bytes, shares in parts of 10^12."""
         shares = (
             round(self.overlap * 10**12),
             round(self.false_leads * 10**12),
@@ -78,7 +78,7 @@ _MISSING: Final = 3
 
 
 class _Matches:
-    """Matches drawn from the model: each kind of them by its states, and how many there are."""
+    """A sample of matches from the model: the distinct combinations of states, and the number of each."""
 
     def __init__(self, weights: Weights, swapped_m: float, seed: bytes) -> None:
         dimensions = weights.space.dimensions
@@ -93,34 +93,34 @@ class _Matches:
             state = np.minimum(np.searchsorted(np.cumsum(weights.m[i]), draws[3 * i], side="right"), last)
             if d.name in model.names:
                 state[swapped] = last
-            gone = [
+            absent = [
                 draws[3 * i + 1 + side] >= weights.presence[side][i] * (ONE // PRESENT) for side in (0, 1)
             ]
-            missing = gone[0] + 2 * gone[1].astype(np.int64)
+            missing = absent[0] + 2 * absent[1].astype(np.int64)
             rows.append(np.where(missing, last + missing, state))
         kinds, self.counts = np.unique(np.stack(rows), axis=1, return_counts=True)
         self.swapped = kinds[0].astype(np.bool_)
         self.states = kinds[1:]
 
 
-def _held_by(dimension: Dimension) -> Bools:
-    """(demands, states): which states meet a demand.
+def _demands_met(dimension: Dimension) -> Bools:
+    """(demands, states): whether a state meets a demand.
 
-    Demands are the levels, nothing, missing on the receiver's side, missing on the sender's; states are the dimension's
-    own and the missing ones.
+    The demands are the levels, nothing, missing on the receiver's side, missing on the sender's side. The states are the
+    dimension's own and then those of a missing field.
     """
     states = len(dimension.states)
-    held = np.zeros((len(dimension.levels) + 3, states + _MISSING), dtype=np.bool_)
+    met = np.zeros((len(dimension.levels) + 3, states + _MISSING), dtype=np.bool_)
     for level in range(len(dimension.levels)):
-        held[level, :states] = [level in state for state in dimension.states]
-    held[-3] = True
-    held[-2, [states, states + 2]] = True
-    held[-1, [states + 1, states + 2]] = True
-    return held
+        met[level, :states] = [level in state for state in dimension.states]
+    met[-3] = True
+    met[-2, [states, states + 2]] = True
+    met[-1, [states + 1, states + 2]] = True
+    return met
 
 
 class _Search:
-    """Evaluates thresholds: minimal patterns, the best of them within the budget, and what to expect of those."""
+    """Evaluates thresholds: the minimal patterns, the best of them within the budget, and their expected leads."""
 
     def __init__(
         self, weights: Weights, sizes: tuple[int, int], terms: CompileTerms, *, budget: int, seed: bytes
@@ -132,83 +132,83 @@ class _Search:
         model = weights.space.schema.model
         self.matches = _Matches(weights, model.swapped_m if model.swapped else 0.0, seed)
         self._names = [i for i, d in enumerate(self.dimensions) if d.name in model.names]
-        self._held = [_held_by(d) for d in self.dimensions]
-        self._drawn = [held[:, states] for held, states in zip(self._held, self.matches.states, strict=True)]
-        # Missing fields that hardly a match has cannot earn its place in the budget.
+        self._meets = [_demands_met(d) for d in self.dimensions]
+        self._drawn = [met[:, states] for met, states in zip(self._meets, self.matches.states, strict=True)]
+        # Missing fields that very few matches have are not worth a key of the budget.
         self._missing_fields = [
             a for a in self.patterns.missing_fields if self._missing_share(a) >= ONE // 1024
         ]
         self._met = weights.met()
-        # Thresholds next to each other have most of their patterns in common.
-        self._found: dict[tuple[int, ...], Bools] = {}
+        # Adjacent thresholds have most of their patterns in common.
+        self._matched: dict[tuple[int, ...], Bools] = {}
         self.true = fixed_point(terms.overlap) * min(sizes)
 
     @staticmethod
-    def _asked(pattern: Pattern) -> list[int]:
-        """Per dimension the demand, as `_held_by` counts them."""
-        asked = list(pattern.demands)
+    def _demands(pattern: Pattern) -> list[int]:
+        """The index of the demand per dimension, in the order of `_demands_met`."""
+        demands = list(pattern.demands)
         for i in pattern.missing.receiver:
-            asked[i] = -2
+            demands[i] = -2
         for i in pattern.missing.sender:
-            asked[i] = -1
-        return asked
+            demands[i] = -1
+        return demands
 
     def satisfied(self, pattern: Pattern) -> Bools:
-        """Which kinds of match the pattern finds."""
-        asked = (*self._asked(pattern), int(pattern.swapped))
-        if asked not in self._found:
-            self._found[asked] = self._satisfied(asked[:-1], self._names if pattern.swapped else [])
-        return self._found[asked]
+        """Whether the pattern finds each kind of sampled match: (kinds,)."""
+        demands = (*self._demands(pattern), int(pattern.swapped))
+        if demands not in self._matched:
+            self._matched[demands] = self._satisfied(demands[:-1], self._names if pattern.swapped else [])
+        return self._matched[demands]
 
-    def _satisfied(self, asked: Sequence[int], names: Sequence[int]) -> Bools:
-        found = np.ones(len(self.matches.counts), dtype=np.bool_)
+    def _satisfied(self, demands: Sequence[int], names: Sequence[int]) -> Bools:
+        matched = np.ones(len(self.matches.counts), dtype=np.bool_)
         if names:
-            found &= self.matches.swapped | np.logical_and.reduce([self._drawn[i][0] for i in names])
+            matched &= self.matches.swapped | np.logical_and.reduce([self._drawn[i][0] for i in names])
             for i in names:
-                found &= self.matches.states[i] < len(self.dimensions[i].states)
-        for i, demand in enumerate(asked):
+                matched &= self.matches.states[i] < len(self.dimensions[i].states)
+        for i, demand in enumerate(demands):
             if i not in names:
-                found &= self._drawn[i][demand]
-        return found
+                matched &= self._drawn[i][demand]
+        return matched
 
     def choose(self, candidates: Sequence[Pattern]) -> tuple[list[tuple[Pattern, int]], int]:
-        """The patterns within the budget that add most recall, each with its gain; and all they find."""
-        found = [self.satisfied(pattern) for pattern in candidates]
-        left = self.matches.counts.copy()
-        # Gains only shrink: a pattern whose old gain is not the best need not be looked at again.
-        heap = [(-int(left @ f), i) for i, f in enumerate(found)]
+        """The patterns within the budget that add most recall, each with its gain; and the number of matches of all of them."""
+        matched = [self.satisfied(pattern) for pattern in candidates]
+        remaining = self.matches.counts.copy()
+        # Gains only decrease: a pattern whose earlier gain is not the highest need not be evaluated again.
+        heap = [(-int(remaining @ f), i) for i, f in enumerate(matched)]
         heapq.heapify(heap)
         chosen: list[tuple[Pattern, int]] = []
         while heap and len(chosen) < self.budget:
             stale, i = heapq.heappop(heap)
-            gain = int(left @ found[i])
+            gain = int(remaining @ matched[i])
             if not gain:
                 continue
             if -stale != gain:
                 heapq.heappush(heap, (-gain, i))
                 continue
             chosen.append((candidates[i], gain))
-            left[found[i]] = 0
+            remaining[matched[i]] = 0
         return chosen, sum(gain for _, gain in chosen)
 
     def false_leads(self, chosen: Sequence[Pattern]) -> int:
-        """Expected pairs of two people that some pattern finds, in parts of 2^40."""
-        union = np.zeros([held.shape[1] for held in self._held], dtype=np.bool_)
+        """The expected number of pairs of two different people that some pattern finds, in parts of 2^40."""
+        union = np.zeros([met.shape[1] for met in self._meets], dtype=np.bool_)
         for pattern in chosen:
-            asked = zip(self._held, self._asked(pattern), strict=True)
-            union[np.ix_(*(np.flatnonzero(held[demand]) for held, demand in asked))] = True
+            demands = zip(self._meets, self._demands(pattern), strict=True)
+            union[np.ix_(*(np.flatnonzero(met[demand]) for met, demand in demands))] = True
         return self._mass(union) * self.sizes[0] * self.sizes[1]
 
     def _mass(self, cells: Bools) -> int:
-        """Probability of a set of joint states in pairs of two people, in parts of 2^40: exact before it is rounded."""
+        """The probability of a set of joint states in pairs of two people, in parts of 2^40; rounded only at the end."""
         alone = len(self.weights.space.alone)
         flat = cells.reshape(*cells.shape[:alone], -1)
         total = 0
         for kind in self._met:
-            held = flat @ kind.household.ravel()
-            for at in np.argwhere(held):
+            joint = flat @ kind.household.ravel()
+            for at in np.argwhere(joint):
                 place = tuple(at.tolist())
-                total += int(held[place]) * math.prod(int(kind.alone[i][s]) for i, s in enumerate(place))
+                total += int(joint[place]) * math.prod(int(kind.alone[i][s]) for i, s in enumerate(place))
         return int(total // ONE**alone)
 
     def _missing_share(self, missing: MissingFields) -> int:
@@ -219,13 +219,11 @@ class _Search:
         return share
 
     def at(self, threshold: int) -> "_Result":
-        """What a threshold gives."""
-        chosen, gained = self.choose(self._candidates(threshold))
+        """Evaluate one threshold, in 1/64 bit."""
+        candidates = list(self.patterns.at(threshold, self._missing_fields))
+        chosen, gained = self.choose(candidates)
         false = self.false_leads([pattern for pattern, _ in chosen])
         return _Result(threshold, chosen, self.true * gained // SIMULATED, false)
-
-    def _candidates(self, threshold: int) -> list[Pattern]:
-        return list(self.patterns.at(threshold, self._missing_fields))
 
 
 @dataclass(frozen=True)
@@ -247,18 +245,18 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
     sender_records: int,
     terms: CompileTerms | None = None,
 ) -> CompiledKeys:
-    """The keys of one round, in the order in which they add recall; listed keys stand first.
+    """The keys of one round, in the order of the recall that they add; listed keys come first.
 
     Args:
         schema: the linkage schema.
-        receiver: the receiver's rates, as stated.
-        sender: the sender's.
-        receiver_records: how many records the receiver has stated.
-        sender_records: the sender's number.
-        terms: what the agreement's edge says.
+        receiver: the receiver's stated rates.
+        sender: the sender's stated rates.
+        receiver_records: the receiver's stated number of records.
+        sender_records: the sender's stated number of records.
+        terms: the terms of the agreement's edge.
 
     Raises:
-        SchemaError: no key is specific enough at these sizes; the hint holds the trades.
+        SchemaError: no key is specific enough at these sizes; the hint lists the thresholds that were tried.
     """
     terms = terms or CompileTerms()
     inputs = _digest(schema, receiver, sender, (receiver_records, sender_records), terms)
@@ -293,7 +291,7 @@ def compile_keys(  # noqa: PLR0917 - the round's inputs in the order of its stat
 
 
 def _lowest(search: _Search) -> list[_Result]:
-    """Every threshold tried on the way to the lowest that keeps the share of false leads."""
+    """All thresholds tried in the search for the lowest one that keeps the share of false leads."""
     share = fixed_point(search.terms.false_leads)
     low, high = 0, max(search.patterns.highest // _STEP, 1)
     tried = []
@@ -301,7 +299,7 @@ def _lowest(search: _Search) -> list[_Result]:
         middle = (low + high) // 2
         result = search.at(middle * _STEP)
         tried.append(result)
-        # Where nothing reaches the threshold at all it is too high, not too low.
+        # If no pattern reaches the threshold, it is too high, not too low.
         low, high = (low, middle) if result.within(share) or not result.chosen else (middle + 1, high)
     tried += [search.at((low - step) * _STEP) for step in range(1, min(_BELOW, low) + 1)]
     return tried
@@ -325,12 +323,12 @@ def _digest(
 def _listed(
     schema: Schema, receiver: Rates, sender: Rates, sizes: tuple[int, int], terms: CompileTerms
 ) -> tuple[CompiledKey, ...]:
-    """The schema's own keys that both lists can answer and that find two strangers seldom enough.
+    """The schema's own keys whose levels both lists have, and which seldom match two strangers.
 
-    That is within the share of false leads, beside what the key finds where both lists say all its levels; in small lists at
-    any rate when half a pair of strangers is to be expected.
+    A key is used if its expected false leads are within the agreed share of the true leads that it finds where both lists have
+    all its levels, or if they are at most half a pair (for small lists).
     """
-    found = []
+    listed = []
     share, both = fixed_point(terms.false_leads), fixed_point(terms.overlap) * min(sizes)
     for key in schema.keys:
         levels = tuple(schema.level_index(name) for name in key.levels)
@@ -343,7 +341,7 @@ def _listed(
         if false > max(both * share // ONE, ONE // 2):
             continue
         weight = sum(schema.levels[level].bits for level in levels)
-        found.append(
+        listed.append(
             CompiledKey(
                 key.name,
                 levels,
@@ -353,7 +351,7 @@ def _listed(
                 key_id(key.name),
             )
         )
-    return tuple(found[: terms.budget - 1])
+    return tuple(listed[: terms.budget - 1])
 
 
 def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: _Search) -> CompiledKey:
@@ -366,28 +364,23 @@ def _key(schema: Schema, weights: Weights, pattern: Pattern, gain: int, search: 
             levels += [schema.level_index(model.swapped)] if own.name == model.names[0] else []
         elif demand < len(own.levels):
             levels.append(schema.level_index(own.levels[demand].name))
-    absent = tuple(
-        tuple(schema.level_index(level.name) for i in fields for level in dimensions[i].levels)
-        for fields in (pattern.missing.receiver, pattern.missing.sender)
-    )
-    gone = [
-        f"no {schema.field_named(dimensions[i].name).title} on the {side}'s side"
-        for side, fields in (("receiver", pattern.missing.receiver), ("sender", pattern.missing.sender))
-        for i in fields
+    missing = [
+        ("receiver", [dimensions[i] for i in pattern.missing.receiver]),
+        ("sender", [dimensions[i] for i in pattern.missing.sender]),
+    ]
+    absent = [tuple(schema.level_index(level.name) for d in own for level in d.levels) for _, own in missing]
+    words = [
+        f"no {schema.field_named(d.name).title} on the {side}'s side" for side, own in missing for d in own
     ]
     name = "+".join(schema.levels[level].name for level in levels)
-    tail = "".join(
-        f" -{side}:{dimensions[i].name}"
-        for side, fields in (("receiver", pattern.missing.receiver), ("sender", pattern.missing.sender))
-        for i in fields
-    )
+    tail = "".join(f" -{side}:{d.name}" for side, own in missing for d in own)
     odds = 2 ** (pattern.score / BIT) * search.true / ONE / (search.sizes[0] * search.sizes[1])
     return CompiledKey(
         name + tail,
         tuple(levels),
         pattern.score / BIT,
         search.false_leads([pattern]) / ONE / (search.sizes[0] * search.sizes[1]),
-        "; ".join([describe_levels(schema, levels), *gone]),
+        "; ".join([describe_levels(schema, levels), *words]),
         key_id(name + tail),
         absent_receiver=absent[0],
         absent_sender=absent[1],

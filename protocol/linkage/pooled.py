@@ -1,13 +1,13 @@
-"""Many lists as two: rates and sizes for which the compiler's promise for a pair holds over all pairs of a threshold's members.
+"""Two lists that represent many: rates and sizes with which the compiler's bound for a pair holds over all pairs of a threshold's members.
 
 Between lists i and j, two strangers agree with about sqrt(p_i p_j). Over all pairs of lists that are
 
     sum over i < j of n_i n_j sqrt(p_i p_j)  <=  p sum over i < j of n_i n_j     for the weighted mean p, roughly,
 
-exactly where the rates are alike. So the pairs of all lists are compiled for as those of two lists with the pooled rates: of as many
-pairs together, Q = sum n_i n_j, and of which the shorter has no more records than the true leads of all pairs are a share of,
-S = sum min(n_i, n_j). For two lists these are their own sizes. For more, the shorter is at most sqrt(Q), which understates the
-true leads: keys get stricter, never looser.
+and exact where the rates are equal. So the keys are compiled for two lists with the pooled rates and with as many pairs as
+all lists together, Q = sum n_i n_j; the shorter has at most S = sum min(n_i, n_j) records, of which the true leads are a share.
+For two lists these are their own sizes. For more, the shorter is at most sqrt(Q), which understates the
+true leads: keys become stricter, never looser.
 """
 
 import itertools
@@ -22,17 +22,21 @@ Stated = tuple[Rates, int]
 
 
 def pooled_sizes(records: Sequence[int]) -> tuple[int, int]:
-    """The sizes of two lists that stand for all pairs of these, the longer first."""
+    """The sizes of two lists that represent all pairs of these lists; the longer first.
+
+    Raises:
+        SequenceError: fewer than two lists, or an empty one.
+    """
     pairs = list(itertools.combinations(records, 2))
     if not pairs or min(records) < 1:
-        raise SequenceError("pooling takes two lists or more, none of them empty")
-    every = sum(one * other for one, other in pairs)
-    shorter = max(1, min(math.isqrt(every), sum(min(pair) for pair in pairs)))
-    return -(-every // shorter), shorter
+        raise SequenceError("pooling needs two lists or more, none of them empty")
+    total = sum(one * other for one, other in pairs)
+    shorter = max(1, min(math.isqrt(total), sum(min(pair) for pair in pairs)))
+    return -(-total // shorter), shorter
 
 
 def pooled_rates(stated: Sequence[Stated]) -> Rates:
-    """The mean of all lists' rates, weighted by their records; rounded to what finds more strangers alike."""
+    """The mean of all lists' rates, weighted by their records, rounded towards more chance agreement."""
     total = sum(records for _, records in stated)
 
     def presence(place: int) -> int:
@@ -56,7 +60,7 @@ def pooled_rates(stated: Sequence[Stated]) -> Rates:
 
 
 def _code(weighted: int, total: int) -> int:
-    """The rarest code that is no rarer than weighted / total."""
+    """The code of the lowest probability that is not below weighted / total."""
     low, high = 0, RAREST
     while low < high:
         middle = (low + high + 1) // 2

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.linkage.comparison_states import ONE, Dimension, space
 from blindmatch.protocol.linkage.schema import Schema
-from blindmatch.protocol.linkage.states import ONE, Dimension, space
 
 Indices = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.float64]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.protocol.linkage.comparison_states import BIT
 from blindmatch.protocol.linkage.compiled_keys import DUMMY, CompiledKey, CompiledKeys
-from blindmatch.protocol.linkage.patterns import MissingFields, Patterns
-from blindmatch.protocol.linkage.states import BIT
+from blindmatch.protocol.linkage.level_patterns import MissingFields, Patterns
 from blindmatch.protocol.linkage.tokens import Tokens
 
 Bytes2D = npt.NDArray[np.uint8]

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from blindmatch.protocol.linkage.comparison_states import ONE, Dimension, Space, log2_units
 from blindmatch.protocol.linkage.rates import PRESENT, Rates, probability
-from blindmatch.protocol.linkage.states import ONE, Dimension, Space, log2_units
 
 Grid = npt.NDArray[np.int64]
 

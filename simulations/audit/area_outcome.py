@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.audit.area_audit import cleartext_figures
+from blindmatch.simulations.audit.lead_scores import score_leads
 from blindmatch.simulations.audit.outcome import (
     AggregateComparison,
     AreaOutcome,
@@ -11,7 +12,6 @@ from blindmatch.simulations.audit.outcome import (
     SingleCheck,
     ThresholdComparison,
 )
-from blindmatch.simulations.audit.score import score_leads
 from blindmatch.simulations.audit.verdict import Verdict
 from blindmatch.simulations.drivers.results import (
     AreaResults,

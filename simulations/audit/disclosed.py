@@ -13,7 +13,7 @@ from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.node.storage.store.schema import metadata
+from blindmatch.node.storage.store.tables import metadata
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
 from blindmatch.simulations.drivers.results import DisclosedNumber, aggregate_number, tally_number
 

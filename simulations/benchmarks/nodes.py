@@ -22,7 +22,7 @@ from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.deploy import Site, create_authority, deploy_node
 from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, free_ports, peak_bytes
-from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area
 from blindmatch.simulations.scenario.scenario import Scenario
 

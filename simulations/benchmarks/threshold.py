@@ -34,7 +34,7 @@ from blindmatch.simulations.benchmarks.pair import TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
-from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.plan import plan_area
 
 COLLECTOR: Final = "bench-collector"

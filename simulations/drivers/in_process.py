@@ -28,7 +28,7 @@ from blindmatch.simulations.drivers.results import AreaResults, CheckResult, Edg
 from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
 from blindmatch.simulations.drivers.single_checks import check_in_process, choose_checks
 from blindmatch.simulations.drivers.traffic import TrafficMeter
-from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import ExchangePlan
 

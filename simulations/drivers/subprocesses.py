@@ -19,7 +19,7 @@ from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, RayMachines,
 from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
 from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
 from blindmatch.simulations.drivers.single_checks import check_by_command, choose_checks
-from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import ExchangePlan
 from blindmatch.simulations.world.area import AreaData

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from blindmatch.simulations.audit.lead_scores import Score
 from blindmatch.simulations.audit.outcome import (
     AggregateComparison,
     AreaOutcome,
     Comparison,
     ThresholdComparison,
 )
-from blindmatch.simulations.audit.score import Score
 from blindmatch.simulations.report.markup import octets, percent, quiet, table
 
 _SCORE_COLUMNS = ("Leads", "True", "False", "Expected", "Missed", "Withheld", "Precision", "Recall")

@@ -7,8 +7,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from blindmatch.simulations.audit.lead_scores import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.audit.outcome import SimulationOutcome
-from blindmatch.simulations.audit.score import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.drivers.results import ReportedLead
 from blindmatch.simulations.report.comparisons import area_tables
 from blindmatch.simulations.report.disclosures import disclosure_tables

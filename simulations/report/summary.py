@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from blindmatch.simulations.audit.lead_scores import Score, by_kind, by_link
 from blindmatch.simulations.audit.outcome import (
     AggregateComparison,
     AreaOutcome,
@@ -14,7 +15,6 @@ from blindmatch.simulations.audit.outcome import (
     SingleCheck,
     ThresholdComparison,
 )
-from blindmatch.simulations.audit.score import Score, by_kind, by_link
 from blindmatch.simulations.drivers.results import ReportedLead
 from blindmatch.simulations.drivers.traffic import Traffic
 

@@ -17,7 +17,7 @@ from blindmatch.node.agreements import codec as convert
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.node.storage.store.schema import agreements as table
+from blindmatch.node.storage.store.tables import agreements as table
 from blindmatch.node.transport.client import connect
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.proto.v1 import agreement_pb2 as pb

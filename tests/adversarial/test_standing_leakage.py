@@ -16,7 +16,7 @@ from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.rounds.standing import single_checks
 from blindmatch.node.server import running
 from blindmatch.node.storage import logs
-from blindmatch.node.storage.store.schema import checks as checks_table
+from blindmatch.node.storage.store.tables import checks as checks_table
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.agreement import Standing, both_learn, default_leakage, standing_learn
 from blindmatch.protocol.limits import Limits

@@ -219,7 +219,7 @@ def test_empty_batches(backend: str):
     assert group.add(EMPTY, EMPTY).shape == (0, 32)
     assert group.scalar_invert(EMPTY).shape == (0, 32)
     group.check(EMPTY)
-    with pytest.raises(ValueError, match="identity"):
+    with pytest.raises(ValueError, match="at least one point"):
         group.combine(EMPTY, EMPTY)
 
 

@@ -20,7 +20,7 @@ from blindmatch.node.storage.config import make_settings
 from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.sealing import Sealer
 from blindmatch.node.storage.store import CLOSED, FAILED, CollectionRow, Contact, EdgeRow, Store
-from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata
+from blindmatch.node.storage.store.tables import SCHEMA_VERSION, metadata
 from blindmatch.protocol.errors import KeysError, PeerCode, PeerError, StoreError
 
 KEY = bytes(range(32))

@@ -32,10 +32,10 @@ from blindmatch.protocol.linkage import (
     schema_names,
     score_pair,
 )
+from blindmatch.protocol.linkage.comparison_states import space
 from blindmatch.protocol.linkage.compiled_keys import dump, load
+from blindmatch.protocol.linkage.level_patterns import Patterns
 from blindmatch.protocol.linkage.normalise import NORMALISATION
-from blindmatch.protocol.linkage.patterns import Patterns
-from blindmatch.protocol.linkage.states import space
 from blindmatch.protocol.linkage.weights import Weights
 
 SCHEMA = load_schema("uk-person-company-2")

@@ -34,7 +34,7 @@ from blindmatch.node.storage.store import (
     EpochRow,
     Store,
 )
-from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata
+from blindmatch.node.storage.store.tables import SCHEMA_VERSION, metadata
 from blindmatch.protocol.hits import facts
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Ed25519Signer, Signed

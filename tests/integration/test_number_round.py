@@ -180,7 +180,7 @@ async def test_numbers_expire_with_the_agreements_retention(town):
     police.store.clock = police.clock
     retention.purge_expired(police)
     with police.store.read() as connection:
-        from blindmatch.node.storage.store.schema import numbers as table  # noqa: PLC0415 - only here
+        from blindmatch.node.storage.store.tables import numbers as table  # noqa: PLC0415 - only here
 
         assert connection.execute(table.select()).all() == []
     assert any("counts and sums" in row.subject for row in police.store.audit_rows())

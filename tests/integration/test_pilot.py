@@ -13,7 +13,7 @@ from blindmatch.node.pki import tls
 from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_head
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.audit.score import by_kind
+from blindmatch.simulations.audit.lead_scores import by_kind
 from blindmatch.simulations.drivers.deploy import MARKER_NAME, prepare_folder
 from blindmatch.simulations.drivers.traffic import ROUND_SERVICES
 from blindmatch.simulations.report import summarise, write_page

@@ -14,7 +14,7 @@ from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.node.storage.audit_log import check, read_head
 from blindmatch.node.storage.store import CLOSED, FAILED
-from blindmatch.node.storage.store.schema import edges as table
+from blindmatch.node.storage.store.tables import edges as table
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.errors import AgreementError, LocalError, PeerError
 from blindmatch.protocol.limits import Limits

@@ -13,7 +13,7 @@ from blindmatch.node.cli import app
 from blindmatch.node.rounds.retention import STALE_SECONDS, purge_expired
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.storage.store.schema import edges as table
+from blindmatch.node.storage.store.tables import edges as table
 
 WEST = "west-force"
 

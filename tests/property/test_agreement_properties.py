@@ -109,7 +109,7 @@ def agreements(draw) -> Agreement:
     standing = st.none() | st.builds(
         Standing, st.integers(1, LIMITS.epoch_days), st.integers(0, LIMITS.checks_per_day)
     )
-    start = draw(st.integers(0, terms.validation.LAST_SECOND - 1))
+    start = draw(st.integers(0, terms.field_types.LAST_SECOND - 1))
     return replace(
         USUAL,
         title=draw(texts),
@@ -119,7 +119,7 @@ def agreements(draw) -> Agreement:
         marking=draw(st.sampled_from(terms.MARKINGS)),
         handling_codes=tuple(draw(st.lists(st.sampled_from(terms.HANDLING_CODES), min_size=1, unique=True))),
         not_before=start,
-        expires=draw(st.integers(start + 1, terms.validation.LAST_SECOND)),
+        expires=draw(st.integers(start + 1, terms.field_types.LAST_SECOND)),
         rounds_budget=draw(st.integers(1, LIMITS.rounds)),
         retention_days=draw(st.integers(1, LIMITS.retention_days)),
         collector=draw(st.sampled_from(names if many else ["", *names])),
@@ -206,7 +206,7 @@ def test_garbage_is_no_file(tmp_path_factory, data):
         envelope_files.read(path)
 
 
-@given(st.integers(0, terms.validation.LAST_SECOND), st.one_of(st.just(""), texts))
+@given(st.integers(0, terms.field_types.LAST_SECOND), st.one_of(st.just(""), texts))
 def test_a_withdrawal_survives(at, reason):
     word = Withdrawal(ENVELOPE.id, "east-council", at, reason)
     assert terms.read_withdrawal(terms.sign_withdrawal(word, AGENCIES[1].signer), USUAL) == word

@@ -22,9 +22,9 @@ from blindmatch.protocol.linkage import (
     score_pair,
 )
 from blindmatch.protocol.linkage import compile as compiler
-from blindmatch.protocol.linkage.patterns import Patterns
+from blindmatch.protocol.linkage.comparison_states import BIT, space
+from blindmatch.protocol.linkage.level_patterns import Patterns
 from blindmatch.protocol.linkage.rates import Rates
-from blindmatch.protocol.linkage.states import BIT, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SMALL = parse_schema("""

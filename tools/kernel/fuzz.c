@@ -79,8 +79,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     compare(ADD, points, points, NULL, 0, rows, 1);
     compare(COMBINE, points, NULL, scalars, 32, rows, 1 + (data[2] & 3));
 
-    /* (a + a - a) a (1/a) = a */
-    scalars_subtract(product, scratch, scalars, rows);
+    /* (0 - (0 - a)) a (1/a) = a */
+    memset(product, 0, rows * 32);
+    scalars_subtract(scratch, product, scalars, rows);
+    scalars_subtract(product, product, scratch, rows);
     scalars_multiply(scratch, product, scalars, rows);
     scalars_invert(product, scalars, rows);
     scalars_multiply(scratch, scratch, product, rows);

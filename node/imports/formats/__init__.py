@@ -10,21 +10,14 @@ json_stream ─> ocds; bods, ftm ─> chains ─> appointments ─────�
 """
 
 from blindmatch.node.imports.formats.appointments import overlap
-from blindmatch.node.imports.formats.column_mapping import (
-    ColumnMapping,
-    fact_name,
-    load_mapping,
-    propose,
-    render,
-)
+from blindmatch.node.imports.formats.column_mapping import ColumnMapping, fact_name, load_mapping, propose
 from blindmatch.node.imports.formats.context import Period, ReadContext, SourceRecord
-from blindmatch.node.imports.formats.drafts import Draft, Drafter, RowFault
 from blindmatch.node.imports.formats.format_names import Format
-from blindmatch.node.imports.formats.registry import read_file, read_register, recognise_format
-from blindmatch.node.imports.formats.tabular import ENCODINGS, Table, open_table
+from blindmatch.node.imports.formats.format_registry import read_file, read_register, recognise_format
+from blindmatch.node.imports.formats.record_drafts import Draft, Drafter, RowFault
+from blindmatch.node.imports.formats.tabular import open_table
 
 __all__ = [
-    "ENCODINGS",
     "ColumnMapping",
     "Draft",
     "Drafter",
@@ -33,7 +26,6 @@ __all__ = [
     "ReadContext",
     "RowFault",
     "SourceRecord",
-    "Table",
     "fact_name",
     "load_mapping",
     "open_table",
@@ -42,5 +34,4 @@ __all__ = [
     "read_file",
     "read_register",
     "recognise_format",
-    "render",
 ]

@@ -14,7 +14,7 @@ from blindmatch.node.imports.formats.context import (
     ReadContext,
     SourceRecord,
 )
-from blindmatch.node.imports.formats.drafts import Draft, Part, non_blank
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, non_blank
 
 
 def _first_day(text: str) -> str:

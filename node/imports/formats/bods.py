@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from blindmatch.node.imports.formats.appointments import appointment_facts
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
+from blindmatch.node.imports.formats.ocds import identifiers
+from blindmatch.node.imports.formats.record_drafts import (
     Draft,
     Part,
     fault_draft,
@@ -23,9 +25,6 @@ from blindmatch.node.imports.formats.drafts import (
     numbered_reference,
     parts_person_key,
 )
-from blindmatch.node.imports.formats.field_values import iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
-from blindmatch.node.imports.formats.ocds import identifiers
 
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
@@ -169,9 +168,7 @@ def _person(
     context.people += 1
     person = parts_person_key(parts) and f"bods/{record}"
     for place, link in enumerate(links or [_NO_LINK]):
-        facts = non_blank(
-            appointment_facts(statements.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period)
-        )
+        facts = non_blank(statements.graph.facts(link))
         origin = {
             "register": "bods",
             "record": record,

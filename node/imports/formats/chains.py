@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
+from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts, appointment_facts
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft, Part, parts_person_key
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, parts_person_key
 
 MAX_LINKS: Final = 8
 """The most links of one chain: a person eight companies away is not a useful lead."""
@@ -67,6 +67,10 @@ class Graph:
         self.above.setdefault(link.held, []).append(link)
         if link.record:
             self.records[link.record] = link
+
+    def facts(self, link: Link) -> dict[str, str]:
+        """The facts of a link's holder by name; blank where unknown."""
+        return appointment_facts(self.numbers.get(link.held, ""), "; ".join(link.roles), link.period)
 
     def label(self, entity: str) -> str:
         """A company's name and number, as far as the register has them."""

@@ -232,49 +232,39 @@ def recognise(header: Sequence[str], kind: str, facts: Sequence[str] = ()) -> Co
 
 
 def propose(header: Sequence[str], kind: str) -> str:
-    """A mapping file for a header: the recognised columns, and the other ones as comments to edit."""
+    """A mapping file (TOML) for a header, with fields without a column and unrecognised columns as comments to edit."""
     columns = _recognised(header, kind)
     read = {column for names in columns.values() for column in names}
-    rest = [column for column in header if column and column not in read]
-    return render(columns, rest=rest)
-
-
-def _toml(value: str | Sequence[str]) -> str:
-    # A JSON string is a TOML string unless it has DEL or unpaired surrogates, which no header has.
-    return (
-        json.dumps(value, ensure_ascii=False)
-        if isinstance(value, str)
-        else f"[{', '.join(map(_toml, value))}]"
-    )
-
-
-def render(
-    columns: Mapping[str, Sequence[str]], *, rest: Sequence[str] = (), facts: Sequence[str] = ()
-) -> str:
-    """A mapping as TOML text, with fields without a column as comments."""
+    rest = [_toml(column) for column in header if column and column not in read]
     lines = [
         "# The column of each field: one name, or a list of names. Delete the lines that are wrong.",
         "[columns]",
     ]
     for name in (*SINGLE, *SEVERAL):
         names = columns.get(name, ())
-        value = names[0] if len(names) == 1 else list(names)
-        lines.append(f"{name} = {_toml(value)}" if names else f'# {name} = ""')
+        lines.append(
+            f"{name} = {_toml(*names) if len(names) == 1 else _toml(names)}" if names else f'# {name} = ""'
+        )
     lines += [
         "",
         "# Columns that an agreement may release with a hit. They are stored sealed.",
-    ]
-    lines += [f"facts = {_toml(list(facts))}"]
-    if rest:
-        lines += [f"# Columns that are not read: {', '.join(_toml(column) for column in rest)}"]
-    lines += [
+        "facts = []",
+        *([f"# Columns that are not read: {', '.join(rest)}"] if rest else []),
         "",
         "[options]",
         'separator = ";"      # between several values in one cell',
         "day_first = true     # 03/04/1970 is in April",
         'handling_code = "P"  # for a file without a column of handling codes',
+        "",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
+
+
+def _toml(value: str | Sequence[str]) -> str:
+    if not isinstance(value, str):
+        return f"[{', '.join(map(_toml, value))}]"
+    # A JSON string is a TOML string unless it has DEL or unpaired surrogates, which no header has.
+    return json.dumps(value, ensure_ascii=False)
 
 
 def load_mapping(path: Path, facts: Sequence[str] = ()) -> ColumnMapping:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part, person_key
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import child, parse_line, text, texts
+from blindmatch.node.imports.formats.json_stream import NOT_AN_OBJECT, child, parse_line, text, texts
 from blindmatch.node.imports.formats.lines import Lines, open_input, read_head
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, fault_draft, names_part, person_key
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
@@ -81,13 +81,11 @@ def _appointment(
             raise ValueError("the line is cut off")
         return None
     item = parse_line(line, number)
-    if item.fault == "the line is not an object" or (
-        not item.fault and not isinstance(item.content.get("data"), dict)
-    ):
-        raise ValueError("the line is not an entry of the register")
-    if item.fault:
+    if item.fault and item.fault != NOT_AN_OBJECT:
         raise ValueError(item.fault)
-    data = child(item.content, "data")
+    data = item.content.get("data")
+    if item.fault or not isinstance(data, dict):
+        raise ValueError("the line is not an entry of the register")
     company, reason = canonical("company_number", text(item.content, "company_number"))
     kind = text(data, "kind")
     if reason or not company or (lookup is not None and company not in lookup):

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from blindmatch.node.imports.formats.drafts import Part
 from blindmatch.node.imports.formats.field_values import (
     Check,
     accept_any,
@@ -14,6 +13,7 @@ from blindmatch.node.imports.formats.field_values import (
     partial_value,
 )
 from blindmatch.node.imports.formats.lines import Progress
+from blindmatch.node.imports.formats.record_drafts import Part
 
 UNKNOWN = "unknown"
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from blindmatch.node.imports.formats.appointments import appointment_facts, overlap
+from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
+from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
+from blindmatch.node.imports.formats.record_drafts import (
     Draft,
     Part,
     fault_draft,
@@ -24,8 +26,6 @@ from blindmatch.node.imports.formats.drafts import (
     numbered_reference,
     parts_person_key,
 )
-from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
-from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
 
 _COMPANY_SCHEMAS: Final = frozenset({"Company", "Organization", "LegalEntity", "PublicBody"})
 _LINKS: Final = {
@@ -205,11 +205,8 @@ def _person(
         facts = award.facts if award else {}
         origin = {"source": "ftm", "entity": entity, "row": str(number)}
         if link is not None:
-            details = appointment_facts(
-                entities.graph.numbers.get(link.held, ""), "; ".join(link.roles), link.period
-            )
             active = overlap(link.period, award.period) if award else ""
-            facts = {**non_blank({**details, "active": active}), **facts}
+            facts = {**non_blank({**entities.graph.facts(link), "active": active}), **facts}
             origin["appointment"] = link.period.text
         yield Draft(
             number,

@@ -16,6 +16,7 @@ from blindmatch.protocol.errors import InputError
 
 ITEM_BYTES: Final = 16 << 20
 """The largest object: a contracting process with all its documents is a few hundred KiB."""
+NOT_AN_OBJECT: Final = "the line is not an object"
 _EVENTS: Final = 20_000
 _HINT: Final = "The file may be cut off: download or export it again."
 
@@ -151,7 +152,7 @@ def parse_line(line: bytes | None, number: int) -> JsonItem:
     except (ValueError, RecursionError):
         return JsonItem(number, {}, "the line is cut off, or is not JSON")
     if not isinstance(content, dict):
-        return JsonItem(number, {}, "the line is not an object")
+        return JsonItem(number, {}, NOT_AN_OBJECT)
     return JsonItem(number, content)
 
 

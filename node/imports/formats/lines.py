@@ -94,7 +94,9 @@ class Lines:
     def _split(self) -> Iterator[bytes | None]:
         rest, overlong, first = b"", False, True
         while block := self._file.read(_BLOCK_BYTES):
-            self._advance(len(block))
+            self._done += len(block)
+            if self._progress is not None:
+                self._progress(self._done, self._total)
             if first:
                 block, first = block.removeprefix(b"\xef\xbb\xbf"), False
             parts = (rest + block).splitlines(keepends=True)
@@ -108,11 +110,6 @@ class Lines:
                 rest, overlong = rest[-1:], True
         if rest:
             yield None if overlong else rest
-
-    def _advance(self, count: int) -> None:
-        self._done += count
-        if self._progress is not None:
-            self._progress(self._done, self._total)
 
 
 def read_head(path: Path, file: BinaryIO) -> bytes:

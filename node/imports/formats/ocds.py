@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindmatch.node.imports.formats.context import CompanyLookup, ReadContext
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import canonical, iso_date
+from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
+from blindmatch.node.imports.formats.record_drafts import (
     MAX_REFERENCE_CHARACTERS,
     Draft,
     Part,
@@ -21,8 +23,6 @@ from blindmatch.node.imports.formats.drafts import (
     fault_draft,
     non_blank,
 )
-from blindmatch.node.imports.formats.field_values import canonical, iso_date
-from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
 
 _COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
 """Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON`, become provenance."""

@@ -18,9 +18,9 @@ from typing import Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft, Part, fault_draft, names_part
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.lines import Lines, open_input, read_head
+from blindmatch.node.imports.formats.record_drafts import Draft, Part, fault_draft, names_part
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 

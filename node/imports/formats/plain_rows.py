@@ -10,7 +10,8 @@ from functools import partial
 from itertools import compress, repeat
 
 from blindmatch.node.imports.formats import field_values
-from blindmatch.node.imports.formats.drafts import (
+from blindmatch.node.imports.formats.field_values import canonical, person_name
+from blindmatch.node.imports.formats.record_drafts import (
     ASSUMED_CODE,
     CONTRACT_DATES,
     MAX_REFERENCE_CHARACTERS,
@@ -18,7 +19,6 @@ from blindmatch.node.imports.formats.drafts import (
     Drafter,
     Handling,
 )
-from blindmatch.node.imports.formats.field_values import canonical, person_name
 from blindmatch.node.imports.formats.tabular import Chunk, Row
 from blindmatch.protocol.linkage.normalise import plain_company_numbers
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from blindmatch.node.rounds.edge_codec import header_message, header_reader, signed_message, signed_reader
 from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
 from blindmatch.proto.v1 import number_pb2
@@ -24,13 +25,8 @@ def rows(chunk: RowsChunk) -> number_pb2.Rows:
     return number_pb2.Rows(header=header_out(chunk.header), rows=chunk.rows.tobytes())
 
 
-def read_header_of_rows(message: number_pb2.Rows) -> Header:
-    """The header of a chunk, before it is known how wide its rows are.
-
-    Raises:
-        PeerError: WRONG_VERSION, OVERSIZE or BAD_MESSAGE, as from every `read_` function here.
-    """
-    return read_header(message, "the chunk")
+read_header_of_rows = header_reader("the chunk")
+"""The header of a chunk, before the width of its rows is known."""
 
 
 def read_rows(message: number_pb2.Rows, width: int) -> RowsChunk:
@@ -38,46 +34,29 @@ def read_rows(message: number_pb2.Rows, width: int) -> RowsChunk:
     return RowsChunk.parse(read_header(message, "the chunk"), message.rows, width)
 
 
-def taken(header: Header) -> number_pb2.Taken:
-    """Chunk `header.sequence` is kept."""
-    return number_pb2.Taken(header=header_out(header))
+taken = header_message(number_pb2.Taken)
+"""Chunk `header.sequence` is stored."""
 
+read_taken = header_reader("the acknowledgement")
+"""Read which chunk is stored."""
 
-def read_taken(message: number_pb2.Taken) -> Header:
-    """Read which chunk is kept."""
-    return read_header(message, "the acknowledgement")
+rows_request = header_message(number_pb2.RowsRequest)
+"""Ask for chunks from `header.sequence` on."""
 
+read_rows_request = header_reader("the request for points")
+"""Read a request for chunks; `sequence` is the first one wanted."""
 
-def rows_request(header: Header) -> number_pb2.RowsRequest:
-    """Ask for chunks from `header.sequence` on."""
-    return number_pb2.RowsRequest(header=header_out(header))
+outcome_request = header_message(number_pb2.OutcomeRequest)
+"""Ask for the outcome."""
 
+read_outcome_request = header_reader("the request for the outcome")
+"""Read a request for the outcome."""
 
-def read_rows_request(message: number_pb2.RowsRequest) -> Header:
-    """Read a request for chunks; `sequence` is the first one wanted."""
-    return read_header(message, "the request for points")
+outcome_reply = signed_message(number_pb2.OutcomeReply, "outcome")
+"""The sender's outcome."""
 
-
-def outcome_request(header: Header) -> number_pb2.OutcomeRequest:
-    """Ask for the outcome."""
-    return number_pb2.OutcomeRequest(header=header_out(header))
-
-
-def read_outcome_request(message: number_pb2.OutcomeRequest) -> Header:
-    """Read a request for the outcome."""
-    return read_header(message, "the request for the outcome")
-
-
-def outcome_reply(header: Header, outcome: Signed) -> number_pb2.OutcomeReply:
-    """The sender's outcome."""
-    return number_pb2.OutcomeReply(header=header_out(header), outcome=signed_out(outcome))
-
-
-def read_outcome_reply(message: number_pb2.OutcomeReply) -> tuple[Header, Signed]:
-    """Read the sender's outcome; its signature is not verified yet."""
-    header = read_header(message, "the outcome")
-    strict_reading.present(message, "outcome", "the outcome")
-    return header, read_signed(message.outcome, "outcome")
+read_outcome_reply = signed_reader("outcome", "the outcome", "outcome")
+"""Read the sender's outcome; its signature is not verified yet."""
 
 
 def reports_request(agreement: bytes) -> number_pb2.ReportsRequest:
@@ -92,10 +71,12 @@ def read_reports_request(message: number_pb2.ReportsRequest) -> bytes:
     return strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
 
 
-def report(said: Report) -> number_pb2.Report:
+def report(content: Report) -> number_pb2.Report:
     """One report."""
     return number_pb2.Report(
-        header=header_out(said.header), outcome=signed_out(said.outcome), report=signed_out(said.report)
+        header=header_out(content.header),
+        outcome=signed_out(content.outcome),
+        report=signed_out(content.report),
     )
 
 

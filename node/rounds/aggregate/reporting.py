@@ -1,4 +1,4 @@
-"""Results that other agencies report to this node: fetched from each receiver, verified, kept."""
+"""Results that other agencies report to this node: fetched from each receiver, verified, stored."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came from one receiver: its results, or why there are none."""
+    """The answer of one receiver: its results, or the error."""
 
     receiver: str
     results: Sequence[AggregateResult] = ()
@@ -31,7 +31,7 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
     """Fetch the results of every edge that reports to this node, from each edge's receiver.
 
     Returns:
-        One entry per receiver, in the agreement's order; one that fails does not keep the others back.
+        One entry per receiver, in the agreement's order; one that fails does not stop the others.
 
     Raises:
         LocalError: no edge of the agreement reports to this node.
@@ -44,7 +44,7 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
     if not receivers:
         raise LocalError(
             f"no edge of this agreement reports to {node.agency}",
-            hint="`blindmatch agreement show` says who is told what.",
+            hint="`blindmatch agreement show` states which agency receives which result.",
         )
     return [await _from(node, held, receiver) for receiver in receivers]
 
@@ -58,30 +58,30 @@ async def _from(node: Node, held: StoredAgreement, receiver: str) -> Fetched:
 
 async def _take(node: Node, held: StoredAgreement, receiver: str) -> list[AggregateResult]:
     party = held.agreement.party(receiver)
-    found: list[AggregateResult] = []
+    results: list[AggregateResult] = []
     async with connect(node, receiver, certificate_key=party.certificate_key) as peer:
         with peer.errors():
             call = peer.reports.Fetch(convert.reports_request(held.id), timeout=peer.call_seconds)
             async for message in call:
-                if len(found) == MOST:
+                if len(results) == MOST:
                     raise PeerError(PeerCode.OVERSIZE, f"{receiver} sent more than {MOST} reports")
                 if not hasattr(message, "header"):
                     raise PeerError(PeerCode.BAD_MESSAGE, f"{receiver} sent a message that is malformed")
-                said = convert.read_report(message)
-                found.append(await asyncio.to_thread(_keep, node, held, receiver, said))
-    return found
+                report = convert.read_report(message)
+                results.append(await asyncio.to_thread(_store, node, held, receiver, report))
+    return results
 
 
-def _keep(node: Node, held: StoredAgreement, receiver: str, said: convert.Report) -> AggregateResult:
-    where = (said.header.round_id, said.header.edge)
+def _store(node: Node, held: StoredAgreement, receiver: str, report: convert.Report) -> AggregateResult:
+    where = (report.header.round_id, report.header.edge)
     ours = [
         edge.id
         for edge in held.agreement.edges
         if edge.receiver.agency == receiver and node.agency in edge.terms.report_to
     ]
-    if said.header.edge not in ours:
+    if report.header.edge not in ours:
         raise PeerError(PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us")
-    result = aggregate_results.take_report(node, held, where, said.outcome, said.report)
+    result = aggregate_results.take_report(node, held, where, report.outcome, report.report)
     node.audit.round_event(
         AuditEvent.DISCLOSURE,
         "report received",

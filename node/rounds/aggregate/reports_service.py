@@ -25,17 +25,17 @@ class ReportsService:
     async def Fetch(  # noqa: N802 - gRPC's name
         self, request: number_pb2.ReportsRequest, context: Any
     ) -> AsyncIterator[number_pb2.Report]:
-        """Every result that this node was told on an edge that reports to the caller."""
+        """Every result of an edge that this node receives and that reports to the caller."""
         agreement_id = convert.read_reports_request(request)
-        for said in await asyncio.to_thread(self._found, agreement_id, context.caller):
-            yield convert.report(said)
+        for report in await asyncio.to_thread(self._reports, agreement_id, context.caller):
+            yield convert.report(report)
 
-    def _found(self, agreement_id: bytes, caller: Caller) -> list[convert.Report]:
+    def _reports(self, agreement_id: bytes, caller: Caller) -> list[convert.Report]:
         node = self._node
-        row = node.store.find_agreement(agreement_id)
-        held = None if row is None else registry.open_stored(row)
+        stored = node.store.find_agreement(agreement_id)
+        held = None if stored is None else registry.open_stored(stored)
         if held is None or caller.agency not in held.agreement.agencies:
-            # As from `Agreements.Fetch`: who is no party cannot tell whether it exists.
+            # As from `Agreements.Fetch`: an agency that is no party does not learn whether it exists.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
         agreement = held.agreement
         check_party(agreement, caller)
@@ -50,20 +50,20 @@ class ReportsService:
             raise PeerError(
                 PeerCode.WRONG_AGENCY, f"no edge that {node.agency} receives reports to {caller.agency}"
             )
-        found = []
-        for kept in node.store.numbers(agreement_id=agreement_id):
-            # Only what a round of our own told us, and only of rounds that both sides have signed.
-            closed = node.store.find_edge(kept.round_id, kept.edge)
-            if kept.edge not in named or closed is None or closed.state != "closed":
+        reports = []
+        for row in node.store.numbers(agreement_id=agreement_id):
+            # Only results of our own rounds, and only of rounds that both sides have signed.
+            closed = node.store.find_edge(row.round_id, row.edge)
+            if row.edge not in named or closed is None or closed.state != "closed":
                 continue
-            outcome, report = aggregate_results.report(node, agreement, kept)
-            # The log first: what it does not know of must not be able to leave this node.
+            outcome, report = aggregate_results.report(node, agreement, row)
+            # Write the audit entry first: nothing leaves this node without one.
             node.audit.round_event(
                 AuditEvent.DISCLOSURE,
                 "reported",
-                (kept.round_id, kept.edge),
+                (row.round_id, row.edge),
                 recipient=caller.agency,
                 agreement=agreement_id.hex(),
             )
-            found.append(convert.Report(Header(kept.round_id, kept.edge, 0), outcome, report))
-        return found
+            reports.append(convert.Report(Header(row.round_id, row.edge, 0), outcome, report))
+        return reports

@@ -1,4 +1,4 @@
-"""Counts and sums as they are kept, shown, exported and passed on, each with the statements that prove it."""
+"""Counts and sums as they are stored, shown, exported and reported, each with the statements that prove it."""
 
 import csv
 import io
@@ -64,7 +64,7 @@ class AggregateResult:
 
     @property
     def amount(self) -> str:
-        """A sum that was told, with its decimals; empty otherwise."""
+        """A disclosed sum, with its decimals; empty otherwise."""
         if not self.told or self.disclosure != Disclosure.SUM.value:
             return ""
         whole, rest = divmod(self.total * self.band, 10**self.decimals)
@@ -77,15 +77,15 @@ class AggregateResult:
 
     def data(self) -> dict[str, Any]:
         """As plain values, for programs."""
-        said: dict[str, Any] = {
+        values: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("round", "edge", "receiver", "sender", "disclosure", "kind", "told", "minimum_count")
         }
         if self.told and self.disclosure == Disclosure.COUNT.value:
-            said |= {"low": self.low, "high": self.high}
+            values |= {"low": self.low, "high": self.high}
         if amount := self.amount:
-            said |= {"value": self.value, "sum": amount.replace(",", "")}
-        return {**said, "words": self.words}
+            values |= {"value": self.value, "sum": amount.replace(",", "")}
+        return {**values, "words": self.words}
 
     def to_json(self) -> bytes:
         """For the store."""
@@ -106,17 +106,17 @@ class AggregateResult:
 
 
 def keep(
-    node: Node, row: EdgeRow, agreement: Agreement, told: Band | Opening | None, outcome: Signed
+    node: Node, row: EdgeRow, agreement: Agreement, number: Band | Opening | None, outcome: Signed
 ) -> AggregateResult:
-    """Keep what a round told this node, its receiver."""
-    opening = told if isinstance(told, Opening) else Opening(0, NO_PROOF)
-    band = Band(0, 0) if isinstance(told, Opening) else told
+    """Store the number that a round disclosed to this node, its receiver."""
+    opening = number if isinstance(number, Opening) else Opening(0, NO_PROOF)
+    band = Band(0, 0) if isinstance(number, Opening) else number
     report = AggregateReport(
         AggregateReport.digest_of(outcome), opening.total, opening.proof, int(node.clock())
     )
-    found = _result(agreement.edge(row.edge), row.round_id, band, report, outcome)
-    _put(node, row.agreement_id, agreement, row.round_id, found)
-    return found
+    result = _result(agreement.edge(row.edge), row.round_id, band, report, outcome)
+    _put(node, row.agreement_id, agreement, row.round_id, result)
+    return result
 
 
 def _result(
@@ -146,32 +146,32 @@ def _result(
 
 
 def _put(
-    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, found: AggregateResult
+    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, result: AggregateResult
 ) -> None:
     expires = int(node.clock()) + agreement.retention_days * 86_400
-    node.store.put_number(AggregateRow(round_id, found.edge, agreement_id, found.to_json(), expires))
+    node.store.put_number(AggregateRow(round_id, result.edge, agreement_id, result.to_json(), expires))
 
 
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[AggregateResult]:
     """The numbers of a round that have not expired."""
-    found = [AggregateResult.from_json(row.payload) for row in node.store.numbers(round_id=round_id)]
-    return [each for each in found if edge in (None, each.edge)]
+    results = [AggregateResult.from_json(row.payload) for row in node.store.numbers(round_id=round_id)]
+    return [each for each in results if edge in (None, each.edge)]
 
 
 def words(node: Node, round_id: bytes, edge: str) -> str:
-    """What an edge's count or sum says; empty where there is none."""
+    """An edge's count or sum in words; empty where there is none."""
     return "".join(each.words for each in load(node, round_id, edge))
 
 
 def report(node: Node, agreement: Agreement, row: AggregateRow) -> tuple[Signed, Signed]:
     """The sender's outcome, and our report of it."""
-    said = AggregateResult.from_json(row.payload)
-    outcome = said.signed_outcome
+    result = AggregateResult.from_json(row.payload)
+    outcome = result.signed_outcome
     context = edge_context(row.agreement_id, agreement.edge(row.edge), row.round_id)
-    told = AggregateReport(
-        AggregateReport.digest_of(outcome), said.total, bytes.fromhex(said.proof), said.closed_at
+    statement = AggregateReport(
+        AggregateReport.digest_of(outcome), result.total, bytes.fromhex(result.proof), result.closed_at
     )
-    return outcome, sign(node.keys.identity, REPORT_TYPE, told.payload(context))
+    return outcome, sign(node.keys.identity, REPORT_TYPE, statement.payload(context))
 
 
 def take_report(
@@ -181,7 +181,7 @@ def take_report(
     outcome: Signed,
     reported: Signed,
 ) -> AggregateResult:
-    """Verify another agency's report and keep it: the sender signed the number, and the receiver did not alter it.
+    """Verify another agency's report and store it: the sender signed the number, and the receiver did not alter it.
 
     Args:
         node: this node, to which the edge reports.
@@ -197,29 +197,29 @@ def take_report(
     edge = agreement.edge(name)
     context, number = edge_context(held.id, edge, round_id), AggregateTerms.of(edge)
     sender, receiver = (agreement.party(side.agency) for side in (edge.sender, edge.receiver))
-    said = AggregateOutcome.check(
+    statement = AggregateOutcome.check(
         outcome, sender.identity_key, context, number, most=edge.receiver.max_records
     )
-    told = AggregateReport.check(reported, receiver.identity_key, context, outcome)
-    if edge.disclosure is Disclosure.SUM and said.disclosed:
-        if told.total >= number.most_total:
+    report = AggregateReport.check(reported, receiver.identity_key, context, outcome)
+    if edge.disclosure is Disclosure.SUM and statement.disclosed:
+        if report.total >= number.most_total:
             raise PeerError(PeerCode.BAD_OUTCOME, "the reported sum is beyond the agreement's limit")
-        check_opening(Opening(told.total, told.proof), said.left, said.right, said.share)
-    elif told.total or told.proof != NO_PROOF:
+        check_opening(Opening(report.total, report.proof), statement.left, statement.right, statement.share)
+    elif report.total or report.proof != NO_PROOF:
         raise PeerError(PeerCode.BAD_OUTCOME, "a sum was reported where there is none")
-    found = _result(edge, round_id, said.band if said.disclosed else None, told, outcome)
-    _put(node, held.id, agreement, round_id, found)
-    return found
+    result = _result(edge, round_id, statement.band if statement.disclosed else None, report, outcome)
+    _put(node, held.id, agreement, round_id, result)
+    return result
 
 
-def to_csv(found: Sequence[AggregateResult]) -> str:
+def to_csv(results: Sequence[AggregateResult]) -> str:
     """One line per number."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
         ["edge", "receiver", "sender", "disclosure", "told", "low", "high", "value", "sum", "words"]
     )
-    for each in found:
+    for each in results:
         data = each.data()
         cells = (data.get(name, "") for name in ("low", "high", "value", "sum"))
         writer.writerow(

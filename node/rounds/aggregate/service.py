@@ -5,7 +5,7 @@ from typing import Any
 
 from blindmatch.node.rounds.aggregate import codec
 from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge, Transfer
-from blindmatch.node.rounds.edge_service import answer_header
+from blindmatch.node.rounds.edge_codec import answer_header
 from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.streams import answers
 from blindmatch.proto.v1 import number_pb2

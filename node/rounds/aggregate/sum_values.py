@@ -58,26 +58,26 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
     """Every entry's value, exactly: rounded, half away from zero, to the agreed decimals and then to the band.
 
     Raises:
-        LocalError: no entry has such a fact, or the values together are too large to be told.
+        LocalError: no entry has such a fact, or the values together are too large for a sum.
     """
     terms = Sum.of(edge)
     numbers: dict[str, int] = {}
-    said: dict[int, str] = {}
+    texts: dict[int, str] = {}
     entry_of = np.empty(len(selected), dtype=np.int64)
     for place, record in enumerate(selected.tolist()):
         info = collection.record(record)
         entry = numbers.setdefault(info.reference, len(numbers))
         entry_of[place] = entry
         if text := info.facts.get(terms.value, "").strip():
-            said.setdefault(entry, text)
-    if not said:
+            texts.setdefault(entry, text)
+    if not texts:
         raise LocalError(
             f"no record of {collection.name} has the fact {terms.value}",
             hint=f"Import the collection with --fact {terms.value}, or agree on another value.",
         )
     units = np.zeros(len(numbers), dtype=np.int64)
     unreadable = negative = total = 0
-    for entry, text in said.items():
+    for entry, text in texts.items():
         number = parse(text, terms.decimals)
         if number is None:
             unreadable += 1
@@ -89,10 +89,10 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
             if total >= LIMITS.sum_total:
                 raise LocalError(
                     f"the values of {collection.name} together are too large for a sum",
-                    hint="Agree on fewer decimals, or bring fewer records.",
+                    hint="Agree on fewer decimals, or contribute fewer records.",
                 )
             units[entry] = rounded
-    return EntryValues(entry_of, units, len(numbers) - len(said), unreadable, negative)
+    return EntryValues(entry_of, units, len(numbers) - len(texts), unreadable, negative)
 
 
 def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
@@ -110,12 +110,11 @@ def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> Collectio
 
 
 def parse(text: str, decimals: int) -> int | None:
-    """An amount such as `£1,234.50` in units of 10^-decimals; None for what is no number."""
+    """An amount such as `£1,234.50` in units of 10^-decimals; None for a text that is not a number."""
     text = text.translate(_DROPPED)
     if "," in text:
-        if not _GROUPED.fullmatch(
-            text
-        ):  # a decimal comma, perhaps: a hundredfold amount would be worse than none
+        # Perhaps a decimal comma: an amount a hundred times too large would be worse than none.
+        if not _GROUPED.fullmatch(text):
             return None
         text = text.replace(",", "")
     try:

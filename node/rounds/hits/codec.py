@@ -1,8 +1,9 @@
 """The messages of an edge that discloses hits: blinded and evaluated chunks, and the tag table."""
 
+from blindmatch.node.rounds.edge_codec import header_message, header_reader
 from blindmatch.node.transport.codec import header_out, read_header
 from blindmatch.proto.v1 import match_pb2
-from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, TagChunk
 
 
 def blinded_chunk(chunk: BlindedChunk) -> match_pb2.BlindedChunk:
@@ -10,9 +11,8 @@ def blinded_chunk(chunk: BlindedChunk) -> match_pb2.BlindedChunk:
     return match_pb2.BlindedChunk(header=header_out(chunk.header), points=chunk.points.tobytes())
 
 
-def read_header_of_chunk(message: match_pb2.BlindedChunk) -> Header:
-    """The header of a chunk of blinded elements; the points are not read."""
-    return read_header(message, "the blinded chunk")
+read_header_of_chunk = header_reader("the blinded chunk")
+"""The header of a chunk of blinded elements; the points are not read."""
 
 
 def read_blinded_chunk(message: match_pb2.BlindedChunk) -> BlindedChunk:
@@ -34,14 +34,11 @@ def read_evaluated_chunk(message: match_pb2.EvaluatedChunk) -> EvaluatedChunk:
     return EvaluatedChunk.parse(header, message.points, message.proof)
 
 
-def tags_request(header: Header) -> match_pb2.TagsRequest:
-    """Ask for the tag table from chunk `header.sequence` on."""
-    return match_pb2.TagsRequest(header=header_out(header))
+tags_request = header_message(match_pb2.TagsRequest)
+"""Ask for the tag table from chunk `header.sequence` on."""
 
-
-def read_tags_request(message: match_pb2.TagsRequest) -> Header:
-    """Read a request for the tag table; `sequence` is the first chunk wanted."""
-    return read_header(message, "the request for tags")
+read_tags_request = header_reader("the request for tags")
+"""Read a request for the tag table; `sequence` is the first chunk wanted."""
 
 
 def tag_chunk(chunk: TagChunk) -> match_pb2.TagChunk:

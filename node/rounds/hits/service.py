@@ -7,14 +7,34 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from blindmatch.node.rounds import edge_codec
-from blindmatch.node.rounds.edge_service import answer_header, close_reply, open_replies
 from blindmatch.node.rounds.hits import codec
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.inbound_edges import InboundEdges
+from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.rounds.streams import answers
 from blindmatch.node.transport.identity import Caller
 from blindmatch.proto.v1 import match_pb2
 from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.transcript import Signed
+
+
+async def open_replies(
+    edge: SendingEdge[Any], header: Header, commitment: Signed
+) -> AsyncIterator[match_pb2.OpenReply]:
+    """Progress while an edge is being prepared, then our commitment in answer to the receiver's."""
+    header = edge_codec.answer_header(header)
+    async for done, total in edge.progress():
+        yield edge_codec.open_reply(header, edge_codec.Progress(done, total))
+    yield edge_codec.open_reply(header, await edge.commitment(commitment))
+
+
+async def close_reply(
+    edges: InboundEdges, caller: Caller, request: match_pb2.CloseRequest
+) -> match_pb2.CloseReply:
+    """Our signature over the receiver's receipt."""
+    header, receipt = edge_codec.read_close_request(request)
+    signature = await edges.close_edge(caller, header, receipt)
+    return edge_codec.close_reply(edge_codec.answer_header(header), signature)
 
 
 async def evaluated_chunks(
@@ -50,7 +70,7 @@ class MatchService:
         """Our rates for the receiver's: both sides compile the match keys from them."""
         message = edge_codec.read_prepare_request(request)
         rates = await self._edges.exchange_rates(context.caller, message)
-        return edge_codec.prepare_reply(answer_header(message.header), rates)
+        return edge_codec.prepare_reply(edge_codec.answer_header(message.header), rates)
 
     async def Open(  # noqa: N802
         self, request: match_pb2.OpenRequest, context: Any

@@ -9,7 +9,7 @@ from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
 from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs
 from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch, codec
-from blindmatch.node.rounds.standing.records import standing_records
+from blindmatch.node.rounds.standing.sender import standing_records
 from blindmatch.node.storage.store import CLOSED, DeltaRow, EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError

@@ -2,17 +2,48 @@
 
 from typing import Any
 
+from blindmatch.node import imports
+from blindmatch.node.node import Node
 from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
+from blindmatch.node.rounds.inputs import CompiledEdge
 from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch
-from blindmatch.node.rounds.standing.records import standing_records
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol import standing as protocol
+from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
+
+
+def standing_records(
+    node: Node, agreement: Agreement, row: EdgeRow, agreed: CompiledEdge, epoch: Epoch
+) -> CollectionRecords:
+    """The records that this side of an edge contributes.
+
+    Args:
+        node: this node.
+        agreement: checked.
+        row: the edge, with its seed.
+        agreed: the keys that both sides compiled.
+        epoch: the open epoch, or the one that the round opens.
+
+    Raises:
+        LocalError: the collection is gone, unreadable, or has no records that may enter.
+    """
+    collection = imports.open_collection(node, row.collection_id)
+    return CollectionRecords(
+        collection=collection,
+        selected=collection.select(agreement.handling_codes),
+        agreed=agreed,
+        edge=agreement.edge(row.edge),
+        role=Role(row.role),
+        epoch=epoch,
+        seed=row.seed,
+    )
 
 
 class OpeningSendingEdge(HitsSendingEdge):

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.edge_service import close_reply, open_replies
 from blindmatch.node.rounds.hits import codec as hits_codec
-from blindmatch.node.rounds.hits.service import evaluated_chunks
+from blindmatch.node.rounds.hits.service import close_reply, evaluated_chunks, open_replies
 from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.standing import codec as changes
 from blindmatch.node.rounds.standing.check_answers import CheckAnswers

@@ -2,13 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 
-from blindmatch.node.rounds.edge_codec import Progress
+from blindmatch.node.rounds.edge_codec import (
+    Progress,
+    header_message,
+    header_reader,
+    progress_out,
+    read_progress,
+    signature_reader,
+    signed_message,
+    signed_reader,
+)
 from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
-from blindmatch.proto.v1 import match_pb2, threshold_pb2
+from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SIGNATURE_BYTES
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.threshold import Committed, Rows, ThresholdContext
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES
@@ -16,7 +25,7 @@ from blindmatch.protocol.transcript import Signed
 
 
 def rates_request(header: Header, agreement: bytes) -> threshold_pb2.RatesRequest:
-    """The collector begins a threshold of a round."""
+    """The collector starts a threshold of a round."""
     return threshold_pb2.RatesRequest(header=header_out(header), agreement=agreement)
 
 
@@ -30,34 +39,29 @@ def read_rates_request(message: threshold_pb2.RatesRequest) -> tuple[Header, byt
     return header, strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
 
 
-def rates_reply(header: Header, rates: Signed) -> threshold_pb2.RatesReply:
-    """The member's rates."""
-    return threshold_pb2.RatesReply(header=header_out(header), rates=signed_out(rates))
+rates_reply = signed_message(threshold_pb2.RatesReply, "rates")
+"""The member's rates."""
 
-
-def read_rates_reply(message: threshold_pb2.RatesReply) -> tuple[Header, Signed]:
-    """Read the member's rates; the signature is not verified yet."""
-    header = read_header(message, "the rates")
-    strict_reading.present(message, "rates", "the answer")
-    return header, read_signed(message.rates, "statement of rates")
+read_rates_reply = signed_reader("rates", "the answer", "statement of rates")
+"""Read the member's rates; the signature is not verified yet."""
 
 
 def join_request(header: Header, rates: Sequence[Signed]) -> threshold_pb2.JoinRequest:
-    """Every member's rates, for one of them."""
+    """The rates of all members, for one of them."""
     return threshold_pb2.JoinRequest(header=header_out(header), rates=[signed_out(each) for each in rates])
 
 
 def read_join_request(message: threshold_pb2.JoinRequest) -> tuple[Header, list[Signed]]:
-    """Read every member's rates; the signatures are not verified yet."""
-    header = read_header(message, "everybody's rates")
+    """Read the rates of all members; the signatures are not verified yet."""
+    header = read_header(message, "the members' rates")
     _few(message.rates, "rates")
     return header, [read_signed(each, "statement of rates") for each in message.rates]
 
 
 def join_reply(header: Header, body: Progress | Committed) -> threshold_pb2.JoinReply:
-    """How far the member is, or at last its commitment."""
+    """The member's progress, or finally its commitment."""
     if isinstance(body, Progress):
-        return threshold_pb2.JoinReply(header=header_out(header), progress=_progress_out(body))
+        return threshold_pb2.JoinReply(header=header_out(header), progress=progress_out(body))
     return threshold_pb2.JoinReply(header=header_out(header), commitment=_committed_out(body))
 
 
@@ -66,49 +70,46 @@ def read_join_reply(message: threshold_pb2.JoinReply) -> tuple[Header, Progress 
     header = read_header(message, "the answer")
     match message.WhichOneof("body"):
         case "progress":
-            return header, _read_progress(message.progress)
+            return header, read_progress(message.progress)
         case "commitment":
             return header, _read_committed(message.commitment)
         case _:
             raise PeerError(PeerCode.BAD_MESSAGE, "the answer holds neither progress nor a commitment")
 
 
-def meet_request(header: Header, everybody: Sequence[Committed]) -> threshold_pb2.MeetRequest:
-    """Every member's commitment, for one of them."""
+def meet_request(header: Header, commitments: Sequence[Committed]) -> threshold_pb2.MeetRequest:
+    """The commitments of all members, for one of them."""
     return threshold_pb2.MeetRequest(
-        header=header_out(header), commitments=[_committed_out(each) for each in everybody]
+        header=header_out(header), commitments=[_committed_out(each) for each in commitments]
     )
 
 
 def read_meet_request(message: threshold_pb2.MeetRequest) -> tuple[Header, list[Committed]]:
-    """Read every member's commitment; the signatures are not verified yet."""
-    header = read_header(message, "everybody's commitments")
+    """Read the commitments of all members; the signatures are not verified yet."""
+    header = read_header(message, "the members' commitments")
     _few(message.commitments, "commitments")
     return header, [_read_committed(each) for each in message.commitments]
 
 
 def meet_reply(header: Header, received: Iterable[tuple[int, bool]]) -> threshold_pb2.MeetReply:
-    """What a member has of each other member: leading chunks, and whether they are signed for."""
-    said = [threshold_pb2.Received(chunks=chunks, attested=attested) for chunks, attested in received]
-    return threshold_pb2.MeetReply(header=header_out(header), received=said)
+    """For each other member, the leading chunks that a member has received, and whether they are signed."""
+    progress = [threshold_pb2.Received(chunks=chunks, attested=attested) for chunks, attested in received]
+    return threshold_pb2.MeetReply(header=header_out(header), received=progress)
 
 
 def read_meet_reply(message: threshold_pb2.MeetReply, others: int) -> tuple[Header, list[tuple[int, bool]]]:
-    """Read what a member has of each of the `others`."""
+    """Read what a member has received from each of the `others`."""
     header = read_header(message, "the answer")
     if len(message.received) != others or any(each.chunks > LIMITS.elements for each in message.received):
-        raise PeerError(PeerCode.BAD_MESSAGE, "the answer does not say how far each member's chunks are")
+        raise PeerError(PeerCode.BAD_MESSAGE, "the answer does not state the progress of each member")
     return header, [(each.chunks, each.attested) for each in message.received]
 
 
-def blind_request(header: Header) -> threshold_pb2.BlindRequest:
-    """Ask for blinded chunk `header.sequence`."""
-    return threshold_pb2.BlindRequest(header=header_out(header))
+blind_request = header_message(threshold_pb2.BlindRequest)
+"""Ask for blinded chunk `header.sequence`."""
 
-
-def read_blind_request(message: threshold_pb2.BlindRequest) -> Header:
-    """Read a request for a blinded chunk."""
-    return read_header(message, "the request for blinded elements")
+read_blind_request = header_reader("the request for blinded elements")
+"""Read a request for a blinded chunk."""
 
 
 def member_points(member: str, chunk: BlindedChunk) -> threshold_pb2.MemberPoints:
@@ -125,31 +126,26 @@ def read_member_points(message: threshold_pb2.MemberPoints) -> tuple[str, Blinde
 
 
 def attest_request(header: Header, member: str) -> threshold_pb2.AttestRequest:
-    """Ask for the signature over what was made of a member's elements."""
+    """Ask for the signature over the evaluation of a member's elements."""
     return threshold_pb2.AttestRequest(header=header_out(header), member=member)
 
 
 def read_attest_request(message: threshold_pb2.AttestRequest) -> tuple[Header, str]:
-    """Read whose elements are to be signed for."""
+    """Read whose elements the signature is for."""
     return read_header(message, "the request for a signature"), message.member
 
 
-def attest_reply(header: Header, signed: Signed) -> threshold_pb2.AttestReply:
-    """The signature over what was made of a member's elements."""
-    return threshold_pb2.AttestReply(header=header_out(header), attestation=signed_out(signed))
+attest_reply = signed_message(threshold_pb2.AttestReply, "attestation")
+"""The signature over the evaluation of a member's elements."""
 
-
-def read_attest_reply(message: threshold_pb2.AttestReply) -> tuple[Header, Signed]:
-    """Read that signature; it is not verified yet."""
-    header = read_header(message, "the signature")
-    strict_reading.present(message, "attestation", "the answer")
-    return header, read_signed(message.attestation, "attestation")
+read_attest_reply = signed_reader("attestation", "the answer", "attestation")
+"""Read that signature; it is not verified yet."""
 
 
 def deliver_request(
     header: Header, member: str, body: EvaluatedChunk | Signed
 ) -> threshold_pb2.DeliverRequest:
-    """A chunk that a member evaluated, or at last its signature, for the member whose elements they are."""
+    """A chunk that a member evaluated, or finally its signature, for the member with these elements."""
     request = threshold_pb2.DeliverRequest(header=header_out(header), member=member)
     if isinstance(body, Signed):
         request.attestation.CopyFrom(signed_out(body))
@@ -161,7 +157,7 @@ def deliver_request(
 def read_deliver_request(
     message: threshold_pb2.DeliverRequest,
 ) -> tuple[Header, str, EvaluatedChunk | Signed]:
-    """Read what a member evaluated, or its signature; nothing is checked yet."""
+    """Read an evaluated chunk, or a signature; nothing is checked yet."""
     header = read_header(message, "the evaluated chunk")
     match message.WhichOneof("body"):
         case "points":
@@ -172,25 +168,20 @@ def read_deliver_request(
             raise PeerError(PeerCode.BAD_MESSAGE, "the delivery holds neither points nor a signature")
 
 
-def deliver_reply(header: Header) -> threshold_pb2.DeliverReply:
-    """It is kept."""
-    return threshold_pb2.DeliverReply(header=header_out(header))
+deliver_reply = header_message(threshold_pb2.DeliverReply)
+"""The delivery is stored."""
 
+build_request = header_message(threshold_pb2.BuildRequest)
+"""Ask for the tables to be built."""
 
-def build_request(header: Header) -> threshold_pb2.BuildRequest:
-    """Ask for the tables to be built."""
-    return threshold_pb2.BuildRequest(header=header_out(header))
-
-
-def read_build_request(message: threshold_pb2.BuildRequest) -> Header:
-    """Read a request for tables."""
-    return read_header(message, "the request for tables")
+read_build_request = header_reader("the request for tables")
+"""Read a request for tables."""
 
 
 def build_reply(header: Header, body: Progress | Signed) -> threshold_pb2.BuildReply:
-    """How far the tables are, or at last the commitment to them."""
+    """The progress of the tables, or finally the commitment to them."""
     if isinstance(body, Progress):
-        return threshold_pb2.BuildReply(header=header_out(header), progress=_progress_out(body))
+        return threshold_pb2.BuildReply(header=header_out(header), progress=progress_out(body))
     return threshold_pb2.BuildReply(header=header_out(header), tables=signed_out(body))
 
 
@@ -199,21 +190,18 @@ def read_build_reply(message: threshold_pb2.BuildReply) -> tuple[Header, Progres
     header = read_header(message, "the answer")
     match message.WhichOneof("body"):
         case "progress":
-            return header, _read_progress(message.progress)
+            return header, read_progress(message.progress)
         case "tables":
             return header, read_signed(message.tables, "commitment to tables")
         case _:
             raise PeerError(PeerCode.BAD_MESSAGE, "the answer holds neither progress nor a commitment")
 
 
-def cells_request(header: Header) -> threshold_pb2.CellsRequest:
-    """Ask for chunk `header.sequence` of the tables."""
-    return threshold_pb2.CellsRequest(header=header_out(header))
+cells_request = header_message(threshold_pb2.CellsRequest)
+"""Ask for chunk `header.sequence` of the tables."""
 
-
-def read_cells_request(message: threshold_pb2.CellsRequest) -> Header:
-    """Read a request for a chunk of the tables."""
-    return read_header(message, "the request for cells")
+read_cells_request = header_reader("the request for cells")
+"""Read a request for a chunk of the tables."""
 
 
 def cells(chunk: Rows) -> threshold_pb2.Cells:
@@ -227,14 +215,14 @@ def read_cells(message: threshold_pb2.Cells) -> Rows:
 
 
 def tell_request(header: Header, body: Rows | Signed) -> threshold_pb2.TellRequest:
-    """The collector's signed word, then the outcome chunk by chunk."""
+    """The collector's signed statement, then the outcome chunk by chunk."""
     if isinstance(body, Signed):
         return threshold_pb2.TellRequest(header=header_out(header), outcome=signed_out(body))
     return threshold_pb2.TellRequest(header=header_out(header), tables=body.rows.tobytes())
 
 
 def read_tell_request(message: threshold_pb2.TellRequest) -> tuple[Header, bytes | Signed]:
-    """Read a part of the outcome; how wide its rows are, the threshold says."""
+    """Read a part of the outcome; the width of its rows follows from the threshold."""
     header = read_header(message, "the outcome")
     match message.WhichOneof("body"):
         case "outcome":
@@ -250,20 +238,19 @@ def outcome_rows(header: Header, data: bytes, context: ThresholdContext) -> Rows
     return Rows.parse(header, data, context.outcome_bytes)
 
 
-def tell_reply(header: Header) -> threshold_pb2.TellReply:
-    """It is kept."""
-    return threshold_pb2.TellReply(header=header_out(header))
+tell_reply = header_message(threshold_pb2.TellReply)
+"""The part of the outcome is stored."""
 
 
 def sign_request(header: Header, receipt: Signed, tables: Sequence[Signed]) -> threshold_pb2.SignRequest:
-    """The collector's signed receipt, and everybody's tables that it is over."""
+    """The collector's signed receipt, and the commitments to tables that it covers."""
     return threshold_pb2.SignRequest(
         header=header_out(header), receipt=signed_out(receipt), tables=[signed_out(each) for each in tables]
     )
 
 
 def read_sign_request(message: threshold_pb2.SignRequest) -> tuple[Header, Signed, list[Signed]]:
-    """Read the receipt and everybody's tables; no signature is verified yet."""
+    """Read the receipt and the commitments to tables; no signature is verified yet."""
     header = read_header(message, "the receipt")
     strict_reading.present(message, "receipt", "the closing")
     _few(message.tables, "tables")
@@ -276,36 +263,17 @@ def sign_reply(header: Header, signature: bytes) -> threshold_pb2.SignReply:
     return threshold_pb2.SignReply(header=header_out(header), signature=signature)
 
 
-def read_sign_reply(message: threshold_pb2.SignReply) -> tuple[Header, bytes]:
-    """Read the member's signature over the receipt, 64 bytes; not verified yet."""
-    header = read_header(message, "the answer to the receipt")
-    if len(message.signature) != SIGNATURE_BYTES:
-        raise PeerError(PeerCode.BAD_SIGNATURE, f"a signature of {len(message.signature)} bytes, not 64")
-    return header, message.signature
+read_sign_reply = signature_reader("the answer to the receipt")
+"""Read the member's signature over the receipt, 64 bytes; not verified yet."""
 
 
-Reply = threshold_pb2.DeliverReply | threshold_pb2.TellReply
-
-
-def read_reply(message: Reply) -> Header:
-    """Read an answer that says no more than that something is kept."""
-    return read_header(message, "the answer")
+read_reply = header_reader("the answer")
+"""Read an answer that only acknowledges that a message is stored."""
 
 
 def _few(values: Sequence[object], what: str) -> None:
     if len(values) > MEMBERS:
         raise PeerError(PeerCode.OVERSIZE, f"{len(values)} {what}; a threshold has at most {MEMBERS} members")
-
-
-def _progress_out(progress: Progress) -> match_pb2.Progress:
-    return match_pb2.Progress(done=progress.done, total=progress.total)
-
-
-def _read_progress(message: match_pb2.Progress) -> Progress:
-    progress = Progress(message.done, message.total)
-    if not progress.done <= progress.total <= LIMITS.elements:
-        raise PeerError(PeerCode.BAD_MESSAGE, "the answer's progress is not possible")
-    return progress
 
 
 def _committed_out(committed: Committed) -> threshold_pb2.MemberCommitment:

@@ -22,7 +22,6 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk
-from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.threshold import (
     Collector,
     Committed,
@@ -98,15 +97,8 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _start(self, row: EdgeRow) -> Collector:
         context = self.agreed.context
-        return Collector(
-            context,
-            seed=row.seed,
-            signer=self._node.keys.identity,
-            keys=threshold_inputs.keys_of(self._agreement, context),
-            workspace=Workspace(self._files.allocate),
-            limits=self._limits,
-            snapshot=row.snapshot or None,
-        )
+        keys = threshold_inputs.keys_of(self._agreement, context)
+        return Collector(context, keys=keys, **self._base_terms(row))
 
     async def _drive(self) -> None:
         session = self.session

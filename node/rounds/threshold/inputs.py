@@ -127,7 +127,7 @@ def read_rates(
         schema=agreement.schema_digest,
         most=side.max_records,
     )
-    return statement, decode_rates(agreement, statement)
+    return statement, decode_rates(agreement, statement.rates)
 
 
 def prepare_inputs(

@@ -21,7 +21,6 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdRole, ThresholdState
 from blindmatch.protocol.threshold.share_tables import PAIRS
 from blindmatch.protocol.transcript import Signed
@@ -97,28 +96,6 @@ class MemberDriver(InboundSession[Member]):
 
     _inputs: PreparedInputs | None = None
     _table_task: "asyncio.Task[None] | None" = None
-
-    @property
-    def agency(self) -> str:
-        """This node's."""
-        return self._node.agency
-
-    @property
-    def names(self) -> tuple[bytes, str]:
-        """Round and threshold, as messages name them."""
-        return self.row.round_id, threshold_inputs.terms_of(self._agreement, self.row).id
-
-    def stored(self) -> EdgeRow:
-        """The row, read again."""
-        return self._node.store.edge(*self.key)
-
-    async def state_rates(self) -> Signed:
-        """Our rates; see `stated_rates`."""
-        return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
-
-    async def accept_rates(self, rates: Sequence[Signed]) -> None:
-        """The rates of all members; see `accept_rates`."""
-        await self._in_thread(accept_rates, self._node, self._agreement, self.row, rates)
 
     def prepare(self) -> None:
         """Start to blind our elements in the background, once; the rates of all members are in the store."""
@@ -196,7 +173,7 @@ class MemberDriver(InboundSession[Member]):
         """One chunk of our tables."""
         return await self._answer(lambda session: session.table_chunk(index), save=False)
 
-    async def tell(self, header: Header, body: bytes | Signed) -> None:
+    async def receive_outcome(self, header: Header, body: bytes | Signed) -> None:
         """The collector's statement of the outcome, or a part of it; with the last part our leads are computed and stored."""
 
         def work(session: Member) -> None:
@@ -267,16 +244,8 @@ class MemberDriver(InboundSession[Member]):
         self._inputs = threshold_inputs.prepare_inputs(
             node, self._agreement, row, agreed, self._files.scratch
         )
-        return Member(
-            agreed.context,
-            elements=self._inputs.elements,
-            seed=row.seed,
-            signer=node.keys.identity,
-            keys=threshold_inputs.keys_of(self._agreement, agreed.context),
-            workspace=Workspace(self._files.allocate),
-            limits=self._limits,
-            snapshot=row.snapshot or None,
-        )
+        keys = threshold_inputs.keys_of(self._agreement, agreed.context)
+        return Member(agreed.context, elements=self._inputs.elements, keys=keys, **self._base_terms(row))
 
     def _store_leads(self, session: Member) -> None:
         """Compute our leads and store them, before the checkpoint that depends on them."""
@@ -301,15 +270,8 @@ class MemberDriver(InboundSession[Member]):
         return session.answered
 
 
-class LocalMember:
-    """This node's own membership, for a collector that is also a member. See `MemberNode`.
-
-    Args:
-        driver: our membership in the round.
-    """
-
-    def __init__(self, driver: MemberDriver) -> None:
-        self._driver = driver
+class LocalMember(MemberDriver):
+    """This node's own membership, for a collector that is also a member. See `MemberNode`."""
 
     @classmethod
     @asynccontextmanager
@@ -325,69 +287,46 @@ class LocalMember:
             context: see `WorkerContext`.
         """
         name = threshold_inputs.row_name(agreement, row.edge, ThresholdRole.MEMBER, node.agency)
-        mine = await asyncio.to_thread(node.store.find_edge, row.round_id, name)
-        if mine is None:
-            mine = await asyncio.to_thread(_start_own, node, agreement, row)
-        driver = MemberDriver(
-            node, mine, agreement, metrics=Metrics(), on_retire=lambda _driver: None, **context
-        )
+        own = await asyncio.to_thread(node.store.find_edge, row.round_id, name)
+        if own is None:
+            own = await asyncio.to_thread(_start_own, node, agreement, row)
+        member = cls(node, own, agreement, metrics=Metrics(), on_retire=lambda _member: None, **context)
         try:
-            yield cls(driver)
+            yield member
         finally:
-            await driver.stop()
+            await member.stop()
 
     @property
     def agency(self) -> str:
         """This node's."""
-        return self._driver.agency
+        return self._node.agency
 
     async def rates(self) -> Signed:
         """See `MemberNode`; likewise below."""
-        return await self._driver.state_rates()
+        return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        await self._driver.accept_rates(rates)
-        self._driver.prepare()
-        async for each in self._driver.progress():
+        await self._in_thread(accept_rates, self._node, self._agreement, self.row, rates)
+        self.prepare()
+        async for each in self.progress():
             yield each
-        yield await self._driver.commitment()
-
-    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
-        return await self._driver.meet(commitments)
-
-    async def blinded(self, index: int) -> BlindedChunk:
-        return await self._driver.blinded(index)
-
-    async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        return await self._driver.evaluate(member, chunk)
-
-    async def attest(self, member: str) -> Signed:
-        return await self._driver.attest(member)
-
-    async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        await self._driver.deliver(member, body)
-
-    async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        async for each in self._driver.build():
-            yield each
-
-    async def cells(self, index: int) -> Rows:
-        return await self._driver.cells(index)
+        yield await self.commitment()
 
     async def tell(self, body: Rows | Signed) -> None:
-        self._driver.prepare()
+        self.prepare()
         if isinstance(body, Signed):
-            await self._driver.tell(Header(*self._driver.names, 0), body)
+            name = threshold_inputs.terms_of(self._agreement, self.row).id
+            await self.receive_outcome(Header(self.row.round_id, name, 0), body)
         else:
-            await self._driver.tell(body.header, body.rows.tobytes())
+            await self.receive_outcome(body.header, body.rows.tobytes())
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
         """Our signature; the stored one, if our side has closed already."""
-        row = await asyncio.to_thread(self._driver.stored)
+        row = await self._in_thread(self._node.store.edge, *self.key)
         if row.state == CLOSED:
             return row.signatures[self.agency]
-        self._driver.prepare()
-        return await self._driver.countersign(receipt, tables)
+        self.prepare()
+        return await self.countersign(receipt, tables)
 
 
 def _start_own(node: Node, agreement: Agreement, row: EdgeRow) -> EdgeRow:

@@ -6,8 +6,7 @@ Behind the gate: `context.caller` is verified and messages are parsed. No state 
 from collections.abc import AsyncIterator
 from typing import Any
 
-from blindmatch.node.rounds.edge_codec import Progress
-from blindmatch.node.rounds.edge_service import answer_header
+from blindmatch.node.rounds.edge_codec import Progress, answer_header
 from blindmatch.node.rounds.hits.codec import blinded_chunk as blinded_out
 from blindmatch.node.rounds.hits.codec import evaluated_chunk
 from blindmatch.node.rounds.threshold import codec
@@ -107,7 +106,7 @@ class ThresholdsService:
         """Which of our cells enough members hold."""
         header, body = codec.read_tell_request(request)
         session = await self._members.session(context.caller, header)
-        await session.tell(header, body)
+        await session.receive_outcome(header, body)
         return codec.tell_reply(answer_header(header))
 
     async def Sign(  # noqa: N802

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, func, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import AgreementRow, Contact, Withdrawal
-from blindmatch.node.storage.store.schema import (
+from blindmatch.node.storage.store.tables import (
     agreements,
     bindings,
     contacts,

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import AuditRow
-from blindmatch.node.storage.store.schema import audit as table
+from blindmatch.node.storage.store.tables import audit as table
 
 _PAGE_ROWS = 500
 

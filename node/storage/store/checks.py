@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import CheckRow
-from blindmatch.node.storage.store.schema import check_counts
-from blindmatch.node.storage.store.schema import checks as table
+from blindmatch.node.storage.store.tables import check_counts
+from blindmatch.node.storage.store.tables import checks as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 
 DAY_SECONDS = 86_400

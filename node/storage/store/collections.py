@@ -4,10 +4,10 @@ import json
 
 from sqlalchemy import RowMapping, or_, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import CollectionRow
-from blindmatch.node.storage.store.schema import bindings, edges
-from blindmatch.node.storage.store.schema import collections as table
+from blindmatch.node.storage.store.tables import bindings, edges
+from blindmatch.node.storage.store.tables import collections as table
 from blindmatch.protocol.errors import StoreError
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import DeltaRow, EdgeRow
-from blindmatch.node.storage.store.schema import deltas, statements
-from blindmatch.node.storage.store.schema import edges as table
+from blindmatch.node.storage.store.tables import deltas, statements
+from blindmatch.node.storage.store.tables import edges as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import SIGNATURE_BYTES
 from blindmatch.protocol.session.states import Role

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import DeltaRow, EpochRow
-from blindmatch.node.storage.store.schema import deltas, edges
-from blindmatch.node.storage.store.schema import epochs as table
+from blindmatch.node.storage.store.tables import deltas, edges
+from blindmatch.node.storage.store.tables import epochs as table
 from blindmatch.protocol.errors import StoreError
 
 ExtraWrites = Callable[[Connection], None]

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Row, Table, insert, select
 
-from blindmatch.node.storage.store.engine import Database
+from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import AggregateRow, LeadRow
-from blindmatch.node.storage.store.schema import leads, numbers, tallies
+from blindmatch.node.storage.store.tables import leads, numbers, tallies
 
 
 class Results(Database):

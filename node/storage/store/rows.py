@@ -22,6 +22,10 @@ class CollectionRow:
     imported_at: int
     detail: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON lists them: all but the detail."""
+        return {name: value for name, value in vars(self).items() if name != "detail"}
+
 
 @dataclass(frozen=True)
 class Withdrawal:

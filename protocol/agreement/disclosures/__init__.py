@@ -8,13 +8,13 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM, Aggregate
-from blindmatch.protocol.agreement.disclosures.base import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.count import Count
+from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
 from blindmatch.protocol.agreement.disclosures.sum import Sum
 from blindmatch.protocol.agreement.disclosures.threshold import MEMBERS, Threshold
+from blindmatch.protocol.agreement.field_types import OneOf
 from blindmatch.protocol.errors import AgreementError
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "Sum",
     "Threshold",
     "edge_terms",
-    "terms_class",
 ]
 
 EDGE_TERMS: Mapping[Disclosure, type[EdgeTerms]] = MappingProxyType(
@@ -45,20 +44,6 @@ TERM_FIELDS: Mapping[str, object] = MappingProxyType(
 """Every field that belongs to some disclosures only, with the empty value that stands for its absence in signed bytes."""
 
 
-def terms_class(disclosure: object) -> type[EdgeTerms]:
-    """The class of terms of a disclosure, by its name in an agreement.
-
-    Raises:
-        AgreementError: no edge discloses this.
-    """
-    if disclosure == Disclosure.THRESHOLD:
-        raise AgreementError(
-            "disclosure", "is not for an edge", hint="Write the threshold as a [[thresholds]] table."
-        )
-    validation.one_of("disclosure", disclosure, tuple(EDGE_TERMS))
-    return EDGE_TERMS[Disclosure(str(disclosure))]
-
-
 def edge_terms(disclosure: object, values: Mapping[str, Any]) -> EdgeTerms:
     """The terms of an edge from the fields of an agreement.
 
@@ -69,7 +54,12 @@ def edge_terms(disclosure: object, values: Mapping[str, Any]) -> EdgeTerms:
     Raises:
         AgreementError: names the wrong field.
     """
-    terms = terms_class(disclosure)
+    if disclosure == Disclosure.THRESHOLD:
+        raise AgreementError(
+            "disclosure", "is not for an edge", hint="Write the threshold as a [[thresholds]] table."
+        )
+    OneOf(tuple(EDGE_TERMS)).check("disclosure", disclosure)
+    terms = EDGE_TERMS[Disclosure(str(disclosure))]
     own = terms.names()
     for name, value in values.items():
         empty = TERM_FIELDS[name]

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM
-from blindmatch.protocol.agreement.disclosures.base import Disclosure
+from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure
 from blindmatch.protocol.agreement.field_types import Identifier, Nested, Several, Text, Whole, check_fields
 from blindmatch.protocol.agreement.sides import (
     EDGE_CHARACTERS,
@@ -64,7 +63,7 @@ class Threshold:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        validation.whole("at_least", self.at_least, 2, len(self.members))
+        Whole(2, len(self.members)).check("at_least", self.at_least)
 
     @property
     def agencies(self) -> tuple[str, ...]:

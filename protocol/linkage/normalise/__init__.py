@@ -1,9 +1,9 @@
 """Text to canonical text, one function per kind of field, and the level tests on canonical text.
 
-A canonical form is stable: normalising it again gives the same text. A reason in a `ValueError` never repeats the value,
-because reasons stand in reports and logs. Blank text is canonical blank, never an error.
+A canonical form is stable: normalising it again gives the same text. The message of a `ValueError` never contains the value,
+because it appears in reports and logs. Blank text has a blank canonical form and is never an error.
 
-Hot functions remember the values they saw; `forget` empties these memories once a list has been read.
+Frequently called functions cache their values; `forget` empties these caches after a list has been read.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 NORMALISATION: Final = 3
-"""Part of every schema's digest: raised whenever a change in this package changes any canonical or derived text."""
+"""The version of the normalisation, part of every schema's digest: increase it with every change of a canonical or derived text."""
 
 FIELD_KINDS: Final[Mapping[str, Callable[[str], str]]] = {
     "forenames": forenames,
@@ -95,7 +95,7 @@ def _joined(canonical: str) -> str:
 
 
 def _first3(canonical: str) -> str:
-    """Three letters of a word; a name of two letters is its own beginning, an initial is none."""
+    """The first three letters of the first word; a name of two letters stays whole, and an initial is blank."""
     return _first_word(canonical)[:3]
 
 
@@ -104,7 +104,7 @@ def _initial(canonical: str) -> str:
 
 
 def _first_word(canonical: str) -> str:
-    """The first forename; an initial alone says too little to be called equal."""
+    """The first forename; blank for an initial, which is too weak for equality."""
     first = canonical.partition(" ")[0]
     return first if len(first) > 1 else ""
 
@@ -114,13 +114,13 @@ def _nickname(canonical: str) -> str:
 
 
 def _given_sound(canonical: str) -> str:
-    """How the name behind all short forms sounds, so that this test holds wherever `nickname` does."""
+    """The phonetic code of the full form of a name, so that names that agree at `nickname` agree here too."""
     name = _nickname(canonical)
     return metaphone(name) or name
 
 
 def _sound(canonical: str) -> str:
-    """The sound of a whole name; one without a sound (`hh`) is its own, an initial has none."""
+    """The phonetic code of a whole name; the name itself if it has no code (`hh`), and blank for an initial."""
     joined = _joined(canonical)
     return (metaphone(joined) or joined) if len(joined) > 1 else ""
 
@@ -160,12 +160,12 @@ LEVEL_TESTS: Final[Mapping[str, Mapping[str, Callable[[str], str]]]] = {
     "email": {"exact": _exact},
     "vehicle": {"exact": _exact},
 }
-"""Kind of field to its level tests: canonical text in, the text that must be equal out; blank says nothing."""
+"""Kind of field to its level tests: functions from canonical text to the text that must be equal; blank is missing."""
 
 
 def forget() -> None:
-    """Empties the memories of all functions here, so that no name stays in memory after a list was read."""
-    for remembering in (
+    """Empty the caches of all functions of this package, so that no name stays in memory after a list has been read."""
+    for cached in (
         names.forenames,
         names.surname,
         names.split_full_name,
@@ -186,4 +186,4 @@ def forget() -> None:
         identifiers.vehicle,
         identifiers.bank_account,
     ):
-        remembering.cache_clear()
+        cached.cache_clear()

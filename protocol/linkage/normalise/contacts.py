@@ -6,14 +6,14 @@ from typing import Final
 
 from blindmatch.protocol.linkage.normalise.text import CACHED, word_set
 
-HOME: Final = "GB"
-"""Where a number without a country's code is taken to be."""
+DEFAULT_REGION: Final = "GB"
+"""The country of a number without a country code."""
 
-_SECOND = re.compile(r"[/;,|\n]| or | and ", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[/;,|\n]| or | and ", re.IGNORECASE)
 _FLOAT = re.compile(r"\+?\d{7,15}\.0")
-_SPOKEN = re.compile(r"^(?:tel(?:ephone)?|phone|mob(?:ile)?|fax|[tm])\b[.: ]*(?:no\b[.: ]*)?", re.IGNORECASE)
+_LABEL = re.compile(r"^(?:tel(?:ephone)?|phone|mob(?:ile)?|fax|[tm])\b[.: ]*(?:no\b[.: ]*)?", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?:\bext(?:ension|n)?|\bx|#)[.:\s]*\d{1,7}$", re.IGNORECASE)
-_DIALLED = re.compile(r"[\d\s()+.\-]+")
+_DIALLABLE = re.compile(r"[\d\s()+.\-]+")
 _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 
 
@@ -21,20 +21,20 @@ _DASHES = re.compile(r"[\u2010-\u2015\u2212]")
 def phone(text: str) -> str:
     """A telephone number in E.164: `(0115) 496 0123 ext 4` gives `+441154960123`.
 
-    Of several numbers in one field the first counts. A leading zero that a spreadsheet ate is put back. Only the length is
-    judged, not whether a range is in use, because ranges change with the library's version.
+    Of several numbers in one field the first is used. A leading zero that a spreadsheet removed is restored. Only the length
+    is checked, not whether a range is in use, because ranges change with the library's version.
 
     Raises:
-        ValueError: no number that could be dialled.
+        ValueError: not a number that can be dialled.
     """
-    stripped = _SPOKEN.sub("", _DASHES.sub("-", text.replace("\u00a0", " ")).strip())
+    stripped = _LABEL.sub("", _DASHES.sub("-", text.replace("\u00a0", " ")).strip())
     if not stripped:
         return ""
-    first = next((part.strip() for part in _SECOND.split(stripped) if part.strip()), "")
+    first = next((part.strip() for part in _SEPARATOR.split(stripped) if part.strip()), "")
     if _FLOAT.fullmatch(first):
         first = first[:-2]
     first = _EXTENSION.sub("", first).strip()
-    if not _DIALLED.fullmatch(first):
+    if not _DIALLABLE.fullmatch(first):
         raise ValueError("not a telephone number")
     digits = re.sub(r"\D", "", first)
     if len(digits) < 7 or len(set(digits.lstrip("0"))) < 2:
@@ -42,7 +42,7 @@ def phone(text: str) -> str:
     import phonenumbers  # noqa: PLC0415 - slow to import, and many lists hold no number
 
     try:
-        number = phonenumbers.parse(first, HOME)
+        number = phonenumbers.parse(first, DEFAULT_REGION)
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a telephone number") from error
     if not phonenumbers.is_possible_number(number):
@@ -53,8 +53,8 @@ def phone(text: str) -> str:
 _ANGLED = re.compile(r"<([^<>]+)>\s*$")
 _LOCAL = re.compile(r"[^\s@<>()\[\]\\,;:\"]+")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
-_NOBODY: Final = word_set("none noemail no-email nomail na unknown test noone nobody null")
-_NOWHERE: Final = word_set(
+_PLACEHOLDER_USERS: Final = word_set("none noemail no-email nomail na unknown test noone nobody null")
+_PLACEHOLDER_DOMAINS: Final = word_set(
     "example.com example.org example.net example.co.uk none.com test.com noemail.com email.com"
 )
 
@@ -63,10 +63,10 @@ _NOWHERE: Final = word_set(
 def email(text: str) -> str:
     """An e-mail address in lower case: `Jane Doe <Jane.Doe+x@Example.GOV.UK>` gives `jane.doe+x@example.gov.uk`.
 
-    Dots and plus-tags stay: whether they matter is each server's own business. Domains of other scripts become `xn--`.
+    Dots and plus-tags are kept, because each server decides whether they matter. Domains of other scripts become `xn--`.
 
     Raises:
-        ValueError: not one address, or one that says there is none.
+        ValueError: not exactly one address, or a placeholder.
     """
     stripped = text.strip()
     if not stripped:
@@ -86,6 +86,6 @@ def email(text: str) -> str:
         raise ValueError("not an e-mail address")
     if not local.isascii():
         raise ValueError("not an e-mail address: letters that no mailbox here has")
-    if local in _NOBODY or domain in _NOWHERE:
+    if local in _PLACEHOLDER_USERS or domain in _PLACEHOLDER_DOMAINS:
         raise ValueError("a stand-in for an address that is not known")
     return f"{local}@{domain}"

@@ -26,7 +26,7 @@ _MONTHS: Final = {
     for name in names.split()
 }  # fmt: skip
 
-# A time after the date is what spreadsheets and Parquet add to a day; only midnight is one.
+# Spreadsheets and Parquet add the time of midnight to a date; no other time is accepted.
 _MIDNIGHT = re.compile(r"(?:[t ]00:00(?::00(?:\.0+)?)?(?:z| ?utc|[+-]00:?00)?| 12:00(?::00)? am)$")
 _WEEKDAY = re.compile(r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[., ]+(?=[\da-z])")
 _FLOAT = re.compile(r"(\d{4,8})\.0")
@@ -46,17 +46,17 @@ _SERIALS: Final = range(10_000, 73_051)  # May 1927 to the end of 2099
 
 
 class ImpossibleDateError(ValueError):
-    """A date of a usual form with a month or a day that does not exist."""
+    """A date in a known form whose month or day does not exist."""
 
     def __init__(self, reason: str, *written: str) -> None:
         super().__init__(reason)
         self.written = written
-        """Year, month and day as the text has them; the day may be blank."""
+        """Year, month and day as written; the day can be blank."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartialDate:
-    """A date as far as it is known: a year, perhaps a month, perhaps a day."""
+    """A date with a year, and a month and a day if they are known."""
 
     year: int
     month: int | None = None
@@ -73,48 +73,48 @@ class PartialDate:
 
 @lru_cache(maxsize=CACHED)
 def parse(text: str, day_first: bool = True) -> PartialDate | None:
-    """A date as far as the text says it; None for blank text.
+    """A date with the parts that the text has; None for blank text.
 
     Args:
         text: ISO, `dd/mm/yyyy`, `dd Mon yyyy`, `Mon yyyy`, `mm/yyyy`, `yyyymmdd`, `yyyymm`, `yyyy`, a spreadsheet's day
-            number (five digits, counted from 1900). Day or month `00` is one that is not known.
+            number (five digits, counted from 1900). Day or month `00` means unknown.
         day_first: whether `03/04/1970` is in April (True) or in March.
 
     Raises:
-        ValueError: an unknown form, a year of two digits, a day that does not exist, or 1900-01-01, which stands in too many
-            files for "not known".
+        ValueError: an unknown form, a year of two digits, a day that does not exist, or 1900-01-01, which many files
+            use as a placeholder.
     """
     cleaned = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     if not cleaned:
         return None
-    found = _read(_FLOAT.sub(r"\1", _WEEKDAY.sub("", _MIDNIGHT.sub("", cleaned))), day_first=day_first)
-    if found == PartialDate(1900, 1, 1):
+    parsed = _read(_FLOAT.sub(r"\1", _WEEKDAY.sub("", _MIDNIGHT.sub("", cleaned))), day_first=day_first)
+    if parsed == PartialDate(1900, 1, 1):
         raise ValueError("a stand-in for a date that is not known")
-    return found
+    return parsed
 
 
 def date(text: str, *, day_first: bool = True) -> str:
-    """A date as `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where the text says no more; blank stays blank.
+    """A date as `YYYY-MM-DD`, or `YYYY-MM` or `YYYY` where the text has no more; blank for blank text.
 
     Raises:
         ValueError: as `parse`.
     """
-    found = parse(text, day_first)
-    return "" if found is None else str(found)
+    parsed = parse(text, day_first)
+    return "" if parsed is None else str(parsed)
 
 
 def lenient(text: str, *, day_first: bool = True) -> str:
-    """As `date`, but a date with a slip of the pen keeps what can be true of it: `1970-02-31` gives `1970-02`.
+    """The same as `date`, but for an impossible date the valid parts are kept: `1970-02-31` gives `1970-02`.
 
-    A thirteenth month that could be a day changes places with it: `1970-25-03` gives `1970-03-25`.
+    A month above 12 that can be a day is exchanged with the day: `1970-25-03` gives `1970-03-25`.
 
     Raises:
-        ValueError: not even the year can be read.
+        ValueError: the year cannot be read.
     """
     try:
         return date(text, day_first=day_first)
-    except ImpossibleDateError as slip:
-        year, month, day = slip.written
+    except ImpossibleDateError as error:
+        year, month, day = error.written
         for attempt in ((day, month), (month, ""), ("", "")):
             with contextlib.suppress(ValueError):
                 return date("-".join(part for part in (year, *attempt) if part))
@@ -132,8 +132,8 @@ def _read(cleaned: str, *, day_first: bool) -> PartialDate:
     if match := _MONTH_YEAR.fullmatch(cleaned):
         return _checked(match[2], match[1], None)
     if (match := _SERIAL.fullmatch(cleaned)) and int(match[0]) in _SERIALS:
-        day_itself = dt.date.fromordinal(_SERIAL_ZERO + int(match[0]))
-        return PartialDate(day_itself.year, day_itself.month, day_itself.day)
+        serial = dt.date.fromordinal(_SERIAL_ZERO + int(match[0]))
+        return PartialDate(serial.year, serial.month, serial.day)
     return _read_words(cleaned)
 
 
@@ -175,7 +175,7 @@ def _checked(year_text: str, month_text: str | None, day_text: str | None) -> Pa
     return PartialDate(year, month, day)
 
 
-# What levels test, on canonical text; blank where the date says too little.
+# Level tests on canonical text; blank where the date lacks a part.
 
 
 def full(canonical: str) -> str:
@@ -192,7 +192,7 @@ def unordered(canonical: str) -> str:
 
 
 def year_day(canonical: str) -> str:
-    """Year and day, the month left open."""
+    """Year and day, without the month."""
     return f"{canonical[:4]}--{canonical[8:]}" if full(canonical) else ""
 
 
@@ -202,7 +202,7 @@ def year_month(canonical: str) -> str:
 
 
 def month_day(canonical: str) -> str:
-    """Month and day, the year left open."""
+    """Month and day, without the year."""
     return canonical[5:] if full(canonical) else ""
 
 

@@ -1,4 +1,4 @@
-"""Numbers and marks that a register gives out: companies, VAT, bank accounts, vehicles."""
+"""Identifiers that registers issue: companies, VAT, bank accounts, vehicles."""
 
 import itertools
 import re
@@ -16,10 +16,10 @@ from blindmatch.protocol.linkage.normalise.text import CACHED, fold, word_set
 _PREFIXES: Final = word_set(
     "AC CE CS ES FC FE GE GN GS IC IP LP NA NC NF NI NL NO NP NR NV NZ OC OE PC RC RS SA SC SE SF SG SI SL SO SP SR SZ ZC"
 )
-_AS_IT_SHOULD_BE = re.compile(rf"(?:[0-9]{{2}}|{'|'.join(sorted(_PREFIXES))})(?!0{{6}})[0-9]{{6}}")
-"""What `company_number` leaves as it is."""
+_CANONICAL = re.compile(rf"(?:[0-9]{{2}}|{'|'.join(sorted(_PREFIXES))})(?!0{{6}})[0-9]{{6}}")
+"""Texts that `company_number` returns unchanged."""
 _COMPANY = re.compile(r"([A-Z]{0,2})([0-9]+)([A-Z]?)")
-_CALLED = re.compile(r"^(?:COMPANY|CO|REG(?:ISTERED)?|REGISTRATION|CRN|NO|NUMBER|NUM)\b[.:\s]*")
+_LABEL = re.compile(r"^(?:COMPANY|CO|REG(?:ISTERED)?|REGISTRATION|CRN|NO|NUMBER|NUM)\b[.:\s]*")
 _GAPS = re.compile(r"[\s\-.]+")
 
 
@@ -29,7 +29,7 @@ def _compact(text: str) -> str:
 
 def _bare_company_number(text: str) -> str:
     cleaned = fold(text).upper().strip()
-    while called := _CALLED.match(cleaned):
+    while called := _LABEL.match(cleaned):
         cleaned = cleaned[called.end() :]
     cleaned = re.sub(r"[\s\-/]+", "", cleaned)
     for register in ("GBCOH", "GBNIC"):
@@ -48,7 +48,7 @@ def company_number(text: str) -> str:
     Raises:
         ValueError: too long, an unknown prefix, or nothing but zeros.
     """
-    if _AS_IT_SHOULD_BE.fullmatch(text):
+    if _CANONICAL.fullmatch(text):
         return text
     cleaned = _bare_company_number(text)
     if not cleaned:
@@ -72,9 +72,9 @@ def company_number(text: str) -> str:
 
 
 def plain_company_numbers(texts: Sequence[str]) -> bool:
-    """Whether all texts are company numbers of eight figures, the usual ones, which `company_number` leaves as they are.
+    """Whether all texts are company numbers of eight digits, the usual form, which `company_number` returns unchanged.
 
-    A short way for a whole column: False says nothing.
+    A fast test for a whole column: False means that each text must be normalised.
     """
     joined = "".join(texts)
     if set(map(len, texts)) != {8} or not joined.isascii() or not joined.isdecimal():
@@ -119,7 +119,7 @@ _MARKS: Final = tuple(
         r"[0-9]{3}[DX][0-9]{3}",  # diplomats
     )
 )
-_ALIKE: Final = {"O": "O0", "0": "0O", "I": "I1", "1": "1I"}
+_CONFUSABLE: Final = {"O": "O0", "0": "0O", "I": "I1", "1": "1I"}
 _MAXIMUM_MARK = 7
 
 
@@ -127,7 +127,7 @@ _MAXIMUM_MARK = 7
 def vehicle(text: str) -> str:
     """A United Kingdom vehicle mark without gaps: `ab1o cde` gives `AB10CDE`.
 
-    O and 0, I and 1 are changed only where no mark can be read as written, and then to the newest form of mark that can.
+    O and 0, I and 1 are exchanged only if the text as written is no valid mark; the newest form that fits is used.
 
     Raises:
         ValueError: not of any British pattern.
@@ -138,7 +138,9 @@ def vehicle(text: str) -> str:
     if len(cleaned) <= _MAXIMUM_MARK and cleaned.isalnum():
         if any(mark.fullmatch(cleaned) for mark in _MARKS):
             return cleaned
-        spellings = ["".join(letters) for letters in itertools.product(*(_ALIKE.get(c, c) for c in cleaned))]
+        spellings = [
+            "".join(letters) for letters in itertools.product(*(_CONFUSABLE.get(c, c) for c in cleaned))
+        ]
         for mark in _MARKS:
             fitting = [spelling for spelling in spellings if mark.fullmatch(spelling)]
             if len(fitting) == 1:
@@ -157,7 +159,7 @@ _UK_IBAN = re.compile(r"GB[0-9]{2}[A-Z]{4}([0-9]{6})([0-9]{8})")
 def bank_account(text: str) -> str:
     """A bank account as sort code and account number, `123456 01234567`; an account abroad as its IBAN.
 
-    Account numbers of six or seven digits get their leading zeros; a British IBAN is taken apart.
+    Account numbers of six or seven digits get their leading zeros; a British IBAN is split into both.
 
     Raises:
         ValueError: neither form, wrong check digits, or nothing but zeros.

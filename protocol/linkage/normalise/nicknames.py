@@ -1,7 +1,7 @@
-"""Short and other forms of given names to one form, so that Bill and William compare equal.
+"""Short and other forms of forenames to one form, so that Bill and William compare equal.
 
-An equality test needs classes, so each form belongs to one name only, the likeliest in the United Kingdom: `chris` is
-Christopher, although some are Christines. Spellings of one name stand with its short forms.
+An equality test needs classes, so each form belongs to one name only, the most likely one in the United Kingdom: `chris` is
+Christopher, although some are Christines. Different spellings of a name are listed with its short forms.
 """
 
 from functools import lru_cache
@@ -357,7 +357,7 @@ zoe: zoey zowie
 
 
 def _table(text: str) -> dict[str, str]:
-    """Form to name. `form-name` notes that a form is another name's as well; the other name keeps it."""
+    """Form to name. `form-name` records that a form also belongs to another name, which keeps it."""
     table: dict[str, str] = {}
     for line in text.strip().splitlines():
         name, _, forms = line.partition(":")
@@ -368,22 +368,22 @@ def _table(text: str) -> dict[str, str]:
 
 
 TABLE: Final = _table(_FORMS)
-"""Form of a given name to the name that stands for all its forms."""
+"""Form of a forename to the name that represents all its forms."""
 _SHORTENED: Final = {
     "chas": "charles", "geo": "george", "jno": "john", "jos": "joseph", "benj": "benjamin", "saml": "samuel", "danl": "daniel",
     "robt": "robert", "richd": "richard", "edwd": "edward", "alexr": "alexander", "fredk": "frederick", "thos": "thomas", "eliz": "elizabeth",
     "margt": "margaret", "cathne": "catherine", "jas": "james", "xtopher": "christopher", "matw": "matthew", "michl": "michael",
     "nathl": "nathan", "patk": "patrick", "andw": "andrew", "abm": "abraham", "hy": "henry", "wm": "william",
 }  # fmt: skip
-"""How clerks shortened names in registers."""
+"""Abbreviations of forenames in registers."""
 TABLE.update(_SHORTENED)
 
 
 @lru_cache(maxsize=CACHED)
-def canonical(given: str) -> str:
-    """The name that stands for all forms of one given name: `bill` gives `william`; an unknown name gives itself.
+def canonical(forename: str) -> str:
+    """The name that represents all forms of one forename: `bill` gives `william`; an unknown name is returned unchanged.
 
     Args:
-        given: one word as `names.forenames` yields it.
+        forename: one word as `names.forenames` yields it.
     """
-    return TABLE.get(given, given)
+    return TABLE.get(forename, forename)

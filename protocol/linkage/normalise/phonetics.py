@@ -1,10 +1,10 @@
 """Double Metaphone's primary code, so that names which sound alike in English compare equal.
 
-After Lawrence Philips, "The Double Metaphone Search Algorithm", C/C++ Users Journal, June 2000; the whole code, not cut to
-four letters. Our own writing rather than a library's, because both sides of a round must get the same bytes whatever is
-installed (docs/adr/0008-normalisation.md).
+Based on Lawrence Philips, "The Double Metaphone Search Algorithm", C/C++ Users Journal, June 2000; the whole code, not truncated to
+four letters. It is implemented here because both sides of a round must get the same bytes whichever
+libraries are installed (docs/adr/0008-normalisation.md).
 
-Each letter has a rule: given the word and a place in it, the code it adds and how many letters it uses up.
+Each letter has a rule: from the word and an index in it to the code that it adds and the number of letters that it consumes.
 """
 
 import re
@@ -15,12 +15,12 @@ from typing import Final
 from blindmatch.protocol.linkage.normalise.text import CACHED, fold
 
 _VOWELS: Final = frozenset("AEIOUY")
-_BEFORE: Final = "     "  # so that rules may look five letters back and forth
+_BEFORE: Final = "     "  # so that rules can read five letters back and forward
 _NOT_LETTERS = re.compile(r"[^A-Z]+")
 
 
 class _Word:
-    """A word with blank ends; places count from its first letter."""
+    """A word padded with blanks; indices count from its first letter."""
 
     def __init__(self, letters: str) -> None:
         self.padded = _BEFORE + letters + _BEFORE + _BEFORE
@@ -40,7 +40,7 @@ _Step = tuple[str, int]
 
 
 def _doubled(code: str, also: str = "") -> Callable[[_Word, int], _Step]:
-    """A letter with one sound; the same letter again, or one of `also`, is swallowed."""
+    """A letter with one sound; a second such letter, or one of `also`, is skipped."""
 
     def rule(word: _Word, i: int) -> _Step:
         following = word.at(i + 1)
@@ -76,8 +76,8 @@ def _c_alone(word: _Word, i: int) -> _Step:
     following, after = word.at(i + 1), word.at(i + 2)
     if following in "IEY" and not _german_ach(word, i):
         return "S", 2
-    swallows = following in "KGQ" or _german_ach(word, i) or (following == "C" and after not in "EI")
-    return "K", 2 if swallows else 1
+    doubled = following in "KGQ" or _german_ach(word, i) or (following == "C" and after not in "EI")
+    return "K", 2 if doubled else 1
 
 
 def _german_ach(word: _Word, i: int) -> bool:
@@ -263,7 +263,7 @@ _RULES: Final[dict[str, Callable[[_Word, int], _Step]]] = {
 
 @lru_cache(maxsize=CACHED)
 def metaphone(name: str) -> str:
-    """The primary Double Metaphone code of one word, `0` for `th`: `smith` gives `SM0`; blank for a word of no letters."""
+    """The primary Double Metaphone code of one word, `0` for `th`: `smith` gives `SM0`; blank for a word without letters."""
     letters = _NOT_LETTERS.sub("", fold(name).upper())
     word = _Word(letters)
     i = 1 if letters[:2] in {"GN", "KN", "PN", "WR", "PS"} else 0

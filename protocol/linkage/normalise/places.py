@@ -11,8 +11,8 @@ _INWARD = re.compile(r"[0-9](?:[ABD-HJLNP-UW-Z]{2})?")
 _POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][A-Z0-9]?|GIR|[A-Z]{4})([0-9][ABD-HJLNP-UW-Z]{2})")
 _FORCES = re.compile(r"BFPO(?:C/?O)?0*([1-9][0-9]{0,3})")
 _OVERSEAS: Final = word_set("ASCN BBND BIQQ FIQQ PCRN SIQQ STHL TDCU TKCA")
-_AS_IT_SHOULD_BE = re.compile(r"(?!ZZ)[A-Z]{1,2}[0-9][A-HJ-NP-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}")
-"""What `postcode` leaves as it is. Registers write nearly all their postcodes so."""
+_CANONICAL = re.compile(r"(?!ZZ)[A-Z]{1,2}[0-9][A-HJ-NP-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}")
+"""Texts that `canonical_postcode` returns unchanged. Registers write nearly all postcodes in this form."""
 _OUTWARD_MISREAD = re.compile(r"([A-Z]{1,2})([0-9IO])([A-Z0-9]?)")
 
 
@@ -20,10 +20,10 @@ _OUTWARD_MISREAD = re.compile(r"([A-Z]{1,2})([0-9IO])([A-Z0-9]?)")
 def postcode(text: str) -> tuple[str, str]:
     """A UK postcode as (outward, inward): `sw1a1aa` gives `("SW1A", "1AA")`, the district `ng9` gives `("NG9", "")`.
 
-    The letters O and I in a digit's place are read as 0 and 1. Forces' numbers give `("BFPO", "57")`. Blank gives two blanks.
+    The letters O and I in a digit's place are read as 0 and 1. British Forces numbers give `("BFPO", "57")`. Blank text gives two blanks.
 
     Raises:
-        ValueError: not of a UK postcode's pattern, or `ZZ99`, which stands for none.
+        ValueError: not in the form of a UK postcode, or `ZZ99`, the placeholder for none.
     """
     cleaned = " ".join(fold(text).upper().replace("-", " ").replace(".", "").split())
     if not cleaned:
@@ -33,7 +33,7 @@ def postcode(text: str) -> tuple[str, str]:
         return "BFPO", forces[1]
     if joined.startswith("ZZ"):
         raise ValueError("not a UK postcode: a stand-in for none")
-    whole = _POSTCODE.fullmatch(_digits_in_place(joined))
+    whole = _POSTCODE.fullmatch(_with_digits(joined))
     if whole and (len(whole[1]) < 4 or whole[1][-2].isdigit() or whole[1] in _OVERSEAS):
         return whole[1], whole[2]
     outward, _, inward = cleaned.partition(" ")
@@ -42,8 +42,8 @@ def postcode(text: str) -> tuple[str, str]:
     raise ValueError("not a UK postcode")
 
 
-def _digits_in_place(joined: str) -> str:
-    """The inward part begins with a digit, and the district's first character behind the letters is one."""
+def _with_digits(joined: str) -> str:
+    """O and I replaced where a digit must be: at the start of the inward part, and after the letters of the district."""
     if not 5 <= len(joined) <= 7 or joined.startswith("GIR"):
         return joined
     outward, inward = joined[:-3], joined[-3:]
@@ -61,17 +61,17 @@ def canonical_postcode(text: str) -> str:
     Raises:
         ValueError: as `postcode`.
     """
-    if _AS_IT_SHOULD_BE.fullmatch(text):
+    if _CANONICAL.fullmatch(text):
         return text
     outward, inward = postcode(text)
     return f"{outward} {inward}".strip()
 
 
-# What levels test, on canonical text.
+# Level tests on canonical text.
 
 
 def full_postcode(canonical: str) -> str:
-    """The postcode where it is whole; a district or a sector alone says nothing here."""
+    """The complete postcode; blank for a district or a sector."""
     outward, _, inward = canonical.partition(" ")
     return canonical if len(inward) == 3 or (outward == "BFPO" and inward) else ""
 
@@ -83,7 +83,7 @@ def sector(canonical: str) -> str:
 
 
 def district(canonical: str) -> str:
-    """`SW1A`; for forces the number, because `BFPO` alone is everywhere."""
+    """`SW1A`; for British Forces with the number, because `BFPO` alone is no place."""
     outward, _, inward = canonical.partition(" ")
     return canonical if outward == "BFPO" and inward else outward
 
@@ -98,7 +98,7 @@ _TYPES: Final = {
     "prom": "promenade", "bdwy": "broadway", "bway": "broadway", "est": "estate", "vw": "view", "cswy": "causeway",
     "arc": "arcade", "all": "alley", "byp": "bypass", "pth": "path", "rw": "row", "xing": "crossing", "yd": "yard",
 }  # fmt: skip
-"""Abbreviated street types; they are written out only where a street type may stand."""
+"""Abbreviated street types, which are written out only where a street type can be."""
 _WORDS: Final = {
     "gt": "great", "lt": "little", "upr": "upper", "lwr": "lower", "nth": "north", "sth": "south", "mt": "mount",
     "hse": "house", "cott": "cottage", "cotts": "cottages", "ctg": "cottage", "bldg": "building", "bldgs": "buildings", "fm": "farm",
@@ -110,12 +110,12 @@ _STREETS: Final = word_set(
     "mount embankment wharf court park green estate croft meadow meadows drove dell dene ride chase fold end bank brow brae cross "
     "common crossing loop link turn strand mall cheapside kingsway queensway parkway approach garden bridge vale field fields villas"
 )
-"""What a street's name may end in."""
-_SURE: Final = word_set(
+"""Words that can end the name of a street."""
+_ALWAYS_STREETS: Final = word_set(
     "road street avenue close crescent drive lane terrace boulevard grove gardens square mews highway parade way esplanade"
 )
-"""What ends a street also where the town follows without a comma."""
-_ALONE: Final = word_set("broadway cheapside kingsway queensway esplanade parade strand promenade")
+"""Words that end the name of a street even if the town follows without a comma."""
+_ONE_WORD_STREETS: Final = word_set("broadway cheapside kingsway queensway esplanade parade strand promenade")
 """Streets of one word."""
 _FOREIGN_STREETS: Final = word_set("heol ffordd stryd rhodfa lon rue via calle avenida rua")
 _SIDES: Final = word_set("north south east west upper lower")
@@ -130,7 +130,7 @@ _SAINTS: Final = word_set(
 )
 
 _ROUNDS: Final = 8
-"""What is left once something was cut away may look like more to cut; a canonical form has nothing left."""
+"""Removing one part can expose another part to remove. It is repeated until the text is stable, at most this often."""
 
 _SPLIT = re.compile(r"[,;\n\r\t|]+")
 _INLINE_POSTCODE = re.compile(r"\b[a-z]{1,2}[0-9][a-z0-9]? ?[0-9][abd-hjlnp-uw-z]{2}\b")
@@ -142,9 +142,9 @@ _FLOOR = re.compile(
     r"\b(?:(?:lower |upper )?(?:ground|first|second|third|fourth|fifth|top|basement|garden|[1-9](?:st|nd|rd|th)) (?:floor|flat)(?: flat| (?:left|right|front|rear))?|"
     r"basement|[1-9][0-9]?f[1-9])(?=[\s,]|$)(?! (?:road|rd|street|st|lane|close|house)\b)"
 )
-_CARERS: Final = ("c/o", "care of", "attn", "fao")
+_CARE_OF_PREFIXES: Final = ("c/o", "care of", "attn", "fao")
 _CARE_OF = re.compile(r"^(?:c/o|care of|attn|fao)\b.*")
-# A look whether `_FLAT` or `_FLOOR` can find anything: it has no word boundaries, so it skips ahead by first letters.
+# A fast test whether `_FLAT` or `_FLOOR` can match: without word boundaries, the search skips ahead by first letters.
 _WITHIN = re.compile(
     r"fla?t|apartment|app?t|unit|suite|ro?o?m|studio|maisonette|penthouse|plot|bedsit|floor|level|basement|[0-9]f[0-9]"
 )
@@ -156,19 +156,19 @@ _NUMBERED = re.compile(
 
 
 _SIMPLE = re.compile(r"([1-9][0-9]{0,4}[a-z]?) ([a-z]{2}[a-z ,.']{1,98})")
-"""A house number, and behind it no further digit and no lone letter that could belong to it."""
+"""A house number, followed by no other digit and no single letter that could belong to it."""
 
 
 def address(text: str) -> tuple[str, str]:
     """A written address as (house number or name, street): `Flat 3, 12A High St, Ely` gives `("12a", "high street")`.
 
-    The flat, the town and a postcode are left out. A house without a number gives its name: `The Old Rectory, Church
-    Ln` gives `("old rectory", "church lane")`. Either part may be blank. Never raises; `number|street` is taken as two parts that are known.
+    The flat, the town and a postcode are removed. A house without a number gives its name: `The Old Rectory, Church
+    Ln` gives `("old rectory", "church lane")`. Either part can be blank. It never raises; `number|street` is read as two known parts.
     """
     if len(text) > LONGEST:
         return "", ""
     if simple := _SIMPLE.fullmatch(text.lower()):
-        # The number says nothing about the street, and streets repeat; so does nothing behind the street's comma.
+        # The street does not depend on the number, nor on the text after the comma, and streets repeat: cache by street.
         head, _, behind = simple[2].partition(",")
         number, street = ("", "") if "box" in behind else number_one(head)
         if not street:
@@ -181,7 +181,7 @@ def address(text: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=CACHED >> 1)
 def number_one(behind: str) -> tuple[str, str]:
-    """What number one of a street is read as."""
+    """The result of `address` for house number 1 of a street."""
     return address_parts(*_read(f"1 {behind}"))
 
 
@@ -195,7 +195,7 @@ def _read(text: str) -> tuple[str, str]:
 
 
 def address_parts(number: str, street: str) -> tuple[str, str]:
-    """House number or name and street that stand in columns of their own, as `address` would give them."""
+    """House number or name and street from separate columns, in the form of `address`."""
     if len(number) + len(street) > LONGEST:
         return "", ""
     settled = _parts(number, street)
@@ -213,7 +213,7 @@ def _parts(number: str, street: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=CACHED >> 3)
 def house_name(number: str) -> str:
-    """The number or name of a house in a column of its own."""
+    """The number or name of a house from a separate column."""
     house = _segment(fold(number).strip())
     found = _NUMBERED.match(house)
     return _number(found) if found and found.end() == len(house) else _name(house)
@@ -221,13 +221,13 @@ def house_name(number: str) -> str:
 
 @lru_cache(maxsize=CACHED >> 2)
 def road(street: str) -> str:
-    """The street in a column of its own."""
+    """The street from a separate column."""
     return _street(_segment(fold(street).strip()))
 
 
 @lru_cache(maxsize=CACHED >> 3)
 def lone_road(street: str) -> tuple[str, str]:
-    """A street where no house is known: its number may stand in front of it."""
+    """A street without a known house: its number can be in front of it."""
     road = _segment(fold(street).strip())
     if (ahead := _NUMBERED.match(road)) and ahead.end() < len(road):
         return _number(ahead), _street(road[ahead.end() :])
@@ -236,7 +236,7 @@ def lone_road(street: str) -> tuple[str, str]:
 
 def _segment(part: str) -> str:
     part = part.strip()
-    if part.startswith(_CARERS):
+    if part.startswith(_CARE_OF_PREFIXES):
         part = _CARE_OF.sub("", part)
     if _WITHIN.search(part):
         part = _FLAT.sub(" ", _FLOOR.sub(" ", part))
@@ -257,7 +257,7 @@ def _placed(segments: list[str]) -> tuple[str, str]:
             if not behind and found.start() == 0 and i + 1 < len(segments):
                 return _number(found), _street(segments[i + 1])
             if not behind and found.start() > 0 and _ends_street(part[: found.start()]):
-                return _number(found), _street(part[: found.start()])  # Hauptstraße 5: the number behind
+                return _number(found), _street(part[: found.start()])  # Hauptstraße 5: the number follows
     for i, part in enumerate(segments):
         if _ends_street(part):
             return (_name(segments[i - 1]) if i else ""), _street(part)
@@ -265,13 +265,15 @@ def _placed(segments: list[str]) -> tuple[str, str]:
 
 
 def _written_out(found: list[str]) -> list[str]:
-    """Abbreviations written out; `st` is a street unless a saint's name follows or it stands in front."""
+    """Abbreviations written out; `st` is a street unless a saint's name follows or it is the first word."""
     out: list[str] = []
     for i, word in enumerate(found):
         following = found[i + 1] if i + 1 < len(found) else ""
         if word in {"st", "saint"}:
             out.append("st" if i == 0 or following in _SAINTS or word == "saint" else "street")
-        elif i and word in _TYPES and (not following or following in _SIDES or _TYPES[word] in _SURE):
+        elif (
+            i and word in _TYPES and (not following or following in _SIDES or _TYPES[word] in _ALWAYS_STREETS)
+        ):
             out.append(_TYPES[word])
         else:
             out.append(_WORDS.get(word, word))
@@ -282,9 +284,9 @@ def _ends_street(part: str) -> bool:
     found = _written_out(words(part))
     return bool(found) and (
         (len(found) > 1 and (found[-1] in _STREETS or (found[-1] in _SIDES and found[-2] in _STREETS)))
-        or any(word in _SURE for word in found[1:])
+        or any(word in _ALWAYS_STREETS for word in found[1:])
         or found[0] in _FOREIGN_STREETS
-        or (len(found) == 1 and found[0] in _ALONE)
+        or (len(found) == 1 and found[0] in _ONE_WORD_STREETS)
     )
 
 
@@ -295,8 +297,8 @@ def _street(part: str) -> str:
     whole = bool(found) and (found[-1] in _STREETS or found[-1] in _SIDES)
     if not whole:
         for i in range(1, len(found)):
-            if found[i] in _SURE:
-                found = found[: i + 2] if found[i + 1] in _SIDES | _SURE else found[: i + 1]
+            if found[i] in _ALWAYS_STREETS:
+                found = found[: i + 2] if found[i + 1] in _SIDES | _ALWAYS_STREETS else found[: i + 1]
                 break
     return " ".join(found)
 
@@ -307,13 +309,13 @@ def _name(part: str) -> str:
 
 
 def canonical_address(text: str) -> str:
-    """An address as `number|street`, blank when it has neither."""
+    """An address as `number|street`; blank if it has neither."""
     number, road = address(text)
     return f"{number}|{road}" if number or road else ""
 
 
 def number_and_street(canonical: str) -> str:
-    """Number and street where both are known."""
+    """Number and street; blank unless both are known."""
     number, _, road = canonical.partition("|")
     return canonical.replace(" ", "") if number and road else ""
 

@@ -1,4 +1,4 @@
-"""What every kind of field starts from: text of any script to lower-case ASCII words."""
+"""Functions that all kinds of field use: text of any script to lower-case ASCII words."""
 
 import re
 import unicodedata
@@ -7,11 +7,11 @@ from typing import Final
 from anyascii import anyascii
 
 CACHED: Final = 1 << 16
-"""Values that each hot function remembers; `normalise.forget` empties them all."""
+"""Values that each frequently called function caches; `normalise.forget` empties all caches."""
 
 LONGEST: Final = 1_000
-"""Characters: a longer text is no name and no address but a broken file, and says nothing. Patterns take time that grows
-with the square of the length, so this also bounds what one cell can cost."""
+"""Characters: a longer text comes from a damaged file and is treated as missing. The time of some patterns grows with the
+square of the length, so this also limits the cost of one cell."""
 
 _MARKS = re.compile(r"['\u2019\u2018`\u00b4\u02bc\u02b9.]")
 _PLAIN: Final = {
@@ -21,18 +21,18 @@ _PLAIN: Final = {
 
 
 def word_set(words: str) -> frozenset[str]:
-    """The words of a text as a set, for tables that read well."""
+    """The words of a text as a set, for readable tables."""
     return frozenset(words.split())
 
 
 def fold(text: str) -> str:
-    """Compatibility forms folded (NFKC), transliterated to ASCII, case folded."""
+    """The text after NFKC normalisation, transliteration to ASCII and case folding."""
     plain = text if text.isascii() else anyascii(unicodedata.normalize("NFKC", text))
     return plain.casefold()
 
 
 def words(text: str) -> list[str]:
-    """Lower-case ASCII words: apostrophes and dots vanish, everything else that is not a letter or digit parts words."""
+    """Lower-case ASCII words: apostrophes and dots are removed; any other character that is not a letter or digit separates words."""
     if not text.isascii():
         text = fold(_MARKS.sub("", text))
     # Most texts are ASCII: two passes in C.

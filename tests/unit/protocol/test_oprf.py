@@ -296,7 +296,7 @@ def test_proofs_need_equal_batches_of_some_length(
         lambda: oprf.verify(pair.public, blinded[:5], evaluated, proof),
         lambda: oprf.verify(pair.public, np.zeros((65_536, 32), np.uint8), evaluated, proof),
     ):
-        with pytest.raises(ValueError, match=r"a proof"):
+        with pytest.raises(ValueError, match=r"a proof covers|must equal the number of blinded"):
             call()
 
 
@@ -312,7 +312,7 @@ def test_wrong_inputs_are_our_own_mistake(wrong: Bytes2D):
 
 
 def test_finalize_needs_as_many_elements_as_inputs():
-    with pytest.raises(ValueError, match="as many"):
+    with pytest.raises(ValueError, match="must equal the number of inputs"):
         oprf.finalize(inputs(), scalars(1, COUNT - 1))
 
 

@@ -135,7 +135,7 @@ def test_edges_are_reckoned_with_once_for_all_that_are_alike(west, wide, monkeyp
     match_keys._compile.cache_clear()
     west.run("show", wide)
     assert len(measured) == 1
-    assert len(compiled) == 4  # two kinds of edges, with typical lists and with our own
+    assert len(compiled) == 2  # two kinds of edges, each with our own list
 
 
 def test_hints_name_the_folder_when_the_command_had_to(west, agreed, tmp_path):

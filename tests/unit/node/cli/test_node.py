@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from blindmatch.node import cli
-from blindmatch.node.cli.common import debugging, plain
+from blindmatch.node.cli.common import debugging
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import PeerCode, PeerError
 
@@ -106,10 +106,10 @@ class TestProgram:
         def fail(*_: object) -> None:
             raise RuntimeError("a secret value")
 
-        monkeypatch.setattr("blindmatch.node.cli.node.load_settings", fail)
+        monkeypatch.setattr("blindmatch.node.operations.nodes.load_settings", fail)
         result = run("node", "card", status=1)
         assert "secret" not in result.output
-        assert "error: unexpected RuntimeError at node.py:" in result.stderr
+        assert "error: unexpected RuntimeError at nodes.py:" in result.stderr
         debugged = run("--debug", "node", "card", status=1)
         assert isinstance(debugged.exception, RuntimeError)
 
@@ -117,7 +117,7 @@ class TestProgram:
         def fail(*_: object) -> None:
             raise PeerError(PeerCode.BAD_POINT, "element 3", hint="Tell them.")
 
-        monkeypatch.setattr("blindmatch.node.cli.node.load_settings", fail)
+        monkeypatch.setattr("blindmatch.node.operations.nodes.load_settings", fail)
         assert run("node", "card", status=1).stderr == "error: [bad-point] element 3\nhint: Tell them.\n"
 
     def test_a_noun_that_is_not_installed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,11 +129,6 @@ class TestProgram:
     def test_every_command_explains_itself(self, run: Run, name: str) -> None:
         for command in cli.load(name).commands:
             assert "--help" in run(name, command, "--help").stdout
-
-    def test_json_of_what_is_not_json(self) -> None:
-        assert plain(b"\x01\xff") == "01ff"
-        assert plain(PeerCode.BAD_POINT) == "bad-point"
-        assert plain(Path("a")) == "a"
 
 
 class TestNode:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from blindmatch.node import cli
 from blindmatch.node.cli.startup import SETTINGS, LazyModule, settle
 from blindmatch.node.storage import gc_pause
-from blindmatch.protocol.linkage import states
+from blindmatch.protocol.linkage import comparison_states
 
 HEAVY = ("sqlalchemy", "grpc", "google.protobuf", "numpy", "cryptography", "structlog", "phonenumbers")
 
@@ -36,7 +36,9 @@ def test_the_version_needs_no_library():
     assert imported(["--version"], (*HEAVY, "pydantic", "rich")) == set()
 
 
-@pytest.mark.parametrize("noun", ["round", "collection", "check", "audit"])
+@pytest.mark.parametrize(
+    "noun", ["node", "pki", "collection", "agreement", "round", "check", "audit", "keys", "linkage"]
+)
 def test_help_needs_neither_database_nor_network(noun):
     assert imported([noun, "--help"], HEAVY) == set()
 
@@ -113,5 +115,5 @@ def test_logarithms_are_exact():
     for number in numbers:
         shift = max(number.bit_length() - 64, 0)
         exact.append(shift * 64 + ((number >> shift) ** 64).bit_length() - 1)
-    assert [states.log2_units(number, 1) for number in numbers] == exact
-    assert states.log2_units_each(np.array(numbers, dtype=object)).tolist() == exact
+    assert [comparison_states.log2_units(number, 1) for number in numbers] == exact
+    assert comparison_states.log2_units_each(np.array(numbers, dtype=object)).tolist() == exact

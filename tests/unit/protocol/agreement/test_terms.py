@@ -332,7 +332,7 @@ def test_the_name_of_a_disclosure_gives_its_terms():
         ("not_before", 1.5),
         ("expires", START),
         ("expires", START - 1),
-        ("expires", validation.LAST_SECOND + 1),
+        ("expires", terms.field_types.LAST_SECOND + 1),
         ("rounds_budget", 0),
         ("rounds_budget", LIMITS.rounds + 1),
         ("calendar", "daily"),

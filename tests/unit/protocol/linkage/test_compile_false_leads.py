@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from blindmatch.protocol.linkage import CompileTerms, compile_keys, default_rates, load_schema
+from blindmatch.protocol.linkage.comparison_states import BIT, ONE, fixed_point, space
 from blindmatch.protocol.linkage.compile import _Search
 from blindmatch.protocol.linkage.rates import PRESENT
 from blindmatch.protocol.linkage.schema import parse_schema
-from blindmatch.protocol.linkage.states import BIT, ONE, fixed_point, space
 from blindmatch.protocol.linkage.weights import Weights
 
 SMALL = parse_schema("""

@@ -6,8 +6,8 @@ import pytest
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.linkage import Rates, default_rates, level_digests, load_schema, measure
+from blindmatch.protocol.linkage.comparison_states import ONE, log2_units, space
 from blindmatch.protocol.linkage.rates import PRESENT, household_states, probability, rate_count
-from blindmatch.protocol.linkage.states import ONE, log2_units, space
 
 SCHEMA = load_schema("uk-person-company-2")
 SPACE = space(SCHEMA)

@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
-from blindmatch.simulations.audit.score import (
+from blindmatch.simulations.audit.lead_scores import (
     LINKS,
     Score,
     by_kind,
@@ -16,6 +15,7 @@ from blindmatch.simulations.audit.score import (
     links_by_record,
     score_leads,
 )
+from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
 from blindmatch.simulations.audit.verdict import Finding, Verdict, Violation
 from blindmatch.simulations.drivers.results import ReportedLead
 from blindmatch.simulations.drivers.traffic import Traffic

@@ -6,7 +6,7 @@ import pytest
 
 from blindmatch.node.agreements.draft import parse_draft
 from blindmatch.protocol.errors import ConfigError
-from blindmatch.simulations.scenario.drafts import draft_text
+from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.plan import plan_area, plan_steps
 from blindmatch.simulations.scenario.scenario import Area, load_scenario, scenario_names
 

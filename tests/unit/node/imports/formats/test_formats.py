@@ -8,7 +8,6 @@ from importlib.util import find_spec
 import pytest
 from tests.support.paths import FORMATS
 
-from blindmatch.node.cli.collection import Format as CliFormat
 from blindmatch.node.imports.formats import (
     Format,
     Period,
@@ -83,10 +82,6 @@ def test_json_of_no_known_format_is_refused_with_what_is_known(tmp_path):
         with pytest.raises(InputError, match="of an unknown format") as caught:
             recognise_format(write(tmp_path / "x.json", text))
         assert "OCDS" in caught.value.hint
-
-
-def test_the_command_knows_the_same_formats():
-    assert [item.value for item in CliFormat] == [item.value for item in Format]
 
 
 # ---- officers bulk

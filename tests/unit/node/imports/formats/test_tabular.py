@@ -20,8 +20,8 @@ from blindmatch.node.imports.formats import (
     read_register,
 )
 from blindmatch.node.imports.formats.column_mapping import recognise
-from blindmatch.node.imports.formats.drafts import fields_present, names_part
-from blindmatch.protocol.agreement import validation
+from blindmatch.node.imports.formats.record_drafts import fields_present, names_part
+from blindmatch.protocol.agreement.field_types import FactName
 from blindmatch.protocol.errors import InputError
 
 PEOPLE = FIXTURES / "people.csv"
@@ -458,7 +458,7 @@ def test_progress_ends_at_the_whole_file(tmp_path):
 )
 def test_any_heading_has_a_name_that_an_agreement_may_use(heading, name):
     assert fact_name(heading) == name
-    validation.fact_name("facts", name)
+    FactName().check("facts", name)
 
 
 @pytest.mark.parametrize(("one", "other"), [("Value (GBP)", "value_gbp"), ("Value!", "VALUE")])

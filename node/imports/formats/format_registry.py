@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 from blindmatch.node.imports.formats import bods, companies_house, ftm, ocds, officers
 from blindmatch.node.imports.formats.context import CompanyLookup, ReadContext
-from blindmatch.node.imports.formats.drafts import Draft
 from blindmatch.node.imports.formats.format_names import Format
 from blindmatch.node.imports.formats.json_stream import first_object_names
 from blindmatch.node.imports.formats.lines import open_input
+from blindmatch.node.imports.formats.record_drafts import Draft
 from blindmatch.protocol.errors import InputError
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
 )
 
 from blindmatch.node.storage.sealing import Sealer
-from blindmatch.node.storage.store.schema import SCHEMA_VERSION, metadata, schema_version
+from blindmatch.node.storage.store.tables import SCHEMA_VERSION, metadata, schema_version
 from blindmatch.protocol.errors import StoreError
 
 _LEAST_PAGE = 512

@@ -15,7 +15,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.linkage.states import ONE, Dimension, Space, fixed_point, log2_units, log2_units_each
+from blindmatch.protocol.linkage.comparison_states import (
+    ONE,
+    Dimension,
+    Space,
+    fixed_point,
+    log2_units,
+    log2_units_each,
+)
 from blindmatch.protocol.linkage.weights import Grid, Pairs, Weights, by_best
 
 MAX_MISSING: Final = 2

@@ -1,0 +1,182 @@
+"""Operations on certificates: a pilot's authority, requests, issue, installation, revocation."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blindmatch.node.pki import certificates, pilot_ca
+from blindmatch.node.pki.certificates import CertificateInfo
+from blindmatch.node.pki.pilot_ca import Authority, Issued
+from blindmatch.node.storage import keyring
+from blindmatch.node.storage.config import FILE_NAME, load_settings
+from blindmatch.node.storage.files import write_output
+from blindmatch.protocol.errors import ConfigError
+
+__all__ = [
+    "CertificateInfo",
+    "CertificateRequest",
+    "Issued",
+    "create_authority",
+    "install",
+    "issue",
+    "issued",
+    "read",
+    "request",
+    "revoke",
+]
+
+
+def create_authority(folder: Path, name: str, passphrase: Callable[[], str]) -> datetime:
+    """Create a certificate authority for a pilot, in a folder of its own.
+
+    Args:
+        folder: away from every node.
+        name: as certificates state it.
+        passphrase: gives the new passphrase of the authority's key.
+
+    Returns:
+        The time until which the authority is valid.
+
+    Raises:
+        KeysError: the folder holds an authority already, or the passphrase is too short.
+        ConfigError: the folder cannot be written.
+    """
+    pilot_ca.check_new(folder)
+    authority = Authority.create(folder, passphrase(), name, now=time.time())
+    return authority.certificate.not_valid_after_utc
+
+
+@dataclass(frozen=True)
+class CertificateRequest:
+    """A certificate request that was written to a file."""
+
+    agency: str
+    file: Path
+    certificate_key: bytes
+    """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        return {
+            "agency": self.agency,
+            "request": str(self.file),
+            "certificate_key": self.certificate_key.hex(),
+        }
+
+
+def request(
+    home: Path, out: Path, passphrase: Callable[[], str], *, hosts: Sequence[str] = ()
+) -> CertificateRequest:
+    """Write a certificate request (PKCS #10, PEM) for the TLS key of the node in a folder.
+
+    Raises:
+        ConfigError: there is no node, or a host is neither an IP address nor a host name.
+        KeysError: the passphrase is wrong, or the keys are missing or damaged.
+        InputError: the file cannot be written.
+    """
+    load_settings(home / FILE_NAME)
+    keys = keyring.KeyRing.open(home / keyring.FILE_NAME, passphrase())
+    write_output(out, certificates.make_request(keys, hosts).decode(), mode=0o644)
+    return CertificateRequest(keys.agency, out, keys.certificate_key)
+
+
+def issue(
+    folder: Path,
+    request: Path,
+    out: Path,
+    passphrase: Callable[[], str],
+    *,
+    agency: str = "",
+    hosts: Sequence[str] = (),
+    days: int = 365,
+) -> CertificateInfo:
+    """Issue a node certificate with an authority's key, and write it to a file (PEM).
+
+    Args:
+        folder: the authority's.
+        request: the file of a certificate request.
+        out: the file to write.
+        passphrase: gives the authority's passphrase.
+        agency: refuse the request unless it is this agency's; empty accepts any.
+        hosts: host names and IP addresses of the node.
+        days: how long the certificate is valid.
+
+    Raises:
+        ConfigError: the request cannot be read, is not usable, or is another agency's.
+        KeysError: the passphrase is wrong, or there is no authority.
+        InputError: the file cannot be written.
+    """
+    content = certificates.load_request(request)
+    named = certificates.agency_of(content)
+    if agency and agency != named:
+        raise ConfigError(f"the request is for {named}, not for {agency}")
+    authority = Authority.open(folder, passphrase())
+    certificate = authority.issue(content, hosts=hosts, days=days, now=time.time())
+    write_output(out, certificate.public_bytes(Encoding.PEM).decode(), mode=0o644)
+    return certificates.describe(certificate)
+
+
+def install(
+    home: Path,
+    *,
+    certificate: Path | None = None,
+    authority: Path | None = None,
+    revoked: Path | None = None,
+) -> CertificateInfo:
+    """Check PEM files against the node in a folder and against each other, and copy them to it. Needs no passphrase.
+
+    Args:
+        home: the node's folder.
+        certificate: the node's certificate; None retains the installed one. The same holds for the others.
+        authority: the certificate of the authority, or several.
+        revoked: the authority's revocation list.
+
+    Raises:
+        ConfigError: a file is missing or wrong, or the folder cannot be written.
+        KeysError: the node's key file is missing or damaged.
+    """
+    return certificates.install(
+        home,
+        load_settings(home / FILE_NAME),
+        keyring.PublicKeys.read(home / keyring.FILE_NAME),
+        certificate=certificate,
+        authority=authority,
+        revoked=revoked,
+        now=time.time(),
+    )
+
+
+def revoke(folder: Path, serial_or_agency: str, passphrase: Callable[[], str]) -> list[Issued]:
+    """Revoke one certificate, or all of an agency, and renew the revocation list in the authority's folder.
+
+    Returns:
+        The certificates that this call revoked.
+
+    Raises:
+        ConfigError: no valid certificate has this serial number or agency.
+        KeysError: the passphrase is wrong, or there is no authority.
+    """
+    return Authority.open(folder, passphrase()).revoke(serial_or_agency, now=time.time())
+
+
+def issued(folder: Path, passphrase: Callable[[], str]) -> list[Issued]:
+    """Every certificate that an authority issued, oldest first.
+
+    Raises:
+        KeysError: the passphrase is wrong, or there is no authority.
+    """
+    return Authority.open(folder, passphrase()).issued()
+
+
+def read(path: Path) -> CertificateInfo:
+    """The contents of a node's certificate (PEM).
+
+    Raises:
+        ConfigError: the file cannot be read, or does not hold a node's certificate.
+    """
+    return certificates.describe(certificates.load_certificates(path)[0])

@@ -1,0 +1,219 @@
+"""Operations on this agency's node: create it, open it, read its status and its public entry, add a peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from blindmatch.node.operations import keys
+from blindmatch.node.operations.keys import NodeKeys
+from blindmatch.node.storage import config_template
+from blindmatch.node.storage.config import FILE_NAME, load_settings, make_settings
+from blindmatch.protocol.errors import LocalError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from blindmatch.node.node import Node
+
+SECONDS_PER_DAY = 86_400
+
+
+def create(
+    home: Path,
+    passphrase: Callable[[], str],
+    *,
+    agency: str,
+    name: str,
+    role: str,
+    listen: str,
+    database: str = "",
+    legal_basis: str = "",
+    contact: str = "",
+) -> NodeKeys:
+    """Create a data folder: settings, keys encrypted under a passphrase, an empty database.
+
+    The audit log gets an alteration entry, its first.
+
+    Args:
+        home: the folder.
+        passphrase: gives the new passphrase.
+        agency: its id: lower-case letters, digits, hyphens.
+        name: its name, as people call it.
+        role: police, council, hmrc, environment-agency, national, ...
+        listen: HOST:PORT where other nodes reach this one.
+        database: a PostgreSQL URL; empty for a SQLite file.
+        legal_basis: this agency's own lawful basis, for agreements.
+        contact: who is responsible for the node, for agreements.
+
+    Raises:
+        ConfigError: a setting is wrong, or the folder cannot be written.
+        KeysError: the folder holds a node already, or the passphrase is too short.
+        StoreError: the database cannot be used, or belongs to another node.
+    """
+    from blindmatch.node.node import Node, check_new  # noqa: PLC0415 - `card` needs no database
+
+    settings = make_settings(
+        {
+            "agency": agency,
+            "name": name,
+            "role": role,
+            "listen": listen,
+            "database": {"url": database},
+            "legal_basis": legal_basis,
+            "contact": contact,
+        },
+        "node init",
+    )
+    check_new(home)
+    Node.create(home, settings, passphrase()).close()
+    return keys.public_keys(home)
+
+
+def open_node(home: Path, passphrase: Callable[[], str], *, record_wire: Path | None = None) -> Node:
+    """Open a data folder; the caller closes it.
+
+    Args:
+        home: the folder.
+        passphrase: gives the passphrase.
+        record_wire: write every decrypted message of this node to this folder. For trials.
+
+    Raises:
+        ConfigError: there is no node, or its settings are wrong.
+        KeysError: the passphrase is wrong or not available, or the keys are missing or damaged.
+        StoreError: the database cannot be used.
+    """
+    load_settings(home / FILE_NAME)  # report a wrong folder before asking for a passphrase
+    from blindmatch.node.node import Node  # noqa: PLC0415 - see `create`
+
+    node = Node.open(home, passphrase())
+    if record_wire is not None:
+        from blindmatch.node.transport.message_recorder import WireRecorder  # noqa: PLC0415 - rarely needed
+
+        node.wire = WireRecorder(record_wire)
+    return node
+
+
+@dataclass(frozen=True)
+class CertificateStatus:
+    """The validity of this node's certificate."""
+
+    serial: str
+    """Hexadecimal."""
+    not_after: datetime
+    days_left: int
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """Whether a node can work now, and what it holds."""
+
+    agency: str
+    name: str
+    role: str
+    listen: str
+    healthy: bool
+    problem: str
+    """The reason why the node cannot work; empty when it is healthy."""
+    hint: str
+    certificate: CertificateStatus | None
+    """None when it is missing or wrong."""
+    peers: Mapping[str, str]
+    """Addresses by agency."""
+    collections: int
+    agreements: int
+    running_edges: int
+    curve: str
+    hashing: str
+    engine: str
+    audit_entries: int
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
+        data = asdict(self)
+        if self.certificate is not None:
+            data["certificate"]["not_after"] = self.certificate.not_after.isoformat()
+        return data
+
+
+def status(node: Node) -> NodeStatus:
+    """Inspect the data folder. The network is not used, and the server need not be running."""
+    from blindmatch.node.compute import engine  # noqa: PLC0415 - the protocol is slow to import
+    from blindmatch.protocol import group, hashing  # noqa: PLC0415 - see above
+
+    problem = hint = ""
+    certificate = None
+    try:
+        info = node.certificate()
+        days_left = int((info.not_after.timestamp() - node.clock()) // SECONDS_PER_DAY)
+        certificate = CertificateStatus(f"{info.serial:x}", info.not_after, days_left)
+        node.health()
+    except LocalError as error:
+        problem, hint = error.message, error.hint
+    settings, newest = node.settings, node.store.last_audit()
+    return NodeStatus(
+        agency=settings.agency,
+        name=settings.name,
+        role=settings.role,
+        listen=settings.listen,
+        healthy=not problem,
+        problem=problem,
+        hint=hint,
+        certificate=certificate,
+        peers={agency: peer.address for agency, peer in sorted(settings.peers.items())},
+        collections=len(node.store.collections()),
+        agreements=len(node.store.agreements()),
+        running_edges=len(node.store.edges(running=True)),
+        curve=group.backend_description(),
+        hashing=hashing.backend_name(),
+        engine=engine.describe(settings),
+        audit_entries=0 if newest is None else newest.seq,
+    )
+
+
+@dataclass(frozen=True)
+class NodeCard:
+    """A node's public entry, as other agencies put it into an agreement. Keys are hexadecimal."""
+
+    agency: str
+    name: str
+    role: str
+    identity_key: str
+    certificate_key: str
+    legal_basis: str
+    contact: str
+
+    def data(self) -> dict[str, str]:
+        """Plain values, as JSON has them."""
+        return asdict(self)
+
+
+def card(home: Path) -> NodeCard:
+    """The public entry of the node in a folder. No passphrase is needed.
+
+    Raises:
+        ConfigError: there is no node, or its settings are wrong.
+        KeysError: the key file is missing or damaged.
+    """
+    settings = load_settings(home / FILE_NAME)
+    public = keys.public_keys(home).data()
+    return NodeCard(
+        settings.agency,
+        settings.name,
+        settings.role,
+        public["identity_key"],
+        public["certificate_key"],
+        settings.legal_basis,
+        settings.contact,
+    )
+
+
+def add_peer(home: Path, agency: str, address: str, server_name: str = "") -> None:
+    """Add the address of another agency's node to node.toml.
+
+    Raises:
+        ConfigError: the entry is wrong, it names this node itself, or the agency has one already.
+    """
+    config_template.add_peer(home / FILE_NAME, agency, address, server_name)
