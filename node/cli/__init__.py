@@ -27,38 +27,31 @@ from blindmatch.protocol.errors import BlindmatchError
 
 
 class Noun(NamedTuple):
-    """The place of a noun's Typer app, and its line in the help."""
+    """A noun's line in the help, and the place of its Typer app."""
 
-    module: str
-    attribute: str
     help: str
+    module: str
+    attribute: str = "app"
 
 
+SIMULATIONS = "blindmatch.simulations.cli"
 NOUNS = {
-    "node": Noun(
-        "blindmatch.node.cli.node", "app", "This agency's node: create it, serve it, show its status."
-    ),
-    "pki": Noun("blindmatch.node.cli.pki", "app", "Certificates: a pilot authority, requests, revocation."),
-    "collection": Noun(
-        "blindmatch.node.cli.collection", "app", "Import, list and delete collections of records."
-    ),
-    "agreement": Noun(
-        "blindmatch.node.cli.agreement", "app", "Draft, show, sign, decline and verify agreements."
-    ),
-    "round": Noun("blindmatch.node.cli.round", "app", "Run a round of an agreement, and read its results."),
-    "check": Noun("blindmatch.node.cli.check", "app", "Compare one record now, under a standing agreement."),
-    "audit": Noun("blindmatch.node.cli.audit", "app", "The audit log: list, verify, export."),
-    "keys": Noun("blindmatch.node.cli.keys", "app", "The node's keys: list them, change their passphrase."),
-    "linkage": Noun(
-        "blindmatch.node.cli.linkage", "app", "The quality of a linkage schema, and why two records match."
-    ),
-    "simulate": Noun(
-        "blindmatch.simulations.cli", "simulate_app", "Run a scenario with many nodes on this machine."
-    ),
+    name: Noun(text, f"blindmatch.node.cli.{name}")
+    for name, text in {
+        "node": "This agency's node: create it, serve it, show its status.",
+        "pki": "Certificates: a pilot authority, requests, revocation.",
+        "collection": "Import, list and delete collections of records.",
+        "agreement": "Draft, show, sign, decline and verify agreements.",
+        "round": "Run a round of an agreement, and read its results.",
+        "check": "Compare one record now, under a standing agreement.",
+        "audit": "The audit log: list, verify, export.",
+        "keys": "The node's keys: list them, change their passphrase, end epochs.",
+        "linkage": "The quality of a linkage schema, and why two records match.",
+    }.items()
+} | {
+    "simulate": Noun("Run a scenario with many nodes on this machine.", SIMULATIONS, "simulate_app"),
     "bench": Noun(
-        "blindmatch.simulations.cli",
-        "bench_app",
-        "Measure this machine: the curve, a round, imports, other packages.",
+        "Measure this machine: the curve, a round, imports, other packages.", SIMULATIONS, "bench_app"
     ),
 }
 
@@ -117,6 +110,7 @@ def load(name: str) -> Any:
         ) from None
     instance: typer.Typer = getattr(module, noun.attribute)
     instance.rich_markup_mode = HELP_MARKUP
+    instance.info.help = instance.info.help or noun.help
     group = typer.main.get_group(instance)
     commands = list(group.commands.values())
     # `simulate` and `check` are verbs: their only command takes the arguments directly.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blindmatch.node.node import Node
     from blindmatch.node.operations.agreements import AgreementResult
 
-app = typer.Typer(help="Draft, show, sign, decline and verify agreements.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 _LISTED = 4
 """Agencies that a table's cell lists."""

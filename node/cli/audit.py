@@ -24,7 +24,7 @@ from blindmatch.node.storage.audit_events import AuditEvent
 if TYPE_CHECKING:
     from blindmatch.node.operations.audit import AuditEntry
 
-app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

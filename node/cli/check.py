@@ -24,7 +24,7 @@ from blindmatch.node.cli.common import (
 if TYPE_CHECKING:
     from blindmatch.node.operations import checks
 
-app = typer.Typer(help="Compare one record now, under a standing agreement.")
+app = typer.Typer()
 
 SHORT = 12
 """Hexadecimal digits of a check's id that people see."""

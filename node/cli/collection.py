@@ -26,7 +26,7 @@ from blindmatch.node.operations.choices import CollectionKind, FileFormat
 if TYPE_CHECKING:
     from blindmatch.node.operations.collections import ImportReport, ShownCollection
 
-app = typer.Typer(help="Import, list and delete collections of records.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 _SHOWN_FAULTS = 20
 

@@ -19,9 +19,7 @@ from blindmatch.node.cli.common import (
 )
 from blindmatch.node.storage.passphrase import read_passphrase
 
-app = typer.Typer(
-    help="The node's keys: list them, change their passphrase, end epochs.", no_args_is_help=True
-)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

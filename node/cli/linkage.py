@@ -23,7 +23,7 @@ from blindmatch.node.cli.linkage_evaluate import evaluate
 if TYPE_CHECKING:
     from blindmatch.node.operations.linkage import Comparison, Explanation
 
-app = typer.Typer(help="The quality of a linkage schema, and why two records match.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 SHOWN_KEYS = 5
 

@@ -22,7 +22,7 @@ from blindmatch.node.cli.common import (
     open_node,
 )
 from blindmatch.node.cli.startup import LazyModule
-from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME
+from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, make_settings
 from blindmatch.node.storage.passphrase import read_passphrase
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 else:
     logs, server = LazyModule("blindmatch.node.storage.logs"), LazyModule("blindmatch.node.server")
 
-app = typer.Typer(help="This agency's node: create it, serve it, show its status.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
@@ -59,17 +59,17 @@ def init(
         blindmatch node init --home west --agency west-force --name "West Force" --role police \
             --legal-basis "Crime and Disorder Act 1998 s.115"
     """
-    keys = operations.nodes.create(
-        home,
-        partial(read_passphrase, passphrase_file, new=True),
-        agency=agency,
-        name=name,
-        role=role,
-        listen=listen,
-        database=database,
-        legal_basis=legal_basis,
-        contact=contact,
-    )
+    values = {
+        "agency": agency,
+        "name": name,
+        "role": role,
+        "listen": listen,
+        "database": {"url": database},
+        "legal_basis": legal_basis,
+        "contact": contact,
+    }
+    passphrase = partial(read_passphrase, passphrase_file, new=True)
+    keys = operations.nodes.create(home, make_settings(values, "node init"), passphrase)
     data = keys.data()
 
     def render() -> None:
@@ -132,7 +132,7 @@ def _show_status(status: NodeStatus) -> None:
         pairs.append(("", status.hint))
     if status.certificate is not None:
         until = moment(status.certificate.not_after.timestamp())
-        pairs.append(("certificate", f"valid until {until}, {status.certificate.days_left} days"))
+        pairs.append(("certificate", f"valid until {until}, {status.days_left} days"))
     slow = " - 1,000 times slower and not constant-time: reinstall rbcl, or install libsodium"
     missing = " - the extension is not built: reinstall where there is a C compiler"
     pairs += [

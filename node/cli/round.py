@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     logs = LazyModule("blindmatch.node.storage.logs")
 
-app = typer.Typer(help="Run a round of an agreement, and read its results.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 AgreementArgument = Annotated[
     str, typer.Argument(metavar="AGREEMENT", help="The agreement's id, or its first digits.")

@@ -22,29 +22,8 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Disclosure, Envelope, SignedWithdrawal
 from blindmatch.protocol.errors import BlindmatchError, PeerError
 
-__all__ = [
-    "AgreementResult",
-    "AgreementSummary",
-    "AgreementVerification",
-    "Choices",
-    "Disclosure",
-    "ExchangeOutcome",
-    "Pattern",
-    "check_signable",
-    "decline",
-    "export",
-    "fetch",
-    "fetch_all",
-    "import_file",
-    "list_agreements",
-    "propose",
-    "show",
-    "sign",
-    "verify",
-    "verify_file",
-    "withdraw",
-    "write_template",
-]
+__all__ = ["AgreementSummary", "Choices", "Disclosure", "ExchangeOutcome", "Pattern"]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 Collections = Sequence[tuple[str, str]]
 """Edges, and the names of this node's collections for them."""

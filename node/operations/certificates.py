@@ -17,18 +17,8 @@ from blindmatch.node.storage.config import FILE_NAME, load_settings
 from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import ConfigError
 
-__all__ = [
-    "CertificateInfo",
-    "CertificateRequest",
-    "Issued",
-    "create_authority",
-    "install",
-    "issue",
-    "issued",
-    "read",
-    "request",
-    "revoke",
-]
+__all__ = ["CertificateInfo", "Issued"]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 def create_authority(folder: Path, name: str, passphrase: Callable[[], str]) -> datetime:

@@ -17,15 +17,8 @@ from blindmatch.node.rounds.standing.single_checks import CheckResult
 from blindmatch.node.transport.client import Peer, connect
 from blindmatch.protocol.errors import ConfigError, InputError
 
-__all__ = [
-    "CheckResult",
-    "QueriedRecord",
-    "ReceivedChecks",
-    "SubmittedRecord",
-    "check",
-    "read_record",
-    "received",
-]
+__all__ = ["CheckResult"]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 @dataclass(frozen=True)

@@ -26,20 +26,13 @@ from blindmatch.protocol.errors import InputError
 
 __all__ = [
     "DEFAULT_SCHEMA",
-    "CollectionRow",
     "ImportRefusedError",
     "ImportReport",
-    "MatchingRecord",
     "OnBad",
-    "ProposedMapping",
-    "ShownCollection",
     "delete_collection",
-    "find",
     "import_collection",
-    "list_collections",
-    "propose_mapping",
-    "show",
 ]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 def list_collections(node: Node) -> list[CollectionRow]:

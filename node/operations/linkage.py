@@ -24,7 +24,8 @@ from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import ConfigError, InputError
 from blindmatch.protocol.linkage import CompileTerms, Schema, load_schema
 
-__all__ = ["Comparison", "Evaluation", "Explanation", "evaluate", "explain", "names_record"]
+__all__ = ["Comparison", "Explanation"]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 TYPICAL_SIZES = (2_000, 40_000)
 """The people of a force and the officers of a county: the sizes of lists for which keys are compiled by default."""

@@ -9,64 +9,36 @@ from typing import TYPE_CHECKING, Any
 from blindmatch.node.operations import keys
 from blindmatch.node.operations.keys import NodeKeys
 from blindmatch.node.storage import config_template
-from blindmatch.node.storage.config import FILE_NAME, load_settings, make_settings
+from blindmatch.node.storage.config import FILE_NAME, load_settings
 from blindmatch.protocol.errors import LocalError
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from blindmatch.node.node import Node
+    from blindmatch.node.pki.certificates import CertificateInfo
+    from blindmatch.node.storage.config import Settings
 
 SECONDS_PER_DAY = 86_400
 
 
-def create(
-    home: Path,
-    passphrase: Callable[[], str],
-    *,
-    agency: str,
-    name: str,
-    role: str,
-    listen: str,
-    database: str = "",
-    legal_basis: str = "",
-    contact: str = "",
-) -> NodeKeys:
+def create(home: Path, settings: Settings, passphrase: Callable[[], str]) -> NodeKeys:
     """Create a data folder: settings, keys encrypted under a passphrase, an empty database.
 
     The audit log gets an alteration entry, its first.
 
     Args:
         home: the folder.
+        settings: the node's.
         passphrase: gives the new passphrase.
-        agency: its id: lower-case letters, digits, hyphens.
-        name: its name, as people call it.
-        role: police, council, hmrc, environment-agency, national, ...
-        listen: HOST:PORT where other nodes reach this one.
-        database: a PostgreSQL URL; empty for a SQLite file.
-        legal_basis: this agency's own lawful basis, for agreements.
-        contact: who is responsible for the node, for agreements.
 
     Raises:
-        ConfigError: a setting is wrong, or the folder cannot be written.
         KeysError: the folder holds a node already, or the passphrase is too short.
+        ConfigError: the folder cannot be written.
         StoreError: the database cannot be used, or belongs to another node.
     """
     from blindmatch.node.node import Node, check_new  # noqa: PLC0415 - `card` needs no database
 
-    settings = make_settings(
-        {
-            "agency": agency,
-            "name": name,
-            "role": role,
-            "listen": listen,
-            "database": {"url": database},
-            "legal_basis": legal_basis,
-            "contact": contact,
-        },
-        "node init",
-    )
     check_new(home)
     Node.create(home, settings, passphrase()).close()
     return keys.public_keys(home)
@@ -97,16 +69,6 @@ def open_node(home: Path, passphrase: Callable[[], str], *, record_wire: Path | 
 
 
 @dataclass(frozen=True)
-class CertificateStatus:
-    """The validity of this node's certificate."""
-
-    serial: str
-    """Hexadecimal."""
-    not_after: datetime
-    days_left: int
-
-
-@dataclass(frozen=True)
 class NodeStatus:
     """Whether a node can work now, and what it holds."""
 
@@ -118,8 +80,10 @@ class NodeStatus:
     problem: str
     """The reason why the node cannot work; empty when it is healthy."""
     hint: str
-    certificate: CertificateStatus | None
+    certificate: CertificateInfo | None
     """None when it is missing or wrong."""
+    days_left: int
+    """Of the certificate; 0 without one."""
     peers: Mapping[str, str]
     """Addresses by agency."""
     collections: int
@@ -132,9 +96,11 @@ class NodeStatus:
 
     def data(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
-        data = asdict(self)
-        if self.certificate is not None:
-            data["certificate"]["not_after"] = self.certificate.not_after.isoformat()
+        data, certificate = asdict(self), self.certificate
+        days_left = data.pop("days_left")
+        if certificate is not None:
+            serial, until = f"{certificate.serial:x}", certificate.not_after.isoformat()
+            data["certificate"] = {"serial": serial, "not_after": until, "days_left": days_left}
         return data
 
 
@@ -144,11 +110,10 @@ def status(node: Node) -> NodeStatus:
     from blindmatch.protocol import group, hashing  # noqa: PLC0415 - see above
 
     problem = hint = ""
-    certificate = None
+    certificate, days_left = None, 0
     try:
-        info = node.certificate()
-        days_left = int((info.not_after.timestamp() - node.clock()) // SECONDS_PER_DAY)
-        certificate = CertificateStatus(f"{info.serial:x}", info.not_after, days_left)
+        certificate = node.certificate()
+        days_left = int((certificate.not_after.timestamp() - node.clock()) // SECONDS_PER_DAY)
         node.health()
     except LocalError as error:
         problem, hint = error.message, error.hint
@@ -162,6 +127,7 @@ def status(node: Node) -> NodeStatus:
         problem=problem,
         hint=hint,
         certificate=certificate,
+        days_left=days_left,
         peers={agency: peer.address for agency, peer in sorted(settings.peers.items())},
         collections=len(node.store.collections()),
         agreements=len(node.store.agreements()),

@@ -15,7 +15,7 @@ from blindmatch.node.rounds import status as round_status
 from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.edge_task import EdgeOutcome, Waiting
-from blindmatch.node.rounds.exports import EdgeResults, RoundResults
+from blindmatch.node.rounds.exports import RoundResults
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.node.rounds.outbound import Progress
 from blindmatch.node.rounds.receipts import VerifiedReceipt
@@ -26,30 +26,18 @@ from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import LocalError
 
 __all__ = [
-    "AbandonedRound",
     "AggregateResult",
     "EdgeOutcome",
-    "EdgeResults",
     "EdgeStatus",
     "Progress",
-    "ReceivedReports",
     "ResultLead",
-    "ResultsFile",
     "RoundEpoch",
     "RoundOutcome",
     "RoundResults",
     "VerifiedReceipt",
     "Waiting",
-    "abandon",
-    "export",
-    "fetch_reports",
-    "find",
-    "receipts",
-    "results",
-    "resume",
-    "start",
-    "status",
 ]
+"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 SHORT_ID = 12
 """Hexadecimal digits of a round's id that messages show."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node import agreements
+from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.bindings import bind_defaults
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.agreements.payload import encode_agreement
@@ -169,14 +169,14 @@ def sign_in_process(nodes: Sequence[NodeProcess], draft: str) -> str:
     """
     with ExitStack() as stack:
         opened = [stack.enter_context(Node.open(node.home, PASSPHRASE)) for node in nodes]
-        entries = {node.agency: agreements.own_party(node) for node in opened}
+        entries = {node.agency: registry.own_party(node) for node in opened}
         nonce = secrets.token_bytes(NONCE_BYTES)
         agreement = complete(parse_draft(tomllib.loads(draft)), entries, nonce)
         payload = encode_agreement(agreement)
         signatures = {node.agency: sign(payload, node.keys.identity) for node in opened}
         envelope = Envelope(PAYLOAD_TYPE, payload, signatures)
         for node in opened:
-            bind_defaults(node, agreements.adopt(node, envelope, source="file"))
+            bind_defaults(node, registry.adopt(node, envelope, source="file"))
     return envelope.id.hex()
 
 

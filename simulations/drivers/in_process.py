@@ -7,12 +7,12 @@ import tomllib
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, ExitStack
 
-from blindmatch.node import agreements, server
-from blindmatch.node.agreements import StoredAgreement, registry
+from blindmatch.node import server
+from blindmatch.node.agreements import bindings, exchange, registry
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.agreements.payload import encode_agreement
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import ImportReport, delete_collection, import_collection
-from blindmatch.node.imports.formats import load_mapping
 from blindmatch.node.node import Node
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.rounds import runner
@@ -41,8 +41,8 @@ def import_list(node: Node, input_list: InputList, setup: AreaSetup) -> ImportRe
         input_list.collection,
         input_list.kind,
         input_list.source,
-        mapping=load_mapping(input_list.mapping, facts) if input_list.mapping else None,
-        facts=() if input_list.mapping else facts,
+        mapping=input_list.mapping,
+        facts=facts,
         register=input_list.register,
         marking=setup.scenario.terms.marking,
         schema=setup.scenario.terms.linkage_schema,
@@ -138,27 +138,27 @@ class InProcessArea:
         draft, channel = parse_draft(tomllib.loads(text)), connector(first)
         entries = {first.agency: registry.own_party(first)}
         for other in plan.parties[1:]:
-            entries[other] = await agreements.fetch_entry(channel, other)
+            entries[other] = await exchange.fetch_entry(channel, other)
         payload = encode_agreement(complete(draft, entries, os.urandom(NONCE_BYTES)))
         stored = await asyncio.to_thread(
             registry.adopt, first, Envelope(PAYLOAD_TYPE, payload, {}), source="draft"
         )
-        await agreements.push(first, stored, channel)
+        await exchange.push(first, stored, channel)
         for agency in plan.parties:
             node = self._nodes[agency]
             own = await asyncio.to_thread(self._sign, node, plan, stored.id)
-            _, outcomes = await agreements.push(node, own, connector(node))
+            _, outcomes = await exchange.push(node, own, connector(node))
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
-        return await asyncio.to_thread(agreements.find, first, stored.id)
+        return await asyncio.to_thread(registry.find, first, stored.id)
 
     @staticmethod
     def _sign(node: Node, plan: ExchangePlan, agreement: bytes) -> StoredAgreement:
-        stored = agreements.find(node, agreement)
+        stored = registry.find(node, agreement)
         for comparison, collection in plan.bindings(node.agency).items():
-            agreements.bind(node, stored, comparison, collection)
-        return agreements.sign(node, stored)
+            bindings.bind(node, stored, comparison, collection)
+        return registry.sign(node, stored)
 
     def _change(self, step: Step, agreed: Iterable[StoredAgreement]) -> None:
         """Delete an agency's list, import the changed list under the same name, and bind it to the same comparisons."""
@@ -169,7 +169,7 @@ class InProcessArea:
         for plan, stored in zip(self._setup.plans, agreed, strict=True):
             for comparison, name in plan.bindings(node.agency).items():
                 if name == input_list.collection:
-                    agreements.bind(node, stored, comparison, name)
+                    bindings.bind(node, stored, comparison, name)
 
     async def _fetch(self, stored: StoredAgreement, agency: str) -> None:
         """Fetch the numbers that others report to an agency."""

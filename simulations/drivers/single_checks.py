@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from blindmatch.node.agreements import StoredAgreement
+from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.operations import checks
 from blindmatch.node.server import Serving

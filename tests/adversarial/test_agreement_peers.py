@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import update
 from tests.support.local_nodes import LocalNodes
 
-from blindmatch.node import agreements, server
+from blindmatch.node import server
 from blindmatch.node.agreements import codec as convert
-from blindmatch.node.agreements import registry
+from blindmatch.node.agreements import exchange, registry
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.tables import agreements as table
@@ -167,14 +167,14 @@ async def test_another_version(town, method, request_of):
 
 
 async def test_strangers_cannot_tell_what_exists(town, proposal):
-    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    registry.adopt(town.nodes[WEST], proposal, source=EAST)
     for agreement_id in (proposal.id, b"\x05" * 32):
         request = convert.fetch_request(agreement_id)
         assert await refusal(town, NORTH, "Fetch", request) is PeerCode.UNKNOWN_AGREEMENT
 
 
 async def test_one_cannot_withdraw_for_another(town, proposal):
-    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    registry.adopt(town.nodes[WEST], proposal, source=EAST)
     word = Withdrawal(proposal.id, SOUTH, 1, "")
     genuine = terms.sign_withdrawal(word, town.nodes[SOUTH].keys.identity)
     assert await refusal(town, EAST, "Withdraw", convert.withdraw_request(genuine)) is PeerCode.WRONG_AGENCY
@@ -196,7 +196,7 @@ def left(town, agreement_id, agency, *, by="", kind=WithdrawalKind.WITHDRAWN, re
 
 async def test_one_can_pass_on_what_another_signed_and_nothing_else(town, proposal):
     """Declines and withdrawals of others travel with a proposal; every wrong one is refused, and nothing is kept."""
-    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    registry.adopt(town.nodes[WEST], proposal, source=EAST)
     genuine = left(town, proposal.id, SOUTH, kind=WithdrawalKind.DECLINED)
     wrong = {
         PeerCode.BAD_SIGNATURE: [left(town, proposal.id, SOUTH, by=EAST)],
@@ -241,7 +241,7 @@ async def test_malformed_withdrawals_beside_a_proposal(town, proposal, spoil, co
 
 async def test_a_second_word_changes_nothing(town, proposal):
     """Replayed, or said again with another reason: the first stays, for everybody the same."""
-    agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    registry.adopt(town.nodes[WEST], proposal, source=EAST)
     first, second = (left(town, proposal.id, EAST, reason=reason) for reason in ("First.", "Second."))
     async with caller(town, EAST) as peer:
         for word in (first, first, second):
@@ -266,7 +266,7 @@ async def test_one_agency_cannot_fill_the_places_of_others(town, monkeypatch):
     async with caller(town, SOUTH) as peer:
         await peer.call(peer.agreements.Propose, convert.propose_request(fresh(SOUTH, 1)))
     for days in (10, 11, 12):
-        agreements.adopt(town.nodes[WEST], fresh(EAST, days), source="file")
+        registry.adopt(town.nodes[WEST], fresh(EAST, days), source="file")
     # What we answered, either way, waits no more.
     first = registry.find(town.nodes[WEST], fresh(EAST, 1).id)
     registry.decline(town.nodes[WEST], first, "No.")
@@ -288,9 +288,9 @@ class Liar:
         return make(*self._answer)
 
 
-@pytest.mark.parametrize("act", [agreements.push, agreements.collect_signatures])
+@pytest.mark.parametrize("act", [exchange.push, exchange.collect_signatures])
 async def test_a_peer_that_answers_with_something_else(town, proposal, act):
-    held = agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    held = registry.adopt(town.nodes[WEST], proposal, source=EAST)
     other = envelope_of(town, town.agreement(WEST, EAST), EAST)
     invalid = Envelope(terms.PAYLOAD_TYPE, proposal.payload, {SOUTH: bytes(64)})
     for answer in (other, invalid):
@@ -305,10 +305,10 @@ async def test_a_peer_that_answers_with_something_else(town, proposal, act):
     assert len(town.nodes[WEST].store.agreements()) == 1
 
 
-@pytest.mark.parametrize("act", [agreements.push, agreements.fetch])
+@pytest.mark.parametrize("act", [exchange.push, exchange.fetch])
 async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
     """Of another party, of a stranger, from another agreement, or with nothing in it: none is kept, nor what came with it."""
-    held = agreements.adopt(town.nodes[WEST], proposal, source=EAST)
+    held = registry.adopt(town.nodes[WEST], proposal, source=EAST)
     payload = proposal.payload
     more = proposal.with_signatures({SOUTH: terms.sign(payload, town.nodes[SOUTH].keys.identity)})
     for forged, code in (
@@ -328,14 +328,14 @@ async def test_a_peer_that_invents_a_withdrawal(town, proposal, act):
 
 
 def kept(town, agreement, *signers):
-    agreements.adopt(town.nodes[WEST], envelope_of(town, agreement, *signers), source="file")
+    registry.adopt(town.nodes[WEST], envelope_of(town, agreement, *signers), source="file")
     return terms.agreement_id(encode_agreement(agreement))
 
 
 def not_ready(town, agreement_id, **more) -> Exception:
     node = town.nodes[WEST]
     with pytest.raises((PeerError, AgreementError, StoreError)) as caught:
-        agreements.usable_agreement(node, agreement_id, more.pop("now", node.clock()), **more)
+        registry.usable_agreement(node, agreement_id, more.pop("now", node.clock()), **more)
     assert caught.value.hint
     return caught.value
 
@@ -343,7 +343,7 @@ def not_ready(town, agreement_id, **more) -> Exception:
 def test_with_every_signature_it_is_ready(town):
     agreement = town.agreement(WEST, EAST, SOUTH)
     agreement_id = kept(town, agreement, WEST, EAST, SOUTH)
-    found, envelope = agreements.usable_agreement(
+    found, envelope = registry.usable_agreement(
         town.nodes[WEST], agreement_id, town.now, edge=agreement.edges[0].id
     )
     assert found == agreement
@@ -389,11 +389,9 @@ def test_budget_spent(town):
     store.fail(bytes([2]) * 16, first, code="unavailable", reason="never reached")  # costs nothing
     assert not_ready(town, agreement_id, edge=first).code is PeerCode.BUDGET_SPENT
     assert not_ready(town, agreement_id).code is PeerCode.BUDGET_SPENT
-    agreements.usable_agreement(town.nodes[WEST], agreement_id, town.now, edge=second)
+    registry.usable_agreement(town.nodes[WEST], agreement_id, town.now, edge=second)
     # A round under way has its place in the budget: it may go on.
-    agreements.usable_agreement(
-        town.nodes[WEST], agreement_id, town.now, edge=first, resuming=bytes([1]) * 16
-    )
+    registry.usable_agreement(town.nodes[WEST], agreement_id, town.now, edge=first, resuming=bytes([1]) * 16)
 
 
 def test_wrong_schema_digest(town):
@@ -401,7 +399,7 @@ def test_wrong_schema_digest(town):
     agreement_id = kept(town, agreement, WEST, EAST)
     assert not_ready(town, agreement_id).code is PeerCode.SCHEMA_MISMATCH
     with pytest.raises(PeerError) as caught:
-        agreements.sign(town.nodes[WEST], registry.find(town.nodes[WEST], agreement_id))
+        registry.sign(town.nodes[WEST], registry.find(town.nodes[WEST], agreement_id))
     assert caught.value.code is PeerCode.SCHEMA_MISMATCH
 
 

@@ -23,8 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.local_nodes import SUBJECTS, SUPPLIERS, free_port, people, subjects
 
-from blindmatch.node import agreements
-from blindmatch.node.agreements import bindings
+from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.imports import delete_collection, import_collection
 from blindmatch.node.node import Node
@@ -135,7 +134,7 @@ class Maker:
         }
         for agency in agreement.agencies:
             envelope = Envelope(terms.PAYLOAD_TYPE, payload, signatures)
-            held = agreements.adopt(self.nodes[agency], envelope, source="file")
+            held = registry.adopt(self.nodes[agency], envelope, source="file")
             bindings.bind_defaults(self.nodes[agency], held)
         self.agreements[name] = held.id.hex()
         return held.id
@@ -143,7 +142,7 @@ class Maker:
     def bind(self, name: str) -> None:
         """Choose the collections of now for every comparison of an agreement."""
         for agency, collection in ((WEST, "groups"), (NORTH, "suppliers")):
-            held = agreements.find(self.nodes[agency], self.agreements[name])
+            held = registry.find(self.nodes[agency], self.agreements[name])
             for comparison in held.agreement.comparisons:
                 bindings.bind(self.nodes[agency], held, comparison.id, collection)
 
@@ -152,7 +151,7 @@ class Maker:
         return Agreement(**{
             "title": f"Trial: {name}",
             "purpose": "Find suppliers that are linked to known groups.\nA lead is not an identification.",
-            "parties": tuple(agreements.own_party(self.nodes[agency]) for agency in agencies),
+            "parties": tuple(registry.own_party(self.nodes[agency]) for agency in agencies),
             "schema": SCHEMA,
             "schema_digest": load_schema(SCHEMA).digest,
             "edges": (),
@@ -228,14 +227,14 @@ async def make(maker: Maker) -> None:
     for name in ("waiting", "declined", "withdrawn"):
         unsigned = () if name == "withdrawn" else (NORTH,)
         maker.agree(name, maker.agreement(name, both, edges=(EDGES[0],)), unsigned=unsigned)
-    declined = agreements.decline(
-        north, agreements.find(north, maker.agreements["declined"]), "Not needed.", justification="case 12"
+    declined = registry.decline(
+        north, registry.find(north, maker.agreements["declined"]), "Not needed.", justification="case 12"
     )
-    withdrawn = agreements.withdraw(
-        west, agreements.find(west, maker.agreements["withdrawn"]), "No longer needed."
+    withdrawn = registry.withdraw(
+        west, registry.find(west, maker.agreements["withdrawn"]), "No longer needed."
     )
-    agreements.registry.record_withdrawal(west, declined, source=NORTH)
-    agreements.registry.record_withdrawal(north, withdrawn, source=WEST)
+    registry.record_withdrawal(west, declined, source=NORTH)
+    registry.record_withdrawal(north, withdrawn, source=WEST)
     async with AsyncExitStack() as servers:
         for node in (west, north):
             serving = await servers.enter_async_context(running(node, limits=SMALL))
@@ -247,7 +246,7 @@ async def make(maker: Maker) -> None:
                 raise fetched.error
         await maker.run(NATIONAL, "many", many)
         await maker.run(WEST, "opening", epochs)
-        await submit(maker, agreements.find(north, epochs))
+        await submit(maker, registry.find(north, epochs))
         await receiving.inbound.checks.settle()
         single_checks.received(west, epochs)
         maker.bring(NORTH, "suppliers", "suppliers", people(16, first=8))

@@ -15,7 +15,6 @@ from tests.support import threshold_nodes
 from tests.support.agencies import agreement_between, edge_between
 from tests.support.local_nodes import LocalNodes, people, subjects
 
-from blindmatch.node import agreements
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.exchange import push_withdrawal
 from blindmatch.node.rounds import leads as round_leads
@@ -65,7 +64,7 @@ def town(built):
 def agree(town, pairs, disclosure=Disclosure.HITS, **more):
     """One agreement over these edges, signed by everybody on them but `unsigned`."""
     named = dict.fromkeys(agency for pair in pairs for agency in pair)
-    parties = [agreements.own_party(town.nodes[agency]) for agency in named]
+    parties = [registry.own_party(town.nodes[agency]) for agency in named]
     edges = [edge_between(receiver, sender, disclosure=disclosure) for receiver, sender in pairs]
     # No two with the same bytes, though the nodes and the edges are the same.
     start = agree.start = getattr(agree, "start", int(town.now) - 600) + 1
@@ -268,7 +267,7 @@ async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
     assert (edge.state, edge.code) == (FAILED, "expired-agreement")
     assert edge.reason.startswith(f"{SOUND} refused")
     assert registry.find(west, held.id).withdrawals == {}
-    agreements.usable_agreement(west, held.id, town.now)
+    registry.usable_agreement(west, held.id, town.now)
 
 
 async def test_a_sender_that_was_away_while_the_others_signed_is_told_by_the_round(town):

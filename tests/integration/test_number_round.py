@@ -39,9 +39,9 @@ def agreed(town, disclosure, *senders, report_to=(), members=(), **terms):
         for edge in agreement.edges
     )
     if report_to:
-        from blindmatch.node import agreements  # noqa: PLC0415 - only here
+        from blindmatch.node.agreements import registry  # noqa: PLC0415 - only here
 
-        more = tuple(agreements.own_party(town.nodes[agency]) for agency in (*report_to, *members))
+        more = tuple(registry.own_party(town.nodes[agency]) for agency in (*report_to, *members))
         agreement = dataclasses.replace(agreement, parties=(*agreement.parties, *more))
     return town.sign_agreement(dataclasses.replace(agreement, edges=edges))
 

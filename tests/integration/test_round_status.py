@@ -10,7 +10,6 @@ from tests.support.agencies import agreement_between, edge_between
 from tests.support.local_nodes import PASSPHRASE
 from typer.testing import CliRunner
 
-from blindmatch.node import agreements
 from blindmatch.node.agreements import registry
 from blindmatch.node.cli import app, round_live, round_tables
 from blindmatch.node.rounds import status as round_views
@@ -33,7 +32,7 @@ def held(town):
         receiver=replace(back.receiver, collection_kind="suppliers"),
         sender=replace(back.sender, collection_kind="subjects"),
     )
-    parties = [agreements.own_party(node) for node in town.nodes.values()]
+    parties = [registry.own_party(node) for node in town.nodes.values()]
     return town.sign_agreement(agreement_between(parties, edges, start=int(town.now) - 60))
 
 

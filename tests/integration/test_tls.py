@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.support.local_nodes import PASSPHRASE, SCRYPT_N
 
-from blindmatch.node import agreements
 from blindmatch.node.agreements import codec as convert
+from blindmatch.node.agreements import registry
 from blindmatch.node.pki import tls
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.server import running
@@ -109,7 +109,7 @@ async def test_a_client_without_a_certificate_gets_nothing(town):
 async def test_known_agencies_talk(town):
     async with running(town.nodes[NORTH]):
         party = await ask(town.nodes[WEST])
-    assert party == agreements.own_party(town.nodes[NORTH])
+    assert party == registry.own_party(town.nodes[NORTH])
 
 
 @pytest.mark.parametrize("side", [WEST, NORTH])

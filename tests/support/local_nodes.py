@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from blindmatch.node import agreements
+from blindmatch.node.agreements import registry
 from blindmatch.node.pki import certificates, tls
 
 # isort: split
@@ -151,9 +151,9 @@ class LocalNodes:
             if agency not in unsigned
         }
         for agency in agreement.agencies:
-            held = agreements.adopt(self.nodes[agency], envelope.with_signatures(signatures), source="file")
+            held = registry.adopt(self.nodes[agency], envelope.with_signatures(signatures), source="file")
             bindings.bind_defaults(self.nodes[agency], held)
-        return agreements.find(self.nodes[agreement.agencies[0]], envelope.id)
+        return registry.find(self.nodes[agreement.agencies[0]], envelope.id)
 
     def agreement(
         self,
@@ -168,7 +168,7 @@ class LocalNodes:
         disclosure = edge.pop("disclosure", usual)
         edges = [edge_between(receiver, s, disclosure=disclosure, facts=facts, **edge) for s in senders]
         edges = [terms.describe(each, self.schema, standing=standing is not None) for each in edges]
-        parties = [agreements.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
+        parties = [registry.own_party(self.nodes[agency]) for agency in (receiver, *senders)]
         return agreement_between(
             parties, edges, start=int(self.now) - 60, schema=self.schema, standing=standing
         )

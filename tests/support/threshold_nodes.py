@@ -8,8 +8,7 @@ from typing import Any, Final
 from tests.support.agencies import agreement_between
 from tests.support.local_nodes import LocalNodes, people, subjects
 
-from blindmatch.node.agreements import own_party
-from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.agreements.registry import StoredAgreement, own_party
 from blindmatch.protocol.agreement import Side, Threshold
 
 COLLECTOR: Final = "national"

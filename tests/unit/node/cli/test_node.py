@@ -121,7 +121,7 @@ class TestProgram:
         assert run("node", "card", status=1).stderr == "error: [bad-point] element 3\nhint: Tell them.\n"
 
     def test_a_noun_that_is_not_installed(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(cli.NOUNS, "gone", cli.Noun("blindmatch.no_such_module", "app", "Gone."))
+        monkeypatch.setitem(cli.NOUNS, "gone", cli.Noun("Gone.", "blindmatch.no_such_module"))
         assert "which is not installed" in run("gone", "now", status=1).stderr
         run("--help")
 
