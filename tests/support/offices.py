@@ -54,7 +54,7 @@ class Office:
             f'legal_basis = "{LEGAL}"\n'
         )
 
-    def collection(self, name: str, kind: str = "subjects", *, **more: Any) -> None:
+    def collection(self, name: str, kind: str = "subjects", **more: Any) -> None:
         """Import two invented people; `more` goes to the importer."""
         table = self.home / f"{name}.csv"
         table.write_text(PEOPLE)
