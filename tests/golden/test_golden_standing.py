@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from tests.support.standing_sessions import Listed, Person, World
+from tests.support.standing_sessions import PeopleList, Person, World
 
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as match_convert
@@ -160,7 +160,7 @@ def checks(world):
     agreement = world.ours.context.agreement
     guarded = np.isin(np.arange(DUMMY + 1), [1])
 
-    listed = Listed([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
+    listed = PeopleList([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
     inputs, keys = listed.inputs(np.arange(1))
     facts = listed.facts([np.arange(1)]) if world.with_facts else np.zeros((1, 0), dtype=np.uint8)
     name = CheckName.of(world.theirs, b"submitted-123456")
@@ -169,7 +169,7 @@ def checks(world):
     slots = matches(world.received.own, rows)
     opened = submitted_facts(world.ours, name, world.received.own, slots, rows) if world.with_facts else ()
 
-    inputs, keys = Listed([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
+    inputs, keys = PeopleList([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
     question = CheckName.of(world.ours, b"asked-0123456789")
     single = Single(inputs, keys)
     asking = Asking(world.ours, question, single, world.base.public_key, b"a" * 32)
