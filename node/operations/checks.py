@@ -19,7 +19,7 @@ from blindmatch.node.rounds.standing.outbound_checks import Queries, Submissions
 from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, InputError
 
-__all__ = ["CheckResult"]
+__all__ = ["CheckResult", "read_record"]
 """The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
