@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import COUNCIL
 from tests.support.local_nodes import LocalNodes, people, subjects
 
@@ -57,14 +57,14 @@ def count_worlds(matches, *, first=0, minimum=5, band=10):
     """30 records against 40 elements, `matches` of which agree; `first` says whose names these are."""
     ours = [[first + 3 * n, first + 3 * n + 1] for n in range(30)]
     theirs = [*(first + 3 * n for n in range(matches)), *range(5_000, 5_040 - matches)]
-    return NumberEdge.count(ours, theirs, minimum=minimum, band=band, chunk=16)
+    return AggregateEdge.count(ours, theirs, minimum=minimum, band=band, chunk=16)
 
 
 def sum_worlds(matches, *, first=0, minimum=5, values=None):
     """20 elements against 25 entries of two tokens, `matches` of which agree, to one total."""
     entries = [[first + n, first + 1_000 + n] for n in range(25)]
     ours = [*(first + n for n in range(matches)), *range(9_000, 9_020 - matches)]
-    return NumberEdge.sum(ours, entries, values or [1] * 25, minimum=minimum, chunk=32)
+    return AggregateEdge.sum(ours, entries, values or [1] * 25, minimum=minimum, chunk=32)
 
 
 RECEIVERS = {
@@ -148,8 +148,10 @@ def test_a_withheld_sum_hides_even_from_the_keys():
 
 def test_equal_tokens_of_the_sender_do_not_look_equal_to_the_receiver():
     """Entries that share a token, and entries that share none, are points that never repeat, of one shape."""
-    shared = NumberEdge.sum([1, 2, 3], [[50, n] for n in range(4)] + [[51, 60]], [1] * 5, minimum=3)
-    apart = NumberEdge.sum([1, 2, 3], [[70, 50], [80, 50], [90, 50], [91, 50], [92, 60]], [1] * 5, minimum=3)
+    shared = AggregateEdge.sum([1, 2, 3], [[50, n] for n in range(4)] + [[51, 60]], [1] * 5, minimum=3)
+    apart = AggregateEdge.sum(
+        [1, 2, 3], [[70, 50], [80, 50], [90, 50], [91, 50], [92, 60]], [1] * 5, minimum=3
+    )
     seen = []
     for edge in (shared, apart):
         pair = edge.connect()
@@ -177,12 +179,12 @@ def structure(pair, edge):
 
 SENDERS = {
     "count": [
-        NumberEdge.count([[1, 2], [2, 3], [4, 5], [6, 7]], [2, 4, 5, 9], minimum=1),
-        NumberEdge.count([[6, 7], [11, 13], [24, 25], [21, 11]], [11, 24, 25, 19], minimum=1),
+        AggregateEdge.count([[1, 2], [2, 3], [4, 5], [6, 7]], [2, 4, 5, 9], minimum=1),
+        AggregateEdge.count([[6, 7], [11, 13], [24, 25], [21, 11]], [11, 24, 25, 19], minimum=1),
     ],
     "sum": [
-        NumberEdge.sum([1, 2, 3, 9], [[1, 5], [2, 3], [6, 7], [8, 5]], [1, 2, 3, 4], minimum=1),
-        NumberEdge.sum([8, 6, 7, 10], [[1, 5], [2, 3], [6, 7], [8, 5]], [1, 2, 3, 4], minimum=1),
+        AggregateEdge.sum([1, 2, 3, 9], [[1, 5], [2, 3], [6, 7], [8, 5]], [1, 2, 3, 4], minimum=1),
+        AggregateEdge.sum([8, 6, 7, 10], [[1, 5], [2, 3], [6, 7], [8, 5]], [1, 2, 3, 4], minimum=1),
     ],
 }
 
@@ -225,9 +227,9 @@ def test_nothing_that_either_side_can_compute_alone_travels(edge):
 def test_where_a_match_stands_says_nothing(name):
     """One group matches, by one token: over many seeds, each place is as likely as every other."""
     if name == "count":
-        edge = NumberEdge.count([[10 * n, 10 * n + 1] for n in range(4)], [10, 99], minimum=1, chunk=64)
+        edge = AggregateEdge.count([[10 * n, 10 * n + 1] for n in range(4)], [10, 99], minimum=1, chunk=64)
     else:
-        edge = NumberEdge.sum(
+        edge = AggregateEdge.sum(
             [10, 99], [[10 * n, 10 * n + 1] for n in range(4)], [1] * 4, minimum=1, chunk=64
         )
     rounds, seen = 240, Counter()

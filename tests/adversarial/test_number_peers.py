@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
@@ -23,10 +23,10 @@ from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed, sign
 
-COUNT = NumberEdge.count(
+COUNT = AggregateEdge.count(
     [[1, 2], [2, 3], [4, 9], [5, 6], [2, 7], [8, 11]], [2, 4, 6, 8, 10, 12, 14], minimum=3
 )
-SUM = NumberEdge.sum(
+SUM = AggregateEdge.sum(
     [1, 2, 3, 4, 50, 60], [[1, 2], [2, 3], [4], [5, 6], [1, 7]], [10, 20, 0, 7, 500], minimum=3
 )
 EDGES = {"count": COUNT, "sum": SUM}

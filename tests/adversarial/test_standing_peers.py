@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
-from tests.support.standing_sessions import Listed, Person, World
+from tests.support.standing_sessions import PeopleList, Person, World
 
 from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.proto.v1 import common_pb2, standing_pb2
@@ -250,7 +250,7 @@ def test_a_receipt_of_an_ordinary_round_closes_no_delta_round(world):
 
 
 def question(world):
-    listed = Listed([person(1, 1, 1)], world.ours, 3)
+    listed = PeopleList([person(1, 1, 1)], world.ours, 3)
     inputs, keys = listed.inputs(np.arange(1))
     return CheckName.of(world.ours, b"c" * 16), Single(inputs, keys)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.threshold_sessions import NAMES, Circle
+from tests.support.threshold_sessions import NAMES, ThresholdInputs
 
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.protocol.limits import Limits
@@ -15,7 +15,7 @@ LIMITS = Limits(chunk_elements=16, chunk_tag_bytes=1 << 20)
 
 
 def circle(*lists, at_least=3, **changes):
-    return Circle(tuple(tuple(values) for values in lists), at_least, limits=LIMITS, **changes)
+    return ThresholdInputs(tuple(tuple(values) for values in lists), at_least, limits=LIMITS, **changes)
 
 
 def view(made):

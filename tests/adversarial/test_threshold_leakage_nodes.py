@@ -5,7 +5,7 @@ import time
 from contextlib import AsyncExitStack
 
 import pytest
-from tests.support.threshold_nodes import COLLECTOR, MEMBERS, agree, circle_town, named
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, references_of, sign_threshold, threshold_nodes
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
@@ -22,9 +22,9 @@ TIMED = ("JoinReply", "BuildReply")
 async def recorded(folder, ranges, **terms):
     """One round: per node the kinds and sizes of its messages, its row, its audit log; and what was found."""
     folder.mkdir()
-    town = circle_town(folder, time.time(), ranges=ranges)
+    town = threshold_nodes(folder, time.time(), ranges=ranges)
     try:
-        held = agree(town, **terms)
+        held = sign_threshold(town, **terms)
         for agency, node in town.nodes.items():
             node.wire = WireRecorder(folder / f"wire-{agency}")
         async with AsyncExitStack() as stack:
@@ -70,10 +70,10 @@ async def worlds(tmp_path):
 
 async def test_nothing_that_travels_tells_what_is_shared(worlds):
     found = {name: found for name, (_, found, _) in worlds.items()}
-    assert found["all"][WEST] == named(WEST, range(20))
+    assert found["all"][WEST] == references_of(WEST, range(20))
     for name in ("nobody", "pairs", "under the minimum"):
         assert not any(found[name].values())
     for name, (seen, _, data) in worlds.items():
         assert seen == worlds["all"][0], name
-        for reference in (*named(WEST, range(300)), *named(NORTH, range(300))):
+        for reference in (*references_of(WEST, range(300)), *references_of(NORTH, range(300))):
             assert reference.encode() not in data

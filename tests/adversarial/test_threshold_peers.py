@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.threshold_attacks import CIRCLE, A, B, C, guesses, member, refused
+from tests.support.threshold_attacks import INPUTS, A, B, C, guesses, member, refused
 from tests.support.threshold_sessions import SIGNERS
 
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -21,33 +21,33 @@ from blindmatch.protocol.transcript import digest, sign
 
 
 @pytest.fixture
-def ring():
-    made = CIRCLE.connect()
+def sessions():
+    made = INPUTS.connect()
     made.commit()
     return made
 
 
 @pytest.mark.parametrize(("name", "place"), [(B, 1), (C, 2)])
-def test_a_guess_that_the_collector_carries_is_not_evaluated_as_anybody_s(ring, name, place):
+def test_a_guess_that_the_collector_carries_is_not_evaluated_as_anybody_s(sessions, name, place):
     """In every place where a committed chunk would stand; not even the first answer gets out."""
-    size = CIRCLE.context.chunk_size(name, 0, CIRCLE.limits)
-    chunk = BlindedChunk(Header(CIRCLE.round_id, "many", 0), guesses(size))
-    session = member(ring, 0)
+    size = INPUTS.context.chunk_size(name, 0, INPUTS.limits)
+    chunk = BlindedChunk(Header(INPUTS.round_id, "many", 0), guesses(size))
+    session = member(sessions, 0)
     refused(PeerCode.BAD_COMMITMENT, lambda: session.evaluate(name, chunk), session)
     assert not session._array(f"answers-{place}").any()
 
 
-def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(ring):
+def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(sessions):
     """The digests fit the guesses; the signature cannot."""
     points = guesses(4)
-    other = CIRCLE.connect()
+    other = INPUTS.connect()
     theirs = [party.session for party in other.members]
     for session in theirs:
         for index in range(session.chunks):
             session.prepare_chunk(index)
     committed = [session.commit() for session in theirs]
     digests = chunk_digest("blinded", 0, points)
-    said = ThresholdCommitment(B, 4, digest(b"blinded", digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(B, 4, digest(b"blinded", digests)).payload(INPUTS.context)
     forged = Committed(sign(SIGNERS["collector"], COMMITMENT_TYPE, said), digests)
     refused(
         PeerCode.BAD_SIGNATURE,
@@ -63,7 +63,7 @@ def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(ring):
     )
 
 
-def _commitments(circle=CIRCLE):
+def _commitments(circle=INPUTS):
     sessions = [circle.member(place) for place in range(3)]
     for session in sessions:
         for index in range(session.chunks):
@@ -81,13 +81,13 @@ def test_commitments_that_are_not_this_round_s(change):
     elif change == "order":
         code, committed = PeerCode.BAD_SIGNATURE, [committed[0], committed[2], committed[1]]
     elif change == "own":
-        _, others = _commitments(replace(CIRCLE, salt=b"other seed"))
+        _, others = _commitments(replace(INPUTS, salt=b"other seed"))
         code, committed = PeerCode.BAD_COMMITMENT, [others[0], *committed[1:]]
     elif change == "round":
-        _, others = _commitments(replace(CIRCLE, round_id=b"the-last-round!!"))
+        _, others = _commitments(replace(INPUTS, round_id=b"the-last-round!!"))
         code, committed = PeerCode.UNKNOWN_ROUND, [committed[0], others[1], committed[2]]
     elif change == "keys":
-        context = replace(CIRCLE.context, keys_digest=b"q" * 32)
+        context = replace(INPUTS.context, keys_digest=b"q" * 32)
         said = ThresholdCommitment(B, 4, digest(b"blinded", committed[1].digests)).payload(context)
         forged = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
         code, committed = PeerCode.SCHEMA_MISMATCH, [committed[0], forged, committed[2]]
@@ -95,29 +95,29 @@ def test_commitments_that_are_not_this_round_s(change):
         longer = Committed(committed[1].statement, committed[1].digests + bytes(32))
         code, committed = PeerCode.BAD_COUNT, [committed[0], longer, committed[2]]
     else:
-        _, others = _commitments(replace(CIRCLE, at_least=3))
+        _, others = _commitments(replace(INPUTS, at_least=3))
         code, committed = PeerCode.BAD_COMMITMENT, [committed[0], others[1], committed[2]]
     refused(code, lambda: session.receive_commitments(committed), session)
 
 
-def test_a_second_set_of_commitments_is_refused(ring):
+def test_a_second_set_of_commitments_is_refused(sessions):
     """Otherwise one key would serve twice in a round, and the second set could be guesses of a member's choice."""
-    _, others = _commitments(replace(CIRCLE, salt=b"again"))
-    mine = member(ring, 0).commit()
-    session = member(ring, 0)
+    _, others = _commitments(replace(INPUTS, salt=b"again"))
+    mine = member(sessions, 0).commit()
+    session = member(sessions, 0)
     refused(PeerCode.BAD_COMMITMENT, lambda: session.receive_commitments([mine, *others[1:]]), session)
 
 
 def test_a_count_that_the_records_do_not_give_is_refused():
     sessions, committed = _commitments()
-    said = ThresholdCommitment(B, 5, digest(b"blinded", committed[1].digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(B, 5, digest(b"blinded", committed[1].digests)).payload(INPUTS.context)
     more = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
     refused(
         PeerCode.BAD_COUNT,
         lambda: sessions[0].receive_commitments([committed[0], more, committed[2]]),
         sessions[0],
     )
-    collector = CIRCLE.collector()
+    collector = INPUTS.collector()
     refused(PeerCode.BAD_COUNT, lambda: collector.receive_commitment(B, more), collector)
 
 
@@ -134,8 +134,8 @@ def test_a_count_that_the_records_do_not_give_is_refused():
         ("another's", PeerCode.BAD_COMMITMENT),
     ],
 )
-def test_blinded_chunks(ring, change, code):
-    chunk, whose = member(ring, 1).blinded_chunk(0), B
+def test_blinded_chunks(sessions, change, code):
+    chunk, whose = member(sessions, 1).blinded_chunk(0), B
     header, points = chunk.header, chunk.points
     if change == "altered":
         points = points[::-1].copy()
@@ -152,11 +152,11 @@ def test_blinded_chunks(ring, change, code):
     elif change == "stranger":
         whose = "nobody"
     else:
-        points = member(ring, 0).blinded_chunk(0).points
-    session = member(ring, 0)
+        points = member(sessions, 0).blinded_chunk(0).points
+    session = member(sessions, 0)
     refused(code, lambda: session.evaluate(whose, BlindedChunk(header, points)), session)
     if change not in {"own", "stranger"}:
-        collector = ring.collector.session
+        collector = sessions.collector.session
         refused(code, lambda: collector.check_blinded(whose, BlindedChunk(header, points)), collector)
 
 
@@ -165,30 +165,30 @@ def test_a_committed_point_that_is_none():
     sessions, committed = _commitments()
     points = np.full((3, 32), 255, dtype=np.uint8)
     digests = chunk_digest("blinded", 0, points)
-    said = ThresholdCommitment(C, 3, digest(b"blinded", digests)).payload(CIRCLE.context)
+    said = ThresholdCommitment(C, 3, digest(b"blinded", digests)).payload(INPUTS.context)
     bad = Committed(sign(SIGNERS[C], COMMITMENT_TYPE, said), digests)
     session = sessions[0]
     session.receive_commitments([*committed[:2], bad])
-    chunk = BlindedChunk(Header(CIRCLE.round_id, "many", 0), points)
+    chunk = BlindedChunk(Header(INPUTS.round_id, "many", 0), points)
     refused(PeerCode.BAD_POINT, lambda: session.evaluate(C, chunk), session)
 
 
-def test_the_same_chunk_gets_the_same_answer_in_any_order(ring):
-    session = member(ring, 1)
-    chunks = [member(ring, 0).blinded_chunk(index) for index in (1, 0, 1)]
+def test_the_same_chunk_gets_the_same_answer_in_any_order(sessions):
+    session = member(sessions, 1)
+    chunks = [member(sessions, 0).blinded_chunk(index) for index in (1, 0, 1)]
     answers = [session.evaluate(A, chunk).points.tobytes() for chunk in chunks]
     assert answers[0] == answers[2] != answers[1]
     assert session.state is ThresholdState.EXCHANGING
 
 
-def test_nobody_signs_for_what_it_has_not_evaluated(ring):
-    session = member(ring, 1)
-    session.evaluate(A, member(ring, 0).blinded_chunk(0))
+def test_nobody_signs_for_what_it_has_not_evaluated(sessions):
+    session = member(sessions, 1)
+    session.evaluate(A, member(sessions, 0).blinded_chunk(0))
     refused(PeerCode.WRONG_STATE, lambda: session.attest(A), session)
 
 
-def _answered(ring):
-    mine, other = member(ring, 0), member(ring, 1)
+def _answered(sessions):
+    mine, other = member(sessions, 0), member(sessions, 1)
     return [other.evaluate(A, mine.blinded_chunk(index)) for index in range(mine.chunks)], other.attest(A)
 
 
@@ -203,9 +203,9 @@ def _answered(ring):
         ("own", PeerCode.WRONG_AGENCY),
     ],
 )
-def test_evaluated_chunks(ring, change, code):
-    (first, second), _ = _answered(ring)
-    session, whose = member(ring, 0), B
+def test_evaluated_chunks(sessions, change, code):
+    (first, second), _ = _answered(sessions)
+    session, whose = member(sessions, 0), B
     if change == "order":
         first = second
     elif change == "shorter":
@@ -232,9 +232,9 @@ def test_evaluated_chunks(ring, change, code):
         ("altered", PeerCode.BAD_COMMITMENT),
     ],
 )
-def test_the_collector_finds_out_who_evaluated_wrongly(ring, change, code):
-    (first, second), signed = _answered(ring)
-    collector = ring.collector.session
+def test_the_collector_finds_out_who_evaluated_wrongly(sessions, change, code):
+    (first, second), signed = _answered(sessions)
+    collector = sessions.collector.session
     if change == "shorter":
         first = EvaluatedChunk(first.header, first.points[:-1])
     elif change == "proof":
@@ -251,10 +251,10 @@ def test_the_collector_finds_out_who_evaluated_wrongly(ring, change, code):
     refused(code, lambda: collector.check_evaluated(B, A, first), collector)
 
 
-def test_answers_that_the_collector_altered_are_found_before_they_are_used(ring):
+def test_answers_that_the_collector_altered_are_found_before_they_are_used(sessions):
     """Points of a key of the collector's own would let it read what is shared between no t members."""
-    answers, signed = _answered(ring)
-    session = member(ring, 0)
+    answers, signed = _answered(sessions)
+    session = member(sessions, 0)
     session.receive_evaluated(B, EvaluatedChunk(answers[0].header, answers[0].points[::-1].copy()))
     session.receive_evaluated(B, answers[1])
     refused(PeerCode.BAD_COMMITMENT, lambda: session.receive_attestation(B, signed), session)
@@ -262,22 +262,22 @@ def test_answers_that_the_collector_altered_are_found_before_they_are_used(ring)
 
 
 @pytest.mark.parametrize("forger", ["collector", A, C])
-def test_answers_that_somebody_else_signed(ring, forger):
-    answers, signed = _answered(ring)
-    session = member(ring, 0)
+def test_answers_that_somebody_else_signed(sessions, forger):
+    answers, signed = _answered(sessions)
+    session = member(sessions, 0)
     for answer in answers:
         session.receive_evaluated(B, answer)
     forged = sign(SIGNERS[forger], ATTESTATION_TYPE, signed.payload)
     refused(PeerCode.BAD_SIGNATURE, lambda: session.receive_attestation(B, forged), session)
 
 
-def test_a_signature_for_another_member_s_elements_or_commitment(ring):
-    answers, _ = _answered(ring)
-    other = member(ring, 1)
-    for index in range(member(ring, 2).chunks):
-        other.evaluate(C, member(ring, 2).blinded_chunk(index))
-    for signed in (other.attest(C), Attestation(B, A, b"z" * 32, bytes(32)).sign(SIGNERS[B], CIRCLE.context)):
-        fresh = CIRCLE.connect()
+def test_a_signature_for_another_member_s_elements_or_commitment(sessions):
+    answers, _ = _answered(sessions)
+    other = member(sessions, 1)
+    for index in range(member(sessions, 2).chunks):
+        other.evaluate(C, member(sessions, 2).blinded_chunk(index))
+    for signed in (other.attest(C), Attestation(B, A, b"z" * 32, bytes(32)).sign(SIGNERS[B], INPUTS.context)):
+        fresh = INPUTS.connect()
         fresh.commit()
         session = member(fresh, 0)
         for answer in answers:
@@ -287,19 +287,19 @@ def test_a_signature_for_another_member_s_elements_or_commitment(ring):
         assert error.value.code in {PeerCode.WRONG_AGENCY, PeerCode.BAD_COMMITMENT}
 
 
-def test_an_answer_that_is_no_point_ends_the_member_s_session(ring):
+def test_an_answer_that_is_no_point_ends_the_member_s_session(sessions):
     """The evaluator signs for it."""
-    session = member(ring, 0)
+    session = member(sessions, 0)
     bad = np.full((4, 32), 255, dtype=np.uint8)
     digests = b""
     for index in range(2):
-        points = bad[: CIRCLE.context.chunk_size(A, index, CIRCLE.limits)]
-        session.receive_evaluated(B, EvaluatedChunk(Header(CIRCLE.round_id, "many", index), points))
+        points = bad[: INPUTS.context.chunk_size(A, index, INPUTS.limits)]
+        session.receive_evaluated(B, EvaluatedChunk(Header(INPUTS.round_id, "many", index), points))
         digests += chunk_digest("evaluated", index, points)
     own = digest(session.commit().statement.payload)
-    signed = Attestation(B, A, own, digest(b"answers-0", digests)).sign(SIGNERS[B], CIRCLE.context)
+    signed = Attestation(B, A, own, digest(b"answers-0", digests)).sign(SIGNERS[B], INPUTS.context)
     session.receive_attestation(B, signed)
-    other = member(ring, 2)
+    other = member(sessions, 2)
     for index in range(2):
         session.receive_evaluated(C, other.evaluate(A, session.blinded_chunk(index)))
     session.receive_attestation(C, other.attest(A))

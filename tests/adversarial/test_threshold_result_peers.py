@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT
 from tests.support.hits_sessions import Rows as Elements
-from tests.support.threshold_attacks import CIRCLE, A, B, member, refused
+from tests.support.threshold_attacks import INPUTS, A, B, member, refused
 from tests.support.threshold_line import build
 from tests.support.threshold_sessions import KEYS, SIGNERS
 
@@ -29,18 +29,18 @@ from blindmatch.protocol.transcript import Signed, sign
 
 
 @pytest.fixture
-def ring():
-    made = CIRCLE.connect()
+def sessions():
+    made = INPUTS.connect()
     made.commit()
     return made
 
 
 @pytest.fixture
-def tabled(ring):
-    ring.exchange()
-    for party in ring.members:
+def tabled(sessions):
+    sessions.exchange()
+    for party in sessions.members:
         build(party)
-    return ring
+    return sessions
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_tables(tabled, change, code):  # noqa: C901 - one line per way of being
         return
     collector.receive_tables(A, signed)
     if change == "second":
-        said = TablesStatement(A, collector._at.commitments, b"z" * 32).payload(CIRCLE.context)
+        said = TablesStatement(A, collector._at.commitments, b"z" * 32).payload(INPUTS.context)
         other = sign(SIGNERS[A], TABLES_TYPE, said)
         refused(code, lambda: collector.receive_tables(A, other), collector)
         return
@@ -100,17 +100,17 @@ def test_tables(tabled, change, code):  # noqa: C901 - one line per way of being
     refused(code, call, collector)
 
 
-def test_tables_are_not_given_before_everybody_evaluated(ring):
-    session = member(ring, 0)
+def test_tables_are_not_given_before_everybody_evaluated(sessions):
+    session = member(sessions, 0)
     refused(PeerCode.WRONG_STATE, lambda: session.table_chunk(0), session)
 
 
 @pytest.fixture
-def told(ring):
-    ring.exchange()
-    ring.collect()
-    ring.search()
-    return ring
+def told(sessions):
+    sessions.exchange()
+    sessions.collect()
+    sessions.search()
+    return sessions
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def told(ring):
     ],
 )
 def test_outcomes(change, code):  # noqa: C901 - one line per way of being wrong
-    circle = replace(CIRCLE, limits=Limits(chunk_elements=4, chunk_tag_bytes=20))
+    circle = replace(INPUTS, limits=Limits(chunk_elements=4, chunk_tag_bytes=20))
     told = circle.connect()
     told.commit()
     told.exchange()
@@ -178,7 +178,7 @@ def test_bits_of_empty_bins_tell_the_collector_nothing(told):
     """A collector that says that every bin is shared: the member goes on as if nothing were wrong."""
     collector, session = told.collector.session, member(told, 0)
     told.collector.session._array("outcome-0")[:] = 255
-    size = CIRCLE.context.outcome_rows(CIRCLE.limits)
+    size = INPUTS.context.outcome_rows(INPUTS.limits)
     for index, kept in enumerate(collector._array("outcome_digests-0")):
         rows = collector._array("outcome-0")[index * size : (index + 1) * size]
         kept[:] = np.frombuffer(chunk_digest("outcome", index, rows), dtype=np.uint8)
@@ -193,7 +193,7 @@ def test_receipts(told, change):
     told.tell()
     collector, session = told.collector.session, member(told, 0)
     receipt, tables = collector.receipt(OPENED_AT, CLOSED_AT), collector.table_statements()
-    said = ThresholdReceiptTerms.parse(receipt.payload, CIRCLE.context)
+    said = ThresholdReceiptTerms.parse(receipt.payload, INPUTS.context)
     code = PeerCode.BAD_RECEIPT
     if change == "signer":
         code, receipt = PeerCode.BAD_SIGNATURE, sign(SIGNERS[B], RECEIPT_TYPE, receipt.payload)
@@ -210,7 +210,7 @@ def test_receipts(told, change):
         }
         said = replace(said, **change_of[change])
     if code is PeerCode.BAD_RECEIPT:
-        receipt = sign(SIGNERS["collector"], RECEIPT_TYPE, said.payload(CIRCLE.context))
+        receipt = sign(SIGNERS["collector"], RECEIPT_TYPE, said.payload(INPUTS.context))
     refused(code, lambda: session.countersign(receipt, tables, CLOSED_AT))
     assert session.state is (ThresholdState.CLOSED if change == "second" else ThresholdState.FAILED)
 
@@ -225,9 +225,9 @@ def test_a_signature_that_is_no_member_s_does_not_close_the_collector(told):
 
 def test_statements_of_rates():
     statement = ThresholdRatesStatement(A, b"s" * 32, 3, b"rates")
-    signed = statement.sign(SIGNERS[A], CIRCLE.context)
+    signed = statement.sign(SIGNERS[A], INPUTS.context)
     check = {"schema": b"s" * 32, "most": 3}
-    assert ThresholdRatesStatement.check(signed, KEYS[A], A, CIRCLE.context, **check) == statement
+    assert ThresholdRatesStatement.check(signed, KEYS[A], A, INPUTS.context, **check) == statement
     for changed, code in (
         ({"most": 2}, PeerCode.OVER_LIMIT),
         ({"schema": b"t" * 32}, PeerCode.SCHEMA_MISMATCH),
@@ -235,43 +235,43 @@ def test_statements_of_rates():
         refused(
             code,
             lambda changed=changed: ThresholdRatesStatement.check(
-                signed, KEYS[A], A, CIRCLE.context, **check | changed
+                signed, KEYS[A], A, INPUTS.context, **check | changed
             ),
         )
     refused(
         PeerCode.BAD_SIGNATURE,
-        lambda: ThresholdRatesStatement.check(signed, KEYS[B], A, CIRCLE.context, **check),
+        lambda: ThresholdRatesStatement.check(signed, KEYS[B], A, INPUTS.context, **check),
     )
     refused(
         PeerCode.WRONG_AGENCY,
-        lambda: ThresholdRatesStatement.check(signed, KEYS[A], B, CIRCLE.context, **check),
+        lambda: ThresholdRatesStatement.check(signed, KEYS[A], B, INPUTS.context, **check),
     )
-    other = replace(CIRCLE, round_id=b"x" * 16).context
+    other = replace(INPUTS, round_id=b"x" * 16).context
     refused(PeerCode.UNKNOWN_ROUND, lambda: ThresholdRatesStatement.check(signed, KEYS[A], A, other, **check))
     torn = sign(SIGNERS[A], RATES_TYPE, signed.payload[:-1])
     refused(
-        PeerCode.BAD_MESSAGE, lambda: ThresholdRatesStatement.check(torn, KEYS[A], A, CIRCLE.context, **check)
+        PeerCode.BAD_MESSAGE, lambda: ThresholdRatesStatement.check(torn, KEYS[A], A, INPUTS.context, **check)
     )
 
 
 def test_oversize_chunks_are_no_messages():
-    header = Header(CIRCLE.round_id, "many", 0)
+    header = Header(INPUTS.round_id, "many", 0)
     refused(PeerCode.OVERSIZE, lambda: Rows.parse(header, bytes(LIMITS.chunk_tag_bytes + 16), 16))
     refused(PeerCode.BAD_MESSAGE, lambda: Rows.parse(header, b"", 16))
     refused(PeerCode.BAD_MESSAGE, lambda: Committed(Signed(b"", bytes(64)), bytes(31)))
 
 
-def test_altered_input_is_not_used_again(ring):
+def test_altered_input_is_not_used_again(sessions):
     """A collection that changed after the commitment: no blind serves another element."""
-    party = ring.members[0]
-    changed = replace(CIRCLE, lists=((1, 2, 3, 4, 6), *CIRCLE.lists[1:]))
+    party = sessions.members[0]
+    changed = replace(INPUTS, lists=((1, 2, 3, 4, 6), *INPUTS.lists[1:]))
     session = changed.member(0, party.session._workspace, party.stored)
     with pytest.raises(LocalError, match="changed"):
         session.prepare_chunk(1)
     fewer = Elements.of((1, 2, 3, 4))
     with pytest.raises(LocalError, match="changed"):
         Member(
-            CIRCLE.context,
+            INPUTS.context,
             elements=fewer,
             seed=b"m" * 32,
             signer=SIGNERS[A],
@@ -281,8 +281,8 @@ def test_altered_input_is_not_used_again(ring):
 
 
 @pytest.mark.parametrize("name", ["blinded_digests", "committed-1"])
-def test_altered_working_files_are_found(ring, name):
-    party = ring.members[0]
+def test_altered_working_files_are_found(sessions, name):
+    party = sessions.members[0]
     party.session._array(name)[0, 0] ^= 1
     with pytest.raises(StoreError):
         party.restart()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 import pytest
-from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, bent
+from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, with_fields
 from tests.support.first_steps import preparation, rates_of, session_of
 
 from blindmatch.node.rounds import edge_codec
@@ -145,7 +145,7 @@ async def test_a_damaged_message(rogue, method, damage):
         "truncated": raw[:-1],
         "unknown field": raw + b"\xfa\x7f\x01x",
         "empty": b"",
-        "version": bent(good, header__version=2).SerializeToString(),
+        "version": with_fields(good, header__version=2).SerializeToString(),
     }[damage]
     outcome = await rogue.call(method, sent)
     await check_refused(rogue, outcome, "wrong-version" if damage == "version" else "bad-message")
@@ -190,7 +190,7 @@ async def test_another_party_s_round(rogue):
 
 
 async def test_a_round_that_nobody_opened(rogue):
-    outcome = await rogue.call("Evaluate", bent(rogue_chunk(rogue), header__round=OTHER_ROUND))
+    outcome = await rogue.call("Evaluate", with_fields(rogue_chunk(rogue), header__round=OTHER_ROUND))
     await check_refused(rogue, outcome, "unknown-round")
 
 
@@ -200,12 +200,14 @@ def rogue_chunk(rogue):
 
 
 async def test_an_agreement_that_nobody_knows(rogue):
-    outcome = await rogue.call("Open", bent(rogue.opening, agreement=bytes(31) + b"\1"))
+    outcome = await rogue.call("Open", with_fields(rogue.opening, agreement=bytes(31) + b"\1"))
     await check_refused(rogue, outcome, "unknown-agreement")
 
 
 async def test_an_edge_that_is_not_in_the_agreement(rogue):
-    outcome = await rogue.call("Open", bent(rogue.opening, header__edge="north-council-from-west-force"))
+    outcome = await rogue.call(
+        "Open", with_fields(rogue.opening, header__edge="north-council-from-west-force")
+    )
     await check_refused(rogue, outcome, "unknown-round")
 
 
@@ -280,7 +282,7 @@ async def test_the_same_rates_again_get_the_same_bytes(rogue):
 
 
 async def test_an_opening_before_the_rates(rogue):
-    outcome = await rogue.call("Open", bent(rogue.opening, header__round=OTHER_ROUND))
+    outcome = await rogue.call("Open", with_fields(rogue.opening, header__round=OTHER_ROUND))
     await check_refused(rogue, outcome, "unknown-round")
 
 
@@ -321,7 +323,7 @@ async def test_a_bad_point(rogue, point):
     chunk = rogue.chunk(0)
     points = np.frombuffer(chunk.points, dtype=np.uint8).reshape(-1, 32).copy()
     points[3] = np.frombuffer(point, dtype=np.uint8)
-    outcome = await rogue.call("Evaluate", bent(chunk, points=points.tobytes()))
+    outcome = await rogue.call("Evaluate", with_fields(chunk, points=points.tobytes()))
     await check_refused(rogue, outcome, "bad-point", fails_edge=True)
 
 
@@ -336,7 +338,7 @@ async def test_a_bad_point(rogue, point):
 async def test_a_wrong_count(rogue, cut, code):
     await rogue.open()
     chunk = rogue.chunk(0)
-    outcome = await rogue.call("Evaluate", bent(chunk, points=cut(chunk.points)))
+    outcome = await rogue.call("Evaluate", with_fields(chunk, points=cut(chunk.points)))
     # What cannot be a chunk at all is turned away before it reaches the session.
     await check_refused(rogue, outcome, code, fails_edge=code == "bad-count")
 
@@ -344,7 +346,7 @@ async def test_a_wrong_count(rogue, cut, code):
 @pytest.mark.parametrize("order", [(1,), (0, 2), (0, 1, 10_000)])
 async def test_chunks_out_of_order(rogue, order):
     await rogue.open()
-    chunks = [bent(rogue.chunk(min(i, 4)), header__sequence=i) for i in order]
+    chunks = [with_fields(rogue.chunk(min(i, 4)), header__sequence=i) for i in order]
     await check_refused(rogue, await rogue.call("Evaluate", *chunks), "bad-sequence", fails_edge=True)
 
 
@@ -359,21 +361,26 @@ async def test_a_replayed_chunk_with_other_bytes(rogue):
     """A second evaluation of one's choice would be a free guess at the sender's list."""
     await rogue.open()
     assert len(await rogue.call("Evaluate", rogue.chunk(0))) == 1
-    outcome = await rogue.call("Evaluate", bent(rogue.chunk(1), header__sequence=0))
+    outcome = await rogue.call("Evaluate", with_fields(rogue.chunk(1), header__sequence=0))
     await check_refused(rogue, outcome, "altered-chunk", fails_edge=True)
 
 
 async def test_chunks_that_were_not_committed_to(rogue):
     await rogue.open()
     chunks = [rogue.chunk(index) for index in range(rogue.session.chunks)]
-    chunks[1], chunks[2] = bent(chunks[2], header__sequence=1), bent(chunks[1], header__sequence=2)
+    chunks[1], chunks[2] = (
+        with_fields(chunks[2], header__sequence=1),
+        with_fields(chunks[1], header__sequence=2),
+    )
     outcome = await rogue.call("Evaluate", *chunks)
     await check_refused(rogue, outcome, "bad-commitment", fails_edge=True)
 
 
 async def test_two_rounds_in_one_stream(rogue):
     await rogue.open()
-    outcome = await rogue.call("Evaluate", rogue.chunk(0), bent(rogue.chunk(1), header__round=OTHER_ROUND))
+    outcome = await rogue.call(
+        "Evaluate", rogue.chunk(0), with_fields(rogue.chunk(1), header__round=OTHER_ROUND)
+    )
     await check_refused(rogue, outcome, "unknown-round")
 
 
@@ -410,7 +417,7 @@ async def test_a_closed_edge_gives_the_same_signature_again_and_nothing_else(rog
     assert rogue.town.nodes[NORTH].store.edge(ROUND, rogue.edge).state == CLOSED
     tags = await rogue.call("Tags", convert.tags_request(Header(ROUND, rogue.edge, 0)))
     assert tags[0] == "wrong-state"
-    other = bent(request)
+    other = with_fields(request)
     other.receipt.signature = bytes(64)
     await check_refused(rogue, await rogue.call("Close", other), "bad-receipt")
 

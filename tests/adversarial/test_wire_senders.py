@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, bent
+from tests.support.corrupt_fields import IDENTITY, NOT_CANONICAL, with_fields
 
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
@@ -18,11 +18,11 @@ OTHER_ROUND = bytes(range(1, 17))
 
 
 def first_point_gone(message):
-    return bent(message, points=message.points[32:])
+    return with_fields(message, points=message.points[32:])
 
 
 def bent_rates(message, **changes):
-    made = bent(message)
+    made = with_fields(message)
     for name, value in changes.items():
         setattr(made.rates, name, value)
     return made
@@ -31,23 +31,23 @@ def bent_rates(message, **changes):
 def swapped_rows(message):
     width = 16 + 64 + 16
     rows = [message.rows[i : i + width] for i in range(0, len(message.rows), width)]
-    return bent(message, rows=b"".join([rows[1], rows[0], *rows[2:]]))
+    return with_fields(message, rows=b"".join([rows[1], rows[0], *rows[2:]]))
 
 
 WRONG_SENDERS = [
-    ("EvaluatedChunk", lambda m: bent(m, points=IDENTITY + m.points[32:]), "bad-point"),
-    ("EvaluatedChunk", lambda m: bent(m, points=NOT_CANONICAL + m.points[32:]), "bad-point"),
+    ("EvaluatedChunk", lambda m: with_fields(m, points=IDENTITY + m.points[32:]), "bad-point"),
+    ("EvaluatedChunk", lambda m: with_fields(m, points=NOT_CANONICAL + m.points[32:]), "bad-point"),
     ("EvaluatedChunk", first_point_gone, "bad-count"),
-    ("EvaluatedChunk", lambda m: bent(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
-    ("EvaluatedChunk", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
-    ("EvaluatedChunk", lambda m: bent(m, header__version=9), "wrong-version"),
-    ("EvaluatedChunk", lambda m: bent(m, proof=bytes(64)), "bad-proof"),
+    ("EvaluatedChunk", lambda m: with_fields(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
+    ("EvaluatedChunk", lambda m: with_fields(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("EvaluatedChunk", lambda m: with_fields(m, header__version=9), "wrong-version"),
+    ("EvaluatedChunk", lambda m: with_fields(m, proof=bytes(64)), "bad-proof"),
     ("TagChunk", swapped_rows, "bad-tags"),
-    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1]), "bad-message"),
-    ("TagChunk", lambda m: bent(m, rows=m.rows[:-1] + bytes([m.rows[-1] ^ 1])), "bad-commitment"),
-    ("CloseReply", lambda m: bent(m, signature=bytes(64)), "bad-signature"),
-    ("OpenReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
-    ("PrepareReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("TagChunk", lambda m: with_fields(m, rows=m.rows[:-1]), "bad-message"),
+    ("TagChunk", lambda m: with_fields(m, rows=m.rows[:-1] + bytes([m.rows[-1] ^ 1])), "bad-commitment"),
+    ("CloseReply", lambda m: with_fields(m, signature=bytes(64)), "bad-signature"),
+    ("OpenReply", lambda m: with_fields(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("PrepareReply", lambda m: with_fields(m, header__round=OTHER_ROUND), "unknown-round"),
     ("PrepareReply", lambda m: bent_rates(m, signature=bytes(64)), "bad-signature"),
     (
         "PrepareReply",

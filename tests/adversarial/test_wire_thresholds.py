@@ -6,9 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 import grpc
 import numpy as np
 import pytest
-from tests.support.corrupt_fields import IDENTITY, bent
+from tests.support.corrupt_fields import IDENTITY, with_fields
 from tests.support.hits_sessions import Rows
-from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town, named
+from tests.support.threshold_nodes import (
+    COLLECTOR,
+    MEMBERS,
+    THRESHOLD,
+    references_of,
+    sign_threshold,
+    threshold_nodes,
+)
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
@@ -33,7 +40,7 @@ METHODS = threshold_pb2.DESCRIPTOR.services_by_name["Thresholds"].methods_by_nam
 
 @pytest.fixture
 def town(node_templates, tmp_path):
-    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+    with closing(node_templates.copy(threshold_nodes, tmp_path)) as nodes:
         yield nodes
 
 
@@ -61,7 +68,7 @@ async def honest(town, held):
     assert outcome.complete, outcome
     for agency in MEMBERS:
         found = {lead.reference for lead in round_leads.load(town.nodes[agency], outcome.round_id)}
-        assert found == named(agency, range(20, 30))
+        assert found == references_of(agency, range(20, 30))
 
 
 def audited(node):
@@ -90,7 +97,7 @@ def requests(header, agreement=b"a" * 32):
 
 async def test_only_the_collector_may_call(town):
     """Another member of the same agreement gets nothing out of any method, before a round and in one."""
-    held = agree(town)
+    held = sign_threshold(town)
     header = Header(ROUND, THRESHOLD, 0)
     every = requests(header, held.id)
     assert set(every) == set(METHODS)
@@ -115,7 +122,7 @@ async def test_only_the_collector_may_call(town):
 
 
 async def test_damaged_messages_of_every_method(town):
-    held = agree(town)
+    held = sign_threshold(town)
     header = Header(ROUND, THRESHOLD, 0)
     async with servers(town, NORTH), town.channel(COLLECTOR, NORTH) as good:
         for method, message in requests(header, held.id).items():
@@ -149,7 +156,7 @@ async def joined(town, held, channels):
 
 
 async def test_a_collector_s_guesses_are_not_evaluated_and_the_member_s_round_ends(town):
-    held = agree(town)
+    held = sign_threshold(town)
     header = Header(ROUND, THRESHOLD, 0)
     async with servers(town, *MEMBERS) as stack:
         channels = {
@@ -182,25 +189,25 @@ async def test_a_collector_s_guesses_are_not_evaluated_and_the_member_s_round_en
 
 
 def unsigned(message):
-    made = bent(message)
+    made = with_fields(message)
     made.rates.signature = bytes(64)
     return made
 
 
 WRONG_MEMBERS = [
-    ("RatesReply", lambda m: bent(m, header__round=OTHER_ROUND), "unknown-round"),
+    ("RatesReply", lambda m: with_fields(m, header__round=OTHER_ROUND), "unknown-round"),
     (
         "RatesReply",
         unsigned,
         "bad-signature",
     ),
-    ("BlindedChunk", lambda m: bent(m, points=IDENTITY + m.points[32:]), "bad-commitment"),
-    ("EvaluatedChunk", lambda m: bent(m, points=m.points[32:]), "bad-count"),
-    ("EvaluatedChunk", lambda m: bent(m, points=m.points[32:] + m.points[:32]), "bad-commitment"),
-    ("Cells", lambda m: bent(m, cells=m.cells[16:]), "bad-count"),
-    ("Cells", lambda m: bent(m, cells=m.cells[16:] + m.cells[:16]), "bad-commitment"),
-    ("Cells", lambda m: bent(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
-    ("SignReply", lambda m: bent(m, signature=bytes(64)), "bad-signature"),
+    ("BlindedChunk", lambda m: with_fields(m, points=IDENTITY + m.points[32:]), "bad-commitment"),
+    ("EvaluatedChunk", lambda m: with_fields(m, points=m.points[32:]), "bad-count"),
+    ("EvaluatedChunk", lambda m: with_fields(m, points=m.points[32:] + m.points[:32]), "bad-commitment"),
+    ("Cells", lambda m: with_fields(m, cells=m.cells[16:]), "bad-count"),
+    ("Cells", lambda m: with_fields(m, cells=m.cells[16:] + m.cells[:16]), "bad-commitment"),
+    ("Cells", lambda m: with_fields(m, header__sequence=m.header.sequence + 1), "bad-sequence"),
+    ("SignReply", lambda m: with_fields(m, signature=bytes(64)), "bad-signature"),
 ]
 
 
@@ -211,7 +218,7 @@ WRONG_MEMBERS = [
 )
 async def test_a_member_that_answers_wrongly(town, monkeypatch, kind, bend, code):
     """One of three: the round fails with the code, the reason names it, and nobody was told anything before the receipt."""
-    held = agree(town)
+    held = sign_threshold(town)
     right = gate._Call._send
 
     async def wrong(self, message):

@@ -4,7 +4,7 @@ For `hits`, `hits+facts`, `count` and `sum`, out of fixed seeds, keys, lists and
 """
 
 import pytest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import Edge
 
 from blindmatch.node.rounds import edge_codec
@@ -96,11 +96,11 @@ def test_an_edge_that_lists_hits(golden, checkpoints, workspaces, name):
 RECORDS = ([1, 2, 3], [4], [2, 5], [9, 10, 11], [12, 13], [2])
 ENTRIES = ([1, 40], [2, 3], [2], [50], [5, 2], [6, 60])
 NUMBERS = {
-    "count": NumberEdge.count(RECORDS, (2, 4, 70, 12, 71), minimum=3, band=1),
-    "count in bands": NumberEdge.count(RECORDS, (2, 4, 70, 12, 71), minimum=3, band=4),
-    "count withheld": NumberEdge.count(RECORDS, (9, 70, 71), minimum=3),
-    "sum": NumberEdge.sum((1, 2, 5, 80, 81), ENTRIES, (7, 11, 13, 17, 19, 23), minimum=3),
-    "sum withheld": NumberEdge.sum((6, 80, 81), ENTRIES, (7, 11, 13, 17, 19, 23), minimum=3),
+    "count": AggregateEdge.count(RECORDS, (2, 4, 70, 12, 71), minimum=3, band=1),
+    "count in bands": AggregateEdge.count(RECORDS, (2, 4, 70, 12, 71), minimum=3, band=4),
+    "count withheld": AggregateEdge.count(RECORDS, (9, 70, 71), minimum=3),
+    "sum": AggregateEdge.sum((1, 2, 5, 80, 81), ENTRIES, (7, 11, 13, 17, 19, 23), minimum=3),
+    "sum withheld": AggregateEdge.sum((6, 80, 81), ENTRIES, (7, 11, 13, 17, 19, 23), minimum=3),
 }
 
 

@@ -5,12 +5,12 @@ import hashlib
 
 import numpy as np
 import pytest
-from tests.support.standing_sessions import Listed, Person, World
+from tests.support.standing_sessions import PeopleList, Person, World
 
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.rounds.standing.epochs import local_secret
+from blindmatch.node.rounds.standing.stored_epoch import derive_local_secret
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
@@ -146,7 +146,7 @@ def test_secrets_that_come_out_of_a_stored_seed(golden):
     seed, context = b"s" * 32, World(OURS[0], THEIRS[0]).ours.context
     expander = Expander(seed)
     golden("derived", {
-        "local secret": local_secret(seed),
+        "local secret": derive_local_secret(seed),
         "opening secret": opening_secret(seed, context),
         "bound seed": bound_seed(seed, context),
         "stream": expander.stream("fillers", 3, 100),
@@ -160,7 +160,7 @@ def checks(world):
     agreement = world.ours.context.agreement
     guarded = np.isin(np.arange(DUMMY + 1), [1])
 
-    listed = Listed([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
+    listed = PeopleList([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
     inputs, keys = listed.inputs(np.arange(1))
     facts = listed.facts([np.arange(1)]) if world.with_facts else np.zeros((1, 0), dtype=np.uint8)
     name = CheckName.of(world.theirs, b"submitted-123456")
@@ -169,7 +169,7 @@ def checks(world):
     slots = matches(world.received.own, rows)
     opened = submitted_facts(world.ours, name, world.received.own, slots, rows) if world.with_facts else ()
 
-    inputs, keys = Listed([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
+    inputs, keys = PeopleList([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
     question = CheckName.of(world.ours, b"asked-0123456789")
     single = Single(inputs, keys)
     asking = Asking(world.ours, question, single, world.base.public_key, b"a" * 32)
@@ -179,9 +179,9 @@ def checks(world):
     hits = asked(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
 
     wire = {
-        "submit request": convert.submit_request(convert.Check(name, agreement, rows.tobytes())),
+        "submit request": convert.submit_request(convert.CheckRequest(name, agreement, rows.tobytes())),
         "submit reply": convert.submit_reply(name),
-        "ask request": convert.ask_request(convert.Check(question, agreement, points.tobytes())),
+        "ask request": convert.ask_request(convert.CheckRequest(question, agreement, points.tobytes())),
         "ask reply": convert.ask_reply(question, evaluated.tobytes(), proof),
     }
     return {

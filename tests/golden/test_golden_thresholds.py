@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from tests.support.threshold_sessions import Circle
+from tests.support.threshold_sessions import ThresholdInputs
 
 from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.threshold import codec as convert
@@ -70,13 +70,13 @@ def messages(line, context):
 
 
 CIRCLES = {
-    "two of three": Circle(
+    "two of three": ThresholdInputs(
         ((1, 2, 3, 4, 5, 6), (4, 5, 6, 7, 8), (6, 5, 20, 21, 22, 23, 24)), at_least=2, minimum_count=2
     ),
-    "all of two, a member collects": Circle(
+    "all of two, a member collects": ThresholdInputs(
         ((1, 2, 3), (3, 2, 4, 5, 6)), at_least=2, collector_name="agency-b"
     ),
-    "withheld": Circle(((1, 2, 3), (3, 4), (5, 6, 7)), at_least=2, minimum_count=3),
+    "withheld": ThresholdInputs(((1, 2, 3), (3, 4), (5, 6, 7)), at_least=2, minimum_count=3),
 }
 
 

@@ -345,9 +345,9 @@ async def test_who_only_sends_is_told_what_to_do(town):
 
 
 async def test_a_collector_learns_of_a_withdrawal_from_a_member(tmp_path):
-    made = threshold_nodes.circle_town(tmp_path, time.time())
+    made = threshold_nodes.threshold_nodes(tmp_path, time.time())
     try:
-        held = threshold_nodes.agree(made, at_least=2)
+        held = threshold_nodes.sign_threshold(made, at_least=2)
         first, *others = threshold_nodes.MEMBERS
         leaving, national = made.nodes[first], made.nodes["national"]
         signed = registry.withdraw(leaving, registry.find(leaving, held.id), "Enough.")

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from tests.support.local_nodes import PASSPHRASE, subjects
-from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, agree, circle_town
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, THRESHOLD, sign_threshold, threshold_nodes
 from typer.testing import CliRunner
 
 from blindmatch.node.cli import app
@@ -20,7 +20,7 @@ WEST = "west-force"
 
 @pytest.fixture
 def town(node_templates, tmp_path):
-    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+    with closing(node_templates.copy(threshold_nodes, tmp_path)) as nodes:
         yield nodes
 
 
@@ -41,7 +41,7 @@ def cli(town):
 
 
 async def test_what_officers_read_after_a_round(town, cli):
-    held = agree(town, band=5)
+    held = sign_threshold(town, band=5)
     async with running(town.nodes[MEMBERS[0]]), running(town.nodes[MEMBERS[1]]), running(town.nodes[WEST]):
         ran = await cli(COLLECTOR, "round", "run", held.id.hex(), "--json")
     assert ran.exit_code == 0, ran.output
@@ -70,7 +70,7 @@ async def test_what_officers_read_after_a_round(town, cli):
 
 
 async def test_a_receipt_that_lacks_a_member_is_not_valid(town, cli):
-    held = agree(town)
+    held = sign_threshold(town)
     async with running(town.nodes[MEMBERS[0]]), running(town.nodes[MEMBERS[1]]), running(town.nodes[WEST]):
         outcome = await run_round(town.nodes[COLLECTOR], held.id)
     assert outcome.complete
@@ -86,7 +86,7 @@ async def test_a_receipt_that_lacks_a_member_is_not_valid(town, cli):
 
 async def test_a_member_chooses_its_collection_when_it_signs(town, cli):
     town.import_rows(WEST, "others", "subjects", subjects(12, first=25))
-    held = agree(town)
+    held = sign_threshold(town)
     node = town.nodes[WEST]
     assert node.store.binding(held.id, THRESHOLD) is None
     wrong = await cli(
@@ -107,7 +107,7 @@ async def test_a_member_chooses_its_collection_when_it_signs(town, cli):
 
 
 async def test_a_member_without_a_collection_is_named_and_says_no_more(town):
-    held = agree(town)
+    held = sign_threshold(town)
     node = town.nodes[WEST]
     node.store.delete_collection(node.store.collection("people").id)
     async with running(town.nodes[MEMBERS[0]]), running(town.nodes[MEMBERS[1]]), running(node):
@@ -123,7 +123,7 @@ class Gone(Exception):  # noqa: N818 - not an error
 
 
 async def test_a_threshold_whose_collector_vanished_is_given_up_in_time(town):
-    held = agree(town)
+    held = sign_threshold(town)
     member = town.nodes[MEMBERS[0]]
 
     def vanish(_edge, step, _done, _total):

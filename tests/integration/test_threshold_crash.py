@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 from tests.support import kill_points
 from tests.support.crashing_programs import Programs
-from tests.support.threshold_nodes import COLLECTOR, MEMBERS, agree, circle_town, named
+from tests.support.threshold_nodes import COLLECTOR, MEMBERS, references_of, sign_threshold, threshold_nodes
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.storage.store import CLOSED
@@ -13,7 +13,7 @@ from blindmatch.node.storage.store import CLOSED
 
 @pytest.fixture
 def town(node_templates, tmp_path):
-    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+    with closing(node_templates.copy(threshold_nodes, tmp_path)) as nodes:
         yield nodes
 
 
@@ -49,13 +49,13 @@ def check_result(town, held):
         assert (full.seed, full.snapshot) == (b"", b"")
         assert list(node.rounds_dir.iterdir()) == []
         found = {lead.reference for lead in round_leads.load(node, ours.round_id)}
-        assert found == (set() if agency == COLLECTOR else named(agency, range(20, 30)))
+        assert found == (set() if agency == COLLECTOR else references_of(agency, range(20, 30)))
     assert round_leads.tally(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_collector_killed_again_and_again(town, programs, when):
-    held = agree(town)
+    held = sign_threshold(town)
     with serving(programs, town, *MEMBERS):
         said, kills = programs.run_until_complete(
             town, COLLECTOR, held, lambda kills: (5 * kills + 1 + (when == "after"), when)
@@ -66,7 +66,7 @@ def test_the_collector_killed_again_and_again(town, programs, when):
 
 
 def test_a_member_killed_again_and_again(town, programs):
-    held, target = agree(town), "south-council"
+    held, target = sign_threshold(town), "south-council"
     with serving(programs, town, *(agency for agency in MEMBERS if agency != target)):
         client = programs.start(town, COLLECTOR, "round", "run", "--json", "--wait", "90", held.id.hex())
         said, kills = programs.serve_until_complete(
@@ -80,7 +80,7 @@ def test_a_member_killed_again_and_again(town, programs):
 def test_a_collector_that_is_a_member_killed_again_and_again(town, programs):
     """Two sessions in one process, two rows of one threshold: both come back."""
     west, others = "west-force", ("north-council", "south-council")
-    held = agree(town, collector=west)
+    held = sign_threshold(town, collector=west)
     with serving(programs, town, *others):
         said, kills = programs.run_until_complete(
             town, west, held, lambda kills: (7 * kills + 3, ("after", "before")[kills % 2])
@@ -92,5 +92,5 @@ def test_a_collector_that_is_a_member_killed_again_and_again(town, programs):
     assert len({row.receipt for row in rows}) == 1
     for agency in MEMBERS:
         found = {lead.reference for lead in round_leads.load(town.nodes[agency], rows[0].round_id)}
-        assert found == named(agency, range(20, 30))
+        assert found == references_of(agency, range(20, 30))
         assert list(town.nodes[agency].rounds_dir.iterdir()) == []

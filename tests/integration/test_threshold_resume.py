@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, closing
 
 import pytest
 from tests.support.agencies import edge_between
-from tests.support.threshold_nodes import MEMBERS, agree, circle_town, named
+from tests.support.threshold_nodes import MEMBERS, references_of, sign_threshold, threshold_nodes
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.rounds import leads as round_leads
@@ -21,7 +21,7 @@ SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
 @pytest.fixture
 def town(node_templates, tmp_path):
-    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+    with closing(node_templates.copy(threshold_nodes, tmp_path)) as nodes:
         yield nodes
 
 
@@ -37,7 +37,7 @@ def references(node, outcome):
 
 
 async def test_a_member_that_is_not_there_is_named_and_waited_for(town):
-    held = agree(town)
+    held = sign_threshold(town)
     national = town.nodes["national"]
     async with AsyncExitStack() as stack:
         await serve(stack, town, "north-council", "west-force")
@@ -50,7 +50,7 @@ async def test_a_member_that_is_not_there_is_named_and_waited_for(town):
         await serve(stack, town, "south-council")
         again = await run_round(national, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete
-    assert references(town.nodes["south-council"], again) == named("south-council", range(20, 30))
+    assert references(town.nodes["south-council"], again) == references_of("south-council", range(20, 30))
     assert runner.unfinished(national) == []
     after = await run_round(national, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert after.complete
@@ -58,7 +58,7 @@ async def test_a_member_that_is_not_there_is_named_and_waited_for(town):
 
 
 async def test_a_member_that_withdrew_fails_the_threshold_and_is_named(town):
-    held = agree(town)
+    held = sign_threshold(town)
     registry.withdraw(
         town.nodes["south-council"], registry.find(town.nodes["south-council"], held.id), "no more"
     )
@@ -73,7 +73,7 @@ async def test_a_member_that_withdrew_fails_the_threshold_and_is_named(town):
 
 @pytest.mark.parametrize("step", ["exchange", "search"])
 async def test_a_member_that_stops_comes_back_and_the_round_goes_on(town, step):
-    held = agree(town)
+    held = sign_threshold(town)
     national, stopping = town.nodes["national"], []
     async with AsyncExitStack() as stack:
         servers = await serve(stack, town, *MEMBERS)
@@ -92,11 +92,11 @@ async def test_a_member_that_stops_comes_back_and_the_round_goes_on(town, step):
         again = await run_round(national, held.id, resume_round=outcome.round_id, limits=SMALL)
     assert again.complete, again
     for agency in MEMBERS:
-        assert references(town.nodes[agency], again) == named(agency, range(20, 30))
+        assert references(town.nodes[agency], again) == references_of(agency, range(20, 30))
 
 
 async def test_the_budget_counts_on_every_node(town):
-    held = agree(town, rounds_budget=1, calendar="once")
+    held = sign_threshold(town, rounds_budget=1, calendar="once")
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
         first = await run_round(town.nodes["national"], held.id, limits=SMALL)
@@ -108,7 +108,7 @@ async def test_the_budget_counts_on_every_node(town):
 
 
 async def test_an_abandoned_threshold_leaves_nothing_on_the_collector(town):
-    held = agree(town, collector="west-force")
+    held = sign_threshold(town, collector="west-force")
     police = town.nodes["west-force"]
     async with AsyncExitStack() as stack:
         await serve(stack, town, "north-council")
@@ -122,7 +122,7 @@ async def test_an_abandoned_threshold_leaves_nothing_on_the_collector(town):
 @pytest.mark.parametrize("step", ["exchange", "tags", "search"])
 async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step):
     """The members have not heard: only the collector can stop, and it does at its next call."""
-    held = agree(town)
+    held = sign_threshold(town)
     national, south = town.nodes["national"], town.nodes["south-council"]
     word = terms.sign_withdrawal(
         terms.Withdrawal(held.id, "south-council", int(town.now), "no more"), south.keys.identity
@@ -144,7 +144,7 @@ async def test_a_collector_that_hears_of_a_withdrawal_goes_no_further(town, step
 
 
 async def test_a_member_that_withdraws_while_the_collector_searches_is_told_nothing(town):
-    held = agree(town)
+    held = sign_threshold(town)
     south = town.nodes["south-council"]
     left = []
 
@@ -164,15 +164,15 @@ async def test_a_member_that_withdraws_while_the_collector_searches_is_told_noth
 async def test_a_threshold_that_waits_does_not_hold_an_edge_up(town):
     """Both are in one agreement and one round: the edge closes, the threshold goes on when its member is back."""
     police, edge = town.nodes["west-force"], edge_between("west-force", "north-council")
-    held = agree(town, collector="west-force", edges=(edge,))
+    held = sign_threshold(town, collector="west-force", edges=(edge,))
     async with AsyncExitStack() as stack:
         await serve(stack, town, "north-council")
         outcome = await run_round(police, held.id, limits=SMALL)
         states = {each.edge: (each.state, each.code) for each in outcome.edges}
         assert states == {edge.id: (CLOSED, ""), "seen-by-many": ("preparing", "unavailable")}
-        assert {lead.reference for lead in round_leads.load(police, outcome.round_id, edge.id)} == named(
-            "west-force", range(20, 30)
-        )
+        assert {
+            lead.reference for lead in round_leads.load(police, outcome.round_id, edge.id)
+        } == references_of("west-force", range(20, 30))
         await serve(stack, town, "south-council")
         only = await run_round(
             police, held.id, resume_round=outcome.round_id, edges=["seen-by-many"], limits=SMALL

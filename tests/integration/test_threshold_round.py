@@ -4,7 +4,7 @@ import json
 from contextlib import AsyncExitStack, closing
 
 import pytest
-from tests.support.threshold_nodes import MEMBERS, RANGES, agree, circle_town, named
+from tests.support.threshold_nodes import MEMBERS, RANGES, references_of, sign_threshold, threshold_nodes
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
@@ -19,7 +19,7 @@ SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
 
 @pytest.fixture
 def town(node_templates, tmp_path):
-    with closing(node_templates.copy(circle_town, tmp_path)) as nodes:
+    with closing(node_templates.copy(threshold_nodes, tmp_path)) as nodes:
         yield nodes
 
 
@@ -41,7 +41,7 @@ def audit(node, action):
 
 @pytest.mark.parametrize(("at_least", "numbers"), [(3, range(20, 30)), (2, range(10, 40))])
 async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_least, numbers):
-    held = agree(town, at_least=at_least, band=5)
+    held = sign_threshold(town, at_least=at_least, band=5)
     national = town.nodes["national"]
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
@@ -49,7 +49,7 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
     assert outcome.complete, outcome
     for agency in MEMBERS:
         node = town.nodes[agency]
-        assert references(node, outcome) == named(agency, set(numbers) & set(RANGES[agency]))
+        assert references(node, outcome) == references_of(agency, set(numbers) & set(RANGES[agency]))
         (lead, *_) = round_leads.load(node, outcome.round_id)
         assert lead.agency == f"at least {at_least} of 3 agencies"
         assert lead.edge == "seen-by-many"
@@ -80,7 +80,7 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
 
 
 async def test_under_the_minimum_nobody_is_told_anything(town):
-    held = agree(town, minimum=1_000)
+    held = sign_threshold(town, minimum=1_000)
     async with AsyncExitStack() as stack:
         await serve(stack, town, *MEMBERS)
         outcome = await run_round(town.nodes["national"], held.id, limits=SMALL)
@@ -95,12 +95,12 @@ async def test_under_the_minimum_nobody_is_told_anything(town):
 
 
 async def test_a_collector_that_is_a_member_needs_no_server_of_its_own(town):
-    held = agree(town, collector="west-force")
+    held = sign_threshold(town, collector="west-force")
     police = town.nodes["west-force"]
     async with AsyncExitStack() as stack:
         await serve(stack, town, "north-council", "south-council")
         outcome = await run_round(police, held.id, limits=SMALL)
     assert outcome.complete, outcome
     for agency in MEMBERS:
-        assert references(town.nodes[agency], outcome) == named(agency, range(20, 30))
+        assert references(town.nodes[agency], outcome) == references_of(agency, range(20, 30))
     assert {row.role for row in police.store.edges(outcome.round_id)} == {"collector", "member"}

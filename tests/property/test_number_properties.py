@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.aggregate_sessions import NumberEdge, count_in_the_clear, sum_in_the_clear
+from tests.support.aggregate_sessions import AggregateEdge, cleartext_count, cleartext_sum
 from tests.support.hits_sessions import COUNCIL, POLICE
 
 from blindmatch.protocol.aggregate import (
@@ -39,7 +39,7 @@ def _told(edge):
 
 
 def _sum_edge(ours, theirs, values, minimum, chunk=4):
-    return NumberEdge.sum(ours, theirs, values[: len(theirs)], minimum=minimum, chunk=chunk)
+    return AggregateEdge.sum(ours, theirs, values[: len(theirs)], minimum=minimum, chunk=chunk)
 
 
 amounts = st.lists(st.integers(0, 3_000), min_size=8, max_size=8)
@@ -49,27 +49,29 @@ amounts = st.lists(st.integers(0, 3_000), min_size=8, max_size=8)
 def test_a_count_is_the_count_in_the_clear(ours, theirs, agreed, chunk):
     """Records share tokens, and are there twice: each counts once, with however many of its tokens it matches."""
     minimum, band = agreed
-    edge = NumberEdge.count(ours, theirs, minimum=minimum, band=band, chunk=chunk)
-    assert _told(edge) == count_in_the_clear(ours, theirs, minimum, band)
+    edge = AggregateEdge.count(ours, theirs, minimum=minimum, band=band, chunk=chunk)
+    assert _told(edge) == cleartext_count(ours, theirs, minimum, band)
 
 
 @given(distinct, groups, amounts, st.integers(1, 4), st.integers(1, 9))
 def test_a_sum_is_the_sum_in_the_clear(ours, theirs, values, minimum, chunk):
     """Entries share tokens: each value counts once."""
     edge = _sum_edge(ours, theirs, values, minimum, chunk)
-    assert _told(edge) == sum_in_the_clear(ours, theirs, values[: len(theirs)], minimum)
+    assert _told(edge) == cleartext_sum(ours, theirs, values[: len(theirs)], minimum)
 
 
 @settings(max_examples=20)
 @given(groups, distinct, amounts, st.integers(1, 20), st.integers(1, 20))
 def test_chunking_never_changes_a_number(many, few, values, one, other):
-    for edge in (NumberEdge.count(many, few, minimum=1), _sum_edge(few, many, values, 1)):
+    for edge in (AggregateEdge.count(many, few, minimum=1), _sum_edge(few, many, values, 1)):
         first, second = (_told(replace(edge, limits=Limits(chunk_elements=size))) for size in (one, other))
         assert first == second
 
 
-COUNT = NumberEdge.count([[1, 2], [2, 3], [4, 9], [5, 6], [2, 7]], [2, 4, 6, 8, 10, 12], minimum=3, band=2)
-SUM = NumberEdge.sum([1, 2, 3, 4, 50], [[1, 2], [2, 3], [4], [5, 6], [1, 7]], [10, 20, 0, 7, 500], minimum=3)
+COUNT = AggregateEdge.count([[1, 2], [2, 3], [4, 9], [5, 6], [2, 7]], [2, 4, 6, 8, 10, 12], minimum=3, band=2)
+SUM = AggregateEdge.sum(
+    [1, 2, 3, 4, 50], [[1, 2], [2, 3], [4], [5, 6], [1, 7]], [10, 20, 0, 7, 500], minimum=3
+)
 
 
 @pytest.mark.parametrize("edge", [COUNT, SUM], ids=["count", "sum"])

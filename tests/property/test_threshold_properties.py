@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.threshold_line import build
-from tests.support.threshold_sessions import NAMES, SIGNERS, Circle
+from tests.support.threshold_sessions import NAMES, SIGNERS, ThresholdInputs
 
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
@@ -32,7 +32,7 @@ lists = st.lists(
 @settings(max_examples=25)
 def test_the_result_is_what_at_least_t_hold_in_the_clear(values, data):
     at_least = data.draw(st.integers(2, len(values)))
-    circle = Circle(values, at_least)
+    circle = ThresholdInputs(values, at_least)
     ring = circle.connect()
     assert ring.run() == circle.expected()
     held = sorted(tuple(row) for row in ring.shared.held.tolist())
@@ -45,8 +45,10 @@ def test_the_result_is_what_at_least_t_hold_in_the_clear(values, data):
 @settings(max_examples=10)
 def test_under_the_minimum_nobody_is_told_anything(values, data):
     at_least = data.draw(st.integers(2, len(values)))
-    found = len({values[i][e] for i, row in enumerate(Circle(values, at_least).expected()) for e in row})
-    ring = replace(Circle(values, at_least), minimum_count=found + 1).connect()
+    found = len(
+        {values[i][e] for i, row in enumerate(ThresholdInputs(values, at_least).expected()) for e in row}
+    )
+    ring = replace(ThresholdInputs(values, at_least), minimum_count=found + 1).connect()
     assert ring.run() == [[] for _ in values]
     assert len(ring.shared) == 0
 
@@ -54,17 +56,17 @@ def test_under_the_minimum_nobody_is_told_anything(values, data):
 @given(st.integers(1, 9), st.integers(16, 5_000))
 @settings(max_examples=8)
 def test_chunking_never_changes_a_result(elements, cells):
-    circle = Circle(((1, 2, 3, 4, 5), (3, 4, 5, 6), (5, 1, 9)), 2)
+    circle = ThresholdInputs(((1, 2, 3, 4, 5), (3, 4, 5, 6), (5, 1, 9)), 2)
     limits = Limits(chunk_elements=elements, chunk_tag_bytes=cells)
     assert replace(circle, limits=limits).connect().run() == circle.expected()
 
 
 def test_a_collector_may_be_a_member():
-    circle = replace(Circle(((1, 2, 3), (2, 3), (3, 1)), 2), collector_name=NAMES[0])
+    circle = replace(ThresholdInputs(((1, 2, 3), (2, 3), (3, 1)), 2), collector_name=NAMES[0])
     assert circle.connect().run() == circle.expected()
 
 
-SMALL = Circle(
+SMALL = ThresholdInputs(
     ((1, 2, 3, 4, 5), (3, 4, 9), (5, 4, 8)), 2, limits=Limits(chunk_elements=4, chunk_tag_bytes=1 << 20)
 )
 
@@ -78,7 +80,7 @@ def _sent(ring):
     return [*said, collector.receipt_payload]
 
 
-PAIR = Circle(((1, 2, 3, 4, 5), (3, 9)), 2, limits=Limits(chunk_elements=4, chunk_tag_bytes=1 << 11))
+PAIR = ThresholdInputs(((1, 2, 3, 4, 5), (3, 9)), 2, limits=Limits(chunk_elements=4, chunk_tag_bytes=1 << 11))
 
 
 @pytest.mark.parametrize("who", range(3))
@@ -183,7 +185,7 @@ def test_garbage_in_signed_statements_is_a_peer_error(kind, fields, tail):
 def test_random_lists_of_hundreds_of_elements():
     draw = random.Random(5)
     values = tuple(tuple(draw.sample(range(600), 250)) for _ in range(4))
-    circle = Circle(values, 3, limits=Limits(chunk_elements=100))
+    circle = ThresholdInputs(values, 3, limits=Limits(chunk_elements=100))
     ring = circle.connect()
     assert ring.run() == circle.expected()
     assert all(party.session.state is ThresholdState.CLOSED for party in (*ring.members, ring.collector))

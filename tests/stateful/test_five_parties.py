@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.support.agencies import SCHEMA, Agency, agreement_between, edge_between, threshold_between
-from tests.support.corrupt_messages import WAYS, bend
-from tests.support.parties import Gathering, verify_signatures
+from tests.support.corrupt_messages import WAYS, corrupt_message
+from tests.support.parties import AgreementParties, verify_signatures
 
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.protocol import agreement as terms
@@ -105,7 +105,7 @@ class FiveParties(RuleBasedStateMachine):
         last_words=st.lists(st.tuples(st.integers(0, 12), numbers, ways, bits), min_size=2, max_size=6),
     )
     def begin(self, files, chunk_elements, dishonest, unsigned, withdraws, ahead, last_words):
-        self.gathering = Gathering(
+        self.gathering = AgreementParties(
             EVERYONE,
             AGREEMENT,
             Envelope(terms.PAYLOAD_TYPE, PAYLOAD),
@@ -261,7 +261,7 @@ class FiveParties(RuleBasedStateMachine):
             case Fault.LEFT:
                 self.somebody_leaves_or_hears_of_it(line.names[which % 2])
             case Fault.BENT if not self.honest(comparison):
-                self.bend(line, which % WAYS, bit)
+                self.corrupt(line, which % WAYS, bit)
 
     def an_old_message_comes_again(self, line, which):
         """Long after its answer came: a node that gave a connection up cannot call back what it sent."""
@@ -277,13 +277,13 @@ class FiveParties(RuleBasedStateMachine):
         elif self.may_withdraw():
             self.withdrawal = self.gathering.parties[name].withdraw(START + 60)
 
-    def bend(self, line, way, bit):
+    def corrupt(self, line, way, bit):
         signer = self.gathering.parties[self.dishonest].agency.signer
         elsewhere = [each.name for each in self.gathering.comparisons]
         for queue in (line.requests, line.replies):
             for index, message in enumerate(queue):
                 if message.sender == self.dishonest:
-                    queue[index] = bend(message, way, bit, signer, elsewhere)
+                    queue[index] = corrupt_message(message, way, bit, signer, elsewhere)
 
     @rule(name=parties)
     def node_crashes(self, name):

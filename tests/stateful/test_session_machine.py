@@ -114,8 +114,8 @@ class MatchMachine(RuleBasedStateMachine):
     def nothing_secret_shows(self):
         sender = self.network.sender.session
         secrets = [self.edge.receiver_seed, self.edge.sender_seed]
-        if sender._computing._kept is not None:
-            secrets.append(sender._computing._kept.secret.tobytes())
+        if sender._computing._pair is not None:
+            secrets.append(sender._computing._pair.secret.tobytes())
         for side in (self.network.receiver, self.network.sender):
             snapshot = side.session.snapshot()
             self.sizes.add(len(snapshot))

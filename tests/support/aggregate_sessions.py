@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 import numpy as np
-from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeLine, Rows
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeChannel, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
 from blindmatch.protocol.aggregate import (
@@ -46,7 +46,7 @@ def copies_of(groups: Groups) -> tuple[list[list[int]], int]:
     return places, 1 << (most - 1).bit_length()
 
 
-def count_in_the_clear(ours: Groups, theirs: Sequence[int], minimum: int, band: int) -> Band | None:
+def cleartext_count(ours: Groups, theirs: Sequence[int], minimum: int, band: int) -> Band | None:
     """What a count of these lists tells."""
     found = sum(bool(set(record) & set(theirs)) for record in ours)
     if found < minimum:
@@ -55,7 +55,7 @@ def count_in_the_clear(ours: Groups, theirs: Sequence[int], minimum: int, band: 
     return Band(max(low, minimum), low + band - 1)
 
 
-def sum_in_the_clear(ours: Sequence[int], theirs: Groups, values: Sequence[int], minimum: int) -> int | None:
+def cleartext_sum(ours: Sequence[int], theirs: Groups, values: Sequence[int], minimum: int) -> int | None:
     """What a sum over these lists tells."""
     matching = [bool(set(entry) & set(ours)) for entry in theirs]
     if sum(matching) < minimum:
@@ -69,7 +69,7 @@ def padded(groups: Groups, width: int, fillers: Iterator[int]) -> list[list[int]
 
 
 @dataclass(frozen=True)
-class NumberEdge:
+class AggregateEdge:
     """Everything that two sides of one edge are made from; all of it can be replaced in a test."""
 
     context: EdgeContext
@@ -85,7 +85,7 @@ class NumberEdge:
     @classmethod
     def count(
         cls, receiver: Groups, sender: Sequence[int], *, minimum: int = 3, band: int = 1, chunk: int = 4
-    ) -> "NumberEdge":
+    ) -> "AggregateEdge":
         """How many of the receiver's records share a number with the sender's list of different ones."""
         width = max(1, *(len(group) for group in receiver))
         filled = padded(receiver, width, count(1 << 40))
@@ -110,7 +110,7 @@ class NumberEdge:
         minimum: int = 3,
         band: int = 1,
         chunk: int = 4,
-    ) -> "NumberEdge":
+    ) -> "AggregateEdge":
         """The sum of the values of those of the sender's entries that share a number with the receiver's list."""
         places, copies = copies_of(sender)
         fillers = count(1 << 40)
@@ -166,17 +166,17 @@ class NumberEdge:
             snapshot=snapshot,
         )
 
-    def connect(self) -> "NumberNetwork":
+    def connect(self) -> "AggregateChannel":
         """Both sides, each with a workspace that outlives its crashes."""
         ours: Workspace = Workspace.in_memory()
         theirs: Workspace = Workspace.in_memory()
-        return NumberNetwork(
+        return AggregateChannel(
             Side(lambda snapshot: self.receiver(ours, snapshot)),
             Side(lambda snapshot: self.sender(theirs, snapshot)),
             (self.context.receiver, self.context.sender),
         )
 
-    def at(self, state: AggregateState) -> "NumberNetwork":
+    def at(self, state: AggregateState) -> "AggregateChannel":
         """Both sides, the receiver in this state."""
         network = self.connect()
         drive([network], lambda: network.receiver.session.state is state)
@@ -196,7 +196,7 @@ def _context(disclosure: Disclosure) -> EdgeContext:
     )
 
 
-class NumberNetwork(EdgeLine[AggregateReceiver, AggregateSender]):
+class AggregateChannel(EdgeChannel[AggregateReceiver, AggregateSender]):
     """An edge that tells a number. A reply that answers no question of now is dropped: its call is long over."""
 
     said = False

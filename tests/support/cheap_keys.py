@@ -3,6 +3,8 @@
 Tests of the encryption itself give its cost, or use the product's default.
 """
 
+from typing import Any
+
 import pytest
 
 from blindmatch.node.node import Node
@@ -23,6 +25,6 @@ def use_cheap_keys(patch: pytest.MonkeyPatch) -> None:
         keyring.change_passphrase,
         passphrase_encryption.encrypt,
     ):
-        defaults = getattr(function, "__func__", function).__kwdefaults__
+        defaults: Any = getattr(function, "__func__", function).__kwdefaults__
         patch.setitem(defaults, "scrypt_n", SCRYPT_N)
     patch.setattr(deploy, "SIMULATION_SCRYPT_N", SCRYPT_N)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support import hits_sessions
-from tests.support.aggregate_sessions import NumberEdge, count_in_the_clear, sum_in_the_clear
-from tests.support.lossy_channel import Line, Side, drive
-from tests.support.threshold_sessions import Circle
+from tests.support.aggregate_sessions import AggregateEdge, cleartext_count, cleartext_sum
+from tests.support.lossy_channel import LossyChannel, Side, drive
+from tests.support.threshold_sessions import ThresholdInputs
 
 from blindmatch.node.rounds.inputs import edge_context
 from blindmatch.protocol.aggregate import AggregateTerms
@@ -29,7 +29,7 @@ _NEIGHBOUR = 100
 
 
 @dataclass(frozen=True)
-class Brought:
+class ComparisonInputs:
     """What all parties bring: their lists and identity keys by agency, and the chunk sizes, the same for all."""
 
     lists: Mapping[str, Sequence[int]]
@@ -50,7 +50,7 @@ class Comparison(ABC):
     """A side refused what came: its session has failed for good."""
 
     def __init__(
-        self, name: str, lines: Sequence[Line[Any, Any]], secrets: Sequence[tuple[Side[Any], bytes]]
+        self, name: str, lines: Sequence[LossyChannel[Any, Any]], secrets: Sequence[tuple[Side[Any], bytes]]
     ) -> None:
         self.name = name
         self.lines = lines
@@ -86,7 +86,7 @@ class Comparison(ABC):
         drive(self.lines, lambda: self.closed)
 
 
-class Hits(Comparison):
+class HitsComparison(Comparison):
     """An edge that lists hits, with or without facts."""
 
     def __init__(self, edge: hits_sessions.Edge, ours: Sequence[int], theirs: Sequence[int]) -> None:
@@ -102,7 +102,7 @@ class Hits(Comparison):
         self._said = [ours[index] + _FACT for index in self._found]
 
     @classmethod
-    def between(cls, context: EdgeContext, brought: Brought) -> "Hits":
+    def between(cls, context: EdgeContext, brought: ComparisonInputs) -> "HitsComparison":
         """The comparison of these parties' lists."""
         ours, theirs = brought.lists[context.receiver], sorted(set(brought.lists[context.sender]))
         facts = [value + _FACT for value in theirs]
@@ -146,10 +146,10 @@ class Hits(Comparison):
         return set(self._line.receipts)
 
 
-class Number(Comparison):
+class AggregateComparison(Comparison):
     """An edge that tells a count or a sum."""
 
-    def __init__(self, edge: NumberEdge, truth: Any) -> None:
+    def __init__(self, edge: AggregateEdge, truth: Any) -> None:
         self._line = edge.connect()
         secrets: list[tuple[Side[Any], bytes]] = [
             (self._line.receiver, edge.receiver_seed),
@@ -160,20 +160,22 @@ class Number(Comparison):
         self._truth = truth
 
     @classmethod
-    def between(cls, context: EdgeContext, terms: AggregateTerms, brought: Brought) -> "Number":
+    def between(
+        cls, context: EdgeContext, terms: AggregateTerms, brought: ComparisonInputs
+    ) -> "AggregateComparison":
         """The comparison of these parties' lists."""
         ours, theirs = (_records(brought.lists[name]) for name in (context.receiver, context.sender))
         minimum, band = terms.minimum_count, terms.band
         truth: Any
         if context.disclosure is Disclosure.COUNT:
             tokens = sorted({token for record in theirs for token in record})
-            made = NumberEdge.count(ours, tokens)
-            truth = count_in_the_clear(ours, tokens, minimum, band)
+            made = AggregateEdge.count(ours, tokens)
+            truth = cleartext_count(ours, tokens, minimum, band)
         else:
             tokens = sorted({token for record in ours for token in record})
             values = [_VALUE * record[0] for record in theirs]
-            made = NumberEdge.sum(tokens, theirs, values)
-            truth = sum_in_the_clear(tokens, theirs, values, minimum)
+            made = AggregateEdge.sum(tokens, theirs, values)
+            truth = cleartext_sum(tokens, theirs, values, minimum)
         edge = replace(
             made,
             context=context,
@@ -210,10 +212,10 @@ class Number(Comparison):
         return set(self._line.receipts)
 
 
-class Shares(Comparison):
+class ThresholdComparison(Comparison):
     """A threshold: each member is told of its own elements, the collector how many there are."""
 
-    def __init__(self, circle: Circle) -> None:
+    def __init__(self, circle: ThresholdInputs) -> None:
         self._circle = circle
         self._ring = ring = circle.connect()
         secrets: list[tuple[Side[Any], bytes]] = [(ring.collector, circle.collector_seed)]
@@ -221,9 +223,11 @@ class Shares(Comparison):
         super().__init__(circle.threshold, ring.lines, secrets)
 
     @classmethod
-    def among(cls, terms: Threshold, collector: str, agreement_id: bytes, brought: Brought) -> "Shares":
+    def among(
+        cls, terms: Threshold, collector: str, agreement_id: bytes, brought: ComparisonInputs
+    ) -> "ThresholdComparison":
         """The comparison of the members' lists."""
-        circle = Circle(
+        circle = ThresholdInputs(
             tuple(tuple(sorted(set(brought.lists[name]))) for name in terms.agencies),
             terms.at_least,
             minimum_count=terms.minimum_count,
@@ -268,18 +272,18 @@ class Shares(Comparison):
         return kept | ({ring.collector.session.receipt_payload} if ring.closed else set())
 
 
-def comparisons(agreement: Agreement, agreement_id: bytes, brought: Brought) -> list[Comparison]:
+def comparisons(agreement: Agreement, agreement_id: bytes, brought: ComparisonInputs) -> list[Comparison]:
     """Everything that one round of an agreement compares."""
     made: list[Comparison] = []
     for edge in agreement.edges:
         round_id = hashlib.sha256(edge.receiver.agency.encode()).digest()[:ROUND_BYTES]
         context = replace(edge_context(agreement_id, edge, round_id), keys_digest=b"k" * 32)
         if edge.terms.discloses_number:
-            made.append(Number.between(context, AggregateTerms.of(edge), brought))
+            made.append(AggregateComparison.between(context, AggregateTerms.of(edge), brought))
         else:
-            made.append(Hits.between(context, brought))
+            made.append(HitsComparison.between(context, brought))
     made += [
-        Shares.among(threshold, agreement.collector, agreement_id, brought)
+        ThresholdComparison.among(threshold, agreement.collector, agreement_id, brought)
         for threshold in agreement.thresholds
     ]
     return made

@@ -6,7 +6,7 @@ IDENTITY = bytes(32)
 NOT_CANONICAL = b"\xff" * 32
 
 
-def bent(message: Any, **changes: object) -> Any:
+def with_fields(message: Any, **changes: object) -> Any:
     """A copy of a protobuf message with other values in the header (`header__x`) or in itself."""
     made = type(message).FromString(message.SerializeToString())
     for name, value in changes.items():

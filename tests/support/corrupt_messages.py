@@ -20,7 +20,9 @@ WAYS = 5
 _LABEL_PREFIX = 2
 
 
-def bend(message: Message, way: int, bit: int, signer: Signer, elsewhere: Sequence[str]) -> Message:
+def corrupt_message(
+    message: Message, way: int, bit: int, signer: Signer, elsewhere: Sequence[str]
+) -> Message:
     """Another message in place of an honest one.
 
     Args:
@@ -30,36 +32,38 @@ def bend(message: Message, way: int, bit: int, signer: Signer, elsewhere: Sequen
         signer: the dishonest party's own key; under some ways it signs for what it bent.
         elsewhere: names of other comparisons.
     """
-    return replace(message, body=_bent(message.body, way, bit, signer, elsewhere))
+    return replace(message, body=_corrupt_body(message.body, way, bit, signer, elsewhere))
 
 
-def _bent(body: Any, way: int, bit: int, signer: Signer, elsewhere: Sequence[str]) -> Any:
+def _corrupt_body(body: Any, way: int, bit: int, signer: Signer, elsewhere: Sequence[str]) -> Any:
     match body:
         case Signed() if way == 0:
             return Signed(body.payload, b"\x05" * 64)
         case Signed():
-            payload = flipped(body.payload, bit)
+            payload = flip_bit(body.payload, bit)
             return Signed(payload, body.signature) if way == 1 else sign(signer, _label(body), payload)
         case Committed() if bit % 2:
-            return Committed(body.statement, flipped(body.digests, bit))
+            return Committed(body.statement, flip_bit(body.digests, bit))
         case Committed():
-            return replace(body, statement=_bent(body.statement, way, bit, signer, elsewhere))
+            return replace(body, statement=_corrupt_body(body.statement, way, bit, signer, elsewhere))
         case list() | tuple() if body:
             # One of several: a commitment among everybody's, the receipt or the tables that it is over.
             some: list[Any] = list(body)
-            some[bit % len(some)] = _bent(some[bit % len(some)], way, bit // len(some), signer, elsewhere)
+            some[bit % len(some)] = _corrupt_body(
+                some[bit % len(some)], way, bit // len(some), signer, elsewhere
+            )
             return type(body)(some)
         case int():
             return bit
         case bytes():
-            return flipped(body, bit)
+            return flip_bit(body, bit)
         case None:
             return None
         case _:
-            return _bent_chunk(body, way, bit, elsewhere)
+            return _corrupt_chunk(body, way, bit, elsewhere)
 
 
-def _bent_chunk(chunk: Any, way: int, bit: int, elsewhere: Sequence[str]) -> Any:
+def _corrupt_chunk(chunk: Any, way: int, bit: int, elsewhere: Sequence[str]) -> Any:
     if way == 0:  # its own message, moved to another place of the sequence
         return replace(chunk, header=replace(chunk.header, sequence=bit % 5))
     if way == 1:
@@ -74,7 +78,7 @@ def _bent_chunk(chunk: Any, way: int, bit: int, elsewhere: Sequence[str]) -> Any
     return replace(chunk, **{name: rows})
 
 
-def flipped(data: bytes, bit: int) -> bytes:
+def flip_bit(data: bytes, bit: int) -> bytes:
     """Bytes with one bit turned."""
     made = bytearray(data)
     made[bit % len(made)] ^= 1 << bit % 8

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.support.lossy_channel import Line, Message, Side, drive
+from tests.support.lossy_channel import LossyChannel, Message, Side, drive
 
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
@@ -34,7 +34,7 @@ POLICE = Ed25519Signer("police", Ed25519PrivateKey.from_private_bytes(b"p" * 32)
 COUNCIL = Ed25519Signer("council", Ed25519PrivateKey.from_private_bytes(b"c" * 32))
 
 
-class Preparing(Protocol):
+class PreparingSession(Protocol):
     """What both sides of every kind of edge do first."""
 
     def snapshot(self) -> bytes:
@@ -85,11 +85,11 @@ class Rows:
         return self.rows[indices]
 
 
-AnyReceiver = TypeVar("AnyReceiver", bound=Preparing)
-AnySender = TypeVar("AnySender", bound=Preparing)
+AnyReceiver = TypeVar("AnyReceiver", bound=PreparingSession)
+AnySender = TypeVar("AnySender", bound=PreparingSession)
 
 
-class EdgeLine(Line[AnyReceiver, AnySender]):
+class EdgeChannel(LossyChannel[AnyReceiver, AnySender]):
     """The line of one edge: the receiver asks, the sender answers."""
 
     closing = frozenset({"close", "signature"})
@@ -151,7 +151,7 @@ class EdgeLine(Line[AnyReceiver, AnySender]):
         self._answer("commitment", 0, side.run(lambda live: live.commit()))
 
 
-class Network(EdgeLine[Receiver, Sender]):
+class HitsChannel(EdgeChannel[Receiver, Sender]):
     """An edge that lists hits. `run` is a quiet day; tests call the steps one by one on a bad one."""
 
     hits: Hits | None = None
@@ -301,11 +301,11 @@ class Edge:
             computer=self.computer,
         )
 
-    def connect(self) -> Network:
+    def connect(self) -> HitsChannel:
         """Both sides on one line, each with a workspace that outlives its crashes."""
         ours: Workspace = Workspace.in_memory()
         theirs: Workspace = Workspace.in_memory()
-        return Network(
+        return HitsChannel(
             Side(lambda snapshot: self.receiver(ours, snapshot)),
             Side(lambda snapshot: self.sender(theirs, snapshot)),
             (self.context.receiver, self.context.sender),
@@ -320,7 +320,7 @@ class Edge:
     def exchanging(self) -> tuple[Receiver, Sender]:
         """The same, with both commitments exchanged."""
         receiver, sender = self.receiver(), self.sender()
-        meet(receiver, sender)
+        exchange_commitments(receiver, sender)
         return receiver, sender
 
     def collecting(self) -> tuple[Receiver, Sender]:
@@ -347,7 +347,7 @@ def prepare(*sessions: Receiver | Sender) -> None:
             session.prepare_chunk(index)
 
 
-def meet(receiver: Receiver, sender: Sender) -> None:
+def exchange_commitments(receiver: Receiver, sender: Sender) -> None:
     """Prepare both, then give each the other's commitment."""
     prepare(receiver, sender)
     sender.receive_commitment(receiver.commit())

@@ -1,6 +1,6 @@
 """Real nodes on this machine: data folders, certificates, collections and a signed agreement, made in a few calls.
 
-For tests and trials that need everything real but the distance. A `Town` holds one authority and its agencies' nodes.
+For tests and trials that need everything real but the distance. `LocalNodes` holds one certificate authority and its agencies' nodes.
 """
 
 import csv

@@ -19,16 +19,16 @@ _STEPS = 10_000
 """More questions and answers than any comparison of a test takes: what still goes on then goes on for ever."""
 
 
-class Live(Protocol):
+class CheckpointedSession(Protocol):
     """What a `Side` needs of a session."""
 
     def snapshot(self) -> bytes:
         """The checkpoint."""
 
 
-Session = TypeVar("Session", bound=Live)
-Caller = TypeVar("Caller", bound=Live)
-Called = TypeVar("Called", bound=Live)
+Session = TypeVar("Session", bound=CheckpointedSession)
+Caller = TypeVar("Caller", bound=CheckpointedSession)
+Called = TypeVar("Called", bound=CheckpointedSession)
 Value = TypeVar("Value")
 
 
@@ -106,7 +106,7 @@ def _content(body: Any) -> bytes:
             return bytes(rows.tobytes()) + getattr(body, "proof", b"")
 
 
-class Line(ABC, Generic[Caller, Called]):
+class LossyChannel(ABC, Generic[Caller, Called]):
     """Both sides and what is on its way between them. `step` is a quiet moment; tests call the parts one by one on a bad day."""
 
     closing: ClassVar[frozenset[str]]
@@ -179,7 +179,7 @@ def _saved(side: Side[Session]) -> bool:
     return side.stored == side.session.snapshot()
 
 
-def drive(lines: Sequence[Line[Any, Any]], over: Callable[[], bool]) -> None:
+def drive(lines: Sequence[LossyChannel[Any, Any]], over: Callable[[], bool]) -> None:
     """Quiet days on all of these lines until it is over; who crashes comes back.
 
     Raises:

@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from blindmatch.node.cli import app
 from blindmatch.node.imports import import_collection
@@ -29,19 +30,23 @@ class Office:
     home: Path
     agency: str
 
-    def run(self, *words: object, status: int = 0, answer: str | None = None):
+    def run(self, *words: object, status: int = 0, answer: str | None = None) -> Result:
+        """Run a command of `agreement` in this folder; `answer` is what the officer types."""
         command = ["agreement", *map(str, words), "--home", str(self.home)]
         result = CliRunner().invoke(app, command, env={"BLINDMATCH_PASSPHRASE": PASSPHRASE}, input=answer)
         assert result.exit_code == status, result.output
         return result
 
-    def json(self, *words: object, status: int = 0):
+    def json(self, *words: object, status: int = 0) -> Any:
+        """What a command prints with --json."""
         return json.loads(self.run(*words, "--json", status=status).stdout)
 
     def open(self) -> Node:
+        """The node."""
         return Node.open(self.home, PASSPHRASE)
 
     def entry(self) -> str:
+        """The agency's entry in a draft."""
         keys = json.loads((self.home / "keys.json").read_text())
         return (
             f'[[parties]]\nagency = "{self.agency}"\nname = "{self.agency}"\nrole = "council"\n'
@@ -49,20 +54,23 @@ class Office:
             f'legal_basis = "{LEGAL}"\n'
         )
 
-    def collection(self, name: str, kind: str = "subjects", **more) -> None:
+    def collection(self, name: str, kind: str = "subjects", **more: Any) -> None:
+        """Import two invented people; `more` goes to the importer."""
         table = self.home / f"{name}.csv"
         table.write_text(PEOPLE)
         with self.open() as node:
             import_collection(node, name, kind, table, **more)
 
 
-def office(home: Path, agency: str, **values) -> Office:
+def office(home: Path, agency: str, **values: Any) -> Office:
+    """Create an agency's node; other settings by name."""
     settings = {"agency": agency, "name": agency.title(), "role": "council", "legal_basis": LEGAL} | values
     with Node.create(home, make_settings(settings), PASSPHRASE, scrypt_n=16):
         return Office(home, agency)
 
 
 def terms(*entries: str, head: str = "", edges: str = "") -> str:
+    """A draft: the parties' entries, and other lines in place of the usual head or edges."""
     usual_edge = """
         [[edges]]
         disclosure = "hits"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tests.support.agencies import Agency
-from tests.support.comparisons import Brought, Comparison, comparisons
+from tests.support.comparisons import Comparison, ComparisonInputs, comparisons
 
 from blindmatch.protocol.agreement import (
     Agreement,
@@ -79,7 +79,7 @@ def verify_signatures(agreement: Agreement, envelope: Envelope) -> None:
     check_signatures(agreement, envelope)
 
 
-class Gathering:
+class AgreementParties:
     """All parties and all their comparisons. These are independent: nothing here lets one wait for another."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Gathering:
         self.parties = {agency.id: Party(agency, agreement, payload) for agency in agencies}
         signers = {agency.id: agency.signer for agency in agencies}
         limits = Limits(chunk_elements=chunk_elements, chunk_tag_bytes=4096)
-        brought = Brought(lists, signers, limits)
+        brought = ComparisonInputs(lists, signers, limits)
         self.comparisons = comparisons(agreement, payload.id, brought)
         self.lines = [(each, line) for each in self.comparisons for line in each.lines]
         """Every line with the comparison that it belongs to."""

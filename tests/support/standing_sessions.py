@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge, Network, Rows
+from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge, HitsChannel, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
 from blindmatch.protocol import standing
@@ -38,7 +38,7 @@ class Person:
     facts: int = 0
 
 
-class Listed:
+class PeopleList:
     """A collection of persons as `standing.Records`.
 
     Args:
@@ -108,7 +108,7 @@ class _Facts:
         return self._rows[indices]
 
 
-class StandingNetwork(Network):
+class StandingChannel(HitsChannel):
     """A line between the sides of a round under a standing agreement: the receiver keeps what came, and looks it up later."""
 
     keeping: Callable[[Any], None] = staticmethod(lambda _session: None)
@@ -131,10 +131,10 @@ class StandingNetwork(Network):
 
 
 @dataclass
-class Made:
+class SideInputs:
     """One side of a delta round: its collection, counts, session, and what else belongs to it."""
 
-    listed: Listed
+    listed: PeopleList
     counts: Counts
     side: Any
     """A `Side`."""
@@ -171,17 +171,17 @@ class World:
         self.limits = plain.limits
         self.slots = slots
         self.rounds = [context.round_id]
-        self.networks: list[StandingNetwork] = []
+        self.networks: list[StandingChannel] = []
         self.ours = Epoch(context, b"o" * 32)
         self.theirs = Epoch(context, b"t" * 32, b"k" * 32)  # the key's seed comes with the opening
-        self._open(Listed(ours, self.ours, slots[0]), Listed(theirs, self.theirs, slots[1]), crash)
+        self._open(PeopleList(ours, self.ours, slots[0]), PeopleList(theirs, self.theirs, slots[1]), crash)
 
     @property
     def with_facts(self) -> bool:
         """Whether facts travel."""
         return self.ours.context.with_facts
 
-    def _open(self, ours: Listed, theirs: Listed, crash: tuple[str, int] | None) -> None:
+    def _open(self, ours: PeopleList, theirs: PeopleList, crash: tuple[str, int] | None) -> None:
         raw, keys = ours.inputs(np.arange(len(ours)))
         elements, released, holders = _released(theirs)
         edge = replace(
@@ -193,7 +193,7 @@ class World:
             limits=self.limits,
         )
         spaces = Workspace.in_memory(), Workspace.in_memory()
-        network = StandingNetwork(
+        network = StandingChannel(
             Side(lambda snapshot: edge.receiver(spaces[0], snapshot)),
             Side(lambda snapshot: edge.sender(spaces[1], snapshot)),
         )
@@ -225,15 +225,18 @@ class World:
 
     def sessions(
         self, ours: Sequence[Person], theirs: Sequence[Person], round_id: bytes = b"delta-0123456789"
-    ) -> tuple[Made, Made]:
+    ) -> tuple[SideInputs, SideInputs]:
         """What both sides of the next delta round are made of."""
         context = self.ours.within(round_id)
-        mine, yours = Listed(ours, self.ours, self.slots[0]), Listed(theirs, self.theirs, self.slots[1])
+        mine, yours = (
+            PeopleList(ours, self.ours, self.slots[0]),
+            PeopleList(theirs, self.theirs, self.slots[1]),
+        )
         change = standing.compare(self.received.own.digests, mine.digests)
         if len(change.fresh):
             elements, keys = mine.inputs(change.fresh)
         else:
-            elements, keys = Listed([Person(())], self.ours, self.slots[0]).inputs(np.arange(1))
+            elements, keys = PeopleList([Person(())], self.ours, self.slots[0]).inputs(np.arange(1))
         counts = Counts(len(change.fresh), len(change.gone))
         changed = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
         space, other = Workspace.in_memory(), Workspace.in_memory()
@@ -256,17 +259,17 @@ class World:
 
         def sender(snapshot: bytes | None) -> DeltaSender:
             again = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
-            made = Made(yours, again.counts, None)
+            made = SideInputs(yours, again.counts, None)
             return self.sender_of(made, again.plan.removed, again.rows, other, snapshot, round_id=round_id)
 
         return (
-            Made(mine, counts, Side(receiver), keys=keys),
-            Made(yours, changed.counts, Side(sender), after=changed.plan.after),
+            SideInputs(mine, counts, Side(receiver), keys=keys),
+            SideInputs(yours, changed.counts, Side(sender), after=changed.plan.after),
         )
 
     def sender_of(
         self,
-        made: "Made",
+        made: "SideInputs",
         removed: Bytes2D,
         rows: Bytes2D,
         workspace: Workspace | None = None,
@@ -292,11 +295,11 @@ class World:
 
     def delta(
         self, ours: Sequence[Person], theirs: Sequence[Person], *, crash: tuple[str, int] | None = None
-    ) -> StandingNetwork:
+    ) -> StandingChannel:
         """One delta round to its end."""
         round_id = b"delta-%010d" % len(self.rounds)
         mine, yours = self.sessions(ours, theirs, round_id)
-        network = StandingNetwork(mine.side, yours.side)
+        network = StandingChannel(mine.side, yours.side)
         after: list[standing.Received] = []
 
         def keep(session: DeltaReceiver) -> None:
@@ -319,7 +322,7 @@ class World:
         self.networks.append(network)
         return network
 
-    def taken(self, session: DeltaReceiver, mine: Made) -> standing.Received:
+    def taken(self, session: DeltaReceiver, mine: SideInputs) -> standing.Received:
         """The receiver's list and table after a delta round that has come to its end."""
         if mine.keys is None:
             raise AssertionError("the receiver's side has keys")
@@ -336,7 +339,7 @@ class World:
         return standing.found(self.ours, self.received, self.rounds)
 
 
-def _released(theirs: Listed) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indices]]:
+def _released(theirs: PeopleList) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indices]]:
     """As a node makes a full round's elements: withheld, merged, filled up; and whom each stands for."""
     inputs, keys = theirs.inputs(np.arange(len(theirs)))
     inputs, keys = inputs.copy(), keys.copy()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT
-from tests.support.lossy_channel import Line, Message, Side
+from tests.support.lossy_channel import LossyChannel, Message, Side
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
@@ -25,7 +25,7 @@ _PAIRS_PER_CHECKPOINT = 9
 
 
 @dataclass
-class _Memory:
+class _VolatileMemory:
     """What the collector's node only remembers."""
 
     joined: set[str] = field(default_factory=set)
@@ -39,7 +39,7 @@ class _Memory:
     """By who evaluated, for whom, and the chunk; the signature stands after the last."""
 
 
-class Carrying(_Memory):
+class CollectorMemory(_VolatileMemory):
     """What the collector's node knows beside its session: what it found, and what it carries and forgets in a crash."""
 
     def __init__(self, context: ThresholdContext, limits: Limits) -> None:
@@ -50,7 +50,7 @@ class Carrying(_Memory):
 
     def forget(self) -> None:
         """A crash."""
-        _Memory.__init__(self)
+        _VolatileMemory.__init__(self)
 
     def keep(self, shared: Shared) -> None:
         """Keep what was found."""
@@ -75,13 +75,13 @@ class Carrying(_Memory):
         return all(signed for has in self.there.values() for _, signed in has.values())
 
 
-class MemberLine(Line[Collector, Member]):
+class MemberChannel(LossyChannel[Collector, Member]):
     """The collector's line to one member. A reply that answers no question of now is dropped: its call is long over."""
 
     closing = frozenset({"sign", "signature"})
     answered = frozenset({ThresholdState.COLLECTED, ThresholdState.SIGNED})
 
-    def __init__(self, collector: Side[Collector], member: Side[Member], known: Carrying) -> None:
+    def __init__(self, collector: Side[Collector], member: Side[Member], known: CollectorMemory) -> None:
         super().__init__(collector, member, (known.context.collector, member.session.agency))
         self.known = known
         self.found: list[int] | None = None
@@ -95,7 +95,7 @@ class MemberLine(Line[Collector, Member]):
             "blind": lambda _, index, __: run(lambda live: live.blinded_chunk(index)),
             "evaluate": lambda body, _, about: run(lambda live: live.evaluate(about, body)),
             "attest": lambda *of: run(lambda live: live.attest(of[2])),
-            "deliver": lambda body, _, about: run(lambda live: _deliver(live, about, body)),
+            "deliver": lambda body, _, about: run(lambda live: _receive_delivery(live, about, body)),
             "build": lambda *_: build(member),
             "collect": lambda _, index, __: run(lambda live: live.table_chunk(index)),
             "tell": lambda body, *_: self._told(body),
@@ -213,7 +213,7 @@ class MemberLine(Line[Collector, Member]):
 
     def _told(self, body: Any) -> None:
         side = self.called
-        side.run(lambda live: _hear(live, body))
+        side.run(lambda live: _receive_outcome(live, body))
         if side.session.state is ThresholdState.MATCHED:
             side.run(lambda live: live.find().tolist(), keep=self._keep_found)
 
@@ -277,14 +277,14 @@ _ANSWERS = {
 }
 
 
-def _deliver(live: Member, evaluator: str, body: EvaluatedChunk | Signed) -> None:
+def _receive_delivery(live: Member, evaluator: str, body: EvaluatedChunk | Signed) -> None:
     if isinstance(body, Signed):
         live.receive_attestation(evaluator, body)
     else:
         live.receive_evaluated(evaluator, body)
 
 
-def _hear(live: Member, body: Rows | Signed) -> None:
+def _receive_outcome(live: Member, body: Rows | Signed) -> None:
     if isinstance(body, Signed):
         live.receive_outcome(body)
     else:

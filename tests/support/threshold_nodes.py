@@ -19,7 +19,7 @@ RANGES: Final = {"north-council": range(30), "south-council": range(10, 40), "we
 THRESHOLD: Final = "seen-by-many"
 
 
-def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGES) -> LocalNodes:
+def threshold_nodes(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGES) -> LocalNodes:
     """The nodes, with their lists imported; other people by `ranges`."""
     roles = {
         "north-council": "council",
@@ -35,7 +35,7 @@ def circle_town(folder: Path, now: float, *, ranges: Mapping[str, range] = RANGE
     return made
 
 
-def agree(
+def sign_threshold(
     town: LocalNodes,
     *,
     collector: str = COLLECTOR,
@@ -52,7 +52,7 @@ def agree(
     return town.sign_agreement(dataclasses.replace(base, **changes))
 
 
-def named(agency: str, numbers: set[int] | range) -> set[str]:
+def references_of(agency: str, numbers: set[int] | range) -> set[str]:
     """The references that an agency has for these people."""
     return {f"{'P' if agency == 'west-force' else 'S'}-{number:05d}" for number in numbers}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.hits_sessions import Rows
 from tests.support.lossy_channel import Side, drive
-from tests.support.threshold_line import Carrying, MemberLine
+from tests.support.threshold_line import CollectorMemory, MemberChannel
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.workspace import Workspace
@@ -25,7 +25,7 @@ KEYS: Mapping[str, bytes] = {name: signer.public for name, signer in SIGNERS.ite
 
 
 @dataclass(frozen=True)
-class Circle:
+class ThresholdInputs:
     """Everything that a threshold among lists of numbers is made from."""
 
     lists: tuple[tuple[int, ...], ...]
@@ -93,9 +93,9 @@ class Circle:
             snapshot=snapshot,
         )
 
-    def connect(self) -> "Ring":
+    def connect(self) -> "ThresholdSessions":
         """All of them, each with a workspace that outlives its crashes."""
-        return Ring(self)
+        return ThresholdSessions(self)
 
     def expected(self) -> list[list[int]]:
         """Which elements of each list stand in at least `at_least` lists: in the clear, without a minimum."""
@@ -109,16 +109,16 @@ class Circle:
         ]
 
 
-class Ring:
+class ThresholdSessions:
     """The members, the collector, the lines between them, and what came of it."""
 
-    def __init__(self, circle: Circle) -> None:
+    def __init__(self, circle: ThresholdInputs) -> None:
         self.circle = circle
-        self._known = Carrying(circle.context, circle.limits)
+        self._known = CollectorMemory(circle.context, circle.limits)
         self._space: Workspace = Workspace.in_memory()
         self.collector = Side(self._made)
         self.members = [self._member(place) for place in range(len(circle.lists))]
-        self.lines = [MemberLine(self.collector, member, self._known) for member in self.members]
+        self.lines = [MemberChannel(self.collector, member, self._known) for member in self.members]
 
     def _member(self, place: int) -> Side[Member]:
         space: Workspace = Workspace.in_memory()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import COUNCIL, POLICE, Rows
 
 from blindmatch.protocol.aggregate import (
@@ -22,8 +22,8 @@ from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, Sequence
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.transcript import sign
 
-COUNT = NumberEdge.count([[1], [2], [3]], [1, 2, 3]).context
-SUM = NumberEdge.sum([1], [[1]], [1]).context
+COUNT = AggregateEdge.count([[1], [2], [3]], [1, 2, 3]).context
+SUM = AggregateEdge.sum([1], [[1]], [1]).context
 POINT = bytes([7]) * 32
 
 
@@ -120,7 +120,7 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
     """The receiver cannot tell 10 matches from 19: the sender's statement is the same but for the exchange that it names."""
     said = []
     for matches in (10, 14, 19):
-        edge = NumberEdge.count(
+        edge = AggregateEdge.count(
             [[n] for n in range(30)],
             [*range(matches), *range(100, 130 - matches)],
             minimum=5,
@@ -139,13 +139,13 @@ def test_one_outcome_more_or_less_says_the_same_within_a_band():
 
 def test_values_that_reach_the_limit_are_refused_before_anything_is_sent():
     most = LIMITS.sum_total
-    edge = NumberEdge.sum([1, 2, 3], [[1], [2], [3]], [most - 3, 1, 1], minimum=3)
+    edge = AggregateEdge.sum([1, 2, 3], [[1], [2], [3]], [most - 3, 1, 1], minimum=3)
     pair = edge.at(AggregateState.INFORMED)
     assert pair.receiver.session.state is AggregateState.INFORMED  # one below the limit runs
     with pytest.raises(LocalError, match="too large"):
-        NumberEdge.sum([1], [[1], [2], [3]], [most - 2, 1, 1]).sender()
+        AggregateEdge.sum([1], [[1], [2], [3]], [most - 2, 1, 1]).sender()
     with pytest.raises(LocalError, match="too large"):
-        NumberEdge.sum([1], [[1]], [most // 100], band=100).sender()
+        AggregateEdge.sum([1], [[1]], [most // 100], band=100).sender()
 
 
 @pytest.mark.parametrize(

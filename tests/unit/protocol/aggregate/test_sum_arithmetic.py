@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 
 from blindmatch.protocol import group
 from blindmatch.protocol.aggregate import elgamal
@@ -15,7 +15,7 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.oprf import KeyPair
 from blindmatch.protocol.session.states import Role
 
-CONTEXT = NumberEdge.sum([1], [[1]], [1]).context
+CONTEXT = AggregateEdge.sum([1], [[1]], [1]).context
 SECRETS = Expander(b"e" * 32)
 HALVES = [SECRETS.scalars("half", index, 1)[0] for index in range(2)]
 SHARES = [elgamal.share_of(half).tobytes() for half in HALVES]

@@ -1,7 +1,7 @@
 """Every pair of state and event of a number's edge, legal and illegal: on the table, then on real sessions in each state."""
 
 import pytest
-from tests.support.aggregate_sessions import NumberEdge
+from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Rows
 
 from blindmatch.protocol.aggregate import (
@@ -20,8 +20,8 @@ from blindmatch.protocol.session.states import Event, Role
 from blindmatch.protocol.transcript import Signed
 
 EDGES = {
-    "count": NumberEdge.count([[1, 2], [2, 3], [4, 9]], [2, 4, 6, 8, 10], minimum=1),
-    "sum": NumberEdge.sum([1, 2, 3, 4], [[1, 2], [2, 3], [4]], [10, 20, 30], minimum=1),
+    "count": AggregateEdge.count([[1, 2], [2, 3], [4, 9]], [2, 4, 6, 8, 10], minimum=1),
+    "sum": AggregateEdge.sum([1, 2, 3, 4], [[1, 2], [2, 3], [4]], [10, 20, 30], minimum=1),
 }
 PAIRS = [
     (role, state, event)

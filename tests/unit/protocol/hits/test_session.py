@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.hits_sessions import COUNCIL, Edge, Rows, meet
+from tests.support.hits_sessions import COUNCIL, Edge, Rows, exchange_commitments
 
 from blindmatch.protocol import group
 from blindmatch.protocol.agreement import Disclosure
@@ -103,7 +103,7 @@ def test_a_slow_worker_does_not_undo_what_came_meanwhile():
     edge = Edge.of([1, 2, 3, 4, 5, 6], [2, 6])
     slow = Slow(edge.receiver_elements.rows)
     receiver, sender = replace(edge, receiver_elements=slow).receiver(), edge.sender()
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
     slow.armed = True
     worker = threading.Thread(target=receiver.unblind_chunk, args=(0,))
@@ -159,7 +159,7 @@ def test_nothing_secret_in_reprs_snapshots_or_workspaces():
     secrets = [edge.receiver_seed, edge.sender_seed, sender._computing._key().secret.tobytes()]
     secrets += [row.tobytes() for row in receiver._expander.scalars("blind", 0, 4)]
     secrets += [edge.receiver_elements.rows.tobytes()[:16], edge.sender_elements.rows.tobytes()[:16]]
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     for index in range(receiver.chunks):
         receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
         receiver.unblind_chunk(index)

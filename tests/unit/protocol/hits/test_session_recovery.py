@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, Network, Rows, meet
+from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, HitsChannel, Rows, exchange_commitments
 from tests.support.lossy_channel import Side
 
 from blindmatch.protocol.errors import LocalError, StoreError
@@ -56,7 +56,7 @@ def test_workspace_on_disk(edge, tmp_path):
 
         return allocate
 
-    network = Network(
+    network = HitsChannel(
         Side(lambda snapshot: edge.receiver(Workspace(mapped("receiver")), snapshot)),
         Side(lambda snapshot: edge.sender(Workspace(mapped("sender")), snapshot)),
     )
@@ -110,7 +110,7 @@ def test_elements_that_change_are_found_before_unblinding():
     edge = Edge.of(OURS, THEIRS)
     workspace = Workspace.in_memory()
     receiver, sender = edge.receiver(workspace), edge.sender()
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
     changed = replace(edge, receiver_elements=Rows.of([value + 100 for value in OURS]))
     resumed = changed.receiver(workspace, receiver.snapshot())
@@ -130,7 +130,7 @@ def test_a_workspace_that_was_lost_is_found_on_restart(role, array):
     sessions = {"receiver": edge.receiver(), "sender": edge.sender()}
     sessions[role] = getattr(edge, role)(Workspace(allocate))
     receiver, sender = sessions["receiver"], sessions["sender"]
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(0)))
     snapshot = sessions[role].snapshot()
     getattr(edge, role)(Workspace(allocate), snapshot)
@@ -145,7 +145,7 @@ def test_an_altered_workspace_is_found_before_use(array):
     kept = {}
     workspace = Workspace(lambda name, shape: kept.setdefault(name, np.zeros(shape, dtype=np.uint8)))
     receiver, sender = edge.receiver(workspace), edge.sender()
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     for index in range(receiver.chunks):
         receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
     kept["evaluated" if array == "evaluated" else "blinded"][0, 0] ^= array != "table"
@@ -171,7 +171,7 @@ def test_an_altered_tag_table_is_not_sent():
     kept = {}
     workspace = Workspace(lambda name, shape: kept.setdefault(name, np.zeros(shape, dtype=np.uint8)))
     receiver, sender = edge.receiver(), edge.sender(workspace)
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     for index in range(receiver.chunks):
         sender.evaluate(receiver.blinded_chunk(index))
     kept["table"][0, 0] ^= 1
@@ -206,7 +206,7 @@ def test_a_damaged_checkpoint_is_refused(damage):
 def test_a_receipt_keeps_its_times_after_a_crash():
     edge = Edge.of(OURS, THEIRS)
     workspace = Workspace.in_memory()
-    network = Network(
+    network = HitsChannel(
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
     while network.receiver.session.state is not HitsState.MATCHED:
@@ -223,7 +223,7 @@ def test_a_receipt_keeps_its_times_after_a_crash():
 def test_hits_can_be_found_again_after_a_crash():
     edge = Edge.of(OURS, THEIRS, facts=FACTS)
     workspace = Workspace.in_memory()
-    network = Network(
+    network = HitsChannel(
         Side(lambda snapshot: edge.receiver(workspace, snapshot)), Side(lambda s: edge.sender(None, s))
     )
     while network.receiver.session.state is not HitsState.SIGNED:
@@ -239,7 +239,7 @@ def test_chunks_unblinded_before_a_crash_stay_so():
     edge = Edge.of(OURS, THEIRS)
     workspace = Workspace.in_memory()
     receiver, sender = edge.receiver(workspace), edge.sender()
-    meet(receiver, sender)
+    exchange_commitments(receiver, sender)
     for index in range(receiver.chunks):
         receiver.receive_evaluated(sender.evaluate(receiver.blinded_chunk(index)))
     receiver.unblind_chunk(0)

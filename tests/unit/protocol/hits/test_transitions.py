@@ -1,7 +1,7 @@
 """Every pair of state and event, legal and illegal: first on the table, then on real sessions in each state."""
 
 import pytest
-from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, Network, Rows
+from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, HitsChannel, Rows
 from tests.support.lossy_channel import Side
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
@@ -109,7 +109,7 @@ def checkpoints():
     ours, theirs = Workspace.in_memory(), Workspace.in_memory()
     receiver = Side(lambda snapshot: EDGE.receiver(ours, snapshot))
     sender = Side(lambda snapshot: EDGE.sender(theirs, snapshot))
-    network = Network(receiver, sender)
+    network = HitsChannel(receiver, sender)
     seen = {}
 
     def note():

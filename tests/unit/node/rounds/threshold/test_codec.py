@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.support.threshold_sessions import Circle
+from tests.support.threshold_sessions import ThresholdInputs
 
 from blindmatch.node.rounds.edge_codec import Progress
 from blindmatch.node.rounds.threshold import codec as convert
@@ -155,7 +155,7 @@ def test_wrong_sizes(name, change, code):
 
 
 def test_rows_of_an_outcome_are_as_wide_as_the_threshold_says():
-    context = Circle(((1, 2), (2, 3), (3, 4)), 2).context
+    context = ThresholdInputs(((1, 2), (2, 3), (3, 4)), 2).context
     rows = convert.outcome_rows(HEADER, bytes(5 * context.outcome_bytes), context)
     assert rows.rows.shape == (5, context.outcome_bytes)
     with pytest.raises(PeerError):
