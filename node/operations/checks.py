@@ -12,12 +12,14 @@ from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.imports import formats
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.leads import ResultLead
-from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch, single_checks
-from blindmatch.node.rounds.standing.single_checks import CheckResult
-from blindmatch.node.transport.client import Peer, connect
+from blindmatch.node.rounds.standing import check_lookup, outbound_checks
+from blindmatch.node.rounds.standing.check_lookup import CheckResult
+from blindmatch.node.rounds.standing.checked_record import imported_record, read_record
+from blindmatch.node.rounds.standing.outbound_checks import Queries, Submissions
+from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, InputError
 
-__all__ = ["CheckResult"]
+__all__ = ["CheckResult", "read_record"]
 """The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
@@ -76,15 +78,6 @@ class ReceivedChecks:
         }
 
 
-def read_record(path: Path) -> dict[str, str]:
-    """The only record of a CSV file with headings, or of a JSON file with one object, by field.
-
-    Raises:
-        InputError: the file cannot be read, or has no record or several.
-    """
-    return single_checks.read_one(path)
-
-
 async def check(
     node: Node,
     agreement: str,
@@ -119,33 +112,16 @@ async def check(
     chosen = edge or _only_edge(node, stored)
     columns = formats.load_mapping(mapping) if mapping else None
     with ExitStack() as stack:
-        epoch = await asyncio.to_thread(single_checks.epoch_of, node, stored, chosen)
-        opened = single_checks.records_of(node, stored, epoch, fields, register=register, mapping=columns)
-        records = await asyncio.to_thread(stack.enter_context, opened)
+        epoch = await asyncio.to_thread(outbound_checks.load_epoch, node, stored, chosen)
+        imported = imported_record(node, stored, epoch, fields, register=register, mapping=columns)
+        records = await asyncio.to_thread(stack.enter_context, imported)
         key = stored.agreement.party(epoch.row.peer).certificate_key
         async with connect(node, epoch.row.peer, certificate_key=key) as peer:
             if epoch.edge.receiver.agency == node.agency:
-                leads = await _query(node, peer, epoch, records)
-                return QueriedRecord(stored.id, chosen, len(records), leads)
-            return SubmittedRecord(stored.id, chosen, await _submit(node, peer, epoch, records))
-
-
-async def _submit(
-    node: Node, peer: Peer, epoch: StoredEpoch, records: CollectionRecords
-) -> tuple[bytes, ...]:
-    sender = await asyncio.to_thread(single_checks.Sender.of, epoch, records)
-    singles = await asyncio.to_thread(single_checks.singles, records)
-    return tuple([await single_checks.submit(node, peer, sender, single) for single in singles])
-
-
-async def _query(
-    node: Node, peer: Peer, epoch: StoredEpoch, records: CollectionRecords
-) -> tuple[ResultLead, ...]:
-    lists = await asyncio.to_thread(epoch.received)
-    leads: list[ResultLead] = []
-    for record in single_checks.one_by_one(records):
-        leads += await single_checks.ask(node, peer, epoch, lists, record)
-    return tuple(leads)
+                queries = await asyncio.to_thread(Queries, node, epoch, records)
+                return QueriedRecord(stored.id, chosen, len(records), await queries.run(peer))
+            submissions = await asyncio.to_thread(Submissions, node, epoch, records)
+            return SubmittedRecord(stored.id, chosen, await submissions.run(peer))
 
 
 def _only_edge(node: Node, stored: StoredAgreement) -> str:
@@ -169,5 +145,5 @@ def received(node: Node, agreement: str) -> ReceivedChecks:
         StoreError: there is no such agreement, or a stored check is damaged.
     """
     agreement_id = registry.find(node, agreement).id
-    checks = single_checks.received(node, agreement_id)
+    checks = check_lookup.results(node, agreement_id)
     return ReceivedChecks(agreement_id, tuple(each for each in checks if each.leads))

@@ -5,7 +5,7 @@ from typing import Any
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import standing
+from blindmatch.node.rounds.standing import epochs
 
 
 @dataclass(frozen=True)
@@ -33,4 +33,4 @@ def end(node: Node, *, agreement: str = "") -> EndedEpochs:
         StoreError: there is no such agreement.
     """
     agreement_id = registry.find(node, agreement).id if agreement else None
-    return EndedEpochs(node.agency, standing.end_all(node, "its key was rotated", agreement_id))
+    return EndedEpochs(node.agency, epochs.end_all(node, "its key was rotated", agreement_id))

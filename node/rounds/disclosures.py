@@ -10,7 +10,6 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.compute.engine import open_engine
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.aggregate import sum_values
 from blindmatch.node.rounds.aggregate.receiver import AggregateReceivingEdge
 from blindmatch.node.rounds.aggregate.reports_service import ReportsService
@@ -22,7 +21,8 @@ from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.hits.service import MatchService
 from blindmatch.node.rounds.inbound_edges import EdgeKind, InboundEdges
 from blindmatch.node.rounds.outbound import OutboundDriver
-from blindmatch.node.rounds.standing.check_answers import CheckAnswers
+from blindmatch.node.rounds.standing import checked_record, epochs
+from blindmatch.node.rounds.standing.inbound_checks import InboundChecks
 from blindmatch.node.rounds.standing.receiver import DeltaReceivingEdge, OpeningReceivingEdge, next_delta
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge, OpeningSendingEdge
 from blindmatch.node.rounds.standing.service import StandingRoundsService
@@ -46,13 +46,14 @@ _EDGES: Mapping[Disclosure, EdgeKind] = MappingProxyType(
 )
 """Edges by their disclosure."""
 
-_OPENING = EdgeKind(OpeningReceivingEdge, OpeningSendingEdge, standing.collection_for)
-_DELTA = EdgeKind(DeltaReceivingEdge, DeltaSendingEdge, standing.collection_for)
+_OPENING = EdgeKind(OpeningReceivingEdge, OpeningSendingEdge, epochs.collection_for)
+_DELTA = EdgeKind(DeltaReceivingEdge, DeltaSendingEdge, epochs.collection_for)
 """Edges of standing agreements: the round that opens an epoch, and delta rounds."""
 
 _ERASE_EXPIRED: tuple[Callable[[Node], object], ...] = (
     lambda node: node.store.erase_checks(int(node.clock())),
-    standing.retire,
+    epochs.purge,
+    checked_record.erase_leftovers,
 )
 """Erase what a disclosure stores besides leads and numbers, once its time has ended."""
 
@@ -60,7 +61,7 @@ _ERASE_EXPIRED: tuple[Callable[[Node], object], ...] = (
 def edge_kind(node: Node, agreement: Agreement, key: Key) -> EdgeKind:
     """The kind of an edge in a round."""
     edge = agreement.edge(key[1])
-    if standing.stands(agreement, edge):
+    if epochs.is_standing(agreement, edge):
         return _DELTA if node.store.find_delta(*key) else _OPENING
     return _EDGES[edge.disclosure]
 
@@ -118,7 +119,7 @@ class InboundRounds:
         context = WorkerContext(pool=self._pool, engine=self._engine, limits=limits)
         self._edges = InboundEdges(node, kind_of=edge_kind, metrics=metrics, context=context)
         self._thresholds = Membership(node, metrics=metrics, context=context)
-        self.checks = CheckAnswers(node)
+        self.checks = InboundChecks(node)
 
     def register(self, server: Any) -> None:
         """Add the services of all disclosures to a server of gRPC."""

@@ -11,7 +11,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.leads import ResultLead
-from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.rounds.standing import check_lookup
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.tables import metadata
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
@@ -115,7 +115,7 @@ def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], t
     """The hits of records that were submitted to the node. The node's audit log records this access."""
     hits: dict[tuple[str, str], list[str]] = {}
     for agreement in agreements:
-        for check in single_checks.received(node, agreement):
+        for check in check_lookup.results(node, agreement):
             for lead in check.leads:
                 hits.setdefault((agreement.hex(), lead.edge), []).append(lead.reference)
     return {key: tuple(references) for key, references in hits.items()}

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.rounds.standing import outbound_checks
+from blindmatch.node.rounds.standing.checked_record import imported_record
+from blindmatch.node.rounds.standing.outbound_checks import Queries, Submissions
 from blindmatch.node.transport.client import connect
 from blindmatch.simulations.benchmarks.delta import STANDING, TOKENS, import_people, run_round
 from blindmatch.simulations.benchmarks.figures import BenchReport, Note, significant, silent
@@ -60,18 +62,13 @@ async def _time(pair: NodePair, agreement: str, count: int, *, submits: bool) ->
     seconds = []
     with Node.open(ours.home, ours.passphrase) as node:
         stored = registry.find(node, agreement)
-        epoch = single_checks.epoch_of(node, stored, pair.edge)
-        with single_checks.records_of(node, stored, epoch, person) as records:
-            (single,) = single_checks.singles(records)
-            sender = single_checks.Sender.of(epoch, records) if submits else None
-            lists = None if submits else epoch.received()
+        epoch = outbound_checks.load_epoch(node, stored, pair.edge)
+        with imported_record(node, stored, epoch, person) as records:
+            checks = (Submissions if submits else Queries)(node, epoch, records)
             async with connect(node, other) as peer:
                 for _ in range(count + _WARM):
                     started = time.perf_counter()
-                    if sender is not None:
-                        await single_checks.submit(node, peer, sender, single)
-                    elif lists is not None:
-                        await single_checks.ask(node, peer, epoch, lists, records)
+                    await checks.run(peer)
                     seconds.append(time.perf_counter() - started)
     return seconds[_WARM:]
 

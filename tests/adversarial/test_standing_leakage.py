@@ -13,7 +13,8 @@ from tests.support.local_nodes import people
 from tests.support.standing_sessions import Person, World
 
 from blindmatch.node.rounds.runner import run_round
-from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.rounds.standing import check_lookup, outbound_checks
+from blindmatch.node.rounds.standing.checked_record import imported_record
 from blindmatch.node.server import running
 from blindmatch.node.storage import logs
 from blindmatch.node.storage.store.tables import checks as checks_table
@@ -135,15 +136,11 @@ async def look(town, facts, number, *, submits):
         )
         if not submits:
             fields = {name: fields[name] for name in ("forenames", "surname", "date_of_birth", "postcode")}
-        kept = single_checks.epoch_of(ours, held, held.agreement.edges[0].id)
-        with single_checks.records_of(ours, held, kept, fields) as records:
+        epoch = outbound_checks.load_epoch(ours, held, held.agreement.edges[0].id)
+        kind = outbound_checks.Submissions if submits else outbound_checks.Queries
+        with imported_record(ours, held, epoch, fields) as records:
             async with connect(ours, other.agency) as peer:
-                if submits:
-                    (single,) = single_checks.singles(records)
-                    await single_checks.submit(ours, peer, single_checks.Sender.of(kept, records), single)
-                    found = None
-                else:
-                    found = await single_checks.ask(ours, peer, kept, kept.received(), records)
+                result = await kind(ours, epoch, records).run(peer)
         await serving.inbound.checks.settle()
     audit = {
         node.agency: [
@@ -161,9 +158,9 @@ async def look(town, facts, number, *, submits):
         ]
     wire, ours.wire = ours.wire.seen, None
     leads = (
-        [lead for each in single_checks.received(police, held.id) for lead in each.leads]
+        [lead for check in check_lookup.results(police, held.id) for lead in check.leads]
         if submits
-        else found
+        else result
     )
     return len(leads), (wire, audit, lines, rows)
 

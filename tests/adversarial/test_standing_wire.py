@@ -8,8 +8,8 @@ import grpc
 import numpy as np
 import pytest
 
-from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.standing import stored_epoch
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.node.transport.error_status import CODE_KEY
@@ -30,7 +30,7 @@ class Scene:
         self.town, self.held, self.channels = town, held, channels
         self.edge = held.agreement.edges[0].id
         self.row = town.nodes[WEST].store.epochs()[0]
-        self.kept = standing.kept(
+        self.stored = stored_epoch.load(
             town.nodes[WEST], held.agreement, town.nodes[WEST].store.find_epoch(self.row.epoch, self.edge)
         )
 
@@ -48,12 +48,12 @@ class Scene:
             return dict(error.trailing_metadata() or ()).get(CODE_KEY)
 
     def submission(self, **change):
-        rows = b"".join(number.to_bytes(16, "big") for number in range(self.kept.agreed.sender_tokens))
+        rows = b"".join(number.to_bytes(16, "big") for number in range(self.stored.agreed.sender_tokens))
         values = {"header": self.header(), "agreement": self.held.id, "check": os.urandom(16), "rows": rows}
         return standing_pb2.SubmitRequest(**(values | change))
 
     def question(self, **change):
-        count = self.kept.agreed.receiver_tokens
+        count = self.stored.agreed.receiver_tokens
         seed = b"".join(number.to_bytes(2, "big") for number in range(count))
         points = oprf.hash_to_group(np.frombuffer(seed, dtype=np.uint8).reshape(count, 2), oprf.Mode.OPRF)
         values = {

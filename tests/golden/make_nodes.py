@@ -31,7 +31,8 @@ from blindmatch.node.pki import certificates
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.rounds.runner import run_round
-from blindmatch.node.rounds.standing import single_checks
+from blindmatch.node.rounds.standing import check_lookup, outbound_checks
+from blindmatch.node.rounds.standing.checked_record import imported_record
 from blindmatch.node.server import running
 from blindmatch.node.storage.config import make_settings
 from blindmatch.node.transport.client import connect
@@ -248,7 +249,7 @@ async def make(maker: Maker) -> None:
         await maker.run(WEST, "opening", epochs)
         await submit(maker, registry.find(north, epochs))
         await receiving.inbound.checks.settle()
-        single_checks.received(west, epochs)
+        check_lookup.results(west, epochs)
         maker.bring(NORTH, "suppliers", "suppliers", people(16, first=8))
         await maker.run(WEST, "delta", epochs)
         maker.bring(WEST, "groups", "subjects", subjects(22, first=2))
@@ -266,13 +267,12 @@ async def submit(maker: Maker, held: object) -> None:
     north = maker.nodes[NORTH]
     for number in (3, 90):
         fields = dict(zip(SUPPLIERS, people(1, first=number)[0], strict=True))
-        kept = single_checks.epoch_of(north, held, "facts")
-        with single_checks.records_of(north, held, kept, fields) as records:
-            sender = single_checks.Sender.of(kept, records)
+        epoch = outbound_checks.load_epoch(north, held, "facts")
+        with imported_record(north, held, epoch, fields) as records:
+            submissions = outbound_checks.Submissions(north, epoch, records)
             key = maker.nodes[WEST].keys.certificate_key
             async with connect(north, WEST, certificate_key=key) as peer:
-                for single in single_checks.singles(records):
-                    await single_checks.submit(north, peer, sender, single)
+                await submissions.run(peer)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from tests.support.standing_sessions import PeopleList, Person, World
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.standing import codec as convert
-from blindmatch.node.rounds.standing.epochs import local_secret
+from blindmatch.node.rounds.standing.stored_epoch import derive_local_secret
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
@@ -146,7 +146,7 @@ def test_secrets_that_come_out_of_a_stored_seed(golden):
     seed, context = b"s" * 32, World(OURS[0], THEIRS[0]).ours.context
     expander = Expander(seed)
     golden("derived", {
-        "local secret": local_secret(seed),
+        "local secret": derive_local_secret(seed),
         "opening secret": opening_secret(seed, context),
         "bound seed": bound_seed(seed, context),
         "stream": expander.stream("fillers", 3, 100),
@@ -179,9 +179,9 @@ def checks(world):
     hits = asked(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
 
     wire = {
-        "submit request": convert.submit_request(convert.Check(name, agreement, rows.tobytes())),
+        "submit request": convert.submit_request(convert.CheckRequest(name, agreement, rows.tobytes())),
         "submit reply": convert.submit_reply(name),
-        "ask request": convert.ask_request(convert.Check(question, agreement, points.tobytes())),
+        "ask request": convert.ask_request(convert.CheckRequest(question, agreement, points.tobytes())),
         "ask reply": convert.ask_reply(question, evaluated.tobytes(), proof),
     }
     return {

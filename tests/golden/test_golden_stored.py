@@ -252,9 +252,9 @@ def test_a_collections_files(golden, counted, tmp_path):
 
 
 def test_an_epochs_files(golden, counted, tmp_path):
-    vault = EpochFiles(tmp_path / "epochs", Sealer(KEY), ROUND, "an-edge")
-    vault.write(NEXT, {"numbers": np.arange(5, dtype=np.uint32), "rows": np.ones((2, 16), dtype=np.uint8)})
-    assert (vault.read(NEXT)["numbers"] == np.arange(5)).all()
+    files = EpochFiles(tmp_path / "epochs", Sealer(KEY), ROUND, "an-edge")
+    files.write(NEXT, {"numbers": np.arange(5, dtype=np.uint32), "rows": np.ones((2, 16), dtype=np.uint8)})
+    assert (files.read(NEXT)["numbers"] == np.arange(5)).all()
     golden("epoch", content_of(tmp_path / "epochs"))
 
 

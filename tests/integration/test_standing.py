@@ -10,9 +10,9 @@ from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.rounds import leads as round_leads
-from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.retention import purge_expired
 from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.standing import epochs, stored_epoch
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.protocol.agreement import Standing
@@ -83,7 +83,7 @@ async def test_an_epoch_that_one_side_has_ended_is_found_out_at_once_and_the_nex
     police, council = town.nodes[WEST], town.nodes[NORTH]
     async with running(council, limits=SMALL):
         assert (await run_round(police, held.id, limits=SMALL)).complete
-        assert standing.end_all(council, "its key was rotated") == 1
+        assert epochs.end_all(council, "its key was rotated") == 1
         outcome = await run_round(police, held.id, limits=SMALL)
         (edge,) = outcome.edges
         assert (edge.state, edge.code) == (FAILED, "diverged")
@@ -112,7 +112,7 @@ async def test_a_round_that_was_cut_off_is_over_when_its_epoch_is(town, monkeypa
         cut = await run_round(police, held.id, limits=SMALL, progress=watch)
         await stopping[0]
     assert (cut.edges[0].state, cut.edges[0].code) == ("exchanging", "unavailable")
-    standing.end_all(council, "its key was rotated")
+    epochs.end_all(council, "its key was rotated")
     async with running(council, limits=SMALL):
         resumed = await run_round(police, held.id, resume_round=cut.round_id, limits=SMALL)
         assert (resumed.edges[0].state, resumed.edges[0].code) == (FAILED, "diverged")
@@ -172,8 +172,8 @@ async def test_what_is_kept_is_unreadable_without_the_nodes_keys(town):
         assert (await run_round(police, held.id, limits=SMALL)).complete
     for node in (police, council):
         row = node.store.open_epoch(held.id, held.agreement.edges[0].id, node.store.epochs()[0].role)
-        kept = standing.kept(node, held.agreement, row)
-        arrays = kept.vault.read(kept.version)
+        stored = stored_epoch.load(node, held.agreement, row)
+        arrays = stored.files.read(stored.version)
         secrets = {row.secret[:32], row.secret[-32:]}
         for name in ("digests", "tags", "outputs"):
             secrets |= {bytes(each) for each in arrays[name] if each.any()}

@@ -1,49 +1,7 @@
-"""Standing agreements on this node: the collection as lists are made from it, what an epoch keeps, and when it ends."""
+"""Rounds and checks under standing agreements.
 
-from blindmatch.node.rounds.standing.collection_records import CollectionRecords
-from blindmatch.node.rounds.standing.epoch_files import EpochFiles
-from blindmatch.node.rounds.standing.epochs import (
-    ASIDE,
-    StoredEpoch,
-    advancing,
-    begin,
-    clear_others,
-    clear_versions,
-    collection_for,
-    current,
-    end,
-    end_all,
-    keep_received,
-    keep_sent,
-    kept,
-    local_secret,
-    of_round,
-    retire,
-    stands,
-    told,
-    vault_of,
-)
+    full round ──> an epoch opens ──> delta rounds advance it, single checks use it ──> it ends; the next round is a full one
 
-__all__ = [
-    "ASIDE",
-    "CollectionRecords",
-    "EpochFiles",
-    "StoredEpoch",
-    "advancing",
-    "begin",
-    "clear_others",
-    "clear_versions",
-    "collection_for",
-    "current",
-    "end",
-    "end_all",
-    "keep_received",
-    "keep_sent",
-    "kept",
-    "local_secret",
-    "of_round",
-    "retire",
-    "stands",
-    "told",
-    "vault_of",
-]
+`epochs` is the life of an epoch, `stored_epoch` and `epoch_files` its row and its lists; `receiver`, `sender`, `inbound` and `service`
+are its rounds; `checked_record`, `outbound_checks`, `inbound_checks` and `check_lookup` are the checks of single records.
+"""

@@ -1,4 +1,4 @@
-"""The messages of standing agreements: delta rounds and checks of single records."""
+"""The messages of delta rounds and single checks, to and from protobuf."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from blindmatch.protocol.transcript import Signed
 
 
 class DeltaOpening(NamedTuple):
-    """The receiver opens, or opens again, an edge of a delta round."""
+    """The receiver starts, or resumes, an edge of a delta round."""
 
     header: Header
     agreement: bytes
@@ -24,13 +24,14 @@ class DeltaOpening(NamedTuple):
     commitment: Signed
 
 
-class Check(NamedTuple):
-    """One record submitted (rows) or asked about (points), not looked into yet."""
+class CheckRequest(NamedTuple):
+    """One record, submitted or queried."""
 
     name: CheckName
     agreement: bytes
     """32 bytes."""
     content: bytes
+    """Rows of a submission or points of a query, not parsed."""
 
 
 def delta_open_request(opening: DeltaOpening) -> standing_pb2.DeltaOpenRequest:
@@ -62,7 +63,7 @@ def read_delta_open_request(message: standing_pb2.DeltaOpenRequest) -> DeltaOpen
 
 
 def changes_chunk(chunk: TagChunk, *, removed: bool) -> standing_pb2.ChangesChunk:
-    """One chunk of what goes or of what comes."""
+    """One chunk of removed or of added rows."""
     rows = chunk.rows.tobytes()
     return standing_pb2.ChangesChunk(
         header=header_out(chunk.header), **({"removed": rows} if removed else {"added": rows})
@@ -70,66 +71,66 @@ def changes_chunk(chunk: TagChunk, *, removed: bool) -> standing_pb2.ChangesChun
 
 
 def read_changes_chunk(message: standing_pb2.ChangesChunk, context: EdgeContext) -> TagChunk:
-    """Read one chunk of changes; whether its kind is the one that is due shows in the session."""
+    """Read one chunk of changes; the session checks whether removed or added rows are due."""
     header = read_header(message, "the chunk of changes")
     if bool(message.removed) == bool(message.added):
-        raise PeerError(PeerCode.BAD_MESSAGE, "a chunk of changes holds what goes or what comes")
+        raise PeerError(PeerCode.BAD_MESSAGE, "a chunk of changes has either removed or added rows")
     if message.added:
         return TagChunk.parse(header, message.added, context)
     return TagChunk.parse_tags(header, message.removed)
 
 
-def submit_request(check: Check) -> standing_pb2.SubmitRequest:
-    """One record's rows."""
+def submit_request(request: CheckRequest) -> standing_pb2.SubmitRequest:
+    """A submission: one record's rows."""
     return standing_pb2.SubmitRequest(
-        header=header_out(check.name.header),
-        agreement=check.agreement,
-        check=check.name.check,
-        rows=check.content,
+        header=header_out(request.name.header),
+        agreement=request.agreement,
+        check=request.name.check,
+        rows=request.content,
     )
 
 
-def read_submit_request(message: standing_pb2.SubmitRequest) -> Check:
-    """Read a submission; its rows are not counted yet."""
+def read_submit_request(message: standing_pb2.SubmitRequest) -> CheckRequest:
+    """Read a submission; the number of its rows is not checked yet."""
     header = read_header(message, "the submission")
     agreement = strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return Check(CheckName(header, message.check), agreement, _bounded(message.rows))
+    return CheckRequest(CheckName(header, message.check), agreement, _bounded(message.rows))
 
 
 def submit_reply(name: CheckName) -> standing_pb2.SubmitReply:
-    """It came."""
+    """The acknowledgement of a submission."""
     return standing_pb2.SubmitReply(header=header_out(name.header), check=name.check)
 
 
 def read_submit_reply(message: standing_pb2.SubmitReply) -> CheckName:
-    """Read that it came."""
+    """Read the acknowledgement of a submission."""
     return CheckName(read_header(message, "the answer"), message.check)
 
 
-def ask_request(check: Check) -> standing_pb2.AskRequest:
-    """One record's blinded elements."""
+def ask_request(request: CheckRequest) -> standing_pb2.AskRequest:
+    """A query: one record's blinded elements."""
     return standing_pb2.AskRequest(
-        header=header_out(check.name.header),
-        agreement=check.agreement,
-        check=check.name.check,
-        points=check.content,
+        header=header_out(request.name.header),
+        agreement=request.agreement,
+        check=request.name.check,
+        points=request.content,
     )
 
 
-def read_ask_request(message: standing_pb2.AskRequest) -> Check:
-    """Read a question; its elements are not decoded yet."""
-    header = read_header(message, "the question")
+def read_ask_request(message: standing_pb2.AskRequest) -> CheckRequest:
+    """Read a query; its elements are not decoded yet."""
+    header = read_header(message, "the query")
     agreement = strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return Check(CheckName(header, message.check), agreement, _bounded(message.points))
+    return CheckRequest(CheckName(header, message.check), agreement, _bounded(message.points))
 
 
 def ask_reply(name: CheckName, points: bytes, proof: bytes) -> standing_pb2.AskReply:
-    """The elements evaluated."""
+    """The answer to a query: the evaluated elements, and the proof where evaluation is verified."""
     return standing_pb2.AskReply(header=header_out(name.header), check=name.check, points=points, proof=proof)
 
 
 def read_ask_reply(message: standing_pb2.AskReply) -> tuple[CheckName, bytes, bytes]:
-    """Read the evaluated elements and the proof, neither checked yet."""
+    """Read the answer to a query: check, evaluated elements and proof, not checked yet."""
     header = read_header(message, "the answer")
     if len(message.proof) not in {0, PROOF_BYTES}:
         raise PeerError(PeerCode.BAD_MESSAGE, "a proof has 64 bytes")
@@ -137,8 +138,11 @@ def read_ask_reply(message: standing_pb2.AskReply) -> tuple[CheckName, bytes, by
 
 
 def _bounded(content: bytes) -> bytes:
-    """No record has more slots than this, nor wider rows."""
+    """The content of a check, within the largest number and width of rows that a record can have."""
     most = LIMITS.tokens_per_record * (TAG_BYTES + LIMITS.fact_bytes + TAG_BYTES)
     if not 0 < len(content) <= most:
-        raise PeerError(PeerCode.OVERSIZE if content else PeerCode.BAD_MESSAGE, "a check has no such size")
+        raise PeerError(
+            PeerCode.OVERSIZE if content else PeerCode.BAD_MESSAGE,
+            "the content of a check is empty or too large",
+        )
     return content

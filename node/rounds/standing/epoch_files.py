@@ -1,18 +1,19 @@
-"""What an epoch keeps between its rounds, sealed: `<node>/epochs/<epoch>/<edge>/<version>/`, one file per array.
+"""The lists of an epoch between its rounds, sealed: `<node>/epochs/<epoch>/<edge>/<version>/`, one file per array.
 
 ```
 <name>   blocks of 1 MiB, each AES-256-GCM under the node's key, bound to epoch, edge, version, name and number
 index    one sealed blob: JSON with every array's kind and shape; written last
 ```
-A version is named by the round that made it. It is written whole beside the one before, and which one counts is a row in the
-store, changed together with the round's receipt: a crash leaves either, never half of one.
+A version has the id of the round that produced it. It is written completely beside the version before it. A row in the store names
+the current version and changes in one transaction with the round's receipt, so a crash leaves one version or the other, never
+a part of one.
 """
 
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,127 +35,119 @@ class EpochFiles:
     Args:
         folder: the node's folder for epochs.
         sealer: the node's; a key for this use is derived from it.
-        epoch: its id, 16 bytes.
+        epoch: 16 bytes.
         edge: the edge's id.
     """
 
     def __init__(self, folder: Path, sealer: Sealer, epoch: bytes, edge: str) -> None:
         self.folder = folder / epoch.hex() / edge
         self._sealer = sealer.derive(PURPOSE)
-        self._context = f"{epoch.hex()}/{edge}"
+        self._name = f"{epoch.hex()}/{edge}"
 
     def has(self, version: bytes) -> bool:
-        """Whether this version was written whole."""
+        """Whether this version was written completely."""
         return (self.folder / version.hex() / "index").exists()
 
     def write(self, version: bytes, arrays: Arrays) -> None:
-        """Write a version, replacing one of the same name.
+        """Write a version, replacing one with the same id.
 
         Raises:
-            StoreError: the disk does not take it.
+            StoreError: it cannot be written.
         """
-        final, fresh = self.folder / version.hex(), self.folder / f"{version.hex()}.new"
+        final, partial = self.folder / version.hex(), self.folder / f"{version.hex()}.new"
         try:
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(mode=0o700, parents=True)
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(mode=0o700, parents=True)
             for name, array in arrays.items():
-                self._write(fresh / name, version, name, np.ascontiguousarray(array))
+                _write(partial / name, self._sealed_blocks(version, name, np.ascontiguousarray(array)))
             shapes = {name: (array.dtype.str, list(array.shape)) for name, array in arrays.items()}
-            sealed = self._sealer.seal(json.dumps(shapes).encode(), self._bound(version, "index", 0))
-            _put(fresh / "index", iter((sealed,)))
+            sealed = self._sealer.seal(json.dumps(shapes).encode(), self._context(version, "index", 0))
+            _write(partial / "index", iter((sealed,)))
             shutil.rmtree(final, ignore_errors=True)
-            fresh.rename(final)
+            partial.rename(final)
             _sync(self.folder)
         except OSError as error:
             raise StoreError(
-                f"{self.folder} cannot be written: {error.strerror}", hint="Is there space on the disk?"
+                f"{self.folder} cannot be written: {error.strerror}", hint="Check the free space on the disk."
             ) from None
 
     def read(self, version: bytes) -> dict[str, npt.NDArray[Any]]:
-        """The arrays of a version.
+        """The arrays of a version, by name.
 
         Raises:
-            StoreError: it is not there, or damaged.
+            StoreError: the version is missing or damaged.
             KeysError: it was altered.
         """
-        folder = self.folder / version.hex()
-        try:
-            return {
-                name: self._read(folder / name, version, np.dtype(kind), tuple(shape))
-                for name, (kind, shape) in self._shapes(version).items()
-            }
-        except (OSError, ValueError):
-            raise _lost() from None
+        with _lost_if_unreadable():
+            return {name: self._read(version, name, *shape) for name, shape in self._shapes(version).items()}
 
-    def read_one(self, version: bytes, name: str) -> npt.NDArray[Any]:
-        """One array of a version; raises as `read`."""
-        folder = self.folder / version.hex()
-        try:
-            kind, shape = self._shapes(version)[name]
-            return self._read(folder / name, version, np.dtype(kind), tuple(shape))
-        except (OSError, ValueError, KeyError):
-            raise _lost() from None
-
-    def _shapes(self, version: bytes) -> dict[str, tuple[str, list[int]]]:
-        sealed = (self.folder / version.hex() / "index").read_bytes()
-        shapes: dict[str, tuple[str, list[int]]] = json.loads(
-            self._sealer.open(sealed, self._bound(version, "index", 0))
-        )
-        return shapes
+    def read_array(self, version: bytes, name: str) -> npt.NDArray[Any]:
+        """One array of a version. Raises as `read`."""
+        with _lost_if_unreadable():
+            return self._read(version, name, *self._shapes(version)[name])
 
     def keep_only(self, versions: set[bytes]) -> None:
-        """Erase every other version, and what a crash left half written; one of these may be under way elsewhere."""
+        """Erase every other version. Another process may be writing one of these: its unfinished folder is not erased."""
         names = {f"{version.hex()}{end}" for version in versions for end in ("", ".new")}
-        for each in self.folder.glob("*"):
-            if each.name not in names:
-                shutil.rmtree(each, ignore_errors=True)
+        for path in self.folder.glob("*"):
+            if path.name not in names:
+                shutil.rmtree(path, ignore_errors=True)
 
     def erase(self) -> None:
-        """Delete everything."""
+        """Erase every version."""
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.parent.rmdir()
 
-    def _write(self, path: Path, version: bytes, name: str, array: npt.NDArray[Any]) -> None:
+    def _shapes(self, version: bytes) -> dict[str, tuple[str, list[int]]]:
+        """The kind and shape of every array of a version, by name."""
+        sealed = (self.folder / version.hex() / "index").read_bytes()
+        shapes: dict[str, tuple[str, list[int]]] = json.loads(
+            self._sealer.open(sealed, self._context(version, "index", 0))
+        )
+        return shapes
+
+    def _sealed_blocks(self, version: bytes, name: str, array: npt.NDArray[Any]) -> Iterator[bytes]:
         flat = array.reshape(-1).view(np.uint8)
+        for number, start in enumerate(range(0, len(flat), _BLOCK)):
+            plain = flat[start : start + _BLOCK].tobytes()
+            yield self._sealer.seal(plain, self._context(version, name, number))
 
-        def blocks() -> Iterator[bytes]:
-            for number, start in enumerate(range(0, len(flat), _BLOCK)):
-                plain = flat[start : start + _BLOCK].tobytes()
-                yield self._sealer.seal(plain, self._bound(version, name, number))
-
-        _put(path, blocks())
-
-    def _read(
-        self, path: Path, version: bytes, kind: np.dtype[Any], shape: tuple[int, ...]
-    ) -> npt.NDArray[Any]:
-        size = int(np.prod(shape)) * kind.itemsize
+    def _read(self, version: bytes, name: str, kind: str, shape: list[int]) -> npt.NDArray[Any]:
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
         plain = np.empty(size, dtype=np.uint8)
-        with path.open("rb") as file:
+        with (self.folder / version.hex() / name).open("rb") as file:
             for number, start in enumerate(range(0, size, _BLOCK)):
                 length = min(_BLOCK, size - start)
-                opened = self._sealer.open(
-                    file.read(length + OVERHEAD_BYTES), self._bound(version, path.name, number)
-                )
+                sealed = file.read(length + OVERHEAD_BYTES)
+                opened = self._sealer.open(sealed, self._context(version, name, number))
                 plain[start : start + length] = np.frombuffer(opened, dtype=np.uint8)
         return plain.view(kind).reshape(shape)
 
-    def _bound(self, version: bytes, name: str, number: int) -> str:
-        return f"{self._context}/{version.hex()}/{name}/{number}"
+    def _context(self, version: bytes, name: str, number: int) -> str:
+        """The associated data of a sealed block."""
+        return f"{self._name}/{version.hex()}/{name}/{number}"
 
 
 def leftovers(folder: Path) -> Iterator[tuple[bytes, str]]:
-    """The (epoch, edge) of every folder below the node's folder for epochs."""
-    for each in sorted(folder.glob("*/*")):
+    """The epoch (16 bytes) and edge of every folder below the node's folder for epochs."""
+    for path in sorted(folder.glob("*/*")):
         with suppress(ValueError):
-            yield bytes.fromhex(each.parent.name), each.name
+            yield bytes.fromhex(path.parent.name), path.name
 
 
-def _lost() -> StoreError:
-    return StoreError("what an epoch kept is lost or damaged", hint="Begin anew: blindmatch round run --full")
+@contextmanager
+def _lost_if_unreadable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError):
+        raise StoreError(
+            "the files of an epoch are lost or damaged",
+            hint="Start a new epoch with a full round: blindmatch round run --full",
+        ) from None
 
 
-def _put(path: Path, blocks: Iterator[bytes]) -> None:
+def _write(path: Path, blocks: Iterator[bytes]) -> None:
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         for block in blocks:

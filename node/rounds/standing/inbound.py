@@ -4,8 +4,8 @@ import asyncio
 from functools import partial
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.inbound_edges import InboundEdges
+from blindmatch.node.rounds.standing import epochs
 from blindmatch.node.rounds.standing.codec import DeltaOpening
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge
 from blindmatch.node.storage.round_files import RoundFiles
@@ -38,12 +38,12 @@ def _create(
 ) -> EdgeRow:
     """Store a new delta round of an open epoch that is in the state that the receiver states."""
     edge = agreement.edge(opening.header.edge)
-    if not standing.stands(agreement, edge):
-        raise PeerError(PeerCode.WRONG_STATE, "the agreement is not a standing one, or not for this edge")
-    epoch = standing.current(node, opening.agreement, edge.id, Role.SENDER)
+    if not epochs.is_standing(agreement, edge):
+        raise PeerError(PeerCode.WRONG_STATE, "this edge does not disclose hits under a standing agreement")
+    epoch = epochs.find_open(node, opening.agreement, edge.id, Role.SENDER)
     if epoch is None or (epoch.epoch, epoch.number + 1) != (opening.epoch, opening.number):
         if epoch is not None:
-            standing.end(node, epoch, "the receiver holds another state of it")
+            epochs.end(node, epoch, "the receiver's epoch is in another state")
         raise PeerError(
             PeerCode.DIVERGED,
             f"{node.agency} has no epoch in this state",

@@ -4,12 +4,17 @@ from typing import Any
 
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds import standing
 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
-from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs, prepare_inputs
+from blindmatch.node.rounds.inputs import PreparedInputs, prepare_inputs
 from blindmatch.node.rounds.outbound import stream_seconds
-from blindmatch.node.rounds.standing import CollectionRecords, StoredEpoch, codec
-from blindmatch.node.rounds.standing.sender import standing_records
+from blindmatch.node.rounds.standing import codec, epochs
+from blindmatch.node.rounds.standing.collection_records import CollectionRecords, open_records
+from blindmatch.node.rounds.standing.stored_epoch import (
+    StoredEpoch,
+    derive_local_secret,
+    files_of,
+    write_receiver_lists,
+)
 from blindmatch.node.storage.store import CLOSED, DeltaRow, EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
@@ -18,7 +23,6 @@ from blindmatch.protocol.agreement import Edge
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
-from blindmatch.protocol.linkage import Elements, Tokens
 from blindmatch.protocol.session.messages import Receipt, TagChunk
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import Counts, DeltaReceiver, Epoch, Fresh, Received, Taken
@@ -31,7 +35,7 @@ class _StandingEdge(HitsReceivingEdge):
     """What both kinds of round share: leads are computed from the stored lists, not from what was received in the round."""
 
     def _records(self, row: EdgeRow, epoch: Epoch) -> CollectionRecords:
-        return standing_records(self._node, self._agreement, row, self.agreed, epoch)
+        return open_records(self._node, self._agreement, row, self.agreed, epoch)
 
     def _outputs(self, session: Receiver) -> Any:
         return session.own_outputs() if self.agreed.context.with_facts else empty(OUTPUT_BYTES)
@@ -40,7 +44,7 @@ class _StandingEdge(HitsReceivingEdge):
         self, epoch: Epoch, lists: Received, records: CollectionRecords, rounds: tuple[bytes, ...]
     ) -> None:
         """Store the leads of all stored records; new are those that the last closed comparison did not have."""
-        inputs = prepared(lists, records, self.agreed)
+        inputs = records.prepared(lists.own.key_index)
         self._store_leads(protocol.found(epoch, lists, rounds), inputs, self._known())
 
     def _known(self) -> frozenset[str] | None:
@@ -53,7 +57,7 @@ class _StandingEdge(HitsReceivingEdge):
         if not rows:
             return None
         last = max(rows, key=lambda row: row.finished_at or 0)
-        return standing.told(self._node, last)
+        return epochs.lead_references(self._node, last)
 
 
 def next_delta(
@@ -68,27 +72,13 @@ def next_delta(
         round_id: the new round.
         full: end the epoch, if one is open.
     """
-    if not standing.stands(held.agreement, edge):
+    if not epochs.is_standing(held.agreement, edge):
         return None
-    epoch = standing.current(node, held.id, edge.id, Role.RECEIVER)
+    epoch = epochs.find_open(node, held.id, edge.id, Role.RECEIVER)
     if epoch is not None and full:
-        standing.end(node, epoch, "an officer began anew")
+        epochs.end(node, epoch, "an officer started a full round")
         return None
     return None if epoch is None else DeltaRow(round_id, edge.id, epoch.epoch, epoch.number + 1)
-
-
-def prepared(lists: Received, records: CollectionRecords, agreed: CompiledEdge) -> PreparedInputs:
-    """The inputs of leads: the keys of every slot, and the collection."""
-    tokens = Tokens(
-        tokens=empty(32),
-        key_index=lists.own.key_index,
-        records=len(records),
-        tokens_per_record=records.slots,
-        overflow=0,
-        shared_records={},
-    )
-    elements = Elements(agreed.compiled, tokens)
-    return PreparedInputs(agreed.compiled, tokens, elements, records.collection, records.selected)
 
 
 class OpeningReceivingEdge(_StandingEdge):
@@ -98,30 +88,29 @@ class OpeningReceivingEdge(_StandingEdge):
         return prepare_inputs(self._node, self._agreement, row, self.agreed, self._files.scratch, raw=True)
 
     def _store_result(self, session: Receiver) -> None:
-        epoch = Epoch(self.agreed.context, standing.local_secret(self.row.seed))
+        epoch = Epoch(self.agreed.context, derive_local_secret(self.row.seed))
         records = self._records(self.row, epoch)
         fresh = Fresh(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
         lists = protocol.open_receiver(records, fresh, session.released())
-        files = standing.vault_of(self._node, self.row.round_id, self.row.edge)
-        standing.keep_received(files, self.row.round_id, lists, self.agreed)
+        files = files_of(self._node, self.row.round_id, self.row.edge)
+        write_receiver_lists(files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch, lists, records, (self.row.round_id,))
         self._save(session)
 
     def _extra_writes(self, session: Receiver, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
-        row = standing.begin(
+        return epochs.opening_writes(
             self._node,
             self._agreement,
             self.row,
             self.agreed,
             state=protocol.first_state(context, receipt.payload),
-            secret=standing.local_secret(self.row.seed),
+            secret=derive_local_secret(self.row.seed),
             public_key=session.peer_key,
         )
-        return self._node.store.opening_epoch(row)
 
     def _after_close(self) -> None:
-        standing.clear_others(self._node, self.row)
+        epochs.erase_ended(self._node, self.row)
 
 
 class DeltaReceivingEdge(_StandingEdge):
@@ -155,20 +144,18 @@ class DeltaReceivingEdge(_StandingEdge):
         Raises:
             LocalError: the epoch has ended meanwhile.
         """
-        self._epoch = await self._in_thread(standing.of_round, self._node, self._agreement, self.row)
+        self._epoch = await self._in_thread(epochs.load_of_round, self._node, self._agreement, self.row)
         self._agreed = self._epoch.agreed
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
         records = self._list = self._records(row, epoch.epoch)
-        before = self._before = epoch.received()
+        before = self._before = epoch.receiver_lists
         change = self._change = protocol.compare(before.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
         self.counts = Counts(len(change.fresh), len(change.gone))
-        tokens = Tokens(empty(32), keys, len(records), records.slots, 0, {})
         taken: Any = Taken(inputs)
-        compiled = self.agreed.compiled
-        self._inputs = PreparedInputs(compiled, tokens, taken, records.collection, records.selected)
+        self._inputs = records.prepared(keys, taken)
         return DeltaReceiver(
             epoch.epoch.within(row.round_id),
             epoch=epoch.epoch,
@@ -207,22 +194,22 @@ class DeltaReceivingEdge(_StandingEdge):
         removed, rows = session.released("removed"), session.released("table")
         update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
         lists = protocol.change_receiver(before, records, update)
-        standing.keep_received(epoch.vault, self.row.round_id, lists, self.agreed)
+        write_receiver_lists(epoch.files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch.epoch, lists, records, (*epoch.row.rounds, self.row.round_id))
         self._save(session)
 
     def _extra_writes(self, session: Receiver, _receipt: Receipt) -> ExtraWrites:
-        return standing.advancing(self._node, self.epoch, self.row, session)
+        return epochs.advancing_writes(self._node, self.epoch, self.row, session)
 
     def _after_close(self) -> None:
-        standing.clear_versions(self._node, self.epoch.row)
+        epochs.erase_old_versions(self._node, self.epoch.row)
 
     def fail(self, error: PeerError | AgreementError) -> None:
         """See `OutboundDriver.fail`; when the sides' lists differ, the epoch ends too."""
         super().fail(error)
         code = error.reason if isinstance(error, RefusalError) else getattr(error, "code", None)
         if self._epoch is not None and code in ENDING:
-            standing.end(self._node, self._epoch.row, error.message)
+            epochs.end(self._node, self._epoch.row, error.message)
 
 
 ENDING = frozenset({PeerCode.DIVERGED, PeerCode.BAD_TAGS, PeerCode.BAD_RECEIPT})

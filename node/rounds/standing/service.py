@@ -10,9 +10,9 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.hits import codec as hits_codec
 from blindmatch.node.rounds.hits.service import close_reply, evaluated_chunks, open_replies
 from blindmatch.node.rounds.inbound_edges import InboundEdges
-from blindmatch.node.rounds.standing import codec as changes
-from blindmatch.node.rounds.standing.check_answers import CheckAnswers
+from blindmatch.node.rounds.standing import codec
 from blindmatch.node.rounds.standing.inbound import open_delta
+from blindmatch.node.rounds.standing.inbound_checks import InboundChecks
 from blindmatch.node.rounds.standing.sender import DeltaSendingEdge
 from blindmatch.proto.v1 import match_pb2, standing_pb2
 
@@ -20,7 +20,7 @@ from blindmatch.proto.v1 import match_pb2, standing_pb2
 class StandingRoundsService:
     """Servicer of `blindmatch.v1.StandingRounds`."""
 
-    def __init__(self, node: Node, edges: InboundEdges, checks: CheckAnswers) -> None:
+    def __init__(self, node: Node, edges: InboundEdges, checks: InboundChecks) -> None:
         self._node = node
         self._edges = edges
         self._checks = checks
@@ -29,7 +29,7 @@ class StandingRoundsService:
         self, request: standing_pb2.DeltaOpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the changes are being prepared, then our commitment."""
-        opening = changes.read_delta_open_request(request)
+        opening = codec.read_delta_open_request(request)
         edge = await open_delta(self._node, self._edges, context.caller, opening)
         async for reply in open_replies(edge, opening.header, opening.commitment):
             yield reply
@@ -49,7 +49,7 @@ class StandingRoundsService:
         edge = await self._edges.edge(context.caller, header, DeltaSendingEdge)
         removed = await edge.removed_chunks()
         async for chunk in edge.tags(header.sequence):
-            yield changes.changes_chunk(chunk, removed=chunk.header.sequence < removed)
+            yield codec.changes_chunk(chunk, removed=chunk.header.sequence < removed)
 
     async def Close(  # noqa: N802
         self, request: match_pb2.CloseRequest, context: Any
@@ -60,15 +60,15 @@ class StandingRoundsService:
     async def Submit(  # noqa: N802
         self, request: standing_pb2.SubmitRequest, context: Any
     ) -> standing_pb2.SubmitReply:
-        """Receive one record's tags; the result stays here."""
-        check = changes.read_submit_request(request)
-        await self._checks.submitted(context.caller, check)
-        return changes.submit_reply(check.name)
+        """Store one record's tags for a lookup; the caller gets no result."""
+        check = codec.read_submit_request(request)
+        await self._checks.submit(context.caller, check)
+        return codec.submit_reply(check.name)
 
     async def Ask(  # noqa: N802
         self, request: standing_pb2.AskRequest, context: Any
     ) -> standing_pb2.AskReply:
-        """One record's elements evaluated."""
-        check = changes.read_ask_request(request)
-        points, proof = await self._checks.asked(context.caller, check)
-        return changes.ask_reply(check.name, points, proof)
+        """One record's elements, evaluated."""
+        check = codec.read_ask_request(request)
+        points, proof = await self._checks.query(context.caller, check)
+        return codec.ask_reply(check.name, points, proof)

@@ -1,0 +1,168 @@
+"""One record, read for a check as an import reads it, and in no collection of the node.
+
+A company that is read with a register gives several records, itself and its people. Each of them is a check of its own.
+"""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from blindmatch.node.agreements.registry import StoredAgreement
+from blindmatch.node.imports import Collection, NodeStorage, import_collection
+from blindmatch.node.imports.formats import ColumnMapping
+from blindmatch.node.node import Node
+from blindmatch.node.rounds.standing.collection_records import CollectionRecords
+from blindmatch.node.rounds.standing.stored_epoch import StoredEpoch
+from blindmatch.node.storage.store import CollectionRow
+from blindmatch.protocol.errors import InputError, LocalError
+from blindmatch.protocol.limits import SEED_BYTES
+from blindmatch.protocol.session.states import Role
+
+_PREFIX = ".check-"
+"""The start of the names of the temporary folders in which records are imported, sealed."""
+
+_LEFTOVER_SECONDS = 3_600
+
+
+def read_record(path: Path) -> dict[str, str]:
+    """The only record of a CSV file with headings, or of a JSON file with one object, by field.
+
+    Raises:
+        InputError: the file cannot be read, or has no record or several.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(
+            f"{path}: cannot be read as text", hint="Give a UTF-8 file with one record."
+        ) from None
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            content = json.loads(text)
+        except ValueError:
+            raise InputError(f"{path}: not JSON") from None
+        rows = content if isinstance(content, list) else [content]
+        if not all(isinstance(row, dict) for row in rows):
+            raise InputError(f"{path}: not an object of fields")
+    else:
+        rows = list(csv.DictReader(text.splitlines()))
+    if len(rows) != 1:
+        raise InputError(f"{path}: {len(rows)} records", hint="Check one record at a time.")
+    return {str(name): str(value) for name, value in rows[0].items() if name and value is not None}
+
+
+@contextmanager
+def imported_record(
+    node: Node,
+    held: StoredAgreement,
+    stored: StoredEpoch,
+    fields: Mapping[str, str],
+    *,
+    register: Sequence[Path] = (),
+    mapping: ColumnMapping | None = None,
+) -> Iterator[CollectionRecords]:
+    """The record as the node's importer reads it, and with a register its company's people; erased when the context ends.
+
+    Args:
+        node: this node.
+        held: a standing agreement.
+        stored: the open epoch of the edge.
+        fields: the record, value by field.
+        register: files of a register.
+        mapping: maps columns to fields; without one the edge's facts are read from the columns with their names.
+
+    Raises:
+        InputError: the record has too few fields, or a value cannot be used.
+        LocalError: the agreement does not admit the record.
+    """
+    edge = stored.edge
+    side = edge.side(node.agency)
+    row = {"reference": "check", **fields}
+    with tempfile.TemporaryDirectory(dir=node.home, prefix=_PREFIX) as folder:
+        storage = _TemporaryStorage(node, Path(folder))
+        with _in_memory(row) as path:
+            import_collection(
+                cast(NodeStorage, storage),
+                "check",
+                side.collection_kind,
+                path,
+                mapping=mapping,
+                facts=() if mapping else [name for name in edge.terms.facts if name in row],
+                register=list(register) or None,
+                schema=held.agreement.schema,
+            )
+        collection = Collection(cast(NodeStorage, storage), storage.store.row)
+        selected = collection.select(held.agreement.handling_codes)
+        if not len(selected):
+            raise LocalError("the agreement does not admit records with this handling code")
+        yield CollectionRecords(
+            collection=collection,
+            selected=selected,
+            agreed=stored.agreed,
+            edge=edge,
+            role=Role.RECEIVER if side is edge.receiver else Role.SENDER,
+            epoch=stored.epoch,
+            seed=os.urandom(SEED_BYTES),
+        )
+
+
+def erase_leftovers(node: Node) -> None:
+    """Erase the temporary folders that a crash has left, after an hour."""
+    for path in node.home.glob(f"{_PREFIX}*"):
+        if path.stat().st_mtime < node.clock() - _LEFTOVER_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _in_memory(row: Mapping[str, str]) -> Iterator[Path]:
+    """One row as a CSV file in memory: in plaintext it never reaches the disk."""
+    descriptor = os.memfd_create("check")
+    try:
+        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(row.keys())
+            writer.writerow(row.values())
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+class _TemporaryStore:
+    """The collections of `_TemporaryStorage`: the one that is imported."""
+
+    row: CollectionRow
+
+    def find_collection(self, _name: str) -> None:
+        """No collection has this name yet."""
+
+    def collections(self) -> list[CollectionRow]:
+        """No collection exists yet."""
+        return []
+
+    def add_collection(self, row: CollectionRow) -> None:
+        """Store the row."""
+        self.row = row
+
+
+class _SilentAudit:
+    """Writes no entry for the import: the check has its own."""
+
+    def append(self, *_arguments: object, **_more: object) -> None:
+        """Write nothing."""
+
+
+class _TemporaryStorage:
+    """A `NodeStorage` for one record, sealed under the node's keys, apart from the node's collections."""
+
+    def __init__(self, node: Node, folder: Path) -> None:
+        self.keys = node.keys
+        self.clock = node.clock
+        self.store = _TemporaryStore()
+        self.audit = _SilentAudit()
+        self.collections_dir = folder
