@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from blindmatch.node.cli.common import moment, note, table
+from blindmatch.node.cli.common import SHORT, moment, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.rounds import (
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
         RoundResults,
         VerifiedReceipt,
     )
-
-SHORT = 12
-"""Hexadecimal digits of an id that people see."""
 
 OTHERS = 20
 """Edges between other agencies that are listed; more are only counted."""
