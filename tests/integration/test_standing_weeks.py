@@ -12,7 +12,7 @@ from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs
-from blindmatch.node.rounds.leads import assemble
+from blindmatch.node.rounds.leads import build_leads
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
@@ -106,4 +106,4 @@ def plainly(town, held, opening):
     place = {element: at for at, element in theirs.items()}
     elements = np.array([at for at, element in ours.items() if element in place], dtype=np.int64)
     facts = yours.facts.take(np.array([place[ours[int(at)]] for at in elements], dtype=np.int64))
-    return assemble(mine, Hits(elements, facts), agency=NORTH, edge=held.agreement.edges[0].id)
+    return build_leads(mine, Hits(elements, facts), agency=NORTH, edge=held.agreement.edges[0].id)
