@@ -16,6 +16,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
 from blindmatch.protocol.session.states import Role
+from blindmatch.protocol.standing import first_state
 
 DAY_SECONDS = 86_400
 
@@ -60,7 +61,7 @@ def opening_writes(
     edge: EdgeRow,
     agreed: CompiledEdge,
     *,
-    state: bytes,
+    receipt: bytes,
     secret: bytes,
     public_key: bytes,
 ) -> ExtraWrites:
@@ -71,7 +72,7 @@ def opening_writes(
         agreement: a standing one.
         edge: the round, as stored.
         agreed: its keys.
-        state: 32 bytes, shared by both sides.
+        receipt: of the round, the signed bytes.
         secret: this side's own secret, 32 bytes; on the sender's side followed by 32 bytes of the key's seed.
         public_key: the sender's.
 
@@ -92,7 +93,7 @@ def opening_writes(
         ends_at=min(now + agreement.standing.epoch_days * DAY_SECONDS, agreement.expires),
         number=0,
         rounds=(edge.round_id,),
-        state=state,
+        state=first_state(agreed.context, receipt),
         receiver_records=agreed.receiver_records,
         sender_records=agreed.sender_records,
         public_key=public_key,

@@ -55,7 +55,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             self._agreement,
             self.row,
             self.agreed,
-            state=protocol.first_state(context, receipt.payload),
+            receipt=receipt.payload,
             secret=self.records.epoch.local + secret,
             public_key=session.shown_key,
         )
