@@ -95,17 +95,17 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
     return EntryValues(entry_of, units, len(entries) - len(texts), unreadable, negative)
 
 
-def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> CollectionRow:
     """This node's collection for a sum; the sender's values are checked before the round starts.
 
     Raises:
         AgreementError, ConfigError: see `bindings.collection_for`.
         LocalError: see `read_values`.
     """
-    row, edge = bindings.collection_for(node, held, edge_id), held.agreement.edge(edge_id)
+    row, edge = bindings.collection_for(node, stored, edge_id), stored.agreement.edge(edge_id)
     if edge.sender.agency == node.agency:
         collection = open_collection(node, row.id)
-        read_values(collection, collection.select(held.agreement.handling_codes), edge)
+        read_values(collection, collection.select(stored.agreement.handling_codes), edge)
     return row
 
 

@@ -102,24 +102,24 @@ def opening_writes(
     return node.store.opening_epoch(row)
 
 
-def advancing_writes(node: Node, stored: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
+def advancing_writes(node: Node, epoch: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
     """The writes that advance an epoch, in the transaction that closes a delta round; the same on both sides."""
     receiver, sender = session.counts_of(Role.RECEIVER), session.counts_of(Role.SENDER)
-    epoch = stored.row
+    before = epoch.row
     return node.store.advancing_epoch(
-        epoch,
+        before,
         row.round_id,
         state=session.state_after(),
         records=(
-            epoch.receiver_records + receiver.added - receiver.removed,
-            epoch.sender_records + sender.added - sender.removed,
+            before.receiver_records + receiver.added - receiver.removed,
+            before.sender_records + sender.added - sender.removed,
         ),
         counts=(receiver.added, receiver.removed, sender.added, sender.removed),
         collection=node.store.collection(row.collection_id).name,
     )
 
 
-def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> CollectionRow:
     """This node's collection for an edge of a standing agreement.
 
     When the bound collection was deleted and several of its kind exist, the collection with the name that was last compared
@@ -129,14 +129,14 @@ def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> Collectio
         AgreementError, ConfigError: see `bindings.collection_for`.
     """
     try:
-        return bindings.collection_for(node, held, edge_id)
+        return bindings.collection_for(node, stored, edge_id)
     except ConfigError:
-        epochs = [row for row in node.store.epochs() if (row.agreement_id, row.edge) == (held.id, edge_id)]
+        epochs = [row for row in node.store.epochs() if (row.agreement_id, row.edge) == (stored.id, edge_id)]
         successor = node.store.find_collection(epochs[-1].collection) if epochs else None
-        edge = held.agreement.edge(edge_id)
+        edge = stored.agreement.edge(edge_id)
         if successor is None or successor.kind != edge.side(node.settings.agency).collection_kind:
             raise
-        bindings.check_fit(node, held.agreement, edge, successor)
+        bindings.check_fit(node, stored.agreement, edge, successor)
         return successor
 
 
@@ -217,11 +217,11 @@ def _end_reason(node: Node, row: EpochRow) -> str:
     if now >= row.ends_at:
         return _EXPIRED
     try:
-        held = registry.find(node, row.agreement_id)
+        stored = registry.find(node, row.agreement_id)
     except BlindmatchError:
         return ""  # a damaged store is no reason to erase
-    if held.withdrawn:
-        return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
-    if now >= held.agreement.expires:
-        return f"the agreement expired on {terms.format_time(held.agreement.expires)}"
+    if stored.withdrawn:
+        return f"withdrawn by {', '.join(sorted(stored.withdrawn))}"
+    if now >= stored.agreement.expires:
+        return f"the agreement expired on {terms.format_time(stored.agreement.expires)}"
     return ""

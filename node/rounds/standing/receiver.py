@@ -62,20 +62,20 @@ class _StandingEdge(HitsReceivingEdge):
 
 
 def next_delta(
-    node: Node, held: StoredAgreement, edge: Edge, round_id: bytes, *, full: bool
+    node: Node, stored: StoredAgreement, edge: Edge, round_id: bytes, *, full: bool
 ) -> DeltaRow | None:
     """The row of a new delta round in an edge's open epoch, or None for a full round, which compares all records.
 
     Args:
         node: this node, the receiver.
-        held: the agreement.
+        stored: the agreement.
         edge: one of its edges.
         round_id: the new round.
         full: end the open epoch, if there is one.
     """
-    if not epochs.is_standing(held.agreement, edge):
+    if not epochs.is_standing(stored.agreement, edge):
         return None
-    epoch = epochs.find_open(node, held.id, edge.id, Role.RECEIVER)
+    epoch = epochs.find_open(node, stored.id, edge.id, Role.RECEIVER)
     if epoch is not None and full:
         epochs.end(node, epoch, "an officer started a full round")
         return None
@@ -148,7 +148,7 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
-        records = self._list = self._records(row, epoch.epoch)
+        records = self._list = self._records(row, epoch.secrets)
         lists = epoch.receiver_lists
         change = self._change = protocol.compare(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
@@ -156,8 +156,8 @@ class DeltaReceivingEdge(_StandingEdge):
         taken: Any = Taken(inputs)
         self._inputs = records.prepared(keys, taken)
         return DeltaReceiver(
-            epoch.epoch.within(row.round_id),
-            epoch=epoch.epoch,
+            epoch.secrets.within(row.round_id),
+            epoch=epoch.secrets,
             base=epoch.base,
             counts=self.counts,
             table=lists.table,
@@ -194,7 +194,7 @@ class DeltaReceivingEdge(_StandingEdge):
         update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
         lists = protocol.change_receiver(epoch.receiver_lists, records, update)
         write_receiver_lists(epoch.files, self.row.round_id, lists, self.agreed)
-        self._store_all_leads(epoch.epoch, lists, records, (*epoch.row.rounds, self.row.round_id))
+        self._store_all_leads(epoch.secrets, lists, records, (*epoch.row.rounds, self.row.round_id))
         self._save(session)
 
     def _extra_writes(self, session: Receiver, _receipt: Receipt) -> ExtraWrites:
