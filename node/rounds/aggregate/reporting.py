@@ -67,7 +67,7 @@ async def _take(node: Node, held: StoredAgreement, receiver: str) -> list[Aggreg
                     raise PeerError(PeerCode.OVERSIZE, f"{receiver} sent more than {MOST} reports")
                 if not hasattr(message, "header"):
                     raise PeerError(PeerCode.BAD_MESSAGE, f"{receiver} sent a message that is malformed")
-                report = convert.read_report(message)
+                report = convert.Report(*convert.report.read(message))
                 results.append(await asyncio.to_thread(_store, node, held, receiver, report))
     return results
 

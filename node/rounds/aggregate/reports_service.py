@@ -28,7 +28,7 @@ class ReportsService:
         """Every result of an edge that this node receives and that reports to the caller."""
         agreement_id = convert.read_reports_request(request)
         for report in await asyncio.to_thread(self._reports, agreement_id, context.caller):
-            yield convert.report(report)
+            yield convert.report(*report)
 
     def _reports(self, agreement_id: bytes, caller: Caller) -> list[convert.Report]:
         node = self._node

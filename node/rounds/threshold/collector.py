@@ -16,7 +16,7 @@ from blindmatch.node.rounds.tasks import together
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.member import LocalMember
-from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
+from blindmatch.node.rounds.threshold.members import RemoteMember, naming
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
@@ -30,6 +30,9 @@ from blindmatch.protocol.threshold import (
     ThresholdState,
 )
 from blindmatch.protocol.transcript import Signed
+
+MemberNode = RemoteMember | LocalMember
+"""A member's node."""
 
 
 class CollectorDriver(OutboundDriver[Collector]):
