@@ -10,8 +10,8 @@ from typing import Any
 
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM, Aggregate
 from blindmatch.protocol.agreement.disclosures.count import Count
-from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.sum import Sum
 from blindmatch.protocol.agreement.disclosures.threshold import MEMBERS, Threshold
 from blindmatch.protocol.agreement.field_types import OneOf
