@@ -35,7 +35,7 @@ from blindmatch.protocol.agreement.envelope import (
     sign,
     verify_signature,
 )
-from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Linkage, Side
+from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Comparison, Linkage, Side
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
     FORMAT,
@@ -78,6 +78,7 @@ __all__ = [
     "TERM_FIELDS",
     "Aggregate",
     "Agreement",
+    "Comparison",
     "Count",
     "Disclosure",
     "Edge",

@@ -38,7 +38,7 @@ EDGE_TERMS: Mapping[Disclosure, type[EdgeTerms]] = MappingProxyType(
 )
 """The class of terms of each disclosure of an edge."""
 
-TERM_FIELDS: Mapping[str, object] = MappingProxyType(
+TERM_FIELDS: Mapping[str, Any] = MappingProxyType(
     {field.name: type(getattr(each, field.name))() for each in EDGE_TERMS.values() for field in fields(each)}
 )
 """Every field that belongs to some disclosures only, with the empty value that stands for its absence in signed bytes."""
