@@ -28,10 +28,10 @@ HEAD = """# The states of one edge, and of one threshold
 Drawn by `make docs` from the tables `TRANSITIONS` in `protocol/hits/transitions.py`, `protocol/aggregate/transitions.py` and
 `protocol/threshold/transitions.py`; a test compares this page with the tables.
 
-Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is left out.
-Below each diagram stands what a state accepts without leaving it: work that takes many steps, and whatever came
-before and comes again after a crash. Everything else is refused: with the code `wrong-state` where the peer caused it (set in
-*italics*), and as a defect of our own where not.
+Any exception leads to `failed` from every state but `closed`, and wipes the edge's secrets; that arrow is omitted.
+The table below each diagram lists the events that a state accepts and that do not leave it: work of many steps, and messages
+that are retransmitted after a crash. A state refuses every other event: with the code `wrong-state` if the peer causes it (in
+*italics*), and as a defect of this node otherwise.
 """
 
 States = Mapping[StrEnum, Mapping[StrEnum, StrEnum]]
@@ -77,7 +77,7 @@ PARTS: tuple[Part, ...] = (
         threshold.TRANSITIONS,
         threshold.ThresholdRole.COLLECTOR,
         threshold.FROM_PEER,
-        "A threshold's collector carries messages, and learns which members hold what enough of them hold.",
+        "A threshold's collector relays messages, and learns which members hold each element that enough members hold.",
     ),
 )
 
@@ -92,7 +92,7 @@ def _diagram(states: States) -> list[str]:
 
 
 def _staying(states: States, from_peer: frozenset[StrEnum]) -> list[str]:
-    lines = ["| state | stays there on |", "|---|---|"]
+    lines = ["| state | events that do not leave it |", "|---|---|"]
     for state, events in states.items():
         staying = [event for event, after in events.items() if after is state]
         words = [f"*{event}*" if event in from_peer else str(event) for event in staying]

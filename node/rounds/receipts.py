@@ -1,4 +1,4 @@
-"""Receipts, verified again from what the store holds: who signed, and whether everyone who must has signed."""
+"""Receipts of stored rounds, verified again: each signature, and whether all parties that must sign have signed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -79,14 +79,14 @@ def is_valid(agreement: Agreement, row: EdgeRow, agency: str) -> bool:
 
 
 def _verdicts(agreement: Agreement, row: EdgeRow) -> dict[str, str]:
-    many = row.role in _THRESHOLD_ROLES
-    kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
+    of_threshold = row.role in _THRESHOLD_ROLES
+    kind = threshold.RECEIPT_TYPE if of_threshold else standing.receipt_type(row.receipt)
     verdicts = {}
     for agency, signature in row.signatures.items():
         try:
             transcript.verify(agreement.party(agency).identity_key, kind, row.receipt, signature)
             verdicts[agency] = VALID
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
+        except Exception as error:  # noqa: BLE001 - a receipt that cannot be verified is not valid
             verdicts[agency] = f"INVALID ({type(error).__name__})"
     return verdicts
 
@@ -96,7 +96,7 @@ def _complete(agreement: Agreement, row: EdgeRow, agency: str, verdicts: Mapping
 
 
 def _signers(agreement: Agreement, row: EdgeRow, agency: str) -> set[str]:
-    """Who must sign: for a collector itself and every member, otherwise both sides."""
+    """The agencies that must sign: for a collector itself and every member, otherwise both sides."""
     if row.role == "collector":
         return {agency, *agreement.threshold(row.edge).agencies}
     return {agency, row.peer}

@@ -4,9 +4,9 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate.transitions import AggregateState
-from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.states import Role, State
+from blindmatch.protocol import aggregate, hits, threshold
+from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.threshold import ThresholdRole
 
 OUTBOUND_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
@@ -15,23 +15,29 @@ OUTBOUND_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
 INBOUND_ROLES = frozenset({Role.SENDER.value, ThresholdRole.MEMBER.value})
 """Roles in which a node waits to be called."""
 
-DISCLOSED_TO_RECEIVER = frozenset(
-    {HitsState.MATCHED.value, AggregateState.INFORMED.value, State.SIGNED.value}
-)
-"""States of a receiver in which everything has been disclosed and only the receipt is outstanding."""
+_RULES = (hits.RULES, aggregate.RULES, threshold.RULES)
+"""The rules of every disclosure; a new disclosure adds its own."""
+
+_DISCLOSED = {
+    (role.value, state.value) for rules in _RULES for role, rule in rules.items() for state in rule.disclosed
+}
+
+DISCLOSED_STATES = frozenset(state for _, state in _DISCLOSED)
+"""States, of any role, in which everything has been disclosed, or may have been: only the receipt is outstanding, which a
+withdrawal does not stop."""
 
 _OTHER_SIDE = {Role.SENDER.value: "receiver", ThresholdRole.MEMBER.value: "collector"}
 """The name of the other side in the audit log; a side that runs a round has senders."""
 
 
-def only_receipt_outstanding(row: EdgeRow) -> bool:
-    """Whether everything has been disclosed: the agreement need not allow the rest.
+def retained_until(node: Node, agreement: Agreement) -> int:
+    """The end of the agreed retention of a result that is stored now: seconds since 1970."""
+    return int(node.clock()) + agreement.retention_days * 86_400
 
-    A collector discloses outcomes to members after it has matched, and signs when every member has its outcome.
-    """
-    if row.role == Role.RECEIVER.value:
-        return row.state in DISCLOSED_TO_RECEIVER
-    return row.state == State.SIGNED.value
+
+def only_receipt_outstanding(row: EdgeRow) -> bool:
+    """Whether everything has been disclosed: the agreement need not allow the rest."""
+    return (row.role, row.state) in _DISCLOSED
 
 
 def abandon_row(node: Node, row: EdgeRow, reason: str) -> None:

@@ -12,12 +12,10 @@ from typing import Any
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.rows import DISCLOSED_TO_RECEIVER, OUTBOUND_ROLES
+from blindmatch.node.rounds.rows import DISCLOSED_STATES, OUTBOUND_ROLES
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
-from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Edge, Threshold
 from blindmatch.protocol.errors import ConfigError, LocalError
-from blindmatch.protocol.hits.transitions import HitsState
 
 WAITING = "waiting"
 STOPPED = "stopped"
@@ -26,10 +24,6 @@ BETWEEN_OTHERS = "between others"
 
 OUR_FAULT = "local"
 """The code of a fault that this node's own officers must correct; the edge does not wait for its peer."""
-
-_ANSWERED = DISCLOSED_TO_RECEIVER | {HitsState.RELEASING.value, AggregateState.ANSWERED.value}
-"""States in which everything has been disclosed, or may have been: only a receipt is missing, and a withdrawal does not
-stop it."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +184,7 @@ def _of_stored(node: Node, stored: StoredAgreement, rows: Iterable[EdgeRow]) -> 
 def _of_row(row: EdgeRow, stored: StoredAgreement) -> EdgeStatus:
     state, code, reason = row.state, row.code, row.reason
     if row.running and stored.withdrawals:
-        state = row.state if row.state in _ANSWERED else STOPPED
+        state = row.state if row.state in DISCLOSED_STATES else STOPPED
         code, reason = "expired-agreement", registry.describe_withdrawals(stored)
     elif row.running and row.code not in {"", OUR_FAULT}:
         state = WAITING

@@ -11,7 +11,7 @@ from typing import ClassVar
 from blindmatch.protocol.session import states
 from blindmatch.protocol.session.checkpoint import EdgeCheckpoint
 from blindmatch.protocol.session.machine import Rules
-from blindmatch.protocol.session.states import Event, Role, Transitions, stay
+from blindmatch.protocol.session.states import Event, Role, Transitions, transitions
 
 
 class HitsState(StrEnum):
@@ -19,11 +19,11 @@ class HitsState(StrEnum):
 
     PREPARING = "preparing"  # hashing, blinding or evaluating its own elements
     OFFERED = "offered"  # sender: has the receiver's commitment and still prepares
-    COMMITTED = "committed"  # its own commitment is signed, the peer's is not there yet
+    COMMITTED = "committed"  # its own commitment is signed, the peer's has not come
     EXCHANGING = "exchanging"  # blinded chunks one way, evaluated chunks the other
-    COLLECTING = "collecting"  # receiver: every evaluated chunk is there, tag chunks come in
-    RELEASING = "releasing"  # sender: every blinded chunk came as committed to, tags may go out
-    COLLECTED = "collected"  # receiver: the whole tag table is there, as committed to
+    COLLECTING = "collecting"  # receiver: has every evaluated chunk, receiving tag chunks
+    RELEASING = "releasing"  # sender: every blinded chunk came as committed to, may send tags
+    COLLECTED = "collected"  # receiver: has the whole tag table, as committed to
     MATCHED = "matched"  # receiver: the lookup of hits is done
     SIGNED = "signed"  # receiver: its receipt is signed, the sender's signature awaited
     CLOSED = "closed"  # both signed; secrets wiped
@@ -54,74 +54,68 @@ FROM_PEER = states.FROM_PEER | {
 """Events that the peer causes."""
 
 _OWN = (Event.PREPARE, Event.COMMIT)
-_REPEATS = (Event.RECEIVE_COMMITMENT, HitsEvent.RECEIVE_EVALUATED, HitsEvent.RECEIVE_TAGS)
+_OWN_AND_PEER = (*_OWN, Event.RECEIVE_COMMITMENT)
+_REPEATS = (*_OWN_AND_PEER, HitsEvent.RECEIVE_EVALUATED, HitsEvent.RECEIVE_TAGS)
 
 TRANSITIONS: Mapping[StrEnum, Transitions[HitsState]] = {
-    Role.RECEIVER: {
-        HitsState.PREPARING: {
-            **stay(HitsState.PREPARING, Event.PREPARE),
-            Event.COMMIT: HitsState.COMMITTED,
-        },
-        HitsState.COMMITTED: {
-            **stay(HitsState.COMMITTED, *_OWN),
-            Event.RECEIVE_COMMITMENT: HitsState.EXCHANGING,
-        },
-        HitsState.EXCHANGING: {
-            **stay(HitsState.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, HitsEvent.SEND_BLINDED),
-            **stay(HitsState.EXCHANGING, HitsEvent.RECEIVE_EVALUATED, HitsEvent.UNBLIND),
-            HitsEvent.EVALUATED_COMPLETE: HitsState.COLLECTING,
-        },
-        HitsState.COLLECTING: {
-            **stay(HitsState.COLLECTING, *_OWN, *_REPEATS, HitsEvent.SEND_BLINDED, HitsEvent.UNBLIND),
-            HitsEvent.TAGS_COMPLETE: HitsState.COLLECTED,
-        },
-        HitsState.COLLECTED: {
-            **stay(HitsState.COLLECTED, *_OWN, *_REPEATS, HitsEvent.UNBLIND),
-            HitsEvent.FIND_HITS: HitsState.MATCHED,
-            # Before the lookup: then not even the moment of the receipt can depend on hits.
-            Event.SIGN_RECEIPT: HitsState.SIGNED,
-        },
-        HitsState.MATCHED: {
-            **stay(HitsState.MATCHED, *_OWN, *_REPEATS, HitsEvent.FIND_HITS),
-            Event.SIGN_RECEIPT: HitsState.SIGNED,
-        },
-        HitsState.SIGNED: {
-            **stay(HitsState.SIGNED, *_OWN, *_REPEATS, HitsEvent.FIND_HITS, Event.SIGN_RECEIPT),
-            Event.RECEIVE_SIGNATURE: HitsState.CLOSED,
-        },
-        HitsState.CLOSED: {},
-        HitsState.FAILED: {},
-    },
-    Role.SENDER: {
-        HitsState.PREPARING: {
-            **stay(HitsState.PREPARING, Event.PREPARE),
-            Event.COMMIT: HitsState.COMMITTED,
-            Event.RECEIVE_COMMITMENT: HitsState.OFFERED,
-        },
-        HitsState.OFFERED: {
-            **stay(HitsState.OFFERED, Event.PREPARE, Event.RECEIVE_COMMITMENT),
-            Event.COMMIT: HitsState.EXCHANGING,
-        },
-        HitsState.COMMITTED: {
-            **stay(HitsState.COMMITTED, *_OWN),
-            Event.RECEIVE_COMMITMENT: HitsState.EXCHANGING,
-        },
-        HitsState.EXCHANGING: {
-            **stay(HitsState.EXCHANGING, *_OWN, Event.RECEIVE_COMMITMENT, HitsEvent.EVALUATE),
-            HitsEvent.BLINDED_COMPLETE: HitsState.RELEASING,
-        },
-        HitsState.RELEASING: {
-            **stay(
-                HitsState.RELEASING, *_OWN, Event.RECEIVE_COMMITMENT, HitsEvent.EVALUATE, HitsEvent.SEND_TAGS
+    Role.RECEIVER: transitions(
+        {
+            HitsState.PREPARING: ((Event.PREPARE,), {Event.COMMIT: HitsState.COMMITTED}),
+            HitsState.COMMITTED: (_OWN, {Event.RECEIVE_COMMITMENT: HitsState.EXCHANGING}),
+            HitsState.EXCHANGING: (
+                (*_OWN_AND_PEER, HitsEvent.SEND_BLINDED, HitsEvent.RECEIVE_EVALUATED, HitsEvent.UNBLIND),
+                {HitsEvent.EVALUATED_COMPLETE: HitsState.COLLECTING},
             ),
-            Event.COUNTERSIGN: HitsState.CLOSED,
-        },
-        HitsState.CLOSED: {**stay(HitsState.CLOSED, Event.COUNTERSIGN)},
-        HitsState.FAILED: {},
-    },
+            HitsState.COLLECTING: (
+                (*_REPEATS, HitsEvent.SEND_BLINDED, HitsEvent.UNBLIND),
+                {HitsEvent.TAGS_COMPLETE: HitsState.COLLECTED},
+            ),
+            # The receipt may precede the lookup: then not even the moment of the receipt can depend on hits.
+            HitsState.COLLECTED: (
+                (*_REPEATS, HitsEvent.UNBLIND),
+                {HitsEvent.FIND_HITS: HitsState.MATCHED, Event.SIGN_RECEIPT: HitsState.SIGNED},
+            ),
+            HitsState.MATCHED: ((*_REPEATS, HitsEvent.FIND_HITS), {Event.SIGN_RECEIPT: HitsState.SIGNED}),
+            HitsState.SIGNED: (
+                (*_REPEATS, HitsEvent.FIND_HITS, Event.SIGN_RECEIPT),
+                {Event.RECEIVE_SIGNATURE: HitsState.CLOSED},
+            ),
+            HitsState.CLOSED: ((), {}),
+            HitsState.FAILED: ((), {}),
+        }
+    ),
+    Role.SENDER: transitions(
+        {
+            HitsState.PREPARING: (
+                (Event.PREPARE,),
+                {Event.COMMIT: HitsState.COMMITTED, Event.RECEIVE_COMMITMENT: HitsState.OFFERED},
+            ),
+            HitsState.OFFERED: (
+                (Event.PREPARE, Event.RECEIVE_COMMITMENT),
+                {Event.COMMIT: HitsState.EXCHANGING},
+            ),
+            HitsState.COMMITTED: (_OWN, {Event.RECEIVE_COMMITMENT: HitsState.EXCHANGING}),
+            HitsState.EXCHANGING: (
+                (*_OWN_AND_PEER, HitsEvent.EVALUATE),
+                {HitsEvent.BLINDED_COMPLETE: HitsState.RELEASING},
+            ),
+            HitsState.RELEASING: (
+                (*_OWN_AND_PEER, HitsEvent.EVALUATE, HitsEvent.SEND_TAGS),
+                {Event.COUNTERSIGN: HitsState.CLOSED},
+            ),
+            HitsState.CLOSED: ((Event.COUNTERSIGN,), {}),
+            HitsState.FAILED: ((), {}),
+        }
+    ),
 }
 
-RULES = Rules.by_role(TRANSITIONS, FROM_PEER, HitsState)
+DISCLOSED: Mapping[StrEnum, frozenset[HitsState]] = {
+    Role.RECEIVER: frozenset({HitsState.MATCHED, HitsState.SIGNED}),
+    Role.SENDER: frozenset({HitsState.RELEASING}),
+}
+"""See `Rules.disclosed`."""
+
+RULES = Rules.by_role(TRANSITIONS, FROM_PEER, HitsState, DISCLOSED)
 
 
 @dataclass

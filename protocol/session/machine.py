@@ -21,12 +21,15 @@ class Rules(Generic[AnyState]):
         from_peer: events that the peer causes.
         closed: the state that no failure undoes.
         failed: the state after any exception.
+        disclosed: states in which everything has been disclosed, or may have been: only the receipt is outstanding, which a
+            withdrawal does not stop.
     """
 
     transitions: Transitions[AnyState]
     from_peer: frozenset[StrEnum]
     closed: AnyState
     failed: AnyState
+    disclosed: frozenset[AnyState]
 
     @classmethod
     def by_role(
@@ -34,10 +37,13 @@ class Rules(Generic[AnyState]):
         tables: Mapping[StrEnum, Transitions[AnyState]],
         from_peer: frozenset[StrEnum],
         states: type[AnyState],
+        disclosed: Mapping[StrEnum, frozenset[AnyState]],
     ) -> dict[StrEnum, Self]:
         """The rules of every role of one disclosure."""
         closed, failed = states(State.CLOSED), states(State.FAILED)
-        return {role: cls(table, from_peer, closed, failed) for role, table in tables.items()}
+        return {
+            role: cls(table, from_peer, closed, failed, disclosed[role]) for role, table in tables.items()
+        }
 
 
 class StateMachine(Generic[AnyState]):

@@ -5,7 +5,7 @@ these tables. A disclosure's states are an enum of its own, which repeats the st
 those here and an enum of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -53,6 +53,8 @@ Transitions = Mapping[AnyState, Mapping[StrEnum, AnyState]]
 """One role's table: state -> event -> state."""
 
 
-def stay(state: AnyState, *events: StrEnum) -> dict[StrEnum, AnyState]:
-    """Events that leave a state as it is."""
-    return dict.fromkeys(events, state)
+def transitions(
+    rows: Mapping[AnyState, tuple[Iterable[StrEnum], Mapping[StrEnum, AnyState]]],
+) -> Transitions[AnyState]:
+    """One role's table from one row per state: the events that leave the state as it is, and those that lead to another state."""
+    return {state: {**dict.fromkeys(staying, state), **leaving} for state, (staying, leaving) in rows.items()}

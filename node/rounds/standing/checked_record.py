@@ -60,8 +60,8 @@ def read_record(path: Path) -> dict[str, str]:
 @contextmanager
 def imported_record(
     node: Node,
-    held: StoredAgreement,
-    stored: StoredEpoch,
+    stored: StoredAgreement,
+    epoch: StoredEpoch,
     fields: Mapping[str, str],
     *,
     register: Sequence[Path] = (),
@@ -71,8 +71,8 @@ def imported_record(
 
     Args:
         node: this node.
-        held: a standing agreement.
-        stored: the open epoch of the edge.
+        stored: a standing agreement.
+        epoch: the open epoch of the edge.
         fields: the record, value by field.
         register: files of a register.
         mapping: maps columns to fields; without one the edge's facts are read from the columns with their names.
@@ -81,7 +81,7 @@ def imported_record(
         InputError: the record has too few fields, or a value cannot be used.
         LocalError: the agreement does not admit the record.
     """
-    edge = stored.edge
+    edge = epoch.edge
     side = edge.side(node.agency)
     row = {"reference": "check", **fields}
     with tempfile.TemporaryDirectory(dir=node.home, prefix=_PREFIX) as folder:
@@ -95,19 +95,19 @@ def imported_record(
                 mapping=mapping,
                 facts=() if mapping else [name for name in edge.terms.facts if name in row],
                 register=list(register) or None,
-                schema=held.agreement.schema,
+                schema=stored.agreement.schema,
             )
         collection = Collection(cast(NodeStorage, storage), storage.store.row)
-        selected = collection.select(held.agreement.handling_codes)
+        selected = collection.select(stored.agreement.handling_codes)
         if not len(selected):
             raise LocalError("the agreement does not admit records with this handling code")
         yield CollectionRecords(
             collection=collection,
             selected=selected,
-            agreed=stored.agreed,
+            agreed=epoch.agreed,
             edge=edge,
             role=Role.RECEIVER if side is edge.receiver else Role.SENDER,
-            epoch=stored.epoch,
+            epoch=epoch.secrets,
             seed=os.urandom(SEED_BYTES),
         )
 
