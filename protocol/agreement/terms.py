@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from blindmatch.protocol.agreement import validation
-from blindmatch.protocol.agreement.disclosures import Threshold
+from blindmatch.protocol.agreement.disclosures.threshold import Threshold
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.agreement.field_types import (
     Identifier,

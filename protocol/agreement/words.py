@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
-from blindmatch.protocol.agreement.disclosures import Threshold
+from blindmatch.protocol.agreement.disclosures.threshold import Threshold
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.linkage.rates import rate_count
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
