@@ -10,8 +10,8 @@ are never a re-encoding of the terms but the payload's exact bytes, in the manne
 from blindmatch.protocol.agreement.disclosures import EDGE_TERMS, TERM_FIELDS, edge_terms
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM, Aggregate
 from blindmatch.protocol.agreement.disclosures.count import Count
-from blindmatch.protocol.agreement.disclosures.disclosure import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.sum import Sum
 from blindmatch.protocol.agreement.disclosures.threshold import MEMBERS, Threshold
 from blindmatch.protocol.agreement.edges import Edge

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement.disclosures.disclosure import Disclosure, EdgeTerms
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.field_types import Identifier, Nested, Text, check_fields
 from blindmatch.protocol.agreement.sides import (
     EDGE_CHARACTERS,

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from blindmatch.protocol.agreement.disclosures.count import Count
-from blindmatch.protocol.agreement.disclosures.disclosure import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.sum import Sum
 from blindmatch.protocol.agreement.field_types import OneOf
 from blindmatch.protocol.errors import AgreementError

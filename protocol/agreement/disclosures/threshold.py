@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM
-from blindmatch.protocol.agreement.disclosures.disclosure import Disclosure
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure
 from blindmatch.protocol.agreement.field_types import Identifier, Nested, Several, Text, Whole, check_fields
 from blindmatch.protocol.agreement.sides import (
     EDGE_CHARACTERS,
