@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 from blindmatch.node.agreements.registry import StoredAgreement
@@ -85,10 +86,11 @@ def imported_record(
     side = edge.side(node.agency)
     row = {"reference": "check", **fields}
     with tempfile.TemporaryDirectory(dir=node.home, prefix=_PREFIX) as folder:
-        storage = _TemporaryStorage(node, Path(folder))
+        rows: list[CollectionRow] = []
+        storage = cast(NodeStorage, _temporary_storage(node, Path(folder), rows))
         with _in_memory(row) as path:
             import_collection(
-                cast(NodeStorage, storage),
+                storage,
                 "check",
                 side.collection_kind,
                 path,
@@ -97,7 +99,7 @@ def imported_record(
                 register=list(register) or None,
                 schema=stored.agreement.schema,
             )
-        collection = Collection(cast(NodeStorage, storage), storage.store.row)
+        collection = Collection(storage, rows[0])
         selected = collection.select(stored.agreement.handling_codes)
         if not len(selected):
             raise LocalError("the agreement does not admit records with this handling code")
@@ -119,6 +121,20 @@ def erase_leftovers(node: Node) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def _temporary_storage(node: Node, folder: Path, rows: list[CollectionRow]) -> SimpleNamespace:
+    """The parts of a `NodeStorage` that an import uses, apart from the node's collections: sealed files in a folder, rows in a list."""
+    return SimpleNamespace(
+        keys=node.keys,
+        clock=node.clock,
+        collections_dir=folder,
+        store=SimpleNamespace(
+            find_collection=lambda _name: None, collections=lambda: rows, add_collection=rows.append
+        ),
+        # The check has its own audit entry, so the import writes none.
+        audit=SimpleNamespace(append=lambda *_, **__: None),
+    )
+
+
 @contextmanager
 def _in_memory(row: Mapping[str, str]) -> Iterator[Path]:
     """One row as a CSV file in memory: in plaintext it never reaches the disk."""
@@ -131,38 +147,3 @@ def _in_memory(row: Mapping[str, str]) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-
-
-class _TemporaryStore:
-    """The collections of `_TemporaryStorage`: the one that is imported."""
-
-    row: CollectionRow
-
-    def find_collection(self, _name: str) -> None:
-        """No collection has this name yet."""
-
-    def collections(self) -> list[CollectionRow]:
-        """No collection exists yet."""
-        return []
-
-    def add_collection(self, row: CollectionRow) -> None:
-        """Store the row."""
-        self.row = row
-
-
-class _SilentAudit:
-    """Writes no entry for the import: the check has its own."""
-
-    def append(self, *_arguments: object, **_more: object) -> None:
-        """Write nothing."""
-
-
-class _TemporaryStorage:
-    """A `NodeStorage` for one record, sealed under the node's keys, apart from the node's collections."""
-
-    def __init__(self, node: Node, folder: Path) -> None:
-        self.keys = node.keys
-        self.clock = node.clock
-        self.store = _TemporaryStore()
-        self.audit = _SilentAudit()
-        self.collections_dir = folder
