@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
 from blindmatch.node.imports.formats.blank_values import has_ended
+from blindmatch.node.imports.formats.company_registers import is_companies_house, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.json_stream import NOT_AN_OBJECT, child, parse_line, text, texts
@@ -141,7 +142,7 @@ def _person(data: Mapping[str, Any], company: str, context: ReadContext) -> Appo
 
 
 def _body(data: Mapping[str, Any], company: str, context: ReadContext) -> Appointment:
-    number, _ = canonical("company_number", text(child(data, "identification"), "registration_number"))
+    number = _number(data)
     parts: list[Part] = [
         [{"company_number": number}] if number else [],
         [{"company_name": name}] if (name := text(data, "name")) else [],
@@ -156,6 +157,19 @@ def _body(data: Mapping[str, Any], company: str, context: ReadContext) -> Appoin
         person=f"company/{number}" if number else "",
         **_details(data, context.today),
     )
+
+
+def _number(data: Mapping[str, Any]) -> str:
+    """The Companies House number of a corporate holder; blank for a number of another register."""
+    stated = child(data, "identification")
+    number, _ = canonical("company_number", text(stated, "registration_number"))
+    domestic = is_companies_house(
+        text(stated, "country_registered"),
+        text(stated, "place_registered"),
+        text(stated, "legal_authority"),
+        text(child(data, "address"), "country"),
+    )
+    return number if plausible(number, domestic=domestic) else ""
 
 
 def _born(data: Mapping[str, Any], context: ReadContext) -> Part:

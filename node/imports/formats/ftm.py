@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.blank_values import has_ended
 from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
+from blindmatch.node.imports.formats.company_registers import of_united_kingdom, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, moment, person_name
 from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
@@ -44,7 +45,6 @@ _TRANSITIVE: Final = frozenset({"Directorship", "Ownership"})
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
 _SUPERSEDED: Final = "entities of which the file has a newer version, which was read instead"
-_UNITED_KINGDOM: Final = frozenset({"gb", "uk", "gb-eng", "gb-sct", "gb-wls", "gb-nir"})
 
 
 class _Award(NamedTuple):
@@ -204,11 +204,14 @@ def _period(properties: Mapping[str, Any]) -> Period:
 
 def _numbers(properties: Mapping[str, Any]) -> list[str]:
     """Canonical company numbers; none for a company of another country, whose number can look like one."""
-    countries = {value.lower() for name in ("jurisdiction", "country") for value in texts(properties, name)}
-    if countries and not countries & _UNITED_KINGDOM:
-        return []
+    # A company works in many countries, but is registered in its jurisdiction.
+    names = ("jurisdiction", "mainCountry", "country")
+    stated = next((values for name in names if (values := texts(properties, name))), [])
+    domestic = of_united_kingdom(stated)
     numbers = (canonical("company_number", each)[0] for each in texts(properties, "registrationNumber"))
-    return list(dict.fromkeys(number for number in numbers if number))
+    return list(
+        dict.fromkeys(number for number in numbers if number and plausible(number, domestic=domestic))
+    )
 
 
 def _award(contract_id: str, properties: Mapping[str, Any], contract: Mapping[str, str]) -> _Award:
