@@ -60,7 +60,7 @@ def choose_checks(area_data: AreaData, plan: ExchangePlan, step: Step, register:
 def _checkable(row: Subject | Supplier) -> bool:
     """Whether a record has the required fields, and its handling code admits it."""
     if isinstance(row, Subject):
-        return row.handling == "P" and bool(row.date_of_birth)
+        return row.handling_code == "P" and bool(row.date_of_birth)
     return not row.noise & {NoiseKind.SUPPLIER_UNNUMBERED} and bool(row.company_number)
 
 
