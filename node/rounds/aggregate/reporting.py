@@ -65,7 +65,7 @@ async def _fetch_from(node: Node, stored: StoredAgreement, receiver: str, edges:
                         )
                     if not hasattr(message, "header"):
                         raise PeerError(PeerCode.BAD_MESSAGE, f"{receiver} sent a malformed message")
-                    report = codec.read_report(message)
+                    report = codec.Report(*codec.report.read(message))
                     if report.header.edge not in edges:
                         raise PeerError(
                             PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us"

@@ -29,7 +29,7 @@ class ReportsService:
         """Every result of an edge that this node receives and that reports to the caller."""
         agreement_id = codec.read_reports_request(request)
         for report in await asyncio.to_thread(self._reports, agreement_id, context.caller):
-            yield codec.report(report)
+            yield codec.report(*report)
 
     def _reports(self, agreement_id: bytes, caller: Caller) -> list[codec.Report]:
         node = self._node

@@ -104,8 +104,8 @@ class Submissions(_Checks):
         name, secrets = self._new_check(), self._epoch.secrets
         rows = single_check.submission(secrets, name, single, self._withholding, os.urandom(SEED_BYTES))
         request = self._request(name, rows.tobytes(), self._epoch.row.peer)
-        reply = await peer.call(peer.standing.Submit, codec.submit_request(request))
-        self._expect(name, codec.read_submit_reply(reply))
+        reply = await peer.call(peer.standing.Submit, codec.submit_request(*request.fields))
+        self._expect(name, CheckName(*codec.submit_reply.read(reply)))
         return name.check
 
 
@@ -135,9 +135,9 @@ class Queries(_Checks):
         asking = Asking(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
         points = asking.ask()
         request = self._request(name, points.tobytes(), self._node.agency)
-        reply = await peer.call(peer.standing.Ask, codec.ask_request(request))
-        replied, evaluated, proof = codec.read_ask_reply(reply)
-        self._expect(name, replied)
+        reply = await peer.call(peer.standing.Ask, codec.ask_request(*request.fields))
+        header, check, evaluated, proof = codec.ask_reply.read(reply)
+        self._expect(name, CheckName(header, check))
         outputs = asking.answered(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
         guarded = self._records.guarded
         hits = single_check.asked(epoch.secrets, self._lists, guarded, single, outputs, rounds=row.rounds)

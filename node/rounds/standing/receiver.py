@@ -170,7 +170,7 @@ class DeltaReceivingEdge(_StandingEdge):
             self._header(0), self.row.agreement_id, epoch.epoch, epoch.number + 1, commitment
         )
         return peer.standing.Open(
-            codec.delta_open_request(opening),
+            codec.delta_open_request(*opening),
             timeout=stream_seconds(peer, self._edge.sender.max_elements),
         )
 
