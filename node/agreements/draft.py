@@ -22,9 +22,9 @@ from blindmatch.protocol.agreement import (
     Side,
     Standing,
     Threshold,
-    edge_terms,
     validation,
 )
+from blindmatch.protocol.agreement.disclosures import edge_terms
 from blindmatch.protocol.agreement.field_types import Identifier, Text
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS

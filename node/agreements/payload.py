@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError
 
 from blindmatch.proto.v1 import agreement_pb2 as pb
-from blindmatch.protocol.agreement import FORMAT, TERM_FIELDS, Agreement, Edge, edge_terms, validation
+from blindmatch.protocol.agreement import FORMAT, TERM_FIELDS, Agreement, Edge, validation
+from blindmatch.protocol.agreement.disclosures import edge_terms
 from blindmatch.protocol.agreement.field_types import (
     DeclaredField,
     FieldType,

@@ -6,7 +6,7 @@ from blindmatch.node.rounds.edge_codec import header_message, header_reader, sig
 from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
 from blindmatch.proto.v1 import number_pb2
-from blindmatch.protocol.aggregate import RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk
 from blindmatch.protocol.limits import DIGEST_BYTES, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
@@ -20,7 +20,7 @@ class Report(NamedTuple):
     report: Signed
 
 
-def rows(chunk: RowsChunk) -> number_pb2.Rows:
+def rows(chunk: AggregateChunk) -> number_pb2.Rows:
     """One chunk of a transfer."""
     return number_pb2.Rows(header=header_out(chunk.header), rows=chunk.rows.tobytes())
 
@@ -29,9 +29,9 @@ read_header_of_rows = header_reader("the chunk")
 """The header of a chunk, before the width of its rows is known."""
 
 
-def read_rows(message: number_pb2.Rows, width: int) -> RowsChunk:
+def read_rows(message: number_pb2.Rows, width: int) -> AggregateChunk:
     """Read one chunk of a transfer; what its rows hold is not looked at."""
-    return RowsChunk.parse(read_header(message, "the chunk"), message.rows, width)
+    return AggregateChunk.parse(read_header(message, "the chunk"), message.rows, width)
 
 
 taken = header_message(number_pb2.Taken)

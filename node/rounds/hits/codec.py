@@ -3,7 +3,8 @@
 from blindmatch.node.rounds.edge_codec import header_message, header_reader
 from blindmatch.node.transport.codec import header_out, read_header
 from blindmatch.proto.v1 import match_pb2
-from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, TagChunk
+from blindmatch.protocol.hits.messages import TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk
 
 
 def blinded_chunk(chunk: BlindedChunk) -> match_pb2.BlindedChunk:
@@ -49,4 +50,4 @@ def tag_chunk(chunk: TagChunk) -> match_pb2.TagChunk:
 def read_tag_chunk(message: match_pb2.TagChunk, context: EdgeContext) -> TagChunk:
     """Read one chunk of the tag table; the edge says how wide its rows are."""
     header = read_header(message, "the tag chunk")
-    return TagChunk.parse(header, message.rows, context)
+    return TagChunk.parse(header, message.rows, context.row_bytes)

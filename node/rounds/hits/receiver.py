@@ -14,9 +14,9 @@ from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.messages import Hits, TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.messages import Hits, TagChunk
 
 
 class HitsReceivingEdge(ReceivingEdge[Receiver]):

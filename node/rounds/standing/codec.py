@@ -6,8 +6,9 @@ from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
 from blindmatch.proto.v1 import standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROOF_BYTES, TAG_BYTES
-from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header, TagChunk
+from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header
 from blindmatch.protocol.standing.single_check import CheckName
 from blindmatch.protocol.transcript import Signed
 
@@ -76,8 +77,8 @@ def read_changes_chunk(message: standing_pb2.ChangesChunk, context: EdgeContext)
     if bool(message.removed) == bool(message.added):
         raise PeerError(PeerCode.BAD_MESSAGE, "a chunk of changes has either removed or added rows")
     if message.added:
-        return TagChunk.parse(header, message.added, context)
-    return TagChunk.parse_tags(header, message.removed)
+        return TagChunk.parse(header, message.added, context.row_bytes)
+    return TagChunk.parse(header, message.removed, TAG_BYTES)
 
 
 def submit_request(request: CheckRequest) -> standing_pb2.SubmitRequest:

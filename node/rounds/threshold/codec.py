@@ -18,8 +18,8 @@ from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows, ThresholdContext
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed, ThresholdContext
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES
 from blindmatch.protocol.transcript import Signed
 
@@ -204,17 +204,17 @@ read_cells_request = header_reader("the request for cells")
 """Read a request for a chunk of the tables."""
 
 
-def cells(chunk: Rows) -> threshold_pb2.Cells:
+def cells(chunk: RowsChunk) -> threshold_pb2.Cells:
     """A chunk of a member's tables."""
     return threshold_pb2.Cells(header=header_out(chunk.header), cells=chunk.rows.tobytes())
 
 
-def read_cells(message: threshold_pb2.Cells) -> Rows:
+def read_cells(message: threshold_pb2.Cells) -> RowsChunk:
     """Read a chunk of a member's tables."""
-    return Rows.parse(read_header(message, "the cells"), message.cells, CELL_BYTES)
+    return RowsChunk.parse(read_header(message, "the cells"), message.cells, CELL_BYTES)
 
 
-def tell_request(header: Header, body: Rows | Signed) -> threshold_pb2.TellRequest:
+def tell_request(header: Header, body: RowsChunk | Signed) -> threshold_pb2.TellRequest:
     """The collector's signed statement, then the outcome chunk by chunk."""
     if isinstance(body, Signed):
         return threshold_pb2.TellRequest(header=header_out(header), outcome=signed_out(body))
@@ -233,9 +233,9 @@ def read_tell_request(message: threshold_pb2.TellRequest) -> tuple[Header, bytes
             raise PeerError(PeerCode.BAD_MESSAGE, "the outcome holds neither a statement nor tables")
 
 
-def outcome_rows(header: Header, data: bytes, context: ThresholdContext) -> Rows:
+def outcome_rows(header: Header, data: bytes, context: ThresholdContext) -> RowsChunk:
     """A part of the outcome as rows of one table each."""
-    return Rows.parse(header, data, context.outcome_bytes)
+    return RowsChunk.parse(header, data, context.outcome_bytes)
 
 
 tell_reply = header_message(threshold_pb2.TellReply)

@@ -13,8 +13,8 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed
 from blindmatch.protocol.transcript import Signed
 
 _CALLS = 3
@@ -54,10 +54,10 @@ class MemberNode(Protocol):
     def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
         """(done, in total), then its commitment to its tables."""
 
-    async def cells(self, index: int) -> Rows:
+    async def cells(self, index: int) -> RowsChunk:
         """A chunk of its tables."""
 
-    async def tell(self, body: Rows | Signed) -> None:
+    async def tell(self, body: RowsChunk | Signed) -> None:
         """Its outcome."""
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
@@ -132,13 +132,13 @@ class RemoteMember:
             body = self._body(*codec.read_build_reply(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
-    async def cells(self, index: int) -> Rows:
+    async def cells(self, index: int) -> RowsChunk:
         request = codec.cells_request(self._header(index))
         rows = codec.read_cells(await self._call(self._peer.thresholds.Collect, request))
         self._check(rows.header, index)
         return rows
 
-    async def tell(self, body: Rows | Signed) -> None:
+    async def tell(self, body: RowsChunk | Signed) -> None:
         header = self._header() if isinstance(body, Signed) else body.header
         request = codec.tell_request(header, body)
         reply = await self._call(self._peer.thresholds.Tell, request, seconds=self._long)

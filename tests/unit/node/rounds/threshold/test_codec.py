@@ -10,8 +10,8 @@ from blindmatch.node.transport.codec import STATEMENT_BYTES
 from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed
 from blindmatch.protocol.transcript import Signed
 
 HEADER = Header(bytes(range(16)), "shared", 3)
@@ -45,8 +45,8 @@ MESSAGES = {
     "build_reply, progress": (convert.build_reply(HEADER, Progress(1, 2)), convert.read_build_reply),
     "build_reply": (convert.build_reply(HEADER, SIGNED), convert.read_build_reply),
     "cells_request": (convert.cells_request(HEADER), convert.read_cells_request),
-    "cells": (convert.cells(Rows(HEADER, CELLS)), convert.read_cells),
-    "tell_request, rows": (convert.tell_request(HEADER, Rows(HEADER, CELLS)), convert.read_tell_request),
+    "cells": (convert.cells(RowsChunk(HEADER, CELLS)), convert.read_cells),
+    "tell_request, rows": (convert.tell_request(HEADER, RowsChunk(HEADER, CELLS)), convert.read_tell_request),
     "tell_request": (convert.tell_request(HEADER, SIGNED), convert.read_tell_request),
     "tell_reply": (convert.tell_reply(HEADER), convert.read_reply),
     "sign_request": (convert.sign_request(HEADER, SIGNED, [SIGNED] * 3), convert.read_sign_request),
