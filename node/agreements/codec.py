@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from blindmatch.node.agreements.payload import from_message, message_fields
+from blindmatch.node.agreements.fields import plain_data
+from blindmatch.node.agreements.payload import from_message
 from blindmatch.node.transport import strict_reading
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol.agreement import Envelope, Party, SignedWithdrawal, validation
@@ -30,7 +31,7 @@ def read_describe_request(message: pb.DescribeRequest) -> None:
 
 def describe_reply(party: Party) -> pb.DescribeReply:
     """A node's own party entry."""
-    return pb.DescribeReply(party=pb.Party(**message_fields(party)))
+    return pb.DescribeReply(party=pb.Party(**plain_data(party)))
 
 
 def read_describe_reply(message: pb.DescribeReply) -> Party:

@@ -6,26 +6,19 @@ The file holds the terms in people's units: dates, lists, names. Whatever is wro
 path of the field as the officer wrote it, or an `InputError` when the file is no TOML at all.
 """
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from blindmatch.node.agreements.fields import draft_fields, read_table, read_terms, read_value
+from blindmatch.node.agreements.fields import draft_fields, read_table, read_value
+from blindmatch.node.storage.files import read_bounded
 from blindmatch.protocol import agreement as terms
-from blindmatch.protocol.agreement import (
-    Agreement,
-    Edge,
-    Linkage,
-    Party,
-    Side,
-    Standing,
-    Threshold,
-    validation,
-)
-from blindmatch.protocol.agreement.disclosures import edge_terms
-from blindmatch.protocol.agreement.field_types import Identifier, Text
+from blindmatch.protocol.agreement import TERM_FIELDS, Agreement, Edge, Party, edge_terms, validation
+from blindmatch.protocol.agreement.field_types import DeclaredField, Identifier, Several
 from blindmatch.protocol.errors import AgreementError, InputError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
@@ -33,20 +26,23 @@ from blindmatch.protocol.transcript import digest
 
 _FILE_BYTES = 1 << 20
 _PLACEHOLDER = "to be described"
+_ROLES = ("receiver", "sender")
+
+Table = Mapping[str, Any]
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
 class Draft:
     """An agreement's terms as a file gives them; party entries may still lack what only the peer knows."""
 
-    values: Mapping[str, Any]
-    parties: tuple[Mapping[str, Any], ...]
+    values: Table
+    parties: tuple[Table, ...]
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """The agencies whose entry is incomplete: ask their nodes."""
-        needed = {name for name, field in draft_fields("parties").items() if field.required}
-        return tuple(party["agency"] for party in self.parties if not needed <= set(party))
+        return tuple(party["agency"] for party in self.parties if _lacking(party))
 
 
 def read_draft(path: Path) -> Draft:
@@ -56,14 +52,9 @@ def read_draft(path: Path) -> Draft:
         InputError: not readable, not UTF-8, not TOML, too long.
         AgreementError: an unknown field, or no list where one is needed.
     """
+    data = read_bounded(path, _FILE_BYTES, "a draft")
     try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_BYTES + 1)
-        if len(data) > _FILE_BYTES:
-            raise InputError(f"{path}: has more than {_FILE_BYTES} bytes: not a draft")
         return parse_draft(tomllib.loads(data.decode()))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
@@ -73,54 +64,24 @@ def read_draft(path: Path) -> Draft:
         ) from None
 
 
-def parse_draft(values: Mapping[str, Any]) -> Draft:
+def parse_draft(values: Table) -> Draft:
     """Check the form of a draft; its values are checked when the agreement is made.
 
     Raises:
         AgreementError: an unknown or missing field, or a value of the wrong kind.
     """
-    _check_names(values, "", "")
-    thresholds = _tables(values, "thresholds") if "thresholds" in values else []
-    edges = _tables(values, "edges") if "edges" in values or not thresholds else []
-    sides = []
-    for index, edge in enumerate(edges):
-        path = f"edges[{index}]"
-        _check_names(edge, "edges", f"{path}.")
-        roles = {role: f"{path}.{role}" for role in ("receiver", "sender")}
-        sides += [(at, _table(edge, role, at, "edges.receiver")) for role, at in roles.items()]
-        if "linkage" in edge:
-            _table(edge, "linkage", f"{path}.linkage", "edges.linkage")
-    for index, threshold in enumerate(thresholds):
-        path = f"thresholds[{index}]"
-        _check_names(threshold, "thresholds", f"{path}.")
-        for place, member in enumerate(_tables(threshold, "members", f"{path}.members")):
-            _check_names(member, "edges.receiver", f"{path}.members[{place}].")
-            sides.append((f"{path}.members[{place}]", member))
-        if "linkage" in threshold:
-            _table(threshold, "linkage", f"{path}.linkage", "edges.linkage")
-    if "standing" in values:
-        _table(values, "standing", "standing", "standing")
-    return Draft(values, _all_parties(values, edges, sides))
-
-
-def _all_parties(
-    values: Mapping[str, Any],
-    edges: Sequence[Mapping[str, Any]],
-    sides: Sequence[tuple[str, Mapping[str, Any]]],
-) -> tuple[Mapping[str, Any], ...]:
-    """The parties that are written out, then those that are only named elsewhere."""
-    parties = [dict(party) for party in _tables(values, "parties")] if "parties" in values else []
+    _check_form(Agreement, values if "thresholds" in values else {"edges": None, **values}, "")
+    # The parties that are written out, then those that are only named elsewhere.
+    parties = [dict(party) for party in values.get("parties", ())]
     for index, party in enumerate(parties):
-        _check_names(party, "parties", f"parties[{index}].")
         Identifier().check(f"parties[{index}].agency", party.get("agency"))
     listed = {party["agency"] for party in parties}
-    named = [each for path, side in sides for each in _agencies(side, path)]
-    for path, agency in [*named, *_without_collection(values, edges)]:
+    for path, agency in _named_agencies(values):
         Identifier().check(path, agency)
         if agency not in listed:
             listed.add(agency)
             parties.append({"agency": agency})
-    return tuple(parties)
+    return Draft(values, tuple(parties))
 
 
 def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreement:
@@ -135,148 +96,34 @@ def complete(draft: Draft, entries: Mapping[str, Party], nonce: bytes) -> Agreem
     Raises:
         AgreementError: names the field.
     """
-    values = draft.values
-    plain = read_table("", values)
+    values = dict(draft.values)
+    edges, thresholds = values.pop("edges", ()), values.pop("thresholds", ())
+    values.pop("parties", None)
+    if isinstance(
+        values.get("purpose"), str
+    ):  # without the blank lines around it that TOML's long strings add
+        values["purpose"] = values["purpose"].strip()
+    plain = read_table(Agreement, values)
     try:
         schema_digest = load_schema(plain["schema"]).digest
     except SchemaError as error:
         raise AgreementError("schema", error.message, hint=error.hint) from None
-    parties = []
-    for index, entry in enumerate(draft.parties):
-        with validation.at(f"parties[{index}]"):
-            parties.append(_party(entry, entries.get(entry["agency"])))
-    edges = []
-    for index, table in enumerate(values.get("edges", ())):
-        with validation.at(f"edges[{index}]"):
-            edges += [_edge(each, plain["schema"], standing="standing" in values) for each in _pairs(table)]
-    thresholds = []
-    for index, table in enumerate(values.get("thresholds", ())):
-        with validation.at(f"thresholds[{index}]"):
-            thresholds.append(_threshold(table, plain["schema"], values.get("collector", "")))
-    with validation.at("standing"):
-        standing = Standing(**read_table("standing", values["standing"])) if "standing" in values else None
-    if isinstance(plain["purpose"], str):  # without the blank lines around it that TOML's long strings add
-        plain["purpose"] = plain["purpose"].strip()
+    context = {
+        "schema": plain["schema"],
+        "collector": plain.get("collector", ""),
+        "standing": "standing" in plain,
+    }
+    threshold = draft_fields(Agreement)["thresholds"].nested
     return Agreement(
         **plain,
         schema_digest=schema_digest,
-        parties=tuple(parties),
-        edges=tuple(edges),
-        thresholds=tuple(thresholds),
-        standing=standing,
+        parties=_each("parties", draft.parties, lambda table: [_party(table, entries.get(table["agency"]))]),
+        edges=_each(
+            "edges", edges, lambda table: [_comparison(Edge, each, context) for each in _pairs(table)]
+        ),
+        thresholds=_each("thresholds", thresholds, lambda table: [_comparison(threshold, table, context)]),
         nonce=nonce,
     )
-
-
-def _party(table: Mapping[str, Any], entry: Party | None) -> Party:
-    stated = {}
-    for name, field in sorted(draft_fields("parties").items()):
-        if name in table:
-            stated[name] = read_value(field.type, table[name], name)
-        elif entry is None and field.required:
-            raise AgreementError(
-                name,
-                "is not known",
-                hint=f"Add {table['agency']} to the peers in node.toml and reach its node, or write the entry out.",
-            )
-    for name in ("identity_key", "certificate_key"):
-        if entry is not None and name in stated and stated[name] != getattr(entry, name):
-            raise AgreementError(
-                name,
-                f"is not the key that the node of {entry.agency} gives",
-                hint="Leave the key out to take the node's, once you have compared it over another channel.",
-            )
-    return Party(**{**({} if entry is None else vars(entry)), **stated})
-
-
-def _agencies(side: Mapping[str, Any], field: str) -> list[tuple[str, Any]]:
-    """The agencies that one table names, each with its path; edges may name several."""
-    agency = side.get("agency")
-    if not isinstance(agency, list) or ".members[" in field:
-        return [(f"{field}.agency", agency)]
-    if not 0 < len(agency) <= LIMITS.parties:
-        raise AgreementError(
-            f"{field}.agency",
-            f"has {len(agency)} entries; between 1 and {LIMITS.parties} are allowed",
-        )
-    return [(f"{field}.agency[{place}]", each) for place, each in enumerate(agency)]
-
-
-def _without_collection(
-    values: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, Any]]:
-    """Who is a party without a collection, each with its path: the collector, and those that results are passed on to."""
-    if values.get("collector"):
-        yield "collector", values["collector"]
-    report_to = draft_fields("edges")["report_to"]
-    for index, edge in enumerate(edges):
-        path = f"edges[{index}].report_to"
-        for place, agency in enumerate(read_value(report_to.type, edge.get("report_to", []), path)):
-            yield f"{path}[{place}]", agency
-
-
-def _pairs(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """One table per edge: every receiver with every sender but itself."""
-    sides = [_agencies(table[role], role) for role in ("receiver", "sender")]
-    pairs = [(r, s) for _, r in sides[0] for _, s in sides[1]]
-    if len(pairs) == 1:
-        return [_pair(table, *pairs[0])]
-    for name in ("id", "leakage"):
-        if name in table:
-            raise AgreementError(
-                name, "is for one edge, and this table stands for several", hint="Leave it out."
-            )
-    return [_pair(table, receiver, sender) for receiver, sender in pairs if receiver != sender]
-
-
-def _pair(table: Mapping[str, Any], receiver: str, sender: str) -> Mapping[str, Any]:
-    ends = {"receiver": receiver, "sender": sender}
-    return {**table, **{role: {**table[role], "agency": agency} for role, agency in ends.items()}}
-
-
-def _edge(table: Mapping[str, Any], schema: str, *, standing: bool) -> Edge:
-    edge_values = read_table("edges", table)
-    with validation.at("receiver"):
-        receiver = _side(table["receiver"])
-    with validation.at("sender"):
-        sender = _side(table["sender"])
-    edge = Edge(
-        id=edge_values.get("id") or edge_id(receiver.agency, sender.agency),
-        receiver=receiver,
-        sender=sender,
-        terms=edge_terms(edge_values["disclosure"], read_terms(table)),
-        leakage=_leakage(table) or _PLACEHOLDER,
-        linkage=_linkage(table),
-    )
-    return edge if _leakage(table) else terms.describe(edge, schema, standing=standing)
-
-
-def _threshold(table: Mapping[str, Any], schema: str, collector: str) -> Threshold:
-    members = []
-    for index, side in enumerate(table["members"]):
-        with validation.at(f"members[{index}]"):
-            members.append(_side(side))
-    threshold = Threshold(
-        **{
-            **read_table("thresholds", table),
-            "members": tuple(members),
-            "leakage": _leakage(table) or _PLACEHOLDER,
-            "linkage": _linkage(table),
-        }
-    )
-    return threshold if _leakage(table) else terms.describe(threshold, schema, collector)
-
-
-def _linkage(table: Mapping[str, Any]) -> Linkage:
-    with validation.at("linkage"):
-        return Linkage(**read_table("edges.linkage", table.get("linkage", {})))
-
-
-def _leakage(table: Mapping[str, Any]) -> str:
-    """The officer's own words; empty when the usual words are wanted."""
-    words = table.get("leakage", "")
-    Text(optional=True).check("leakage", words)
-    return str(words)
 
 
 def edge_id(receiver: str, sender: str) -> str:
@@ -287,33 +134,122 @@ def edge_id(receiver: str, sender: str) -> str:
     return f"{name[: terms.EDGE_CHARACTERS - 9]}-{digest(name.encode()).hex()[:8]}"
 
 
-def _side(table: Mapping[str, Any]) -> Side:
-    return Side(**read_table("edges.receiver", table))
-
-
-def _tables(values: Mapping[str, Any], name: str, field: str = "") -> list[Mapping[str, Any]]:
-    tables = values.get(name)
-    if not isinstance(tables, list) or not tables or not all(isinstance(item, Mapping) for item in tables):
-        heading = name if not field else f"{field.partition('[')[0]}.{name}"
-        raise AgreementError(field or name, f"must be one or more tables; each starts with [[{heading}]]")
-    most = LIMITS.edges if name == "edges" else LIMITS.parties
-    if len(tables) > most:
-        raise AgreementError(field or name, f"has {len(tables)} entries; at most {most} are allowed")
-    return tables
-
-
-def _table(values: Mapping[str, Any], name: str, path: str, section: str) -> Mapping[str, Any]:
-    table = values.get(name)
-    if not isinstance(table, Mapping):
-        raise AgreementError(path, f"must be a table with {', '.join(sorted(draft_fields(section)))}")
-    _check_names(table, section, f"{path}.")
-    return table
-
-
-def _check_names(table: Mapping[str, Any], section: str, prefix: str) -> None:
-    known = draft_fields(section)
+def _check_form(kind: Any, table: Table, path: str) -> None:
+    """Check that a table of the class `kind` has known fields only, and tables where the class has tables."""
+    known = draft_fields(kind)
+    prefix = f"{path}." if path else ""
     for name in table:
         if name not in known:
             raise AgreementError(
                 f"{prefix}{name}", "is not a field that we know", hint=f"Known: {', '.join(sorted(known))}."
             )
+    for name, field in known.items():
+        if field.nested and (name in table or field.required):
+            for inner_path, inner in _tables(field, table.get(name), f"{prefix}{name}"):
+                _check_form(field.nested, inner, inner_path)
+
+
+def _tables(field: DeclaredField, value: Any, path: str) -> list[tuple[str, Table]]:
+    """The tables of a field, each with its path."""
+    if not isinstance(field.type, Several):
+        if not isinstance(value, Mapping):
+            names = ", ".join(sorted(draft_fields(field.nested)))
+            raise AgreementError(path, f"must be a table with {names}")
+        return [(path, value)]
+    if not isinstance(value, list) or not value or not all(isinstance(each, Mapping) for each in value):
+        heading = re.sub(r"\[\d+\]", "", path)
+        raise AgreementError(path, f"must be one or more tables; each starts with [[{heading}]]")
+    if len(value) > field.type.highest:  # fewer than the least may be written out
+        field.type.check_length(path, value)
+    return [(f"{path}[{index}]", each) for index, each in enumerate(value)]
+
+
+def _named_agencies(values: Table) -> Iterator[tuple[str, Any]]:
+    """The agencies that a draft names outside the parties' entries, each with its path."""
+    edges = values.get("edges", ())
+    for index, edge in enumerate(edges):
+        for role in _ROLES:
+            yield from _agencies(edge[role], f"edges[{index}].{role}.agency")
+    for index, threshold in enumerate(values.get("thresholds", ())):
+        for place, member in enumerate(threshold["members"]):
+            yield f"thresholds[{index}].members[{place}].agency", member.get("agency")
+    if values.get("collector"):
+        yield "collector", values["collector"]
+    report_to = draft_fields(Edge)["report_to"].type
+    for index, edge in enumerate(edges):
+        path = f"edges[{index}].report_to"
+        for place, agency in enumerate(read_value(report_to, edge.get("report_to", []), path)):
+            yield f"{path}[{place}]", agency
+
+
+def _agencies(side: Table, path: str) -> list[tuple[str, Any]]:
+    """The agency or the agencies of an edge's side, each with its path."""
+    agency = side.get("agency")
+    if not isinstance(agency, list):
+        return [(path, agency)]
+    Several(Identifier(), 1, LIMITS.parties).check_length(path, agency)
+    return [(f"{path}[{place}]", each) for place, each in enumerate(agency)]
+
+
+def _pairs(table: Table) -> list[Table]:
+    """One table per edge: every receiver with every sender but itself."""
+    receivers, senders = ([agency for _, agency in _agencies(table[role], role)] for role in _ROLES)
+    one = len(receivers) == len(senders) == 1
+    for name in ("id", "leakage"):
+        if name in table and not one:
+            raise AgreementError(
+                name, "is for one edge, and this table stands for several", hint="Leave it out."
+            )
+    return [
+        {
+            **table,
+            **{role: {**table[role], "agency": agency} for role, agency in zip(_ROLES, pair, strict=True)},
+        }
+        for pair in product(receivers, senders)
+        if one or pair[0] != pair[1]
+    ]
+
+
+def _each(name: str, tables: Iterable[Table], build: Callable[[Table], Iterable[Built]]) -> tuple[Built, ...]:
+    """What each table of a list becomes; an error names the table."""
+    built: list[Built] = []
+    for index, table in enumerate(tables):
+        with validation.at(f"{name}[{index}]"):
+            built += build(table)
+    return tuple(built)
+
+
+def _comparison(kind: Any, table: Table, context: Mapping[str, Any]) -> Any:
+    """An edge or a threshold, with the default words where the officer gives none; `context` are the arguments of those."""
+    values = read_table(kind, table)
+    if kind is Edge:
+        given = {name: values.pop(name) for name in TERM_FIELDS if name in values}
+        values["terms"] = edge_terms(values.pop("disclosure"), given)
+        values["id"] = values.get("id") or edge_id(values["receiver"].agency, values["sender"].agency)
+    if values.get("leakage", "") != "":
+        return kind(**values)
+    return terms.describe(kind(**{**values, "leakage": _PLACEHOLDER}), **context)
+
+
+def _lacking(party: Table) -> list[str]:
+    """The fields that an entry needs and does not have."""
+    return sorted(name for name, field in draft_fields(Party).items() if field.required and name not in party)
+
+
+def _party(table: Table, entry: Party | None) -> Party:
+    if entry is None and (lacking := _lacking(table)):
+        raise AgreementError(
+            lacking[0],
+            "is not known",
+            hint=f"Add {table['agency']} to the peers in node.toml and reach its node, or write the entry out.",
+        )
+    fields = draft_fields(Party)
+    stated = {name: read_value(fields[name].type, value, name) for name, value in table.items()}
+    for name in ("identity_key", "certificate_key"):
+        if entry is not None and name in stated and stated[name] != getattr(entry, name):
+            raise AgreementError(
+                name,
+                f"is not the key that the node of {entry.agency} gives",
+                hint="Leave the key out to take the node's, once you have compared it over another channel.",
+            )
+    return Party(**{**({} if entry is None else vars(entry)), **stated})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node.storage.files import write_output
+from blindmatch.node.storage.files import read_bounded, write_output
 from blindmatch.protocol.agreement import Envelope
 from blindmatch.protocol.errors import InputError, PeerError
 from blindmatch.protocol.limits import LIMITS
@@ -47,13 +47,7 @@ def read(path: Path) -> Envelope:
     Raises:
         InputError: not readable, too long, or not a DSSE envelope with an agreement.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(data) > _FILE_BYTES:
-        raise InputError(f"{path}: has more than {_FILE_BYTES} bytes: not an agreement")
+    data = read_bounded(path, _FILE_BYTES, "an agreement")
     try:
         return _envelope(json.loads(data))
     except PeerError as error:

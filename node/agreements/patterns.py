@@ -4,7 +4,7 @@ A pattern only generates edges, which can also be drafted by hand. `template` wr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from blindmatch.protocol.agreement import EDGE_TERMS, MEMBERS, Disclosure
@@ -57,15 +57,20 @@ class Choices:
 
 
 @dataclass(frozen=True)
+class PatternSide:
+    """The agencies on one side of a group of edges, the kind of their collections, and the most records of each."""
+
+    agencies: tuple[str, ...]
+    kind: str
+    records: int
+
+
+@dataclass(frozen=True)
 class PatternGroup:
     """Edges with the same terms: every receiver with every sender except itself."""
 
-    receivers: tuple[str, ...]
-    senders: tuple[str, ...]
-    receiver_kind: str
-    sender_kind: str
-    receiver_records: int
-    sender_records: int
+    receiver: PatternSide
+    sender: PatternSide
 
 
 def check_choices(choices: Choices) -> None:
@@ -133,29 +138,15 @@ def pattern_groups(choices: Choices) -> tuple[PatternGroup, ...]:
     """The pattern's edges."""
     own, other = _kinds(choices)
     if choices.pattern is Pattern.ALL_PAIRS:
-        members = tuple(dict.fromkeys(choices.members))
-        return (PatternGroup(members, members, own, own, choices.max_records, choices.max_records),)
+        members = PatternSide(tuple(dict.fromkeys(choices.members)), own, choices.max_records)
+        return (PatternGroup(members, members),)
     if not choices.receivers:
         return ()
-    request_records = choices.asked_records if choices.pattern is Pattern.REQUEST else choices.max_records
-    forward = PatternGroup(
-        tuple(dict.fromkeys(choices.receivers)),
-        tuple(dict.fromkeys(choices.senders)),
-        own,
-        other,
-        request_records,
-        choices.max_records,
-    )
-    if not choices.both:
-        return (forward,)
-    backward = replace(
-        forward,
-        receivers=forward.senders,
-        senders=forward.receivers,
-        receiver_kind=other,
-        sender_kind=own,
-    )
-    return forward, backward
+    records = choices.asked_records if choices.pattern is Pattern.REQUEST else choices.max_records
+    receiver = PatternSide(tuple(dict.fromkeys(choices.receivers)), own, records)
+    sender = PatternSide(tuple(dict.fromkeys(choices.senders)), other, choices.max_records)
+    forward, backward = PatternGroup(receiver, sender), PatternGroup(sender, receiver)
+    return (forward, backward) if choices.both else (forward,)
 
 
 def agencies(choices: Choices) -> tuple[str, ...]:

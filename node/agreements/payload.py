@@ -4,11 +4,11 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
+from blindmatch.node.agreements.fields import plain_data
 from blindmatch.proto.v1 import agreement_pb2 as pb
 from blindmatch.protocol.agreement import FORMAT, TERM_FIELDS, Agreement, Edge, validation
 from blindmatch.protocol.agreement.disclosures import edge_terms
 from blindmatch.protocol.agreement.field_types import (
-    DeclaredField,
     FieldType,
     Nested,
     Several,
@@ -27,7 +27,7 @@ def encode_agreement(agreement: Agreement) -> bytes:
     Raises:
         AgreementError: the agreement is too long.
     """
-    payload = pb.Agreement(**message_fields(agreement)).SerializeToString(deterministic=True)
+    payload = pb.Agreement(**plain_data(agreement, Share.millionths)).SerializeToString(deterministic=True)
     if len(payload) > LIMITS.agreement_bytes:
         raise AgreementError(
             "agreement",
@@ -65,62 +65,28 @@ def parse_agreement(payload: bytes) -> Agreement:
     return from_message(Agreement, message)
 
 
-def message_fields(value: Any) -> dict[str, Any]:
-    """The fields of a value, as the constructor of its message takes them."""
-    values = {
-        field.name: _out(field.type, getattr(value, field.name)) for field in declared_fields(type(value))
-    }
-    if isinstance(value, Edge):
-        values |= {"disclosure": value.disclosure.value, **message_fields(value.terms)}
-    return values
-
-
 def from_message(kind: type[Kind], message: Any) -> Kind:
     """A value of `kind` from its message.
 
     Raises:
         AgreementError: a field's value is wrong; names the field.
     """
-    declared = declared_fields(kind)
-    for field in declared:  # bounds on repeated fields before any of their entries is read
-        if isinstance(field.type, Several) and len(getattr(message, field.name)) > field.type.highest:
-            raise AgreementError(
-                field.name,
-                f"has {len(getattr(message, field.name))} entries; at most {field.type.highest} are allowed",
-            )
-    values = {field.name: _field_in(field, message) for field in declared}
+    values = {}
+    for field in declared_fields(kind):
+        absent = isinstance(field.type, Nested) and not message.HasField(field.name)
+        values[field.name] = None if absent else _read(field.type, getattr(message, field.name), field.name)
     if kind is Edge:
-        values["terms"] = edge_terms(
-            message.disclosure, {name: _plain(message, name) for name in TERM_FIELDS}
-        )
+        stated = {name: type(empty)(getattr(message, name)) for name, empty in TERM_FIELDS.items()}
+        values["terms"] = edge_terms(message.disclosure, stated)
     return kind(**values)
 
 
-def _out(kind: FieldType, value: Any) -> Any:
-    if isinstance(kind, Nested):
-        return None if value is None else message_fields(value)
+def _read(kind: FieldType, value: Any, path: str) -> Any:
+    """A field's value from what its message holds."""
     if isinstance(kind, Several):
-        return [_out(kind.item, each) for each in value]
-    return Share.millionths(value) if isinstance(kind, Share) else value
-
-
-def _field_in(field: DeclaredField, message: Any) -> Any:
-    kind = field.type
+        kind.check_length(path, value)  # before any entry is read
+        return tuple(_read(kind.item, each, f"{path}[{index}]") for index, each in enumerate(value))
     if isinstance(kind, Nested):
-        if not message.HasField(field.name):
-            return None
-        with validation.at(field.name):
-            return from_message(kind.kind, getattr(message, field.name))
-    if isinstance(kind, Several) and isinstance(kind.item, Nested):
-        items: list[Any] = []
-        for index, each in enumerate(getattr(message, field.name)):
-            with validation.at(f"{field.name}[{index}]"):
-                items.append(from_message(kind.item.kind, each))
-        return tuple(items)
-    value = _plain(message, field.name)
+        with validation.at(path):
+            return from_message(kind.kind, value)
     return value / 1_000_000 if isinstance(kind, Share) else value
-
-
-def _plain(message: Any, name: str) -> Any:
-    value = getattr(message, name)
-    return value if isinstance(value, str | bytes | int) else tuple(value)

@@ -3,9 +3,10 @@
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from blindmatch.node.agreements.draft import edge_id
-from blindmatch.node.agreements.fields import draft_fields, draft_value, term_fields
+from blindmatch.node.agreements.fields import draft_fields, draft_value
 from blindmatch.node.agreements.patterns import (
     Choices,
     Pattern,
@@ -15,7 +16,16 @@ from blindmatch.node.agreements.patterns import (
     member_kind,
     pattern_groups,
 )
-from blindmatch.protocol.agreement import LEAST_MINIMUM
+from blindmatch.protocol.agreement import (
+    EDGE_TERMS,
+    LEAST_MINIMUM,
+    Agreement,
+    Edge,
+    Linkage,
+    Party,
+    Side,
+    Standing,
+)
 from blindmatch.protocol.agreement.field_types import OneOf
 from blindmatch.protocol.linkage.schema import schema_names
 
@@ -31,134 +41,150 @@ def template(choices: Choices, now: float) -> str:
     """A complete draft with an explanation above every field; `now` is in seconds since 1970.
 
     Raises:
-        ConfigError, AgreementError: see `patterns.check`.
+        ConfigError, AgreementError: see `patterns.check_choices`.
     """
     check_choices(choices)
-    explained: set[str] = set()
-    lines = [*_HEAD, *_agreement(choices, now), *_parties(choices)]
-    comparisons = pattern_groups(choices)
-    if comparisons:
-        lines += ["", *_comment(draft_fields("")["edges"].help)]
-    for group in comparisons:
-        lines += _edges(choices, group, explained)
+    page = _Page(choices)
+    page.agreement(now)
+    page.parties()
+    groups = pattern_groups(choices)
+    if groups:
+        page.heading("edges")
+    for group in groups:
+        page.edges(group)
     if choices.at_least:
-        lines += _threshold(choices, explained)
-    return "\n".join(lines) + "\n"
+        page.threshold()
+    return "\n".join(page.lines) + "\n"
 
 
-def _agreement(choices: Choices, now: float) -> list[str]:
-    """The fields of the agreement itself, and what makes it a standing one."""
-    budget, calendar, advice = _rounds(choices)
-    today = datetime.fromtimestamp(now, UTC).date()
-    values = {
-        "title": '""',
-        "purpose": '"""\n"""',
-        "schema": draft_value(choices.schema),
-        "marking": '"OFFICIAL-SENSITIVE"',
-        "handling_codes": '["P"]',
-        "not_before": today.isoformat(),
-        "expires": (today + timedelta(days=_DAYS)).isoformat(),
-        "rounds_budget": str(budget),
-        "calendar": draft_value(calendar),
-        "retention_days": "90",
-    }
-    more = {"schema": f"Known here: {', '.join(schema_names())}.", "rounds_budget": advice}
-    lines = []
-    for name, value in values.items():
-        lines += ["", *_field("", name, value, set(), more.get(name, ""))]
-    collector = f"collector = {draft_value(choices.collector)}" if choices.collector else '# collector = ""'
-    lines += ["", *_comment(draft_fields("")["collector"].help), collector]
-    if choices.epoch_days:
-        lines += ["", *_comment(draft_fields("")["standing"].help), "[standing]"]
-        lines += _field("standing", "epoch_days", str(choices.epoch_days), set())
-        lines += _field("standing", "checks_per_day", str(choices.checks_per_day), set())
-    return lines
+class _Page:
+    """The lines of a draft. Every comment is written once."""
 
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._written: set[str] = set()
+        self.lines = list(_HEAD)
 
-def _parties(choices: Choices) -> list[str]:
-    names = agencies(choices)
-    lines = ["", *_comment(draft_fields("")["parties"].help), *_comment(_PARTIES)]
-    if len(names) <= _WRITTEN_OUT:
-        for agency in names:
-            lines += ["", "[[parties]]", f"agency = {draft_value(agency)}", *_entry()]
-        return lines
-    lines += _comment(
-        f"All {len(names)} agencies below are parties without being listed here. An entry that is written out:"
-    )
-    return [*lines, "# [[parties]]", f"# agency = {draft_value(names[0])}", *_entry()]
+    def agreement(self, now: float) -> None:
+        """The fields of the agreement itself, and what makes it a standing one."""
+        choices = self._choices
+        budget, calendar, advice = _rounds(choices)
+        today = datetime.fromtimestamp(now, UTC).date()
+        values = {
+            "title": "",
+            "purpose": "",
+            "schema": choices.schema,
+            "marking": "OFFICIAL-SENSITIVE",
+            "handling_codes": ("P",),
+            "not_before": today,
+            "expires": today + timedelta(days=_DAYS),
+            "rounds_budget": budget,
+            "calendar": calendar,
+            "retention_days": 90,
+            "collector": choices.collector,
+        }
+        more = {"schema": f"Known here: {', '.join(schema_names())}.", "rounds_budget": advice}
+        for name, value in values.items():
+            self.lines.append("")
+            text = '"""\n"""' if name == "purpose" else draft_value(value)
+            self._field(
+                Agreement, name, text, more.get(name, ""), optional=value == "" and name == "collector"
+            )
+        if choices.epoch_days:
+            self.heading("standing")
+            self.lines.append("[standing]")
+            self._field(Standing, "epoch_days", str(choices.epoch_days))
+            self._field(Standing, "checks_per_day", str(choices.checks_per_day))
 
+    def parties(self) -> None:
+        """The parties, with the fields that a party's node states itself."""
+        self.heading("parties")
+        self._comment(_PARTIES)
+        names, mark = agencies(self._choices), ""
+        if len(names) > _WRITTEN_OUT:
+            count = f"All {len(names)} agencies below are parties without being listed here."
+            self._comment(f"{count} An entry that is written out:")
+            names, mark = names[:1], "# "
+        for name in names:
+            self.lines += [] if mark else [""]
+            self.lines += [f"{mark}[[parties]]", f"{mark}agency = {draft_value(name)}"]
+            for field in list(draft_fields(Party).values())[1:]:
+                digits = f"   # {field.type.allowed}" if field.name.endswith("_key") else ""
+                self.lines.append(f'# {field.name} = ""{digits}')
 
-def _entry() -> list[str]:
-    """The fields of a party that its node states itself."""
-    fields = list(draft_fields("parties").values())[1:]
-    keys = ("identity_key", "certificate_key")
-    return [
-        f'# {field.name} = ""' + (f"   # {field.type.allowed}" if field.name in keys else "")
-        for field in fields
-    ]
+    def edges(self, group: PatternGroup) -> None:
+        """The table of a group of edges."""
+        choices = self._choices
+        one = len(group.receiver.agencies) == len(group.sender.agencies) == 1
+        self.lines += ["", "[[edges]]"]
+        if one:
+            name = edge_id(group.receiver.agencies[0], group.sender.agencies[0])
+            self.lines.append(f"id = {draft_value(name)}")
+        self._field(Edge, "disclosure", draft_value(choices.disclosure.value))
+        values = {
+            "facts": ("contract_reference",),
+            "value": choices.value,
+            "decimals": choices.decimals,
+            "minimum_count": choices.minimum,
+            "band": choices.band,
+            "report_to": tuple(choices.report_to),
+        }
+        terms = EDGE_TERMS[choices.disclosure]
+        for field in draft_fields(terms).values():
+            value = values.get(field.name, field.default)
+            if value != ():
+                self._field(terms, field.name, draft_value(value))
+        if one:
+            self._field(Edge, "leakage", '""', optional=True)
+        self._linkage()
+        advice = _REQUEST if choices.pattern is Pattern.REQUEST else ""
+        for role, side in (("receiver", group.receiver), ("sender", group.sender)):
+            self.lines += [f"[edges.{role}]", f"agency = {_agencies(side.agencies)}"]
+            self._field(Side, "kind", draft_value(side.kind))
+            self._field(Side, "max_records", str(side.records), advice)
+            self._field(Side, "tokens_per_record", str(choices.tokens_per_record))
 
+    def threshold(self) -> None:
+        """The table of the threshold."""
+        choices, kind = self._choices, draft_fields(Agreement)["thresholds"].nested
+        self.heading("thresholds")
+        self.lines += ["[[thresholds]]", 'id = "shared"']
+        self._field(kind, "at_least", str(choices.at_least))
+        self._field(kind, "minimum_count", str(max(choices.minimum, LEAST_MINIMUM)))
+        self._field(kind, "band", str(choices.band))
+        self._linkage()
+        members = [
+            f"    {{ agency = {draft_value(agency)}, kind = {draft_value(member_kind(choices))}, "
+            f"max_records = {choices.max_records}, tokens_per_record = {choices.tokens_per_record} }},\n"
+            for agency in dict.fromkeys(choices.members)
+        ]
+        self._field(kind, "members", f"[\n{''.join(members)}]")
 
-def _edges(choices: Choices, group: PatternGroup, explained: set[str]) -> list[str]:
-    one = len(group.receivers) == len(group.senders) == 1
-    lines = ["", "[[edges]]"]
-    if one:
-        lines.append(f"id = {draft_value(edge_id(group.receivers[0], group.senders[0]))}")
-    lines += _field("edges", "disclosure", draft_value(choices.disclosure.value), explained)
-    values = {
-        "facts": ("contract_reference",),
-        "value": choices.value,
-        "decimals": choices.decimals,
-        "minimum_count": choices.minimum,
-        "band": choices.band,
-        "report_to": tuple(choices.report_to),
-    }
-    for field in term_fields(choices.disclosure):
-        value = values.get(field.name, field.default)
-        if value != ():
-            lines += [*_once(field.name, field.help, explained), f"{field.name} = {draft_value(value)}"]
-    if one:
-        lines += _field("edges", "leakage", '""', explained, optional=True)
-    lines += _linkage(explained)
-    advice = _REQUEST if choices.pattern is Pattern.REQUEST else ""
-    for role, names, kind, records in (
-        ("receiver", group.receivers, group.receiver_kind, group.receiver_records),
-        ("sender", group.senders, group.sender_kind, group.sender_records),
-    ):
-        section = "edges.receiver"  # both sides have its fields
-        lines += [f"[edges.{role}]", f"agency = {_agencies(names)}"]
-        lines += _field(section, "kind", draft_value(kind), explained)
-        lines += _field(section, "max_records", str(records), explained, advice)
-        lines += _field(section, "tokens_per_record", str(choices.tokens_per_record), explained)
-    return lines
+    def heading(self, name: str) -> None:
+        """What the tables are that follow."""
+        self.lines.append("")
+        self._comment(draft_fields(Agreement)[name].help)
 
+    def _linkage(self) -> None:
+        self._comment(draft_fields(Edge)["linkage"].help)
+        fields = draft_fields(Linkage).values()
+        for field in fields:
+            self._comment(f"{field.name}: {field.help}")
+        table = ", ".join(f"{field.name} = {draft_value(field.default)}" for field in fields)
+        self.lines.append(f"linkage = {{ {table} }}")
 
-def _linkage(explained: set[str]) -> list[str]:
-    fields = draft_fields("edges.linkage").values()
-    table = ", ".join(f"{field.name} = {draft_value(field.default)}" for field in fields)
-    lines = _once("linkage", draft_fields("edges")["linkage"].help, explained)
-    for field in fields:
-        lines += _once(f"linkage.{field.name}", f"{field.name}: {field.help}", explained)
-    return [*lines, f"linkage = {{ {table} }}"]
+    def _field(self, kind: Any, name: str, text: str, more: str = "", *, optional: bool = False) -> None:
+        """A field with its help, and after it what else there is to consider. An optional one is commented out."""
+        field = draft_fields(kind)[name]
+        allowed = f" One of: {field.type.allowed}." if isinstance(field.type, OneOf) else ""
+        self._comment(f"{field.help}{allowed} {more}".strip())
+        self.lines.append(f"{'# ' if optional else ''}{name} = {text}")
 
-
-def _threshold(choices: Choices, explained: set[str]) -> list[str]:
-    lines = ["", *_comment(draft_fields("")["thresholds"].help), "[[thresholds]]", 'id = "shared"']
-    minimum = max(choices.minimum, LEAST_MINIMUM)
-    for name, value in (("at_least", choices.at_least), ("minimum_count", minimum), ("band", choices.band)):
-        lines += _field("thresholds", name, str(value), set())
-    lines += _linkage(explained)
-    members = (
-        f"    {{ agency = {draft_value(agency)}, kind = {draft_value(member_kind(choices))}, "
-        f"max_records = {choices.max_records}, tokens_per_record = {choices.tokens_per_record} }},"
-        for agency in dict.fromkeys(choices.members)
-    )
-    return [
-        *lines,
-        *_once("members", draft_fields("thresholds")["members"].help, explained),
-        "members = [",
-        *members,
-        "]",
-    ]
+    def _comment(self, text: str) -> None:
+        """A comment, unless it was written before."""
+        if text not in self._written:
+            self._written.add(text)
+            self.lines += [f"# {line}" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False)]
 
 
 def _rounds(choices: Choices) -> tuple[int, str, str]:
@@ -179,28 +205,6 @@ def _agencies(names: Sequence[str]) -> str:
         return inline
     lines = textwrap.wrap(inline[1:-1] + ",", _WIDTH - 4, break_on_hyphens=False)
     return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
-
-
-def _field(
-    section: str, name: str, value: str, explained: set[str], more: str = "", *, optional: bool = False
-) -> list[str]:
-    """A field with its help, once, and after it what else there is to consider."""
-    field = draft_fields(section)[name]
-    allowed = f" One of: {field.type.allowed}." if isinstance(field.type, OneOf) else ""
-    lines = _once(f"{section}.{name}", f"{field.help}{allowed} {more}".strip(), explained)
-    return [*lines, f"{'# ' if optional else ''}{name} = {value}"]
-
-
-def _once(name: str, text: str, explained: set[str]) -> list[str]:
-    """The comment, unless it was written before."""
-    if name in explained:
-        return []
-    explained.add(name)
-    return _comment(text)
-
-
-def _comment(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False)]
 
 
 _HEAD = (

@@ -80,7 +80,7 @@ def verify(node: Node, *, heads: Sequence[Path] = ()) -> AuditVerification:
     exported = [_required_head(path) for path in heads]
     own = read_heads(node.home / HEAD_NAME)
     rows = list(node.store.audit_rows())
-    problems = audit_log.check(
+    problems = audit_log.verify_log(
         rows, agency=node.agency, public_key=node.keys.identity_public, heads=exported + own
     )
     if not own:

@@ -10,7 +10,6 @@ from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import Key, WorkerContext
-from blindmatch.node.rounds.edge_codec import OpenRequest, PrepareRequest
 from blindmatch.node.rounds.inbound import InboundComparisons
 from blindmatch.node.rounds.inputs import check_rates, compile_edge, edge_context, state_rates
 from blindmatch.node.rounds.receiver import ReceivingEdge
@@ -59,36 +58,40 @@ class InboundEdges(InboundComparisons[SendingEdge[Any]]):
         super().__init__(node, metrics=metrics, context=context)
         self._kind_of = kind_of
 
-    async def exchange_rates(self, caller: Caller, request: PrepareRequest) -> Signed:
+    async def exchange_rates(
+        self, caller: Caller, header: Header, agreement_id: bytes, rates: Signed
+    ) -> Signed:
         """Start an edge with the receiver's rates and answer with ours; the same answer to the same statement.
 
         Raises:
             PeerError: the agreement, the caller or the receiver's statement does not allow it; BAD_COMMITMENT when
                 the round began with other rates.
         """
-        create = partial(self._create, caller, request)
-        row, agreement = await self.start(caller, request.agreement, request.header, create)
-        if row.receiver_rates != request.rates:
+        create = partial(self._create, caller, header, agreement_id, rates)
+        row, agreement = await self.start(caller, agreement_id, header, create)
+        if row.receiver_rates != rates:
             raise PeerError(PeerCode.BAD_COMMITMENT, "this round began with other rates of the receiver")
         if row.sender_rates is not None:
             return row.sender_rates
         return await self._in_thread(self._state_rates, agreement, row)
 
-    async def open(self, caller: Caller, opening: OpenRequest) -> SendingEdge[Any]:
+    async def open(
+        self, caller: Caller, header: Header, agreement_id: bytes, commitment: Signed
+    ) -> SendingEdge[Any]:
         """Resume an edge whose rates were exchanged; its table is being prepared when this returns.
 
         Raises:
             PeerError: the agreement, the caller or the receiver's commitment does not allow it; WRONG_STATE before
                 the rates were exchanged; UNAVAILABLE when too many edges are open.
         """
-        row, agreement = await self.find(caller, opening.header, agreement_id=opening.agreement)
+        row, agreement = await self.find(caller, header, agreement_id=agreement_id)
         if row.sender_rates is None:
             raise PeerError(PeerCode.WRONG_STATE, "the exchange of rates of this edge is not complete")
         kind = await self._kind(row, agreement)
         # Refuse a commitment that cannot be this edge's before the edge depends on it.
-        await asyncio.to_thread(self._check_commitment, agreement, row, kind, opening.commitment)
+        await asyncio.to_thread(self._check_commitment, agreement, row, kind, commitment)
         edge = await self.driver(row, agreement, kind)
-        edge.prepare(opening.commitment)
+        edge.prepare(commitment)
         return edge
 
     async def edge(
@@ -166,12 +169,13 @@ class InboundEdges(InboundComparisons[SendingEdge[Any]]):
         )
         return self.store_new(row, agreement, disclosure=edge.disclosure.value, delta=delta)
 
-    def _create(self, caller: Caller, request: PrepareRequest, agreement: Agreement) -> EdgeRow:
+    def _create(
+        self, caller: Caller, header: Header, agreement_id: bytes, rates: Signed, agreement: Agreement
+    ) -> EdgeRow:
         """Store an edge with the receiver's statement, once that is checked."""
-        header, agreement_id = request.header, request.agreement
         context = edge_context(agreement_id, agreement.edge(header.edge), header.round_id)
-        check_rates(agreement, context, Role.RECEIVER, request.rates, None)
-        return self.create(caller, agreement, agreement_id, header, rates=request.rates)
+        check_rates(agreement, context, Role.RECEIVER, rates, None)
+        return self.create(caller, agreement, agreement_id, header, rates=rates)
 
     def _state_rates(self, agreement: Agreement, row: EdgeRow) -> Signed:
         """Our statement, stored before it is sent."""

@@ -1,4 +1,4 @@
-"""Receipts, verified again from what the store holds: who signed, and whether everyone who must has signed."""
+"""Receipts of stored rounds, verified again: each signature, and whether all parties that must sign have signed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -60,43 +60,34 @@ def verify_all(node: Node, round_id: bytes) -> list[VerifiedReceipt]:
 
 def _verified(node: Node, row: EdgeRow) -> VerifiedReceipt:
     agreement = registry.find(node, row.agreement_id).agreement
-    verdicts = _verdicts(agreement, row)
+    verdicts, valid = verify(agreement, row, node.agency)
     return VerifiedReceipt(
         row.round_id,
         row.edge,
         row.receipt,
         dict(row.signatures),
         verdicts,
-        _complete(agreement, row, node.agency, verdicts),
+        valid,
         row.finished_at or 0,
         round_forecast(node, row),
     )
 
 
-def is_valid(agreement: Agreement, row: EdgeRow, agency: str) -> bool:
-    """Whether a row of `agency`'s store has a receipt that every agency which must sign has signed."""
-    return bool(row.receipt) and _complete(agreement, row, agency, _verdicts(agreement, row))
+def verify(agreement: Agreement, row: EdgeRow, agency: str) -> tuple[dict[str, str], bool]:
+    """Verify the receipt in a row of an agency's store.
 
-
-def _verdicts(agreement: Agreement, row: EdgeRow) -> dict[str, str]:
-    many = row.role in _THRESHOLD_ROLES
-    kind = threshold.RECEIPT_TYPE if many else standing.receipt_type(row.receipt)
+    Returns:
+        The verdict on each signature by agency, and whether every agency that must sign has signed validly.
+    """
+    of_threshold = row.role in _THRESHOLD_ROLES
+    kind = threshold.RECEIPT_TYPE if of_threshold else standing.receipt_type(row.receipt)
     verdicts = {}
-    for agency, signature in row.signatures.items():
+    for signer, signature in row.signatures.items():
         try:
-            transcript.verify(agreement.party(agency).identity_key, kind, row.receipt, signature)
-            verdicts[agency] = VALID
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not valid
-            verdicts[agency] = f"INVALID ({type(error).__name__})"
-    return verdicts
-
-
-def _complete(agreement: Agreement, row: EdgeRow, agency: str, verdicts: Mapping[str, str]) -> bool:
-    return _signers(agreement, row, agency) <= set(verdicts) and set(verdicts.values()) == {VALID}
-
-
-def _signers(agreement: Agreement, row: EdgeRow, agency: str) -> set[str]:
-    """Who must sign: for a collector itself and every member, otherwise both sides."""
-    if row.role == "collector":
-        return {agency, *agreement.threshold(row.edge).agencies}
-    return {agency, row.peer}
+            transcript.verify(agreement.party(signer).identity_key, kind, row.receipt, signature)
+            verdicts[signer] = VALID
+        except Exception as error:  # noqa: BLE001 - a receipt that cannot be verified is not valid
+            verdicts[signer] = f"INVALID ({type(error).__name__})"
+    # At a collector itself and every member, otherwise both sides.
+    others = agreement.threshold(row.edge).agencies if row.role == "collector" else (row.peer,)
+    return verdicts, {agency, *others} <= set(verdicts) and set(verdicts.values()) == {VALID}

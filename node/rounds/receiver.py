@@ -67,13 +67,10 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
             ours = await self._in_thread(self._state_rates)
         if self.row.sender_rates is None:
             async with self._channel() as peer:
-                request = edge_codec.PrepareRequest(self._header(0), self.row.agreement_id, ours)
-                reply = await peer.call(
-                    peer.match.Prepare,
-                    edge_codec.prepare_request(request),
-                    seconds=stream_seconds(peer, self._edge.sender.max_elements),
-                )
-                header, theirs = edge_codec.read_prepare_reply(reply)
+                request = edge_codec.prepare_request(self._header(0), self.row.agreement_id, ours)
+                seconds = stream_seconds(peer, self._edge.sender.max_elements)
+                reply = await peer.call(peer.match.Prepare, request, seconds=seconds)
+                header, theirs = edge_codec.prepare_reply.read(reply)
                 self._check(header)
             await self._in_thread(self._store_rates, Role.SENDER, theirs)
         self._agreed = await self._in_thread(compile_edge, self._agreement, self.row)
@@ -141,7 +138,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
         call = self._open_call(peer, commitment)
         try:
             while True:
-                header, body = edge_codec.read_open_reply(await peer.next(call))
+                header, body = edge_codec.open_reply.read(await peer.next(call))
                 self._check(header)
                 if isinstance(body, edge_codec.Progress):
                     self._report("wait", body.done, body.total)
@@ -152,10 +149,8 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
             call.cancel()
 
     def _open_call(self, peer: Peer, commitment: Signed) -> Any:
-        request = edge_codec.OpenRequest(self._header(0), self.row.agreement_id, commitment)
-        return peer.match.Open(
-            edge_codec.open_request(request), timeout=stream_seconds(peer, self._edge.sender.max_elements)
-        )
+        request = edge_codec.open_request(self._header(0), self.row.agreement_id, commitment)
+        return peer.match.Open(request, timeout=stream_seconds(peer, self._edge.sender.max_elements))
 
     async def _send_chunks(
         self,
@@ -239,7 +234,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
         times = self.row.started_at, int(self._node.clock())
         receipt = await self._step(lambda session: session.receipt(*times))
         reply = await peer.call(self._service(peer).Close, edge_codec.close_request(self._header(0), receipt))
-        header, signature = edge_codec.read_close_reply(reply)
+        header, signature = edge_codec.close_reply.read(reply)
         self._check(header)
         return signature
 

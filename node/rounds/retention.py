@@ -1,4 +1,4 @@
-"""What a node erases: results past their retention, rounds that nobody resumes, and leftovers of crashes."""
+"""What a node erases: results past their retention, abandoned rounds, and leftovers of crashes."""
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds import disclosures
@@ -6,7 +6,8 @@ from blindmatch.node.rounds.rows import INBOUND_ROLES, abandon_row
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles, leftovers
 
-STALE_SECONDS = 14 * 86_400
+DAY_SECONDS = 86_400
+STALE_SECONDS = 14 * DAY_SECONDS
 """A round whose receiver or collector does not return for so long is abandoned."""
 
 
@@ -27,7 +28,7 @@ def purge_expired(node: Node) -> None:
     stale = node.clock() - STALE_SECONDS
     for row in node.store.edges(running=True):
         if row.role in INBOUND_ROLES and row.updated_at < stale:
-            abandon_row(node, row, f"{row.peer} did not come back")
+            abandon_row(node, row, f"{row.peer} did not return for {STALE_SECONDS // DAY_SECONDS} days")
     running = {(row.round_id, row.edge) for row in node.store.edges(running=True)}
     for key in leftovers(node.rounds_dir):
         # A folder is created after its row: one without a running row belongs to no round.

@@ -65,7 +65,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that `check` found; `seq` is the entry that it concerns."""
+    """One fault of a log, at the entry `seq`."""
 
     seq: int
     reason: str
@@ -178,14 +178,14 @@ class AuditLog:
         # head that is ahead would look like a truncated log. The lock stops a slower process from restoring an older head.
         try:
             with _locked(self._head_file):
-                kept = read_heads(self._head_file)
-                if kept and (kept[0].seq, kept[0].hash) == (row.seq, row.hash):
+                stored = read_heads(self._head_file)
+                if stored and (stored[0].seq, stored[0].hash) == (row.seq, row.hash):
                     return
-                if not kept or kept[0].seq < row.seq:
-                    lost = kept[1:]
-                elif kept[0].seq == row.seq:
+                if not stored or stored[0].seq < row.seq:
+                    lost = stored[1:]
+                elif stored[0].seq == row.seq:
                     # Another entry had this number when the head was signed: the tail was cut, and this is the proof.
-                    lost = kept
+                    lost = stored
                 else:
                     return
                 signed = sign(self._signer, HEAD_TYPE, _head(self._signer.agency, row.seq, row.hash))
@@ -219,7 +219,7 @@ def read_heads(path: Path) -> list[Head]:
         raise StoreError(f"{path}: cannot be read") from None
 
 
-def check(
+def verify_log(
     rows: Iterable[AuditRow], *, agency: str, public_key: bytes, heads: Iterable[Head]
 ) -> list[Problem]:
     """Every sign that a log was changed: an entry altered, removed, inserted or moved, or the log truncated.
@@ -234,20 +234,20 @@ def check(
     waiting: dict[int, set[bytes]] = {}
     for head in heads:
         waiting.setdefault(head.seq, set()).add(head.hash)
-        if not _signed(public_key, HEAD_TYPE, _head(agency, head.seq, head.hash), head.signature):
+        if not _is_signed(public_key, HEAD_TYPE, _head(agency, head.seq, head.hash), head.signature):
             problems.append(Problem(head.seq, "the head's signature is not this node's"))
     expected, previous = 1, GENESIS
     for row in rows:
         if row.seq != expected:
             problems.append(Problem(expected, f"missing: the next entry is {row.seq}"))
         elif row.previous != previous:
-            problems.append(Problem(row.seq, "does not follow the entry before it"))
+            problems.append(Problem(row.seq, "does not contain the hash of the entry before it"))
         if row.hash != _hash(agency, row):
-            problems.append(Problem(row.seq, "altered: its hash is another"))
-        elif not _signed(public_key, ENTRY_TYPE, row.hash, row.signature):
+            problems.append(Problem(row.seq, "altered: its hash does not match its content"))
+        elif not _is_signed(public_key, ENTRY_TYPE, row.hash, row.signature):
             problems.append(Problem(row.seq, "its signature is not this node's"))
         if waiting.pop(row.seq, set()) - {row.hash}:
-            problems.append(Problem(row.seq, "is not the entry that the head was signed for"))
+            problems.append(Problem(row.seq, "is not the entry for which the head was signed"))
         expected, previous = row.seq + 1, row.hash
     problems += [
         Problem(seq, f"missing: the head was signed at entry {seq}, the log ends at {expected - 1}")
@@ -258,7 +258,7 @@ def check(
 
 
 def entry_json(row: AuditRow) -> dict[str, object]:
-    """An entry as plain values, with all that is needed to check it elsewhere."""
+    """An entry as plain values, with every field that its verification needs."""
     values = {**vars(row), "detail": json.loads(row.detail)}
     return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}
 
@@ -284,7 +284,7 @@ def _head(agency: str, seq: int, hashed: bytes) -> bytes:
     return encode("audit-head", agency, seq, hashed)
 
 
-def _signed(public_key: bytes, payload_type: str, payload: bytes, signature: bytes) -> bool:
+def _is_signed(public_key: bytes, payload_type: str, payload: bytes, signature: bytes) -> bool:
     try:
         verify(public_key, payload_type, payload, signature)
     except PeerError:

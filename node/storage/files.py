@@ -57,6 +57,27 @@ def write_output(path: Path, text: str, *, mode: int = 0o600, new: bool = False)
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def read_bounded(path: Path, most: int, what: str) -> bytes:
+    """Read a file that a person named.
+
+    Args:
+        path: the file.
+        most: the most bytes that it may have.
+        what: what it should be, for the message about a longer one.
+
+    Raises:
+        InputError: the file cannot be read, or is longer.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(data) > most:
+        raise InputError(f"{path}: has more than {most} bytes: not {what}")
+    return data
+
+
 def reserve(descriptor: int, size: int) -> None:
     """Give a file its full size now: a mapped file with holes kills its process when the disk is full later."""
     if size and hasattr(os, "posix_fallocate"):

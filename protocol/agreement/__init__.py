@@ -7,21 +7,13 @@ are never a re-encoding of the terms but the payload's exact bytes, in the manne
 `node/agreements/payload`.
 """
 
-from blindmatch.protocol.agreement.disclosures import (
-    EDGE_TERMS,
-    LEAST_MINIMUM,
-    MEMBERS,
-    TERM_FIELDS,
-    Aggregate,
-    Count,
-    Disclosure,
-    EdgeTerms,
-    Hits,
-    HitsFacts,
-    Sum,
-    Threshold,
-    edge_terms,
-)
+from blindmatch.protocol.agreement.disclosures import EDGE_TERMS, TERM_FIELDS, edge_terms
+from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM, Aggregate
+from blindmatch.protocol.agreement.disclosures.count import Count
+from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
+from blindmatch.protocol.agreement.disclosures.sum import Sum
+from blindmatch.protocol.agreement.disclosures.threshold import MEMBERS, Threshold
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.agreement.envelope import (
     PAYLOAD_TYPE,
@@ -35,7 +27,7 @@ from blindmatch.protocol.agreement.envelope import (
     sign,
     verify_signature,
 )
-from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Linkage, Side
+from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Comparison, Linkage, Side
 from blindmatch.protocol.agreement.terms import (
     CALENDARS,
     FORMAT,
@@ -78,6 +70,7 @@ __all__ = [
     "TERM_FIELDS",
     "Aggregate",
     "Agreement",
+    "Comparison",
     "Count",
     "Disclosure",
     "Edge",

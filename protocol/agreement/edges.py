@@ -1,15 +1,17 @@
 """An edge: one directed comparison between two agencies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement.disclosures import Disclosure, EdgeTerms
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.field_types import Identifier, Nested, Text, check_fields
 from blindmatch.protocol.agreement.sides import (
     EDGE_CHARACTERS,
     LEAKAGE_HELP,
     LINKAGE_HELP,
     USUAL_LINKAGE,
+    Comparison,
     Linkage,
     Side,
 )
@@ -17,12 +19,15 @@ from blindmatch.protocol.errors import AgreementError
 
 
 @dataclass(frozen=True)
-class Edge:
+class Edge(Comparison):
     """One directed comparison: this receiver learns this disclosure from that sender.
 
     Raises:
         AgreementError: names the wrong field.
     """
+
+    section: ClassVar[str] = "edges"
+    not_a_side: ClassVar[str] = "is on neither side of"
 
     id: Annotated[
         str,
@@ -43,7 +48,7 @@ class Edge:
         if self.receiver.agency == self.sender.agency:
             raise AgreementError("sender.agency", "is the receiver itself; an edge joins two agencies")
         for index, agency in enumerate(self.terms.report_to):
-            if agency in (self.receiver.agency, self.sender.agency):
+            if agency in self.agencies:
                 raise AgreementError(
                     f"report_to[{index}]", f"{agency} is the receiver or the sender of this edge"
                 )
@@ -54,20 +59,8 @@ class Edge:
         return self.terms.disclosure
 
     @property
-    def agencies(self) -> tuple[str, str]:
-        """The ids of the receiver and the sender."""
-        return self.receiver.agency, self.sender.agency
-
-    def side(self, agency: str) -> Side:
-        """What `agency` contributes.
-
-        Raises:
-            AgreementError: the agency is neither the receiver nor the sender.
-        """
-        for side in (self.receiver, self.sender):
-            if side.agency == agency:
-                return side
-        raise AgreementError("edges", f"{agency} is on neither side of {self.id}")
+    def sides(self) -> Mapping[str, Side]:
+        return {"receiver": self.receiver, "sender": self.sender}
 
     def receiver_learns(self) -> str:
         """What the receiver learns, in a few sentences."""

@@ -3,15 +3,17 @@
 A field is declared as `Annotated[type, FieldType, "help"]`. From the declaration come its check in the constructor, its form in
 signed bytes and in a draft, and its row in the documentation. `help` is written for the officer who drafts.
 
-Values come as `object`, since a file or a peer can supply a value of any type. Texts are shown on officers' terminals, so
+A file or a peer can supply a value of any type. Texts are shown on officers' terminals, so
 characters that control a terminal or change the direction of writing are refused here.
 """
 
 import re
 import unicodedata
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sized
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 from blindmatch.protocol.agreement import validation
 from blindmatch.protocol.errors import AgreementError
@@ -20,8 +22,6 @@ from blindmatch.protocol.limits import LIMITS
 LAST_SECOND = 253_402_300_799
 """31 December 9999, 23:59:59 UTC: the last second that calendars can print."""
 
-_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-_FACT = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -29,8 +29,8 @@ class FieldType(ABC):
     """The values that a field may hold."""
 
     @abstractmethod
-    def check(self, field: str, value: object) -> None:
-        """Raise `AgreementError` for `field` unless it may hold `value`."""
+    def check(self, field: str, value: Any) -> None:
+        """Raise `AgreementError` for `field` unless it may hold `value`, which may be of any type."""
 
     @property
     def allowed(self) -> str:
@@ -45,8 +45,7 @@ class Text(FieldType):
     longest: int = LIMITS.text_characters
     optional: bool = False
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if not isinstance(value, str):
             raise AgreementError(field, "must be a text")
         if self.optional and not value:
@@ -63,7 +62,6 @@ class Text(FieldType):
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         return f"up to {self.longest:,} characters"
 
 
@@ -73,29 +71,32 @@ class Identifier(FieldType):
 
     longest: int = 63
     optional: bool = False
+    form: ClassVar[re.Pattern[str]] = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+    form_words: ClassVar[str] = "lower-case letters, digits and inner hyphens, such as west-force"
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
-        if not (self.optional and value == ""):
-            words = "lower-case letters, digits and inner hyphens, such as west-force"
-            _check_name(field, value, _IDENTIFIER, self.longest, words)
+    def check(self, field: str, value: Any) -> None:
+        if not isinstance(value, str):
+            raise AgreementError(field, "must be a text")
+        if self.optional and not value:
+            return
+        if not value:
+            raise AgreementError(field, "is missing")
+        if len(value) > self.longest:
+            raise AgreementError(field, f"has {len(value)} characters; at most {self.longest} are allowed")
+        if not self.form.fullmatch(value):
+            raise AgreementError(field, f"may only hold {self.form_words}")
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         return f"lower-case letters, digits, inner hyphens; up to {self.longest} characters"
 
 
-@dataclass(frozen=True)
-class FactName(FieldType):
+class FactName(Identifier):
     """The name of a fact: lower-case letters, digits, hyphens and underscores, starting with a letter."""
 
+    form = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+    form_words = "lower-case letters, digits, hyphens and underscores, such as contract_value"
     allowed = "a fact's name, as the import prints it (`contract_value_gbp`)"
-
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
-        words = "lower-case letters, digits, hyphens and underscores, such as contract_value"
-        _check_name(field, value, _FACT, 63, words)
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,7 @@ class Whole(FieldType):
     lowest: int
     highest: int
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             raise AgreementError(field, "must be a whole number")
         if not self.lowest <= value <= self.highest:
@@ -114,7 +114,6 @@ class Whole(FieldType):
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         return f"{self.lowest:,} to {self.highest:,}"
 
 
@@ -133,8 +132,7 @@ class Share(FieldType):
 
     allowed = "above 0 and below 1, six digits after the point"
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise AgreementError(field, "must be a number, such as 0.05")
         if not 0 < value < 1:
@@ -154,8 +152,7 @@ class Flag(FieldType):
 
     allowed = "true, false"
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if not isinstance(value, bool):
             raise AgreementError(field, "must be true or false")
 
@@ -166,8 +163,7 @@ class Octets(FieldType):
 
     size: int
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if not isinstance(value, bytes):
             raise AgreementError(field, "must be bytes")
         if len(value) != self.size:
@@ -177,7 +173,6 @@ class Octets(FieldType):
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         return f"{2 * self.size} hexadecimal digits"
 
 
@@ -187,14 +182,12 @@ class OneOf(FieldType):
 
     names: tuple[str, ...]
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if not isinstance(value, str) or value not in self.names:
             raise AgreementError(field, f"must be one of: {self.allowed}")
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         return ", ".join(self.names)
 
 
@@ -205,8 +198,7 @@ class Nested(FieldType):
     kind: type
     optional: bool = False
 
-    def check(self, field: str, value: object) -> None:
-        """See `FieldType`."""
+    def check(self, field: str, value: Any) -> None:
         if not isinstance(value, self.kind) and not (self.optional and value is None):
             raise AgreementError(field, "is missing")
 
@@ -221,15 +213,17 @@ class Several(FieldType):
     key: str = ""
     """The attribute of an item that may not occur twice; empty: the item itself."""
 
-    def check(self, field: str, value: Any) -> None:
-        """See `FieldType`."""
-        if not isinstance(value, tuple):
-            raise AgreementError(field, "must be a list")
+    def check_length(self, field: str, value: Sized) -> None:
+        """Raise `AgreementError` for `field` unless it may have as many entries."""
         if not self.lowest <= len(value) <= self.highest:
             raise AgreementError(
-                field,
-                f"has {len(value)} entries; between {self.lowest} and {self.highest} are allowed",
+                field, f"has {len(value)} entries; between {self.lowest} and {self.highest} are allowed"
             )
+
+    def check(self, field: str, value: Any) -> None:
+        if not isinstance(value, tuple):
+            raise AgreementError(field, "must be a list")
+        self.check_length(field, value)
         for index, each in enumerate(value):
             self.item.check(f"{field}[{index}]", each)
         keys = (getattr(each, self.key) if self.key else each for each in value)
@@ -237,7 +231,6 @@ class Several(FieldType):
 
     @property
     def allowed(self) -> str:
-        """See `FieldType`."""
         each = f"; each: {self.item.allowed}" if self.item.allowed else ""
         return (
             f"{self.lowest:,} to {self.highest:,}{each}" if self.lowest else f"up to {self.highest:,}{each}"
@@ -249,30 +242,32 @@ class DeclaredField:
     """One field of a class, as it was declared."""
 
     name: str
+    default: Any
     type: FieldType
     help: str
-    default: Any
 
     @property
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is MISSING
 
+    @property
+    def nested(self) -> Any:
+        """The class of the table, or of the tables, that it holds; None when it holds neither."""
+        kind = self.type.item if isinstance(self.type, Several) else self.type
+        return kind.kind if isinstance(kind, Nested) else None
 
-_declared: dict[Any, tuple[DeclaredField, ...]] = {}
+
+def _declared_fields(kind: Any) -> tuple[DeclaredField, ...]:
+    return tuple(
+        DeclaredField(field.name, field.default, *field.type.__metadata__)
+        for field in fields(kind)
+        if hasattr(field.type, "__metadata__")
+    )
 
 
-def declared_fields(kind: Any) -> tuple[DeclaredField, ...]:
-    """The fields of a dataclass that are declared as this module describes, in the class's order."""
-    if kind in _declared:
-        return _declared[kind]
-    declared = []
-    for field in fields(kind):
-        notes = getattr(field.type, "__metadata__", ())
-        if notes:
-            kind_of_value, words = notes
-            declared.append(DeclaredField(field.name, kind_of_value, words, field.default))
-    return _declared.setdefault(kind, tuple(declared))
+declared_fields: Callable[[Any], tuple[DeclaredField, ...]] = cache(_declared_fields)
+"""The fields of a dataclass that are declared as this module describes, in the class's order."""
 
 
 def check_fields(value: Any) -> None:
@@ -283,14 +278,3 @@ def check_fields(value: Any) -> None:
     """
     for field in declared_fields(type(value)):
         field.type.check(field.name, getattr(value, field.name))
-
-
-def _check_name(field: str, value: object, pattern: re.Pattern[str], longest: int, words: str) -> None:
-    if not isinstance(value, str):
-        raise AgreementError(field, "must be a text")
-    if not value:
-        raise AgreementError(field, "is missing")
-    if len(value) > longest:
-        raise AgreementError(field, f"has {len(value)} characters; at most {longest} are allowed")
-    if not pattern.fullmatch(value):
-        raise AgreementError(field, f"may only hold {words}")

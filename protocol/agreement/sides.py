@@ -1,10 +1,12 @@
-"""What one side contributes to a comparison, and what a comparison's match keys are compiled for.
+"""What edges and thresholds share: the sides that they compare, and what their match keys are compiled for.
 
 Values are valid once they exist: constructors raise `AgreementError` with the path of the wrong field.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from blindmatch.protocol.agreement.field_types import Flag, Identifier, OneOf, Share, Whole, check_fields
 from blindmatch.protocol.errors import AgreementError
@@ -14,7 +16,6 @@ KINDS = ("subjects", "suppliers", "bidders")
 
 EDGE_CHARACTERS = 64
 """The longest id of an edge or a threshold."""
-
 
 LEAKAGE_HELP = (
     "What each side learns, in words that are signed. When it is left out, the words are generated from the other fields. "
@@ -94,3 +95,36 @@ class Linkage:
 
 USUAL_LINKAGE = Linkage()
 """The default of every edge and threshold."""
+
+
+class Comparison(ABC):
+    """An edge or a threshold: a comparison of the collections of several agencies."""
+
+    section: ClassVar[str]
+    """The list of an agreement in which it is."""
+    not_a_side: ClassVar[str]
+    """What an agency is that takes no part, in words."""
+
+    id: str
+    linkage: Linkage
+
+    @property
+    @abstractmethod
+    def sides(self) -> Mapping[str, Side]:
+        """What each agency contributes, by the side's path in the comparison."""
+
+    @property
+    def agencies(self) -> tuple[str, ...]:
+        """The ids of the agencies whose collections are compared."""
+        return tuple(side.agency for side in self.sides.values())
+
+    def side(self, agency: str) -> Side:
+        """What `agency` contributes.
+
+        Raises:
+            AgreementError: the agency takes no part.
+        """
+        for side in self.sides.values():
+            if side.agency == agency:
+                return side
+        raise AgreementError(self.section, f"{agency} {self.not_a_side} {self.id}")

@@ -4,11 +4,12 @@ The classes mirror `proto/v1/agreement.proto` field by field and are valid once 
 raise `AgreementError` with the path of the wrong field.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from blindmatch.protocol.agreement import validation
-from blindmatch.protocol.agreement.disclosures import Threshold
+from blindmatch.protocol.agreement.disclosures.threshold import Threshold
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.agreement.field_types import (
     Identifier,
@@ -44,6 +45,12 @@ IDENTITY_KEY_BYTES = 32
 def within_marking(marking: str, highest: str) -> bool:
     """Whether a collection with `marking` may enter where `highest` is the highest allowed. An unknown marking may not."""
     return marking in MARKINGS and MARKINGS.index(marking) <= MARKINGS.index(highest)
+
+
+def _compared(edge: Edge) -> tuple[object, ...]:
+    """What no two edges of an agreement have in common."""
+    sides = ((side.agency, side.collection_kind) for side in edge.sides.values())
+    return (*sides, edge.disclosure, edge.terms.subject)
 
 
 @dataclass(frozen=True)
@@ -162,58 +169,41 @@ class Agreement:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        self._check_parties()
-        self._check_edges()
-        self._check_thresholds()
+        self._check_agencies()
+        self._check_comparisons()
         self._check_terms()
 
-    def _check_parties(self) -> None:
+    def _check_agencies(self) -> None:
         # With one key for two agencies, one could sign or answer for the other.
-        validation.distinct("parties", (party.identity_key for party in self.parties), "identity_key")
-        validation.distinct("parties", (party.certificate_key for party in self.parties), "certificate_key")
-        if self.collector and self.collector not in self.agencies:
-            raise AgreementError("collector", f"{self.collector} is not one of the parties")
+        for key in ("identity_key", "certificate_key"):
+            validation.distinct("parties", (getattr(party, key) for party in self.parties), key)
+        for path, agency in self._named_agencies():
+            if agency not in self.agencies:
+                hint = "Add it to the parties, or correct the name."
+                raise AgreementError(path, f"{agency} is not one of the parties", hint=hint)
 
-    def _check_edges(self) -> None:
-        if not self.edges and not self.thresholds:
-            raise AgreementError("edges", f"has 0 entries; between 1 and {LIMITS.edges} are allowed")
+    def _named_agencies(self) -> Iterator[tuple[str, str]]:
+        """The agencies that other fields than the parties' entries name, each with the field's path."""
+        if self.collector:
+            yield "collector", self.collector
+        for section in (self.edges, self.thresholds):
+            for index, comparison in enumerate(section):
+                for side, terms in comparison.sides.items():
+                    yield f"{comparison.section}[{index}].{side}.agency", terms.agency
         for index, edge in enumerate(self.edges):
-            for name, side in (("receiver", edge.receiver), ("sender", edge.sender)):
-                if side.agency not in self.agencies:
-                    raise AgreementError(
-                        f"edges[{index}].{name}.agency",
-                        f"{side.agency} is not one of the parties",
-                        hint="Add it to the parties, or correct the edge.",
-                    )
-            for name in edge.terms.report_to:
-                if name not in self.agencies:
-                    raise AgreementError(f"edges[{index}].report_to", f"{name} is not one of the parties")
-        # The same comparison twice would double the stated budget.
-        pairs = (
-            (
-                e.receiver.agency,
-                e.receiver.collection_kind,
-                e.sender.agency,
-                e.sender.collection_kind,
-                e.disclosure.value,
-                e.terms.subject,
-            )
-            for e in self.edges
-        )
-        validation.distinct("edges", pairs)
+            yield from ((f"edges[{index}].report_to", agency) for agency in edge.terms.report_to)
 
-    def _check_thresholds(self) -> None:
-        ids = [edge.id for edge in self.edges]
+    def _check_comparisons(self) -> None:
+        if not self.comparisons:
+            raise AgreementError("edges", f"has 0 entries; between 1 and {LIMITS.edges} are allowed")
+        # The same comparison twice would double the stated budget.
+        validation.distinct("edges", map(_compared, self.edges))
+        ids = {edge.id for edge in self.edges}
         for index, threshold in enumerate(self.thresholds):
-            path = f"thresholds[{index}]"
             if threshold.id in ids:
-                raise AgreementError(f"{path}.id", f"{threshold.id} is the id of another comparison")
-            ids.append(threshold.id)
-            for place, side in enumerate(threshold.members):
-                if side.agency not in self.agencies:
-                    raise AgreementError(
-                        f"{path}.members[{place}].agency", f"{side.agency} is not one of the parties"
-                    )
+                raise AgreementError(
+                    f"thresholds[{index}].id", f"{threshold.id} is the id of another comparison"
+                )
         if self.thresholds and not self.collector:
             raise AgreementError("collector", "is missing: a threshold needs an agency that collects")
 
@@ -269,6 +259,10 @@ class Agreement:
             if each.id == name:
                 return each
         return self.edge(name)
+
+    def path(self, comparison: Edge | Threshold) -> str:
+        """The path of an edge or a threshold, such as `edges[2]`."""
+        return f"{comparison.section}[{getattr(self, comparison.section).index(comparison)}]"
 
     def threshold(self, threshold_id: str) -> Threshold:
         """One threshold by its id.

@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
-from blindmatch.protocol.agreement.disclosures import Threshold
+from blindmatch.protocol.agreement.disclosures.threshold import Threshold
 from blindmatch.protocol.agreement.edges import Edge
 from blindmatch.protocol.linkage.rates import rate_count
 from blindmatch.protocol.linkage.schema import SchemaError, load_schema
 
-Comparison = TypeVar("Comparison", Edge, Threshold)
+Kind = TypeVar("Kind", Edge, Threshold)
 
 
 @cache
@@ -66,8 +66,6 @@ def default_leakage(
     return "\n".join(sentences)
 
 
-def describe(
-    comparison: Comparison, schema: str, collector: str = "", *, standing: bool = False
-) -> Comparison:
+def describe(comparison: Kind, schema: str, collector: str = "", *, standing: bool = False) -> Kind:
     """The same comparison with `default_leakage` as its words."""
     return replace(comparison, leakage=default_leakage(comparison, schema, collector, standing=standing))

@@ -149,10 +149,13 @@ async def test_a_sender_that_lies(town, monkeypatch, kind, method, bend, codes):
 async def test_a_sender_that_acknowledges_what_it_was_not_given(town, monkeypatch):
     held = agree(town, "count")
     true = convert.taken
+
+    def wrong(header):
+        return true(dataclasses.replace(header, sequence=header.sequence + 1))
+
+    wrong.header = true.header
     with monkeypatch.context() as patched:
-        patched.setattr(
-            convert, "taken", lambda said: true(dataclasses.replace(said, sequence=said.sequence + 1))
-        )
+        patched.setattr(convert, "taken", wrong)
         async with running(town.nodes[NORTH], limits=SMALL):
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, "bad-sequence")

@@ -57,9 +57,7 @@ class Rogue:
 
     @property
     def opening(self):
-        return edge_codec.open_request(
-            edge_codec.OpenRequest(Header(ROUND, self.edge, 0), self.held.id, self.session.commit())
-        )
+        return edge_codec.open_request(Header(ROUND, self.edge, 0), self.held.id, self.session.commit())
 
     @property
     def edge(self):
@@ -71,7 +69,7 @@ class Rogue:
     async def open(self):
         """Open as it should be."""
         answers = await self.call("Open", self.opening)
-        _, commitment = edge_codec.read_open_reply(match_pb2.OpenReply.FromString(answers[-1]))
+        _, commitment = edge_codec.open_reply.read(match_pb2.OpenReply.FromString(answers[-1]))
         self.session.receive_commitment(commitment)
 
     async def exchange(self):
@@ -80,11 +78,11 @@ class Rogue:
         chunks = [self.chunk(index) for index in range(self.session.chunks)]
         for answer in await self.call("Evaluate", *chunks):
             self.session.receive_evaluated(
-                convert.read_evaluated_chunk(match_pb2.EvaluatedChunk.FromString(answer))
+                convert.evaluated_chunk.read(match_pb2.EvaluatedChunk.FromString(answer))
             )
         for answer in await self.call("Tags", convert.tags_request(Header(ROUND, self.edge, 0))):
             chunk = match_pb2.TagChunk.FromString(answer)
-            self.session.receive_tags(convert.read_tag_chunk(chunk, self.session.context))
+            self.session.receive_tags(convert.tag_chunk.read(chunk, self.session.context.row_bytes))
         for index in range(self.session.chunks):
             self.session.unblind_chunk(index)
         self.session.find_hits()

@@ -85,7 +85,7 @@ def requests(header, agreement=b"a" * 32):
         "Join": convert.join_request(header, [signed] * 3),
         "Meet": convert.meet_request(header, []),
         "Blind": convert.blind_request(header),
-        "Evaluate": convert.member_points(SOUTH, chunk),
+        "Evaluate": convert.member_points(chunk.header, SOUTH, chunk.points.tobytes()),
         "Attest": convert.attest_request(header, SOUTH),
         "Deliver": convert.deliver_request(header, SOUTH, signed),
         "Build": convert.build_request(header),
@@ -147,11 +147,11 @@ async def joined(town, held, channels):
     rates = []
     for agency in MEMBERS:
         (answer,) = await call(channels[agency], "Rates", convert.rates_request(header, held.id))
-        rates.append(convert.read_rates_reply(threshold_pb2.RatesReply.FromString(answer))[1])
+        rates.append(convert.rates_reply.read(threshold_pb2.RatesReply.FromString(answer))[1])
     committed = []
     for agency in MEMBERS:
         answers = await call(channels[agency], "Join", convert.join_request(header, rates))
-        committed.append(convert.read_join_reply(threshold_pb2.JoinReply.FromString(answers[-1]))[1])
+        committed.append(convert.join_reply.read(threshold_pb2.JoinReply.FromString(answers[-1]))[1])
     return rates, committed
 
 
@@ -179,7 +179,7 @@ async def test_a_collector_s_guesses_are_not_evaluated_and_the_member_s_round_en
         assert await call(channels[NORTH], "Evaluate", message) == first
         blinds = group.scalars_from_uniform(np.arange(64 * 128, dtype=np.uint8).reshape(128, 64))
         guesses = oprf.blind_inputs(Rows.of(range(128), 86).rows, blinds, Mode.OPRF)
-        bad = convert.member_points(SOUTH, BlindedChunk(header, guesses))
+        bad = convert.member_points(header, SOUTH, guesses.tobytes())
         assert (await call(channels[NORTH], "Evaluate", bad))[0] == "bad-commitment"
         row = town.nodes[NORTH].store.edge(ROUND, THRESHOLD)
         assert (row.state, row.code, row.seed) == (FAILED, "bad-commitment", b"")

@@ -21,8 +21,6 @@ REGISTRIES = {
 }
 KNOWN = {
     "node/agreements/bindings.py",
-    "node/agreements/draft.py",
-    "node/agreements/fields.py",
     "node/agreements/match_keys.py",
     "node/agreements/patterns.py",
     "node/agreements/summary.py",

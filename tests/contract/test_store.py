@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
-from blindmatch.node.storage.audit_log import AuditLog, check, read_head
+from blindmatch.node.storage.audit_log import AuditLog, read_head, verify_log
 from blindmatch.node.storage.config import make_settings
 from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.sealing import Sealer
@@ -458,7 +458,7 @@ def test_several_processes_append_to_one_audit_log(database_url: str, tmp_path: 
     assert len({row.user for row in rows}) == 3
     assert head is not None
     assert head.seq == 36
-    assert check(rows, agency="west-force", public_key=keys.identity_public, heads=[head]) == []
+    assert verify_log(rows, agency="west-force", public_key=keys.identity_public, heads=[head]) == []
 
 
 def test_audit_rows_are_read_in_pages(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

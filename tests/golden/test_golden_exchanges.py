@@ -19,9 +19,7 @@ from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 
 BY_KIND = {
-    "open": lambda header, body, agreement: edge_codec.open_request(
-        edge_codec.OpenRequest(header, agreement, body)
-    ),
+    "open": lambda header, body, agreement: edge_codec.open_request(header, agreement, body),
     "commitment": lambda header, body, _: edge_codec.open_reply(header, body),
     "close": lambda header, body, _: edge_codec.close_request(header, body),
     "signature": lambda header, body, _: edge_codec.close_reply(header, body),

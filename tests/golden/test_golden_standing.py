@@ -72,10 +72,9 @@ def encoded(message, world, network, number):
 
 def opening(header, context, number, commitment):
     if not number:
-        request = edge_codec.OpenRequest(header, context.agreement, commitment)
-        return edge_codec.open_request(request)
+        return edge_codec.open_request(header, context.agreement, commitment)
     delta = convert.DeltaOpening(header, context.agreement, context.round_id, number, commitment)
-    return convert.delta_open_request(delta)
+    return convert.delta_open_request(*delta)
 
 
 def messages(world, network, number):
@@ -180,10 +179,14 @@ def checks(world):
     hits = asked(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
 
     wire = {
-        "submit request": convert.submit_request(convert.CheckRequest(name, agreement, rows.tobytes())),
-        "submit reply": convert.submit_reply(name),
-        "ask request": convert.ask_request(convert.CheckRequest(question, agreement, points.tobytes())),
-        "ask reply": convert.ask_reply(question, evaluated.tobytes(), proof),
+        "submit request": convert.submit_request(
+            *convert.CheckRequest(name, agreement, rows.tobytes()).fields
+        ),
+        "submit reply": convert.submit_reply(name.header, name.check),
+        "ask request": convert.ask_request(
+            *convert.CheckRequest(question, agreement, points.tobytes()).fields
+        ),
+        "ask reply": convert.ask_reply(question.header, question.check, evaluated.tobytes(), proof),
     }
     return {
         **{label: message.SerializeToString(deterministic=True) for label, message in wire.items()},

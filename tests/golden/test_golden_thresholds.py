@@ -17,15 +17,15 @@ BY_KIND = {
     "meet": lambda first, body, _: convert.meet_request(first, body),
     "received": lambda first, body, _: convert.meet_reply(first, pairs(body)),
     "blinded": lambda _, body, __: match_convert.blinded_chunk(body),
-    "evaluate": lambda _, body, about: convert.member_points(about, body),
+    "evaluate": lambda _, body, about: convert.member_points(body.header, about, body.points.tobytes()),
     "evaluated": lambda _, body, __: match_convert.evaluated_chunk(body),
     "attest": lambda first, _, about: convert.attest_request(first, about),
     "attestation": lambda first, body, _: convert.attest_reply(first, body),
-    "deliver": lambda first, body, about: convert.deliver_request(headed(first, body), about, body),
+    "deliver": lambda first, body, about: convert.deliver_request(headed(first, body), about, content(body)),
     "build": lambda first, *_: convert.build_request(first),
     "tables": lambda first, body, _: convert.build_reply(first, body),
     "cells": lambda _, body, __: convert.cells(body),
-    "tell": lambda first, body, _: convert.tell_request(headed(first, body), body),
+    "tell": lambda first, body, _: convert.tell_request(headed(first, body), content(body)),
     "sign": lambda first, body, _: convert.sign_request(first, *body),
     "signature": lambda first, body, _: convert.sign_reply(first, body),
     "taken after deliver": lambda first, *_: convert.deliver_reply(first),
@@ -41,6 +41,13 @@ def pairs(received):
 def headed(first, body):
     """A chunk goes under its own header, a statement under the first."""
     return first if isinstance(body, Signed) else body.header
+
+
+def content(body):
+    """A statement, or the bytes of a chunk."""
+    return (
+        body if isinstance(body, Signed) else getattr(body, "points", getattr(body, "rows", None)).tobytes()
+    )
 
 
 def encoded(message, context, before):

@@ -87,15 +87,11 @@ PROGRESS = edge_codec.Progress(2, 7)
 
 def test_messages_that_no_exchange_in_memory_sends(golden):
     wire = {
-        "prepare request": edge_codec.prepare_request(
-            edge_codec.PrepareRequest(HEADER, b"a" * 32, STATEMENT)
-        ),
+        "prepare request": edge_codec.prepare_request(HEADER, b"a" * 32, STATEMENT),
         "prepare reply": edge_codec.prepare_reply(HEADER, STATEMENT),
         "open reply, progress": edge_codec.open_reply(HEADER, PROGRESS),
         "reports request": number_convert.reports_request(b"a" * 32),
-        "report": number_convert.report(
-            number_convert.Report(HEADER, STATEMENT, Signed(b"other", b"o" * 64))
-        ),
+        "report": number_convert.report(HEADER, STATEMENT, Signed(b"other", b"o" * 64)),
         "rates request": threshold_convert.rates_request(HEADER, b"a" * 32),
         "rates reply": threshold_convert.rates_reply(HEADER, STATEMENT),
         "join request": threshold_convert.join_request(HEADER, [STATEMENT, Signed(b"other", b"o" * 64)]),

@@ -47,11 +47,11 @@ async def receiver(town, held, round_id):
 async def opened(channel, held, session):
     """Open an edge on the wire as it should be."""
     header = Header(session.context.round_id, session.context.edge, 0)
-    request = edge_codec.open_request(edge_codec.OpenRequest(header, held.id, session.commit()))
+    request = edge_codec.open_request(header, held.id, session.commit())
     call = channel.unary_stream("/blindmatch.v1.Match/Open")(request.SerializeToString(), timeout=30)
     answers = [answer async for answer in call]
     message = convert.match_pb2.OpenReply.FromString(answers[-1])
-    session.receive_commitment(edge_codec.read_open_reply(message)[1])
+    session.receive_commitment(edge_codec.open_reply.read(message)[1])
 
 
 async def test_a_stream_that_was_forgotten_evaluates_nothing_more(town, monkeypatch):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from blindmatch.node import cli
 from blindmatch.node.node import Node
 from blindmatch.node.pki import tls
-from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_head
+from blindmatch.node.storage.audit_log import HEAD_NAME, read_head, verify_log
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.audit.lead_scores import by_kind
@@ -141,7 +141,7 @@ def test_audit_logs_are_whole(pilot):
                 assert len(rows) > 3
                 assert head is not None
                 key = node.keys.identity_public
-                assert list(check(rows, agency=agency, public_key=key, heads=[head])) == []
+                assert list(verify_log(rows, agency=agency, public_key=key, heads=[head])) == []
 
 
 def test_nothing_of_a_record_is_in_any_message(pilot):

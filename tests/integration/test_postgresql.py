@@ -10,7 +10,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.storage.audit_log import HEAD_NAME, check, read_heads
+from blindmatch.node.storage.audit_log import HEAD_NAME, read_heads, verify_log
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
 
@@ -67,6 +67,6 @@ def events(node):
     rows = list(node.store.audit_rows())
     public = node.keys.identity_public
     heads = read_heads(node.home / HEAD_NAME)
-    assert check(rows, agency=node.agency, public_key=public, heads=heads) == []
+    assert verify_log(rows, agency=node.agency, public_key=public, heads=heads) == []
     assert heads
     return {row.event for row in rows}

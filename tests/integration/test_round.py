@@ -12,7 +12,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds import runner
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
-from blindmatch.node.storage.audit_log import check, read_head
+from blindmatch.node.storage.audit_log import read_head, verify_log
 from blindmatch.node.storage.store import CLOSED, FAILED
 from blindmatch.node.storage.store.tables import edges as table
 from blindmatch.node.transport.message_recorder import WireRecorder
@@ -108,7 +108,7 @@ async def test_both_audit_logs_tell_of_the_round(town):
     ]
     for node in (police, council):
         head = read_head(node.home / "audit.head")
-        problems = check(
+        problems = verify_log(
             node.store.audit_rows(), agency=node.agency, public_key=node.keys.identity_public, heads=[head]
         )
         assert problems == []

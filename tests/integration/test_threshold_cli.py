@@ -140,5 +140,9 @@ async def test_a_threshold_whose_collector_vanished_is_given_up_in_time(town):
     member.clock = lambda: later
     purge_expired(member)
     (row,) = member.store.edges()
-    assert (row.state, row.code, row.reason) == ("failed", "abandoned", f"{COLLECTOR} did not come back")
+    assert (row.state, row.code, row.reason) == (
+        "failed",
+        "abandoned",
+        f"{COLLECTOR} did not return for 14 days",
+    )
     assert list(member.rounds_dir.glob("*/*")) == []

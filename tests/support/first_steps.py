@@ -34,7 +34,7 @@ def rates_of(town: LocalNodes, held: StoredAgreement, round_id: bytes) -> Signed
 def preparation(held: StoredAgreement, rates: Signed, round_id: bytes) -> Any:
     """The message that carries the statement."""
     header = Header(round_id, held.agreement.edges[0].id, 0)
-    return edge_codec.prepare_request(edge_codec.PrepareRequest(header, held.id, rates))
+    return edge_codec.prepare_request(header, held.id, rates)
 
 
 async def session_of(
@@ -44,7 +44,7 @@ async def session_of(
     edge = held.agreement.edges[0]
     node, ours = town.nodes[edge.receiver.agency], rates_of(town, held, round_id)
     async with connect(node, edge.sender.agency) as peer:
-        _, theirs = edge_codec.read_prepare_reply(
+        _, theirs = edge_codec.prepare_reply.read(
             await peer.call(peer.match.Prepare, preparation(held, ours, round_id))
         )
     row = row_of(town, held, round_id, receiver_rates=ours, sender_rates=theirs, seed=seed)

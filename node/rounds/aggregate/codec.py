@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
-from blindmatch.node.rounds.edge_codec import header_message, header_reader, signed_message, signed_reader
 from blindmatch.node.transport import strict_reading
-from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
+from blindmatch.node.transport.codec import ChunkShape, shape, signed
 from blindmatch.proto.v1 import number_pb2
 from blindmatch.protocol.aggregate import AggregateChunk
 from blindmatch.protocol.limits import DIGEST_BYTES, PROTOCOL_VERSION
@@ -20,43 +19,23 @@ class Report(NamedTuple):
     report: Signed
 
 
-def rows(chunk: AggregateChunk) -> number_pb2.Rows:
-    """One chunk of a transfer."""
-    return number_pb2.Rows(header=header_out(chunk.header), rows=chunk.rows.tobytes())
+rows = ChunkShape(number_pb2.Rows, "the chunk", AggregateChunk.parse, {"rows": "rows"})
+"""One chunk of a transfer; it is read with the width of its rows, whose content is not checked."""
 
-
-read_header_of_rows = header_reader("the chunk")
-"""The header of a chunk, before the width of its rows is known."""
-
-
-def read_rows(message: number_pb2.Rows, width: int) -> AggregateChunk:
-    """Read one chunk of a transfer; what its rows hold is not looked at."""
-    return AggregateChunk.parse(read_header(message, "the chunk"), message.rows, width)
-
-
-taken = header_message(number_pb2.Taken)
+taken = shape(number_pb2.Taken, "the acknowledgement")
 """Chunk `header.sequence` is stored."""
 
-read_taken = header_reader("the acknowledgement")
-"""Read which chunk is stored."""
-
-rows_request = header_message(number_pb2.RowsRequest)
+rows_request = shape(number_pb2.RowsRequest, "the request for points")
 """Ask for chunks from `header.sequence` on."""
 
-read_rows_request = header_reader("the request for points")
-"""Read a request for chunks; `sequence` is the first one wanted."""
-
-outcome_request = header_message(number_pb2.OutcomeRequest)
+outcome_request = shape(number_pb2.OutcomeRequest, "the request for the outcome")
 """Ask for the outcome."""
 
-read_outcome_request = header_reader("the request for the outcome")
-"""Read a request for the outcome."""
-
-outcome_reply = signed_message(number_pb2.OutcomeReply, "outcome")
+outcome_reply = shape(number_pb2.OutcomeReply, "the outcome", signed("outcome", "outcome"))
 """The sender's outcome."""
 
-read_outcome_reply = signed_reader("outcome", "the outcome", "outcome")
-"""Read the sender's outcome; its signature is not verified yet."""
+report = shape(number_pb2.Report, "the report", signed("outcome", "outcome"), signed("report", "report"))
+"""The fields of a `Report`."""
 
 
 def reports_request(agreement: bytes) -> number_pb2.ReportsRequest:
@@ -69,20 +48,3 @@ def read_reports_request(message: number_pb2.ReportsRequest) -> bytes:
     strict_reading.version(message.version, "the request for reports")
     strict_reading.known(message, "the request for reports")
     return strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
-
-
-def report(content: Report) -> number_pb2.Report:
-    """One report."""
-    return number_pb2.Report(
-        header=header_out(content.header),
-        outcome=signed_out(content.outcome),
-        report=signed_out(content.report),
-    )
-
-
-def read_report(message: number_pb2.Report) -> Report:
-    """Read one report; neither signature is verified yet."""
-    header = read_header(message, "the report")
-    for part in ("outcome", "report"):
-        strict_reading.present(message, part, "the report")
-    return Report(header, read_signed(message.outcome, "outcome"), read_signed(message.report, "report"))

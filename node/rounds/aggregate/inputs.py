@@ -74,4 +74,4 @@ def _entries(
         entries.copies,
         values=units,
     )
-    return grouped, {**values.report, "left_out": entries.left_out}
+    return grouped, {**values.counts, "left_out": entries.left_out}

@@ -105,7 +105,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
             return codec.rows(await self._step(partial(transfer.send, index=index)))
 
         async def receive(index: int, message: Any) -> None:
-            header = codec.read_taken(message)
+            header = codec.taken.header(message)
             self._check(header)
             if header.sequence != index:
                 raise PeerError(
@@ -128,7 +128,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         try:
             async with self._background(session.mask_chunk, range(session.masked, first)) as mask:
                 for index in range(first, total):
-                    chunk = codec.read_rows(await peer.next(call), width)
+                    chunk = codec.rows.read(await peer.next(call), width)
                     receive = partial(AggregateReceiver.receive_points, chunk=chunk)
                     await self._step(receive, save=checkpoint_due(index, total))
                     self._report("tags", session.next_points, total)
@@ -143,7 +143,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
             codec.outcome_request(self._header(0)),
             seconds=stream_seconds(peer, sum(self.elements)),
         )
-        header, signed = codec.read_outcome_reply(reply)
+        header, signed = codec.outcome_reply.read(reply)
         self._check(header)
         await self._step(partial(AggregateReceiver.receive_outcome, signed=signed), save=True)
 

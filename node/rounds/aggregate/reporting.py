@@ -37,9 +37,9 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
         LocalError: no edge of the agreement reports to this node.
         StoreError: there is no such agreement.
     """
-    held = await asyncio.to_thread(registry.find, node, agreement_id)
+    stored = await asyncio.to_thread(registry.find, node, agreement_id)
     edges: dict[str, set[str]] = {}
-    for edge in held.agreement.edges:
+    for edge in stored.agreement.edges:
         if node.agency in edge.terms.report_to:
             edges.setdefault(edge.receiver.agency, set()).add(edge.id)
     if not edges:
@@ -47,17 +47,17 @@ async def fetch(node: Node, agreement_id: bytes) -> list[Fetched]:
             f"no edge of this agreement reports to {node.agency}",
             hint="`blindmatch agreement show` shows the agencies to which each edge reports.",
         )
-    return [await _fetch_from(node, held, receiver, names) for receiver, names in edges.items()]
+    return [await _fetch_from(node, stored, receiver, names) for receiver, names in edges.items()]
 
 
-async def _fetch_from(node: Node, held: StoredAgreement, receiver: str, edges: set[str]) -> Fetched:
+async def _fetch_from(node: Node, stored: StoredAgreement, receiver: str, edges: set[str]) -> Fetched:
     """The verified results of some edges from their receiver."""
     results: list[AggregateResult] = []
-    key = held.agreement.party(receiver).certificate_key
+    key = stored.agreement.party(receiver).certificate_key
     try:
         async with connect(node, receiver, certificate_key=key) as peer:
             with peer.errors():
-                call = peer.reports.Fetch(codec.reports_request(held.id), timeout=peer.call_seconds)
+                call = peer.reports.Fetch(codec.reports_request(stored.id), timeout=peer.call_seconds)
                 async for message in call:
                     if len(results) == MOST_REPORTS:
                         raise PeerError(
@@ -65,26 +65,26 @@ async def _fetch_from(node: Node, held: StoredAgreement, receiver: str, edges: s
                         )
                     if not hasattr(message, "header"):
                         raise PeerError(PeerCode.BAD_MESSAGE, f"{receiver} sent a malformed message")
-                    report = codec.read_report(message)
+                    report = codec.Report(*codec.report.read(message))
                     if report.header.edge not in edges:
                         raise PeerError(
                             PeerCode.UNKNOWN_ROUND, f"{receiver} reports an edge that does not report to us"
                         )
-                    results.append(await asyncio.to_thread(_store, node, held, receiver, report))
+                    results.append(await asyncio.to_thread(_store, node, stored, receiver, report))
     except BlindmatchError as error:
         return Fetched(receiver, error=error)
     return Fetched(receiver, results)
 
 
-def _store(node: Node, held: StoredAgreement, receiver: str, report: codec.Report) -> AggregateResult:
+def _store(node: Node, stored: StoredAgreement, receiver: str, report: codec.Report) -> AggregateResult:
     comparison = (report.header.round_id, report.header.edge)
-    result = aggregate_results.store_report(node, held, comparison, report.outcome, report.report)
+    result = aggregate_results.store_report(node, stored, comparison, report.outcome, report.report)
     node.audit.round_event(
         AuditEvent.DISCLOSURE,
         "report received",
         comparison,
         recipient=node.agency,
         receiver=receiver,
-        agreement=held.id.hex(),
+        agreement=stored.id.hex(),
     )
     return result

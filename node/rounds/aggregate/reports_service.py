@@ -29,19 +29,19 @@ class ReportsService:
         """Every result of an edge that this node receives and that reports to the caller."""
         agreement_id = codec.read_reports_request(request)
         for report in await asyncio.to_thread(self._reports, agreement_id, context.caller):
-            yield codec.report(report)
+            yield codec.report(*report)
 
     def _reports(self, agreement_id: bytes, caller: Caller) -> list[codec.Report]:
         node = self._node
-        stored = node.store.find_agreement(agreement_id)
-        held = None if stored is None else registry.open_stored(stored)
-        if held is None or caller.agency not in held.agreement.agencies:
+        row = node.store.find_agreement(agreement_id)
+        stored = None if row is None else registry.open_stored(row)
+        if stored is None or caller.agency not in stored.agreement.agencies:
             # As in `Agreements.Fetch`: an agency that is not a party does not learn whether the agreement exists.
             raise PeerError(PeerCode.UNKNOWN_AGREEMENT, "this node holds no such agreement with the caller")
-        agreement = held.agreement
+        agreement = stored.agreement
         check_party(agreement, caller)
-        if held.withdrawn:
-            raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {', '.join(sorted(held.withdrawn))}")
+        if stored.withdrawn:
+            raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {', '.join(sorted(stored.withdrawn))}")
         edges = {
             edge.id
             for edge in agreement.edges
@@ -55,8 +55,8 @@ class ReportsService:
         for number in node.store.numbers(agreement_id=agreement_id):
             # Only results of this node's own rounds, and only of rounds that both sides have signed.
             comparison = (number.round_id, number.edge)
-            row = node.store.find_edge(*comparison)
-            if number.edge not in edges or row is None or row.state != CLOSED:
+            edge_row = node.store.find_edge(*comparison)
+            if number.edge not in edges or edge_row is None or edge_row.state != CLOSED:
                 continue
             outcome, report = aggregate_results.signed_report(node, agreement, number)
             # Write the audit entry first: no report leaves this node without one.

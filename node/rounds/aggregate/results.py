@@ -200,13 +200,13 @@ def signed_report(node: Node, agreement: Agreement, row: AggregateRow) -> tuple[
 
 
 def store_report(
-    node: Node, held: StoredAgreement, comparison: tuple[bytes, str], outcome: Signed, signed: Signed
+    node: Node, stored: StoredAgreement, comparison: tuple[bytes, str], outcome: Signed, signed: Signed
 ) -> AggregateResult:
     """Verify another agency's report and store it: the sender signed the number, and the receiver did not alter it.
 
     Args:
         node: this node, to which the edge reports.
-        held: the agreement.
+        stored: the agreement.
         comparison: round id and edge id.
         outcome: the sender's statement.
         signed: the receiver's report.
@@ -214,9 +214,9 @@ def store_report(
     Raises:
         PeerError: a signature or a proof does not verify; BAD_OUTCOME for a sum other than the outcome's.
     """
-    (round_id, name), agreement = comparison, held.agreement
+    (round_id, name), agreement = comparison, stored.agreement
     edge = agreement.edge(name)
-    context, terms = edge_context(held.id, edge, round_id), AggregateTerms.of(edge)
+    context, terms = edge_context(stored.id, edge, round_id), AggregateTerms.of(edge)
     sender, receiver = (agreement.party(side.agency) for side in (edge.sender, edge.receiver))
     stated = AggregateOutcome.check(
         outcome, sender.identity_key, context, terms, most=edge.receiver.max_records
@@ -229,7 +229,7 @@ def store_report(
     elif report.total or report.proof != NO_PROOF:
         raise PeerError(PeerCode.BAD_OUTCOME, "the report has a sum, and the outcome has none")
     result = _result(edge, round_id, stated.band if stated.disclosed else None, report, outcome)
-    _put(node, held.id, agreement, result)
+    _put(node, stored.id, agreement, result)
     return result
 
 

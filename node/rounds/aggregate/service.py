@@ -5,7 +5,6 @@ from typing import Any
 
 from blindmatch.node.rounds.aggregate import codec
 from blindmatch.node.rounds.aggregate.sender import AggregateSendingEdge, Transfer
-from blindmatch.node.rounds.edge_codec import answer_header
 from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.streams import answers
 from blindmatch.proto.v1 import number_pb2
@@ -29,7 +28,7 @@ class AggregateService:
         self, request: number_pb2.RowsRequest, context: Any
     ) -> AsyncIterator[number_pb2.Rows]:
         """Our points from the requested chunk on, once every point of the receiver has come."""
-        header = codec.read_rows_request(request)
+        header = codec.rows_request.header(request)
         edge = await self._edges.edge(context.caller, header, AggregateSendingEdge)
         async for chunk in edge.points(header.sequence):
             yield codec.rows(chunk)
@@ -45,9 +44,9 @@ class AggregateService:
         self, request: number_pb2.OutcomeRequest, context: Any
     ) -> number_pb2.OutcomeReply:
         """What the agreement allows us to disclose."""
-        header = codec.read_outcome_request(request)
+        header = codec.outcome_request.header(request)
         edge = await self._edges.edge(context.caller, header, AggregateSendingEdge)
-        return codec.outcome_reply(answer_header(header), await edge.outcome())
+        return codec.outcome_reply.answer(header, await edge.outcome())
 
     async def _receive(
         self, transfer: Transfer, requests: AsyncIterator[number_pb2.Rows], context: Any
@@ -63,9 +62,9 @@ class AggregateService:
         async def process(
             edge: AggregateSendingEdge, waiting: Sequence[number_pb2.Rows]
         ) -> list[number_pb2.Taken]:
-            chunks = [codec.read_rows(request, width) for request in waiting]
+            chunks = [codec.rows.read(request, width) for request in waiting]
             done = await edge.receive(transfer, chunks)
             return [codec.taken(chunk.header) for chunk in chunks[:done]]
 
-        async for acknowledgement in answers(requests, codec.read_header_of_rows, find, process):
+        async for acknowledgement in answers(requests, codec.rows.header, find, process):
             yield acknowledgement

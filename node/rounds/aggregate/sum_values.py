@@ -1,6 +1,6 @@
-"""What a sum adds up: the value of each entry of a collection, once for all the records that the entry became.
+"""The values of a sum: one for each entry of a collection, however many records the entry gave.
 
-An entry is a reference: a supplier of the file and the people whom a register added to it share one, and with it the value.
+An entry is a reference: a supplier of the file and the people whom a register added to it have the same reference, and one value.
 """
 
 import re
@@ -27,14 +27,14 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 
 @dataclass(frozen=True)
 class EntryValues:
-    """The entries of a collection's selected records, and what each counts.
+    """The entries of a collection's selected records, and the value of each.
 
     Args:
         entry_of: (records,) each record's entry, from 0.
         units: (entries,) the value in units of the band, none negative.
-        missing: entries without a value; they count nothing.
-        unreadable: entries whose value is no number; likewise.
-        negative: entries whose value is below zero; likewise.
+        missing: the number of entries without a value; they contribute 0.
+        unreadable: of entries whose value is not a number; they contribute 0.
+        negative: of entries whose value is below zero; they contribute 0.
     """
 
     entry_of: Indices = field(repr=False)
@@ -44,8 +44,8 @@ class EntryValues:
     negative: int
 
     @property
-    def report(self) -> dict[str, int]:
-        """For the operator: how many entries there are, and how many count nothing, and why."""
+    def counts(self) -> dict[str, int]:
+        """For the operator: the number of entries, and of those that contribute 0, by reason."""
         return {
             "entries": len(self.units),
             "missing": self.missing,
@@ -55,18 +55,18 @@ class EntryValues:
 
 
 def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryValues:
-    """Every entry's value, exactly: rounded, half away from zero, to the agreed decimals and then to the band.
+    """Every entry's value in exact arithmetic, rounded half away from zero to the agreed decimals, and then to the band.
 
     Raises:
         LocalError: no entry has such a fact, or the values together are too large for a sum.
     """
     terms = Sum.of(edge)
-    numbers: dict[str, int] = {}
+    entries: dict[str, int] = {}
     texts: dict[int, str] = {}
     entry_of = np.empty(len(selected), dtype=np.int64)
     for place, record in enumerate(selected.tolist()):
         info = collection.record(record)
-        entry = numbers.setdefault(info.reference, len(numbers))
+        entry = entries.setdefault(info.reference, len(entries))
         entry_of[place] = entry
         if text := info.facts.get(terms.value, "").strip():
             texts.setdefault(entry, text)
@@ -75,10 +75,10 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
             f"no record of {collection.name} has the fact {terms.value}",
             hint=f"Import the collection with --fact {terms.value}, or agree on another value.",
         )
-    units = np.zeros(len(numbers), dtype=np.int64)
+    units = np.zeros(len(entries), dtype=np.int64)
     unreadable = negative = total = 0
     for entry, text in texts.items():
-        number = parse(text, terms.decimals)
+        number = parse_amount(text, terms.decimals)
         if number is None:
             unreadable += 1
         elif number < 0:
@@ -92,34 +92,33 @@ def read_values(collection: Collection, selected: Indices, edge: Edge) -> EntryV
                     hint="Agree on fewer decimals, or contribute fewer records.",
                 )
             units[entry] = rounded
-    return EntryValues(entry_of, units, len(numbers) - len(texts), unreadable, negative)
+    return EntryValues(entry_of, units, len(entries) - len(texts), unreadable, negative)
 
 
-def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> CollectionRow:
     """This node's collection for a sum; the sender's values are checked before the round starts.
 
     Raises:
         AgreementError, ConfigError: see `bindings.collection_for`.
         LocalError: see `read_values`.
     """
-    row, edge = bindings.collection_for(node, held, edge_id), held.agreement.edge(edge_id)
+    row, edge = bindings.collection_for(node, stored, edge_id), stored.agreement.edge(edge_id)
     if edge.sender.agency == node.agency:
         collection = open_collection(node, row.id)
-        read_values(collection, collection.select(held.agreement.handling_codes), edge)
+        read_values(collection, collection.select(stored.agreement.handling_codes), edge)
     return row
 
 
-def parse(text: str, decimals: int) -> int | None:
-    """An amount such as `£1,234.50` in units of 10^-decimals; None for a text that is not a number."""
+def parse_amount(text: str, decimals: int) -> int | None:
+    """An amount such as `£1,234.50` in units of 10^-decimals; None if it is not a number."""
     text = text.translate(_DROPPED)
     if "," in text:
-        # Perhaps a decimal comma: an amount a hundred times too large would be worse than none.
+        # The comma may be a decimal comma: to omit the amount is better than to read it a hundredfold.
         if not _GROUPED.fullmatch(text):
             return None
         text = text.replace(",", "")
     try:
-        number = Decimal(text)
-        scaled = number.scaleb(decimals).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        scaled = Decimal(text).scaleb(decimals).quantize(Decimal(1), rounding=ROUND_HALF_UP)
     except (ArithmeticError, ValueError):
         return None
     return int(scaled) if scaled.is_finite() else None

@@ -63,7 +63,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         async with self._background(session.unblind_chunk, range(session.unblinded, first)) as unblind:
 
             async def receive(index: int, message: Any) -> None:
-                chunk = codec.read_evaluated_chunk(message)
+                chunk = codec.evaluated_chunk.read(message)
                 if chunk.header.sequence != index:
                     raise PeerError(
                         PeerCode.BAD_SEQUENCE, f"chunk {chunk.header.sequence} came where {index} was due"
@@ -98,7 +98,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         return peer.match.Tags
 
     def _read_tags(self, message: Any) -> TagChunk:
-        return codec.read_tag_chunk(message, self.agreed.context)
+        return codec.tag_chunk.read(message, self.agreed.context.row_bytes)
 
     def _store_result(self, session: Receiver) -> None:
         self._store_leads(session.find_hits(), self.inputs)

@@ -22,19 +22,17 @@ async def open_replies(
     edge: SendingEdge[Any], header: Header, commitment: Signed
 ) -> AsyncIterator[match_pb2.OpenReply]:
     """Progress while an edge is being prepared, then our commitment in answer to the receiver's."""
-    header = edge_codec.answer_header(header)
     async for done, total in edge.progress():
-        yield edge_codec.open_reply(header, edge_codec.Progress(done, total))
-    yield edge_codec.open_reply(header, await edge.commitment(commitment))
+        yield edge_codec.open_reply.answer(header, edge_codec.Progress(done, total))
+    yield edge_codec.open_reply.answer(header, await edge.commitment(commitment))
 
 
 async def close_reply(
     edges: InboundEdges, caller: Caller, request: match_pb2.CloseRequest
 ) -> match_pb2.CloseReply:
     """Our signature over the receiver's receipt."""
-    header, receipt = edge_codec.read_close_request(request)
-    signature = await edges.close_edge(caller, header, receipt)
-    return edge_codec.close_reply(edge_codec.answer_header(header), signature)
+    header, receipt = edge_codec.close_request.read(request)
+    return edge_codec.close_reply.answer(header, await edges.close_edge(caller, header, receipt))
 
 
 async def evaluated_chunks(
@@ -51,10 +49,10 @@ async def evaluated_chunks(
     async def process(
         edge: HitsSendingEdge, waiting: Sequence[match_pb2.BlindedChunk]
     ) -> list[match_pb2.EvaluatedChunk]:
-        evaluated = await edge.evaluate([codec.read_blinded_chunk(request) for request in waiting])
+        evaluated = await edge.evaluate([codec.blinded_chunk.read(request) for request in waiting])
         return [codec.evaluated_chunk(chunk) for chunk in evaluated]
 
-    async for answer in answers(requests, codec.read_header_of_chunk, find, process):
+    async for answer in answers(requests, codec.blinded_chunk.header, find, process):
         yield answer
 
 
@@ -68,17 +66,17 @@ class MatchService:
         self, request: match_pb2.PrepareRequest, context: Any
     ) -> match_pb2.PrepareReply:
         """Our rates for the receiver's: both sides compile the match keys from them."""
-        message = edge_codec.read_prepare_request(request)
-        rates = await self._edges.exchange_rates(context.caller, message)
-        return edge_codec.prepare_reply(edge_codec.answer_header(message.header), rates)
+        header, agreement_id, rates = edge_codec.prepare_request.read(request)
+        ours = await self._edges.exchange_rates(context.caller, header, agreement_id, rates)
+        return edge_codec.prepare_reply.answer(header, ours)
 
     async def Open(  # noqa: N802
         self, request: match_pb2.OpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the tag table is being built, then our commitment."""
-        opening = edge_codec.read_open_request(request)
-        edge = await self._edges.open(context.caller, opening)
-        async for reply in open_replies(edge, opening.header, opening.commitment):
+        header, agreement_id, commitment = edge_codec.open_request.read(request)
+        edge = await self._edges.open(context.caller, header, agreement_id, commitment)
+        async for reply in open_replies(edge, header, commitment):
             yield reply
 
     async def Evaluate(  # noqa: N802
@@ -92,7 +90,7 @@ class MatchService:
         self, request: match_pb2.TagsRequest, context: Any
     ) -> AsyncIterator[match_pb2.TagChunk]:
         """The tag table from the requested chunk on, once every blinded chunk has come."""
-        header = codec.read_tags_request(request)
+        header = codec.tags_request.header(request)
         edge = await self._edges.edge(context.caller, header, HitsSendingEdge)
         async for chunk in edge.tags(header.sequence):
             yield codec.tag_chunk(chunk)

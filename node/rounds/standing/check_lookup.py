@@ -59,8 +59,8 @@ def look_up(node: Node, cache: EpochCache) -> None:
         StoreError: the store cannot be written, or an epoch's files are lost or damaged.
     """
     for row in node.store.checks(looked=False):
-        stored = cache.find(row.epoch, row.edge)
-        leads = [] if stored is None else _leads(node, row, stored)
+        epoch = cache.find(row.epoch, row.edge)
+        leads = [] if epoch is None else _leads(node, row, epoch)
         node.store.put_check_result(row.id, _result_payload(leads, len(row.payload)))
 
 
@@ -84,38 +84,38 @@ def results(node: Node, agreement_id: bytes) -> list[CheckResult]:
     return checks
 
 
-def _leads(node: Node, row: CheckRow, stored: StoredEpoch) -> list[ResultLead]:
+def _leads(node: Node, row: CheckRow, epoch: StoredEpoch) -> list[ResultLead]:
     """The leads of one submission."""
-    context, own = stored.epoch.context, stored.receiver_lists.own
-    slots, width = stored.agreed.sender_tokens, context.row_bytes
+    context, own = epoch.secrets.context, epoch.receiver_lists.own
+    slots, width = epoch.agreed.sender_tokens, context.row_bytes
     rows = single_check.rows_of(row.payload[1 : 1 + slots * width], slots, width)
     elements = single_check.matches(own, rows)
     if not len(elements):
         return []
-    inputs = _compared_inputs(node, stored)
+    inputs = _compared_inputs(node, epoch)
     elements = elements[inputs.selected[elements // own.slots] >= 0]
     hits = Hits(elements)
     if context.with_facts:
-        name = CheckName.of(stored.epoch, row.id)
-        facts, opened = single_check.submitted_facts(stored.epoch, name, own, elements, rows)
+        name = CheckName.of(epoch.secrets, row.id)
+        facts, opened = single_check.submitted_facts(epoch.secrets, name, own, elements, rows)
         hits = Hits(elements, facts, ~opened)
     return build_leads(inputs, hits, agency=row.peer, edge=row.edge)
 
 
-def _compared_inputs(node: Node, stored: StoredEpoch) -> PreparedInputs:
+def _compared_inputs(node: Node, epoch: StoredEpoch) -> PreparedInputs:
     """The inputs for leads of the receiver's stored list: from the collection that was compared last, or from its successor.
 
     `selected` is -1 for records that the successor does not have.
     """
-    own = stored.receiver_lists.own
-    last = node.store.edge(stored.version, stored.row.edge)
-    held = registry.find(node, stored.row.agreement_id)
+    own = epoch.receiver_lists.own
+    last = node.store.edge(epoch.version, epoch.row.edge)
+    stored = registry.find(node, epoch.row.agreement_id)
     collection = node.store.find_collection(last.collection_id) or epochs.collection_for(
-        node, held, last.edge
+        node, stored, last.edge
     )
     # No dummy element is needed here, and a closed round has no seed.
     row = replace(last, collection_id=collection.id, seed=bytes(SEED_BYTES))
-    records = open_records(node, held.agreement, row, stored.agreed, stored.epoch)
+    records = open_records(node, stored.agreement, row, epoch.agreed, epoch.secrets)
     inputs = records.prepared(own.key_index)
     if collection.id == last.collection_id:
         return inputs

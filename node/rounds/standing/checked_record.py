@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 from blindmatch.node.agreements.registry import StoredAgreement
@@ -60,8 +61,8 @@ def read_record(path: Path) -> dict[str, str]:
 @contextmanager
 def imported_record(
     node: Node,
-    held: StoredAgreement,
-    stored: StoredEpoch,
+    stored: StoredAgreement,
+    epoch: StoredEpoch,
     fields: Mapping[str, str],
     *,
     register: Sequence[Path] = (),
@@ -71,8 +72,8 @@ def imported_record(
 
     Args:
         node: this node.
-        held: a standing agreement.
-        stored: the open epoch of the edge.
+        stored: a standing agreement.
+        epoch: the open epoch of the edge.
         fields: the record, value by field.
         register: files of a register.
         mapping: maps columns to fields; without one the edge's facts are read from the columns with their names.
@@ -81,33 +82,34 @@ def imported_record(
         InputError: the record has too few fields, or a value cannot be used.
         LocalError: the agreement does not admit the record.
     """
-    edge = stored.edge
+    edge = epoch.edge
     side = edge.side(node.agency)
     row = {"reference": "check", **fields}
     with tempfile.TemporaryDirectory(dir=node.home, prefix=_PREFIX) as folder:
-        storage = _TemporaryStorage(node, Path(folder))
+        rows: list[CollectionRow] = []
+        storage = cast(NodeStorage, _temporary_storage(node, Path(folder), rows))
         with _in_memory(row) as path:
             import_collection(
-                cast(NodeStorage, storage),
+                storage,
                 "check",
                 side.collection_kind,
                 path,
                 mapping=mapping,
                 facts=() if mapping else [name for name in edge.terms.facts if name in row],
                 register=list(register) or None,
-                schema=held.agreement.schema,
+                schema=stored.agreement.schema,
             )
-        collection = Collection(cast(NodeStorage, storage), storage.store.row)
-        selected = collection.select(held.agreement.handling_codes)
+        collection = Collection(storage, rows[0])
+        selected = collection.select(stored.agreement.handling_codes)
         if not len(selected):
             raise LocalError("the agreement does not admit records with this handling code")
         yield CollectionRecords(
             collection=collection,
             selected=selected,
-            agreed=stored.agreed,
+            agreed=epoch.agreed,
             edge=edge,
             role=Role.RECEIVER if side is edge.receiver else Role.SENDER,
-            epoch=stored.epoch,
+            epoch=epoch.secrets,
             seed=os.urandom(SEED_BYTES),
         )
 
@@ -117,6 +119,20 @@ def erase_leftovers(node: Node) -> None:
     for path in node.home.glob(f"{_PREFIX}*"):
         if path.stat().st_mtime < node.clock() - _LEFTOVER_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _temporary_storage(node: Node, folder: Path, rows: list[CollectionRow]) -> SimpleNamespace:
+    """The parts of a `NodeStorage` that an import uses, apart from the node's collections: sealed files in a folder, rows in a list."""
+    return SimpleNamespace(
+        keys=node.keys,
+        clock=node.clock,
+        collections_dir=folder,
+        store=SimpleNamespace(
+            find_collection=lambda _name: None, collections=lambda: rows, add_collection=rows.append
+        ),
+        # The check has its own audit entry, so the import writes none.
+        audit=SimpleNamespace(append=lambda *_, **__: None),
+    )
 
 
 @contextmanager
@@ -131,38 +147,3 @@ def _in_memory(row: Mapping[str, str]) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-
-
-class _TemporaryStore:
-    """The collections of `_TemporaryStorage`: the one that is imported."""
-
-    row: CollectionRow
-
-    def find_collection(self, _name: str) -> None:
-        """No collection has this name yet."""
-
-    def collections(self) -> list[CollectionRow]:
-        """No collection exists yet."""
-        return []
-
-    def add_collection(self, row: CollectionRow) -> None:
-        """Store the row."""
-        self.row = row
-
-
-class _SilentAudit:
-    """Writes no entry for the import: the check has its own."""
-
-    def append(self, *_arguments: object, **_more: object) -> None:
-        """Write nothing."""
-
-
-class _TemporaryStorage:
-    """A `NodeStorage` for one record, sealed under the node's keys, apart from the node's collections."""
-
-    def __init__(self, node: Node, folder: Path) -> None:
-        self.keys = node.keys
-        self.clock = node.clock
-        self.store = _TemporaryStore()
-        self.audit = _SilentAudit()
-        self.collections_dir = folder

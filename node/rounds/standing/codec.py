@@ -1,15 +1,22 @@
 """The messages of delta rounds and single checks, to and from protobuf."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from blindmatch.node.transport import strict_reading
-from blindmatch.node.transport.codec import header_out, read_header, read_signed, signed_out
+from blindmatch.node.transport.codec import (
+    AGREEMENT,
+    field,
+    header_out,
+    read_header,
+    shape,
+    signed,
+    sized,
+)
 from blindmatch.proto.v1 import standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, PROOF_BYTES, TAG_BYTES
+from blindmatch.protocol.limits import LIMITS, PROOF_BYTES, TAG_BYTES
 from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header
-from blindmatch.protocol.standing.single_check import CheckName
+from blindmatch.protocol.standing.single_check import CHECK_BYTES, CheckName
 from blindmatch.protocol.transcript import Signed
 
 
@@ -34,33 +41,26 @@ class CheckRequest(NamedTuple):
     content: bytes
     """Rows of a submission or points of a query, not parsed."""
 
+    @classmethod
+    def of(cls, header: Header, agreement: bytes, check: bytes, content: bytes) -> Self:
+        """From the fields of its message."""
+        return cls(CheckName(header, check), agreement, content)
 
-def delta_open_request(opening: DeltaOpening) -> standing_pb2.DeltaOpenRequest:
-    """The receiver's opening message."""
-    return standing_pb2.DeltaOpenRequest(
-        header=header_out(opening.header),
-        agreement=opening.agreement,
-        epoch=opening.epoch,
-        number=opening.number,
-        commitment=signed_out(opening.commitment),
-    )
+    @property
+    def fields(self) -> tuple[Header, bytes, bytes, bytes]:
+        """The fields of its message."""
+        return self.name.header, self.agreement, self.name.check, self.content
 
 
-def read_delta_open_request(message: standing_pb2.DeltaOpenRequest) -> DeltaOpening:
-    """Read the receiver's opening message; its signature is not verified yet.
-
-    Raises:
-        PeerError: WRONG_VERSION, OVERSIZE, BAD_MESSAGE or BAD_SIGNATURE, as from every `read_` function here.
-    """
-    header = read_header(message, "the opening")
-    strict_reading.present(message, "commitment", "the opening")
-    return DeltaOpening(
-        header,
-        strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement"),
-        strict_reading.sized(message.epoch, ROUND_BYTES, "epoch"),
-        message.number,
-        read_signed(message.commitment, "commitment"),
-    )
+delta_open_request = shape(
+    standing_pb2.DeltaOpenRequest,
+    "the opening",
+    AGREEMENT,
+    sized("epoch", ROUND_BYTES),
+    field("number"),
+    signed("commitment", "commitment"),
+)
+"""The fields of a `DeltaOpening`."""
 
 
 def changes_chunk(chunk: TagChunk, *, removed: bool) -> standing_pb2.ChangesChunk:
@@ -81,63 +81,6 @@ def read_changes_chunk(message: standing_pb2.ChangesChunk, context: EdgeContext)
     return TagChunk.parse(header, message.removed, TAG_BYTES)
 
 
-def submit_request(request: CheckRequest) -> standing_pb2.SubmitRequest:
-    """A submission: one record's rows."""
-    return standing_pb2.SubmitRequest(
-        header=header_out(request.name.header),
-        agreement=request.agreement,
-        check=request.name.check,
-        rows=request.content,
-    )
-
-
-def read_submit_request(message: standing_pb2.SubmitRequest) -> CheckRequest:
-    """Read a submission; the number of its rows is not checked yet."""
-    header = read_header(message, "the submission")
-    agreement = strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return CheckRequest(CheckName(header, message.check), agreement, _bounded(message.rows))
-
-
-def submit_reply(name: CheckName) -> standing_pb2.SubmitReply:
-    """The acknowledgement of a submission."""
-    return standing_pb2.SubmitReply(header=header_out(name.header), check=name.check)
-
-
-def read_submit_reply(message: standing_pb2.SubmitReply) -> CheckName:
-    """Read the acknowledgement of a submission."""
-    return CheckName(read_header(message, "the answer"), message.check)
-
-
-def ask_request(request: CheckRequest) -> standing_pb2.AskRequest:
-    """A query: one record's blinded elements."""
-    return standing_pb2.AskRequest(
-        header=header_out(request.name.header),
-        agreement=request.agreement,
-        check=request.name.check,
-        points=request.content,
-    )
-
-
-def read_ask_request(message: standing_pb2.AskRequest) -> CheckRequest:
-    """Read a query; its elements are not decoded yet."""
-    header = read_header(message, "the query")
-    agreement = strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
-    return CheckRequest(CheckName(header, message.check), agreement, _bounded(message.points))
-
-
-def ask_reply(name: CheckName, points: bytes, proof: bytes) -> standing_pb2.AskReply:
-    """The answer to a query: the evaluated elements, and the proof where evaluation is verified."""
-    return standing_pb2.AskReply(header=header_out(name.header), check=name.check, points=points, proof=proof)
-
-
-def read_ask_reply(message: standing_pb2.AskReply) -> tuple[CheckName, bytes, bytes]:
-    """Read the answer to a query: check, evaluated elements and proof, not checked yet."""
-    header = read_header(message, "the answer")
-    if len(message.proof) not in {0, PROOF_BYTES}:
-        raise PeerError(PeerCode.BAD_MESSAGE, "a proof has 64 bytes")
-    return CheckName(header, message.check), _bounded(message.points), message.proof
-
-
 def _bounded(content: bytes) -> bytes:
     """The content of a check, within the largest number and width of rows that a record can have."""
     most = LIMITS.tokens_per_record * (TAG_BYTES + LIMITS.fact_bytes + TAG_BYTES)
@@ -147,3 +90,27 @@ def _bounded(content: bytes) -> bytes:
             "the content of a check is empty or too large",
         )
     return content
+
+
+def _read_proof(proof: bytes) -> bytes:
+    if len(proof) not in {0, PROOF_BYTES}:
+        raise PeerError(PeerCode.BAD_MESSAGE, "a proof has 64 bytes")
+    return proof
+
+
+_CHECK = sized("check", CHECK_BYTES)
+_POINTS = field("points", read=_bounded)
+
+submit_request = shape(
+    standing_pb2.SubmitRequest, "the submission", AGREEMENT, _CHECK, field("rows", read=_bounded)
+)
+"""A submission: the fields of a `CheckRequest` with one record's rows, whose number is not checked yet."""
+
+submit_reply = shape(standing_pb2.SubmitReply, "the answer", _CHECK)
+"""The acknowledgement of a submission: the fields of a `CheckName`."""
+
+ask_request = shape(standing_pb2.AskRequest, "the query", AGREEMENT, _CHECK, _POINTS)
+"""A query: the fields of a `CheckRequest` with one record's blinded elements, which are not decoded yet."""
+
+ask_reply = shape(standing_pb2.AskReply, "the answer", _CHECK, _POINTS, field("proof", read=_read_proof))
+"""The answer to a query: the check, the evaluated elements, and the proof where evaluation is verified; neither is checked yet."""

@@ -16,6 +16,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
 from blindmatch.protocol.session.states import Role
+from blindmatch.protocol.standing import first_state
 
 DAY_SECONDS = 86_400
 
@@ -60,7 +61,7 @@ def opening_writes(
     edge: EdgeRow,
     agreed: CompiledEdge,
     *,
-    state: bytes,
+    receipt: bytes,
     secret: bytes,
     public_key: bytes,
 ) -> ExtraWrites:
@@ -71,7 +72,7 @@ def opening_writes(
         agreement: a standing one.
         edge: the round, as stored.
         agreed: its keys.
-        state: 32 bytes, shared by both sides.
+        receipt: of the round, the signed bytes.
         secret: this side's own secret, 32 bytes; on the sender's side followed by 32 bytes of the key's seed.
         public_key: the sender's.
 
@@ -92,7 +93,7 @@ def opening_writes(
         ends_at=min(now + agreement.standing.epoch_days * DAY_SECONDS, agreement.expires),
         number=0,
         rounds=(edge.round_id,),
-        state=state,
+        state=first_state(agreed.context, receipt),
         receiver_records=agreed.receiver_records,
         sender_records=agreed.sender_records,
         public_key=public_key,
@@ -101,24 +102,24 @@ def opening_writes(
     return node.store.opening_epoch(row)
 
 
-def advancing_writes(node: Node, stored: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
+def advancing_writes(node: Node, epoch: StoredEpoch, row: EdgeRow, session: Any) -> ExtraWrites:
     """The writes that advance an epoch, in the transaction that closes a delta round; the same on both sides."""
     receiver, sender = session.counts_of(Role.RECEIVER), session.counts_of(Role.SENDER)
-    epoch = stored.row
+    before = epoch.row
     return node.store.advancing_epoch(
-        epoch,
+        before,
         row.round_id,
         state=session.state_after(),
         records=(
-            epoch.receiver_records + receiver.added - receiver.removed,
-            epoch.sender_records + sender.added - sender.removed,
+            before.receiver_records + receiver.added - receiver.removed,
+            before.sender_records + sender.added - sender.removed,
         ),
         counts=(receiver.added, receiver.removed, sender.added, sender.removed),
         collection=node.store.collection(row.collection_id).name,
     )
 
 
-def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> CollectionRow:
+def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> CollectionRow:
     """This node's collection for an edge of a standing agreement.
 
     When the bound collection was deleted and several of its kind exist, the collection with the name that was last compared
@@ -128,14 +129,14 @@ def collection_for(node: Node, held: StoredAgreement, edge_id: str) -> Collectio
         AgreementError, ConfigError: see `bindings.collection_for`.
     """
     try:
-        return bindings.collection_for(node, held, edge_id)
+        return bindings.collection_for(node, stored, edge_id)
     except ConfigError:
-        epochs = [row for row in node.store.epochs() if (row.agreement_id, row.edge) == (held.id, edge_id)]
+        epochs = [row for row in node.store.epochs() if (row.agreement_id, row.edge) == (stored.id, edge_id)]
         successor = node.store.find_collection(epochs[-1].collection) if epochs else None
-        edge = held.agreement.edge(edge_id)
+        edge = stored.agreement.edge(edge_id)
         if successor is None or successor.kind != edge.side(node.settings.agency).collection_kind:
             raise
-        bindings.check_fit(node, held.agreement, edge, successor)
+        bindings.check_fit(node, stored.agreement, edge, successor)
         return successor
 
 
@@ -216,11 +217,11 @@ def _end_reason(node: Node, row: EpochRow) -> str:
     if now >= row.ends_at:
         return _EXPIRED
     try:
-        held = registry.find(node, row.agreement_id)
+        stored = registry.find(node, row.agreement_id)
     except BlindmatchError:
         return ""  # a damaged store is no reason to erase
-    if held.withdrawn:
-        return f"withdrawn by {', '.join(sorted(held.withdrawn))}"
-    if now >= held.agreement.expires:
-        return f"the agreement expired on {terms.format_time(held.agreement.expires)}"
+    if stored.withdrawn:
+        return f"withdrawn by {', '.join(sorted(stored.withdrawn))}"
+    if now >= stored.agreement.expires:
+        return f"the agreement expired on {terms.format_time(stored.agreement.expires)}"
     return ""

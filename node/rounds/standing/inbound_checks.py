@@ -91,16 +91,16 @@ class InboundChecks:
     def _pending_row(self, caller: Caller, request: CheckRequest, agreement: Agreement) -> CheckRow:
         """The row of a submission that the agreement allows and that is well-formed."""
         node = self._node
-        stored = self._epoch(request, Role.RECEIVER)
-        width = stored.epoch.context.row_bytes
-        rows = single_check.rows_of(request.content, stored.agreed.sender_tokens, width)
-        request.name.context(stored.epoch)
+        epoch = self._epoch(request, Role.RECEIVER)
+        width = epoch.secrets.context.row_bytes
+        rows = single_check.rows_of(request.content, epoch.agreed.sender_tokens, width)
+        request.name.context(epoch.secrets)
         if not lookup.strictly_increasing(rows):
             raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
         return CheckRow(
             id=request.name.check,
-            epoch=stored.row.epoch,
-            edge=stored.row.edge,
+            epoch=epoch.row.epoch,
+            edge=epoch.row.edge,
             agreement_id=request.agreement,
             peer=caller.agency,
             came_at=int(node.clock()),
@@ -113,15 +113,15 @@ class InboundChecks:
         node, edge = self._node, request.name.header.edge
         _, most = self._agreement(caller, request, Role.SENDER)
         node.store.count_check(request.agreement, edge, caller.agency, most=most)
-        stored = self._epoch(request, Role.SENDER)
-        points = single_check.rows_of(request.content, stored.agreed.receiver_tokens, POINT_BYTES)
+        epoch = self._epoch(request, Role.SENDER)
+        points = single_check.rows_of(request.content, epoch.agreed.receiver_tokens, POINT_BYTES)
         node.audit.append(
             AuditEvent.DISCLOSURE,
             subject=f"check {request.name.check.hex()} edge {edge}",
             recipient=caller.agency,
             detail={"action": "asked", "agreement": request.agreement.hex()},
         )
-        evaluated, proof = single_check.answer(stored.epoch, request.name, points, os.urandom(SEED_BYTES))
+        evaluated, proof = single_check.answer(epoch.secrets, request.name, points, os.urandom(SEED_BYTES))
         return evaluated.tobytes(), proof
 
     def _agreement(self, caller: Caller, request: CheckRequest, role: Role) -> tuple[Agreement, int]:
@@ -151,16 +151,16 @@ class InboundChecks:
             node, request.agreement, node.clock(), edge=header.edge, resuming=header.round_id
         )
         row = epochs.find_open(node, request.agreement, header.edge, role)
-        stored = None
+        epoch = None
         if row is not None and row.epoch == header.round_id:
-            stored = self._cache.find(row.epoch, row.edge)
-        if stored is None:
+            epoch = self._cache.find(row.epoch, row.edge)
+        if epoch is None:
             raise PeerError(
                 PeerCode.DIVERGED,
                 f"this epoch is not open at {node.agency}",
                 hint="A full round opens an epoch: blindmatch round run.",
             )
-        return stored
+        return epoch
 
     async def _look_up(self) -> None:
         while self._pending.is_set():

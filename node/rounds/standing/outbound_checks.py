@@ -23,26 +23,26 @@ from blindmatch.protocol.standing import single_check
 from blindmatch.protocol.standing.single_check import CHECK_BYTES, Asking, CheckName, Single, Withholding
 
 
-def load_epoch(node: Node, held: StoredAgreement, edge_id: str) -> StoredEpoch:
+def load_epoch(node: Node, stored: StoredAgreement, edge_id: str) -> StoredEpoch:
     """The open epoch in which this node can check records over an edge.
 
     Raises:
         LocalError: the agreement allows no checks on this edge, or no epoch is open.
         PeerError, AgreementError: no round may run under the agreement now.
     """
-    edge = held.agreement.edge(edge_id)
+    edge = stored.agreement.edge(edge_id)
     role = Role.RECEIVER if edge.side(node.agency) is edge.receiver else Role.SENDER
-    if not epochs.is_standing(held.agreement, edge):
+    if not epochs.is_standing(stored.agreement, edge):
         raise LocalError(f"edge {edge_id} does not disclose hits under a standing agreement")
-    if held.agreement.standing is None or not held.agreement.standing.checks_per_day:
+    if stored.agreement.standing is None or not stored.agreement.standing.checks_per_day:
         raise LocalError("the agreement allows no checks of single records")
-    row = epochs.find_open(node, held.id, edge_id, role)
+    row = epochs.find_open(node, stored.id, edge_id, role)
     if row is None:
         raise LocalError(
             "no epoch is open on this edge", hint="A full round opens an epoch: blindmatch round run."
         )
-    registry.usable_agreement(node, held.id, node.clock(), edge=edge_id, resuming=row.epoch)
-    return stored_epoch.load(node, held.agreement, row)
+    registry.usable_agreement(node, stored.id, node.clock(), edge=edge_id, resuming=row.epoch)
+    return stored_epoch.load(node, stored.agreement, row)
 
 
 class _Checks:
@@ -50,25 +50,25 @@ class _Checks:
 
     Args:
         node: this node.
-        stored: the edge's open epoch.
+        epoch: the edge's open epoch.
         records: the records.
     """
 
     _event: AuditEvent
     _action: str
 
-    def __init__(self, node: Node, stored: StoredEpoch, records: CollectionRecords) -> None:
+    def __init__(self, node: Node, epoch: StoredEpoch, records: CollectionRecords) -> None:
         self._node = node
-        self._stored = stored
+        self._epoch = epoch
         self._records = records
         self._singles = [records.single(record) for record in range(len(records))]
 
     def _new_check(self) -> CheckName:
-        return CheckName.of(self._stored.epoch, os.urandom(CHECK_BYTES))
+        return CheckName.of(self._epoch.secrets, os.urandom(CHECK_BYTES))
 
     def _request(self, name: CheckName, content: bytes, recipient: str) -> CheckRequest:
         """A request, once the audit log has an entry on it."""
-        row = self._stored.row
+        row = self._epoch.row
         self._node.audit.append(
             self._event,
             subject=f"check {name.check.hex()} edge {row.edge}",
@@ -88,9 +88,9 @@ class Submissions(_Checks):
 
     _event, _action = AuditEvent.DISCLOSURE, "submitted"
 
-    def __init__(self, node: Node, stored: StoredEpoch, records: CollectionRecords) -> None:
-        super().__init__(node, stored, records)
-        self._withholding = Withholding(stored.sender_list().own, records.guarded)
+    def __init__(self, node: Node, epoch: StoredEpoch, records: CollectionRecords) -> None:
+        super().__init__(node, epoch, records)
+        self._withholding = Withholding(epoch.sender_list().own, records.guarded)
 
     async def run(self, peer: Peer) -> tuple[bytes, ...]:
         """Submit every record; the ids of the checks, 16 bytes each, which both sides store or log.
@@ -101,11 +101,11 @@ class Submissions(_Checks):
         return tuple([await self._submit(peer, single) for single in self._singles])
 
     async def _submit(self, peer: Peer, single: Single) -> bytes:
-        name, epoch = self._new_check(), self._stored.epoch
-        rows = single_check.submission(epoch, name, single, self._withholding, os.urandom(SEED_BYTES))
-        request = self._request(name, rows.tobytes(), self._stored.row.peer)
-        reply = await peer.call(peer.standing.Submit, codec.submit_request(request))
-        self._expect(name, codec.read_submit_reply(reply))
+        name, secrets = self._new_check(), self._epoch.secrets
+        rows = single_check.submission(secrets, name, single, self._withholding, os.urandom(SEED_BYTES))
+        request = self._request(name, rows.tobytes(), self._epoch.row.peer)
+        reply = await peer.call(peer.standing.Submit, codec.submit_request(*request.fields))
+        self._expect(name, CheckName(*codec.submit_reply.read(reply)))
         return name.check
 
 
@@ -114,9 +114,9 @@ class Queries(_Checks):
 
     _event, _action = AuditEvent.COMBINATION, "asked"
 
-    def __init__(self, node: Node, stored: StoredEpoch, records: CollectionRecords) -> None:
-        super().__init__(node, stored, records)
-        self._lists = stored.receiver_lists
+    def __init__(self, node: Node, epoch: StoredEpoch, records: CollectionRecords) -> None:
+        super().__init__(node, epoch, records)
+        self._lists = epoch.receiver_lists
 
     async def run(self, peer: Peer) -> tuple[ResultLead, ...]:
         """Query every record; the leads of those that the sender holds too.
@@ -130,17 +130,17 @@ class Queries(_Checks):
         return tuple(leads)
 
     async def _query(self, peer: Peer, record: int, single: Single) -> list[ResultLead]:
-        name, stored = self._new_check(), self._stored
-        row = stored.row
-        asking = Asking(stored.epoch, name, single, row.public_key, os.urandom(SEED_BYTES))
+        name, epoch = self._new_check(), self._epoch
+        row = epoch.row
+        asking = Asking(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
         points = asking.ask()
         request = self._request(name, points.tobytes(), self._node.agency)
-        reply = await peer.call(peer.standing.Ask, codec.ask_request(request))
-        replied, evaluated, proof = codec.read_ask_reply(reply)
-        self._expect(name, replied)
+        reply = await peer.call(peer.standing.Ask, codec.ask_request(*request.fields))
+        header, check, evaluated, proof = codec.ask_reply.read(reply)
+        self._expect(name, CheckName(header, check))
         outputs = asking.answered(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
         guarded = self._records.guarded
-        hits = single_check.asked(stored.epoch, self._lists, guarded, single, outputs, rounds=row.rounds)
+        hits = single_check.asked(epoch.secrets, self._lists, guarded, single, outputs, rounds=row.rounds)
         selected = self._records.selected[record : record + 1]
         inputs = replace(self._records.prepared(single.key_index), selected=selected)
         return build_leads(inputs, hits, agency=row.peer, edge=row.edge)

@@ -33,7 +33,7 @@ from blindmatch.protocol.transcript import Signed
 
 
 class _StandingEdge(HitsReceivingEdge):
-    """What both kinds of round share: leads are computed from the stored lists, not from what was received in the round."""
+    """Both kinds of round: leads are computed from the stored lists, not from the messages of the round alone."""
 
     def _records(self, row: EdgeRow, epoch: Epoch) -> CollectionRecords:
         return open_records(self._node, self._agreement, row, self.agreed, epoch)
@@ -44,11 +44,12 @@ class _StandingEdge(HitsReceivingEdge):
     def _store_all_leads(
         self, epoch: Epoch, lists: Received, records: CollectionRecords, rounds: tuple[bytes, ...]
     ) -> None:
-        """Store the leads of all stored records; new are those that the last closed comparison did not have."""
+        """Store the leads of all stored records; a lead is new if the last closed comparison did not give it."""
         inputs = records.prepared(lists.own.key_index)
         self._store_leads(protocol.found(epoch, lists, rounds), inputs, self._known())
 
     def _known(self) -> frozenset[str] | None:
+        """Our references in the leads of the last closed round, or None without one."""
         rows = [
             row
             for row in self._node.store.edges(agreement_id=self.row.agreement_id)
@@ -62,20 +63,20 @@ class _StandingEdge(HitsReceivingEdge):
 
 
 def next_delta(
-    node: Node, held: StoredAgreement, edge: Edge, round_id: bytes, *, full: bool
+    node: Node, stored: StoredAgreement, edge: Edge, round_id: bytes, *, full: bool
 ) -> DeltaRow | None:
-    """The delta round of an edge's open epoch that a new round is, or None for a round that compares all records.
+    """The row of a new delta round in an edge's open epoch, or None for a full round, which compares all records.
 
     Args:
         node: this node, the receiver.
-        held: the agreement.
+        stored: the agreement.
         edge: one of its edges.
         round_id: the new round.
-        full: end the epoch, if one is open.
+        full: end the open epoch, if there is one.
     """
-    if not epochs.is_standing(held.agreement, edge):
+    if not epochs.is_standing(stored.agreement, edge):
         return None
-    epoch = epochs.find_open(node, held.id, edge.id, Role.RECEIVER)
+    epoch = epochs.find_open(node, stored.id, edge.id, Role.RECEIVER)
     if epoch is not None and full:
         epochs.end(node, epoch, "an officer started a full round")
         return None
@@ -99,13 +100,12 @@ class OpeningReceivingEdge(_StandingEdge):
         self._save(session)
 
     def _extra_writes(self, session: Receiver, receipt: Receipt) -> ExtraWrites:
-        context = self.agreed.context
         return epochs.opening_writes(
             self._node,
             self._agreement,
             self.row,
             self.agreed,
-            state=protocol.first_state(context, receipt.payload),
+            receipt=receipt.payload,
             secret=derive_local_secret(self.row.seed),
             public_key=session.peer_key,
         )
@@ -120,7 +120,6 @@ class DeltaReceivingEdge(_StandingEdge):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._epoch: StoredEpoch | None = None
-        self._before: Received | None = None
         self._list: CollectionRecords | None = None
         self._change: Change | None = None
         self.counts = Counts()
@@ -150,19 +149,19 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
-        records = self._list = self._records(row, epoch.epoch)
-        before = self._before = epoch.receiver_lists
-        change = self._change = protocol.compare(before.own.digests, records.digests)
+        records = self._list = self._records(row, epoch.secrets)
+        lists = epoch.receiver_lists
+        change = self._change = protocol.compare(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
         self.counts = Counts(len(change.fresh), len(change.gone))
         taken: Any = Taken(inputs)
         self._inputs = records.prepared(keys, taken)
         return DeltaReceiver(
-            epoch.epoch.within(row.round_id),
-            epoch=epoch.epoch,
+            epoch.secrets.within(row.round_id),
+            epoch=epoch.secrets,
             base=epoch.base,
             counts=self.counts,
-            table=before.table,
+            table=lists.table,
             **self._terms_with(row, taken),
         )
 
@@ -172,7 +171,7 @@ class DeltaReceivingEdge(_StandingEdge):
             self._header(0), self.row.agreement_id, epoch.epoch, epoch.number + 1, commitment
         )
         return peer.standing.Open(
-            codec.delta_open_request(opening),
+            codec.delta_open_request(*opening),
             timeout=stream_seconds(peer, self._edge.sender.max_elements),
         )
 
@@ -186,17 +185,17 @@ class DeltaReceivingEdge(_StandingEdge):
         return codec.read_changes_chunk(message, self.agreed.context)
 
     def _store_result(self, session: Receiver) -> None:
-        epoch, records, before, change = self.epoch, self._list, self._before, self._change
-        if records is None or before is None or change is None:
+        epoch, records, change = self.epoch, self._list, self._change
+        if records is None or change is None:
             raise SequenceError("the epoch's lists were not read")
         count = self.counts.added * records.slots
         outputs = self._outputs(session)
         fresh = Fresh(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
         update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
-        lists = protocol.change_receiver(before, records, update)
+        lists = protocol.change_receiver(epoch.receiver_lists, records, update)
         write_receiver_lists(epoch.files, self.row.round_id, lists, self.agreed)
-        self._store_all_leads(epoch.epoch, lists, records, (*epoch.row.rounds, self.row.round_id))
+        self._store_all_leads(epoch.secrets, lists, records, (*epoch.row.rounds, self.row.round_id))
         self._save(session)
 
     def _extra_writes(self, session: Receiver, _receipt: Receipt) -> ExtraWrites:

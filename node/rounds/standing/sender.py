@@ -55,7 +55,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             self._agreement,
             self.row,
             self.agreed,
-            state=protocol.first_state(context, receipt.payload),
+            receipt=receipt.payload,
             secret=self.records.epoch.local + secret,
             public_key=session.shown_key,
         )
@@ -80,14 +80,14 @@ class DeltaSendingEdge(HitsSendingEdge):
     def _start(self, row: EdgeRow) -> Any:
         epoch = self._epoch = epochs.load_of_round(self._node, self._agreement, row)
         self._agreed = epoch.agreed
-        context = epoch.epoch.within(row.round_id)
-        records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.epoch)
+        context = epoch.secrets.within(row.round_id)
+        records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
         change = self._change = protocol.change_sender(
-            epoch.sender_list(), epoch.epoch, records, context, row.seed
+            epoch.sender_list(), epoch.secrets, records, context, row.seed
         )
         return DeltaSender(
             context,
-            epoch=epoch.epoch,
+            epoch=epoch.secrets,
             base=epoch.base,
             counts=change.counts,
             removed=change.plan.removed,

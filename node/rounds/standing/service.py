@@ -29,7 +29,7 @@ class StandingRoundsService:
         self, request: standing_pb2.DeltaOpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the changes are being prepared, then our commitment."""
-        opening = codec.read_delta_open_request(request)
+        opening = codec.DeltaOpening(*codec.delta_open_request.read(request))
         edge = await open_delta(self._node, self._edges, context.caller, opening)
         async for reply in open_replies(edge, opening.header, opening.commitment):
             yield reply
@@ -45,7 +45,7 @@ class StandingRoundsService:
         self, request: match_pb2.TagsRequest, context: Any
     ) -> AsyncIterator[standing_pb2.ChangesChunk]:
         """Removed and added rows, from the requested chunk on, once every blinded chunk has come."""
-        header = hits_codec.read_tags_request(request)
+        header = hits_codec.tags_request.header(request)
         edge = await self._edges.edge(context.caller, header, DeltaSendingEdge)
         removed = await edge.removed_chunks()
         async for chunk in edge.tags(header.sequence):
@@ -61,14 +61,15 @@ class StandingRoundsService:
         self, request: standing_pb2.SubmitRequest, context: Any
     ) -> standing_pb2.SubmitReply:
         """Store one record's tags for a lookup; the caller gets no result."""
-        check = codec.read_submit_request(request)
+        check = codec.CheckRequest.of(*codec.submit_request.read(request))
         await self._checks.submit(context.caller, check)
-        return codec.submit_reply(check.name)
+        return codec.submit_reply(check.name.header, check.name.check)
 
     async def Ask(  # noqa: N802
         self, request: standing_pb2.AskRequest, context: Any
     ) -> standing_pb2.AskReply:
         """One record's elements, evaluated."""
-        check = codec.read_ask_request(request)
+        check = codec.CheckRequest.of(*codec.ask_request.read(request))
         points, proof = await self._checks.query(context.caller, check)
-        return codec.ask_reply(check.name, points, proof)
+        reply: standing_pb2.AskReply = codec.ask_reply(check.name.header, check.name.check, points, proof)
+        return reply

@@ -33,7 +33,7 @@ class StoredEpoch:
     """With the secret."""
     agreed: CompiledEdge
     """The match keys and statements of the opening round."""
-    epoch: Epoch
+    secrets: Epoch
     edge: Edge
     files: EpochFiles
 

@@ -17,7 +17,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.rounds.threshold import tally
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.member import LocalMember
-from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
+from blindmatch.node.rounds.threshold.members import RemoteMember, naming
 from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
@@ -32,6 +32,9 @@ from blindmatch.protocol.threshold import (
     ThresholdState,
 )
 from blindmatch.protocol.transcript import Signed
+
+MemberNode = RemoteMember | LocalMember
+"""A member's node."""
 
 
 class CollectorDriver(OutboundDriver[Collector]):

@@ -272,7 +272,7 @@ class MemberDriver(InboundSession[Member]):
 
 
 class LocalMember(MemberDriver):
-    """This node's own membership, for a collector that is also a member. See `MemberNode`."""
+    """This node's own membership, for a collector that is also a member: the methods of `RemoteMember`."""
 
     @classmethod
     @asynccontextmanager
@@ -303,7 +303,7 @@ class LocalMember(MemberDriver):
         return self._node.agency
 
     async def rates(self) -> Signed:
-        """See `MemberNode`; likewise below."""
+        """See `RemoteMember`; likewise below."""
         return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:

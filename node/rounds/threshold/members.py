@@ -1,9 +1,9 @@
-"""A member's node as the collector calls it: one method per call; every call can be repeated."""
+"""A member's node as the collector calls it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from blindmatch.node.rounds.edge_codec import Progress as Done
 from blindmatch.node.rounds.hits import codec as hits_codec
@@ -23,49 +23,8 @@ _CALLS = 3
 Body = TypeVar("Body")
 
 
-class MemberNode(Protocol):
-    """A member's node, local or remote: one method per call; every call can be repeated."""
-
-    @property
-    def agency(self) -> str:
-        """The member."""
-
-    async def rates(self) -> Signed:
-        """Its statement of rates."""
-
-    def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        """Send the rates of all members; receive (done, in total), then its commitment."""
-
-    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
-        """Send the commitments of all members; receive how far the other members' evaluations are."""
-
-    async def blinded(self, index: int) -> BlindedChunk:
-        """A chunk of its blinded elements."""
-
-    async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        """Another member's chunk, evaluated."""
-
-    async def attest(self, member: str) -> Signed:
-        """Its signature for what it evaluated."""
-
-    async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        """Another member's evaluation of its elements, or the signature over it."""
-
-    def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        """(done, in total), then its commitment to its tables."""
-
-    async def cells(self, index: int) -> RowsChunk:
-        """A chunk of its tables."""
-
-    async def tell(self, body: RowsChunk | Signed) -> None:
-        """Its outcome."""
-
-    async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
-        """Its signature over the receipt."""
-
-
 class RemoteMember:
-    """A member's node over mutual TLS. See `MemberNode`.
+    """A member's node over mutual TLS: one method per call; every call can be repeated.
 
     Args:
         peer: the open channel.
@@ -85,69 +44,78 @@ class RemoteMember:
         return self._peer.agency
 
     async def rates(self) -> Signed:
-        """See `MemberNode`; likewise below."""
+        """Its statement of rates."""
         request = codec.rates_request(self._header(), self._row.agreement_id)
         reply = await self._call(self._peer.thresholds.Rates, request, seconds=self._long)
-        return self._body(*codec.read_rates_reply(reply))
+        return self._body(*codec.rates_reply.read(reply))
 
     async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
-        request = codec.join_request(self._header(), rates)
-        async for message in self._stream(self._peer.thresholds.Join(request, timeout=self._long)):
-            body = self._body(*codec.read_join_reply(message))
+        """Send the rates of all members; receive (done, in total), then its commitment."""
+        call = self._peer.thresholds.Join(codec.join_request(self._header(), [*rates]), timeout=self._long)
+        async for message in self._stream(call):
+            body = self._body(*codec.join_reply.read(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
     async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
-        request = codec.meet_request(self._header(), commitments)
+        """Send the commitments of all members; receive how far the other members' evaluations are."""
+        request = codec.meet_request(self._header(), [*commitments])
         reply = await self._call(self._peer.thresholds.Meet, request)
         return self._body(*codec.read_meet_reply(reply, len(commitments) - 1))
 
     async def blinded(self, index: int) -> BlindedChunk:
+        """A chunk of its blinded elements."""
         request = codec.blind_request(self._header(index))
-        reply = await self._call(self._peer.thresholds.Blind, request)
-        chunk = hits_codec.read_blinded_chunk(reply)
+        chunk = hits_codec.blinded_chunk.read(await self._call(self._peer.thresholds.Blind, request))
         self._check(chunk.header, index)
         return chunk
 
     async def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        request = codec.member_points(member, chunk)
-        reply = await self._call(self._peer.thresholds.Evaluate, request)
-        answer = hits_codec.read_evaluated_chunk(reply)
+        """Another member's chunk, evaluated."""
+        request = codec.member_points(chunk.header, member, chunk.points.tobytes())
+        answer = hits_codec.evaluated_chunk.read(await self._call(self._peer.thresholds.Evaluate, request))
         self._check(answer.header, chunk.header.sequence)
         return answer
 
     async def attest(self, member: str) -> Signed:
+        """Its signature for what it evaluated."""
         request = codec.attest_request(self._header(), member)
-        reply = await self._call(self._peer.thresholds.Attest, request)
-        return self._body(*codec.read_attest_reply(reply))
+        return self._body(*codec.attest_reply.read(await self._call(self._peer.thresholds.Attest, request)))
 
     async def deliver(self, member: str, body: EvaluatedChunk | Signed) -> None:
-        header = self._header() if isinstance(body, Signed) else body.header
-        request = codec.deliver_request(header, member, body)
-        reply = await self._call(self._peer.thresholds.Deliver, request)
-        self._check(codec.read_reply(reply), 0)
+        """Another member's evaluation of its elements, or the signature over it."""
+        if isinstance(body, Signed):
+            request = codec.deliver_request(self._header(), member, body)
+        else:
+            request = codec.deliver_request(body.header, member, body.points.tobytes())
+        self._check(codec.deliver_reply.header(await self._call(self._peer.thresholds.Deliver, request)), 0)
 
     async def build(self) -> AsyncIterator[tuple[int, int] | Signed]:
-        request = codec.build_request(self._header())
-        async for message in self._stream(self._peer.thresholds.Build(request, timeout=self._long)):
-            body = self._body(*codec.read_build_reply(message))
+        """(done, in total), then its commitment to its tables."""
+        call = self._peer.thresholds.Build(codec.build_request(self._header()), timeout=self._long)
+        async for message in self._stream(call):
+            body = self._body(*codec.build_reply.read(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
     async def cells(self, index: int) -> RowsChunk:
+        """A chunk of its tables."""
         request = codec.cells_request(self._header(index))
-        rows = codec.read_cells(await self._call(self._peer.thresholds.Collect, request))
+        rows = codec.cells.read(await self._call(self._peer.thresholds.Collect, request))
         self._check(rows.header, index)
         return rows
 
     async def tell(self, body: RowsChunk | Signed) -> None:
-        header = self._header() if isinstance(body, Signed) else body.header
-        request = codec.tell_request(header, body)
+        """Its outcome."""
+        if isinstance(body, Signed):
+            request = codec.tell_request(self._header(), body)
+        else:
+            request = codec.tell_request(body.header, body.rows.tobytes())
         reply = await self._call(self._peer.thresholds.Tell, request, seconds=self._long)
-        self._check(codec.read_reply(reply), 0)
+        self._check(codec.tell_reply.header(reply), 0)
 
     async def sign(self, receipt: Signed, tables: Sequence[Signed]) -> bytes:
-        request = codec.sign_request(self._header(), receipt, tables)
-        reply = await self._call(self._peer.thresholds.Sign, request)
-        return self._body(*codec.read_sign_reply(reply))
+        """Its signature over the receipt."""
+        request = codec.sign_request(self._header(), receipt, [*tables])
+        return self._body(*codec.sign_reply.read(await self._call(self._peer.thresholds.Sign, request)))
 
     async def _call(self, method: Any, request: Any, *, seconds: float | None = None) -> Any:
         async with self._calls:

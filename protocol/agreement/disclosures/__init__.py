@@ -8,37 +8,19 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM, Aggregate
 from blindmatch.protocol.agreement.disclosures.count import Count
-from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.hits import Hits, HitsFacts
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, EdgeTerms
 from blindmatch.protocol.agreement.disclosures.sum import Sum
-from blindmatch.protocol.agreement.disclosures.threshold import MEMBERS, Threshold
 from blindmatch.protocol.agreement.field_types import OneOf
 from blindmatch.protocol.errors import AgreementError
-
-__all__ = [
-    "EDGE_TERMS",
-    "LEAST_MINIMUM",
-    "MEMBERS",
-    "TERM_FIELDS",
-    "Aggregate",
-    "Count",
-    "Disclosure",
-    "EdgeTerms",
-    "Hits",
-    "HitsFacts",
-    "Sum",
-    "Threshold",
-    "edge_terms",
-]
 
 EDGE_TERMS: Mapping[Disclosure, type[EdgeTerms]] = MappingProxyType(
     {each.disclosure: each for each in (Hits, HitsFacts, Count, Sum)}
 )
 """The class of terms of each disclosure of an edge."""
 
-TERM_FIELDS: Mapping[str, object] = MappingProxyType(
+TERM_FIELDS: Mapping[str, Any] = MappingProxyType(
     {field.name: type(getattr(each, field.name))() for each in EDGE_TERMS.values() for field in fields(each)}
 )
 """Every field that belongs to some disclosures only, with the empty value that stands for its absence in signed bytes."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement.disclosures.edge_terms import EdgeTerms, receiver_sees, sender_sees
+from blindmatch.protocol.agreement.disclosures.interface import EdgeTerms, receiver_sees, sender_sees
 from blindmatch.protocol.agreement.field_types import Identifier, Several, Whole
 from blindmatch.protocol.agreement.sides import Side
 from blindmatch.protocol.limits import LIMITS

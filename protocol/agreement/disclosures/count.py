@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from blindmatch.protocol.agreement.disclosures.aggregate import Aggregate
-from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure, matching
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure, matching
 from blindmatch.protocol.agreement.field_types import Whole
 from blindmatch.protocol.agreement.sides import Side
 from blindmatch.protocol.limits import LIMITS

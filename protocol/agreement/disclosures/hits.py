@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from blindmatch.protocol.agreement.disclosures.edge_terms import (
+from blindmatch.protocol.agreement.disclosures.interface import (
     Disclosure,
     EdgeTerms,
     matching,

@@ -1,20 +1,21 @@
 """Threshold: what at least so many of several members hold, computed with the agreement's collector."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from blindmatch.protocol.agreement.disclosures.aggregate import LEAST_MINIMUM
-from blindmatch.protocol.agreement.disclosures.edge_terms import Disclosure
+from blindmatch.protocol.agreement.disclosures.interface import Disclosure
 from blindmatch.protocol.agreement.field_types import Identifier, Nested, Several, Text, Whole, check_fields
 from blindmatch.protocol.agreement.sides import (
     EDGE_CHARACTERS,
     LEAKAGE_HELP,
     LINKAGE_HELP,
     USUAL_LINKAGE,
+    Comparison,
     Linkage,
     Side,
 )
-from blindmatch.protocol.errors import AgreementError
 from blindmatch.protocol.limits import LIMITS
 
 MEMBERS = 10
@@ -22,13 +23,15 @@ MEMBERS = 10
 
 
 @dataclass(frozen=True)
-class Threshold:
+class Threshold(Comparison):
     """A comparison among several members: the match keys that at least `at_least` of them hold.
 
     Raises:
         AgreementError: names the wrong field.
     """
 
+    section: ClassVar[str] = "thresholds"
+    not_a_side: ClassVar[str] = "is not a member of"
     disclosure: ClassVar[Disclosure] = Disclosure.THRESHOLD
 
     id: Annotated[
@@ -66,20 +69,8 @@ class Threshold:
         Whole(2, len(self.members)).check("at_least", self.at_least)
 
     @property
-    def agencies(self) -> tuple[str, ...]:
-        """The members' ids."""
-        return tuple(side.agency for side in self.members)
-
-    def side(self, agency: str) -> Side:
-        """What `agency` contributes.
-
-        Raises:
-            AgreementError: the agency is not a member.
-        """
-        for side in self.members:
-            if side.agency == agency:
-                return side
-        raise AgreementError("thresholds", f"{agency} is not a member of {self.id}")
+    def sides(self) -> Mapping[str, Side]:
+        return {f"members[{place}]": side for place, side in enumerate(self.members)}
 
     def member_learns(self) -> str:
         """What each member of a threshold learns."""

@@ -7,7 +7,7 @@ from tests.support.offices import Office, office, terms
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.imports import import_collection
-from blindmatch.node.storage.audit_log import check, read_head
+from blindmatch.node.storage.audit_log import read_head, verify_log
 
 
 @pytest.mark.parametrize(
@@ -242,4 +242,4 @@ def test_the_audit_log_has_it_all(west, east, agreed):
     assert {row.event for row in about} == {"alteration"}
     assert [json.loads(row.detail)["action"] for row in about] == ["drafted", "signed", "withdrawn"]
     assert about[-1].justification == "board decision 7"
-    assert check(rows, agency="west-force", public_key=public, heads=[head]) == []
+    assert verify_log(rows, agency="west-force", public_key=public, heads=[head]) == []

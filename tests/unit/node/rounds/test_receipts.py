@@ -41,38 +41,38 @@ def signed(nodes, *agencies, kind=RECEIPT_TYPE):
 
 
 def test_both_sides_signatures_make_it_valid(agreement, row):
-    assert receipts.is_valid(agreement, row, WEST)
-    assert receipts.is_valid(agreement, replace(row, role="sender", peer=WEST), NORTH)
+    assert receipts.verify(agreement, row, WEST)[1]
+    assert receipts.verify(agreement, replace(row, role="sender", peer=WEST), NORTH)[1]
 
 
 @pytest.mark.parametrize("missing", [WEST, NORTH])
 def test_a_missing_signature(agreement, row, missing):
     some = {agency: signature for agency, signature in row.signatures.items() if agency != missing}
-    assert not receipts.is_valid(agreement, replace(row, signatures=some), WEST)
+    assert not receipts.verify(agreement, replace(row, signatures=some), WEST)[1]
 
 
 def test_no_receipt(agreement, row):
-    assert not receipts.is_valid(agreement, replace(row, receipt=b"", signatures={}), WEST)
+    assert not receipts.verify(agreement, replace(row, receipt=b"", signatures={}), WEST)[1]
 
 
 def test_altered_bytes(agreement, row):
-    assert not receipts.is_valid(agreement, replace(row, receipt=PAYLOAD + b"."), WEST)
+    assert not receipts.verify(agreement, replace(row, receipt=PAYLOAD + b"."), WEST)[1]
 
 
 def test_another_agencys_signature(agreement, row):
     exchanged = {WEST: row.signatures[NORTH], NORTH: row.signatures[WEST]}
-    assert not receipts.is_valid(agreement, replace(row, signatures=exchanged), WEST)
+    assert not receipts.verify(agreement, replace(row, signatures=exchanged), WEST)[1]
 
 
 def test_an_additional_signature_must_verify_too(nodes, agreement, row):
     more = {**row.signatures, SOUTH: row.signatures[WEST]}
-    assert not receipts.is_valid(agreement, replace(row, signatures=more), WEST)
+    assert not receipts.verify(agreement, replace(row, signatures=more), WEST)[1]
     stranger = {**row.signatures, "unknown-agency": row.signatures[WEST]}
-    assert not receipts.is_valid(agreement, replace(row, signatures=stranger), WEST)
+    assert not receipts.verify(agreement, replace(row, signatures=stranger), WEST)[1]
 
 
 def test_a_receipt_of_an_edge_is_none_of_a_threshold(nodes, agreement, row):
     as_threshold = replace(row, role="member", peer=NORTH)
-    assert not receipts.is_valid(agreement, as_threshold, WEST)
+    assert not receipts.verify(agreement, as_threshold, WEST)[1]
     signatures = signed(nodes, WEST, NORTH, kind=threshold.RECEIPT_TYPE)
-    assert receipts.is_valid(agreement, replace(as_threshold, signatures=signatures), WEST)
+    assert receipts.verify(agreement, replace(as_threshold, signatures=signatures), WEST)[1]

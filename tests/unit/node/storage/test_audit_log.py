@@ -14,10 +14,10 @@ from blindmatch.node.storage.audit_log import (
     AuditLog,
     Head,
     Problem,
-    check,
     entry_json,
     read_head,
     read_heads,
+    verify_log,
 )
 from blindmatch.node.storage.keyring import KeyRing
 from blindmatch.node.storage.store import AuditRow, Store
@@ -62,7 +62,7 @@ def head(rows: list[AuditRow], tmp_path: Path) -> Head:
 
 
 def found(rows: list[AuditRow], keys: KeyRing, *heads: Head) -> list[Problem]:
-    return check(rows, agency=AGENCY, public_key=keys.identity_public, heads=heads)
+    return verify_log(rows, agency=AGENCY, public_key=keys.identity_public, heads=heads)
 
 
 def test_the_six_words_of_the_law() -> None:
@@ -165,11 +165,11 @@ def test_a_log_written_anew_with_another_key_is_found(
     assert forged_head is not None
     assert {p.reason for p in found(forged_rows, keys)} == {"its signature is not this node's"}
     assert Problem(6, "the head's signature is not this node's") in found(rows, keys, forged_head)
-    assert Problem(6, "is not the entry that the head was signed for") in found(forged_rows, keys, head)
+    assert Problem(6, "is not the entry for which the head was signed") in found(forged_rows, keys, head)
 
 
 def test_another_agencys_log_is_not_ours(rows: list[AuditRow], keys: KeyRing) -> None:
-    assert len(check(rows, agency="east-force", public_key=keys.identity_public, heads=[])) == len(rows)
+    assert len(verify_log(rows, agency="east-force", public_key=keys.identity_public, heads=[])) == len(rows)
 
 
 def test_negative_and_huge_numbers_are_problems_not_crashes(
@@ -177,7 +177,7 @@ def test_negative_and_huge_numbers_are_problems_not_crashes(
 ) -> None:
     for value in (-1, 2**64):
         changed = [replace(rows[0], time=value), *rows[1:]]
-        assert found(changed, keys, head)[0] == Problem(1, "altered: its hash is another")
+        assert found(changed, keys, head)[0] == Problem(1, "altered: its hash does not match its content")
 
 
 def test_a_cut_tail_is_found_after_the_node_went_on_writing(
@@ -190,7 +190,7 @@ def test_a_cut_tail_is_found_after_the_node_went_on_writing(
     heads = read_heads(tmp_path / "audit.head")
     assert [kept.seq for kept in heads] == [9, len(rows)]
     assert found(list(store.audit_rows()), keys, *heads) == [
-        Problem(len(rows), "is not the entry that the head was signed for")
+        Problem(len(rows), "is not the entry for which the head was signed")
     ]
 
 

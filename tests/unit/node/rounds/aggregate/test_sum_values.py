@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from blindmatch.node.rounds.aggregate.sum_values import parse, read_values
+from blindmatch.node.rounds.aggregate.sum_values import parse_amount, read_values
 from blindmatch.protocol.agreement import Edge, Side, Sum
 from blindmatch.protocol.errors import LocalError
 
@@ -29,7 +29,7 @@ from blindmatch.protocol.errors import LocalError
     ],
 )
 def test_amounts(text, decimals, units):
-    assert parse(text, decimals) == units
+    assert parse_amount(text, decimals) == units
 
 
 class Held:
@@ -68,7 +68,7 @@ def test_an_entry_counts_once_however_many_records_it_became():
     found = read_values(held, np.arange(7), edge(decimals=1))
     assert found.entry_of.tolist() == [0, 1, 0, 2, 3, 4, 0]
     assert found.units.tolist() == [1_000, 75, 0, 0, 0]
-    assert found.report == {"entries": 5, "missing": 1, "unreadable": 1, "negative": 1}
+    assert found.counts == {"entries": 5, "missing": 1, "unreadable": 1, "negative": 1}
 
 
 @pytest.mark.parametrize(("amount", "units"), [("49", 0), ("50", 1), ("149", 1), ("150", 2)])

@@ -10,7 +10,7 @@ from blindmatch.node.transport.codec import STATEMENT_BYTES
 from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.session.messages import Header, RowsChunk
 from blindmatch.protocol.threshold import Committed
 from blindmatch.protocol.transcript import Signed
 
@@ -21,36 +21,36 @@ POINTS = np.arange(64, dtype=np.uint8).reshape(2, 32)
 CELLS = np.arange(48, dtype=np.uint8).reshape(3, 16)
 
 MESSAGES = {
-    "rates_request": (convert.rates_request(HEADER, b"a" * 32), convert.read_rates_request),
-    "rates_reply": (convert.rates_reply(HEADER, SIGNED), convert.read_rates_reply),
-    "join_request": (convert.join_request(HEADER, [SIGNED] * 3), convert.read_join_request),
-    "join_reply, progress": (convert.join_reply(HEADER, Progress(1, 2)), convert.read_join_reply),
-    "join_reply": (convert.join_reply(HEADER, COMMITTED), convert.read_join_reply),
-    "meet_request": (convert.meet_request(HEADER, [COMMITTED] * 3), convert.read_meet_request),
+    "rates_request": (convert.rates_request(HEADER, b"a" * 32), convert.rates_request.read),
+    "rates_reply": (convert.rates_reply(HEADER, SIGNED), convert.rates_reply.read),
+    "join_request": (convert.join_request(HEADER, [SIGNED] * 3), convert.join_request.read),
+    "join_reply, progress": (convert.join_reply(HEADER, Progress(1, 2)), convert.join_reply.read),
+    "join_reply": (convert.join_reply(HEADER, COMMITTED), convert.join_reply.read),
+    "meet_request": (convert.meet_request(HEADER, [COMMITTED] * 3), convert.meet_request.read),
     "meet_reply": (
         convert.meet_reply(HEADER, [(1, False), (2, True)]),
         lambda message: convert.read_meet_reply(message, 2),
     ),
-    "blind_request": (convert.blind_request(HEADER), convert.read_blind_request),
-    "member_points": (convert.member_points("a", BlindedChunk(HEADER, POINTS)), convert.read_member_points),
-    "attest_request": (convert.attest_request(HEADER, "a"), convert.read_attest_request),
-    "attest_reply": (convert.attest_reply(HEADER, SIGNED), convert.read_attest_reply),
+    "blind_request": (convert.blind_request(HEADER), convert.blind_request.read),
+    "member_points": (convert.member_points(HEADER, "a", POINTS.tobytes()), convert.read_member_points),
+    "attest_request": (convert.attest_request(HEADER, "a"), convert.attest_request.read),
+    "attest_reply": (convert.attest_reply(HEADER, SIGNED), convert.attest_reply.read),
     "deliver_request, points": (
-        convert.deliver_request(HEADER, "a", EvaluatedChunk(HEADER, POINTS)),
+        convert.deliver_request(HEADER, "a", POINTS.tobytes()),
         convert.read_deliver_request,
     ),
     "deliver_request": (convert.deliver_request(HEADER, "a", SIGNED), convert.read_deliver_request),
-    "deliver_reply": (convert.deliver_reply(HEADER), convert.read_reply),
-    "build_request": (convert.build_request(HEADER), convert.read_build_request),
-    "build_reply, progress": (convert.build_reply(HEADER, Progress(1, 2)), convert.read_build_reply),
-    "build_reply": (convert.build_reply(HEADER, SIGNED), convert.read_build_reply),
-    "cells_request": (convert.cells_request(HEADER), convert.read_cells_request),
-    "cells": (convert.cells(RowsChunk(HEADER, CELLS)), convert.read_cells),
-    "tell_request, rows": (convert.tell_request(HEADER, RowsChunk(HEADER, CELLS)), convert.read_tell_request),
-    "tell_request": (convert.tell_request(HEADER, SIGNED), convert.read_tell_request),
-    "tell_reply": (convert.tell_reply(HEADER), convert.read_reply),
-    "sign_request": (convert.sign_request(HEADER, SIGNED, [SIGNED] * 3), convert.read_sign_request),
-    "sign_reply": (convert.sign_reply(HEADER, b"s" * 64), convert.read_sign_reply),
+    "deliver_reply": (convert.deliver_reply(HEADER), convert.deliver_reply.read),
+    "build_request": (convert.build_request(HEADER), convert.build_request.read),
+    "build_reply, progress": (convert.build_reply(HEADER, Progress(1, 2)), convert.build_reply.read),
+    "build_reply": (convert.build_reply(HEADER, SIGNED), convert.build_reply.read),
+    "cells_request": (convert.cells_request(HEADER), convert.cells_request.read),
+    "cells": (convert.cells(RowsChunk(HEADER, CELLS)), convert.cells.read),
+    "tell_request, rows": (convert.tell_request(HEADER, CELLS.tobytes()), convert.tell_request.read),
+    "tell_request": (convert.tell_request(HEADER, SIGNED), convert.tell_request.read),
+    "tell_reply": (convert.tell_reply(HEADER), convert.tell_reply.read),
+    "sign_request": (convert.sign_request(HEADER, SIGNED, [SIGNED] * 3), convert.sign_request.read),
+    "sign_reply": (convert.sign_reply(HEADER, b"s" * 64), convert.sign_reply.read),
 }
 CASES = pytest.mark.parametrize("name", MESSAGES)
 
@@ -81,13 +81,13 @@ def test_reading_gives_what_was_made(name):
 
 
 def test_values_survive():
-    assert convert.read_join_reply(fresh("join_reply")[0])[1] == COMMITTED
+    assert convert.join_reply.read(fresh("join_reply")[0])[1] == COMMITTED
     assert convert.read_meet_reply(fresh("meet_reply")[0], 2)[1] == [(1, False), (2, True)]
     member, chunk = convert.read_member_points(fresh("member_points")[0])
     assert (member, chunk.points.tolist()) == ("a", POINTS.tolist())
-    assert convert.read_cells(fresh("cells")[0]).rows.tolist() == CELLS.tolist()
-    assert convert.read_tell_request(fresh("tell_request, rows")[0])[1] == CELLS.tobytes()
-    _, receipt, tables = convert.read_sign_request(fresh("sign_request")[0])
+    assert convert.cells.read(fresh("cells")[0]).rows.tolist() == CELLS.tolist()
+    assert convert.tell_request.read(fresh("tell_request, rows")[0])[1] == CELLS.tobytes()
+    _, receipt, tables = convert.sign_request.read(fresh("sign_request")[0])
     assert (receipt, tables) == (SIGNED, [SIGNED] * 3)
 
 
