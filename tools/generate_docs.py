@@ -114,7 +114,7 @@ def leakage() -> str:
     """The table of who learns what: one row per disclosure and role, in the words that the parties sign."""
     lines = ["| disclosure | who | learns |", "|---|---|---|"]
     for disclosure in EDGE_TERMS:
-        (group,) = group_edges([_example(disclosure)], SCHEMA)
+        (group,) = group_edges([_example(disclosure)])
         words = group.words()
         lines += [
             f"| `{disclosure.value}` | {role} | {_general(words[f'{role}_learns'])} |"

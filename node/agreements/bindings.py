@@ -5,26 +5,13 @@ from blindmatch.node.imports import open_collection
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CollectionRow
-from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, within_marking
+from blindmatch.protocol.agreement import Agreement, Edge, Threshold, within_marking
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, ConfigError
 
 
 def own_edges(node: Node, agreement: Agreement) -> tuple[Edge | Threshold, ...]:
     """The edges on which this node is receiver or sender, and the thresholds of which it is a member."""
-    agency = node.settings.agency
-    return (
-        *(edge for edge in agreement.edges if agency in (edge.receiver.agency, edge.sender.agency)),
-        *(threshold for threshold in agreement.thresholds if agency in threshold.agencies),
-    )
-
-
-def _path(agreement: Agreement, comparison: Edge | Threshold, side: Side) -> str:
-    """The path of a side in the agreement."""
-    if isinstance(comparison, Threshold):
-        place = comparison.members.index(side)
-        return f"thresholds[{agreement.thresholds.index(comparison)}].members[{place}]"
-    role = "receiver" if side is comparison.receiver else "sender"
-    return f"edges[{agreement.edges.index(comparison)}].{role}"
+    return tuple(each for each in agreement.comparisons if node.agency in each.agencies)
 
 
 def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collection: CollectionRow) -> None:
@@ -33,8 +20,9 @@ def check_fit(node: Node, agreement: Agreement, edge: Edge | Threshold, collecti
     Raises:
         AgreementError: it may not; states the reason.
     """
-    side = edge.side(node.settings.agency)
-    field = _path(agreement, edge, side)
+    side = edge.side(node.agency)
+    path = next(path for path, each in edge.sides.items() if each is side)
+    field = f"{agreement.path(edge)}.{path}"
     name = collection.name
     if collection.kind != side.collection_kind:
         raise AgreementError(
@@ -75,7 +63,7 @@ def bind(node: Node, stored: StoredAgreement, edge_id: str, name: str) -> Collec
         StoreError: no such collection.
     """
     edge = stored.agreement.comparison(edge_id)
-    edge.side(node.settings.agency)
+    edge.side(node.agency)
     collection = node.store.collection(name)
     check_fit(node, stored.agreement, edge, collection)
     if node.store.binding(stored.id, edge_id) != collection.id:
@@ -111,7 +99,7 @@ def collection_for(node: Node, stored: StoredAgreement, edge_id: str) -> Collect
         ConfigError: none is bound, and the node has none or more than one of the kind.
     """
     edge = stored.agreement.comparison(edge_id)
-    side = edge.side(node.settings.agency)
+    side = edge.side(node.agency)
     every = node.store.collections()
     bound = node.store.binding(stored.id, edge_id)
     chosen = [row for row in every if row.id == bound]

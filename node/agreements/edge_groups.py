@@ -5,10 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Edge
-
-_USUAL = "usual"
 
 
 @dataclass(frozen=True)
@@ -48,30 +45,27 @@ class EdgeGroup:
 
 
 @lru_cache(maxsize=2_048)
-def without_parties(edge: Edge, schema: str) -> Edge:
-    """The edge without its agencies and its id. Its words are retained only when they are not the default words."""
+def without_parties(edge: Edge) -> Edge:
+    """The edge without its agencies, also in its words, and without its id."""
+    names = {edge.receiver.agency: "R", edge.sender.agency: "S"}
+    mention = rf"(?<![\w-])({'|'.join(names)})(?![\w-])"
     return replace(
         edge,
         id="edge",
         receiver=replace(edge.receiver, agency="receiver"),
         sender=replace(edge.sender, agency="sender"),
-        leakage=_USUAL if edge.leakage in _usual(edge, schema) else edge.leakage,
+        leakage=re.sub(mention, lambda name: names[name[0]], edge.leakage),
     )
 
 
-def group_edges(edges: Sequence[Edge], schema: str) -> list[EdgeGroup]:
+def group_edges(edges: Sequence[Edge]) -> list[EdgeGroup]:
     """The edges grouped by their terms, in the order in which each group first appears in the agreement."""
     groups: dict[Edge, list[Edge]] = {}
     for edge in edges:
-        groups.setdefault(without_parties(edge, schema), []).append(edge)
+        groups.setdefault(without_parties(edge), []).append(edge)
     return [EdgeGroup(common, tuple(members)) for common, members in groups.items()]
 
 
 def _the(text: str) -> str:
     text = re.sub(r"\b(receiver|sender)\b", r"the \1", text)
     return re.sub(r"(^|\. )the ", r"\1The ", text)
-
-
-def _usual(edge: Edge, schema: str) -> tuple[str, str]:
-    """The default words: under an agreement without epochs, and under a standing one."""
-    return terms.default_leakage(edge, schema), terms.default_leakage(edge, schema, standing=True)

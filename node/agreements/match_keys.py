@@ -1,7 +1,9 @@
 """An agreement's match keys: compiled for a round from both sides' rates, or for a forecast from typical rates."""
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from blindmatch.protocol.linkage import (
     SchemaError,
     compile_keys,
     default_rates,
+    expected_chance_matches,
     load_schema,
     measure,
     pooled_rates,
@@ -28,7 +31,6 @@ from blindmatch.protocol.transcript import digest
 ROWS_PER_RECORD = 2
 """Alternative rows (names, dates, addresses) of a record for which the padding has room, if the agreement allows it."""
 
-
 ListProfile = tuple[Rates, int]
 """A list's rates and its number of records."""
 
@@ -38,15 +40,38 @@ class KeyForecast:
     """The expected round between two lists; `problem` states why there would be none."""
 
     compiled: CompiledKeys | None
-    receiver_records: int
-    """Records that the forecast assumes."""
-    sender_records: int
-    receiver_tokens: int = 0
-    sender_tokens: int = 0
+    records: Mapping[str, int]
+    """The records that the forecast assumes of `receiver` and `sender`."""
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Tokens per record of each."""
     own: str = ""
     """`receiver` or `sender` when the forecast uses this node's own list for that side; empty when both lists are full and typical."""
     problem: str = ""
     hint: str = ""
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The expected result of a round, as the model predicts it."""
+        compiled = self.compiled
+        if compiled is None:
+            return {"problem": self.problem, "hint": self.hint}
+        return {
+            "own": self.own,
+            "records": self.records,
+            "keys": [
+                {
+                    "name": key.name,
+                    "words": key.words,
+                    "chance_matches": expected_chance_matches(key, *self.records.values()),
+                    "posterior": key.posterior,
+                }
+                for key in compiled.keys
+            ],
+            "tokens": self.tokens,
+            "expected_true": compiled.expected_true,
+            "expected_false": compiled.expected_false,
+            "recall": compiled.recall,
+        }
 
 
 @dataclass(frozen=True)
@@ -66,11 +91,7 @@ def compile_round(
     Raises:
         AgreementError: no key is specific enough for these lists under the edge's terms.
     """
-    try:
-        return _compile(load_schema(agreement.schema), receiver, sender, edge.linkage)
-    except SchemaError as error:
-        field = f"edges[{agreement.edges.index(edge)}].linkage"
-        raise AgreementError(field, error.message, hint=error.hint) from None
+    return _compile_agreed(agreement, edge, receiver, sender, edge.linkage)
 
 
 def compile_threshold(
@@ -86,11 +107,21 @@ def compile_threshold(
     rates = pooled_rates(stated)
     longer, shorter = pooled_sizes([records for _, records in stated])
     linkage = replace(threshold.linkage, missing=False)
+    return _compile_agreed(agreement, threshold, (rates, longer), (rates, shorter), linkage)
+
+
+def _compile_agreed(
+    agreement: Agreement,
+    comparison: Edge | Threshold,
+    receiver: ListProfile,
+    sender: ListProfile,
+    linkage: Linkage,
+) -> CompiledKeys:
     try:
-        return _compile(load_schema(agreement.schema), (rates, longer), (rates, shorter), linkage)
+        return _compile(load_schema(agreement.schema), receiver, sender, linkage)
     except SchemaError as error:
-        field = f"thresholds[{agreement.thresholds.index(threshold)}].linkage"
-        raise AgreementError(field, error.message, hint=error.hint) from None
+        path = f"{agreement.path(comparison)}.linkage"
+        raise AgreementError(path, error.message, hint=error.hint) from None
 
 
 def tokens_per_record(compiled: CompiledKeys, side: Side) -> int:
@@ -115,26 +146,23 @@ def forecast(schema_name: str, edge: Edge, own: OwnList | None = None) -> KeyFor
         edge: lists are assumed to be full, and their values to be as common as the schema assumes.
         own: this node's own list, which replaces the assumption for its side.
     """
-    return _forecast(schema_name, without_parties(edge, schema_name), own)
+    return _forecast(schema_name, without_parties(edge), own)
 
 
 @lru_cache(maxsize=64)
 def _forecast(schema_name: str, edge: Edge, own: OwnList | None) -> KeyForecast:
     schema = load_schema(schema_name)
-    stated = {
-        "receiver": (default_rates(schema), edge.receiver.max_records),
-        "sender": (default_rates(schema), edge.sender.max_records),
-    }
+    stated = {role: (default_rates(schema), side.max_records) for role, side in edge.sides.items()}
     if own is not None:
         stated[own.role] = own.rates, own.records
-    receiver, sender = stated["receiver"], stated["sender"]
-    bare = KeyForecast(None, receiver[1], sender[1], own="" if own is None else own.role)
+    records = {role: count for role, (_, count) in stated.items()}
+    bare = KeyForecast(None, records, own="" if own is None else own.role)
     try:
-        compiled = _compile(schema, receiver, sender, edge.linkage)
+        compiled = _compile(schema, *stated.values(), edge.linkage)
     except SchemaError as error:
         return replace(bare, problem=error.message, hint=error.hint)
-    tokens = [tokens_per_record(compiled, side) for side in (edge.receiver, edge.sender)]
-    return replace(bare, compiled=compiled, receiver_tokens=tokens[0], sender_tokens=tokens[1])
+    tokens = {role: tokens_per_record(compiled, side) for role, side in edge.sides.items()}
+    return replace(bare, compiled=compiled, tokens=tokens)
 
 
 @lru_cache(maxsize=8)

@@ -23,7 +23,7 @@ from blindmatch.protocol.agreement import (
     WithdrawalKind,
 )
 from blindmatch.protocol.errors import AgreementError, ConfigError, PeerCode, PeerError, StoreError
-from blindmatch.protocol.linkage.schema import SchemaError, load_schema
+from blindmatch.protocol.linkage.schema import Schema, SchemaError, load_schema
 
 PROPOSALS_PER_AGENCY = 20
 """Proposals of one agency's node that may wait for our signature. More are refused, so that no agency fills our disk or
@@ -243,8 +243,8 @@ def check_own_entry(node: Node, agreement: Agreement) -> None:
             )
 
 
-def check_schema(agreement: Agreement) -> None:
-    """This node must have the linkage schema that the agreement names, with an identical fixed part.
+def check_schema(agreement: Agreement) -> Schema:
+    """The linkage schema that the agreement names. This node must have it, with an identical fixed part.
 
     Raises:
         PeerError: SCHEMA_MISMATCH.
@@ -259,6 +259,7 @@ def check_schema(agreement: Agreement) -> None:
             f"the agreement's linkage schema {agreement.schema} is not the one that this node has",
             hint="The parties run versions of blindmatch with different schemas. Install the same version.",
         )
+    return known
 
 
 def sign(node: Node, stored: StoredAgreement) -> StoredAgreement:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from blindmatch.node.agreements import bindings, registry
@@ -15,11 +16,10 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.store import CollectionRow, Contact
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge, Side, Threshold, Withdrawal
-from blindmatch.protocol.errors import BlindmatchError
-from blindmatch.protocol.linkage import Schema, SchemaError, expected_chance_matches, load_schema
+from blindmatch.protocol.errors import BlindmatchError, PeerError
+from blindmatch.protocol.linkage import Schema
 
 Data = dict[str, Any]
-ForecastData = dict[int, tuple[KeyForecast, Data]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def describe(node: Node, stored: StoredAgreement) -> Data:
         "edges": _edges(node, stored, schema),
         "alike": [
             {**_group(each), "both_learn": terms.both_learn(agreement.schema)}
-            for each in group_edges(agreement.edges, agreement.schema)
+            for each in group_edges(agreement.edges)
         ],
         "thresholds": [_threshold(agreement, threshold) for threshold in agreement.thresholds],
         "not_before": _iso(agreement.not_before),
@@ -141,16 +141,23 @@ def _parties(node: Node, stored: StoredAgreement) -> list[Data]:
 
 def _edges(node: Node, stored: StoredAgreement, schema: Schema | None) -> list[Data]:
     """Every edge, with what each side learns, the expected result, and this node's own collection for it."""
-    lists: dict[tuple[str, str], OwnList] = {}
-    forecasts: ForecastData = {}
-    used = node.store.rounds_used_by_edge(stored.id)
     agreement, standing = stored.agreement, stored.agreement.standing is not None
+
+    @cache
+    def own_list(collection_id: str, role: str) -> OwnList:
+        """This node's list for an edge, measured once for all edges that it enters."""
+        collection = open_collection(node, collection_id)
+        selected = collection.select(agreement.handling_codes)
+        return OwnList(role, own_rates(collection, selected, stored.id), len(selected))
+
+    used = node.store.rounds_used_by_edge(stored.id)
     edges = []
     for edge in agreement.edges:
         row, collection = _collection(node, stored, edge)
         ahead, warnings = None, []
         if schema is not None:
-            own = None if row is None else _own(node, stored, edge, row, lists)
+            role = "receiver" if edge.receiver.agency == node.agency else "sender"
+            own = None if row is None else own_list(row.id, role)
             ahead = forecast(schema.name, edge, own)
             warnings = [*_warnings(edge, ahead), *(common_names(schema, own.rates) if own else ())]
         edges.append(
@@ -163,7 +170,7 @@ def _edges(node: Node, stored: StoredAgreement, schema: Schema | None) -> list[D
                 "both_learn": terms.both_learn(agreement.schema),
                 "leakage_is_usual": edge.leakage
                 == terms.default_leakage(edge, agreement.schema, standing=standing),
-                "forecast": None if ahead is None else _shared(ahead, forecasts),
+                "forecast": None if ahead is None else ahead.data,
                 "warnings": warnings,
                 "rounds_used": used.get(edge.id, 0),
                 "collection": collection,
@@ -195,22 +202,6 @@ def _collection(node: Node, stored: StoredAgreement, edge: Edge) -> tuple[Collec
     return row, {"name": row.name, "records": row.records, "bound": bound, "facts_missing": lacking}
 
 
-def _own(
-    node: Node,
-    stored: StoredAgreement,
-    edge: Edge,
-    row: CollectionRow,
-    lists: dict[tuple[str, str], OwnList],
-) -> OwnList:
-    """This node's list for an edge, measured once for all edges that it enters."""
-    role = "receiver" if edge.receiver.agency == node.agency else "sender"
-    if (row.id, role) not in lists:
-        collection = open_collection(node, row.id)
-        selected = collection.select(stored.agreement.handling_codes)
-        lists[row.id, role] = OwnList(role, own_rates(collection, selected, stored.id), len(selected))
-    return lists[row.id, role]
-
-
 def _withdrawal(withdrawal: Withdrawal | None) -> Data | None:
     """The time and the reason of a decline or withdrawal."""
     return None if withdrawal is None else {"at": _iso(withdrawal.at), "reason": withdrawal.reason}
@@ -238,10 +229,9 @@ def _group(group: EdgeGroup) -> Data:
 def _schema(agreement: Agreement) -> Schema | None:
     """The agreement's schema, if this program has exactly that one."""
     try:
-        schema = load_schema(agreement.schema)
-    except SchemaError:
+        return registry.check_schema(agreement)
+    except PeerError:
         return None
-    return schema if schema.digest == agreement.schema_digest else None
 
 
 def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
@@ -253,38 +243,6 @@ def _threshold(agreement: Agreement, threshold: Threshold) -> Data:
         "collector_learns": threshold.collector_learns(agreement.collector),
         "both_learn": terms.both_learn(agreement.schema),
         "leakage_is_usual": threshold.leakage == usual,
-    }
-
-
-def _shared(ahead: KeyForecast, shared: ForecastData) -> Data:
-    """The forecast's data, built once for all edges that share it."""
-    if id(ahead) not in shared:
-        shared[id(ahead)] = ahead, _forecast(ahead)
-    return shared[id(ahead)][1]
-
-
-def _forecast(ahead: KeyForecast) -> Data:
-    """The expected result of a round, as the model predicts it."""
-    compiled = ahead.compiled
-    if compiled is None:
-        return {"problem": ahead.problem, "hint": ahead.hint}
-    records = {"receiver": ahead.receiver_records, "sender": ahead.sender_records}
-    return {
-        "own": ahead.own,
-        "records": records,
-        "keys": [
-            {
-                "name": key.name,
-                "words": key.words,
-                "chance_matches": expected_chance_matches(key, *records.values()),
-                "posterior": key.posterior,
-            }
-            for key in compiled.keys
-        ],
-        "tokens": {"receiver": ahead.receiver_tokens, "sender": ahead.sender_tokens},
-        "expected_true": compiled.expected_true,
-        "expected_false": compiled.expected_false,
-        "recall": compiled.recall,
     }
 
 
@@ -300,6 +258,6 @@ def _warnings(edge: Edge, ahead: KeyForecast) -> list[str]:
     return [
         f"{side.agency} pads every record to {side.tokens_per_record} tokens, but there are {keys} keys: "
         "a complete record loses its weakest ones"
-        for side in (edge.receiver, edge.sender)
+        for side in edge.sides.values()
         if side.tokens_per_record < keys
     ]

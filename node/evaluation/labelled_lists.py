@@ -85,6 +85,7 @@ def read_labelled(
     *,
     mappings: tuple[ColumnMapping | None, ColumnMapping | None] = (None, None),
     view: View = View.FULL,
+    today: str = "",
 ) -> LabelledLists:
     """Read both lists and the truth.
 
@@ -95,14 +96,15 @@ def read_labelled(
         truth: a table with the columns `left_reference` and `right_reference`.
         mappings: of the left and the right table; None recognises the usual headings.
         view: the fields of the right side.
+        today: as `YYYY-MM-DD`, for dates of birth; blank for no limit.
 
     Raises:
         InputError: a file is not readable or has no usable row, or no true pair has records in both lists.
     """
     try:
-        ours = _read_side(schema, left, mappings[0], list)
+        ours = _read_side(schema, left, mappings[0], list, today)
         theirs = _read_side(
-            schema, right, mappings[1], register_parts if view is View.COMPANIES_HOUSE else list
+            schema, right, mappings[1], register_parts if view is View.COMPANIES_HOUSE else list, today
         )
     finally:
         clear_caches()
@@ -117,6 +119,7 @@ def _read_side(
     path: Path,
     mapping: ColumnMapping | None,
     view: Callable[[Sequence[Part]], Sequence[Part]],
+    today: str,
 ) -> SideList:
     builder = RecordBuilder(schema)
     references: list[str] = []
@@ -125,7 +128,7 @@ def _read_side(
     chunks = bytearray()
     rows_read = 0
     with open_table(path, separator=mapping.separator if mapping else ";") as table:
-        drafter = Drafter(table, mapping or recognise(table.header, "subjects"), builder.fault)
+        drafter = Drafter(table, mapping or recognise(table.header, "subjects"), builder.fault, today=today)
         for row in table:
             draft = drafter.draft(row)
             rows_read += 1

@@ -12,6 +12,7 @@ from typing import Final
 from blindmatch.node.imports.blocks import PURPOSE
 from blindmatch.node.imports.collection import NodeStorage
 from blindmatch.node.imports.formats import ColumnMapping, Format, field_values, load_mapping
+from blindmatch.node.imports.formats.blank_values import iso_day
 from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.reader import ImportReader, choose_format
 from blindmatch.node.imports.report import ImportReport, OnBad
@@ -96,6 +97,7 @@ def import_collection(
                         linkage,
                         progress,
                         include_ceased=include_ceased,
+                        today=iso_day(node.clock()),
                         follow_companies=bool(registers),
                     )
                     chosen = choose_format(file, form, has_mapping=mapping is not None)

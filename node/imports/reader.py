@@ -26,7 +26,7 @@ from blindmatch.node.imports.formats.lines import Progress
 from blindmatch.node.imports.formats.plain_rows import ClassifiedChunk, PlainRowReader
 from blindmatch.node.imports.formats.record_drafts import mapped_fields
 from blindmatch.node.imports.formats.tabular import Row
-from blindmatch.node.imports.statistics import ENDED, UNNUMBERED, ImportStatistics
+from blindmatch.node.imports.statistics import BLANK_ROWS, ENDED, UNNUMBERED, ImportStatistics
 from blindmatch.node.imports.writer import RecordWriter
 from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.linkage import Schema
@@ -71,6 +71,7 @@ class ImportReader:
         schema: the linkage schema.
         progress: called during the import.
         include_ceased: also read people whose appointment or control has ended.
+        today: as `YYYY-MM-DD`, by the node's clock.
         follow_companies: whether registers will be read for the companies that the records name.
     """
 
@@ -82,6 +83,7 @@ class ImportReader:
         progress: Progress | None,
         *,
         include_ceased: bool,
+        today: str,
         follow_companies: bool,
     ) -> None:
         self._writer = writer
@@ -90,6 +92,7 @@ class ImportReader:
         self._schema = schema
         self._progress = progress
         self._include_ceased = include_ceased
+        self._today = today
         self._follow_companies = follow_companies
         self._lookup: dict[str, list[SourceRecord]] = {}
         """Company number to the records that name the company."""
@@ -104,7 +107,7 @@ class ImportReader:
         separator = mapping.separator if mapping else ";"
         with open_table(file, encoding=encoding, separator=separator, progress=self._progress) as table:
             mapping = mapping or column_mapping.recognise(table.header, self._report.kind, facts)
-            drafter = Drafter(table, mapping, self._writer.check)
+            drafter = Drafter(table, mapping, self._writer.check, today=self._today)
             self._report.columns = dict(mapped_fields(mapping))
             self._report.unused = mapping.unused
             self._report.facts = drafter.facts
@@ -119,6 +122,8 @@ class ImportReader:
                     for place in range(len(part)):
                         self._pass_on(drafter.draft(part.row(place)), file)
             self._statistics.warnings.update(drafter.warnings)
+            if table.blank_rows:
+                self._statistics.warnings[BLANK_ROWS] += table.blank_rows
         if not self._report.rows_read:
             raise InputError(
                 f"{file}: the file has a header but no rows", hint="Check the export that produced it."
@@ -156,7 +161,7 @@ class ImportReader:
         self._add_company_facts()
 
     def _context(self) -> ReadContext:
-        return ReadContext(self._writer.check, self._include_ceased, self._progress)
+        return ReadContext(self._writer.check, self._include_ceased, self._progress, self._today)
 
     def _add_company_facts(self) -> None:
         if self._report.kind == "suppliers":

@@ -11,6 +11,7 @@ MAX_FAULTS: Final = 100_000
 """The most faults that a report lists; further ones are only counted."""
 
 TOO_FEW_FIELDS: Final = "rows with too few fields for any match key, which were left out"
+BLANK_ROWS: Final = "rows without any value, which were skipped"
 ENDED: Final = "appointments and interests that have ended, which were left out"
 UNNUMBERED: Final = "suppliers without a company number"
 

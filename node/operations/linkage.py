@@ -1,5 +1,6 @@
 """Operations on linkage schemas: explain why two records match, and evaluate a schema on labelled data."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from blindmatch.node.evaluation.explanation import (
 from blindmatch.node.evaluation.trial import StageTimer, measure_rates
 from blindmatch.node.imports import DEFAULT_SCHEMA, open_collection
 from blindmatch.node.imports.formats import load_mapping
+from blindmatch.node.imports.formats.blank_values import iso_day
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_output
@@ -143,7 +145,15 @@ def evaluate(
     loaded, chosen, timer = load_schema(schema), View(view), StageTimer()
     columns = [None if path is None else load_mapping(path) for path in mappings]
     with timer.stage("read"):
-        labelled = read_labelled(loaded, left, right, truth, mappings=(columns[0], columns[1]), view=chosen)
+        labelled = read_labelled(
+            loaded,
+            left,
+            right,
+            truth,
+            mappings=(columns[0], columns[1]),
+            view=chosen,
+            today=iso_day(time.time()),
+        )
     rates = measure_rates(labelled, timer)
     trial = run_trial(labelled, terms, rates=rates, through_protocol=through_protocol, timer=timer)
     if picture is not None:

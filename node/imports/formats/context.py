@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from blindmatch.node.imports.formats.blank_values import PLACEHOLDER, implausible_birth, placeholders
 from blindmatch.node.imports.formats.field_values import (
+    UNKNOWN_DATES,
     Check,
     accept_any,
     address_part,
@@ -59,6 +61,8 @@ class ReadContext:
     include_ceased: bool = False
     """Read appointments, control and interests that have ended, too."""
     progress: Progress | None = None
+    today: str = ""
+    """`YYYY-MM-DD`, for dates of birth and end dates; blank for no limit, and for every end date to have passed."""
 
     warnings: Counter[str] = field(default_factory=Counter)
     """Observations that are not faults, and how often each occurred."""
@@ -83,7 +87,19 @@ class ReadContext:
         """
         values: dict[str, None] = {}
         for text in texts:
+            if text.strip() in placeholders(name):
+                self.warnings[PLACEHOLDER] += 1
+                continue
             value, reason = checked_value(name, text, self.check)
+            if (
+                name == "date_of_birth"
+                and self.today
+                and (reason in UNKNOWN_DATES or implausible_birth(value, self.today))
+            ):
+                self.warnings[
+                    f"{owner} with a date of birth in the future or more than 120 years ago, which was left out"
+                ] += 1
+                continue
             if reason:
                 value, kept = partial_value(name, text, self.check)
                 if name == "date_of_birth" and len(value) == len("YYYY"):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from blindmatch.node.imports.formats.blank_values import IN_NAMES, IN_VALUES
 from blindmatch.protocol.linkage import normalise
 from blindmatch.protocol.linkage.normalise import (
     company_number,
@@ -16,7 +17,12 @@ from blindmatch.protocol.linkage.normalise import (
     split_full_name,
     surname,
 )
-from blindmatch.protocol.linkage.normalise.dates import date, lenient
+from blindmatch.protocol.linkage.normalise.dates import (
+    DATE_NOT_KNOWN,
+    YEAR_OUT_OF_RANGE,
+    date,
+    lenient,
+)
 
 Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
@@ -28,6 +34,9 @@ _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
     "company_number": company_number,
 }
 """Fields whose text is made canonical here; the schema need not check it again."""
+
+UNKNOWN_DATES: Final = frozenset((DATE_NOT_KNOWN, YEAR_OUT_OF_RANGE))
+"""Reasons for which a date of birth is nobody's: `01/01/1900`, `9999-12-31`."""
 
 _DATE_PARTS: Final = {
     len("YYYY"): "the year",
@@ -43,10 +52,12 @@ def accept_any(_name: str, _text: str) -> str:
 
 def canonical(name: str, text: str, day_first: bool = True) -> tuple[str, str]:
     """(canonical text, "") or ("", reason); for a field without a canonical form, the text with single spaces."""
-    if name == "date_of_birth":
-        return _date(text, day_first)
     if name not in _CANONICAL:
         return " ".join(text.split()), ""
+    if text in IN_VALUES:
+        return "", ""
+    if name == "date_of_birth":
+        return _date(text, day_first)
     try:
         return _CANONICAL[name](text), ""
     except ValueError as error:
@@ -88,8 +99,8 @@ def partial_value(name: str, text: str, check: Check, day_first: bool = True) ->
 
 def person_name(given: str, family: str, whole: str = "") -> tuple[str, str]:
     """(forenames, surname), from the whole name where one of them is missing or has no letters to compare."""
-    first = " ".join(given.split()) if given and forenames(given) else ""
-    last = " ".join(family.split()) if family and surname(family) else ""
+    first = " ".join(given.split()) if given and given not in IN_NAMES and forenames(given) else ""
+    last = " ".join(family.split()) if family and family not in IN_NAMES and surname(family) else ""
     if whole and not (first and last):
         split = split_full_name(whole)
         if all(split) or not (first or last):

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import compress, repeat
 
 from blindmatch.node.imports.formats import field_values
+from blindmatch.node.imports.formats.blank_values import IMPLAUSIBLE_BIRTH, PLACEHOLDER
 from blindmatch.node.imports.formats.field_values import canonical, person_name
 from blindmatch.node.imports.formats.record_drafts import (
     ASSUMED_CODE,
@@ -101,10 +102,12 @@ class PlainRowReader:
     def read(self, chunk: Chunk) -> ClassifiedChunk:
         """Separate a chunk's plain rows from the others."""
         drafter, others = self._drafter, set[int]()
+        whole, chunk, blanked = chunk, *self._without_placeholders(chunk)
         references = self._texts(chunk, "reference")
         others.update(self._other_references(references))
         handling = self._handling(chunk, others)
         values = self._values(chunk, others)
+        implausible = self._blank_implausible(values.get("date_of_birth", []))
         contracts = self._contracts(chunk, others)
         provenance = {"grading": [each.grading for each in handling]} if "grading" in self._positions else {}
         provenance |= {name: self._texts(chunk, name) for name in drafter.contract_fields}
@@ -122,7 +125,30 @@ class PlainRowReader:
             assumed = sum(each.assumed for place, each in enumerate(handling) if place not in others)
             if assumed:
                 drafter.warnings[ASSUMED_CODE] += assumed
-        return ClassifiedChunk(plain, _order(chunk, others))
+        for text, places in ((PLACEHOLDER, blanked), (IMPLAUSIBLE_BIRTH, implausible)):
+            if count := sum(place not in others for place in places):
+                drafter.warnings[text] += count
+        return ClassifiedChunk(plain, _order(whole, others))
+
+    def _without_placeholders(self, chunk: Chunk) -> tuple[Chunk, list[int]]:
+        """The chunk with placeholders blanked in the columns that are read, and the place of each placeholder."""
+        columns, places = [*chunk.columns], list[int]()
+        for position, texts in self._drafter.placeholders.items():
+            cells = [*map(str.strip, columns[position])]
+            if not texts.isdisjoint(cells):
+                places += [place for place, cell in enumerate(cells) if cell in texts]
+                cells = ["" if cell in texts else cell for cell in cells]
+            columns[position] = cells
+        return Chunk(chunk.first, columns), places
+
+    def _blank_implausible(self, dates: Texts) -> list[int]:
+        """Blank the dates of birth that nobody can have; returns their places."""
+        drafter = self._drafter
+        bad = {date for date in set(dates) if drafter.implausible_birth(date, "")}
+        places = [place for place, date in enumerate(dates) if date in bad] if bad else []
+        for place in places:
+            dates[place] = ""
+        return places
 
     def _cells(self, chunk: Chunk, name: str) -> Sequence[str] | None:
         positions = self._positions.get(name)

@@ -8,6 +8,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from blindmatch.node.imports.formats import field_values
+from blindmatch.node.imports.formats.blank_values import (
+    IMPLAUSIBLE_BIRTH,
+    PLACEHOLDER,
+    implausible_birth,
+    placeholders,
+)
 from blindmatch.node.imports.formats.column_mapping import CONTRACT, MATCHING, SEVERAL, ColumnMapping
 from blindmatch.node.imports.formats.field_values import Check, accept_any, canonical, person_name
 from blindmatch.node.imports.formats.tabular import Row, Table
@@ -126,21 +132,31 @@ class Drafter:
         table: its header must have every column that the mapping names.
         mapping: fields to columns.
         check: why the linkage schema cannot use a value.
+        today: as `YYYY-MM-DD`, for dates of birth; blank for no limit.
 
     Raises:
         InputError: a column is missing.
     """
 
-    def __init__(self, table: Table, mapping: ColumnMapping, check: Check = accept_any) -> None:
+    def __init__(
+        self, table: Table, mapping: ColumnMapping, check: Check = accept_any, *, today: str = ""
+    ) -> None:
         self.file = table.path.name
         self.warnings: Counter[str] = Counter()
         """Observations that are not faults, and how often each occurred."""
         self._header = table.header
         self.mapping = mapping
         self.check = check
+        self.today = today
         self.positions = mapping.positions(table.header, str(table.path))
         """Fields to the positions of their columns."""
         self.fact_positions = mapping.fact_positions(table.header, self.positions)
+        self.placeholders = {
+            position: placeholders(name)
+            for name in reversed(self.positions)  # a column of a field that is a fact too has the field's
+            for position in self.positions[name]
+        }
+        """The texts without a value of each position that is read."""
         self.references: set[str] = set()
         """References of the rows so far."""
         self.handling = lru_cache(maxsize=_CACHED_HANDLING)(self._handling)
@@ -165,7 +181,7 @@ class Drafter:
         draft = Draft(row.number)
         if row.fault:
             return self._unusable(draft, "", row.fault)
-        cells = row.cells
+        cells = self._without_placeholders(row.cells)
         draft.reference = self._cell(cells, "reference")
         if fault := self.reference_fault(draft.reference):
             return self._unusable(draft, "reference", fault)
@@ -179,6 +195,16 @@ class Drafter:
         if group := self._cell(cells, "group"):
             draft.provenance["group"] = group
         return draft
+
+    def _without_placeholders(self, cells: list[str]) -> list[str]:
+        places = [at for at, texts in self.placeholders.items() if cells[at].strip() in texts]
+        if not places:
+            return cells
+        self.warnings[PLACEHOLDER] += len(places)
+        blanked = cells.copy()
+        for place in places:
+            blanked[place] = ""
+        return blanked
 
     def _read_values(self, draft: Draft, cells: Sequence[str]) -> None:
         parts = []
@@ -238,7 +264,11 @@ class Drafter:
     def _values(self, cells: Sequence[str], name: str) -> list[str]:
         separator = self.mapping.separator
         texts = [cells[position] for position in self.positions.get(name, ())]
-        return [value for text in texts if text for item in text.split(separator) if (value := item.strip())]
+        values = [item.strip() for text in texts if text for item in text.split(separator)]
+        blank = placeholders(name)
+        if not blank.isdisjoint(values):
+            self.warnings[PLACEHOLDER] += sum(value in blank for value in values)
+        return [value for value in values if value and value not in blank]
 
     def _checked(self, draft: Draft, cells: Sequence[str], name: str) -> Part:
         if name not in self.positions:
@@ -247,6 +277,9 @@ class Drafter:
         partial: dict[str, None] = {}
         for text in self._values(cells, name):
             value, reason = field_values.checked_value(name, text, self.check, self.mapping.day_first)
+            if name == "date_of_birth" and self.implausible_birth(value, reason):
+                self.warnings[IMPLAUSIBLE_BIRTH] += 1
+                continue
             if reason:
                 value, kept = field_values.partial_value(name, text, self.check, self.mapping.day_first)
                 self._add_fault(draft, name, reason, kept)
@@ -257,6 +290,12 @@ class Drafter:
         # A partial date next to a complete one would only make the record less specific.
         values = valid or partial if name == "date_of_birth" else {**valid, **partial}
         return [{name: value} for value in values]
+
+    def implausible_birth(self, value: str, reason: str) -> bool:
+        """Whether a date of birth is read as blank, from what `checked_value` returned for it."""
+        return bool(self.today) and (
+            reason in field_values.UNKNOWN_DATES or implausible_birth(value, self.today)
+        )
 
     def _read_handling(self, draft: Draft, cells: Sequence[str]) -> None:
         handling = self.handling(self._cell(cells, "handling_code"), self._cell(cells, "grading"))

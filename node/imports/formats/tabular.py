@@ -52,8 +52,36 @@ class Table:
     def __init__(self, path: Path, header: tuple[str, ...], parts: Iterator[Chunk | Row]) -> None:
         self.path = path
         self.header = header
-        self.parts = parts
-        """All rows in order: valid ones in chunks where possible, others one by one."""
+        self.blank_rows = 0
+        """Rows of separators only, which were skipped so far."""
+        self.parts = self._without_blank_rows(parts)
+        """All other rows in order: valid ones in chunks where possible, others one by one."""
+
+    def _without_blank_rows(self, parts: Iterator[Chunk | Row]) -> Iterator[Chunk | Row]:
+        for part in parts:
+            if isinstance(part, Row):
+                if part.fault or any(map(str.strip, part.cells)):
+                    yield part
+                else:
+                    self.blank_rows += 1
+            elif all(map(str.strip, part.columns[0])):  # the usual chunk
+                yield part
+            else:
+                yield from self._split(part)
+
+    def _split(self, chunk: Chunk) -> Iterator[Chunk]:
+        """The runs of rows between a chunk's blank rows."""
+        start = 0
+        blank = [
+            place
+            for place, cell in enumerate(chunk.columns[0])
+            if not cell.strip() and not any(column[place].strip() for column in chunk.columns)
+        ]
+        self.blank_rows += len(blank)
+        for place in (*blank, len(chunk)):
+            if place > start:
+                yield Chunk(chunk.first + start, [column[start:place] for column in chunk.columns])
+            start = place + 1
 
     def __iter__(self) -> Iterator[Row]:
         for part in self.parts:
@@ -189,8 +217,10 @@ class _Csv:
                 yield Row(self._row_start, [], self._fault)
             elif len(cells) == width:
                 yield Row(self._row_start, cells)
-            elif cells:
+            elif any(map(str.strip, cells)):
                 yield self._fitted(cells, width)
+            elif cells:
+                yield Row(self._row_start, [])
 
     def _fitted(self, cells: list[str], width: int) -> Row:
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):

@@ -14,6 +14,9 @@ from blindmatch.protocol.linkage.normalise.text import CACHED
 FIRST_YEAR: Final = 1000
 LAST_YEAR: Final = 2100
 
+YEAR_OUT_OF_RANGE: Final = "the year is out of range"
+DATE_NOT_KNOWN: Final = "a stand-in for a date that is not known"
+
 _MONTHS: Final = {
     name: number
     for number, names in enumerate(
@@ -89,7 +92,7 @@ def parse(text: str, day_first: bool = True) -> PartialDate | None:
         return None
     parsed = _read(_FLOAT.sub(r"\1", _WEEKDAY.sub("", _MIDNIGHT.sub("", cleaned))), day_first=day_first)
     if parsed == PartialDate(1900, 1, 1):
-        raise ValueError("a stand-in for a date that is not known")
+        raise ValueError(DATE_NOT_KNOWN)
     return parsed
 
 
@@ -160,7 +163,7 @@ def _month_number(word: str) -> str:
 def _checked(year_text: str, month_text: str | None, day_text: str | None) -> PartialDate:
     year = int(year_text)
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError("the year is out of range")
+        raise ValueError(YEAR_OUT_OF_RANGE)
     month, day = int(month_text or 0), int(day_text or 0)
     if month == 0 and day == 0:
         return PartialDate(year)

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.agencies import SCHEMA, edge_between
+from tests.support.agencies import edge_between
 
 from blindmatch.node.agreements.edge_groups import group_edges, without_parties
 from blindmatch.protocol.agreement import Disclosure
@@ -28,7 +29,7 @@ pairs = st.lists(
 @given(pairs)
 def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
     edges = [edge(*each) for each in drawn]
-    groups = group_edges(edges, SCHEMA)
+    groups = group_edges(edges)
     assert sorted(map(repr, (e for group in groups for e in group.edges))) == sorted(map(repr, edges))
     assert len({group.terms for group in groups}) == len(groups)
     for group in groups:
@@ -42,7 +43,7 @@ def test_every_edge_stands_in_one_group_and_every_group_names_its_pairs(drawn):
 def test_any_term_that_differs_makes_another_group():
     usual = edge("a-force", "c-council")
     other = edge("b-force", "d-council")
-    assert len(group_edges([usual, other], SCHEMA)) == 1
+    assert len(group_edges([usual, other])) == 1
     for change in (
         {"terms": replace(other.terms, verified=True)},
         {"linkage": replace(other.linkage, budget=40)},
@@ -50,12 +51,26 @@ def test_any_term_that_differs_makes_another_group():
         {"receiver": replace(other.receiver, collection_kind="bidders")},
         {"leakage": "West learns a little."},  # words of its own are never hidden behind the usual ones
     ):
-        assert len(group_edges([usual, replace(other, **change)], SCHEMA)) == 2
+        assert len(group_edges([usual, replace(other, **change)])) == 2
+
+
+@pytest.mark.parametrize("words", ["{} learns what {} holds.", "Formerly: {}'s records, but not ({})."])
+def test_words_that_differ_in_the_names_only_make_one_group(words):
+    edges = [
+        replace(edge(*names), leakage=words.format(*names))
+        for names in (("a-force", "c-council"), ("b-force", "d-council"), ("x", "x-council"))
+    ]
+    assert len(group_edges(edges)) == 1
+    assert len(group_edges([*edges, replace(edges[0], leakage=words.format("a-force-2", "c-council"))])) == 2
+    other = replace(
+        edges[1], leakage=words.format("a-force", "c-council")
+    )  # names other agencies than its own
+    assert len(group_edges([edges[0], other])) == 2
 
 
 def test_the_words_are_those_of_the_edge_without_its_names():
     one = edge("a-force", "c-council", disclosure=Disclosure.HITS_FACTS, facts=["contract_value"])
-    (group,) = group_edges([one], SCHEMA)
+    (group,) = group_edges([one])
     for name, words in (
         ("receiver_learns", one.receiver_learns()),
         ("sender_learns", one.sender_learns()),
@@ -64,4 +79,4 @@ def test_the_words_are_those_of_the_edge_without_its_names():
         named = said.replace("The receiver", "a-force").replace("the receiver", "a-force")
         named = named.replace("The sender", "c-council").replace("the sender", "c-council")
         assert named == words
-    assert without_parties(one, SCHEMA) == without_parties(replace(one, id="another"), SCHEMA)
+    assert without_parties(one) == without_parties(replace(one, id="another"))
