@@ -6,7 +6,8 @@ from google.protobuf.message import DecodeError
 
 from blindmatch.node.agreements.fields import plain_data
 from blindmatch.proto.v1 import agreement_pb2 as pb
-from blindmatch.protocol.agreement import FORMAT, TERM_FIELDS, Agreement, Edge, edge_terms, validation
+from blindmatch.protocol.agreement import FORMAT, TERM_FIELDS, Agreement, Edge, validation
+from blindmatch.protocol.agreement.disclosures import edge_terms
 from blindmatch.protocol.agreement.field_types import (
     FieldType,
     Nested,

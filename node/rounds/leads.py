@@ -10,8 +10,8 @@ from blindmatch.node.rounds.inputs import PreparedInputs
 from blindmatch.protocol import linkage
 from blindmatch.protocol.errors import PeerError, StoreError
 from blindmatch.protocol.hits.facts import unpack
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.linkage import CompiledKey
-from blindmatch.protocol.session.messages import Hits
 
 _KEYS_SHOWN = 4
 """Similar records agree on dozens of keys; the strongest few describe the lead."""

@@ -24,7 +24,7 @@ blinded and the receiver has shuffled, and only what its disclosure control perm
 """
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout, RowsChunk
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateChunk, AggregateInputs, AggregateShape
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.statements import (
@@ -43,6 +43,7 @@ from blindmatch.protocol.aggregate.transitions import (
     AggregateEvent,
     AggregateState,
 )
+from blindmatch.protocol.session.chunks import Layout
 
 __all__ = [
     "COPIES",
@@ -52,6 +53,7 @@ __all__ = [
     "REPORT_TYPE",
     "RULES",
     "TRANSITIONS",
+    "AggregateChunk",
     "AggregateCommitment",
     "AggregateEvent",
     "AggregateInputs",
@@ -65,6 +67,5 @@ __all__ = [
     "Band",
     "Layout",
     "OutcomeContext",
-    "RowsChunk",
     "permitted_band",
 ]

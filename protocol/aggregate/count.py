@@ -16,7 +16,7 @@ import numpy as np
 from blindmatch.protocol import oprf
 from blindmatch.protocol.aggregate.disclosure_control import Band, permitted_band
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import AggregateShape
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -26,7 +26,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES, Limits
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices, Layout
 
 
 def block_rows(group: int, limits: Limits) -> int:
@@ -98,7 +98,7 @@ class CountReceiver(AggregateReceiver):
 
     def _mask(self, index: int, rows: Bytes2D) -> None:
         layout, tags = self._layout(RETURNED), self._array("tags")
-        span = layout.place(index)[1]
+        span = layout.span(index)
         for copy, blind in enumerate(self._blinds):
             start = copy * layout.rows
             masked = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
@@ -108,12 +108,12 @@ class CountReceiver(AggregateReceiver):
         masked = self._array(MASKED)
         lookup.sort_into(masked, self._array("tags"))
         for index in range(self.masked_chunks):
-            span = self._layout(MASKED).place(index)[1]
+            span = self._layout(MASKED).span(index)
             if not lookup.continues(masked, span.start, masked[span]):
                 raise PeerError(PeerCode.BAD_TAGS, "two of the sender's points are equal")
 
     def _masked_rows(self, index: int) -> Bytes2D:
-        return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
+        return self._array(MASKED)[self._layout(MASKED).span(index)].copy()
 
 
 class CountSender(AggregateSender):
@@ -144,10 +144,10 @@ class CountSender(AggregateSender):
 
     def _take_points(self, index: int, rows: Bytes2D) -> None:
         tags = tags_of(multiply(rows, self._key), self._context)
-        self._array("tags")[self._layout(POINTS).place(index)[1]] = tags
+        self._array("tags")[self._layout(POINTS).span(index)] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
-        span, masked = self._layout(MASKED).place(index)[1], self._array(MASKED)
+        span, masked = self._layout(MASKED).span(index), self._array(MASKED)
         if not lookup.continues(masked, span.start, rows):
             raise PeerError(PeerCode.BAD_TAGS, "the masked tags do not strictly increase")
         masked[span] = rows

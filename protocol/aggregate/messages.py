@@ -1,21 +1,19 @@
 """The messages of an edge that discloses a count or a sum: three transfers of rows in chunks; and the layout of each transfer."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.chunks import Bytes2D, ElementSource, chunks_of
-from blindmatch.protocol.session.messages import Header
+from blindmatch.protocol.session.chunks import ElementSource
+from blindmatch.protocol.session.messages import RowsChunk
 
 COPIES = 16
 """How often one token may occur on the side whose elements come in groups: each occurrence has a blind of its own, so that
 equal tokens never look equal. Further occurrences are omitted, and their number is reported to that side."""
-
-ROW_BYTES = 1 << 20
-"""The most bytes of rows in one chunk; half of the largest message."""
 
 
 @dataclass(frozen=True)
@@ -64,59 +62,7 @@ class AggregateShape:
     sender_copies: int
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One transfer: `rows` rows of `width` bytes, `per_chunk` in a chunk, all of it `copies` times over."""
+class AggregateChunk(RowsChunk):
+    """Rows of one transfer (n, width), in either direction."""
 
-    rows: int
-    width: int
-    per_chunk: int
-    copies: int = 1
-
-    @property
-    def chunks_of_copy(self) -> int:
-        """Chunks of one copy."""
-        return chunks_of(self.rows, self.per_chunk)
-
-    @property
-    def chunks(self) -> int:
-        """Chunks in all."""
-        return self.chunks_of_copy * self.copies
-
-    def place(self, index: int) -> tuple[int, slice]:
-        """Which copy chunk `index` belongs to, and which of its rows it holds."""
-        copy, within = divmod(index, self.chunks_of_copy)
-        start = within * self.per_chunk
-        return copy, slice(start, min(start + self.per_chunk, self.rows))
-
-    def size(self, index: int) -> int:
-        """Rows of chunk `index`."""
-        span = self.place(index)[1]
-        return int(span.stop) - int(span.start)
-
-
-@dataclass(frozen=True, eq=False)
-class RowsChunk:
-    """Some rows of one transfer (n, width), in either direction."""
-
-    header: Header
-    rows: Bytes2D
-
-    @classmethod
-    def parse(cls, header: Header, rows: bytes, width: int) -> "RowsChunk":
-        """From the wire's bytes; the edge gives the width of rows. PeerError: BAD_MESSAGE, OVERSIZE."""
-        if len(rows) > ROW_BYTES:
-            raise PeerError(PeerCode.OVERSIZE, f"a chunk of {len(rows)} bytes; the limit is {ROW_BYTES}")
-        if not rows or len(rows) % width:
-            raise PeerError(PeerCode.BAD_MESSAGE, f"{len(rows)} bytes are not rows of {width}")
-        return cls(header, np.frombuffer(rows, dtype=np.uint8).reshape(-1, width))
-
-    def __post_init__(self) -> None:
-        rows = self.rows
-        if rows.dtype != np.uint8 or rows.ndim != 2 or not len(rows):
-            raise PeerError(PeerCode.BAD_MESSAGE, "a chunk is not rows of bytes")
-        if len(rows) > LIMITS.chunk_elements or rows.nbytes > ROW_BYTES:
-            raise PeerError(PeerCode.OVERSIZE, f"{len(rows)} rows of {rows.shape[1]} bytes in one chunk")
-        view = np.ascontiguousarray(rows).view()
-        view.flags.writeable = False
-        object.__setattr__(self, "rows", view)
+    most_rows: ClassVar[int] = LIMITS.chunk_elements

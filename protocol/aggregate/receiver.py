@@ -6,14 +6,14 @@ from typing import Unpack
 import numpy as np
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
-from blindmatch.protocol.aggregate.messages import AggregateInputs, Layout, RowsChunk
+from blindmatch.protocol.aggregate.messages import AggregateChunk, AggregateInputs
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, AggregateSession, most_digests
 from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.aggregate.transitions import AggregateEvent, AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.checkpoint import NONE
-from blindmatch.protocol.session.chunks import Bytes2D, Flags, leading
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Layout, leading
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.session import ReceiverSession, SessionTerms
 from blindmatch.protocol.session.states import Role
@@ -62,7 +62,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
         self._at.masked = self.masked
         return super().snapshot()
 
-    def points_chunk(self, index: int) -> RowsChunk:
+    def points_chunk(self, index: int) -> AggregateChunk:
         """Chunk `index` of our points.
 
         Raises:
@@ -80,15 +80,10 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
     def points_taken(self, index: int) -> None:
         """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
         with self._step(AggregateEvent.POINTS_TAKEN):
-            if index < self._at.exchanged:
-                return
-            self._check_taken(index, self._at.exchanged)
-            self._exchange.add(POINTS, self._array("points_digests")[index].tobytes())
-            self._at.exchanged += 1
-            if self._at.exchanged == self.points_chunks:
-                self._machine.fire(AggregateEvent.ALL_POINTS_TAKEN)
+            if self._is_next(index, self._at.exchanged):
+                self._count(POINTS, AggregateEvent.ALL_POINTS_TAKEN)
 
-    def receive_points(self, chunk: RowsChunk) -> None:
+    def receive_points(self, chunk: AggregateChunk) -> None:
         """Store the next chunk of the sender's points; an earlier one with the same bytes is accepted.
 
         Raises:
@@ -96,18 +91,15 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
                 them are not what the sender committed to.
         """
         with self._step(AggregateEvent.RECEIVE_POINTS):
-            index = chunk.header.sequence
-            seen = self._received(RETURNED, chunk, self.next_points)
+            index, seen = chunk.header.sequence, self._received(RETURNED, chunk)
             if seen is None:
                 return
-            self._array(RETURNED)[self._layout(RETURNED).place(index)[1]] = chunk.rows
+            self._array(RETURNED)[self._layout(RETURNED).span(index)] = chunk.rows
             self._put_digest("returned_digests", index, seen)
-            self._exchange.add(RETURNED, seen)
-            self._at.collected += 1
-            if self._at.collected == self.returned_chunks:
-                if self._contents("returned_digests") != self._at.peer_contents:
-                    raise PeerError(PeerCode.BAD_COMMITMENT, "the sender's points are not those committed to")
-                self._machine.fire(AggregateEvent.POINTS_COMPLETE)
+            last = index + 1 == self.returned_chunks
+            if last and self._contents("returned_digests") != self._at.peer_contents:
+                raise PeerError(PeerCode.BAD_COMMITMENT, "the sender's points are not those committed to")
+            self._count(RETURNED, AggregateEvent.POINTS_COMPLETE)
 
     def mask_chunk(self, index: int) -> None:
         """Mask one chunk of the sender's points. Heavy; may run in a worker thread.
@@ -119,7 +111,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
         with self._step(AggregateEvent.MASK):
             if not 0 <= index < self.next_points:
                 raise SequenceError(f"chunk {index} has not been received; {self.next_points} is next")
-            rows = self._array(RETURNED)[self._layout(RETURNED).place(index)[1]].copy()
+            rows = self._array(RETURNED)[self._layout(RETURNED).span(index)].copy()
             self._mask(index, self._intact(RETURNED, index, rows))
             self._masked[index] = True
 
@@ -136,7 +128,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             for index in range(self.masked_chunks):
                 self._digest_rows(MASKED, index, self._masked_rows(index))
 
-    def masked_chunk(self, index: int) -> RowsChunk:
+    def masked_chunk(self, index: int) -> AggregateChunk:
         """Chunk `index` of the masked tags.
 
         Raises:
@@ -151,13 +143,8 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
     def masked_taken(self, index: int) -> None:
         """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
         with self._step(AggregateEvent.MASKED_TAKEN):
-            if index < self._at.answered:
-                return
-            self._check_taken(index, self._at.answered)
-            self._exchange.add(MASKED, self._array("masked_digests")[index].tobytes())
-            self._at.answered += 1
-            if self._at.answered == self.masked_chunks:
-                self._machine.fire(AggregateEvent.ALL_MASKED_TAKEN)
+            if self._is_next(index, self._at.answered):
+                self._count(MASKED, AggregateEvent.ALL_MASKED_TAKEN)
 
     def receive_outcome(self, signed: Signed) -> None:
         """Accept the sender's outcome; a retransmission must be the same.
@@ -189,9 +176,13 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             signed, self._peer_key, self._context, self._agreed, most=self._at.elements // self._inputs.group
         )
 
-    def _check_taken(self, index: int, following: int) -> None:
-        if index != following:
-            raise PeerError(PeerCode.BAD_SEQUENCE, f"chunk {index} was taken where {following} was due")
+    def _is_next(self, index: int, following: int) -> bool:
+        """Whether an acknowledgement is of the chunk that is due, not of an earlier one. PeerError: BAD_SEQUENCE."""
+        if index > following:
+            raise PeerError(
+                PeerCode.BAD_SEQUENCE, f"chunk {index} was acknowledged where {following} was due"
+            )
+        return index == following
 
     def _own_contents(self) -> bytes:
         return self._first_copy(self._chunks)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Unpack
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
-from blindmatch.protocol.aggregate.messages import AggregateInputs, RowsChunk
+from blindmatch.protocol.aggregate.messages import AggregateChunk, AggregateInputs
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED, AggregateSession
 from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.aggregate.transitions import AggregateEvent, AggregateState
@@ -43,7 +43,7 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
         self._derive()
         self._check_restored()
 
-    def receive_points(self, chunk: RowsChunk) -> None:
+    def receive_points(self, chunk: AggregateChunk) -> None:
         """Take the next chunk of the receiver's points; an earlier one with the same bytes is accepted. Heavy.
 
         Raises:
@@ -51,8 +51,7 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
                 they are not what the receiver committed to.
         """
         with self._step(AggregateEvent.RECEIVE_POINTS):
-            index = chunk.header.sequence
-            seen = self._received(POINTS, chunk, self._at.exchanged)
+            index, seen = chunk.header.sequence, self._received(POINTS, chunk)
             if seen is None:
                 return
             self._put_digest("points_digests", index, seen)
@@ -60,12 +59,9 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
             if index + 1 == committed and self._first_copy(committed) != self._at.peer_contents:
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the receiver's points are not those committed to")
             self._take_points(index, chunk.rows)
-            self._exchange.add(POINTS, seen)
-            self._at.exchanged += 1
-            if self._at.exchanged == self.points_chunks:
-                self._machine.fire(AggregateEvent.POINTS_COMPLETE)
+            self._count(POINTS, AggregateEvent.POINTS_COMPLETE)
 
-    def points_chunk(self, index: int) -> RowsChunk:
+    def points_chunk(self, index: int) -> AggregateChunk:
         """Chunk `index` of our points, once every point of the receiver came as committed to.
 
         Raises:
@@ -74,26 +70,21 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
         """
         with self._step(AggregateEvent.RELEASE_POINTS):
             check_order(index, index, self.returned_chunks)
-            rows = self._array(RETURNED)[self._layout(RETURNED).place(index)[1]].copy()
+            rows = self._array(RETURNED)[self._layout(RETURNED).span(index)].copy()
             return self._chunk(RETURNED, index, rows)
 
-    def receive_masked(self, chunk: RowsChunk) -> None:
+    def receive_masked(self, chunk: AggregateChunk) -> None:
         """Take the next chunk of masked tags; an earlier one with the same bytes is accepted.
 
         Raises:
             PeerError: as `receive_points`, but for BAD_COMMITMENT; BAD_TAGS for tags that are out of order.
         """
         with self._step(AggregateEvent.RECEIVE_MASKED):
-            index = chunk.header.sequence
-            seen = self._received(MASKED, chunk, self._at.answered)
-            if seen is None:
-                return
-            self._take_masked(index, chunk.rows)
-            self._put_digest("masked_digests", index, seen)
-            self._exchange.add(MASKED, seen)
-            self._at.answered += 1
-            if self._at.answered == self.masked_chunks:
-                self._machine.fire(AggregateEvent.MASKED_COMPLETE)
+            index, seen = chunk.header.sequence, self._received(MASKED, chunk)
+            if seen is not None:
+                self._take_masked(index, chunk.rows)
+                self._put_digest("masked_digests", index, seen)
+                self._count(MASKED, AggregateEvent.MASKED_COMPLETE)
 
     def outcome(self) -> Signed:
         """Count, compare with the minimum, and sign what may be disclosed; the same bytes in every call.
@@ -114,7 +105,7 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
         """Digest what was prepared."""
         layout = self._layout(RETURNED)
         for index in range(layout.chunks):
-            rows = self._array(RETURNED)[layout.place(index)[1]]
+            rows = self._array(RETURNED)[layout.span(index)]
             self._digest_rows(RETURNED, index, rows)
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs, AggregateShape, Layout, RowsChunk
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateChunk, AggregateInputs, AggregateShape
 from blindmatch.protocol.aggregate.statements import (
     NO_POINT,
     NO_PROOF,
@@ -15,7 +15,7 @@ from blindmatch.protocol.aggregate.statements import (
     AggregateOutcome,
     OutcomeContext,
 )
-from blindmatch.protocol.aggregate.transitions import RULES, AggregateState
+from blindmatch.protocol.aggregate.transitions import RULES, AggregateEvent, AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
 from blindmatch.protocol.session.base import workspace_damaged
@@ -23,9 +23,7 @@ from blindmatch.protocol.session.checkpoint import NONE, EdgeCheckpoint
 from blindmatch.protocol.session.chunks import (
     Bytes2D,
     Indices,
-    check_order,
-    check_repeat,
-    check_size,
+    Layout,
     chunk_digest,
     chunks_of,
 )
@@ -36,6 +34,9 @@ from blindmatch.protocol.transcript import Signed, digest
 
 POINTS, RETURNED, MASKED = "points", "returned", "masked"
 """The three transfers: the receiver's points, the sender's points, and these masked, shuffled, back again."""
+
+_COUNTERS = {POINTS: "exchanged", RETURNED: "collected", MASKED: "answered"}
+"""The checkpoint's counter of each transfer's chunks."""
 
 
 @dataclass
@@ -198,43 +199,34 @@ class AggregateSession(Session[AggregateState]):
         )
 
     def _retrace(self) -> None:
-        at = self._at
-        taken = ((POINTS, at.exchanged), (RETURNED, at.collected), (MASKED, at.answered))
-        if at.exchanged:
-            at.exchanged = 0
+        exchanged, self._at.exchanged = self._at.exchanged, 0
+        if exchanged:
             self._open_exchange()
-            at.exchanged = taken[0][1]
-            for transfer, count in taken:
-                for index in range(count):
+            self._at.exchanged = exchanged
+            for transfer, counter in _COUNTERS.items():
+                for index in range(getattr(self._at, counter)):
                     self._exchange.add(transfer, self._array(f"{transfer}_digests")[index].tobytes())
 
-    def _chunk(self, transfer: str, index: int, rows: Bytes2D) -> RowsChunk:
+    def _chunk(self, transfer: str, index: int, rows: Bytes2D) -> AggregateChunk:
         """A chunk to send, if it still matches its digest. StoreError: it does not."""
-        return RowsChunk(self._header(index), self._intact(transfer, index, rows))
+        return AggregateChunk(self._header(index), self._intact(transfer, index, rows))
 
     def _digest_rows(self, transfer: str, index: int, rows: Bytes2D) -> None:
         """Store the digest of a chunk."""
         self._put_digest(f"{transfer}_digests", index, chunk_digest(transfer, index, rows))
 
-    def _received(self, transfer: str, chunk: RowsChunk, following: int) -> bytes | None:
-        """The digest of a chunk that came, or None for a retransmission.
+    def _received(self, transfer: str, chunk: AggregateChunk) -> bytes | None:
+        """The digest of a chunk that came, or None for a retransmission. PeerError: see `_check_chunk`."""
+        following = getattr(self._at, _COUNTERS[transfer])
+        return self._check_chunk(transfer, chunk, self._layout(transfer), following, f"{transfer}_digests")
 
-        Raises:
-            PeerError: it is of another edge, not due, of the wrong size, or another than before.
-        """
-        index, layout = chunk.header.sequence, self._layout(transfer)
-        self._check_header(chunk.header)
-        check_order(index, following, layout.chunks)
-        check_size(chunk.rows, layout.size(index))
-        if chunk.rows.shape[1] != layout.width:
-            raise PeerError(
-                PeerCode.BAD_MESSAGE, f"rows of {transfer} have {layout.width} bytes in this edge"
-            )
-        seen = chunk_digest(transfer, index, chunk.rows)
-        if index >= following:
-            return seen
-        check_repeat(self._array(f"{transfer}_digests")[index], seen)
-        return None
+    def _count(self, transfer: str, complete: AggregateEvent) -> None:
+        """Add the next chunk's digest to the transcript, count the chunk, and fire `complete` after the last one."""
+        count: int = getattr(self._at, _COUNTERS[transfer])
+        self._exchange.add(transfer, self._array(f"{transfer}_digests")[count].tobytes())
+        setattr(self._at, _COUNTERS[transfer], count + 1)
+        if count + 1 == self._layout(transfer).chunks:
+            self._machine.fire(complete)
 
     def _put_outcome(self, signed: Signed) -> None:
         self._array("outcome")[0] = np.frombuffer(signed.signature + signed.payload, dtype=np.uint8)

@@ -20,7 +20,7 @@ from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, per
 from blindmatch.protocol.aggregate.discrete_log import logarithm
 from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
 from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateShape, Layout
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateShape
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.session import MASKED, POINTS, RETURNED
@@ -31,7 +31,7 @@ from blindmatch.protocol.group import Bytes1D
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, TAG_BYTES, UNIFORM_BYTES, Limits
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, chunk_digest
+from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, Layout, chunk_digest
 from blindmatch.protocol.session.states import Role
 
 
@@ -155,14 +155,14 @@ class SumReceiver(AggregateReceiver):
             raise SequenceError("the sum's key is not known")
         again = elgamal.rerandomise(rows[:, size * POINT_BYTES :], self._joint, fresh)
         fresh.fill(0)
-        span = self._layout(RETURNED).place(index)[1]
+        span = self._layout(RETURNED).span(index)
         self._array(MASKED)[self._moved[span]] = np.concatenate([shuffled.reshape(count, -1), again], axis=1)
 
     def _arrange(self) -> None:
         """Nothing to do: `_mask` put every entry into its place."""
 
     def _masked_rows(self, index: int) -> Bytes2D:
-        return self._array(MASKED)[self._layout(MASKED).place(index)[1]].copy()
+        return self._array(MASKED)[self._layout(MASKED).span(index)].copy()
 
     def _wipe(self) -> None:
         super()._wipe()
@@ -262,7 +262,7 @@ class SumSender(AggregateSender):
         self._array("tags")[copy * layout.rows + span.start : copy * layout.rows + span.stop] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
-        size, span = self._inputs.group, self._layout(MASKED).place(index)[1]
+        size, span = self._inputs.group, self._layout(MASKED).span(index)
         values = np.ascontiguousarray(rows[:, size * TAG_BYTES :])
         elgamal.check_ciphertexts(values)  # all of them: which of them are added shall not show
         self._array("masked_tags")[span.start * size : span.stop * size] = rows[

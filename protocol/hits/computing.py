@@ -4,7 +4,6 @@ A session has them done by a `Computing`. `LocalComputing` calls the kernels her
 done on other machines, where a `LocalComputing` of the same seed and context gives the same bytes.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,11 +15,9 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits import tags
 from blindmatch.protocol.limits import SEED_BYTES, TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair, Mode
-from blindmatch.protocol.session.chunks import Bytes2D, Indices
+from blindmatch.protocol.session.chunks import Bytes2D, Indices, chunk_digest
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.transcript import encode
-
-_CHUNK_DOMAIN = b"blindmatch/chunk/v1"
 
 
 class Computing(Protocol):
@@ -50,20 +47,6 @@ class Computing(Protocol):
 
 Computer = Callable[[bytes, EdgeContext], Computing]
 """Creates the `Computing` of an edge: from its secret seed, bound to the edge and round, 32 bytes, and its context."""
-
-
-def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
-    """32 bytes over one chunk, its kind and its number: SHA-256, each part after its 8-byte length.
-
-    Not SHA-512/256 as elsewhere: everything of a round passes here several times, and processors have instructions for
-    this one.
-    """
-    running = hashlib.sha256()
-    for part in (_CHUNK_DOMAIN, label.encode(), index.to_bytes(8, "big"), *parts):
-        flat = part if isinstance(part, bytes) else np.ascontiguousarray(part).reshape(-1).data
-        running.update(len(flat).to_bytes(8, "big"))
-        running.update(flat)
-    return running.digest()
 
 
 def sender_key(expander: Expander, context: EdgeContext) -> KeyPair:

@@ -7,8 +7,9 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.hits.computing import outputs
+from blindmatch.protocol.hits.messages import Hits, TagChunk
 from blindmatch.protocol.hits.session import HitsSession, HitsTerms
-from blindmatch.protocol.hits.shapes import receiver_shapes, table_shapes
+from blindmatch.protocol.hits.shapes import locate, receiver_shapes, section_shapes
 from blindmatch.protocol.hits.transitions import HitsEvent, HitsState
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.session.chunks import (
@@ -16,12 +17,12 @@ from blindmatch.protocol.session.chunks import (
     Flags,
     Indices,
     check_order,
+    check_rows,
     check_size,
     chunk_digest,
     leading,
-    locate,
 )
-from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Hits, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk
 from blindmatch.protocol.session.session import ReceiverSession
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
@@ -129,17 +130,15 @@ class Receiver(HitsSession, ReceiverSession[HitsState]):
             index = chunk.header.sequence
             self._check_header(chunk.header)
             check_order(index, self.next_tag_chunk, self.tag_chunks)
-            section, start, stop = locate(self._sections(), index, self._limits)
-            check_size(chunk.rows, stop - start)
-            if chunk.rows.shape[1] != section.width:
-                raise PeerError(PeerCode.BAD_MESSAGE, f"these rows have {section.width} bytes in this edge")
+            section, span = locate(self._sections(), index)
+            check_rows(chunk.rows, span.stop - span.start, section.layout.width)
             seen = chunk_digest("tags", index, chunk.rows)
             if self._is_repeat("table_digests", index, self.next_tag_chunk, seen):
                 return
             table = self._array(section.name)
-            if not lookup.continues(table, start, chunk.rows):
+            if not lookup.continues(table, span.start, chunk.rows):
                 raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
-            table[start : start + len(chunk.rows)] = chunk.rows
+            table[span] = chunk.rows
             self._put_digest("table_digests", index, seen)
             self._at.tag_chunks += 1
             if self._at.tag_chunks == self.tag_chunks:
@@ -154,8 +153,8 @@ class Receiver(HitsSession, ReceiverSession[HitsState]):
     def _check_table(self) -> None:
         """StoreError: the workspace no longer holds the tags that came."""
         for index in range(self.tag_chunks):
-            section, start, stop = locate(self._sections(), index, self._limits)
-            self._intact("tags", index, self._array(section.name)[start:stop], digests="table_digests")
+            section, span = locate(self._sections(), index)
+            self._intact("tags", index, self._array(section.name)[span], digests="table_digests")
 
     def released(self, name: str = "table") -> Bytes2D:
         """A section of what the sender released, whole and as committed to, (m, width).
@@ -224,7 +223,7 @@ class Receiver(HitsSession, ReceiverSession[HitsState]):
         return Commitment(Role.RECEIVER, self._at.elements, self._contents("blinded_digests"))
 
     def _open_peer(self) -> None:
-        self._shapes |= table_shapes(self._context, self._at.peer_elements, self._limits)
+        self._shapes |= section_shapes(self._sections())
 
     def _indices(self, index: int) -> Indices:
         return self._order[self._span(index)].astype(np.int64)

@@ -10,8 +10,9 @@ import numpy as np
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits import lookup
 from blindmatch.protocol.hits.computing import key_seed, sender_key
+from blindmatch.protocol.hits.messages import FactSource, TagChunk
 from blindmatch.protocol.hits.session import HitsSession, HitsTerms
-from blindmatch.protocol.hits.shapes import exchange_shapes, sender_shapes
+from blindmatch.protocol.hits.shapes import exchange_shapes, locate, section_shapes
 from blindmatch.protocol.hits.transitions import HitsEvent, HitsState
 from blindmatch.protocol.limits import POINT_BYTES, TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair
@@ -23,15 +24,8 @@ from blindmatch.protocol.session.chunks import (
     check_size,
     chunk_digest,
     chunks_of,
-    locate,
 )
-from blindmatch.protocol.session.messages import (
-    BlindedChunk,
-    EdgeContext,
-    EvaluatedChunk,
-    FactSource,
-    TagChunk,
-)
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk
 from blindmatch.protocol.session.session import SenderSession
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
@@ -121,8 +115,8 @@ class Releasing(HitsSession, SenderSession[HitsState]):
         """
         with self._step(HitsEvent.SEND_TAGS):
             check_order(index, index, self.tag_chunks)
-            section, start, stop = locate(self._sections(), index, self._limits)
-            rows = self._array(section.name)[start:stop].copy()
+            section, span = locate(self._sections(), index)
+            rows = self._array(section.name)[span].copy()
             return TagChunk(self._header(index), self._intact("tags", index, rows, digests="table_digests"))
 
     def _answer(self, chunk: BlindedChunk) -> EvaluatedChunk:
@@ -131,14 +125,13 @@ class Releasing(HitsSession, SenderSession[HitsState]):
     def _digest_sections(self) -> None:
         """Digest each chunk of what is released; it must be in order."""
         for index in range(self.tag_chunks):
-            section, start, stop = locate(self._sections(), index, self._limits)
+            section, span = locate(self._sections(), index)
             table = self._array(section.name)
-            block = table[start:stop]
-            if not lookup.continues(table, start, block):
+            if not lookup.continues(table, span.start, table[span]):
                 raise LocalError(
                     "two elements of the collection are equal", hint="Import the collection again."
                 )
-            self._put_digest("table_digests", index, chunk_digest("tags", index, block))
+            self._put_digest("table_digests", index, chunk_digest("tags", index, table[span]))
 
     @property
     def shown_key(self) -> bytes:
@@ -179,7 +172,8 @@ class Sender(Releasing):
         return np.ascontiguousarray(self._array("rows")[:, :TAG_BYTES])
 
     def _own_shapes(self) -> Shapes:
-        return sender_shapes(self._context, self._at.elements, self._limits)
+        rows = (self._at.elements, self._context.row_bytes)
+        return {"rows": rows, **section_shapes(self._sections())}  # `rows` are unsorted
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         inputs, *facts = parts

@@ -6,9 +6,9 @@ Threads: see `protocol.session`. `prepare_chunk` and the receiver's `unblind_chu
 from typing import NotRequired
 
 from blindmatch.protocol.hits.computing import Computer, LocalComputing
+from blindmatch.protocol.hits.shapes import Section, Sections
 from blindmatch.protocol.hits.transitions import RULES, HitsCheckpoint, HitsState
 from blindmatch.protocol.session.base import bound_seed
-from blindmatch.protocol.session.chunks import Section, Sections
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.session import Session, SessionTerms
 from blindmatch.protocol.session.states import Role
@@ -37,12 +37,12 @@ class HitsSession(Session[HitsState]):
     @property
     def tag_chunks(self) -> int:
         """Chunks of the sender's tag table; on the receiver's side 0 before its commitment."""
-        return sum(section.chunks(self._limits) for section in self._sections())
+        return sum(section.layout.chunks for section in self._sections())
 
     def _sections(self) -> Sections:
         """What the sender releases: its tag table."""
         rows = self._at.elements if self._role is Role.SENDER else self._at.peer_elements
-        return (Section("table", rows, self._context.row_bytes),)
+        return (Section.of("table", rows, self._context.row_bytes, self._limits),)
 
     def _add_exchanged(self, blinded: bytes, evaluated: bytes) -> None:
         self._exchange.add("chunk", blinded, evaluated)

@@ -1,9 +1,46 @@
-"""Names and shapes of the arrays of a session that discloses hits."""
+"""The sections that a sender releases, and the names and shapes of the arrays of a session that discloses hits."""
 
+from typing import NamedTuple
+
+from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, POINT_BYTES, PROOF_BYTES, TAG_BYTES, Limits
-from blindmatch.protocol.session.chunks import chunks_of
+from blindmatch.protocol.session.chunks import Layout, chunks_of
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.workspace import Shapes
+
+
+class Section(NamedTuple):
+    """Rows of one kind among those that a sender releases: sorted, and cut into chunks of their own."""
+
+    name: str
+    """Of the array that holds them."""
+    layout: Layout
+
+    @classmethod
+    def of(cls, name: str, rows: int, width: int, limits: Limits) -> "Section":
+        """A section whose chunks are bounded in elements and in bytes."""
+        return cls(
+            name, Layout(rows, width, max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // width)))
+        )
+
+
+Sections = tuple[Section, ...]
+
+
+def locate(sections: Sections, index: int) -> tuple[Section, slice]:
+    """The section that holds chunk `index` of all sections, and the chunk's rows there. SequenceError: there is no such chunk."""
+    for section in sections:
+        if index < section.layout.chunks:
+            return section, section.layout.span(index)
+        index -= section.layout.chunks
+    raise SequenceError("no section has such a chunk")
+
+
+def section_shapes(sections: Sections) -> Shapes:
+    """Arrays of a sender's sections, and of the receiver's copies."""
+    shapes: Shapes = {section.name: (section.layout.rows, section.layout.width) for section in sections}
+    shapes["table_digests"] = (sum(section.layout.chunks for section in sections), DIGEST_BYTES)
+    return shapes
 
 
 def receiver_shapes(context: EdgeContext, own: int, limits: Limits) -> Shapes:
@@ -19,22 +56,6 @@ def receiver_shapes(context: EdgeContext, own: int, limits: Limits) -> Shapes:
     if context.verified:
         shapes["proofs"] = (chunks, PROOF_BYTES)
     return shapes
-
-
-def table_shapes(context: EdgeContext, rows: int, limits: Limits) -> Shapes:
-    """Arrays of a sorted tag table: the sender's, and the receiver's copy."""
-    return {
-        "table": (rows, context.row_bytes),
-        "table_digests": (chunks_of(rows, context.tag_rows(limits)), DIGEST_BYTES),
-    }
-
-
-def sender_shapes(context: EdgeContext, own: int, limits: Limits) -> Shapes:
-    """Arrays of a sender of `own` elements, before the receiver's commitment is there."""
-    return {
-        "rows": (own, context.row_bytes),  # unsorted
-        **table_shapes(context, own, limits),
-    }
 
 
 def exchange_shapes(peer: int, limits: Limits) -> Shapes:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
-from blindmatch.protocol.errors import LocalError, SequenceError, StoreError
+from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError, StoreError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.session.checkpoint import NONE, Checkpoint
@@ -19,13 +19,17 @@ from blindmatch.protocol.session.chunks import (
     ElementSource,
     Flags,
     Indices,
+    Layout,
+    check_order,
     check_repeat,
+    check_rows,
     chunk_digest,
     chunks_of,
     input_mac,
     leading,
 )
 from blindmatch.protocol.session.machine import Rules, StateMachine
+from blindmatch.protocol.session.messages import Header, RowsChunk
 from blindmatch.protocol.session.states import AnyState, Event
 from blindmatch.protocol.session.workspace import Shapes, Workspace
 from blindmatch.protocol.transcript import Signer, digest
@@ -47,11 +51,14 @@ def workspace_damaged() -> StoreError:
 
 
 class Context(Protocol):
-    """What a session is about: an edge or a threshold of one round."""
+    """The subject of a session: an edge or a threshold of one round."""
 
     @property
     def digest(self) -> bytes:
         """32 bytes over every term."""
+
+    def header(self, sequence: int) -> Header:
+        """The header of a message about it."""
 
 
 def bound_seed(seed: bytes, context: Context) -> bytes:
@@ -87,6 +94,7 @@ class BaseSession(ABC, Generic[AnyState]):
     def __init__(self, role: StrEnum, context: Context, secret: bytes, terms: BaseTerms) -> None:
         """`secret`: the seed, bound to the context."""
         self._role = role
+        self._context = context
         self._limits = terms.get("limits", LIMITS)
         self._signer = terms["signer"]
         self._workspace = terms["workspace"]
@@ -144,6 +152,15 @@ class BaseSession(ABC, Generic[AnyState]):
         self._at.own = digest(payload)
         return payload
 
+    def _header(self, sequence: int) -> Header:
+        return self._context.header(sequence)
+
+    def _check_header(self, header: Header) -> None:
+        if header != self._header(header.sequence):
+            raise PeerError(
+                PeerCode.UNKNOWN_ROUND, f"the message belongs to another round or {self.checkpoint.subject}"
+            )
+
     def _array(self, name: str) -> Bytes2D:
         return self._workspace.array(name, self._shapes[name])
 
@@ -161,6 +178,31 @@ class BaseSession(ABC, Generic[AnyState]):
         if index < following:
             check_repeat(stored, seen)
         return index < following
+
+    def _check_chunk(
+        self, label: str, chunk: RowsChunk, layout: Layout, following: int, digests: str
+    ) -> bytes | None:
+        """Check a chunk that came. Returns its digest, 32 bytes, to be stored; None for a retransmission.
+
+        Args:
+            label: the kind of chunk, as for `chunk_digest`.
+            chunk: the chunk.
+            layout: of the rows that it is part of.
+            following: the number of the chunk that is due.
+            digests: the array of digests.
+
+        Raises:
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE, ALTERED_CHUNK.
+        """
+        index = chunk.header.sequence
+        self._check_header(chunk.header)
+        check_order(index, following, layout.chunks)
+        check_rows(chunk.rows, layout.size(index), layout.width)
+        seen = chunk_digest(label, index, chunk.rows)
+        if index == following:
+            return seen
+        check_repeat(self._array(digests)[index], seen)
+        return None
 
     def _intact(
         self, label: str, index: int, rows: Bytes2D, *more: bytes, digests: str | None = None

@@ -1,15 +1,15 @@
-"""Rows of bytes, and the chunks in which they travel: how many, which rows, their digests, and the order in which they may come."""
+"""Rows of bytes, and the chunks in which they travel: their number, rows, digests and order."""
 
 import hashlib
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.expand import Expander
-from blindmatch.protocol.limits import Limits
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -35,42 +35,52 @@ def chunks_of(count: int, size: int) -> int:
     return -(-count // size)
 
 
-class Section(NamedTuple):
-    """Rows of one kind among those that the sender releases: sorted, and cut into chunks of their own."""
+@dataclass(frozen=True)
+class Layout:
+    """Rows of one kind, and the chunks in which they travel.
 
-    name: str
-    """Of the array that holds them."""
+    Args:
+        rows: their number.
+        width: bytes of a row.
+        per_chunk: rows of a full chunk.
+        copies: how often the rows travel, each time in chunks of their own.
+    """
+
     rows: int
     width: int
+    per_chunk: int
+    copies: int = 1
 
-    def chunk_rows(self, limits: Limits) -> int:
-        """Rows of a full chunk: bounded in elements and in bytes."""
-        return max(1, min(limits.chunk_elements, limits.chunk_tag_bytes // self.width))
+    @property
+    def chunks_of_copy(self) -> int:
+        """Chunks of one copy."""
+        return chunks_of(self.rows, self.per_chunk)
 
-    def chunks(self, limits: Limits) -> int:
-        """How many chunks."""
-        return chunks_of(self.rows, self.chunk_rows(limits))
+    @property
+    def chunks(self) -> int:
+        """Chunks in all."""
+        return self.chunks_of_copy * self.copies
 
+    def place(self, index: int) -> tuple[int, slice]:
+        """The copy that chunk `index` belongs to, and the rows of it that the chunk holds."""
+        copy, within = divmod(index, self.chunks_of_copy)
+        start = within * self.per_chunk
+        return copy, slice(start, min(start + self.per_chunk, self.rows))
 
-Sections = tuple[Section, ...]
+    def span(self, index: int) -> slice:
+        """The rows that chunk `index` holds."""
+        return self.place(index)[1]
 
-
-def locate(sections: Sections, index: int, limits: Limits) -> tuple[Section, int, int]:
-    """Where chunk `index` of all sections lies: its section, and its first and last (excluded) row there."""
-    for section in sections:
-        chunks = section.chunks(limits)
-        if index < chunks:
-            start = index * section.chunk_rows(limits)
-            return section, start, min(start + section.chunk_rows(limits), section.rows)
-        index -= chunks
-    raise SequenceError("no section has such a chunk")
+    def size(self, index: int) -> int:
+        """Rows of chunk `index`."""
+        span = self.span(index)
+        return int(span.stop) - int(span.start)
 
 
 def chunk_digest(label: str, index: int, *parts: bytes | Bytes2D) -> bytes:
     """32 bytes over one chunk, its kind and its number: SHA-256, each part after its 8-byte length.
 
-    Not SHA-512/256 as elsewhere: every byte of a round is hashed here several times, and processors have instructions for
-    this one.
+    Not SHA-512/256 as elsewhere: every byte of a round is hashed here several times, and processors have instructions for SHA-256.
     """
     running = hashlib.sha256()
     for part in (_CHUNK_DOMAIN, label.encode(), index.to_bytes(8, "big"), *parts):
@@ -95,6 +105,13 @@ def check_size(rows: Bytes2D, expected: int) -> None:
     """A chunk must hold exactly as many rows as the commitments require. PeerError: BAD_COUNT."""
     if len(rows) != expected:
         raise PeerError(PeerCode.BAD_COUNT, f"a chunk of {len(rows)} rows where {expected} were due")
+
+
+def check_rows(rows: Bytes2D, expected: int, width: int) -> None:
+    """Also compare the bytes of a row. PeerError: BAD_COUNT, BAD_MESSAGE."""
+    check_size(rows, expected)
+    if rows.shape[1] != width:
+        raise PeerError(PeerCode.BAD_MESSAGE, f"rows of {rows.shape[1]} bytes where {width} were due")
 
 
 def check_order(index: int, following: int, total: int) -> None:

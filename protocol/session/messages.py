@@ -3,8 +3,8 @@
 Constructors raise `PeerError`; the session checks whether a message fits its round and its state.
 """
 
-from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
@@ -19,22 +19,14 @@ from blindmatch.protocol.limits import (
     PROTOCOL_VERSION,
     SIGNATURE_BYTES,
     TAG_BYTES,
-    Limits,
 )
-from blindmatch.protocol.session.chunks import Bytes2D, Flags, Indices, Section
+from blindmatch.protocol.session.chunks import Bytes2D
 from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about, size
 from blindmatch.protocol.transcript import digest, encode
 
 ROUND_BYTES = 16
 RoundId = Annotated[bytes, size(ROUND_BYTES)]
 EDGE_CHARACTERS = 64
-
-
-class FactSource(Protocol):
-    """The padded facts that a sender releases with a hit on an element."""
-
-    def take(self, indices: Indices) -> Bytes2D:
-        """The facts at these element indices (m, fact_bytes)."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +91,10 @@ class EdgeContext:
         """Bytes of one row of the tag table: the tag, and the sealed facts where they travel."""
         return TAG_BYTES + (self.fact_bytes + AEAD_OVERHEAD_BYTES if self.with_facts else 0)
 
+    def header(self, sequence: int) -> "Header":
+        """The header of a message of this edge."""
+        return Header(self.round_id, self.edge, sequence)
+
     @property
     def preamble(self) -> Preamble:
         """What every statement of the edge begins with."""
@@ -133,10 +129,6 @@ class EdgeContext:
                 self.fact_bytes,
             )
         )
-
-    def tag_rows(self, limits: Limits) -> int:
-        """Rows of a full tag chunk: bounded in elements and in bytes."""
-        return Section("table", 0, self.row_bytes).chunk_rows(limits)
 
 
 def _require(good: bool, code: PeerCode, message: str) -> None:
@@ -226,27 +218,26 @@ class EvaluatedChunk:
 
 
 @dataclass(frozen=True, eq=False)
-class TagChunk:
-    """S -> R: rows of the tag table, each a tag and, where facts travel, a sealed payload: (n, row_bytes)."""
+class RowsChunk:
+    """A chunk of rows of bytes (n, width), n > 0. A disclosure's own kind of chunk declares its limits."""
 
     header: Header
     rows: Bytes2D
 
-    @classmethod
-    def parse(cls, header: Header, rows: bytes, context: EdgeContext) -> "TagChunk":
-        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
-        return cls(header, _parse(rows, context.row_bytes, "tag rows"))
+    least_width: ClassVar[int] = 1
+    """Bytes of the narrowest row."""
+    most_rows: ClassVar[int] = LIMITS.chunk_tag_bytes
+    most_bytes: ClassVar[int] = LIMITS.chunk_tag_bytes
 
     @classmethod
-    def parse_tags(cls, header: Header, tags: bytes) -> "TagChunk":
-        """From the wire's bytes: tags alone. PeerError: BAD_MESSAGE, OVERSIZE."""
-        return cls(header, _parse(tags, TAG_BYTES, "tags"))
+    def parse(cls, header: Header, rows: bytes, width: int) -> Self:
+        """From the wire's bytes; the context gives the width of a row. PeerError: BAD_MESSAGE, OVERSIZE."""
+        return cls(header, _parse(rows, width, "rows"))
 
     def __post_init__(self) -> None:
-        wide = self.rows.ndim == 2 and self.rows.shape[1] >= TAG_BYTES
-        _require(wide, PeerCode.BAD_MESSAGE, "a row of the tag table has at least 16 bytes")
-        width = self.rows.shape[1]
-        rows = _checked(self.rows, width, max(1, LIMITS.chunk_tag_bytes // width), "tag rows")
+        width = self.rows.shape[-1]
+        most = min(self.most_rows, self.most_bytes // max(1, width))
+        rows = _checked(self.rows, max(width, self.least_width), most, "rows")
         object.__setattr__(self, "rows", rows)
 
 
@@ -261,21 +252,3 @@ class Receipt:
     def __post_init__(self) -> None:
         for signature in (self.receiver_signature, self.sender_signature):
             _require(len(signature) == SIGNATURE_BYTES, PeerCode.BAD_SIGNATURE, "a signature has 64 bytes")
-
-
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """What the receiver learns.
-
-    Args:
-        elements: indices of its own elements that the sender also holds (h,), increasing.
-        facts: the facts that the sender released with each, (h, fact_bytes), or None.
-        unopened: where facts travel, which of them did not open (h,); zeros stand for these.
-    """
-
-    elements: Indices
-    facts: Bytes2D | None = field(default=None, repr=False)
-    unopened: Flags | None = field(default=None, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.elements)

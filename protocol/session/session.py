@@ -13,7 +13,7 @@ from blindmatch.protocol.session.base import (
 )
 from blindmatch.protocol.session.checkpoint import NONE, EdgeCheckpoint
 from blindmatch.protocol.session.chunks import ElementSource
-from blindmatch.protocol.session.messages import EdgeContext, Header, Receipt
+from blindmatch.protocol.session.messages import EdgeContext, Receipt
 from blindmatch.protocol.session.statements import Commitment, ReceiptTerms, check_count
 from blindmatch.protocol.session.states import AnyState, Event, Role
 from blindmatch.protocol.transcript import Signed, Transcript, digest, sign, verify
@@ -36,6 +36,7 @@ class Session(PreparingSession[AnyState]):
     checkpoint: ClassVar[type[EdgeCheckpoint]]
     receipt_terms: ClassVar[type[ReceiptTerms]] = ReceiptTerms
     _at: EdgeCheckpoint
+    _context: EdgeContext
 
     def __init__(self, role: Role, context: EdgeContext, terms: SessionTerms) -> None:
         signer, elements, peer_key = terms["signer"], terms["elements"], terms["peer_key"]
@@ -43,7 +44,6 @@ class Session(PreparingSession[AnyState]):
             raise SequenceError(f"{signer.agency} is not the {role} of this edge")
         super().__init__(role, context, bound_seed(terms["seed"], context), terms)
         self._role: Role = role
-        self._context = context
         self._peer_key = peer_key
         if terms.get("snapshot") is None:
             self._at.elements = len(elements)
@@ -147,13 +147,6 @@ class Session(PreparingSession[AnyState]):
             opened_at=opened_at,
             closed_at=closed_at,
         )
-
-    def _header(self, index: int) -> Header:
-        return Header(self._context.round_id, self._context.edge, index)
-
-    def _check_header(self, header: Header) -> None:
-        if (header.round_id, header.edge) != (self._context.round_id, self._context.edge):
-            raise PeerError(PeerCode.UNKNOWN_ROUND, "the message belongs to another round or edge")
 
     def _open_exchange(self) -> None:
         """Start the transcript once both commitments are there."""

@@ -9,16 +9,17 @@ from typing import Unpack
 import numpy as np
 
 from blindmatch.protocol.errors import SequenceError
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Releasing
 from blindmatch.protocol.hits.session import HitsSession, HitsTerms
-from blindmatch.protocol.hits.shapes import exchange_shapes
-from blindmatch.protocol.limits import TAG_BYTES, Limits
+from blindmatch.protocol.hits.shapes import Section, Sections, exchange_shapes, section_shapes
+from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.oprf import KeyPair
 from blindmatch.protocol.session.base import workspace_damaged
 from blindmatch.protocol.session.checkpoint import NONE
-from blindmatch.protocol.session.chunks import Bytes2D, Section, Sections
-from blindmatch.protocol.session.messages import EdgeContext, Hits
+from blindmatch.protocol.session.chunks import Bytes2D
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import Shapes
@@ -59,6 +60,13 @@ class _Delta(HitsSession):
         if role is self._role:
             return self._counts
         return self._peer().counts
+
+    def _both(self, removed: int, rows: int) -> Sections:
+        """The sections of a sender that removes and adds so many rows."""
+        return (
+            Section.of("removed", removed, TAG_BYTES, self._limits),
+            Section.of("table", rows, self._context.row_bytes, self._limits),
+        )
 
     def _peer(self) -> DeltaCommitment:
         if self._said is None:
@@ -146,16 +154,14 @@ class DeltaReceiver(_Delta, Receiver):
         super().__init__(context, **terms)
 
     def _sections(self) -> Sections:
-        if self._said is None:
-            return ()
-        return _sections(self._said.removed_tags, self._at.peer_elements, self._context)
+        return () if self._said is None else self._both(self._said.removed_tags, self._at.peer_elements)
 
     def _commitment(self) -> Commitment:
         return self._commit_to(self._at.elements, self._contents("blinded_digests"), bytes(32), 0)
 
     def _open_peer(self) -> None:
         self._restore_peer()
-        self._shapes |= _shapes(self._sections(), self._limits)
+        self._shapes |= section_shapes(self._sections())
 
     def find_hits(self) -> Hits:
         """Not of a delta round: what changed says little without what was there before; see `lists.change_receiver`."""
@@ -195,15 +201,15 @@ class DeltaSender(_Delta, Releasing):
         super().__init__(context, **terms)
 
     def _sections(self) -> Sections:
-        return _sections(len(self._removed), self._at.elements, self._context)
+        return self._both(len(self._removed), self._at.elements)
 
     def _own_shapes(self) -> Shapes:
-        return _shapes(self._sections(), self._limits)
+        return section_shapes(self._sections())
 
     @property
     def going(self) -> int:
         """How many of `tag_chunks` are of tags that go; these come first."""
-        return self._sections()[0].chunks(self._limits)
+        return self._sections()[0].layout.chunks
 
     def _key_pair(self) -> KeyPair:
         return self._epoch.key_pair()
@@ -222,13 +228,3 @@ class DeltaSender(_Delta, Releasing):
     def _build(self) -> None:
         self._array("removed")[:] = self._removed
         self._digest_sections()
-
-
-def _sections(removed: int, rows: int, context: EdgeContext) -> Sections:
-    return Section("removed", removed, TAG_BYTES), Section("table", rows, context.row_bytes)
-
-
-def _shapes(sections: Sections, limits: Limits) -> Shapes:
-    shapes: Shapes = {section.name: (section.rows, section.width) for section in sections}
-    shapes["table_digests"] = (sum(section.chunks(limits) for section in sections), 32)
-    return shapes

@@ -6,11 +6,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import OUTPUT_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.session.messages import EdgeContext, Hits
+from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.standing.epoch import Epoch, empty
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,

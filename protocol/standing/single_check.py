@@ -17,11 +17,12 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits import lookup, tags
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import AEAD_OVERHEAD_BYTES, POINT_BYTES, PROOF_BYTES, TAG_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.session.messages import EdgeContext, Header, Hits
+from blindmatch.protocol.session.messages import EdgeContext, Header
 from blindmatch.protocol.standing.epoch import (
     CHECK,
     RECORD_DIGEST_BYTES,

@@ -21,9 +21,10 @@
 travels, `states` the transitions, `checkpoint` what survives a crash. Points travel as in `match`.
 """
 
+from blindmatch.protocol.session.messages import RowsChunk
 from blindmatch.protocol.threshold.collector import Collector
 from blindmatch.protocol.threshold.member import Member
-from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
+from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared
 from blindmatch.protocol.threshold.session import ThresholdSessionTerms
 from blindmatch.protocol.threshold.statements import (
@@ -48,7 +49,7 @@ __all__ = [
     "Collector",
     "Committed",
     "Member",
-    "Rows",
+    "RowsChunk",
     "Shared",
     "ThresholdContext",
     "ThresholdEvent",

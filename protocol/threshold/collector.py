@@ -8,11 +8,11 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
 from blindmatch.protocol.session.base import workspace_damaged
 from blindmatch.protocol.session.checkpoint import NONE
-from blindmatch.protocol.session.chunks import Bytes2D, check_order, check_size, chunk_digest
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
+from blindmatch.protocol.session.chunks import Bytes2D, chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold import reconstruct
-from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
+from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
 from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
 from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
@@ -56,9 +56,9 @@ class Collector(ThresholdSession):
         for place in range(members):
             self._shapes |= {
                 f"cells-{place}": (context.shape.cells, CELL_BYTES),
-                f"cells_digests-{place}": (context.table_chunks(self._limits), DIGEST_BYTES),
+                f"cells_digests-{place}": (self._tables.chunks, DIGEST_BYTES),
                 f"outcome-{place}": (TABLES, context.outcome_bytes),
-                f"outcome_digests-{place}": (context.outcome_chunks(self._limits), DIGEST_BYTES),
+                f"outcome_digests-{place}": (self._outcomes.chunks, DIGEST_BYTES),
             }
         self._choices = reconstruct.choices(members, context.at_least)
         self._searched: dict[int, Sightings] = {}
@@ -68,12 +68,12 @@ class Collector(ThresholdSession):
     @property
     def table_chunks(self) -> int:
         """Chunks of one member's tables."""
-        return self._context.table_chunks(self._limits)
+        return self._tables.chunks
 
     @property
     def outcome_chunks(self) -> int:
         """Chunks of one member's outcome."""
-        return self._context.outcome_chunks(self._limits)
+        return self._outcomes.chunks
 
     def received(self, member: str) -> int:
         """Leading chunks of a member's tables."""
@@ -135,12 +135,10 @@ class Collector(ThresholdSession):
             PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is one.
         """
         with self._step(ThresholdEvent.RELAY):
-            self._check_header(chunk.header)
-            index, total = chunk.header.sequence, self._context.chunks(member, self._limits)
-            check_order(index, total - 1, total)
-            check_size(chunk.points, self._context.chunk_size(member, index, self._limits))
+            self._check_relayed(member, chunk)
             if chunk.proof:
                 raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+            index = chunk.header.sequence
             seen = chunk_digest("evaluated", index, chunk.points)
             self._answers(evaluator, member)[index] = np.frombuffer(seen, dtype=np.uint8)
 
@@ -173,7 +171,7 @@ class Collector(ThresholdSession):
                 raise PeerError(PeerCode.BAD_COMMITMENT, f"{member} committed to other tables before")
             self._put("tables", place, signed)
 
-    def receive_table_chunk(self, member: str, chunk: Rows) -> None:
+    def receive_table_chunk(self, member: str, chunk: RowsChunk) -> None:
         """Store the next chunk of a member's tables; an earlier one with the same bytes is accepted.
 
         Raises:
@@ -186,17 +184,12 @@ class Collector(ThresholdSession):
             statement = self._statement("tables", place)
             if statement is None:
                 raise PeerError(PeerCode.WRONG_STATE, f"{member} has not committed to its tables")
-            index, size = chunk.header.sequence, self._context.table_rows(self._limits)
-            check_order(index, self._at.received[place], self.table_chunks)
-            check_size(chunk.rows, min(size, self._context.shape.cells - index * size))
-            if chunk.rows.shape[1] != CELL_BYTES:
-                raise PeerError(PeerCode.BAD_MESSAGE, f"cells have {CELL_BYTES} bytes")
-            seen = chunk_digest("tables", index, chunk.rows)
-            digests = f"cells_digests-{place}"
-            if self._is_repeat(digests, index, self._at.received[place], seen):
+            following, digests = self._at.received[place], f"cells_digests-{place}"
+            seen = self._check_chunk("tables", chunk, self._tables, following, digests)
+            if seen is None:
                 return
-            self._array(f"cells-{place}")[index * size : index * size + len(chunk.rows)] = chunk.rows
-            self._put_digest(digests, index, seen)
+            self._put_digest(digests, following, seen)
+            self._array(f"cells-{place}")[self._tables.span(following)] = chunk.rows
             self._at.received[place] += 1
             if self._at.received[place] < self.table_chunks:
                 return
@@ -220,12 +213,11 @@ class Collector(ThresholdSession):
         with self._step(ThresholdEvent.SEARCH):
             if not 0 <= index < self.table_chunks:
                 raise SequenceError(f"chunk {index} of {self.table_chunks}")
-            size = self._context.table_rows(self._limits)
-            cells = []
+            span, cells = self._tables.span(index), []
             for place in range(len(self._context.members)):
-                rows = self._array(f"cells-{place}")[index * size : (index + 1) * size].copy()
+                rows = self._array(f"cells-{place}")[span].copy()
                 cells.append(self._intact("tables", index, rows, digests=f"cells_digests-{place}"))
-            self._searched[index] = reconstruct.search(np.stack(cells), index * size, self._choices)
+            self._searched[index] = reconstruct.search(np.stack(cells), span.start, self._choices)
 
     def find(self) -> Shared:
         """What is shared, once every chunk was searched; the outcomes are made from it.
@@ -257,7 +249,7 @@ class Collector(ThresholdSession):
             payload = ThresholdOutcome(member, self._at.tables, contents).payload(self._context)
             return sign(self._signer, OUTCOME_TYPE, payload)
 
-    def outcome_chunk(self, member: str, index: int) -> Rows:
+    def outcome_chunk(self, member: str, index: int) -> RowsChunk:
         """One chunk of a member's outcome.
 
         Raises:
@@ -267,9 +259,9 @@ class Collector(ThresholdSession):
         with self._step(ThresholdEvent.SEND_OUTCOME):
             if not 0 <= index < self.outcome_chunks:
                 raise SequenceError(f"chunk {index} of {self.outcome_chunks}")
-            place, size = self._context.place(member), self._context.outcome_rows(self._limits)
-            rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size].copy()
-            return Rows(
+            place = self._context.place(member)
+            rows = self._array(f"outcome-{place}")[self._outcomes.span(index)].copy()
+            return RowsChunk(
                 self._header(index), self._intact("outcome", index, rows, digests=f"outcome_digests-{place}")
             )
 
@@ -333,15 +325,14 @@ class Collector(ThresholdSession):
         cells = shared.cells[:, place]
         told[cells[cells >= 0]] = 1
         self._array(f"outcome-{place}")[:] = np.packbits(told.reshape(TABLES, bins), axis=1)
-        size = self._context.outcome_rows(self._limits)
         for index in range(self.outcome_chunks):
-            rows = self._array(f"outcome-{place}")[index * size : (index + 1) * size]
+            rows = self._array(f"outcome-{place}")[self._outcomes.span(index)]
             self._put_digest(f"outcome_digests-{place}", index, chunk_digest("outcome", index, rows))
 
     def _answers(self, evaluator: str, member: str) -> Bytes2D:
         """Digests of what an evaluator made of a member's chunks, (chunks, 32)."""
         name = f"answers-{self._context.place(evaluator)}-{self._context.place(member)}"
-        self._shapes[name] = (self._context.chunks(member, self._limits), DIGEST_BYTES)
+        self._shapes[name] = (self._elements_of(member).chunks, DIGEST_BYTES)
         return self._array(name)
 
     def _outcome_contents(self, place: int) -> bytes:

@@ -30,7 +30,7 @@ class Evaluating(ThresholdSession):
         self._place = context.place(self._agency)
         for place, member in enumerate(context.members):
             if place != self._place:
-                self._shapes[f"answers-{place}"] = (context.chunks(member, self._limits), DIGEST_BYTES)
+                self._shapes[f"answers-{place}"] = (self._elements_of(member).chunks, DIGEST_BYTES)
         self._secret = self._derive_key()
 
     @property

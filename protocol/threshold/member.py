@@ -22,10 +22,10 @@ from blindmatch.protocol.session.chunks import (
     chunk_digest,
     leading,
 )
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold.evaluation import Evaluating
-from blindmatch.protocol.threshold.messages import Committed, Rows, ThresholdContext
+from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
 from blindmatch.protocol.threshold.session import ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
 from blindmatch.protocol.threshold.statements import (
@@ -69,10 +69,10 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             "blinded_digests": (self._chunks, DIGEST_BYTES),
             "outputs": (count, OUTPUT_BYTES),
             "table": (context.shape.cells, CELL_BYTES),
-            "table_digests": (context.table_chunks(self._limits), DIGEST_BYTES),
+            "table_digests": (self._tables.chunks, DIGEST_BYTES),
             "outcome_said": (2, DIGEST_BYTES),
             "outcome": (TABLES, context.outcome_bytes),
-            "outcome_digests": (context.outcome_chunks(self._limits), DIGEST_BYTES),
+            "outcome_digests": (self._outcomes.chunks, DIGEST_BYTES),
         }
         for place in range(len(context.members)):
             if place != self._place:
@@ -266,7 +266,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             if self._at.built < PAIRS:
                 raise SequenceError(f"{self._at.built} of {PAIRS} pairs of tables are built")
             if self._at.tables == NONE:
-                for index in range(self._context.table_chunks(self._limits)):
+                for index in range(self._tables.chunks):
                     rows = self._table_rows(index)
                     self._put_digest("table_digests", index, chunk_digest("tables", index, rows))
             payload = self._tables_statement()
@@ -275,7 +275,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._at.tables = digest(payload)
             return sign(self._signer, TABLES_TYPE, payload)
 
-    def table_chunk(self, index: int) -> Rows:
+    def table_chunk(self, index: int) -> RowsChunk:
         """One chunk of the tables.
 
         Raises:
@@ -283,9 +283,11 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             StoreError: the workspace no longer holds what was committed to.
         """
         with self._step(ThresholdEvent.SEND_TABLES):
-            check_order(index, index, self._context.table_chunks(self._limits))
+            check_order(index, index, self._tables.chunks)
             rows = self._table_rows(index).copy()
-            return Rows(self._header(index), self._intact("tables", index, rows, digests="table_digests"))
+            return RowsChunk(
+                self._header(index), self._intact("tables", index, rows, digests="table_digests")
+            )
 
     def receive_outcome(self, signed: Signed) -> None:
         """Take the collector's word for the outcome that follows; the same again is accepted.
@@ -304,7 +306,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._put_digest("outcome_said", 0, outcome.tables)
             self._put_digest("outcome_said", 1, outcome.contents)
 
-    def receive_outcome_chunk(self, chunk: Rows) -> None:
+    def receive_outcome_chunk(self, chunk: RowsChunk) -> None:
         """Store the next part of the outcome; an earlier one with the same bytes is accepted.
 
         Raises:
@@ -315,19 +317,14 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._check_header(chunk.header)
             if self._at.outcome == NONE:
                 raise PeerError(PeerCode.WRONG_STATE, "the collector's statement comes first")
-            index, size = chunk.header.sequence, self._context.outcome_rows(self._limits)
-            total = self._context.outcome_chunks(self._limits)
-            check_order(index, self._at.outcome_chunks, total)
-            check_size(chunk.rows, min(size, TABLES - index * size))
-            if chunk.rows.shape[1] != self._context.outcome_bytes:
-                raise PeerError(PeerCode.BAD_MESSAGE, "an outcome has one bit for each bin")
-            seen = chunk_digest("outcome", index, chunk.rows)
-            if self._is_repeat("outcome_digests", index, self._at.outcome_chunks, seen):
+            layout, following = self._outcomes, self._at.outcome_chunks
+            seen = self._check_chunk("outcome", chunk, layout, following, "outcome_digests")
+            if seen is None:
                 return
-            self._array("outcome")[index * size : index * size + len(chunk.rows)] = chunk.rows
-            self._put_digest("outcome_digests", index, seen)
+            self._put_digest("outcome_digests", following, seen)
+            self._array("outcome")[layout.span(following)] = chunk.rows
             self._at.outcome_chunks += 1
-            if self._at.outcome_chunks == total:
+            if self._at.outcome_chunks == layout.chunks:
                 tables, contents = (row.tobytes() for row in self._array("outcome_said"))
                 if self._at.outcome != digest(tables, contents):
                     raise workspace_damaged()
@@ -345,9 +342,9 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             StoreError: the workspace no longer holds what came.
         """
         with self._step(ThresholdEvent.FIND):
-            outcome, size = self._array("outcome"), self._context.outcome_rows(self._limits)
-            for index in range(self._context.outcome_chunks(self._limits)):
-                self._intact("outcome", index, outcome[index * size : (index + 1) * size])
+            outcome = self._array("outcome")
+            for index in range(self._outcomes.chunks):
+                self._intact("outcome", index, outcome[self._outcomes.span(index)])
             bins = self._context.shape.bins
             placing = Placing(self._derivation(), self._array("outputs"), bins)
             found = [np.empty(0, dtype=np.int64)]
@@ -397,8 +394,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         return TablesStatement(self._agency, self._at.commitments, contents).payload(self._context)
 
     def _table_rows(self, index: int) -> Bytes2D:
-        size = self._context.table_rows(self._limits)
-        return self._array("table")[index * size : (index + 1) * size]
+        return self._array("table")[self._tables.span(index)]
 
     def _check_restored(self) -> None:
         """After a restart: does the workspace still say what the checkpoint says?"""

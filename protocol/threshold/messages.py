@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from blindmatch.protocol.agreement import Threshold
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, Limits
-from blindmatch.protocol.session.chunks import Bytes2D, chunks_of
+from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, POINT_BYTES, Limits
+from blindmatch.protocol.session.chunks import Layout, chunks_of
 from blindmatch.protocol.session.messages import ROUND_BYTES, Header
 from blindmatch.protocol.session.wire_fields import SPEAKS, Known, Preamble, about
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES, TableShape
@@ -119,34 +117,26 @@ class ThresholdContext:
             raise PeerError(PeerCode.WRONG_AGENCY, f"{member} is not a member of this threshold")
         return self.members.index(member)
 
-    def chunks(self, member: str, limits: Limits) -> int:
-        """Chunks of a member's elements."""
-        return chunks_of(self.elements[self.place(member)], limits.chunk_elements)
+    def header(self, sequence: int) -> Header:
+        """The header of a message of this threshold."""
+        return Header(self.round_id, self.threshold, sequence)
 
-    def chunk_size(self, member: str, index: int, limits: Limits) -> int:
-        """Elements in one of them."""
-        return min(limits.chunk_elements, self.elements[self.place(member)] - index * limits.chunk_elements)
+    def blinded(self, member: str, limits: Limits) -> Layout:
+        """A member's blinded elements, and each other member's evaluations of them."""
+        return Layout(self.elements[self.place(member)], POINT_BYTES, limits.chunk_elements)
 
-    def table_rows(self, limits: Limits) -> int:
-        """Cells in a full chunk of tables."""
-        return max(1, limits.chunk_tag_bytes // CELL_BYTES)
+    def tables(self, limits: Limits) -> Layout:
+        """The cells of one member's tables."""
+        return Layout(self.shape.cells, CELL_BYTES, max(1, limits.chunk_tag_bytes // CELL_BYTES))
 
-    def table_chunks(self, limits: Limits) -> int:
-        """Chunks of one member's tables."""
-        return chunks_of(self.shape.cells, self.table_rows(limits))
+    def outcome(self, limits: Limits) -> Layout:
+        """One member's outcome: a row of bits per table, the same size for every result."""
+        return Layout(TABLES, self.outcome_bytes, max(1, limits.chunk_tag_bytes // self.outcome_bytes))
 
     @property
     def outcome_bytes(self) -> int:
-        """Bytes that say of each bin of one table whether it is shared."""
+        """Bytes that state for each bin of one table whether it is shared."""
         return chunks_of(self.shape.bins, 8)
-
-    def outcome_rows(self, limits: Limits) -> int:
-        """Tables in a full chunk of an outcome."""
-        return max(1, limits.chunk_tag_bytes // self.outcome_bytes)
-
-    def outcome_chunks(self, limits: Limits) -> int:
-        """Chunks of one member's outcome: the same for all, whatever was found."""
-        return chunks_of(TABLES, self.outcome_rows(limits))
 
 
 @dataclass(frozen=True)
@@ -159,30 +149,3 @@ class Committed:
     def __post_init__(self) -> None:
         if not self.digests or len(self.digests) % DIGEST_BYTES:
             raise PeerError(PeerCode.BAD_MESSAGE, "chunk digests have 32 bytes each")
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """A chunk of a member's tables, cells (n, 16), or of an outcome, tables (n, outcome_bytes)."""
-
-    header: Header
-    rows: Bytes2D
-
-    @classmethod
-    def parse(cls, header: Header, data: bytes, width: int) -> "Rows":
-        """From the wire's bytes. PeerError: BAD_MESSAGE, OVERSIZE."""
-        if not data or len(data) % width:
-            raise PeerError(PeerCode.BAD_MESSAGE, f"{len(data)} bytes, not rows of {width}")
-        return cls(header, np.frombuffer(data, dtype=np.uint8).reshape(-1, width))
-
-    def __post_init__(self) -> None:
-        if self.rows.dtype != np.uint8 or self.rows.ndim != 2 or not len(self.rows):
-            raise PeerError(PeerCode.BAD_MESSAGE, "a chunk holds rows of bytes")
-        if self.rows.nbytes > LIMITS.chunk_tag_bytes:
-            raise PeerError(
-                PeerCode.OVERSIZE,
-                f"a chunk of {self.rows.nbytes} bytes; the limit is {LIMITS.chunk_tag_bytes}",
-            )
-        view = np.ascontiguousarray(self.rows).view()
-        view.flags.writeable = False
-        object.__setattr__(self, "rows", view)

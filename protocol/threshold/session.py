@@ -11,8 +11,8 @@ import numpy as np
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.limits import DIGEST_BYTES
 from blindmatch.protocol.session.base import BaseSession, BaseTerms
-from blindmatch.protocol.session.chunks import check_order, check_size, chunk_digest
-from blindmatch.protocol.session.messages import BlindedChunk, Header
+from blindmatch.protocol.session.chunks import Layout, check_order, check_size, chunk_digest
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
 from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
 from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, together
@@ -35,6 +35,7 @@ class ThresholdSession(BaseSession[ThresholdState]):
     rules = RULES
     checkpoint = ThresholdCheckpoint
     _at: ThresholdCheckpoint
+    _context: ThresholdContext
 
     def __init__(self, role: ThresholdRole, context: ThresholdContext, terms: ThresholdSessionTerms) -> None:
         if not context.elements:
@@ -42,10 +43,9 @@ class ThresholdSession(BaseSession[ThresholdState]):
         # Bound to threshold, round, keys and the statements of all members: a seed that is used twice still gives other secrets.
         secret = hmac.digest(terms["seed"], role.value.encode() + context.digest, "sha256")
         super().__init__(role, context, secret, terms)
-        self._context = context
         self._keys = terms["keys"]
         self._shapes |= {
-            f"committed-{place}": (context.chunks(member, self._limits), DIGEST_BYTES)
+            f"committed-{place}": (self._elements_of(member).chunks, DIGEST_BYTES)
             for place, member in enumerate(context.members)
         }
 
@@ -57,15 +57,22 @@ class ThresholdSession(BaseSession[ThresholdState]):
         """The threshold."""
         return self._context
 
+    @property
+    def _tables(self) -> Layout:
+        """The cells of one member's tables."""
+        return self._context.tables(self._limits)
+
+    @property
+    def _outcomes(self) -> Layout:
+        """The tables of one member's outcome."""
+        return self._context.outcome(self._limits)
+
+    def _elements_of(self, member: str) -> Layout:
+        """The blinded elements of a member. PeerError: WRONG_AGENCY."""
+        return self._context.blinded(member, self._limits)
+
     def _key(self, agency: str) -> bytes:
         return self._keys[agency]
-
-    def _check_header(self, header: Header) -> None:
-        if (header.round_id, header.edge) != (self._context.round_id, self._context.threshold):
-            raise PeerError(PeerCode.UNKNOWN_ROUND, "the message belongs to another round or threshold")
-
-    def _header(self, sequence: int) -> Header:
-        return Header(self._context.round_id, self._context.threshold, sequence)
 
     def _check_committed(self, member: str, committed: Committed) -> ThresholdCommitment:
         """Check and store one member's commitment and the digests that it is over."""
@@ -79,15 +86,18 @@ class ThresholdSession(BaseSession[ThresholdState]):
         self._array(name)[:] = np.frombuffer(committed.digests, dtype=np.uint8).reshape(self._shapes[name])
         return commitment
 
+    def _check_relayed(self, member: str, chunk: BlindedChunk | EvaluatedChunk) -> None:
+        """Check the header, number and size of a chunk of a member's elements, which may come in any order."""
+        layout, index = self._elements_of(member), chunk.header.sequence
+        self._check_header(chunk.header)
+        check_order(index, layout.chunks - 1, layout.chunks)
+        check_size(chunk.points, layout.size(index))
+
     def _check_blinded(self, member: str, chunk: BlindedChunk) -> None:
         """Compare a carried chunk of a member's elements with what that member signed, before it is used."""
-        context, index = self._context, chunk.header.sequence
-        self._check_header(chunk.header)
-        place = context.place(member)
-        total = context.chunks(member, self._limits)
-        check_order(index, total - 1, total)
-        check_size(chunk.points, context.chunk_size(member, index, self._limits))
-        committed = self._array(f"committed-{place}")[index].tobytes()
+        index = chunk.header.sequence
+        self._check_relayed(member, chunk)
+        committed = self._array(f"committed-{self._context.place(member)}")[index].tobytes()
         if chunk_digest("blinded", index, chunk.points) != committed:
             raise PeerError(
                 PeerCode.BAD_COMMITMENT, f"the blinded elements are not those that {member} signed"

@@ -9,8 +9,9 @@ from tests.support.hits_sessions import Edge
 from blindmatch.protocol import oprf
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits import tags
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.transcript import Signed
 
 OURS = [11, 12, 13, 14, 15, 16, 17, 18, 19]
@@ -85,7 +86,7 @@ def test_proof_of_another_size(size):
     [(0, PeerCode.BAD_MESSAGE), (15, PeerCode.BAD_MESSAGE), ((1 << 20) + 16, PeerCode.OVERSIZE)],
 )
 def test_tag_rows_truncated_or_oversize(size, code):
-    unformed(code, lambda: TagChunk.parse(HEADER, bytes(size), EDGE.context))
+    unformed(code, lambda: TagChunk.parse(HEADER, bytes(size), EDGE.context.row_bytes))
 
 
 @pytest.mark.parametrize(

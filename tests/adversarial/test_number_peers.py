@@ -9,17 +9,17 @@ from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.aggregate import (
+    AggregateChunk,
     AggregateOutcome,
     AggregateTerms,
     Band,
     OutcomeContext,
-    RowsChunk,
     elgamal,
 )
-from blindmatch.protocol.aggregate.messages import ROW_BYTES
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
+from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed, sign
 
@@ -70,12 +70,12 @@ def ready(edge, transfer):
         (31, 32, PeerCode.BAD_MESSAGE),
         (33, 32, PeerCode.BAD_MESSAGE),
         (32 * 16_385, 32, PeerCode.OVERSIZE),
-        (ROW_BYTES + 16, 16, PeerCode.OVERSIZE),
+        (LIMITS.chunk_tag_bytes + 16, 16, PeerCode.OVERSIZE),
     ],
 )
 def test_rows_truncated_or_oversize(size, width, code):
     with pytest.raises(PeerError) as caught:
-        RowsChunk.parse(HEADER, bytes(size), width)
+        AggregateChunk.parse(HEADER, bytes(size), width)
     assert caught.value.code is code
 
 
@@ -84,7 +84,7 @@ def test_rows_truncated_or_oversize(size, width, code):
 )
 def test_rows_of_another_form(rows):
     with pytest.raises(PeerError) as caught:
-        RowsChunk(HEADER, rows)
+        AggregateChunk(HEADER, rows)
     assert caught.value.code is PeerCode.BAD_MESSAGE
 
 
@@ -211,7 +211,7 @@ def test_what_is_asked_for_too_early(edge):
 def test_masked_tags_before_the_points_came(edge):
     pair = edge.at(AggregateState.EXCHANGING)
     width = pair.sender.session.width("masked")
-    chunk = RowsChunk(HEADER, np.zeros((1, width), dtype=np.uint8))
+    chunk = AggregateChunk(HEADER, np.zeros((1, width), dtype=np.uint8))
     refused(PeerCode.WRONG_STATE, pair.sender.session, lambda: pair.sender.session.receive_masked(chunk))
 
 
@@ -251,7 +251,7 @@ def test_equal_points_of_the_sender_are_refused():
     from blindmatch.protocol.transcript import digest  # noqa: PLC0415
 
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))
-    receiver.receive_points(RowsChunk(HEADER, rows))
+    receiver.receive_points(AggregateChunk(HEADER, rows))
     receiver.mask_chunk(0)
     refused(PeerCode.BAD_TAGS, receiver, receiver.answer)
 

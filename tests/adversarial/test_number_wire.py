@@ -15,7 +15,7 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, number_pb2
-from blindmatch.protocol.aggregate import AggregateReceiver, AggregateSender, RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateSender
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header
@@ -76,7 +76,7 @@ def shorter(chunk):
 
 def narrower(chunk):
     rows = chunk.rows[: max(1, len(chunk.rows) - 1), :-3]  # so many bytes that they are no whole rows
-    return RowsChunk(chunk.header, np.ascontiguousarray(rows))
+    return AggregateChunk(chunk.header, np.ascontiguousarray(rows))
 
 
 RECEIVERS_LIES = [

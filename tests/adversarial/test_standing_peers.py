@@ -10,8 +10,9 @@ from tests.support.standing_sessions import PeopleList, Person, World
 from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.proto.v1 import common_pb2, standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.messages import Header, TagChunk
+from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import DELTA_COMMITMENT_TYPE, DELTA_RECEIPT_TYPE, DeltaReceipt
 from blindmatch.protocol.standing.single_check import Asking, CheckName, Single, answer, matches, rows_of

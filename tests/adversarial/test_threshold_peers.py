@@ -30,7 +30,7 @@ def sessions():
 @pytest.mark.parametrize(("name", "place"), [(B, 1), (C, 2)])
 def test_a_guess_that_the_collector_carries_is_not_evaluated_as_anybody_s(sessions, name, place):
     """In every place where a committed chunk would stand; not even the first answer gets out."""
-    size = INPUTS.context.chunk_size(name, 0, INPUTS.limits)
+    size = INPUTS.context.blinded(name, INPUTS.limits).size(0)
     chunk = BlindedChunk(Header(INPUTS.round_id, "many", 0), guesses(size))
     session = member(sessions, 0)
     refused(PeerCode.BAD_COMMITMENT, lambda: session.evaluate(name, chunk), session)
@@ -293,7 +293,7 @@ def test_an_answer_that_is_no_point_ends_the_member_s_session(sessions):
     bad = np.full((4, 32), 255, dtype=np.uint8)
     digests = b""
     for index in range(2):
-        points = bad[: INPUTS.context.chunk_size(A, index, INPUTS.limits)]
+        points = bad[: INPUTS.context.blinded(A, INPUTS.limits).size(index)]
         session.receive_evaluated(B, EvaluatedChunk(Header(INPUTS.round_id, "many", index), points))
         digests += chunk_digest("evaluated", index, points)
     own = digest(session.commit().statement.payload)

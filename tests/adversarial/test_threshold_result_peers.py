@@ -13,8 +13,8 @@ from tests.support.threshold_sessions import KEYS, SIGNERS
 from blindmatch.protocol.errors import LocalError, PeerCode, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.session.chunks import chunk_digest
-from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdState
+from blindmatch.protocol.session.messages import Header, RowsChunk
+from blindmatch.protocol.threshold import Committed, Member, ThresholdState
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RATES_TYPE,
@@ -84,16 +84,16 @@ def test_tables(tabled, change, code):  # noqa: C901 - one line per way of being
     if change == "order":
         chunk = session.table_chunk(1)
     elif change == "shorter":
-        chunk = Rows(chunk.header, chunk.rows[:-1])
+        chunk = RowsChunk(chunk.header, chunk.rows[:-1])
     elif change == "width":
-        chunk = Rows(chunk.header, np.zeros((len(chunk.rows), 8), dtype=np.uint8))
+        chunk = RowsChunk(chunk.header, np.zeros((len(chunk.rows), 8), dtype=np.uint8))
     elif change == "round":
-        chunk = Rows(replace(chunk.header, round_id=b"x" * 16), chunk.rows)
+        chunk = RowsChunk(replace(chunk.header, round_id=b"x" * 16), chunk.rows)
     elif change == "repeat":
         call()
-        chunk = Rows(chunk.header, chunk.rows[::-1].copy())
+        chunk = RowsChunk(chunk.header, chunk.rows[::-1].copy())
     elif change == "altered":
-        collector.receive_table_chunk(A, Rows(chunk.header, chunk.rows[::-1].copy()))
+        collector.receive_table_chunk(A, RowsChunk(chunk.header, chunk.rows[::-1].copy()))
         for index in range(1, collector.table_chunks - 1):
             collector.receive_table_chunk(A, session.table_chunk(index))
         chunk = session.table_chunk(collector.table_chunks - 1)
@@ -158,16 +158,16 @@ def test_outcomes(change, code):  # noqa: C901 - one line per way of being wrong
     if change == "order":
         chunk = collector.outcome_chunk(A, 1)
     elif change == "shorter":
-        chunk = Rows(chunk.header, chunk.rows[:-1])
+        chunk = RowsChunk(chunk.header, chunk.rows[:-1])
     elif change == "width":
-        chunk = Rows(chunk.header, np.zeros((len(chunk.rows), 3), dtype=np.uint8))
+        chunk = RowsChunk(chunk.header, np.zeros((len(chunk.rows), 3), dtype=np.uint8))
     elif change == "round":
-        chunk = Rows(replace(chunk.header, edge="other"), chunk.rows)
+        chunk = RowsChunk(replace(chunk.header, edge="other"), chunk.rows)
     elif change == "repeat":
         call()
-        chunk = Rows(chunk.header, ~chunk.rows)
+        chunk = RowsChunk(chunk.header, ~chunk.rows)
     elif change == "altered":
-        session.receive_outcome_chunk(Rows(chunk.header, ~chunk.rows))
+        session.receive_outcome_chunk(RowsChunk(chunk.header, ~chunk.rows))
         for index in range(1, collector.outcome_chunks - 1):
             session.receive_outcome_chunk(collector.outcome_chunk(A, index))
         chunk = collector.outcome_chunk(A, collector.outcome_chunks - 1)
@@ -178,7 +178,7 @@ def test_bits_of_empty_bins_tell_the_collector_nothing(told):
     """A collector that says that every bin is shared: the member goes on as if nothing were wrong."""
     collector, session = told.collector.session, member(told, 0)
     told.collector.session._array("outcome-0")[:] = 255
-    size = INPUTS.context.outcome_rows(INPUTS.limits)
+    size = INPUTS.context.outcome(INPUTS.limits).per_chunk
     for index, kept in enumerate(collector._array("outcome_digests-0")):
         rows = collector._array("outcome-0")[index * size : (index + 1) * size]
         kept[:] = np.frombuffer(chunk_digest("outcome", index, rows), dtype=np.uint8)
@@ -256,8 +256,8 @@ def test_statements_of_rates():
 
 def test_oversize_chunks_are_no_messages():
     header = Header(INPUTS.round_id, "many", 0)
-    refused(PeerCode.OVERSIZE, lambda: Rows.parse(header, bytes(LIMITS.chunk_tag_bytes + 16), 16))
-    refused(PeerCode.BAD_MESSAGE, lambda: Rows.parse(header, b"", 16))
+    refused(PeerCode.OVERSIZE, lambda: RowsChunk.parse(header, bytes(LIMITS.chunk_tag_bytes + 16), 16))
+    refused(PeerCode.BAD_MESSAGE, lambda: RowsChunk.parse(header, b"", 16))
     refused(PeerCode.BAD_MESSAGE, lambda: Committed(Signed(b"", bytes(64)), bytes(31)))
 
 

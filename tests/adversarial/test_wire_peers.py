@@ -82,7 +82,7 @@ class Rogue:
             )
         for answer in await self.call("Tags", convert.tags_request(Header(ROUND, self.edge, 0))):
             chunk = match_pb2.TagChunk.FromString(answer)
-            self.session.receive_tags(convert.tag_chunk.read(chunk, self.session.context))
+            self.session.receive_tags(convert.tag_chunk.read(chunk, self.session.context.row_bytes))
         for index in range(self.session.chunks):
             self.session.unblind_chunk(index)
         self.session.find_hits()

@@ -10,12 +10,13 @@ from tests.support.hits_sessions import Edge
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.aggregate import codec as number_convert
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.protocol.aggregate import RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 
 BY_KIND = {
     "open": lambda header, body, agreement: edge_codec.open_request(header, agreement, body),
@@ -33,7 +34,7 @@ BY_BODY = {
     BlindedChunk: convert.blinded_chunk,
     EvaluatedChunk: convert.evaluated_chunk,
     TagChunk: convert.tag_chunk,
-    RowsChunk: number_convert.rows,
+    AggregateChunk: number_convert.rows,
 }
 
 

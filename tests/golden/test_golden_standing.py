@@ -12,11 +12,12 @@ from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.standing import codec as convert
 from blindmatch.node.rounds.standing.stored_epoch import derive_local_secret
 from blindmatch.protocol.expand import Expander
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
 from blindmatch.protocol.standing.epoch import opening_secret
 from blindmatch.protocol.standing.single_check import (

@@ -17,9 +17,9 @@ from blindmatch.node.rounds.leads import build_leads
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import SEED_BYTES, Limits
 from blindmatch.protocol.linkage import DUMMY
-from blindmatch.protocol.session.messages import Hits
 
 SMALL = Limits(chunk_elements=256)
 WEST, NORTH = "west-force", "north-council"

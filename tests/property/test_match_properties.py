@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.support.hits_sessions import COUNCIL, POLICE, Edge
 
 from blindmatch.protocol.errors import PeerError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, ReceiptTerms
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.transcript import Signed, decode, encode, sign
@@ -100,7 +101,7 @@ def test_garbage_instead_of_a_statement_is_a_peer_error(data):
             lambda receiver=receiver, key=key, kind=kind: receiver.receive_commitment(sign(key, kind, data))
         )
         assert receiver.state is HitsState.FAILED
-    _only_peer_error(lambda: ReceiptTerms.parse(data, edge.context))
+    _only_peer_error(lambda: ReceiptTerms.parse(data, edge.context.row_bytes))
     _only_peer_error(lambda: edge.sender().receive_commitment(Signed(data, bytes(64))))
 
 
@@ -137,7 +138,9 @@ def test_garbage_on_the_wire_is_a_peer_error(round_id, name, sequence, version, 
         )
 
     def tags():
-        collecting.receive_tags(TagChunk.parse(Header(round_id, name, sequence, version), data, edge.context))
+        collecting.receive_tags(
+            TagChunk.parse(Header(round_id, name, sequence, version), data, edge.context.row_bytes)
+        )
 
     for call in (evaluate, receive, tags):
         _only_peer_error(call)
@@ -155,7 +158,7 @@ def test_garbage_under_a_good_header_is_a_peer_error(sequence, data, proof):
 
     _only_peer_error(lambda: sender.evaluate(BlindedChunk.parse(header, data)))
     _only_peer_error(receive)
-    _only_peer_error(lambda: collecting.receive_tags(TagChunk.parse(header, data, edge.context)))
+    _only_peer_error(lambda: collecting.receive_tags(TagChunk.parse(header, data, edge.context.row_bytes)))
 
 
 @given(st.binary(min_size=128, max_size=128))

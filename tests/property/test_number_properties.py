@@ -11,12 +11,12 @@ from tests.support.aggregate_sessions import AggregateEdge, cleartext_count, cle
 from tests.support.hits_sessions import COUNCIL, POLICE
 
 from blindmatch.protocol.aggregate import (
+    AggregateChunk,
     AggregateCommitment,
     AggregateOutcome,
     AggregateReport,
     AggregateTerms,
     OutcomeContext,
-    RowsChunk,
 )
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
@@ -171,7 +171,9 @@ def test_garbage_in_a_chunk_is_a_peer_error(sequence, data, fits):
             rows = (data * (width * 4 // max(1, len(data)) + 1))[: width * 4] if fits and data else data
 
             def offer(it=session, name=name, transfer=transfer, width=width, rows=rows, header=header):
-                chunk = RowsChunk.parse(header(it.context.round_id, it.context.edge, sequence), rows, width)
+                chunk = AggregateChunk.parse(
+                    header(it.context.round_id, it.context.edge, sequence), rows, width
+                )
                 if transfer == "points":
                     it.receive_points(chunk)
                 elif transfer == "masked":

@@ -12,8 +12,8 @@ from tests.support.threshold_sessions import NAMES, SIGNERS, ThresholdInputs
 
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows, ThresholdState
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed, ThresholdState
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -139,9 +139,9 @@ def test_garbage_in_messages_is_a_peer_error(member, round_id, sequence, data):
 
     _only_peer_error(deliver)
     waiting = collecting.members[0].session
-    _only_peer_error(lambda: waiting.receive_outcome_chunk(Rows.parse(header(), data, 1)))
+    _only_peer_error(lambda: waiting.receive_outcome_chunk(RowsChunk.parse(header(), data, 1)))
     _only_peer_error(
-        lambda: collecting.collector.session.receive_table_chunk(member, Rows.parse(header(), data, 16))
+        lambda: collecting.collector.session.receive_table_chunk(member, RowsChunk.parse(header(), data, 16))
     )
 
 

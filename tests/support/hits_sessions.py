@@ -13,18 +13,12 @@ from tests.support.lossy_channel import LossyChannel, Message, Side, drive
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.computing import Computer, LocalComputing
+from blindmatch.protocol.hits.messages import Hits, TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import LIMITS, Limits
-from blindmatch.protocol.session.messages import (
-    BlindedChunk,
-    EdgeContext,
-    EvaluatedChunk,
-    Hits,
-    Receipt,
-    TagChunk,
-)
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Receipt
 from blindmatch.protocol.session.states import State
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Ed25519Signer, Signed

@@ -14,11 +14,11 @@ from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, E
 from tests.support.lossy_channel import Message, Side, drive
 
 from blindmatch.protocol import standing
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
-from blindmatch.protocol.session.messages import Hits
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.standing import Base, Counts, DeltaReceiver, DeltaSender, Epoch, Fresh, ListSize
 

@@ -8,12 +8,11 @@ from tests.support.hits_sessions import CLOSED_AT, OPENED_AT
 from tests.support.lossy_channel import LossyChannel, Message, Side
 
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.threshold import (
     Collector,
     Committed,
     Member,
-    Rows,
     Shared,
     ThresholdContext,
     ThresholdState,
@@ -62,7 +61,7 @@ class CollectorMemory(_VolatileMemory):
 
     def chunks(self, member: str) -> int:
         """Chunks of a member's elements."""
-        return self.context.chunks(member, self.limits)
+        return self.context.blinded(member, self.limits).chunks
 
     @property
     def met(self) -> bool:
@@ -284,7 +283,7 @@ def _receive_delivery(live: Member, evaluator: str, body: EvaluatedChunk | Signe
         live.receive_evaluated(evaluator, body)
 
 
-def _receive_outcome(live: Member, body: Rows | Signed) -> None:
+def _receive_outcome(live: Member, body: RowsChunk | Signed) -> None:
     if isinstance(body, Signed):
         live.receive_outcome(body)
     else:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from blindmatch.node.transport import strict_reading
 from blindmatch.node.transport.codec import ChunkShape, shape, signed
 from blindmatch.proto.v1 import number_pb2
-from blindmatch.protocol.aggregate import RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk
 from blindmatch.protocol.limits import DIGEST_BYTES, PROTOCOL_VERSION
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
@@ -19,7 +19,7 @@ class Report(NamedTuple):
     report: Signed
 
 
-rows = ChunkShape(number_pb2.Rows, "the chunk", RowsChunk.parse, {"rows": "rows"})
+rows = ChunkShape(number_pb2.Rows, "the chunk", AggregateChunk.parse, {"rows": "rows"})
 """One chunk of a transfer; it is read with the width of its rows, whose content is not checked."""
 
 taken = shape(number_pb2.Taken, "the acknowledgement")

@@ -13,7 +13,7 @@ from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import AggregateReceiver, AggregateTerms, RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.aggregate.transitions import AggregateState
@@ -29,7 +29,7 @@ class _Transfer(NamedTuple):
     """One of the two transfers from us to the sender."""
 
     step: str
-    send: Callable[..., RowsChunk]
+    send: Callable[..., AggregateChunk]
     taken: Callable[..., None]
     span: Callable[[AggregateReceiver], tuple[int, int]]
     """The first chunk without an acknowledgement, and the number of chunks."""

@@ -10,7 +10,7 @@ from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
 from blindmatch.node.rounds.inbound_session import within_step
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate import AggregateCommitment, AggregateSender, AggregateTerms, RowsChunk
+from blindmatch.protocol.aggregate import AggregateChunk, AggregateCommitment, AggregateSender, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountSender
 from blindmatch.protocol.aggregate.sum import SumSender
 from blindmatch.protocol.agreement import Disclosure
@@ -32,7 +32,7 @@ class AggregateSendingEdge(SendingEdge[AggregateSender]):
         """
         return await self._answer(lambda session: session.width(transfer), save=False)
 
-    async def receive(self, transfer: Transfer, chunks: Sequence[RowsChunk]) -> int:
+    async def receive(self, transfer: Transfer, chunks: Sequence[AggregateChunk]) -> int:
         """Receive the first of some chunks, as many as a step has time for; their checkpoint is stored on return.
 
         Returns:
@@ -51,7 +51,7 @@ class AggregateSendingEdge(SendingEdge[AggregateSender]):
             self._metrics.elements.labels("evaluated").inc(sum(len(chunk.rows) for chunk in chunks[:done]))
         return done
 
-    def points(self, first: int) -> AsyncIterator[RowsChunk]:
+    def points(self, first: int) -> AsyncIterator[AggregateChunk]:
         """Our points, from chunk `first` on.
 
         Raises:

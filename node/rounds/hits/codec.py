@@ -2,7 +2,8 @@
 
 from blindmatch.node.transport.codec import ChunkShape, shape
 from blindmatch.proto.v1 import match_pb2
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, TagChunk
+from blindmatch.protocol.hits.messages import TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 
 blinded_chunk = ChunkShape(
     match_pb2.BlindedChunk, "the blinded chunk", BlindedChunk.parse, {"points": "points"}
@@ -21,4 +22,4 @@ tags_request = shape(match_pb2.TagsRequest, "the request for tags")
 """Ask for the tag table from chunk `header.sequence` on."""
 
 tag_chunk = ChunkShape(match_pb2.TagChunk, "the tag chunk", TagChunk.parse, {"rows": "rows"})
-"""One chunk of the tag table; it is read with the edge's context, which gives the width of its rows."""
+"""One chunk of the tag table; it is read with the width of the edge's rows."""

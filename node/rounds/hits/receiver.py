@@ -14,9 +14,9 @@ from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.messages import Hits, TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.transitions import HitsState
-from blindmatch.protocol.session.messages import Hits, TagChunk
 
 
 class HitsReceivingEdge(ReceivingEdge[Receiver]):
@@ -98,7 +98,7 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
         return peer.match.Tags
 
     def _read_tags(self, message: Any) -> TagChunk:
-        return codec.tag_chunk.read(message, self.agreed.context)
+        return codec.tag_chunk.read(message, self.agreed.context.row_bytes)
 
     def _store_result(self, session: Receiver) -> None:
         self._store_leads(session.find_hits(), self.inputs)

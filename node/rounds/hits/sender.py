@@ -6,8 +6,9 @@ from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.inbound_session import within_step
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 
 
 class HitsSendingEdge(SendingEdge[Sender]):

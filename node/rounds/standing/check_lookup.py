@@ -19,9 +19,9 @@ from blindmatch.node.rounds.standing.stored_epoch import EpochCache, StoredEpoch
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import CheckRow
 from blindmatch.protocol.errors import StoreError
+from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D
-from blindmatch.protocol.session.messages import Hits
 from blindmatch.protocol.standing import compare, single_check
 from blindmatch.protocol.standing.single_check import CheckName
 

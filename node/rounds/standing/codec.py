@@ -13,8 +13,9 @@ from blindmatch.node.transport.codec import (
 )
 from blindmatch.proto.v1 import standing_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.limits import LIMITS, PROOF_BYTES, TAG_BYTES
-from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header, TagChunk
+from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header
 from blindmatch.protocol.standing.single_check import CHECK_BYTES, CheckName
 from blindmatch.protocol.transcript import Signed
 
@@ -76,8 +77,8 @@ def read_changes_chunk(message: standing_pb2.ChangesChunk, context: EdgeContext)
     if bool(message.removed) == bool(message.added):
         raise PeerError(PeerCode.BAD_MESSAGE, "a chunk of changes has either removed or added rows")
     if message.added:
-        return TagChunk.parse(header, message.added, context)
-    return TagChunk.parse_tags(header, message.removed)
+        return TagChunk.parse(header, message.added, context.row_bytes)
+    return TagChunk.parse(header, message.removed, TAG_BYTES)
 
 
 def _bounded(content: bytes) -> bytes:

@@ -21,8 +21,8 @@ from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows, ThresholdContext
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed, ThresholdContext
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES
 from blindmatch.protocol.transcript import Signed
 
@@ -163,7 +163,9 @@ build_reply = shape(
 cells_request = shape(threshold_pb2.CellsRequest, "the request for cells")
 """Ask for chunk `header.sequence` of the tables."""
 
-cells = ChunkShape(threshold_pb2.Cells, "the cells", partial(Rows.parse, width=CELL_BYTES), {"cells": "rows"})
+cells = ChunkShape(
+    threshold_pb2.Cells, "the cells", partial(RowsChunk.parse, width=CELL_BYTES), {"cells": "rows"}
+)
 """A chunk of a member's tables."""
 
 tell_request = shape(
@@ -179,9 +181,9 @@ tell_request = shape(
 """The collector's signed statement, then the outcome chunk by chunk; `outcome_rows` gives its rows."""
 
 
-def outcome_rows(header: Header, data: bytes, context: ThresholdContext) -> Rows:
+def outcome_rows(header: Header, data: bytes, context: ThresholdContext) -> RowsChunk:
     """A part of the outcome as rows of one table each; their width follows from the threshold."""
-    return Rows.parse(header, data, context.outcome_bytes)
+    return RowsChunk.parse(header, data, context.outcome_bytes)
 
 
 tell_reply = shape(threshold_pb2.TellReply, "the answer")

@@ -149,12 +149,12 @@ class CollectorDriver(OutboundDriver[Collector]):
 
         await self._each(members, meet)
         context = self.session.context
-        total = sum(context.chunks(name, self._limits) for name in context.members)
+        total = sum(context.blinded(name, self._limits).chunks for name in context.members)
         await self._step(lambda live: live.carrying(), save=True)
 
         async def forward(member: MemberNode) -> None:
             name, received = member.agency, progress[member.agency]
-            for index in range(context.chunks(name, self._limits)):
+            for index in range(context.blinded(name, self._limits).chunks):
                 waiting = [members[other] for other, (chunks, _) in received.items() if chunks <= index]
                 if waiting:
                     await self._check_in_force()

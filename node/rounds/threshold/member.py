@@ -21,8 +21,8 @@ from blindmatch.node.storage.store import CLOSED, EdgeRow
 from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Member, Rows, ThresholdRole, ThresholdState
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed, Member, ThresholdRole, ThresholdState
 from blindmatch.protocol.threshold.share_tables import PAIRS
 from blindmatch.protocol.transcript import Signed
 
@@ -170,7 +170,7 @@ class MemberDriver(InboundSession[Member]):
         await asyncio.shield(self._table_task)
         yield await self._answer(lambda session: session.commit_tables())
 
-    async def cells(self, index: int) -> Rows:
+    async def cells(self, index: int) -> RowsChunk:
         """One chunk of our tables."""
         return await self._answer(lambda session: session.table_chunk(index), save=False)
 
@@ -311,7 +311,7 @@ class LocalMember(MemberDriver):
             yield each
         yield await self.commitment()
 
-    async def tell(self, body: Rows | Signed) -> None:
+    async def tell(self, body: RowsChunk | Signed) -> None:
         self.prepare()
         if isinstance(body, Signed):
             name = threshold_inputs.terms_of(self._agreement, self.row).id

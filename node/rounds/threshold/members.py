@@ -13,8 +13,8 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, Rows
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
+from blindmatch.protocol.threshold import Committed
 from blindmatch.protocol.transcript import Signed
 
 _CALLS = 3
@@ -96,14 +96,14 @@ class RemoteMember:
             body = self._body(*codec.build_reply.read(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
-    async def cells(self, index: int) -> Rows:
+    async def cells(self, index: int) -> RowsChunk:
         """A chunk of its tables."""
         request = codec.cells_request(self._header(index))
         rows = codec.cells.read(await self._call(self._peer.thresholds.Collect, request))
         self._check(rows.header, index)
         return rows
 
-    async def tell(self, body: Rows | Signed) -> None:
+    async def tell(self, body: RowsChunk | Signed) -> None:
         """Its outcome."""
         if isinstance(body, Signed):
             request = codec.tell_request(self._header(), body)

@@ -17,8 +17,9 @@ from blindmatch.proto.v1 import common_pb2, match_pb2
 from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import KINDS, Disclosure, Withdrawal, WithdrawalKind
 from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, PeerError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
-from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header
 from blindmatch.protocol.transcript import Signed
 
 UNKNOWN = b"\x9a\x06\x01x"  # field 99, one byte long

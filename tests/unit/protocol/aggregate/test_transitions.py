@@ -8,9 +8,9 @@ from blindmatch.protocol.aggregate import (
     FROM_PEER,
     RULES,
     TRANSITIONS,
+    AggregateChunk,
     AggregateEvent,
     AggregateState,
-    RowsChunk,
 )
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.transitions import HitsState
@@ -30,7 +30,7 @@ PAIRS = [
     for event in (*Event, *AggregateEvent)
 ]
 HEADER = Header(EDGES["count"].context.round_id, EDGES["count"].context.edge, 0)
-CHUNK = RowsChunk(HEADER, Rows.of([1], 32).rows)
+CHUNK = AggregateChunk(HEADER, Rows.of([1], 32).rows)
 NOTHING = Signed(b"", bytes(64))
 
 CALLS = {

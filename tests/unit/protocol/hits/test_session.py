@@ -11,10 +11,12 @@ from tests.support.hits_sessions import COUNCIL, Edge, Rows, exchange_commitment
 from blindmatch.protocol import group
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
+from blindmatch.protocol.hits.shapes import Section
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.session.messages import Header, TagChunk
+from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.workspace import Workspace
 
 OURS = [11, 12, 13, 14, 15, 12, 16, 17, 18, 19]
@@ -284,9 +286,12 @@ def test_an_edge_that_cannot_run_is_refused(change):
 def test_wide_rows_lower_the_rows_of_a_chunk():
     context = Edge.of([1], [2], facts=[3]).context
     assert context.row_bytes == 16 + 24 + 16
-    assert context.tag_rows(Limits()) == 16_384
-    assert context.tag_rows(Limits(chunk_tag_bytes=560)) == 10
-    assert context.tag_rows(Limits(chunk_tag_bytes=5)) == 1
+    for limits, rows in (
+        (Limits(), 16_384),
+        (Limits(chunk_tag_bytes=560), 10),
+        (Limits(chunk_tag_bytes=5), 1),
+    ):
+        assert Section.of("table", 100, context.row_bytes, limits).layout.per_chunk == rows
 
 
 def test_tag_chunks_are_smaller_than_blinded_chunks_when_rows_are_wide():

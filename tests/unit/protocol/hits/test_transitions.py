@@ -5,9 +5,10 @@ from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Edge, HitsChannel,
 from tests.support.lossy_channel import Side
 
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import FROM_PEER, RULES, TRANSITIONS, HitsEvent, HitsState
 from blindmatch.protocol.session.machine import StateMachine
-from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, TagChunk
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.session.states import Event, Role
 from blindmatch.protocol.session.workspace import Workspace
 from blindmatch.protocol.transcript import Signed

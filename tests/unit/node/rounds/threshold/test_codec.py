@@ -10,8 +10,8 @@ from blindmatch.node.transport.codec import STATEMENT_BYTES
 from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
-from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.threshold import Committed, Rows
+from blindmatch.protocol.session.messages import Header, RowsChunk
+from blindmatch.protocol.threshold import Committed
 from blindmatch.protocol.transcript import Signed
 
 HEADER = Header(bytes(range(16)), "shared", 3)
@@ -45,7 +45,7 @@ MESSAGES = {
     "build_reply, progress": (convert.build_reply(HEADER, Progress(1, 2)), convert.build_reply.read),
     "build_reply": (convert.build_reply(HEADER, SIGNED), convert.build_reply.read),
     "cells_request": (convert.cells_request(HEADER), convert.cells_request.read),
-    "cells": (convert.cells(Rows(HEADER, CELLS)), convert.cells.read),
+    "cells": (convert.cells(RowsChunk(HEADER, CELLS)), convert.cells.read),
     "tell_request, rows": (convert.tell_request(HEADER, CELLS.tobytes()), convert.tell_request.read),
     "tell_request": (convert.tell_request(HEADER, SIGNED), convert.tell_request.read),
     "tell_reply": (convert.tell_reply(HEADER), convert.tell_reply.read),
