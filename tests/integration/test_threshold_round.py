@@ -89,7 +89,7 @@ async def test_under_the_minimum_nobody_is_told_anything(town):
     for agency in MEMBERS:
         assert round_leads.load(town.nodes[agency], outcome.round_id) == []
     tally = threshold_tally.load(town.nodes["national"], outcome.round_id, "seen-by-many")
-    assert (tally.count, tally.words) == (
+    assert (tally.count, tally.text) == (
         None,
         "fewer than 1,000 match keys are held by at least 3 of 3 agencies",
     )

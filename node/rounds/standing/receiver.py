@@ -21,12 +21,8 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.agreement import Edge
-<<<<<<< HEAD
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
-=======
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.messages import TagChunk
->>>>>>> house
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
 from blindmatch.protocol.session.messages import Receipt
