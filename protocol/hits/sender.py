@@ -32,7 +32,7 @@ from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import Shapes
 
 
-class Releasing(HitsSession, SenderSession[HitsState]):
+class ReleasingSession(HitsSession, SenderSession[HitsState]):
     """The sender of a full round or a delta round: evaluates blinded elements as committed to, then releases its own tags.
 
     Args:
@@ -142,7 +142,7 @@ class Releasing(HitsSession, SenderSession[HitsState]):
         self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
 
 
-class Sender(Releasing):
+class Sender(ReleasingSession):
     """Evaluates the receiver's blinded elements and releases its own tag table.
 
     Args:

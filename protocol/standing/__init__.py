@@ -10,27 +10,27 @@ steps from one to the next, `delta` the sessions, `statements` what both sign, `
 """
 
 from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
-from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, opening_secret
+from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, opening_key_seed
 from blindmatch.protocol.standing.list_updates import (
     DeltaUpdate,
-    Received,
-    Records,
+    ReceiverList,
+    RecordSource,
+    RowSource,
     SenderChange,
-    Taken,
     change_receiver,
     change_sender,
-    found,
+    current_hits,
     open_receiver,
     open_sender,
 )
-from blindmatch.protocol.standing.record_list import Fresh, RecordList, compare
+from blindmatch.protocol.standing.record_list import FreshSlots, RecordList, compare_digests
 from blindmatch.protocol.standing.release_plan import ReleasedList
 from blindmatch.protocol.standing.statements import (
     DELTA_COMMITMENT_TYPE,
     DELTA_RECEIPT_TYPE,
-    Base,
-    Counts,
+    ChangeCounts,
     DeltaReceipt,
+    EpochState,
     ListSize,
     read_receipt,
     receipt_type,
@@ -40,31 +40,31 @@ from blindmatch.protocol.standing.tag_table import TagTable
 __all__ = [
     "DELTA_COMMITMENT_TYPE",
     "DELTA_RECEIPT_TYPE",
-    "Base",
-    "Counts",
+    "EpochState",
+    "ChangeCounts",
     "DeltaReceipt",
     "DeltaReceiver",
     "DeltaSender",
     "DeltaUpdate",
     "Epoch",
-    "Fresh",
+    "FreshSlots",
     "ListSize",
-    "Received",
+    "ReceiverList",
     "RecordList",
-    "Records",
+    "RecordSource",
     "ReleasedList",
     "SenderChange",
     "TagTable",
-    "Taken",
+    "RowSource",
     "change_receiver",
     "change_sender",
-    "compare",
+    "compare_digests",
     "first_state",
-    "found",
+    "current_hits",
     "next_state",
     "open_receiver",
     "open_sender",
-    "opening_secret",
+    "opening_key_seed",
     "read_receipt",
     "receipt_type",
 ]

@@ -24,8 +24,8 @@ travels, `states` the transitions, `checkpoint` what survives a crash. Points tr
 from blindmatch.protocol.session.messages import RowsChunk
 from blindmatch.protocol.threshold.collector import Collector
 from blindmatch.protocol.threshold.member import Member
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.reconstruct import Shared
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import SharedElements
 from blindmatch.protocol.threshold.session import ThresholdSessionTerms
 from blindmatch.protocol.threshold.statements import (
     RECEIPT_TYPE,
@@ -47,10 +47,10 @@ __all__ = [
     "RULES",
     "TRANSITIONS",
     "Collector",
-    "Committed",
+    "CommittedChunks",
     "Member",
     "RowsChunk",
-    "Shared",
+    "SharedElements",
     "ThresholdContext",
     "ThresholdEvent",
     "ThresholdRatesStatement",

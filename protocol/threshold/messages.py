@@ -140,7 +140,7 @@ class ThresholdContext:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedChunks:
     """A member's signed commitment, and the digest of each of its blinded chunks (chunks x 32 bytes)."""
 
     statement: Signed

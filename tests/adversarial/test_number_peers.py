@@ -392,7 +392,7 @@ def test_another_outcome_later(edge):
     if edge is COUNT:
         other = outcome_of(pair, edge, band=Band(3, 3))
     else:
-        other = outcome_of(pair, edge, left=elgamal.share_of(np.full(32, 2, dtype=np.uint8)).tobytes())
+        other = outcome_of(pair, edge, left=elgamal.public_share(np.full(32, 2, dtype=np.uint8)).tobytes())
     refused(PeerCode.BAD_OUTCOME, session, lambda: session.receive_outcome(other))
 
 
@@ -406,7 +406,7 @@ def test_a_sum_that_nobody_can_find_is_the_senders_fault():
     edge = replace(SUM, number=AggregateTerms(3, 1 << 30))  # sums below 2^10 only
     edge = replace(edge, theirs=replace(edge.theirs, values=np.array([1, 1, 1, 1, 1])))
     pair = edge.at(AggregateState.ASKING)
-    point = elgamal.share_of(np.full(32, 3, dtype=np.uint8)).tobytes()
+    point = elgamal.public_share(np.full(32, 3, dtype=np.uint8)).tobytes()
     pair.receiver.session.receive_outcome(outcome_of(pair, edge, right=point))
     with pytest.raises(PeerError) as caught:
         pair.receiver.session.reveal()

@@ -14,7 +14,7 @@ from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.rates_statement import RATES_TYPE, RatesStatement, statement_digest
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Counts, DeltaReceipt
+from blindmatch.protocol.standing import ChangeCounts, DeltaReceipt
 from blindmatch.protocol.standing.epoch import first_state, next_state
 from blindmatch.protocol.standing.statements import (
     DELTA_COMMITMENT_TYPE,
@@ -120,7 +120,7 @@ def test_commitments(golden):
         epoch=b"epoch-0123456789",
         number=3,
         before=DIGEST,
-        counts=Counts(added=2, removed=1),
+        counts=ChangeCounts(added=2, removed=1),
         records=11,
         removed_tags=8,
     )
@@ -148,7 +148,7 @@ def test_attestations(golden):
     golden("attestation", {
         "type": threshold.ATTESTATION_TYPE,
         **both("signed", made),
-        "together": threshold.together("a-label", [b"one", b"two"]),
+        "together": threshold.joint_digest("a-label", [b"one", b"two"]),
     })  # fmt: skip
 
 
@@ -192,8 +192,8 @@ def test_receipts(golden):
         number=3,
         before=DIGEST,
         after=OTHER,
-        receiver_counts=Counts(2, 1),
-        sender_counts=Counts(0, 4),
+        receiver_counts=ChangeCounts(2, 1),
+        sender_counts=ChangeCounts(0, 4),
     )
     receipts = {
         "hits": (RECEIPT_TYPE, hits.payload(HITS), HITS),

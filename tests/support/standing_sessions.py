@@ -20,7 +20,15 @@ from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.standing import Base, Counts, DeltaReceiver, DeltaSender, Epoch, Fresh, ListSize
+from blindmatch.protocol.standing import (
+    ChangeCounts,
+    DeltaReceiver,
+    DeltaSender,
+    Epoch,
+    EpochState,
+    FreshSlots,
+    ListSize,
+)
 
 WIDTH = 16
 FACTS = 40
@@ -135,7 +143,7 @@ class SideInputs:
     """One side of a delta round: its collection, counts, session, and what else belongs to it."""
 
     listed: PeopleList
-    counts: Counts
+    counts: ChangeCounts
     side: Any
     """A `Side`."""
     keys: npt.NDArray[np.uint8] | None = None
@@ -203,7 +211,7 @@ class World:
 
         def keep(session: Receiver) -> None:
             outputs = session.own_outputs() if self.with_facts else np.zeros((0, 64), dtype=np.uint8)
-            fresh = Fresh(session.own_tags(), keys, outputs)
+            fresh = FreshSlots(session.own_tags(), keys, outputs)
             self.received = standing.open_receiver(ours, fresh, session.released())
             tags[:] = [spaces[1].array("rows", (len(elements), self.ours.context.row_bytes))[:, :16].copy()]
 
@@ -213,7 +221,7 @@ class World:
         self.sent = standing.open_sender(self.theirs, theirs, tags[0], released)
         receipt = network.receipts[-1].payload
         public = self.theirs.key_pair().public.tobytes()
-        self.base = Base(
+        self.base = EpochState(
             epoch=self.rounds[0],
             number=0,
             state=standing.first_state(self.ours.context, receipt),
@@ -232,12 +240,12 @@ class World:
             PeopleList(ours, self.ours, self.slots[0]),
             PeopleList(theirs, self.theirs, self.slots[1]),
         )
-        change = standing.compare(self.received.own.digests, mine.digests)
+        change = standing.compare_digests(self.received.own.digests, mine.digests)
         if len(change.fresh):
             elements, keys = mine.inputs(change.fresh)
         else:
             elements, keys = PeopleList([Person(())], self.ours, self.slots[0]).inputs(np.arange(1))
-        counts = Counts(len(change.fresh), len(change.gone))
+        counts = ChangeCounts(len(change.fresh), len(change.gone))
         changed = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
         space, other = Workspace.in_memory(), Workspace.in_memory()
 
@@ -300,7 +308,7 @@ class World:
         round_id = b"delta-%010d" % len(self.rounds)
         mine, yours = self.sessions(ours, theirs, round_id)
         network = StandingChannel(mine.side, yours.side)
-        after: list[standing.Received] = []
+        after: list[standing.ReceiverList] = []
 
         def keep(session: DeltaReceiver) -> None:
             after[:] = [self.taken(session, mine)]
@@ -322,21 +330,21 @@ class World:
         self.networks.append(network)
         return network
 
-    def taken(self, session: DeltaReceiver, mine: SideInputs) -> standing.Received:
+    def taken(self, session: DeltaReceiver, mine: SideInputs) -> standing.ReceiverList:
         """The receiver's list and table after a delta round that has come to its end."""
         if mine.keys is None:
             raise AssertionError("the receiver's side has keys")
         outputs = session.own_outputs() if self.with_facts else np.zeros((0, 64), dtype=np.uint8)
         count = mine.counts.added * self.slots[0]
-        fresh = Fresh(session.own_tags()[:count], mine.keys[:count], outputs[:count])
+        fresh = FreshSlots(session.own_tags()[:count], mine.keys[:count], outputs[:count])
         removed, rows = session.released("removed").copy(), session.released("table").copy()
-        change = standing.compare(self.received.own.digests, mine.listed.digests)
+        change = standing.compare_digests(self.received.own.digests, mine.listed.digests)
         news = standing.DeltaUpdate(self.base.number + 1, change, fresh, removed, rows)
         return standing.change_receiver(self.received, mine.listed, news)
 
     def hits(self) -> Hits:
         """What the receiver holds now."""
-        return standing.found(self.ours, self.received, self.rounds)
+        return standing.current_hits(self.ours, self.received, self.rounds)
 
 
 def _released(theirs: PeopleList) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indices]]:

@@ -11,9 +11,9 @@ from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.threshold import (
     Collector,
-    Committed,
+    CommittedChunks,
     Member,
-    Shared,
+    SharedElements,
     ThresholdContext,
     ThresholdState,
 )
@@ -45,13 +45,13 @@ class CollectorMemory(_VolatileMemory):
         super().__init__()
         self.context = context
         self.limits = limits
-        self.shared: Shared | None = None
+        self.shared: SharedElements | None = None
 
     def forget(self) -> None:
         """A crash."""
         _VolatileMemory.__init__(self)
 
-    def keep(self, shared: Shared) -> None:
+    def keep(self, shared: SharedElements) -> None:
         """Keep what was found."""
         self.shared = shared
 
@@ -193,13 +193,13 @@ class MemberChannel(LossyChannel[Collector, Member]):
         said = self._said[request.kind](request.body, request.index, request.about)
         self._answer(_ANSWERS.get(request.kind, "taken"), request.index, said, request.about)
 
-    def _joined(self) -> Committed:
+    def _joined(self) -> CommittedChunks:
         side = self.called
         for _ in range(side.session.prepared, side.session.chunks):
             side.run(lambda live: live.prepare_chunk(live.prepared))
         return side.run(lambda live: live.commit())
 
-    def _met(self, everybody: list[Committed]) -> list[int]:
+    def _met(self, everybody: list[CommittedChunks]) -> list[int]:
         """How much of what each other member evaluates for this one is here already."""
         side = self.called
         if side.session.state in {

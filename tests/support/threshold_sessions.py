@@ -13,7 +13,7 @@ from tests.support.threshold_line import CollectorMemory, MemberChannel
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.threshold import Collector, Member, Shared, ThresholdContext, ThresholdState
+from blindmatch.protocol.threshold import Collector, Member, SharedElements, ThresholdContext, ThresholdState
 from blindmatch.protocol.transcript import Ed25519Signer
 
 NAMES = tuple(f"agency-{letter}" for letter in "abcdefghij")
@@ -134,7 +134,7 @@ class ThresholdSessions:
         return {line.member: line.found for line in self.lines if line.found is not None}
 
     @property
-    def shared(self) -> Shared | None:
+    def shared(self) -> SharedElements | None:
         """What the collector found."""
         return self._known.shared
 

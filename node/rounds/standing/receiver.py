@@ -26,9 +26,16 @@ from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Counts, DeltaReceiver, Epoch, Fresh, Received, Taken
-from blindmatch.protocol.standing.epoch import empty
-from blindmatch.protocol.standing.record_list import Change
+from blindmatch.protocol.standing import (
+    ChangeCounts,
+    DeltaReceiver,
+    Epoch,
+    FreshSlots,
+    ReceiverList,
+    RowSource,
+)
+from blindmatch.protocol.standing.epoch import no_rows
+from blindmatch.protocol.standing.record_list import ListChange
 from blindmatch.protocol.transcript import Signed
 
 
@@ -39,14 +46,14 @@ class _StandingEdge(HitsReceivingEdge):
         return open_records(self._node, self._agreement, row, self.agreed, epoch)
 
     def _outputs(self, session: Receiver) -> Any:
-        return session.own_outputs() if self.agreed.context.with_facts else empty(OUTPUT_BYTES)
+        return session.own_outputs() if self.agreed.context.with_facts else no_rows(OUTPUT_BYTES)
 
     def _store_all_leads(
-        self, epoch: Epoch, lists: Received, records: CollectionRecords, rounds: tuple[bytes, ...]
+        self, epoch: Epoch, lists: ReceiverList, records: CollectionRecords, rounds: tuple[bytes, ...]
     ) -> None:
         """Store the leads of all stored records; a lead is new if the last closed comparison did not give it."""
         inputs = records.prepared(lists.own.key_index)
-        self._store_leads(protocol.found(epoch, lists, rounds), inputs, self._known())
+        self._store_leads(protocol.current_hits(epoch, lists, rounds), inputs, self._known())
 
     def _known(self) -> frozenset[str] | None:
         """Our references in the leads of the last closed round, or None without one."""
@@ -92,7 +99,7 @@ class OpeningReceivingEdge(_StandingEdge):
     def _store_result(self, session: Receiver) -> None:
         epoch = Epoch(self.agreed.context, derive_local_secret(self.row.seed))
         records = self._records(self.row, epoch)
-        fresh = Fresh(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
+        fresh = FreshSlots(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
         lists = protocol.open_receiver(records, fresh, session.released())
         files = files_of(self._node, self.row.round_id, self.row.edge)
         write_receiver_lists(files, self.row.round_id, lists, self.agreed)
@@ -121,8 +128,8 @@ class DeltaReceivingEdge(_StandingEdge):
         super().__init__(*arguments, **more)
         self._epoch: StoredEpoch | None = None
         self._list: CollectionRecords | None = None
-        self._change: Change | None = None
-        self.counts = Counts()
+        self._change: ListChange | None = None
+        self.counts = ChangeCounts()
 
     @property
     def epoch(self) -> StoredEpoch:
@@ -151,10 +158,10 @@ class DeltaReceivingEdge(_StandingEdge):
         epoch = self.epoch
         records = self._list = self._records(row, epoch.secrets)
         lists = epoch.receiver_lists
-        change = self._change = protocol.compare(lists.own.digests, records.digests)
+        change = self._change = protocol.compare_digests(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
-        self.counts = Counts(len(change.fresh), len(change.gone))
-        taken: Any = Taken(inputs)
+        self.counts = ChangeCounts(len(change.fresh), len(change.gone))
+        taken: Any = RowSource(inputs)
         self._inputs = records.prepared(keys, taken)
         return DeltaReceiver(
             epoch.secrets.within(row.round_id),
@@ -190,7 +197,7 @@ class DeltaReceivingEdge(_StandingEdge):
             raise SequenceError("the epoch's lists were not read")
         count = self.counts.added * records.slots
         outputs = self._outputs(session)
-        fresh = Fresh(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
+        fresh = FreshSlots(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
         update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
         lists = protocol.change_receiver(epoch.receiver_lists, records, update)

@@ -17,7 +17,7 @@ from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
-from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
+from blindmatch.protocol.standing import DeltaSender, Epoch, RowSource, SenderChange
 
 
 class OpeningSendingEdge(HitsSendingEdge):
@@ -49,7 +49,7 @@ class OpeningSendingEdge(HitsSendingEdge):
 
     def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
-        secret = protocol.opening_secret(self._node.store.edge(*self.key).seed, context)
+        secret = protocol.opening_key_seed(self._node.store.edge(*self.key).seed, context)
         return epochs.opening_writes(
             self._node,
             self._agreement,
@@ -91,7 +91,7 @@ class DeltaSendingEdge(HitsSendingEdge):
             base=epoch.base,
             counts=change.counts,
             removed=change.plan.removed,
-            **self._terms_with(row, Taken(change.rows)),
+            **self._terms_with(row, RowSource(change.rows)),
         )
 
     async def removed_chunks(self) -> int:

@@ -26,8 +26,8 @@ from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk
 from blindmatch.protocol.threshold import (
     Collector,
-    Committed,
-    Shared,
+    CommittedChunks,
+    SharedElements,
     ThresholdReceiptTerms,
     ThresholdState,
 )
@@ -141,7 +141,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         name = member.agency
         stored = await self._in_thread(self._node.store.statements, *self.key)
         async for each in member.join([stored[agency] for agency in self._terms.agencies]):
-            if isinstance(each, Committed):
+            if isinstance(each, CommittedChunks):
                 await self._step(
                     partial(Collector.receive_commitment, member=name, committed=each), save=True
                 )
@@ -227,7 +227,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _store_tally(self, session: Collector) -> None:
         """Find the shared keys, store the number for our officers, then the checkpoint."""
-        shared: Shared = session.find()
+        shared: SharedElements = session.find()
         terms, node = self._terms, self._node
         count = len(shared) // terms.band * terms.band if len(shared) else None
         number = Tally(count, terms.minimum_count, terms.band, terms.at_least, len(terms.members))
