@@ -170,10 +170,8 @@ async def _area(scenario: Scenario, area: Area, options: Options, resources: _Sh
         record_wire=None if options.record_wire is None else options.record_wire.absolute() / area.id,
     )
     generating = time.perf_counter() - started
-    if options.processes or resources.machines:
-        results = await asyncio.to_thread(SubprocessArea(setup, resources.machines).run)
-    else:
-        results = await InProcessArea(setup).run()
+    apart = options.processes or resources.machines is not None
+    results = await (SubprocessArea(setup, resources.machines) if apart else InProcessArea(setup)).run()
     started = time.perf_counter()
     verdict = await asyncio.to_thread(audit_area, setup, results)
     auditing = results.seconds.get("examine", 0.0) + time.perf_counter() - started

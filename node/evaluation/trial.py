@@ -1,10 +1,8 @@
 """One trial: rates, keys, tokens and matches of two labelled lists, and the seconds of each stage."""
 
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,6 +12,7 @@ from blindmatch.node.evaluation.chart import Panel, Point
 from blindmatch.node.evaluation.labelled_lists import LabelledLists, SideList
 from blindmatch.node.evaluation.matching import Matches, intersect
 from blindmatch.node.evaluation.measures import Quality
+from blindmatch.node.evaluation.stage_timer import StageTimer
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.linkage import (
     CompiledKeys,
@@ -31,22 +30,6 @@ FALSE_LEAD_SHARES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 """The settings of the chart's second panel."""
 _SEEDS: Final = (b"evaluate left".ljust(32, b"\0"), b"evaluate right".ljust(32, b"\0"))
 """Seeds of the random pairs for measuring rates. They are fixed so that results can be reproduced."""
-
-
-@dataclass
-class StageTimer:
-    """Seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the context to a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from blindmatch.node.evaluation.explanation import (
     side_of_values,
     split_reference,
 )
-from blindmatch.node.evaluation.trial import StageTimer, measure_rates
+from blindmatch.node.evaluation.stage_timer import StageTimer
+from blindmatch.node.evaluation.trial import measure_rates
 from blindmatch.node.imports import DEFAULT_SCHEMA, open_collection
 from blindmatch.node.imports.formats import load_mapping
 from blindmatch.node.imports.formats.blank_values import iso_day

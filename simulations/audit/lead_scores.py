@@ -7,7 +7,7 @@ from typing import Any
 
 from blindmatch.simulations.audit.outcome import Comparison
 from blindmatch.simulations.drivers.results import ReportedLead
-from blindmatch.simulations.scenario.noise_kinds import CLEAN, DESCRIPTIONS, NoiseKind
+from blindmatch.simulations.scenario.noise_kinds import CLEAN, NoiseKind
 from blindmatch.simulations.world.truth import Pair
 
 LINKS = {
@@ -120,4 +120,4 @@ def _counted(
 
 def describe_kind(kind: str) -> str:
     """A kind of noise in words."""
-    return "both files agree" if kind == CLEAN else DESCRIPTIONS[NoiseKind(kind)]
+    return "both files agree" if kind == CLEAN else NoiseKind(kind).words

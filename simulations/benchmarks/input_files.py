@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from blindmatch.simulations.world.input_files import POLICE_COLUMNS, SUPPLIER_COLUMNS
 from blindmatch.simulations.world.names import load_names
+from blindmatch.simulations.world.population import postcode
 from blindmatch.simulations.world.rng import SeededRandom
 
 _TOWNS: Final = (
@@ -15,7 +16,6 @@ _TOWNS: Final = (
     "IVERSTONE", "KELDWATER", "LARKFIELD", "MARSHCOTE",
 )  # fmt: skip
 _AREAS: Final = ("AE", "QX", "XQ", "ZV", "AX", "QZ")
-_LETTERS: Final = "ABDEFGHJLNPQRSTUWXYZ"
 
 
 class People:
@@ -39,17 +39,14 @@ class People:
             "forenames": forenames,
             "surname": community.surname(rng),
             "sex": sex,
-            "born": (year, month, day),
+            "born": (year, month),
+            "date_of_birth": f"{year}-{month:02d}-{day:02d}",
             "premises": str(rng.number(1, 240)),
             "street": f"{rng.pick(self._names.streets)} {rng.pick(self._names.street_kinds)}",
             "town": rng.pick(_TOWNS),
-            "postcode": self.postcode(),
+            # One of about two million postcodes in areas that do not exist.
+            "postcode": postcode(rng, rng.pick(_AREAS), 40),
         }
-
-    def postcode(self) -> str:
-        """One of about two million postcodes in areas that do not exist."""
-        rng = self.rng
-        return f"{rng.pick(_AREAS)}{rng.number(1, 40)} {rng.number(0, 9)}{rng.letters(_LETTERS, 2)}"
 
 
 PEOPLE_COLUMNS: Final = (
@@ -66,16 +63,14 @@ Rows = list[tuple[str, ...]]
 
 def people_row(serial: int, person: dict[str, Any]) -> tuple[str, ...]:
     """A person as a row of `PEOPLE_COLUMNS`."""
-    born = "{}-{:02d}-{:02d}".format(*person["born"])
-    value = str(1_000 + serial % 9_000)
     return (
         f"N{serial:07d}",
         person["forenames"],
         person["surname"],
-        born,
+        person["date_of_birth"],
         person["postcode"],
         "P",
-        value,
+        str(1_000 + serial % 9_000),
     )
 
 
@@ -125,12 +120,11 @@ def _write_table(
 
 def _subject(serial: int, people: People) -> dict[str, str]:
     person = people.person()
-    year, month, day = person["born"]
     return {
         "reference": f"N{serial:08d}",
         "forenames": person["forenames"],
         "surname": person["surname"],
-        "date_of_birth": f"{year}-{month:02d}-{day:02d}",
+        "date_of_birth": person["date_of_birth"],
         "postcodes": person["postcode"],
         "handling_code": "P",
     }
@@ -165,7 +159,7 @@ def write_psc(path: Path, rows: int) -> int:
     def lines() -> Iterator[str]:
         for serial in range(rows):
             person = people.person()
-            year, month, _ = person["born"]
+            year, month = person["born"]
             title = "Mr" if person["sex"] == "male" else "Mrs"
             forename, _, middle = person["forenames"].partition(" ")
             elements = {"title": title, "forename": forename, "surname": person["surname"]}
@@ -210,7 +204,7 @@ def write_officers(path: Path, rows: int) -> int:
         records = 0
         for serial in range((rows + 1) // 2):
             person = people.person()
-            year, month, _ = person["born"]
+            year, month = person["born"]
             number, title = company(serial), f"{person['surname'].upper()} TRADING LTD<"
             yield f"{number}1{' ':23}0001{len(title.encode()):04d}{title}\n"
             records += 1

@@ -20,7 +20,7 @@ from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope, sign
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
-from blindmatch.simulations.drivers.deploy import Site, create_authority, deploy_node
+from blindmatch.simulations.drivers.deploy import Site, certify, create_authority, create_node
 from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, free_ports, peak_bytes
 from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.plan import ExchangePlan, plan_area
@@ -156,7 +156,8 @@ def create_nodes(folder: Path, roles: Mapping[str, str]) -> dict[str, NodeProces
     for (agency, role), port in zip(roles.items(), free_ports(len(roles)), strict=True):
         site = Site(agency, agency, role, "invented records", folder / agency)
         node = NodeProcess(agency, site.home, port, PASSPHRASE)
-        deploy_node(site, authority, PASSPHRASE, listen=node.address, now=now).close()
+        with create_node(site, PASSPHRASE, listen=node.address) as created:
+            certify(created, authority, now)
         nodes[agency] = node
     return nodes
 

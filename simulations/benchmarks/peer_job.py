@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from blindmatch.node.evaluation.stage_timer import StageTimer
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks import parties
 from blindmatch.simulations.benchmarks.nodes import PairTerms, deploy
@@ -26,7 +27,6 @@ from blindmatch.simulations.benchmarks.process_cost import (
     killed_on_exit,
 )
 from blindmatch.simulations.drivers.node_process import free_ports, serving
-from blindmatch.simulations.drivers.setup import StepTimer
 
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
@@ -206,8 +206,8 @@ def run_ours(files: JobFiles, folder: Path) -> ContenderCost:
         command(police, "collection", "import", str(files.receiver), "--kind", "subjects"),
         command(council, "collection", "import", str(files.sender), "--kind", "suppliers"),
     ]
-    clock = StepTimer()
-    with clock.step("files"), killed_on_exit(imports):
+    timer = StageTimer()
+    with timer.stage("files"), killed_on_exit(imports):
         spent |= {f"{side} import": each.wait() for side, each in zip(_SIDES, imports, strict=True)}
     with Relay(council.port) as relay:
         pair.introduce(relay.port)
@@ -216,17 +216,17 @@ def run_ours(files: JobFiles, folder: Path) -> ContenderCost:
         before = relay.count
         server = command(council, "node", "serve")
         with killed_on_exit([server]):
-            with clock.step("round"):
+            with timer.stage("round"):
                 server.until_listening(council.port)
                 spent["receiver round"] = command(police, "round", "run", agreement, "--json").wait()
             spent["sender server"] = server.stop()
         octets = relay.count - before
-    with clock.step("files"):
+    with timer.stage("files"):
         export = command(police, "round", "export", "--out", str(output))
         spent["receiver export"] = export.wait()
     receiver = sum((spent[name] for name in spent if name.startswith("receiver")), ProcessCost())
     sender = sum((spent[name] for name in spent if name.startswith("sender")), ProcessCost())
-    wall = sum(clock.seconds.values())
+    wall = sum(timer.seconds.values())
     return ContenderCost(
         OURS, files.records, files.common, _rows(output), receiver, sender, octets, wall, spent
     )

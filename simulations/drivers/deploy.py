@@ -184,29 +184,8 @@ def create_authority(folder: Path, passphrase: str, name: str, now: float) -> Au
     return Authority.create(folder, passphrase, name, now=now, scrypt_n=SIMULATION_SCRYPT_N)
 
 
-def deploy_node(
-    site: Site,
-    authority: Authority,
-    passphrase: str,
-    *,
-    listen: str,
-    now: float,
-    sessions: int = 32,
-    cluster: Mapping[str, Any] | None = None,
-) -> Node:
-    """Create a node, and issue and install its certificate; returns the node, open."""
-    node = create_node(site, passphrase, listen=listen, sessions=sessions, cluster=cluster)
-    install(node, issue(authority, certificates.make_request(node.keys), now), now)
-    return node
-
-
 def create_node(
-    site: Site,
-    passphrase: str,
-    *,
-    listen: str,
-    sessions: int = 32,
-    cluster: Mapping[str, Any] | None = None,
+    site: Site, passphrase: str, *, listen: str, cluster: Mapping[str, Any] | None = None
 ) -> Node:
     """Create a node without a certificate; returns it, open.
 
@@ -220,10 +199,15 @@ def create_node(
         "contact": f"duty officer, {site.name}",
         "listen": listen,
         "log": {"level": "warning"},
-        "service": {"sessions": sessions, "drain_seconds": 2},
+        "service": {"sessions": 32, "drain_seconds": 2},
         **({} if cluster is None else {"engine": "ray", "cluster": dict(cluster)}),
     }
     return Node.create(site.home, make_settings(values), passphrase, scrypt_n=SIMULATION_SCRYPT_N)
+
+
+def certify(node: Node, authority: Authority, now: float) -> None:
+    """Issue and install the certificate of a node that was created."""
+    install(node, issue(authority, certificates.make_request(node.keys), now), now)
 
 
 @dataclass(frozen=True)

@@ -4,130 +4,89 @@ import asyncio
 import os
 import time
 import tomllib
-from collections.abc import Iterable
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
 
 from blindmatch.node import server
 from blindmatch.node.agreements import bindings, exchange, registry
 from blindmatch.node.agreements.draft import complete, parse_draft
 from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.agreements.registry import StoredAgreement
-from blindmatch.node.imports import ImportReport, delete_collection, import_collection
+from blindmatch.node.imports import delete_collection, import_collection
 from blindmatch.node.node import Node
+from blindmatch.node.operations import checks, rounds
 from blindmatch.node.pki.pilot_ca import Authority
-from blindmatch.node.rounds import runner
-from blindmatch.node.rounds.aggregate import reporting
 from blindmatch.node.storage.config import Peer
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.node.transport.client import connector
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope
-from blindmatch.simulations.drivers.deploy import InputList, deploy_node
+from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.drivers.area_run import AreaRun
+from blindmatch.simulations.drivers.deploy import InputList, certify, create_node
 from blindmatch.simulations.drivers.node_driver import NodeDriver, OpenNodes
-from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
-from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
-from blindmatch.simulations.drivers.single_checks import check_in_process, choose_checks
+from blindmatch.simulations.drivers.results import RecordCheck
+from blindmatch.simulations.drivers.setup import AreaSetup
 from blindmatch.simulations.drivers.traffic import TrafficMeter
 from blindmatch.simulations.scenario.agreement_drafts import draft_text
-from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import ExchangePlan
 
 
-def import_list(node: Node, input_list: InputList, setup: AreaSetup) -> ImportReport:
-    """Import one list of a site through the node's own importer."""
-    facts = () if input_list.kind == "subjects" else setup.scenario.terms.facts
-    return import_collection(
-        node,
-        input_list.collection,
-        input_list.kind,
-        input_list.source,
-        mapping=input_list.mapping,
-        facts=facts,
-        register=input_list.register,
-        marking=setup.scenario.terms.marking,
-        schema=setup.scenario.terms.linkage_schema,
-    )
-
-
-class InProcessArea:
+class InProcessArea(AreaRun):
     """An area's nodes, open in this process."""
 
     def __init__(self, setup: AreaSetup) -> None:
-        self._setup = setup
-        self._area_data = setup.area_data
-        self._clock = StepTimer()
+        super().__init__(setup)
         self._nodes: dict[str, Node] = {}
         self._meters: dict[str, TrafficMeter] = {}
-        self._edges: list[EdgeResult] = []
-        self._thresholds: list[ThresholdResult] = []
-        self._checks: list[CheckResult] = []
         self._servers: dict[str, server.Serving] = {}
 
-    async def run(self) -> AreaResults:
-        """Deploy, import, agree, compare; the nodes' folders remain afterwards.
+    async def _deploy(self, stack: AsyncExitStack) -> None:
+        await asyncio.to_thread(self._create_nodes, stack)
 
-        Raises:
-            BlindmatchError: a step failed.
-        """
-        with ExitStack() as files:
-            with self._clock.step("set up"):
-                await asyncio.to_thread(self._deploy, files)
-            async with AsyncExitStack() as servers:
-                with self._clock.step("serve"):
-                    await self._serve(servers)
-                with self._clock.step("agree"):
-                    stored = {plan.exchange.id: await self._agree(plan) for plan in self._setup.plans}
-                for step, plan in self._setup.steps:
-                    if plan is None:
-                        with self._clock.step("change"):
-                            await asyncio.to_thread(self._change, step, stored.values())
-                    elif step.do == "check":
-                        await self._check(plan, stored[plan.exchange.id], step)
-                    elif step.do == "fetch":
-                        await self._fetch(stored[plan.exchange.id], step.agency)
-                    else:
-                        await self._compare(plan, stored[plan.exchange.id], step.agency)
-                ids = {exchange: each.id.hex() for exchange, each in stored.items()}
-                return AreaResults(
-                    ids, tuple(self._edges), tuple(self._thresholds), tuple(self._checks), self._clock.seconds
-                )
-
-    def _deploy(self, files: ExitStack) -> None:
+    def _create_nodes(self, stack: AsyncExitStack) -> None:
         setup = self._setup
         authority = Authority.open(setup.authority, setup.passphrase)
         for site in setup.sites:
-            node = deploy_node(
-                site,
-                authority,
-                setup.passphrase,
-                listen="127.0.0.1:0",
-                now=time.time(),
-                cluster=setup.cluster,
-            )
-            files.callback(node.close)
+            node = create_node(site, setup.passphrase, listen="127.0.0.1:0", cluster=setup.cluster)
+            stack.callback(node.close)
+            certify(node, authority, time.time())
             wire = setup.wire_folder(site.agency)
             self._meters[site.agency] = node.wire = TrafficMeter(None if wire is None else WireRecorder(wire))
             self._nodes[site.agency] = node
             for input_list in site.inputs:
-                import_list(node, input_list, setup)
+                self._import(node, input_list)
 
-    async def _serve(self, servers: AsyncExitStack) -> None:
+    def _import(self, node: Node, input_list: InputList) -> None:
+        terms = self._setup.scenario.terms
+        import_collection(
+            node,
+            input_list.collection,
+            input_list.kind,
+            input_list.source,
+            mapping=input_list.mapping,
+            facts=() if input_list.kind == "subjects" else terms.facts,
+            register=input_list.register,
+            marking=terms.marking,
+            schema=terms.linkage_schema,
+        )
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
         for agency, node in self._nodes.items():
-            self._servers[agency] = await servers.enter_async_context(server.running(node, grace=1.0))
-        ports = {agency: serving.port for agency, serving in self._servers.items()}
-        for agency in ports:
-            for other, port in ports.items():
-                if other != agency:
-                    self._introduce(agency, other, port)
+            self._servers[agency] = await stack.enter_async_context(server.running(node, grace=1.0))
+        addresses = {agency: f"127.0.0.1:{serving.port}" for agency, serving in self._servers.items()}
+        for agency, node in self._nodes.items():
+            others = {other: address for other, address in addresses.items() if other != agency}
+            for other, address in others.items():
+                add_peer(node.home / "node.toml", other, address)
+            peers = {
+                **node.settings.peers,
+                **{other: Peer(address=address) for other, address in others.items()},
+            }
+            node.settings = node.settings.model_copy(update={"peers": peers})
 
-    def _introduce(self, agency: str, other: str, port: int) -> None:
-        node, address = self._nodes[agency], f"127.0.0.1:{port}"
-        add_peer(node.home / "node.toml", other, address)
-        peers = {**node.settings.peers, other: Peer(address=address)}
-        node.settings = node.settings.model_copy(update={"peers": peers})
-
-    async def _agree(self, plan: ExchangePlan) -> StoredAgreement:
-        """The first party drafts and proposes; every party binds its lists, signs, and sends its signature."""
+    async def _agree(self, plan: ExchangePlan) -> str:
         setup, first = self._setup, self._nodes[plan.parties[0]]
         records = {
             input_list.list: self._nodes[site.agency].store.collection(input_list.collection).records
@@ -151,7 +110,7 @@ class InProcessArea:
             for outcome in outcomes:
                 if outcome.error is not None:
                     raise outcome.error
-        return await asyncio.to_thread(registry.find, first, stored.id)
+        return stored.id.hex()
 
     @staticmethod
     def _sign(node: Node, plan: ExchangePlan, agreement: bytes) -> StoredAgreement:
@@ -160,41 +119,43 @@ class InProcessArea:
             bindings.bind(node, stored, comparison, collection)
         return registry.sign(node, stored)
 
-    def _change(self, step: Step, agreed: Iterable[StoredAgreement]) -> None:
-        """Delete an agency's list, import the changed list under the same name, and bind it to the same comparisons."""
-        node = self._nodes[step.agency]
-        self._area_data, input_list = self._setup.change(self._area_data, step)
-        delete_collection(node, input_list.collection)
-        import_list(node, input_list, self._setup)
-        for plan, stored in zip(self._setup.plans, agreed, strict=True):
+    async def _change(self, agency: str, changed: InputList, agreed: Mapping[str, str]) -> None:
+        await asyncio.to_thread(self._replace, self._nodes[agency], changed, agreed)
+
+    def _replace(self, node: Node, changed: InputList, agreed: Mapping[str, str]) -> None:
+        """Delete a list, import the changed list under the same name, and bind it to the same comparisons."""
+        delete_collection(node, changed.collection)
+        self._import(node, changed)
+        for plan in self._setup.plans:
             for comparison, name in plan.bindings(node.agency).items():
-                if name == input_list.collection:
-                    bindings.bind(node, stored, comparison, name)
+                if name == changed.collection:
+                    bindings.bind(node, registry.find(node, agreed[plan.exchange.id]), comparison, name)
 
-    async def _fetch(self, stored: StoredAgreement, agency: str) -> None:
-        """Fetch the numbers that others report to an agency."""
-        with self._clock.step("compare"):
-            for fetched in await reporting.fetch(self._nodes[agency], stored.id):
-                if fetched.error is not None:
-                    raise fetched.error
+    async def _fetch(self, agency: str, agreement: str) -> None:
+        fetched = await rounds.fetch_reports(self._nodes[agency], agreement)
+        for receiver, reason in fetched.failed:
+            raise LocalError(f"{agency} cannot fetch the reports of {receiver}: {reason}")
 
-    async def _check(self, plan: ExchangePlan, stored: StoredAgreement, step: Step) -> None:
-        """Single records, one after another."""
-        with self._clock.step("check"):
-            for check in choose_checks(self._area_data, plan, step, self._setup.register):
-                self._checks.append(await check_in_process(self._nodes, self._servers, stored, check))
-
-    async def _compare(self, plan: ExchangePlan, stored: StoredAgreement, agency: str) -> None:
-        """One round, run by one agency: every edge that it receives, and every threshold that it collects."""
-        node, meter = self._nodes[agency], self._meters[agency]
+    async def _compare(self, agency: str, agreement: str, turn: int) -> NodeDriver:
+        del turn
+        meter = self._meters[agency]
         before = {other: meter.traffic(other) for other in self._nodes}
-        with self._clock.step("compare"):
-            outcome = await runner.run_round(node, stored.id)
+        outcome = await rounds.start(self._nodes[agency], agreement)
         messages = {other: meter.traffic(other) - before[other] for other in self._nodes}
         source = OpenNodes(self._nodes, outcome.round_id.hex(), messages)
-        driver = NodeDriver(source, outcome, self._area_data)
-        # Now, while the keys are still compiled and before a list changes.
-        with self._clock.step("examine"):
-            edges, thresholds = await asyncio.to_thread(driver.results, plan, agency)
-        self._edges += edges
-        self._thresholds += thresholds
+        return NodeDriver(source, outcome, self._area_data)
+
+    async def _check(self, agreement: str, check: RecordCheck) -> Mapping[str, Any]:
+        answer = await checks.check(
+            self._nodes[check.agency],
+            agreement,
+            checks.read_record(check.path),
+            edge=check.edge.id,
+            register=[] if check.register is None else [check.register],
+        )
+        return answer.data()
+
+    async def _received(self, agency: str, agreement: str) -> Mapping[str, Any]:
+        await self._servers[agency].inbound.checks.settle()
+        received = await asyncio.to_thread(checks.received, self._nodes[agency], agreement)
+        return received.data()

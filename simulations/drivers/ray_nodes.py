@@ -5,7 +5,7 @@ A node's server is a child of its actor and ends with it, however the actor ends
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,11 +17,10 @@ from typing import Any, Final
 from blindmatch.node.compute.cluster import GREET_SECONDS, dismiss, places, reaching
 from blindmatch.node.compute.connection import load_ray
 from blindmatch.protocol.errors import BlindmatchError, LocalError
-from blindmatch.simulations.drivers.deploy import IssuedCertificate, Site, share_folder
+from blindmatch.simulations.drivers.deploy import Site, share_folder
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.node_process import STOP_SECONDS
 from blindmatch.simulations.drivers.setup import AreaSetup
-from blindmatch.simulations.drivers.traffic import Traffic
 
 LOCAL_AT_ONCE: Final = 2
 _LOOK_SECONDS: Final = 0.2
@@ -49,11 +48,10 @@ class NodeActor:
         return load_ray().util.get_node_ip_address(), version("blindmatch")
 
     def start(self, site: Site, out: Path, host: str, wire: Path | None) -> _StepResult:
-        """Create the node's folder on this machine; returns the address at which it listens."""
+        """Create the node's folder on this machine, and reserve its port."""
 
-        def start() -> str:
+        def start() -> None:
             self._node = NodeHandle(site, share_folder(out, site.home), host=host, wire=wire)
-            return self._node.address()
 
         return _tried(site.agency, "start", start)
 
@@ -143,59 +141,20 @@ def _cause(error: Exception) -> str:
 
 
 class RayNode:
-    """A node that an actor holds, with the methods of `NodeHandle`."""
+    """A node that an actor holds. It has the methods of `NodeHandle`; an argument of `write_file` can be in the cluster's store."""
 
-    def __init__(self, handle: Any, site: Site, watch: ActorWatch) -> None:
+    def __init__(self, handle: Any, agency: str, watch: ActorWatch) -> None:
         self._handle = handle
-        self._site = site
+        self._agency = agency
         self._watch = watch
-        self._address = ""
 
-    def start(self, out: Path, host: str, wire: Path | None) -> None:
-        """Create its folder and reserve its port."""
-        self._address = self._watch.answer(self._handle.start.remote(self._site, out, host, wire))
+    def __getattr__(self, step: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with reaching():
+                reference = self._handle.do.remote(self._agency, step, *arguments)
+            return self._watch.answer(reference)
 
-    def _do(self, step: str, *arguments: Any) -> Any:
-        with reaching():
-            reference = self._handle.do.remote(self._site.agency, step, *arguments)
-        return self._watch.answer(reference)
-
-    def address(self) -> str:
-        """See `NodeHandle`."""
-        return self._address
-
-    def create(self, cluster: Mapping[str, Any] | None) -> bytes:
-        """See `NodeHandle`."""
-        return bytes(self._do("create", cluster))
-
-    def certify(self, issued: IssuedCertificate, now: float) -> None:
-        """See `NodeHandle`."""
-        self._do("certify", issued, now)
-
-    def introduce(self, addresses: Mapping[str, str]) -> None:
-        """See `NodeHandle`."""
-        self._do("introduce", dict(addresses))
-
-    def write_file(self, path: Path, content: Any) -> None:
-        """See `NodeHandle`; `content` can be in the cluster's store."""
-        self._do("write_file", path, content)
-
-    def run(self, *arguments: str) -> Any:
-        """See `NodeHandle`."""
-        return self._do("run", *arguments)
-
-    def run_round(self, agreement: str, turn: int) -> Any:
-        """See `NodeHandle`."""
-        return self._do("run_round", agreement, turn)
-
-    def traffic(self, peer: str, turn: int) -> Traffic:
-        """See `NodeHandle`."""
-        traffic: Traffic = self._do("traffic", peer, turn)
-        return traffic
-
-    def serve(self) -> None:
-        """See `NodeHandle`."""
-        self._do("serve")
+        return call
 
     def close(self) -> None:
         """Stop the server, and end the actor if it still runs."""
@@ -270,14 +229,13 @@ class RayMachines:
                     hint="Install the same version on every machine of the cluster.",
                 )
             watch.add(handle, site.agency, host)
-            node = RayNode(handle, site, watch)
-            node.start(self._out, host, setup.wire_folder(site.agency))
+            watch.answer(handle.start.remote(site, self._out, host, setup.wire_folder(site.agency)))
         except BlindmatchError as error:
             if handle is not None:
                 dismiss(handle)
             raise LocalError(f"{site.agency}: {error.message}", hint=error.hint) from None
         self._note(f"{site.agency}: {site.home} on {host}")
-        return node
+        return RayNode(handle, site.agency, watch)
 
     @staticmethod
     def _send_inputs(setup: AreaSetup, nodes: Sequence[RayNode]) -> None:

@@ -1,8 +1,6 @@
-"""An area that is ready to be deployed, and the time that each step takes."""
+"""An area that is ready to be deployed."""
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,19 +56,3 @@ class AreaSetup:
     def site(self, agency: str) -> Site:
         """The site of one agency."""
         return next(site for site in self.sites if site.agency == agency)
-
-
-class StepTimer:
-    """Wall-clock seconds by step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time that the context takes to a step."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started

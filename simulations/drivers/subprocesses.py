@@ -3,45 +3,47 @@
 The processes run on this machine, or on the machines of a Ray cluster.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import AsyncExitStack, ExitStack
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+from blindmatch.node.node import Node
 from blindmatch.node.pki.pilot_ca import Authority
 from blindmatch.node.rounds.edge_task import EdgeOutcome
 from blindmatch.node.rounds.runner import RoundOutcome
+from blindmatch.protocol.errors import LocalError
+from blindmatch.simulations.drivers.area_run import AreaRun
 from blindmatch.simulations.drivers.deploy import InputList, Site, issue
 from blindmatch.simulations.drivers.node_driver import CommandLine, NodeDriver
 from blindmatch.simulations.drivers.node_handle import NodeHandle
 from blindmatch.simulations.drivers.ray_nodes import LOCAL_AT_ONCE, RayMachines, RayNode
-from blindmatch.simulations.drivers.results import AreaResults, CheckResult, EdgeResult, ThresholdResult
-from blindmatch.simulations.drivers.setup import AreaSetup, StepTimer
-from blindmatch.simulations.drivers.single_checks import check_by_command, choose_checks
+from blindmatch.simulations.drivers.results import RecordCheck
+from blindmatch.simulations.drivers.setup import AreaSetup
 from blindmatch.simulations.scenario.agreement_drafts import draft_text
-from blindmatch.simulations.scenario.exchanges import Step
 from blindmatch.simulations.scenario.plan import ExchangePlan
-from blindmatch.simulations.world.area import AreaData
+
+LOOKUP_SECONDS = 60.0
+"""The limit for the lookup of a submission, which runs in the background."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
-@contextmanager
-def _on_this_machine(setup: AreaSetup) -> Iterator[list[NodeHandle]]:
-    with ExitStack() as stack:
-        handles = []
-        for site in setup.sites:
-            handles.append(NodeHandle(site, setup.passphrase, wire=setup.wire_folder(site.agency)))
-            stack.callback(handles[-1].close)
-        yield handles
+def _in_thread(method: Callable[Parameters, Result]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
+    """A method that blocks, as a coroutine that runs it in a thread of its own."""
+
+    @wraps(method)
+    async def run(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
+        return await asyncio.to_thread(method, *arguments, **options)
+
+    return run
 
 
-def _outcome(printed: Mapping[str, Any]) -> RoundOutcome:
-    """The outcome of a round from the output of `round run`."""
-    round_id, agreement = (bytes.fromhex(printed[name]) for name in ("round", "agreement"))
-    return RoundOutcome(round_id, agreement, tuple(EdgeOutcome(**each) for each in printed["edges"]))
-
-
-class SubprocessArea:
+class SubprocessArea(AreaRun):
     """An area's nodes, each served by a process of its own.
 
     Args:
@@ -50,82 +52,40 @@ class SubprocessArea:
     """
 
     def __init__(self, setup: AreaSetup, machines: RayMachines | None = None) -> None:
-        self._setup = setup
+        super().__init__(setup)
         self._machines = machines
-        self._clock = StepTimer()
         self._handles: dict[str, NodeHandle | RayNode] = {}
+        self._records: dict[str, int] = {}
+        """The number of records of each list."""
 
-    def run(self) -> AreaResults:
-        """Deploy, import, agree, compare; the nodes' folders remain afterwards.
+    async def _deploy(self, stack: AsyncExitStack) -> None:
+        files = ExitStack()
+        stack.push_async_callback(asyncio.to_thread, files.close)
+        await asyncio.to_thread(self._create_nodes, files)
 
-        Raises:
-            LocalError: a command failed, with its message; or a node's process or actor died.
-        """
+    def _create_nodes(self, files: ExitStack) -> None:
         setup = self._setup
-        with ExitStack() as stack:
-            with self._clock.step("set up"):
-                handles: Sequence[NodeHandle | RayNode] = stack.enter_context(
-                    self._machines.nodes(setup) if self._machines else _on_this_machine(setup)
-                )
-                self._handles = {site.agency: each for site, each in zip(setup.sites, handles, strict=True)}
-                self._deploy()
-                records = self._import()
-            with self._clock.step("serve"):
-                self._each(lambda _site, node: node.serve())
-            with self._clock.step("agree"):
-                agreed = {plan.exchange.id: self._agree(plan, records) for plan in setup.plans}
-            edges: list[EdgeResult] = []
-            thresholds: list[ThresholdResult] = []
-            checks: list[CheckResult] = []
-            area_data = setup.area_data
-            for turn, (step, plan) in enumerate(setup.steps):
-                if plan is None:
-                    with self._clock.step("change"):
-                        area_data, input_list = setup.change(area_data, step)
-                        self._handles[step.agency].run("collection", "delete", input_list.collection, "--yes")
-                        self._handles[step.agency].write_file(
-                            input_list.source, input_list.source.read_bytes()
-                        )
-                        self._handles[step.agency].run(*self._import_arguments(input_list))
-                    continue
-                if step.do == "check":
-                    with self._clock.step("check"):
-                        checks += self._check(area_data, plan, step, agreed[plan.exchange.id])
-                    continue
-                if step.do == "fetch":
-                    self._handles[step.agency].run("round", "reports", agreed[plan.exchange.id])
-                    continue
-                with self._clock.step("compare"):
-                    printed = self._handles[step.agency].run_round(agreed[plan.exchange.id], turn)
-                source = CommandLine(setup, self._handles, printed["round"], turn)
-                driver = NodeDriver(source, _outcome(printed), area_data)
-                with self._clock.step("examine"):
-                    received, collected = driver.results(plan, step.agency)
-                edges += received
-                thresholds += collected
-            return AreaResults(agreed, tuple(edges), tuple(thresholds), tuple(checks), self._clock.seconds)
-
-    def _check(
-        self, area_data: AreaData, plan: ExchangePlan, step: Step, agreement: str
-    ) -> Iterator[CheckResult]:
-        """Single records, one after another."""
-        for check in choose_checks(area_data, plan, step, self._setup.register):
-            home = self._setup.site(check.edge.receiver.agency).home
-            yield check_by_command(self._handles, agreement, check, (home, self._setup.passphrase))
-
-    def _deploy(self) -> None:
-        setup = self._setup
+        if self._machines is not None:
+            nodes = files.enter_context(self._machines.nodes(setup))
+            self._handles |= {site.agency: node for site, node in zip(setup.sites, nodes, strict=True)}
+        else:
+            for site in setup.sites:
+                handle = NodeHandle(site, setup.passphrase, wire=setup.wire_folder(site.agency))
+                files.callback(handle.close)
+                self._handles[site.agency] = handle
         authority = Authority.open(setup.authority, setup.passphrase)
         requests = self._each(lambda _site, node: node.create(setup.cluster))
         now = time.time()
         issued = {agency: issue(authority, request, now) for agency, request in requests.items()}
         addresses = {agency: node.address() for agency, node in self._handles.items()}
 
-        def install(site: Site, node: NodeHandle | RayNode) -> None:
+        def complete(site: Site, node: NodeHandle | RayNode) -> None:
             node.certify(issued[site.agency], now)
             node.introduce(addresses)
+            for each in site.inputs:
+                self._records[each.list] = int(node.run(*self._import_arguments(each))["records"])
 
-        self._each(install)
+        self._each(complete)
 
     def _each(self, step: Callable[[Site, NodeHandle | RayNode], Any]) -> dict[str, Any]:
         """Run one step for every site, some at the same time; returns the results by agency."""
@@ -134,29 +94,10 @@ class SubprocessArea:
             results = pool.map(lambda site: step(site, self._handles[site.agency]), sites)
             return dict(zip([site.agency for site in sites], results, strict=True))
 
-    def _import(self) -> dict[str, int]:
-        """Import every file, one after another on each node; returns the records by list."""
-
-        def all_of(site: Site, node: NodeHandle | RayNode) -> dict[str, int]:
-            return {
-                each.list: int(node.run(*self._import_arguments(each))["records"]) for each in site.inputs
-            }
-
-        counts = self._each(all_of).values()
-        return {name: records for each in counts for name, records in each.items()}
-
     def _import_arguments(self, input_list: InputList) -> list[str]:
         terms = self._setup.scenario.terms
-        arguments = [
-            "collection",
-            "import",
-            str(input_list.source),
-            "--kind",
-            input_list.kind,
-            "--name",
-            input_list.collection,
-        ]
-        arguments += ["--marking", terms.marking]
+        arguments = ["collection", "import", str(input_list.source), "--marking", terms.marking]
+        arguments += ["--kind", input_list.kind, "--name", input_list.collection]
         if input_list.mapping:
             arguments += ["--mapping", str(input_list.mapping)]
         if input_list.register:
@@ -165,12 +106,17 @@ class SubprocessArea:
             arguments += [argument for name in terms.facts for argument in ("--fact", name)]
         return arguments
 
-    def _agree(self, plan: ExchangePlan, records: dict[str, int]) -> str:
-        """The first party drafts and proposes; every party binds its lists and signs."""
+    @_in_thread
+    def _serve(self, stack: AsyncExitStack) -> None:
+        del stack  # the handles stop their servers
+        self._each(lambda _site, node: node.serve())
+
+    @_in_thread
+    def _agree(self, plan: ExchangePlan) -> str:
         setup, first = self._setup, self._handles[plan.parties[0]]
         draft = setup.site(plan.parties[0]).home.parent / f"{plan.exchange.id}.toml"
-        terms, area = setup.scenario.terms, setup.area_data.area
-        first.write_file(draft, draft_text(terms, area, plan, records, time.time()).encode())
+        text = draft_text(setup.scenario.terms, setup.area_data.area, plan, self._records, time.time())
+        first.write_file(draft, text.encode())
         agreement = str(first.run("agreement", "draft", str(draft))["id"])
 
         def sign(site: Site, node: NodeHandle | RayNode) -> None:
@@ -186,3 +132,53 @@ class SubprocessArea:
         self._each(sign)
         first.run("agreement", "verify", agreement)
         return agreement
+
+    @_in_thread
+    def _change(self, agency: str, changed: InputList, agreed: Mapping[str, str]) -> None:
+        del agreed  # the only suitable collection is used
+        node = self._handles[agency]
+        node.run("collection", "delete", changed.collection, "--yes")
+        node.write_file(changed.source, changed.source.read_bytes())
+        node.run(*self._import_arguments(changed))
+
+    @_in_thread
+    def _fetch(self, agency: str, agreement: str) -> None:
+        self._handles[agency].run("round", "reports", agreement)
+
+    @_in_thread
+    def _compare(self, agency: str, agreement: str, turn: int) -> NodeDriver:
+        printed = self._handles[agency].run_round(agreement, turn)
+        edges = tuple(EdgeOutcome(**each) for each in printed["edges"])
+        round_id, agreement_id = (bytes.fromhex(printed[name]) for name in ("round", "agreement"))
+        outcome = RoundOutcome(round_id, agreement_id, edges)
+        source = CommandLine(self._setup, self._handles, printed["round"], turn)
+        return NodeDriver(source, outcome, self._area_data)
+
+    @_in_thread
+    def _check(self, agreement: str, check: RecordCheck) -> Mapping[str, Any]:
+        node, register = self._handles[check.agency], check.register
+        node.write_file(check.path, check.path.read_bytes())
+        more = () if register is None else ("--register", str(register))
+        answer: Mapping[str, Any] = node.run(
+            "check", agreement, "--edge", check.edge.id, "--record", str(check.path), *more
+        )
+        return answer
+
+    @_in_thread
+    def _received(self, agency: str, agreement: str) -> Mapping[str, Any]:
+        home = self._setup.site(agency).home
+        if not home.exists():
+            raise LocalError(
+                "single records can be submitted only to nodes whose folders are on this machine",
+                hint="Run the scenario without --on ray, or with a cluster on this machine.",
+            )
+        deadline = time.monotonic() + LOOKUP_SECONDS
+        with Node.open(home, self._setup.passphrase) as node:
+            while node.store.checks(looked=False):
+                if time.monotonic() > deadline:
+                    raise LocalError(
+                        f"{agency}: a submitted record was not looked up within {LOOKUP_SECONDS:.0f} s"
+                    )
+                time.sleep(0.05)
+        received: Mapping[str, Any] = self._handles[agency].run("check", agreement, "--received")
+        return received

@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,7 @@ from blindmatch.simulations.world.population import Company, Control, Population
 SEPARATOR = ";"
 """Between several values in one cell."""
 
-POLICE_COLUMNS = (
-    "reference",
-    "forenames",
-    "surname",
-    "aliases",
-    "date_of_birth",
-    "postcodes",
-    "phones",
-    "company_numbers",
-    "group_reference",
-    "grading",
-    "handling_code",
-)
-
-SUPPLIER_COLUMNS = (
-    "reference",
-    "name",
-    "company_number",
-    "vat_number",
-    "postcode",
-    "contract_reference",
-    "contract_value",
-)
+POLICE_COLUMNS = tuple(each.name for each in fields(Subject) if each.name not in {"person", "noise"})
 
 FINANCE_HEADINGS = {
     "reference": "Vendor Key",
@@ -58,22 +37,18 @@ postcode = "Post Town Code"
 """
 """The mapping file that goes with these headings."""
 
+SUPPLIER_COLUMNS = tuple(FINANCE_HEADINGS)
 
-def _police_rows(subjects: Iterable[Subject]) -> Iterable[tuple[str, ...]]:
-    for subject in subjects:
-        yield (
-            subject.reference,
-            subject.forenames,
-            subject.surname,
-            SEPARATOR.join(subject.aliases),
-            subject.date_of_birth,
-            SEPARATOR.join(subject.postcodes),
-            SEPARATOR.join(subject.phones),
-            SEPARATOR.join(subject.company_numbers),
-            subject.group,
-            subject.grading,
-            subject.handling,
-        )
+
+def _cell(value: Any) -> str:
+    """Several values are joined by `SEPARATOR`; an amount is in pounds and pence."""
+    if isinstance(value, tuple):
+        return SEPARATOR.join(value)
+    return f"{value}.00" if isinstance(value, int) else str(value)
+
+
+def _rows(records: Iterable[Subject | Supplier], columns: Sequence[str]) -> Iterator[list[str]]:
+    return ([_cell(getattr(record, name)) for name in columns] for record in records)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -96,16 +71,15 @@ def write_police(path: Path, subjects: Sequence[Subject]) -> None:
     if path.suffix == ".parquet":
         _write_parquet(path, subjects)
     else:
-        _write_csv(path, POLICE_COLUMNS, _police_rows(subjects))
+        _write_csv(path, POLICE_COLUMNS, _rows(subjects, POLICE_COLUMNS))
 
 
 def _write_parquet(path: Path, subjects: Sequence[Subject]) -> None:
     import pyarrow as pa  # noqa: PLC0415 -- an optional extra
     from pyarrow import parquet  # noqa: PLC0415
 
-    rows = list(_police_rows(subjects))
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(POLICE_COLUMNS)}
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    columns = zip(*_rows(subjects, POLICE_COLUMNS), strict=True)
+    table = pa.table([pa.array(cells, pa.string()) for cells in columns], list(POLICE_COLUMNS))
     parquet.write_table(table, path, compression="snappy")
 
 
@@ -117,20 +91,8 @@ def write_suppliers(path: Path, suppliers: Sequence[Supplier], *, finance_headin
         suppliers: the rows.
         finance_headings: write `FINANCE_HEADINGS` above the columns; an import then needs a mapping.
     """
-    headings = [FINANCE_HEADINGS[name] if finance_headings else name for name in SUPPLIER_COLUMNS]
-    rows = (
-        (
-            supplier.reference,
-            supplier.name,
-            supplier.company_number,
-            supplier.vat_number,
-            supplier.postcode,
-            supplier.contract_reference,
-            f"{supplier.contract_value}.00",
-        )
-        for supplier in suppliers
-    )
-    _write_csv(path, headings, rows)
+    headings = tuple(FINANCE_HEADINGS.values()) if finance_headings else SUPPLIER_COLUMNS
+    _write_csv(path, headings, _rows(suppliers, SUPPLIER_COLUMNS))
 
 
 def _identifier(*parts: str | int) -> str:

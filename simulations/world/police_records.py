@@ -9,9 +9,6 @@ from blindmatch.simulations.world.noise import swapped_birth, typing_error, wron
 from blindmatch.simulations.world.population import Person, Population
 from blindmatch.simulations.world.rng import SeededRandom
 
-GROUP_SIZE = 8
-"""Mean number of people in a mapped group."""
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -26,9 +23,9 @@ class Subject:
     postcodes: tuple[str, ...]
     phones: tuple[str, ...]
     company_numbers: tuple[str, ...]
-    group: str
+    group_reference: str
     grading: str
-    handling: str
+    handling_code: str
     noise: frozenset[NoiseKind]
 
 
@@ -60,9 +57,9 @@ class SubjectWriter:
             postcodes=self._postcodes(person, noise),
             phones=(f"07700 900{rng.number(0, 999):03d}",) if rng.chance(0.2) else (),
             company_numbers=tuple(company_numbers),
-            group=f"{self._letters}-OCG-{rng.number(1, max(2, len(self._population.people) // 200)):03d}",
+            group_reference=f"{self._letters}-OCG-{rng.number(1, max(2, len(self._population.people) // 200)):03d}",
             grading=f"{rng.number(1, 3)}{rng.pick('AABBBCCDE')}",
-            handling=handling,
+            handling_code=handling,
             noise=frozenset(noise),
         )
 

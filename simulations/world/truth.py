@@ -62,7 +62,7 @@ def link_subjects(subjects: Sequence[Subject]) -> RecordLinks:
         entities: dict[Entity, NoiseKinds] = {("person", subject.person): subject.noise}
         entities |= {("company", number): exclusion for number in subject.company_numbers}
         records[subject.reference] = entities
-    withheld = frozenset(subject.reference for subject in subjects if subject.handling == "C")
+    withheld = frozenset(subject.reference for subject in subjects if subject.handling_code == "C")
     return RecordLinks(records, withheld)
 
 

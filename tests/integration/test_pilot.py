@@ -116,7 +116,7 @@ def test_withheld_subjects_enter_no_round(pilot):
         for area_data in pilot.worlds.values()
         for subjects in area_data.subjects.values()
         for subject in subjects
-        if subject.handling == "C"
+        if subject.handling_code == "C"
     }
     assert withheld
     for comparison in pilot.outcome.comparisons:
