@@ -207,7 +207,7 @@ class DeltaSender(_DeltaSession, ReleasingSession):
         return section_shapes(self._sections())
 
     @property
-    def going(self) -> int:
+    def removed_chunks(self) -> int:
         """How many of `tag_chunks` are of tags that go; these come first."""
         return self._sections()[0].layout.chunks
 
@@ -216,7 +216,7 @@ class DeltaSender(_DeltaSession, ReleasingSession):
 
     def _commitment(self) -> Commitment:
         contents = self._contents("table_digests")
-        return self._commit_to(self._at.elements, contents, self.shown_key, len(self._removed))
+        return self._commit_to(self._at.elements, contents, self.committed_key, len(self._removed))
 
     def _open_peer(self) -> None:
         self._restore_peer()

@@ -65,7 +65,7 @@ class Epoch:
         """The tags (n, 16) of outputs (n, 64)."""
         return tags.derive_tags(outputs, self.context)
 
-    def within(self, round_id: bytes) -> EdgeContext:
+    def round_context(self, round_id: bytes) -> EdgeContext:
         """The edge of a later round of this epoch. How many elements travel is no term of the agreement's there."""
         return replace(self.context, round_id=round_id, receiver_elements=None, sender_elements=None)
 

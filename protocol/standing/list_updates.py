@@ -235,7 +235,7 @@ def change_receiver(before: ReceiverList, records: RecordSource, news: DeltaUpda
     settled = next_list(
         before.own, change, _without_padding(news.fresh), records.digests, list_rules(records, merging=False)
     )
-    table = before.table.renewed(news.removed, news.rows, news.number)
+    table = before.table.updated(news.removed, news.rows, news.number)
     new = slots_of(change.fresh, records.slots)
     return ReceiverList(with_hits(settled.own, before.table, news.removed, news.rows, new), table)
 

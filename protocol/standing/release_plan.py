@@ -34,7 +34,7 @@ class ReleasedList:
     """The sender's list and the fillers of its table: what it knows of the table that the receiver holds."""
 
     own: RecordList
-    fillers: Bytes2D
+    padding_tags: Bytes2D
     """Tags (f, 16), in no order."""
 
     @property
@@ -54,7 +54,7 @@ class ReleasePlan:
     """Slots of the list after it whose rows come."""
     holders: list[Indices]
     """The records that each of them stands for, where facts travel; else nothing."""
-    new_fillers: Bytes2D
+    new_padding: Bytes2D
     """Tags of the fillers that come."""
 
     def rows(
@@ -70,14 +70,14 @@ class ReleasePlan:
             facts: of `given`, (g, fact_bytes), likewise.
         """
         context, count = epoch.context, len(self.given)
-        made = np.empty((count + len(self.new_fillers), context.row_bytes), dtype=np.uint8)
+        made = np.empty((count + len(self.new_padding), context.row_bytes), dtype=np.uint8)
         made[:count, :TAG_BYTES] = self.after.own.tags[self.given]
-        made[count:, :TAG_BYTES] = self.new_fillers
+        made[count:, :TAG_BYTES] = self.new_padding
         if context.with_facts:
             made[:count, TAG_BYTES:] = tags.seal_facts(
                 outputs, facts, context, *facts_binding(DELTA, round_id)
             )
-            shape = len(self.new_fillers), context.row_bytes - TAG_BYTES
+            shape = len(self.new_padding), context.row_bytes - TAG_BYTES
             noise = expander.stream("filler-facts", 0, shape[0] * shape[1])
             made[count:, TAG_BYTES:] = np.frombuffer(noise, dtype=np.uint8).reshape(shape)
         return sorted_by_tag(made)
@@ -132,23 +132,23 @@ def release_plan(
         if (len(goes) <= out and len(comes) <= into) or out == before.table_rows:
             break
         spare *= 2  # entities were told apart anew: about never
-    fillers_out = min(out - len(goes), len(before.fillers))
+    fillers_out = min(out - len(goes), len(before.padding_tags))
     again = _resent(own, comes, out - len(goes) - fillers_out, expander)
     fresh = into - len(comes) - len(again)
     if fresh < 0:
         raise SequenceError("a change of the table does not add up")
-    order = draw_distinct(expander, "fillers", len(before.fillers), fillers_out)
-    kept = np.delete(before.fillers, order, axis=0)
-    new_fillers = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
+    order = draw_distinct(expander, "fillers", len(before.padding_tags), fillers_out)
+    kept = np.delete(before.padding_tags, order, axis=0)
+    new_padding = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
         -1, TAG_BYTES
     )
     given = np.concatenate((comes, again))
     return ReleasePlan(
-        after=ReleasedList(own, np.concatenate((kept, new_fillers))),
-        removed=sorted_by_tag(np.concatenate((base.tags[goes], before.fillers[order], own.tags[again]))),
+        after=ReleasedList(own, np.concatenate((kept, new_padding))),
+        removed=sorted_by_tag(np.concatenate((base.tags[goes], before.padding_tags[order], own.tags[again]))),
         given=given,
         holders=holders_of(settled, given) if with_facts else [],
-        new_fillers=new_fillers,
+        new_padding=new_padding,
     )
 
 

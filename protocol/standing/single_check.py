@@ -77,7 +77,7 @@ class CheckHeader:
         """
         if (self.header.round_id, self.header.edge) != (epoch.id, epoch.context.edge):
             raise PeerError(PeerCode.UNKNOWN_ROUND, "the check belongs to another epoch or edge")
-        return epoch.within(self.check)
+        return epoch.round_context(self.check)
 
 
 class QueryState(StrEnum):
@@ -211,7 +211,7 @@ class Query:
         self.name = name
         self.step = QueryState.READY
 
-    def ask(self) -> Bytes2D:
+    def blind(self) -> Bytes2D:
         """The blinded elements (t, 32)."""
         if self.step is not QueryState.READY:
             raise SequenceError(f"a check that is {self.step} cannot be asked")
@@ -219,7 +219,7 @@ class Query:
         self.step = QueryState.ASKED
         return self._blinded
 
-    def answered(self, points: Bytes2D, proof: bytes) -> Bytes2D:
+    def receive_answer(self, points: Bytes2D, proof: bytes) -> Bytes2D:
         """The OPRF outputs (t, 64) of the record; meaningless ones in empty slots.
 
         Raises:

@@ -54,7 +54,7 @@ class TagTable:
         there = np.flatnonzero((first[at] == high) & (second[at] == low))
         return there, at[there].astype(np.int64)
 
-    def renewed(self, removed: Bytes2D, added: Bytes2D, number: int) -> "TagTable":
+    def updated(self, removed: Bytes2D, added: Bytes2D, number: int) -> "TagTable":
         """The table after a delta round.
 
         Args:

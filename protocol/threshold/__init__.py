@@ -7,7 +7,7 @@
     blinded_chunk(c)             ------> check_blinded()      ------> evaluate()
     receive_evaluated()          <------                      <------
     receive_attestation()        <------                      <------ attest()
-    finish_chunk(c), build_pair(p) ...
+    unblind_chunk(c), build_pair(p) ...
     commit_tables()              ------> receive_tables()
     table_chunk(c)               ------> receive_table_chunk()
                                          search_chunk(c) ..., find()

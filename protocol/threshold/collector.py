@@ -80,11 +80,11 @@ class Collector(ThresholdSession):
         return self._at.received[self._context.place(member)]
 
     @property
-    def done(self) -> int:
+    def progress(self) -> int:
         """How far the exchange is: 0 until elements are carried, then that and the chunks of tables that are here."""
         return self._at.prepared + sum(self._at.received)
 
-    def carrying(self) -> None:
+    def begin_relay(self) -> None:
         """From now on elements are evaluated: the round counts."""
         with self._step(ThresholdEvent.RELAY):
             self._at.prepared = 1

@@ -87,13 +87,13 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
                     f"evaluated-{place}": (count, POINT_BYTES),
                     f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
                 }
-        self._finished: Flags = np.arange(self._chunks) < self._at.finished
+        self._unblinded: Flags = np.arange(self._chunks) < self._at.unblinded
         self._check_restored()
 
     @property
-    def finished(self) -> int:
+    def unblinded(self) -> int:
         """Leading chunks that are unblinded."""
-        return leading(self._finished)
+        return leading(self._unblinded)
 
     @property
     def built(self) -> int:
@@ -112,7 +112,7 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
 
     def snapshot(self) -> bytes:
         """See `BaseSession.snapshot`."""
-        self._at.finished = self.finished
+        self._at.unblinded = self.unblinded
         return super().snapshot()
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
@@ -210,7 +210,7 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
             if self.state is ThresholdState.EXCHANGING and all(self._at.attested[other] for other in others):
                 self._machine.fire(ThresholdEvent.EVALUATED_COMPLETE)
 
-    def finish_chunk(self, index: int) -> None:
+    def unblind_chunk(self, index: int) -> None:
         """Add up everybody's evaluations of one own chunk, take the blinds off, finalise. For worker threads.
 
         Raises:
@@ -218,7 +218,7 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
             LocalError: the collection changed since the round began.
             StoreError: the workspace no longer holds what came.
         """
-        with self._step(ThresholdEvent.FINISH):
+        with self._step(ThresholdEvent.UNBLIND):
             (inputs,), span = self._take(index), self._span(index)
             total = group.multiply(self._array("blinded")[span].copy(), self._secret)
             for member in self.others:
@@ -235,7 +235,7 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
             outputs = oprf.finalize(inputs, oprf.unblind(total, blinds))
             wipe(blinds)
             self._array("outputs")[span] = outputs
-            self._finished[index] = True
+            self._unblinded[index] = True
 
     def build_pair(self, pair: int) -> None:
         """Build two of the tables. Heavy; pairs come in order.
@@ -244,7 +244,7 @@ class Member(EvaluatingSession, PreparingSession[ThresholdState]):
             SequenceError: a chunk is not finished, or another pair is due.
         """
         with self._step(ThresholdEvent.BUILD):
-            if not self._finished.all() or pair > self._at.built or not 0 <= pair < PAIRS:
+            if not self._unblinded.all() or pair > self._at.built or not 0 <= pair < PAIRS:
                 raise SequenceError(f"pair {pair} of tables cannot be built now")
             shape, outputs = self._context.shape, self._array("outputs")
             derivation = self._derivation()

@@ -1,6 +1,6 @@
 """What members and collector share: terms, secrets, and the commitments of all members.
 
-Threads: see `protocol.session`. `prepare_chunk`, `finish_chunk` and `search_chunk` are for worker threads.
+Threads: see `protocol.session`. `prepare_chunk`, `unblind_chunk` and `search_chunk` are for worker threads.
 """
 
 import hmac

@@ -225,8 +225,8 @@ def test_points_asked_for_beyond_the_last(edge, index):
 @both
 def test_acknowledgements_out_of_order(edge):
     for state, call in (
-        (AggregateState.EXCHANGING, "points_taken"),
-        (AggregateState.ANSWERING, "masked_taken"),
+        (AggregateState.EXCHANGING, "acknowledge_points"),
+        (AggregateState.ANSWERING, "acknowledge_masked"),
     ):
         session = edge.at(state).receiver.session
         refused(PeerCode.BAD_SEQUENCE, session, lambda it=session, call=call: getattr(it, call)(1))
@@ -253,7 +253,7 @@ def test_equal_points_of_the_sender_are_refused():
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))
     receiver.receive_points(AggregateChunk(HEADER, rows))
     receiver.mask_chunk(0)
-    refused(PeerCode.BAD_TAGS, receiver, receiver.answer)
+    refused(PeerCode.BAD_TAGS, receiver, receiver.arrange_masked)
 
 
 # Commitments.

@@ -295,10 +295,10 @@ def test_bad_points_either_way(world):
         (lambda points, proof: (points, b"" if proof else b"p" * 64), PeerCode.BAD_PROOF),
         (lambda points, proof: (bad, proof), PeerCode.BAD_POINT),
     ):
-        asking = Query(world.ours, name, single, public, b"a" * 32)
-        points, proof = answer_query(world.theirs, name, asking.ask(), b"s" * 32)
+        query = Query(world.ours, name, single, public, b"a" * 32)
+        points, proof = answer_query(world.theirs, name, query.blind(), b"s" * 32)
         wrong = change(points, proof)
-        assert code_of(lambda a=asking, x=wrong: a.answered(*x)) is code
+        assert code_of(lambda a=query, x=wrong: a.receive_answer(*x)) is code
 
 
 def test_a_submission_whose_tags_are_not_in_order(world):

@@ -258,7 +258,7 @@ def test_answers_that_the_collector_altered_are_found_before_they_are_used(sessi
     session.receive_evaluated(B, EvaluatedChunk(answers[0].header, answers[0].points[::-1].copy()))
     session.receive_evaluated(B, answers[1])
     refused(PeerCode.BAD_COMMITMENT, lambda: session.receive_attestation(B, signed), session)
-    assert not session._finished.any()
+    assert not session._unblinded.any()
 
 
 @pytest.mark.parametrize("forger", ["collector", A, C])
@@ -303,4 +303,4 @@ def test_an_answer_that_is_no_point_ends_the_member_s_session(sessions):
     for index in range(2):
         session.receive_evaluated(C, other.evaluate(A, session.blinded_chunk(index)))
     session.receive_attestation(C, other.attest(A))
-    refused(PeerCode.BAD_POINT, lambda: session.finish_chunk(0), session)
+    refused(PeerCode.BAD_POINT, lambda: session.unblind_chunk(0), session)

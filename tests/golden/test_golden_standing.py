@@ -62,7 +62,9 @@ def encoded(message, world, network, number):
         case EvaluatedChunk():
             return match_convert.evaluated_chunk(body)
         case TagChunk() if number:
-            return convert.changes_chunk(body, removed=body.header.sequence < network.sender.session.going)
+            return convert.changes_chunk(
+                body, removed=body.header.sequence < network.sender.session.removed_chunks
+            )
         case TagChunk():
             return match_convert.tag_chunk(body)
     if message.kind == "open":
@@ -95,7 +97,7 @@ def kept(world):
         "receiver": fields_of(received.own),
         "table": [received.table.rows, received.table.came],
         "sender": fields_of(sent.own),
-        "fillers": sent.fillers,
+        "fillers": sent.padding_tags,
         "state": world.base.state,
         "number": world.base.number,
         "hits": [hits.elements, hits.facts, hits.unopened],
@@ -172,10 +174,10 @@ def checks(world):
     inputs, keys = PeopleList([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
     question = CheckHeader.of(world.ours, b"asked-0123456789")
     single = SingleRecord(inputs, keys)
-    asking = Query(world.ours, question, single, world.base.public_key, b"a" * 32)
-    points = asking.ask()
+    query = Query(world.ours, question, single, world.base.public_key, b"a" * 32)
+    points = query.blind()
     evaluated, proof = answer_query(world.theirs, question, points, b"s" * 32)
-    outputs = asking.answered(evaluated, proof)
+    outputs = query.receive_answer(evaluated, proof)
     hits = query_hits(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
 
     wire = {

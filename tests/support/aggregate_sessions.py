@@ -242,7 +242,7 @@ class AggregateChannel(EdgeChannel[AggregateReceiver, AggregateSender]):
             case _ if live.masked < live.returned_chunks:
                 side.run(lambda own: own.mask_chunk(own.masked))
             case _:
-                side.run(lambda own: own.answer())
+                side.run(lambda own: own.arrange_masked())
 
     def _handle(self, request: Message) -> None:
         side, body, index = self.sender, request.body, request.index
@@ -273,11 +273,11 @@ class AggregateChannel(EdgeChannel[AggregateReceiver, AggregateSender]):
             case "commitment":
                 side.run(lambda own: own.receive_commitment(body))
             case "points taken":
-                side.run(lambda own: own.points_taken(body))
+                side.run(lambda own: own.acknowledge_points(body))
             case "returned":
                 side.run(lambda own: own.receive_points(body))
             case "masked taken":
-                side.run(lambda own: own.masked_taken(body))
+                side.run(lambda own: own.acknowledge_masked(body))
             case "outcome":
                 side.run(lambda own: own.receive_outcome(body))
             case _:

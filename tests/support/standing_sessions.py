@@ -235,7 +235,7 @@ class World:
         self, ours: Sequence[Person], theirs: Sequence[Person], round_id: bytes = b"delta-0123456789"
     ) -> tuple[SideInputs, SideInputs]:
         """What both sides of the next delta round are made of."""
-        context = self.ours.within(round_id)
+        context = self.ours.round_context(round_id)
         mine, yours = (
             PeopleList(ours, self.ours, self.slots[0]),
             PeopleList(theirs, self.theirs, self.slots[1]),
@@ -287,7 +287,7 @@ class World:
     ) -> DeltaSender:
         """A sender that says that these tags go and these rows come."""
         return DeltaSender(
-            self.theirs.within(round_id),
+            self.theirs.round_context(round_id),
             epoch=self.theirs,
             base=self.base,
             counts=made.counts,

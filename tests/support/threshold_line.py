@@ -174,7 +174,7 @@ class MemberChannel(LossyChannel[Collector, Member]):
             case "meet":
                 body = side.run(lambda live: live.commitments())
             case "evaluate":
-                side.run(lambda live: live.carrying())
+                side.run(lambda live: live.begin_relay())
                 body = known.blinded[about, index]
             case "deliver":
                 body = known.answers[about, me, index]
@@ -292,8 +292,8 @@ def _receive_outcome(live: Member, body: RowsChunk | Signed) -> None:
 
 def build(side: Side[Member]) -> Signed:
     """A member unblinds every chunk and builds every table, from where it stands; its commitment to them."""
-    for _ in range(side.session.finished, side.session.chunks):
-        side.run(lambda live: live.finish_chunk(live.finished))
+    for _ in range(side.session.unblinded, side.session.chunks):
+        side.run(lambda live: live.unblind_chunk(live.unblinded))
     for _ in range(side.session.built, PAIRS, _PAIRS_PER_CHECKPOINT):
         side.run(_build_pairs)
     return side.run(lambda live: live.commit_tables())

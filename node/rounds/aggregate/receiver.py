@@ -38,13 +38,13 @@ class _Transfer(NamedTuple):
 _POINTS = _Transfer(
     "exchange",
     AggregateReceiver.points_chunk,
-    AggregateReceiver.points_taken,
+    AggregateReceiver.acknowledge_points,
     lambda session: (session.next_chunk, session.points_chunks),
 )
 _MASKED = _Transfer(
     "tags",
     AggregateReceiver.masked_chunk,
-    AggregateReceiver.masked_taken,
+    AggregateReceiver.acknowledge_masked,
     lambda session: (session.next_masked, session.masked_chunks),
 )
 
@@ -86,7 +86,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         if session.state is AggregateState.COLLECTED:
             for index in range(session.masked, session.returned_chunks):
                 await self._in_thread(session.mask_chunk, index)
-            await self._step(AggregateReceiver.answer, save=True)
+            await self._step(AggregateReceiver.arrange_masked, save=True)
         if session.state is AggregateState.ANSWERING:
             await self._check_in_force()
             await self._transfer(peer.number.GiveMasked, peer, _MASKED)

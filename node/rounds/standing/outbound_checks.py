@@ -138,13 +138,13 @@ class Queries(_Checks):
     async def _query(self, peer: Peer, record: int, single: SingleRecord) -> list[ResultLead]:
         name, epoch = self._new_check(), self._epoch
         row = epoch.row
-        asking = Query(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
-        points = asking.ask()
+        query = Query(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
+        points = query.blind()
         request = self._request(name, points.tobytes(), self._node.agency)
         reply = await peer.call(peer.standing.Ask, codec.ask_request(*request.fields))
         header, check, evaluated, proof = codec.ask_reply.read(reply)
         self._expect(name, CheckHeader(header, check))
-        outputs = asking.answered(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
+        outputs = query.receive_answer(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
         guarded = self._records.guarded
         hits = single_check.query_hits(
             epoch.secrets, self._lists, guarded, single, outputs, rounds=row.rounds

@@ -164,7 +164,7 @@ class DeltaReceivingEdge(_StandingEdge):
         taken: Any = RowSource(inputs)
         self._inputs = records.prepared(keys, taken)
         return DeltaReceiver(
-            epoch.secrets.within(row.round_id),
+            epoch.secrets.round_context(row.round_id),
             epoch=epoch.secrets,
             base=epoch.base,
             counts=self.counts,

@@ -57,7 +57,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             self.agreed,
             receipt=receipt.payload,
             secret=self.records.epoch.local + secret,
-            public_key=session.shown_key,
+            public_key=session.committed_key,
         )
 
     def _after_close(self) -> None:
@@ -80,7 +80,7 @@ class DeltaSendingEdge(HitsSendingEdge):
     def _start(self, row: EdgeRow) -> Any:
         epoch = self._epoch = epochs.load_of_round(self._node, self._agreement, row)
         self._agreed = epoch.agreed
-        context = epoch.secrets.within(row.round_id)
+        context = epoch.secrets.round_context(row.round_id)
         records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
         change = self._change = protocol.change_sender(
             epoch.sender_list(), epoch.secrets, records, context, row.seed
@@ -98,7 +98,7 @@ class DeltaSendingEdge(HitsSendingEdge):
         """The number of leading chunks of `tags` that hold removed rows; the others hold added rows."""
 
         def work(session: Any) -> int:
-            return int(session.going)
+            return int(session.removed_chunks)
 
         return await self._answer(work, save=False)
 

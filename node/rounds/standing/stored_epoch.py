@@ -131,7 +131,7 @@ def write_sender_list(
     files: EpochFiles, version: bytes, released: ReleasedList, agreed: CompiledEdge
 ) -> None:
     """Write a version of the sender's list, and the epoch's match keys. Raises as `EpochFiles.write`."""
-    _write(files, version, agreed, released.own, {"fillers": released.fillers})
+    _write(files, version, agreed, released.own, {"fillers": released.padding_tags})
 
 
 def write_receiver_lists(

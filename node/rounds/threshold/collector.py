@@ -68,7 +68,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         if self._session is None:
             return len(self._node.store.statements(*self.key))
         session = self._session
-        return session.state, session.done, self._forwarded
+        return session.state, session.progress, self._forwarded
 
     @property
     def expected(self) -> Mapping[str, float]:
@@ -160,7 +160,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         await self._each(members, meet)
         context = self.session.context
         total = sum(context.blinded(name, self._limits).chunks for name in context.members)
-        await self._step(lambda live: live.carrying(), save=True)
+        await self._step(lambda live: live.begin_relay(), save=True)
 
         async def forward(member: MemberNode) -> None:
             name, received = member.agency, progress[member.agency]
@@ -209,7 +209,7 @@ class CollectorDriver(OutboundDriver[Collector]):
             rows = await member.cells(index)
             receive = partial(Collector.receive_table_chunk, member=name, chunk=rows)
             await self._step(receive, save=checkpoint_due(index, session.table_chunks))
-            self._report("tags", min(session.done, total), total)
+            self._report("tags", min(session.progress, total), total)
 
     async def _search(self) -> None:
         session = self.session
@@ -260,7 +260,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _done_of_total(self, session: Collector) -> tuple[int, int]:
         total = session.table_chunks * len(self._terms.members)
-        return min(session.done, total), total
+        return min(session.progress, total), total
 
     @asynccontextmanager
     async def _members(self, names: Sequence[str]) -> AsyncIterator[dict[str, MemberNode]]:

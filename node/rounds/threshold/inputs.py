@@ -107,7 +107,7 @@ def _agreed(
     # The digest covers the statements too: members that hold different ones stop at the commitments.
     keys_digest = digest(compiled.digest, *(signed.payload for signed in statements))
     elements = [one * other for one, other in zip(records, tokens, strict=True)]
-    return CompiledThreshold(context.agreed(keys_digest, elements), compiled, tokens, records)
+    return CompiledThreshold(context.with_keys(keys_digest, elements), compiled, tokens, records)
 
 
 def read_rates(

@@ -227,8 +227,8 @@ class MemberDriver(InboundSession[Member]):
         session = self.session
         if session.state is not ThresholdState.EVALUATED:
             return
-        for index in range(session.finished, session.chunks):
-            await self._in_thread(session.finish_chunk, index)
+        for index in range(session.unblinded, session.chunks):
+            await self._in_thread(session.unblind_chunk, index)
             self._advance()
         await self._step(self._save)
         for pair in range(session.built, PAIRS):

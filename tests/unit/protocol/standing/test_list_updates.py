@@ -164,7 +164,7 @@ class TestTable:
         ],
     )
     def test_it_follows_changes(self, removed, added, after):
-        made = self.table(2, 4, 6).renewed(tags(*removed), self.rows(*added), 3)
+        made = self.table(2, 4, 6).updated(tags(*removed), self.rows(*added), 3)
         assert [int.from_bytes(row[:16].tobytes(), "big") for row in made.rows] == after
         expected = [3 if number in added else 0 for number in after]
         assert made.came.tolist() == expected
@@ -173,7 +173,7 @@ class TestTable:
     @pytest.mark.parametrize(("removed", "added"), [([3], []), ([], [4]), ([2], [4])])
     def test_changes_that_cannot_be_made(self, removed, added):
         with pytest.raises(PeerError) as caught:
-            self.table(2, 4, 6).renewed(tags(*removed), self.rows(*added), 1)
+            self.table(2, 4, 6).updated(tags(*removed), self.rows(*added), 1)
         assert caught.value.code is PeerCode.BAD_TAGS
 
     @pytest.mark.parametrize("high", [0, 5 << 64])
@@ -182,7 +182,7 @@ class TestTable:
         table = self.table(*numbers, (1 << 127) + 3)
         positions, rows = table.find(tags(high + 9, high + 5, high + 1))
         assert (positions.tolist(), rows.tolist()) == ([0, 2], [2, 0])
-        made = table.renewed(tags(high + 4), self.rows(high + 2, high + 5), 1)
+        made = table.updated(tags(high + 4), self.rows(high + 2, high + 5), 1)
         first = [int.from_bytes(row[:16].tobytes(), "big") for row in made.rows]
         assert first == [high + 1, high + 2, high + 5, high + 9, (1 << 127) + 3]
 
