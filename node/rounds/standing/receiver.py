@@ -4,6 +4,7 @@ from typing import Any
 
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
+from blindmatch.node.rounds.driver import SetLater
 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
 from blindmatch.node.rounds.inputs import PreparedInputs, prepare_inputs
 from blindmatch.node.rounds.outbound import stream_seconds
@@ -20,7 +21,7 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.agreement import Edge
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
@@ -124,19 +125,12 @@ class OpeningReceivingEdge(_StandingEdge):
 class DeltaReceivingEdge(_StandingEdge):
     """A delta round: only changes are sent."""
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._epoch: StoredEpoch | None = None
-        self._list: CollectionRecords | None = None
-        self._change: ListChange | None = None
-        self.counts = ChangeCounts()
+    epoch = SetLater[StoredEpoch]("the epoch was not read")
+    """The epoch, once `agree_keys` has read it."""
+    _list = SetLater[CollectionRecords]("the epoch's lists were not read")
+    _change = SetLater[ListChange]("the epoch's lists were not read")
 
-    @property
-    def epoch(self) -> StoredEpoch:
-        """The epoch, once `agree_keys` has read it."""
-        if self._epoch is None:
-            raise SequenceError("the epoch was not read")
-        return self._epoch
+    counts = Counts()
 
     @property
     def delta(self) -> dict[str, int]:
@@ -151,8 +145,8 @@ class DeltaReceivingEdge(_StandingEdge):
         Raises:
             LocalError: the epoch has ended meanwhile.
         """
-        self._epoch = await self._in_thread(epochs.load_of_round, self._node, self._agreement, self.row)
-        self._agreed = self._epoch.agreed
+        self.epoch = await self._in_thread(epochs.load_of_round, self._node, self._agreement, self.row)
+        self.agreed = self.epoch.agreed
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
@@ -162,7 +156,7 @@ class DeltaReceivingEdge(_StandingEdge):
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
         self.counts = ChangeCounts(len(change.fresh), len(change.gone))
         taken: Any = RowSource(inputs)
-        self._inputs = records.prepared(keys, taken)
+        self.inputs = records.prepared(keys, taken)
         return DeltaReceiver(
             epoch.secrets.round_context(row.round_id),
             epoch=epoch.secrets,
@@ -174,13 +168,10 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _open_call(self, peer: Peer, commitment: Signed) -> Any:
         epoch = self.epoch.row
-        opening = codec.DeltaOpening(
+        request = codec.delta_open_request(
             self._header(0), self.row.agreement_id, epoch.epoch, epoch.number + 1, commitment
         )
-        return peer.standing.Open(
-            codec.delta_open_request(*opening),
-            timeout=stream_seconds(peer, self._edge.sender.max_elements),
-        )
+        return peer.standing.Open(request, timeout=stream_seconds(peer, self._edge.sender.max_elements))
 
     def _service(self, peer: Peer) -> Any:
         return peer.standing
@@ -193,8 +184,6 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _store_result(self, session: Receiver) -> None:
         epoch, records, change = self.epoch, self._list, self._change
-        if records is None or change is None:
-            raise SequenceError("the epoch's lists were not read")
         count = self.counts.added * records.slots
         outputs = self._outputs(session)
         fresh = FreshSlots(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
@@ -215,8 +204,8 @@ class DeltaReceivingEdge(_StandingEdge):
         """See `OutboundDriver.fail`; when the sides' lists differ, the epoch ends too."""
         super().fail(error)
         code = error.reason if isinstance(error, RefusalError) else getattr(error, "code", None)
-        if self._epoch is not None and code in ENDING:
-            epochs.end(self._node, self._epoch.row, error.message)
+        if "epoch" in vars(self) and code in ENDING:
+            epochs.end(self._node, self.epoch.row, error.message)
 
 
 ENDING = frozenset({PeerCode.DIVERGED, PeerCode.BAD_TAGS, PeerCode.BAD_RECEIPT})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from blindmatch.node.rounds.driver import SetLater
 from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.standing import epochs
@@ -14,7 +15,7 @@ from blindmatch.node.rounds.standing.stored_epoch import (
 )
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol import standing as protocol
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.standing import DeltaSender, Epoch, RowSource, SenderChange
@@ -23,18 +24,12 @@ from blindmatch.protocol.standing import DeltaSender, Epoch, RowSource, SenderCh
 class OpeningSendingEdge(HitsSendingEdge):
     """A full round whose lists are stored: it opens an epoch."""
 
-    _list: CollectionRecords | None = None
-
-    @property
-    def records(self) -> CollectionRecords:
-        """The collection's records, once the session is built."""
-        if self._list is None:
-            raise SequenceError("the edge's session was not built")
-        return self._list
+    records = SetLater[CollectionRecords]("the edge's session was not built")
+    """The collection's records."""
 
     def _start_with(self, row: EdgeRow) -> Sender:
         epoch = Epoch(self.agreed.context, derive_local_secret(row.seed))
-        records = self._list = open_records(self._node, self._agreement, row, self.agreed, epoch)
+        records = self.records = open_records(self._node, self._agreement, row, self.agreed, epoch)
         terms = self._terms(row)
         facts = facts_source(self.inputs, self._edge, records.in_order)
         return Sender(self.agreed.context, facts=facts, computer=self._engine.computing, **terms)
@@ -67,19 +62,13 @@ class OpeningSendingEdge(HitsSendingEdge):
 class DeltaSendingEdge(HitsSendingEdge):
     """A delta round: only changes are sent."""
 
-    _epoch: StoredEpoch | None = None
-    _change: SenderChange | None = None
-
-    @property
-    def epoch(self) -> StoredEpoch:
-        """The epoch, once the session is built."""
-        if self._epoch is None:
-            raise SequenceError("the epoch was not read")
-        return self._epoch
+    epoch = SetLater[StoredEpoch]("the epoch was not read")
+    """The epoch, once the session is built."""
+    _change = SetLater[SenderChange]("the edge's session was not built")
 
     def _start(self, row: EdgeRow) -> Any:
-        epoch = self._epoch = epochs.load_of_round(self._node, self._agreement, row)
-        self._agreed = epoch.agreed
+        epoch = self.epoch = epochs.load_of_round(self._node, self._agreement, row)
+        self.agreed = epoch.agreed
         context = epoch.secrets.round_context(row.round_id)
         records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
         change = self._change = protocol.change_sender(
@@ -103,8 +92,6 @@ class DeltaSendingEdge(HitsSendingEdge):
         return await self._answer(work, save=False)
 
     def _before_release(self, _session: Any) -> None:
-        if self._change is None:
-            raise SequenceError("the edge's session was not built")
         after = self._change.plan.after
         write_sender_list(self.epoch.files, self.row.round_id, after, self.epoch.agreed)
 
@@ -116,5 +103,5 @@ class DeltaSendingEdge(HitsSendingEdge):
 
     def _fail(self, error: PeerError) -> None:
         super()._fail(error)
-        if self._epoch is not None and error.code is PeerCode.DIVERGED:
-            epochs.end(self._node, self._epoch.row, error.message)
+        if "epoch" in vars(self) and error.code is PeerCode.DIVERGED:
+            epochs.end(self._node, self.epoch.row, error.message)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import checkpoint_due
+from blindmatch.node.rounds.driver import SetLater, checkpoint_due
 from blindmatch.node.rounds.outbound import OutboundDriver
 from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.rounds.tasks import together
@@ -22,7 +22,6 @@ from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk
 from blindmatch.protocol.threshold import (
     Collector,
@@ -40,27 +39,18 @@ MemberNode = RemoteMember | LocalMember
 class CollectorDriver(OutboundDriver[Collector]):
     """One threshold on which this node is the collector. See `OutboundDriver`."""
 
+    agreed = SetLater[CompiledThreshold]("the members' rates were not exchanged")
+    """What all parties compiled."""
+
     def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **arguments: Any) -> None:
         super().__init__(node, row, agreement, **arguments)
         self._terms = threshold_inputs.terms_of(agreement, row)
-        self._agreed: CompiledThreshold | None = None
         self._forwarded = 0
-
-    @property
-    def agreed(self) -> CompiledThreshold:
-        """What all parties compiled.
-
-        Raises:
-            SequenceError: the rates were not exchanged.
-        """
-        if self._agreed is None:
-            raise SequenceError("the members' rates were not exchanged")
-        return self._agreed
 
     @property
     def elements(self) -> tuple[int, int]:
         """No elements of our own, and the members' in total; zeros before they are known."""
-        return 0, sum(self._agreed.context.elements) if self._agreed else 0
+        return 0, sum(self.agreed.context.elements) if "agreed" in vars(self) else 0
 
     @property
     def progress(self) -> object:
@@ -73,7 +63,7 @@ class CollectorDriver(OutboundDriver[Collector]):
     @property
     def expected(self) -> Mapping[str, float]:
         """See `OutboundDriver.expected`; leads over all pairs of members."""
-        return self._agreed.expected if self._agreed else {}
+        return self.agreed.expected if "agreed" in vars(self) else {}
 
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
@@ -96,7 +86,7 @@ class CollectorDriver(OutboundDriver[Collector]):
                 await self._each(members, self._fetch_rates)
             stored = await self._in_thread(self._node.store.statements, *self.key)
         rates = tuple(stored[member] for member in self._terms.agencies)
-        self._agreed = await self._in_thread(
+        self.agreed = await self._in_thread(
             threshold_inputs.compile_threshold_keys, self._agreement, self.row, rates
         )
 

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import WorkerContext
+from blindmatch.node.rounds.driver import SetLater, WorkerContext
 from blindmatch.node.rounds.inbound import store_new
 from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.inputs import PreparedInputs
@@ -95,7 +95,7 @@ def stored_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[Signed
 class MemberDriver(InboundSession[Member]):
     """One threshold of one round, held while a collector runs it. See `InboundSession`."""
 
-    _inputs: PreparedInputs | None = None
+    _inputs = SetLater[PreparedInputs]("our elements were not prepared")
     _table_task: "asyncio.Task[None] | None" = None
 
     def prepare(self) -> None:
@@ -251,8 +251,6 @@ class MemberDriver(InboundSession[Member]):
     def _store_leads(self, session: Member) -> None:
         """Compute our leads and store them, before the checkpoint that depends on them."""
         node, inputs = self._node, self._inputs
-        if inputs is None:
-            raise SequenceError("our elements were not prepared")
         terms = threshold_inputs.terms_of(self._agreement, self.row)
         held_by = f"at least {terms.at_least} of {len(terms.members)} agencies"
         leads = build_shared_leads(inputs, session.find().tolist(), held_by=held_by, edge=self.row.edge)
