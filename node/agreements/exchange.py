@@ -60,7 +60,7 @@ async def fetch_entry(connect: Connect, agency: str) -> Party:
     """
     try:
         async with connect(agency, None) as link:
-            party = convert.read_describe_reply(
+            party = convert.describe_reply.read(
                 await link.call(link.agreements.Describe, convert.describe_request())
             )
     except PeerError as error:
@@ -85,7 +85,7 @@ async def push(
 
     async def propose(link: Link) -> AgreementCopy:
         request = convert.propose_request(stored.envelope, stored.signed_withdrawals)
-        return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+        return convert.propose_reply.read(await link.call(link.agreements.Propose, request))
 
     recipients = stored.agreement.agencies if agencies is None else agencies
     return await _merge_answers(node, stored, recipients, connect, propose)
@@ -115,7 +115,7 @@ async def fetch(
 
     async def ask(link: Link) -> AgreementCopy:
         reply = await link.call(link.agreements.Fetch, convert.fetch_request(stored.id))
-        return convert.read_fetch_reply(reply)
+        return convert.fetch_reply.read(reply)
 
     sources = stored.agreement.agencies if agencies is None else agencies
     return await _merge_answers(node, stored, sources, connect, ask)
@@ -133,9 +133,9 @@ async def push_withdrawal(
             if refusal.reason is not PeerCode.UNKNOWN_AGREEMENT:
                 raise
             request = convert.propose_request(stored.envelope, (signed,))
-            convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+            convert.propose_reply.read(await link.call(link.agreements.Propose, request))
         else:
-            convert.read_withdraw_reply(reply)
+            convert.withdraw_reply.read(reply)
 
     return [
         outcome for outcome, _ in await _call_each(node, stored, stored.agreement.agencies, connect, send)
