@@ -4,6 +4,7 @@ Drafts have the text as written where the schema makes it canonical, and the can
 the order of day and month in a date.
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -113,6 +114,19 @@ def iso_date(text: str) -> str:
     """An ISO date or date and time as `YYYY-MM-DD`, `YYYY-MM` or `YYYY`; blank for any other text."""
     head = text.strip().partition("T")[0].partition(" ")[0]
     return canonical("date_of_birth", head)[0] if head[:4].isdecimal() else ""
+
+
+def moment(text: str) -> str:
+    """An ISO date or date and time in a form that sorts by time: in UTC, where the text has a time zone."""
+    try:
+        parsed = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        return text.strip()
+    if "T" not in text and " " not in text.strip():
+        return text.strip()  # without a time: before all times of the day
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=dt.UTC)
+    return parsed.astimezone(dt.UTC).isoformat(timespec="microseconds")
 
 
 def name_key(first: str, last: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
+from blindmatch.node.imports.formats.company_registers import jurisdiction, of_united_kingdom, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
@@ -24,8 +25,8 @@ from blindmatch.node.imports.formats.record_drafts import (
     non_blank,
 )
 
-_COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
-"""Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON`, become provenance."""
+_COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH"})
+"""Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON` or a charity's `GB-NIC`, become provenance."""
 _VAT_SCHEMES: Final = frozenset({"GB-VAT", "VAT", "XI-VAT"})
 
 _NOT_AWARDED: Final = frozenset({"cancelled", "unsuccessful"})
@@ -174,6 +175,7 @@ def _draft(reference: str, party: Mapping[str, Any], number: int, context: ReadC
 
 def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[str], list[str], list[str]]:
     """An organisation's company numbers, VAT numbers, and all other identifiers as `SCHEME:id`."""
+    domestic = of_united_kingdom([jurisdiction(party)])
     companies: dict[str, None] = {}
     vat: dict[str, None] = {}
     others: dict[str, None] = {}
@@ -190,8 +192,10 @@ def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[st
             number, reason = canonical("company_number", value)
             if reason:
                 context.warnings[f"{_OWNER} with an invalid company number, which was left out"] += 1
-            elif number:
+            elif number and plausible(number, domestic=domestic):
                 companies[number] = None
+            elif number:
+                others[f"{scheme}:{value}"] = None
         elif scheme in _VAT_SCHEMES:
             vat[value] = None
         else:

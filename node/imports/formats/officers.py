@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
+from blindmatch.node.imports.formats.blank_values import has_ended
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.lines import Lines, open_input, read_head
@@ -201,7 +202,7 @@ def _parse_appointment(text: str, values: dict[str, str], company: str, context:
         role=f"corporate {role}" if corporate else role,
         parts=parts,
         period=period,
-        ended=bool(period.end) or code in _RESIGNED,
+        ended=has_ended(period.end, context.today) if period.end else code in _RESIGNED,
         corporate=corporate,
         # The last four digits number a person's addresses.
         person=f"officer/{person[:8]}" if person else "",
