@@ -130,7 +130,7 @@ class DeltaReceivingEdge(_StandingEdge):
     _list = SetLater[CollectionRecords]("the epoch's lists were not read")
     _change = SetLater[ListChange]("the epoch's lists were not read")
 
-    counts = Counts()
+    counts = ChangeCounts()
 
     @property
     def delta(self) -> dict[str, int]:
