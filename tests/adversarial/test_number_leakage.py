@@ -23,8 +23,8 @@ from blindmatch.node.server import running
 from blindmatch.node.storage import logs
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import AggregateOutcome
 from blindmatch.protocol.aggregate.masks import derive_tags
+from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure, describe
 from blindmatch.protocol.hits import lookup

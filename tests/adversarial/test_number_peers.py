@@ -8,15 +8,16 @@ from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import (
-    AggregateChunk,
+from blindmatch.protocol.aggregate import elgamal
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.statements import (
+    COMMITMENT_TYPE,
+    OUTCOME_TYPE,
+    AggregateCommitment,
     AggregateOutcome,
-    AggregateTerms,
-    Band,
     OutcomeContext,
-    elgamal,
 )
-from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS

@@ -14,7 +14,6 @@ from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import DELTA_COMMITMENT_TYPE, DELTA_RECEIPT_TYPE, DeltaReceipt
 from blindmatch.protocol.standing.single_check import (
     CheckHeader,
     Query,
@@ -23,7 +22,13 @@ from blindmatch.protocol.standing.single_check import (
     rows_of,
     submission_hits,
 )
-from blindmatch.protocol.standing.statements import ChangeCounts, DeltaCommitment
+from blindmatch.protocol.standing.statements import (
+    DELTA_COMMITMENT_TYPE,
+    DELTA_RECEIPT_TYPE,
+    ChangeCounts,
+    DeltaCommitment,
+    DeltaReceipt,
+)
 from blindmatch.protocol.transcript import Signed, sign
 
 

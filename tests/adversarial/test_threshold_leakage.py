@@ -8,8 +8,9 @@ from tests.support.threshold_sessions import NAMES, ThresholdInputs
 
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import ThresholdState, reconstruct
+from blindmatch.protocol.threshold import reconstruct
 from blindmatch.protocol.threshold.share_tables import TABLES, ShareDerivation
+from blindmatch.protocol.threshold.transitions import ThresholdState
 
 LIMITS = Limits(chunk_elements=16, chunk_tag_bytes=1 << 20)
 

@@ -10,13 +10,14 @@ from tests.support.threshold_sessions import SIGNERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import CommittedChunks, ThresholdState
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
     Attestation,
     ThresholdCommitment,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import digest, sign
 
 

@@ -14,7 +14,8 @@ from blindmatch.protocol.errors import LocalError, PeerCode, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks, Member, ThresholdState
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RATES_TYPE,
@@ -25,6 +26,7 @@ from blindmatch.protocol.threshold.statements import (
     ThresholdRatesStatement,
     ThresholdReceiptTerms,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed, sign
 
 

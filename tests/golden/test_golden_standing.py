@@ -18,7 +18,7 @@ from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
+from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
 from blindmatch.protocol.standing.epoch import opening_key_seed
 from blindmatch.protocol.standing.single_check import (
     CheckHeader,

@@ -13,7 +13,7 @@ from tests.support.threshold_sessions import NAMES, SIGNERS, ThresholdInputs
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks, ThresholdState
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -21,6 +21,7 @@ from blindmatch.protocol.threshold.statements import (
     RECEIPT_TYPE,
     TABLES_TYPE,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed, encode, sign
 
 lists = st.lists(

@@ -12,15 +12,12 @@ import numpy as np
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeChannel, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
-from blindmatch.protocol.aggregate import (
-    AggregateInputs,
-    AggregateReceiver,
-    AggregateSender,
-    AggregateTerms,
-    Band,
-)
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
 from blindmatch.protocol.aggregate.elgamal import Opening
+from blindmatch.protocol.aggregate.messages import AggregateInputs
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure

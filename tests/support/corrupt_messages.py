@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tests.support.lossy_channel import Message
 
-from blindmatch.protocol.threshold import CommittedChunks
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed, Signer, sign
 
 WAYS = 5

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from blindmatch.protocol.threshold import CommittedChunks
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 _STEPS = 10_000

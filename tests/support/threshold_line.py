@@ -9,15 +9,12 @@ from tests.support.lossy_channel import LossyChannel, Message, Side
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
-from blindmatch.protocol.threshold import (
-    Collector,
-    CommittedChunks,
-    Member,
-    SharedElements,
-    ThresholdContext,
-    ThresholdState,
-)
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import SharedElements
 from blindmatch.protocol.threshold.share_tables import PAIRS
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 _PAIRS_PER_CHECKPOINT = 9

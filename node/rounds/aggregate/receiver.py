@@ -13,8 +13,10 @@ from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountReceiver
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure

@@ -22,7 +22,8 @@ from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D
-from blindmatch.protocol.standing import compare_digests, single_check
+from blindmatch.protocol.standing import single_check
+from blindmatch.protocol.standing.record_list import compare_digests
 from blindmatch.protocol.standing.single_check import CheckHeader
 
 ROOM_BYTES = 8 << 10

@@ -21,8 +21,7 @@ from blindmatch.protocol.hits.facts import pack
 from blindmatch.protocol.limits import LEVEL_BYTES, TOKEN_BYTES
 from blindmatch.protocol.linkage import DUMMY, Elements, TokenBuilder, Tokens
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Epoch
-from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, no_rows
+from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, Epoch, no_rows
 from blindmatch.protocol.standing.single_check import SingleRecord
 
 Bytes1D = npt.NDArray[np.uint8]
@@ -34,7 +33,7 @@ _FACTS_DIGEST = 16
 
 @dataclass
 class CollectionRecords:
-    """The selected records of a collection: n records of t slots. Implements `protocol.standing.Records`.
+    """The selected records of a collection: n records of t slots. Implements `list_updates.RecordSource`.
 
     Args:
         collection: opened.
@@ -100,7 +99,7 @@ class CollectionRecords:
         return digests
 
     def inputs(self, records: Indices) -> tuple[Bytes2D, Bytes1D]:
-        """See `protocol.standing.Records.inputs`; `records` must ascend."""
+        """See `list_updates.RecordSource.inputs`; `records` must ascend."""
         builder = self._builder(len(records))
         for block in self.collection.blocks(self.selected[records]):
             builder.add(*block)
@@ -133,7 +132,7 @@ class CollectionRecords:
         return PreparedInputs(compiled, tokens, elements, self.collection, self.selected)
 
     def facts(self, holders: Sequence[Indices]) -> Bytes2D:
-        """See `protocol.standing.Records.facts`."""
+        """See `list_updates.RecordSource.facts`."""
         terms = self.edge.terms
         packed = np.zeros((len(holders), terms.fact_bytes), dtype=np.uint8)
         for row, records in enumerate(holders):

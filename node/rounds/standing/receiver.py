@@ -19,7 +19,6 @@ from blindmatch.node.rounds.standing.stored_epoch import (
 from blindmatch.node.storage.store import CLOSED, DeltaRow, EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
-from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.agreement import Edge
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
@@ -27,16 +26,12 @@ from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import (
-    ChangeCounts,
-    DeltaReceiver,
-    Epoch,
-    FreshSlots,
-    ReceiverList,
-    RowSource,
-)
-from blindmatch.protocol.standing.epoch import no_rows
-from blindmatch.protocol.standing.record_list import ListChange
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaReceiver
+from blindmatch.protocol.standing.epoch import Epoch, no_rows
+from blindmatch.protocol.standing.list_updates import ReceiverList, RowSource
+from blindmatch.protocol.standing.record_list import FreshSlots, ListChange, compare_digests
+from blindmatch.protocol.standing.statements import ChangeCounts
 from blindmatch.protocol.transcript import Signed
 
 
@@ -54,7 +49,7 @@ class _StandingEdge(HitsReceivingEdge):
     ) -> None:
         """Store the leads of all stored records; a lead is new if the last closed comparison did not give it."""
         inputs = records.prepared(lists.own.key_index)
-        self._store_leads(protocol.current_hits(epoch, lists, rounds), inputs, self._known())
+        self._store_leads(list_updates.current_hits(epoch, lists, rounds), inputs, self._known())
 
     def _known(self) -> frozenset[str] | None:
         """Our references in the leads of the last closed round, or None without one."""
@@ -101,7 +96,7 @@ class OpeningReceivingEdge(_StandingEdge):
         epoch = Epoch(self.agreed.context, derive_local_secret(self.row.seed))
         records = self._records(self.row, epoch)
         fresh = FreshSlots(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
-        lists = protocol.open_receiver(records, fresh, session.released())
+        lists = list_updates.open_receiver(records, fresh, session.released())
         files = files_of(self._node, self.row.round_id, self.row.edge)
         write_receiver_lists(files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch, lists, records, (self.row.round_id,))
@@ -152,7 +147,7 @@ class DeltaReceivingEdge(_StandingEdge):
         epoch = self.epoch
         records = self._list = self._records(row, epoch.secrets)
         lists = epoch.receiver_lists
-        change = self._change = protocol.compare_digests(lists.own.digests, records.digests)
+        change = self._change = compare_digests(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
         self.counts = ChangeCounts(len(change.fresh), len(change.gone))
         taken: Any = RowSource(inputs)
@@ -188,8 +183,8 @@ class DeltaReceivingEdge(_StandingEdge):
         outputs = self._outputs(session)
         fresh = FreshSlots(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
-        update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
-        lists = protocol.change_receiver(epoch.receiver_lists, records, update)
+        update = list_updates.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
+        lists = list_updates.change_receiver(epoch.receiver_lists, records, update)
         write_receiver_lists(epoch.files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch.secrets, lists, records, (*epoch.row.rounds, self.row.round_id))
         self._save(session)

@@ -14,11 +14,13 @@ from blindmatch.node.rounds.standing.stored_epoch import (
     write_sender_list,
 )
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
-from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
-from blindmatch.protocol.standing import DeltaSender, Epoch, RowSource, SenderChange
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaSender
+from blindmatch.protocol.standing.epoch import Epoch, opening_key_seed
+from blindmatch.protocol.standing.list_updates import RowSource, SenderChange
 
 
 class OpeningSendingEdge(HitsSendingEdge):
@@ -39,12 +41,14 @@ class OpeningSendingEdge(HitsSendingEdge):
         if files.has(self.row.round_id):
             return
         epoch = Epoch(self.agreed.context, self.records.epoch.local, session.key_seed())
-        released = protocol.open_sender(epoch, self.records, session.own_tags(), self.inputs.tokens.key_index)
+        released = list_updates.open_sender(
+            epoch, self.records, session.own_tags(), self.inputs.tokens.key_index
+        )
         write_sender_list(files, self.row.round_id, released, self.agreed)
 
     def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
-        secret = protocol.opening_key_seed(self._node.store.edge(*self.key).seed, context)
+        secret = opening_key_seed(self._node.store.edge(*self.key).seed, context)
         return epochs.opening_writes(
             self._node,
             self._agreement,
@@ -71,7 +75,7 @@ class DeltaSendingEdge(HitsSendingEdge):
         self.agreed = epoch.agreed
         context = epoch.secrets.round_context(row.round_id)
         records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
-        change = self._change = protocol.change_sender(
+        change = self._change = list_updates.change_sender(
             epoch.sender_list(), epoch.secrets, records, context, row.seed
         )
         return DeltaSender(

@@ -17,15 +17,12 @@ from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES
 from blindmatch.protocol.linkage import load_schema
 from blindmatch.protocol.linkage.compiled_keys import dump as dump_keys
 from blindmatch.protocol.linkage.compiled_keys import load as load_keys
-from blindmatch.protocol.standing import (
-    Epoch,
-    EpochState,
-    ListSize,
-    ReceiverList,
-    RecordList,
-    ReleasedList,
-    TagTable,
-)
+from blindmatch.protocol.standing.epoch import Epoch
+from blindmatch.protocol.standing.list_updates import ReceiverList
+from blindmatch.protocol.standing.record_list import RecordList
+from blindmatch.protocol.standing.release_plan import ReleasedList
+from blindmatch.protocol.standing.statements import EpochState, ListSize
+from blindmatch.protocol.standing.tag_table import TagTable
 
 _KEYS = "keys"
 """The array of the compiled keys. They are stored because compiling them takes as long as a small delta round."""

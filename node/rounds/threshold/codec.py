@@ -22,7 +22,7 @@ from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES
 from blindmatch.protocol.transcript import Signed
 

@@ -23,13 +23,11 @@ from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.session.messages import BlindedChunk
-from blindmatch.protocol.threshold import (
-    Collector,
-    CommittedChunks,
-    SharedElements,
-    ThresholdReceiptTerms,
-    ThresholdState,
-)
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.messages import CommittedChunks
+from blindmatch.protocol.threshold.reconstruct import SharedElements
+from blindmatch.protocol.threshold.statements import ThresholdReceiptTerms
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 MemberNode = RemoteMember | LocalMember

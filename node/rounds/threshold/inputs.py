@@ -16,7 +16,9 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Threshold
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.linkage import AllocateRows, CompiledKeys, Rates, in_memory
-from blindmatch.protocol.threshold import ThresholdContext, ThresholdRatesStatement, ThresholdRole
+from blindmatch.protocol.threshold.messages import ThresholdContext
+from blindmatch.protocol.threshold.statements import ThresholdRatesStatement
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 from blindmatch.protocol.transcript import Signed, digest
 
 _SUFFIX = "_member"

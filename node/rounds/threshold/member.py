@@ -22,8 +22,10 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks, Member, ThresholdRole, ThresholdState
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.share_tables import PAIRS
+from blindmatch.protocol.threshold.transitions import ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 PAIRS_PER_CHECKPOINT = 9

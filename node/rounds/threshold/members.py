@@ -14,7 +14,7 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 _CALLS = 3

@@ -4,11 +4,11 @@ import pytest
 from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Rows
 
-from blindmatch.protocol.aggregate import (
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.transitions import (
     FROM_PEER,
     RULES,
     TRANSITIONS,
-    AggregateChunk,
     AggregateEvent,
     AggregateState,
 )

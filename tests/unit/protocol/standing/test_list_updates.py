@@ -9,28 +9,21 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
-from blindmatch.protocol.standing import (
-    Epoch,
-    RecordList,
-    TagTable,
-    compare_digests,
-    first_state,
-    next_state,
-    opening_key_seed,
-)
-from blindmatch.protocol.standing.epoch import no_rows
+from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, no_rows, opening_key_seed
 from blindmatch.protocol.standing.record_list import (
     HIT,
     LIVE,
     SHARED,
     FreshSlots,
     ListRules,
+    RecordList,
+    compare_digests,
     distinct_tags,
     first_list,
     places_of,
 )
 from blindmatch.protocol.standing.release_plan import draw_distinct, transfer_sizes
-from blindmatch.protocol.standing.tag_table import hit_slots, with_hits
+from blindmatch.protocol.standing.tag_table import TagTable, hit_slots, with_hits
 
 
 def tags(*numbers):

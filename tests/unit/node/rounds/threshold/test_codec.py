@@ -11,7 +11,7 @@ from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import Header, RowsChunk
-from blindmatch.protocol.threshold import CommittedChunks
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 HEADER = Header(bytes(range(16)), "shared", 3)
