@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from blindmatch.node.transport.codec import AGREEMENT, ChunkShape, PlainShape, shape, signed
 from blindmatch.proto.v1 import number_pb2
-from blindmatch.protocol.aggregate import AggregateChunk
+from blindmatch.protocol.aggregate.messages import AggregateChunk
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
 

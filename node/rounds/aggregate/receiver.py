@@ -13,8 +13,10 @@ from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountReceiver
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
@@ -38,13 +40,13 @@ class _Transfer(NamedTuple):
 _POINTS = _Transfer(
     "exchange",
     AggregateReceiver.points_chunk,
-    AggregateReceiver.points_taken,
+    AggregateReceiver.acknowledge_points,
     lambda session: (session.next_chunk, session.points_chunks),
 )
 _MASKED = _Transfer(
     "tags",
     AggregateReceiver.masked_chunk,
-    AggregateReceiver.masked_taken,
+    AggregateReceiver.acknowledge_masked,
     lambda session: (session.next_masked, session.masked_chunks),
 )
 
@@ -86,7 +88,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         if session.state is AggregateState.COLLECTED:
             for index in range(session.masked, session.returned_chunks):
                 await self._in_thread(session.mask_chunk, index)
-            await self._step(AggregateReceiver.answer, save=True)
+            await self._step(AggregateReceiver.arrange_masked, save=True)
         if session.state is AggregateState.ANSWERING:
             await self._check_in_force()
             await self._transfer(peer.number.GiveMasked, peer, _MASKED)
