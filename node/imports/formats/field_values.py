@@ -18,6 +18,7 @@ from blindmatch.protocol.linkage.normalise import (
     split_full_name,
     surname,
 )
+from blindmatch.protocol.linkage.normalise.address_endings import ending
 from blindmatch.protocol.linkage.normalise.dates import (
     DATE_NOT_KNOWN,
     YEAR_OUT_OF_RANGE,
@@ -140,16 +141,27 @@ def address_part(
     """Alternatives for an address: the n-th address line with the n-th town and the n-th postcode."""
     columns = {"address": addresses, "town": towns, "postcode": postcodes}
     if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
-        only = {name: texts[0] for name, texts in columns.items() if texts and texts[0]}
+        only = completed({name: texts[0] for name, texts in columns.items() if texts and texts[0]})
         return [only] if only else []
     items: list[dict[str, str]] = []
     for number in range(max(map(len, columns.values()))):
         item = {
             name: texts[number] for name, texts in columns.items() if number < len(texts) and texts[number]
         }
-        if item and item not in items:
-            items.append(item)
+        if item and (whole := completed(item)) not in items:
+            items.append(whole)
     return items
+
+
+def completed(item: dict[str, str]) -> dict[str, str]:
+    """An address with the postcode and the town that stand at its end, where the record has none of its own."""
+    if not item.get("address") or (item.get("postcode") and item.get("town")):
+        return item
+    code, town = ending(item["address"])
+    own = item.get("postcode")
+    if own and code and own != code:
+        return item  # the record's own postcode is of another address
+    return {**({"postcode": code} if code else {}), **({"town": town} if town else {}), **item}
 
 
 def clear_caches() -> None:
