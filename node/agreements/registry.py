@@ -78,12 +78,6 @@ def short_id(agreement_id: bytes) -> str:
     return agreement_id.hex()[:SHORT_ID_DIGITS]
 
 
-_CACHE_SIZE = 64
-
-_verified: dict[bytes, tuple[AgreementRow, StoredAgreement]] = {}
-"""Agreements that this process has verified, each with the row that it was read from: every call of a round needs one."""
-
-
 def own_party(node: Node) -> Party:
     """This node's own entry for an agreement.
 
@@ -108,26 +102,20 @@ def own_party(node: Node) -> Party:
         ) from None
 
 
+@lru_cache(maxsize=64)  # every call of a round needs one
 def open_stored(row: AgreementRow) -> StoredAgreement:
     """Verify and parse an agreement that the store returned.
 
     Raises:
         StoreError: its bytes or signatures were altered in the store.
     """
-    cached = _verified.get(row.id)
-    if cached is not None and cached[0] == row:
-        return cached[1]
     try:
-        stored = _read_row(row)
+        return _read_row(row)
     except (PeerError, AgreementError) as error:
         raise StoreError(
             f"agreement {short_id(row.id)} is damaged in the store: {error.message}",
             hint="Restore the database from a backup, or import the agreement again from another party.",
         ) from None
-    if len(_verified) >= _CACHE_SIZE:
-        _verified.clear()
-    _verified[row.id] = row, stored
-    return stored
 
 
 def _read_row(row: AgreementRow) -> StoredAgreement:
@@ -406,8 +394,8 @@ def usable_agreement(
         stored.envelope,
         now=int(now),
         rounds_used=used,
-        withdrawn=tuple(stored.withdrawn),
-        declined=tuple(stored.declined),
+        withdrawn=stored.withdrawn,
+        declined=stored.declined,
     )
     check_own_entry(node, agreement)
     check_schema(agreement)
