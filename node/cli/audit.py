@@ -22,7 +22,7 @@ from blindmatch.node.cli.common import (
 from blindmatch.node.storage.audit_events import AuditEvent
 
 if TYPE_CHECKING:
-    from blindmatch.node.operations.audit import AuditEntry
+    from blindmatch.node.operations.audit import AuditRow
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def list_(
 
     def render() -> None:
         cells = [
-            (str(entry.row.seq), moment(entry.row.time), entry.row.user, entry.row.event, _description(entry))
+            (str(entry.seq), moment(entry.time), entry.user, entry.event, _description(entry))
             for entry in entries
         ]
         table(("entry", "time", "user", "event", "what"), cells, empty="No entries.")
@@ -119,10 +119,9 @@ def _count(entries: int) -> str:
     return f"{entries} {'entry' if entries == 1 else 'entries'}"
 
 
-def _description(entry: AuditEntry) -> str:
+def _description(entry: AuditRow) -> str:
     """Subject, recipient, detail and justification of an entry, in one line."""
-    row = entry.row
-    detail = ", ".join(f"{name} {value}" for name, value in entry.detail.items())
-    recipient = f" to {row.recipient}" if row.recipient else ""
-    justification = f' "{row.justification}"' if row.justification else ""
-    return f"{row.subject}{recipient}{f': {detail}' if detail else ''}{justification}"
+    detail = ", ".join(f"{name} {value}" for name, value in entry.data()["detail"].items())
+    recipient = f" to {entry.recipient}" if entry.recipient else ""
+    justification = f' "{entry.justification}"' if entry.justification else ""
+    return f"{entry.subject}{recipient}{f': {detail}' if detail else ''}{justification}"
