@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.node.cli.options import JsonOption
+from blindmatch.node.cli.output import emit, note, table
 from blindmatch.simulations.benchmarks.cli import app as bench_app
 
 

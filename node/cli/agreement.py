@@ -12,17 +12,8 @@ import typer
 from blindmatch.node import operations
 from blindmatch.node.cli import agreement_show
 from blindmatch.node.cli.agreement_draft import OfflineOption, draft
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    SHORT,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    note,
-    open_node,
-    table,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import SHORT, emit, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.node import Node

@@ -11,15 +11,8 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli import agreement_show
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    note,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import emit, note
 from blindmatch.node.operations.choices import EdgeDisclosure, EdgePattern
 from blindmatch.protocol.errors import ConfigError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import SHORT, facts, note
+from blindmatch.node.cli.output import SHORT, facts, note
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.agreements import AgreementResult, ExchangeOutcome

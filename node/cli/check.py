@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    SHORT,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    moment,
-    note,
-    open_node,
-    table,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import SHORT, emit, moment, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations import checks

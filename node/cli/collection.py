@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
     JustificationOption,
     PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
     open_node,
-    progress,
-    table,
 )
+from blindmatch.node.cli.output import emit, facts, moment, note, progress, table
 from blindmatch.node.operations.choices import CollectionKind, FileFormat
 
 if TYPE_CHECKING:

@@ -8,15 +8,8 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import emit, facts
 from blindmatch.node.storage.passphrase import read_passphrase
 
 app = typer.Typer(no_args_is_help=True)

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    open_node,
-    table,
-)
 from blindmatch.node.cli.linkage_evaluate import evaluate
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import emit, facts, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.linkage import Comparison, Explanation

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
+from blindmatch.node.cli.options import JsonOption
+from blindmatch.node.cli.output import emit, facts, note, progress, table
 from blindmatch.node.operations.choices import RightView
 
 TableArgument = Annotated[Path, typer.Argument(help="A table: CSV or Parquet.", show_default=False)]

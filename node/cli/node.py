@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.output import emit, facts, moment, note
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, make_settings
 from blindmatch.node.storage.passphrase import read_passphrase

@@ -9,17 +9,8 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
-    table,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption
+from blindmatch.node.cli.output import emit, facts, moment, note, table
 from blindmatch.node.storage.passphrase import read_passphrase
 
 AuthorityOption = Annotated[

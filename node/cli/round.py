@@ -11,17 +11,15 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli import round_live, round_tables
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    SHORT,
     HomeOption,
     JsonOption,
     JustificationOption,
     PassphraseOption,
-    emit,
-    note,
     open_node,
 )
+from blindmatch.node.cli.output import SHORT, emit, note
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.operations.choices import ExportFormat
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import console, make_table, note, progress_columns, stderr_is_live
+from blindmatch.node.cli.output import console, make_table, note, progress_columns, stderr_is_live
 from blindmatch.node.cli.round_tables import (
     STATUS_COLUMNS,
     status_cells,

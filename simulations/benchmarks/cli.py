@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.node.cli.options import JsonOption
+from blindmatch.node.cli.output import emit, note, table
 
 if TYPE_CHECKING:  # slow to import
     from blindmatch.simulations.benchmarks.figures import BenchReport

@@ -1,0 +1,45 @@
+"""Options and arguments that several commands have."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from blindmatch.node import operations
+from blindmatch.node.cli.hints import DEFAULT_HOME, remember_home
+from blindmatch.node.storage.passphrase import read_passphrase
+
+if TYPE_CHECKING:
+    from blindmatch.node.node import Node
+
+__all__ = ["DEFAULT_HOME"]
+
+HomeOption = Annotated[
+    Path,
+    typer.Option(
+        "--home",
+        envvar="BLINDMATCH_HOME",
+        help="The node's data folder.",
+        show_default=True,
+        callback=remember_home,
+    ),
+]
+
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="BLINDMATCH_PASSPHRASE_FILE",
+        help="File whose first line is the passphrase. Without it, BLINDMATCH_PASSPHRASE, or else a prompt.",
+    ),
+]
+JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def open_node(home: Path, passphrase_file: Path | None, *, record_wire: Path | None = None) -> "Node":
+    """The node in `home`, open; see `operations.nodes.open_node`. Use it in a `with`."""
+    return operations.nodes.open_node(
+        home, partial(read_passphrase, passphrase_file), record_wire=record_wire
+    )
