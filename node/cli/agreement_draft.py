@@ -11,7 +11,7 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli import agreement_show
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, OutFile, PassphraseFile, open_node
 from blindmatch.node.cli.output import emit, note
 from blindmatch.node.operations.choices import EdgeDisclosure, EdgePattern
 from blindmatch.protocol.errors import ConfigError
@@ -41,9 +41,10 @@ def draft(
     both: Annotated[
         bool, typer.Option("--both", help="For a star: each of the others also learns from the hub.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="The draft file to write. Without it, stdout.")] = None,
+    out: OutFile = None,
     disclosure: Annotated[
-        EdgeDisclosure, typer.Option(help="What every edge discloses.")
+        EdgeDisclosure,
+        typer.Option(help="What every edge discloses. For a threshold, give --threshold instead."),
     ] = EdgeDisclosure.HITS,
     count: Annotated[bool, typer.Option("--count", help="Short for --disclosure count.")] = False,
     total: Annotated[
@@ -85,9 +86,9 @@ def draft(
         Path | None, typer.Option("--import", help="Store an agreement that another party exported.")
     ] = None,
     offline: OfflineOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create an agreement, in two steps: write a draft file and edit it, then propose it.
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.options import (
+    DEFAULT_HOME,
+    AsJson,
+    Home,
+    Justification,
+    OutFile,
+    PassphraseFile,
+    open_node,
+)
 from blindmatch.node.cli.output import emit, moment, note, table
 from blindmatch.node.storage.audit_events import AuditEvent
 
@@ -21,13 +29,13 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def list_(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     event: Annotated[
         AuditEvent | None, typer.Option(help="Only this kind of event.", case_sensitive=False)
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many entries, counted from the end.")] = 50,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the latest entries, oldest first.
 
@@ -50,15 +58,15 @@ def list_(
 @app.command()
 def verify(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     head: Annotated[
         list[Path] | None,
         typer.Option(
             help="A head that `audit export` wrote earlier and that you stored elsewhere. Repeatable."
         ),
     ] = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Verify the whole log: every hash, every signature, the order, and that no entry is missing.
 
@@ -83,13 +91,13 @@ def verify(
 @app.command()
 def export(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    out: Annotated[Path | None, typer.Option(help="The file to write. Without it, stdout.")] = None,
+    home: Home = DEFAULT_HOME,
+    out: OutFile = None,
     head: Annotated[
         Path | None, typer.Option(help="Also write the signed head to this file. Store it elsewhere.")
     ] = None,
-    justification: Annotated[str, typer.Option(help="Why, for the log itself.")] = "",
-    passphrase_file: PassphraseOption = None,
+    justification: Justification = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write the log as JSON lines, one entry a line, with the hashes and signatures that prove it.
 

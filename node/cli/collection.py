@@ -10,10 +10,13 @@ import typer
 from blindmatch.node import operations
 from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    JustificationOption,
-    PassphraseOption,
+    AsJson,
+    Encoding,
+    Home,
+    Justification,
+    MappingFile,
+    OutFile,
+    PassphraseFile,
     open_node,
 )
 from blindmatch.node.cli.output import emit, facts, moment, note, progress, table
@@ -41,10 +44,9 @@ def import_(
         FileFormat, typer.Option("--format", help="The file's format; auto recognises it by the content.")
     ] = FileFormat.AUTO,
     name: Annotated[str, typer.Option(help="The collection's name. Without it, its kind.")] = "",
-    mapping: Annotated[Path | None, typer.Option(help="A TOML file that maps columns to fields.")] = None,
+    mapping: MappingFile = None,
     fact: Annotated[
-        list[str] | None,
-        typer.Option(help="A column that may be released with a hit. Repeatable."),
+        list[str] | None, typer.Option(help="A column that may be released with a hit. Repeatable.")
     ] = None,
     register: Annotated[
         list[Path] | None,
@@ -62,13 +64,8 @@ def import_(
         ),
     ] = False,
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
-    schema: Annotated[
-        str,
-        typer.Option(help="The linkage schema that its agreements name."),
-    ] = "",
-    encoding: Annotated[
-        str, typer.Option(help="The encoding of a text file: utf-8, cp1252, iso-8859-1, iso-8859-15.")
-    ] = "utf-8",
+    schema: Annotated[str, typer.Option(help="The linkage schema of its agreements.")] = "",
+    encoding: Encoding = "utf-8",
     skip_bad_rows: Annotated[
         bool, typer.Option("--skip-bad-rows", help="Import the good rows without the bad ones.")
     ] = False,
@@ -80,10 +77,10 @@ def import_(
         ),
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every bad row to this file, as CSV.")] = None,
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Import a file as a collection: all of it, or nothing.
 
@@ -132,9 +129,9 @@ def _show_import(imported: ImportReport, report: Path | None, as_json: bool) -> 
         note(f"warning: {warning}")
     if not as_json:
         for fault in imported.bad_rows[:_SHOWN_FAULTS]:
-            kept = f" (kept: {fault.kept})" if fault.kept and imported.collection else ""
+            valid = f" (kept: {fault.kept})" if fault.kept and imported.collection else ""
             field = f"{fault.field}: " if fault.field else ""
-            note(f"{fault.file}: row {fault.row}: {field}{fault.reason}{kept}")
+            note(f"{fault.file}: row {fault.row}: {field}{fault.reason}{valid}")
         if len(imported.bad_rows) > _SHOWN_FAULTS:
             where = f"see {report}" if report else "--report FILE writes all of them"
             note(f"… and {len(imported.bad_rows) - _SHOWN_FAULTS} more ({where})")
@@ -165,7 +162,7 @@ def _show_imported(imported: ImportReport) -> None:
 
 @app.command("list")
 def list_(
-    *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+    *, home: Home = DEFAULT_HOME, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
     """List the collections of this node."""
     with open_node(home, passphrase_file) as node:
@@ -180,10 +177,10 @@ def show(
     name: NameArgument,
     *,
     reference: Annotated[str, typer.Option(help="Also show the records with this reference.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the node stores of a collection, and of the records with one reference.
 
@@ -234,10 +231,10 @@ def delete(
     name: NameArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Erase a collection and its files. Results of earlier rounds remain until they expire."""
     with open_node(home, passphrase_file) as node:
@@ -254,11 +251,9 @@ def map_(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet.")],
     *,
     kind: KindOption,
-    encoding: Annotated[str, typer.Option(help="The encoding of a text file.")] = "utf-8",
-    out: Annotated[
-        Path | None, typer.Option(help="Write the mapping to this file. Without it, stdout.")
-    ] = None,
-    as_json: JsonOption = False,
+    encoding: Encoding = "utf-8",
+    out: OutFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Propose a mapping file from a file's header. This needs no node. Check the mapping before you use it.
 

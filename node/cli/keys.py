@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile, open_node
 from blindmatch.node.cli.output import emit, facts
 from blindmatch.node.storage.passphrase import read_passphrase
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")
-def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def list_(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Print the public keys. This needs no passphrase.
 
     The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is
@@ -33,9 +33,9 @@ def rotate(
         str,
         typer.Argument(metavar="[AGREEMENT]", help="Only under this agreement: its id, or its first digits."),
     ] = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """End the epochs of standing agreements: erase their keys, and everything stored under them.
 
@@ -50,8 +50,8 @@ def rotate(
 @app.command()
 def passphrase(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
     new_file: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +59,7 @@ def passphrase(
             help="File whose first line is the new passphrase. Without it, a prompt.",
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change the passphrase. The keys stay the same, and so does everything that they seal.
 

@@ -9,7 +9,7 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli.linkage_evaluate import evaluate
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile, open_node
 from blindmatch.node.cli.output import emit, facts, table
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def explain(
         str, typer.Option(help="Records of both lists for which keys are compiled, such as 2000x40000.")
     ] = "",
     justification: Annotated[str, typer.Option(help="Why, for the audit log, when a record is read.")] = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     r"""Show how the schema reads values, level by level, and the keys on which two sides agree.
 

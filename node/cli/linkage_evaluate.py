@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.options import JsonOption
+from blindmatch.node.cli.options import AsJson, MappingFile
 from blindmatch.node.cli.output import emit, facts, note, progress, table
 from blindmatch.node.operations.choices import RightView
 
@@ -23,13 +23,8 @@ def evaluate(
     truth: Annotated[
         Path, typer.Option(help="The pairs that are one person: columns left_reference, right_reference.")
     ],
-    mapping_left: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file that maps LEFT's columns to fields. Without it, usual headings are recognised."
-        ),
-    ] = None,
-    mapping_right: Annotated[Path | None, typer.Option(help="The same for RIGHT.")] = None,
+    mapping_left: MappingFile = None,
+    mapping_right: MappingFile = None,
     view: Annotated[
         RightView,
         typer.Option(
@@ -50,7 +45,7 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="Write precision and recall against budget and false leads, as SVG.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a schema on labelled data: precision, recall, expected and actual false leads.
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption, open_node
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile, RecordWire, open_node
 from blindmatch.node.cli.output import emit, facts, moment, note
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, make_settings
@@ -32,13 +31,13 @@ def init(
     agency: Annotated[str, typer.Option(help="The agency's id: lower-case letters, digits, hyphens.")],
     name: Annotated[str, typer.Option(help="Its name, as people call it.")],
     role: Annotated[str, typer.Option(help="police, council, hmrc, environment-agency, national, …")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     listen: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")] = DEFAULT_LISTEN,
     database: Annotated[str, typer.Option(help="A PostgreSQL URL; empty for a SQLite file.")] = "",
     legal_basis: Annotated[str, typer.Option(help="This agency's own lawful basis, for agreements.")] = "",
     contact: Annotated[str, typer.Option(help="Who is responsible for the node, for agreements.")] = "",
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     r"""Create a data folder: settings, keys (encrypted under a passphrase), an empty database.
 
@@ -82,12 +81,9 @@ The settings are in {home / FILE_NAME}, with comments."""
 @app.command()
 def serve(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    wire: Annotated[
-        Path | None,
-        typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
-    ] = None,
-    passphrase_file: PassphraseOption = None,
+    home: Home = DEFAULT_HOME,
+    wire: RecordWire = None,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Answer other agencies' nodes until interrupted: mutual TLS 1.3, every call checked against its agreement.
 
@@ -101,7 +97,7 @@ def serve(
 
 @app.command()
 def status(
-    *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+    *, home: Home = DEFAULT_HOME, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
     """Show whether the node can work now, and what it holds. The exit status is 1 when it cannot.
 
@@ -141,7 +137,7 @@ def _show_status(status: NodeStatus) -> None:
 
 
 @app.command()
-def card(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def card(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Print this node's public entry, which other agencies put into an agreement. This needs no passphrase.
 
     Compare the keys with the other agency over a channel that you both trust, such as a telephone call.
@@ -155,12 +151,12 @@ def peer(
     *,
     agency: Annotated[str, typer.Argument(help="The other agency's id.")],
     address: Annotated[str, typer.Argument(help="HOST:PORT of its node.")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     server_name: Annotated[
         str,
         typer.Option(help="The name in its certificate, when it is not AGENCY.agency.blindmatch."),
     ] = "",
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add the address of another agency's node to node.toml.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_HOME"]
 
-HomeOption = Annotated[
+Home = Annotated[
     Path,
     typer.Option(
         "--home",
@@ -26,7 +26,7 @@ HomeOption = Annotated[
     ),
 ]
 
-PassphraseOption = Annotated[
+PassphraseFile = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file",
@@ -34,8 +34,26 @@ PassphraseOption = Annotated[
         help="File whose first line is the passphrase. Without it, BLINDMATCH_PASSPHRASE, or else a prompt.",
     ),
 ]
-JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+AgreementId = Annotated[
+    str, typer.Argument(metavar="AGREEMENT", help="The agreement's id, or its first digits.")
+]
+OneEdge = Annotated[str, typer.Option(help="Only this edge.")]
+Encoding = Annotated[
+    str, typer.Option(help="The encoding of a text file: utf-8, cp1252, iso-8859-1, iso-8859-15.")
+]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A TOML file that maps columns to fields. Without it, the usual headings are recognised."
+    ),
+]
+OutFile = Annotated[Path | None, typer.Option(help="The file to write. Without it, stdout.")]
+RecordWire = Annotated[
+    Path | None,
+    typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
+]
+Justification = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def open_node(home: Path, passphrase_file: Path | None, *, record_wire: Path | None = None) -> "Node":

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.options import DEFAULT_HOME, HomeOption, JsonOption, PassphraseOption
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile
 from blindmatch.node.cli.output import emit, facts, moment, note, table
 from blindmatch.node.storage.passphrase import read_passphrase
 
@@ -40,8 +40,8 @@ def init(
     *,
     authority: AuthorityOption,
     name: Annotated[str, typer.Option(help="The authority's name, as certificates state it.")],
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a certificate authority for a pilot, in a folder of its own.
 
@@ -66,10 +66,10 @@ def init(
 def request(
     *,
     out: Annotated[Path, typer.Option(help="The request to write (PKCS #10, PEM).")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     host: HostsOption = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a certificate request for this node's TLS key. Give the file to the authority.
 
@@ -100,8 +100,8 @@ def issue(
     agency: Annotated[str, typer.Option(help="Refuse the request unless it is this agency's.")] = "",
     host: HostsOption = None,
     days: Annotated[int, typer.Option(min=1, max=825, help="How long it is valid.")] = 365,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Issue a node certificate, with the authority's key.
 
@@ -132,13 +132,13 @@ def issue(
 @app.command()
 def install(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     certificate: Annotated[Path | None, typer.Option(help="This node's certificate (PEM).")] = None,
     authority: Annotated[
         Path | None, typer.Option(help="The authority's certificate, or several (PEM).")
     ] = None,
     revoked: Annotated[Path | None, typer.Option(help="The authority's revocation list (PEM).")] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check certificate files against this node and against each other, and copy them into its folder.
 
@@ -165,8 +165,8 @@ def revoke(
         str, typer.Argument(help="A serial number (hexadecimal), or an agency to revoke all of its own.")
     ],
     authority: AuthorityOption,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke certificates and renew the revocation list, revoked.pem in the authority's folder.
 
@@ -191,8 +191,8 @@ def show(
     authority: Annotated[
         Path | None, typer.Option("--authority", help="List what the authority in this folder issued.")
     ] = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the contents of a certificate, or the certificates that an authority issued.
 

@@ -13,10 +13,13 @@ from blindmatch.node import operations
 from blindmatch.node.cli import round_live, round_tables
 from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    JustificationOption,
-    PassphraseOption,
+    AgreementId,
+    AsJson,
+    Home,
+    Justification,
+    OneEdge,
+    PassphraseFile,
+    RecordWire,
     open_node,
 )
 from blindmatch.node.cli.output import SHORT, emit, note
@@ -30,16 +33,12 @@ else:
 
 app = typer.Typer(no_args_is_help=True)
 
-AgreementArgument = Annotated[
-    str, typer.Argument(metavar="AGREEMENT", help="The agreement's id, or its first digits.")
-]
 RoundArgument = Annotated[
     str,
     typer.Argument(
         metavar="[ROUND]", help="The round's id, or its first digits. Without it, the newest round."
     ),
 ]
-EdgeOption = Annotated[list[str] | None, typer.Option("--edge", help="Only this edge. Repeatable.")]
 
 
 @app.command()
@@ -50,7 +49,7 @@ def run(
         typer.Argument(metavar="[AGREEMENT]", help="Start a round: the agreement's id, or its first digits."),
     ] = "",
     resume: Annotated[str, typer.Option(metavar="ROUND", help="Resume an interrupted round.")] = "",
-    edge: EdgeOption = None,
+    edge: Annotated[list[str] | None, typer.Option(help="Only this edge. Repeatable.")] = None,
     wait: Annotated[
         float,
         typer.Option(
@@ -66,13 +65,10 @@ def run(
             "--full", help="Under a standing agreement: end the open epoch and compare everything again."
         ),
     ] = False,
-    wire: Annotated[
-        Path | None,
-        typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    wire: RecordWire = None,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a round: compare this node's collections with every sender's, collect for thresholds, and store the results.
 
@@ -116,9 +112,9 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it again and again until every edge is over.")
     ] = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the state of every edge: of a round, of an agreement, or of every round that this node has taken part in.
 
@@ -148,11 +144,11 @@ def status(
 def results(
     *,
     round_id: RoundArgument = "",
-    edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    edge: OneEdge = "",
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show a round's leads, counts and sums. The audit log records that they were read.
 
@@ -176,12 +172,12 @@ def export(
             help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney. Without it, the file's suffix decides.",
         ),
     ] = None,
-    edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
+    edge: OneEdge = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a round's results to a file that only this user can read. Retention does not erase the file.
 
@@ -210,9 +206,9 @@ def export(
 def receipts(
     *,
     round_id: RoundArgument = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the receipts of closed edges, and verify all their signatures again.
 
@@ -228,10 +224,10 @@ def receipts(
 @app.command()
 def reports(
     *,
-    agreement: AgreementArgument,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    agreement: AgreementId,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch, verify, store and show the counts and sums that an agreement has other agencies report to this one.
 
@@ -251,9 +247,9 @@ def reports(
 def abandon(
     *,
     round_id: Annotated[str, typer.Argument(metavar="ROUND", help="The round's id, or its first digits.")],
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Abandon the unfinished edges of a round: their secrets and working files are erased, and they cannot be resumed."""
     with open_node(home, passphrase_file) as node:
