@@ -26,7 +26,7 @@ _LISTED = 4
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 FetchOption = Annotated[
-    bool, typer.Option("--fetch", help="First fetch from the parties who has signed, declined or withdrawn.")
+    bool, typer.Option("--fetch", help="First fetch signatures, declines and withdrawals from the parties.")
 ]
 FullOption = Annotated[
     bool, typer.Option("--full", "--edges", help="Print every edge, also where only the agencies differ.")
@@ -172,7 +172,7 @@ def _some(agencies: Sequence[str]) -> str:
 def decline(
     *,
     agreement: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why. Every party reads it.")],
+    reason: Annotated[str, typer.Option(help="The reason. Every party reads it.")],
     justification: Justification = "",
     yes: YesOption = False,
     offline: OfflineOption = False,
@@ -196,7 +196,7 @@ def decline(
 def withdraw(
     *,
     agreement: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why. The other parties read it.")] = "",
+    reason: Annotated[str, typer.Option(help="The reason. Every party reads it.")] = "",
     justification: Justification = "",
     yes: YesOption = False,
     offline: OfflineOption = False,

@@ -48,10 +48,7 @@ def draft(
     ] = EdgeDisclosure.HITS,
     count: Annotated[bool, typer.Option("--count", help="Short for --disclosure count.")] = False,
     total: Annotated[
-        str,
-        typer.Option(
-            "--sum", metavar="FIELD", help="Short for --disclosure sum, of this fact of the sender's."
-        ),
+        str, typer.Option("--sum", metavar="FIELD", help="Short for --disclosure sum, of this sender's fact.")
     ] = "",
     decimals: Annotated[int, typer.Option(help="For a sum: digits after the decimal point.")] = 0,
     minimum: Annotated[
@@ -62,15 +59,14 @@ def draft(
     ] = 1,
     report_to: Annotated[
         list[str] | None,
-        typer.Option(help="For counts and sums: an agency to which the result is passed on. Repeatable."),
+        typer.Option(help="For counts, sums: an agency that also gets the result. Repeatable."),
     ] = None,
     threshold: Annotated[
         int, typer.Option(metavar="T", help="Add a threshold: what at least T of the members hold.")
     ] = 0,
     collector: Annotated[str, typer.Option(help="For a threshold: the agency that collects.")] = "",
     standing: Annotated[
-        int,
-        typer.Option(metavar="DAYS", help="A standing agreement, whose keys are used for this many days."),
+        int, typer.Option(metavar="DAYS", help="A standing agreement; its keys are used for DAYS days.")
     ] = 0,
     checks_per_day: Annotated[
         int, typer.Option(help="For a standing agreement: single checks per edge and day.")
@@ -80,7 +76,7 @@ def draft(
     ] = "",
     sender_kind: Annotated[str, typer.Option(help="The same for the senders.")] = "",
     max_records: Annotated[int, typer.Option(help="The largest collection on either side.")] = 20_000,
-    asked_records: Annotated[int, typer.Option(help="For a request: the most records in one.")] = 25,
+    asked_records: Annotated[int, typer.Option(help="For a request: its most records.")] = 25,
     tokens: Annotated[int, typer.Option(help="The most tokens to which a record is padded.")] = 160,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Store an agreement that another party exported.")
@@ -93,7 +89,7 @@ def draft(
     """Create an agreement, in two steps: write a draft file and edit it, then propose it.
 
     The second step fetches the parties' own entries (keys, legal basis) from their nodes, checks every field, stores the
-    agreement and proposes it to the parties. It binds nobody before all of them sign.
+    agreement and proposes it to the parties. It takes effect when all of them have signed it.
 
     For example:
 

@@ -60,19 +60,16 @@ def verify(
     *,
     home: Home = DEFAULT_HOME,
     head: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A head that `audit export` wrote earlier and that you stored elsewhere. Repeatable."
-        ),
+        list[Path] | None, typer.Option(help="A head from an earlier export, stored elsewhere. Repeatable.")
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify the whole log: every hash, every signature, the order, and that no entry is missing.
 
-    This detects any change, removal, insertion or reordering, also at the end of the log. One attack needs more: somebody
-    who can restore an older copy of the database *and* of audit.head is detected only with a head that was stored
-    elsewhere. Give it with --head. The exit status is 1 when the log is not intact.
+    This detects any change, removal, insertion or reordering, also at the end of the log. An attacker who can restore an
+    older copy of the database *and* of audit.head is detected only with a head that was stored elsewhere. Give it with
+    --head. The exit status is 1 if the log is not intact.
     """
     with open_node(home, passphrase_file) as node:
         result = operations.audit.verify(node, heads=head or ())
@@ -99,7 +96,7 @@ def export(
     justification: Justification = "",
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write the log as JSON lines, one entry a line, with the hashes and signatures that prove it.
+    """Write the log as JSON, one entry a line, with the hashes and signatures that prove it.
 
     The export is itself an entry (a disclosure), the last one in the file.
 

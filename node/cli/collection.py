@@ -60,14 +60,14 @@ def import_(
         typer.Option(
             "--include-ceased",
             "--include-resigned",
-            help="Also read people whose appointment or control has ended.",
+            help="Also people whose appointment or control has ended.",
         ),
     ] = False,
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
     schema: Annotated[str, typer.Option(help="The linkage schema of its agreements.")] = "",
     encoding: Encoding = "utf-8",
     skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Import the good rows without the bad ones.")
+        bool, typer.Option("--skip-bad-rows", help="Import the good rows only.")
     ] = False,
     blank_bad_fields: Annotated[
         bool,
@@ -84,7 +84,7 @@ def import_(
 ) -> None:
     """Import a file as a collection: all of it, or nothing.
 
-    With any bad row, the whole import is refused, and the report lists the rows, the fields and the reasons. The node
+    If any row is bad, the whole import is refused, and the report lists the rows, the fields and the reasons. The node
     stores references and digests, sealed. It does not store names, dates or addresses.
 
     For example:
@@ -255,7 +255,9 @@ def map_(
     out: OutFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose a mapping file from a file's header. This needs no node. Check the mapping before you use it.
+    """Propose a mapping file from a file's header. This needs no node.
+
+    Check the mapping before you use it.
 
     For example:
 

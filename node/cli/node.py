@@ -29,7 +29,7 @@ app = typer.Typer(no_args_is_help=True)
 def init(
     *,
     agency: Annotated[str, typer.Option(help="The agency's id: lower-case letters, digits, hyphens.")],
-    name: Annotated[str, typer.Option(help="Its name, as people call it.")],
+    name: Annotated[str, typer.Option(help="The agency's name.")],
     role: Annotated[str, typer.Option(help="police, council, hmrc, environment-agency, national, …")],
     home: Home = DEFAULT_HOME,
     listen: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")] = DEFAULT_LISTEN,
@@ -60,13 +60,7 @@ def init(
     }
     passphrase = partial(read_passphrase, passphrase_file, new=True)
     keys = operations.nodes.create(home, make_settings(values, "node init"), passphrase)
-    data = keys.data()
-
-    def render() -> None:
-        typer.echo(f"Created the node of {name} ({agency}) in {home}")
-        facts({key: data[key] for key in ("identity_key", "certificate_key")})
-
-    emit({"agency": agency, "home": str(home), **data}, as_json, render)
+    emit({"agency": agency, "home": str(home), **keys.data()}, as_json)
     note(
         f"""
 Next:
@@ -99,7 +93,7 @@ def serve(
 def status(
     *, home: Home = DEFAULT_HOME, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
-    """Show whether the node can work now, and what it holds. The exit status is 1 when it cannot.
+    """Show whether the node can work now, and what it holds. The exit status is 1 if it cannot.
 
     This inspects the data folder, not the network: the server need not be running.
     """
@@ -142,8 +136,7 @@ def card(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
 
     Compare the keys with the other agency over a channel that you both trust, such as a telephone call.
     """
-    data = operations.nodes.card(home).data()
-    emit(data, as_json, lambda: facts(data))
+    emit(operations.nodes.card(home).data(), as_json)
 
 
 @app.command()
@@ -153,8 +146,7 @@ def peer(
     address: Annotated[str, typer.Argument(help="HOST:PORT of its node.")],
     home: Home = DEFAULT_HOME,
     server_name: Annotated[
-        str,
-        typer.Option(help="The name in its certificate, when it is not AGENCY.agency.blindmatch."),
+        str, typer.Option(help="The name in its certificate, if it is not AGENCY.agency.blindmatch.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -165,5 +157,4 @@ def peer(
         blindmatch node peer north-council 192.0.2.10:7443 --home west
     """
     operations.nodes.add_peer(home, agency, address, server_name)
-    data = {"agency": agency, "address": address, "server_name": server_name}
-    emit(data, as_json, lambda: typer.echo(f"{agency} at {address}"))
+    emit({"agency": agency, "address": address, "server_name": server_name}, as_json)

@@ -21,7 +21,6 @@ Home = Annotated[
         "--home",
         envvar="BLINDMATCH_HOME",
         help="The node's data folder.",
-        show_default=True,
         callback=remember_home,
     ),
 ]
@@ -52,7 +51,7 @@ RecordWire = Annotated[
     Path | None,
     typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
 ]
-Justification = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
+Justification = Annotated[str, typer.Option(help="The reason, for this node's audit log.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

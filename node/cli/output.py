@@ -41,10 +41,12 @@ def debugging(wanted: bool | None = None) -> bool:
     return _debug
 
 
-def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
-    """Print a result: `data` as JSON, or for people with `render`."""
+def emit(data: Any, as_json: bool, render: Callable[[], None] | None = None) -> None:
+    """Print a result: `data` as JSON, or for people with `render`; without it, the names and values of `data`."""
     if as_json:
         typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    elif render is None:
+        facts(data)
     else:
         render()
 

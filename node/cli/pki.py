@@ -10,7 +10,7 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile
-from blindmatch.node.cli.output import emit, facts, moment, note, table
+from blindmatch.node.cli.output import emit, moment, note, table
 from blindmatch.node.storage.passphrase import read_passphrase
 
 AuthorityOption = Annotated[
@@ -54,12 +54,7 @@ def init(
     """
     passphrase = partial(read_passphrase, passphrase_file, new=True)
     until = operations.certificates.create_authority(authority, name, passphrase)
-
-    def render() -> None:
-        typer.echo(f"Created the authority {name} in {authority}")
-        typer.echo(f"valid until {moment(until.timestamp())}")
-
-    emit({"name": name, "authority": str(authority), "not_after": until.isoformat()}, as_json, render)
+    emit({"name": name, "authority": str(authority), "not_after": until.isoformat()}, as_json)
 
 
 @app.command()
@@ -82,12 +77,7 @@ def request(
     passphrase = partial(read_passphrase, passphrase_file)
     keys = operations.certificates.request(home, out, passphrase, hosts=host or ())
     key = keys.certificate_key.hex()
-
-    def render() -> None:
-        typer.echo(f"request for {keys.agency} in {out}")
-        typer.echo(f"certificate key  {key}")
-
-    emit({"agency": keys.agency, "request": str(out), "certificate_key": key}, as_json, render)
+    emit({"agency": keys.agency, "request": str(out), "certificate_key": key}, as_json)
     note("Give this key to the authority over a channel that you both trust.")
 
 
@@ -121,12 +111,7 @@ def issue(
         hosts=host or (),
         days=days,
     )
-
-    def render() -> None:
-        typer.echo(f"certificate for {issued.agency} in {out}")
-        facts(issued.data())
-
-    emit({**issued.data(), "certificate": str(out)}, as_json, render)
+    emit({**issued.data(), "certificate": str(out)}, as_json)
 
 
 @app.command()
@@ -154,8 +139,7 @@ def install(
     info = operations.certificates.install(
         home, certificate=certificate, authority=authority, revoked=revoked
     )
-    text = f"installed for {info.agency}, valid until {moment(info.not_after.timestamp())}"
-    emit(info.data(), as_json, lambda: typer.echo(text))
+    emit(info.data(), as_json)
 
 
 @app.command()
@@ -189,12 +173,14 @@ def show(
     *,
     certificate: Annotated[Path | None, typer.Argument(help="A node's certificate (PEM).")] = None,
     authority: Annotated[
-        Path | None, typer.Option("--authority", help="List what the authority in this folder issued.")
+        Path | None, typer.Option(help="List what the authority in this folder issued.")
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the contents of a certificate, or the certificates that an authority issued.
+
+    Only the second needs a passphrase, that of the authority.
 
     For example:
 
@@ -204,14 +190,13 @@ def show(
     if (certificate is None) == (authority is None):
         raise typer.BadParameter("give a certificate, or --authority")
     if certificate is not None:
-        data = operations.certificates.read(certificate).data()
-        emit(data, as_json, lambda: facts(data))
+        emit(operations.certificates.read(certificate).data(), as_json)
     if authority is not None:
         issued = operations.certificates.issued(authority, partial(read_passphrase, passphrase_file))
+        columns = ("agency", "serial", "valid until", "revoked")
         rows = [
             (e.agency, e.serial, moment(e.not_after), moment(e.revoked_at) if e.revoked_at else "")
             for e in issued
         ]
-        columns = ("agency", "serial", "valid until", "revoked")
-        shown = [entry.data() for entry in issued]
-        emit(shown, as_json, lambda: table(columns, rows, empty="No certificate was issued yet."))
+        empty = "No certificate was issued yet."
+        emit([entry.data() for entry in issued], as_json, lambda: table(columns, rows, empty=empty))

@@ -33,11 +33,9 @@ else:
 
 app = typer.Typer(no_args_is_help=True)
 
-RoundArgument = Annotated[
+RoundId = Annotated[
     str,
-    typer.Argument(
-        metavar="[ROUND]", help="The round's id, or its first digits. Without it, the newest round."
-    ),
+    typer.Argument(metavar="[ROUND]", help="The round's id, or its first digits. Without it, the newest."),
 ]
 
 
@@ -52,18 +50,11 @@ def run(
     edge: Annotated[list[str] | None, typer.Option(help="Only this edge. Repeatable.")] = None,
     wait: Annotated[
         float,
-        typer.Option(
-            help="Seconds that each edge waits for a node that cannot be reached, since its last progress."
-        ),
+        typer.Option(help="Seconds that an edge waits for an unreachable node, since its last progress."),
     ] = 30.0,
-    new: Annotated[
-        bool, typer.Option("--new", help="Start a round although another one is unfinished.")
-    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start a round although one is unfinished.")] = False,
     full: Annotated[
-        bool,
-        typer.Option(
-            "--full", help="Under a standing agreement: end the open epoch and compare everything again."
-        ),
+        bool, typer.Option("--full", help="Of a standing agreement: end the epoch, compare everything again.")
     ] = False,
     wire: RecordWire = None,
     home: Home = DEFAULT_HOME,
@@ -105,12 +96,12 @@ def run(
 @app.command()
 def status(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     agreement: Annotated[
         str, typer.Option(metavar="ID", help="Every edge of this agreement, each in its newest round.")
     ] = "",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again until every edge is over.")
+        bool, typer.Option("--watch", help="Update the display until every edge has ended.")
     ] = False,
     home: Home = DEFAULT_HOME,
     passphrase_file: PassphraseFile = None,
@@ -143,7 +134,7 @@ def status(
 @app.command()
 def results(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     edge: OneEdge = "",
     justification: Justification = "",
     home: Home = DEFAULT_HOME,
@@ -163,14 +154,11 @@ def results(
 @app.command()
 def export(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     out: Annotated[Path, typer.Option(help="The file to write.")],
     form: Annotated[
         ExportFormat | None,
-        typer.Option(
-            "--format",
-            help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney. Without it, the file's suffix decides.",
-        ),
+        typer.Option("--format", help="ftm is FollowTheMoney. Without it, the file's name decides."),
     ] = None,
     edge: OneEdge = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
@@ -180,6 +168,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a round's results to a file that only this user can read. Retention does not erase the file.
+
+    csv is for a spreadsheet, json for a program, and ftm for FollowTheMoney, which has no place for counts and sums.
 
     For example:
 
@@ -205,7 +195,7 @@ def export(
 @app.command()
 def receipts(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     home: Home = DEFAULT_HOME,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
