@@ -20,7 +20,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.session import ReceiverSession
 from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.standing import read_receipt
+from blindmatch.protocol.standing.statements import read_receipt
 from blindmatch.protocol.transcript import Signed
 
 IN_FLIGHT = 16

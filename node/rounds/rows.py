@@ -4,11 +4,13 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol import aggregate, hits, threshold
+from blindmatch.protocol.aggregate import transitions as aggregate
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerError
+from blindmatch.protocol.hits import transitions as hits
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold import transitions as threshold
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 
 OUTBOUND_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
 """Roles in which a node runs the round."""

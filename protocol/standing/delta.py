@@ -11,7 +11,7 @@ import numpy as np
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.hits.receiver import Receiver
-from blindmatch.protocol.hits.sender import Releasing
+from blindmatch.protocol.hits.sender import ReleasingSession
 from blindmatch.protocol.hits.session import HitsSession, HitsTerms
 from blindmatch.protocol.hits.shapes import Section, Sections, exchange_shapes, section_shapes
 from blindmatch.protocol.limits import TAG_BYTES
@@ -24,7 +24,7 @@ from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import Shapes
 from blindmatch.protocol.standing.epoch import Epoch, next_state
-from blindmatch.protocol.standing.statements import Base, Counts, DeltaCommitment, DeltaReceipt
+from blindmatch.protocol.standing.statements import ChangeCounts, DeltaCommitment, DeltaReceipt, EpochState
 from blindmatch.protocol.standing.tag_table import TagTable
 from blindmatch.protocol.transcript import Signed, digest
 
@@ -32,13 +32,13 @@ _STATEMENT_BYTES = 2_048
 """Room for a peer's commitment; ids of agencies and edges have at most 64 characters."""
 
 
-class _Delta(HitsSession):
+class _DeltaSession(HitsSession):
     """What both roles of a delta round add. `_base`, `_counts` and `_epoch` are set before `Session.__init__`."""
 
     receipt_terms = DeltaReceipt
 
-    _base: Base
-    _counts: Counts
+    _base: EpochState
+    _counts: ChangeCounts
     _epoch: Epoch
     _said: DeltaCommitment | None = None
 
@@ -51,7 +51,7 @@ class _Delta(HitsSession):
         """The state of the epoch once the round has closed: the same on both sides."""
         return next_state(self._base.state, self.number, self._exchange.value)
 
-    def counts_of(self, role: Role) -> Counts:
+    def counts_of(self, role: Role) -> ChangeCounts:
         """How many of one side's records are new and gone.
 
         Raises:
@@ -124,7 +124,7 @@ class _Delta(HitsSession):
         )
 
 
-class DeltaReceiver(_Delta, Receiver):
+class DeltaReceiver(_DeltaSession, Receiver):
     """The side that learns.
 
     Args:
@@ -144,8 +144,8 @@ class DeltaReceiver(_Delta, Receiver):
         context: EdgeContext,
         *,
         epoch: Epoch,
-        base: Base,
-        counts: Counts,
+        base: EpochState,
+        counts: ChangeCounts,
         table: TagTable,
         **terms: Unpack[HitsTerms],
     ) -> None:
@@ -171,7 +171,7 @@ class DeltaReceiver(_Delta, Receiver):
         self._held.check(self._array("removed"), self._array("table"))
 
 
-class DeltaSender(_Delta, Releasing):
+class DeltaSender(_DeltaSession, ReleasingSession):
     """The side that learns nothing but counts.
 
     Args:
@@ -191,8 +191,8 @@ class DeltaSender(_Delta, Releasing):
         context: EdgeContext,
         *,
         epoch: Epoch,
-        base: Base,
-        counts: Counts,
+        base: EpochState,
+        counts: ChangeCounts,
         removed: Bytes2D,
         **terms: Unpack[HitsTerms],
     ) -> None:
@@ -207,7 +207,7 @@ class DeltaSender(_Delta, Releasing):
         return section_shapes(self._sections())
 
     @property
-    def going(self) -> int:
+    def removed_chunks(self) -> int:
         """How many of `tag_chunks` are of tags that go; these come first."""
         return self._sections()[0].layout.chunks
 
@@ -216,7 +216,7 @@ class DeltaSender(_Delta, Releasing):
 
     def _commitment(self) -> Commitment:
         contents = self._contents("table_digests")
-        return self._commit_to(self._at.elements, contents, self.shown_key, len(self._removed))
+        return self._commit_to(self._at.elements, contents, self.committed_key, len(self._removed))
 
     def _open_peer(self) -> None:
         self._restore_peer()

@@ -65,7 +65,7 @@ class Epoch:
         """The tags (n, 16) of outputs (n, 64)."""
         return tags.derive_tags(outputs, self.context)
 
-    def within(self, round_id: bytes) -> EdgeContext:
+    def round_context(self, round_id: bytes) -> EdgeContext:
         """The edge of a later round of this epoch. How many elements travel is no term of the agreement's there."""
         return replace(self.context, round_id=round_id, receiver_elements=None, sender_elements=None)
 
@@ -95,7 +95,7 @@ class EpochComputing(LocalComputing):
         return self._pair
 
 
-def sealed_for(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
+def facts_binding(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
     """What `tags.seal_facts` takes beside the epoch: nothing for the round that opened it, whose id is the epoch's."""
     return (purpose, name)
 
@@ -110,7 +110,7 @@ def next_state(state: bytes, number: int, transcript: bytes) -> bytes:
     return digest(encode("blindmatch/delta-state/v1", state, number, transcript))
 
 
-def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
+def opening_key_seed(seed: bytes, context: EdgeContext) -> bytes:
     """What the epoch's key comes from, out of the seed of the sender's opening round, whose session may be gone."""
     expander = Expander(bound_seed(seed, context))
     try:
@@ -119,6 +119,6 @@ def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
         expander.wipe()
 
 
-def empty(width: int) -> Bytes2D:
+def no_rows(width: int) -> Bytes2D:
     """No rows."""
     return np.zeros((0, width), dtype=np.uint8)

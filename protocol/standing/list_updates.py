@@ -12,28 +12,28 @@ from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.standing.epoch import Epoch, empty
+from blindmatch.protocol.standing.epoch import Epoch, no_rows
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,
-    Change,
     Flags,
-    Fresh,
+    FreshSlots,
+    ListChange,
+    ListRules,
     RecordList,
-    Rules,
-    compare,
-    opened,
-    renewed,
+    compare_digests,
+    first_list,
+    next_list,
     slots_of,
 )
 from blindmatch.protocol.standing.release_plan import ReleasedList, ReleasePlan, release_plan
-from blindmatch.protocol.standing.statements import Counts
-from blindmatch.protocol.standing.tag_table import TagTable, hits, looked_up, open_hits
+from blindmatch.protocol.standing.statements import ChangeCounts
+from blindmatch.protocol.standing.tag_table import TagTable, hit_facts, hit_slots, with_hits
 
 _AT_ONCE = 4_096
 """Records whose elements are in memory together."""
 
 
-class Records(Protocol):
+class RecordSource(Protocol):
     """A side's collection, as lists are made from it: n records of t slots."""
 
     def __len__(self) -> int:
@@ -62,12 +62,12 @@ class Records(Protocol):
         """The padded facts (m, fact_bytes) of elements that stand for these records each, in this order."""
 
 
-def rules(records: Records, *, merging: bool) -> Rules:
+def list_rules(records: RecordSource, *, merging: bool) -> ListRules:
     """What settles this collection's list."""
-    return Rules(merging, records.guarded, records.entities)
+    return ListRules(merging, records.guarded, records.entities)
 
 
-class Taken:
+class RowSource:
     """Rows (n, L) as an `ElementSource`."""
 
     def __init__(self, rows: Bytes2D) -> None:
@@ -87,10 +87,10 @@ class SenderChange(NamedTuple):
     plan: ReleasePlan
     rows: Bytes2D
     """Rows that come, in order."""
-    counts: Counts
+    counts: ChangeCounts
 
 
-def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1D) -> ReleasedList:
+def open_sender(epoch: Epoch, records: RecordSource, tags: Bytes2D, key_index: Bytes1D) -> ReleasedList:
     """The sender's list and fillers after the table of the opening round was made.
 
     Args:
@@ -111,14 +111,17 @@ def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1
             made[slots[left]] = epoch.tags(epoch.evaluate(np.ascontiguousarray(inputs[left])))
     fillers = np.ascontiguousarray(tags[key_index == DUMMY])
     made[keys == DUMMY] = 0
-    settled = opened(
-        records.slots, records.digests, Fresh(made, keys, empty(OUTPUT_BYTES)), rules(records, merging=True)
+    settled = first_list(
+        records.slots,
+        records.digests,
+        FreshSlots(made, keys, no_rows(OUTPUT_BYTES)),
+        list_rules(records, merging=True),
     )
     return ReleasedList(settled.own, fillers)
 
 
 def change_sender(
-    before: ReleasedList, epoch: Epoch, records: Records, context: EdgeContext, seed: bytes
+    before: ReleasedList, epoch: Epoch, records: RecordSource, context: EdgeContext, seed: bytes
 ) -> SenderChange:
     """What changed since, and what the receiver is told of it. The same bytes for the same arguments.
 
@@ -131,20 +134,20 @@ def change_sender(
     """
     expander = Expander(bound_seed(seed, context))
     with_facts = epoch.context.with_facts
-    change = compare(before.own.digests, records.digests)
-    fresh, outputs = _evaluated(epoch, records, change.fresh)
-    settled = renewed(before.own, change, fresh, records.digests, rules(records, merging=True))
+    change = compare_digests(before.own.digests, records.digests)
+    fresh, outputs = _evaluate(epoch, records, change.fresh)
+    settled = next_list(before.own, change, fresh, records.digests, list_rules(records, merging=True))
     made = release_plan(before, change, settled, expander, with_facts=with_facts)
-    facts, given = empty(0), empty(OUTPUT_BYTES)
+    facts, given = no_rows(0), no_rows(OUTPUT_BYTES)
     if with_facts:
         facts = records.facts(made.holders)
         given = _outputs_of(epoch, records, made.given, change, outputs)
     rows = made.rows(epoch, context.round_id, expander, given, facts)
     expander.wipe()
-    return SenderChange(made, rows, Counts(len(change.fresh), len(change.gone)))
+    return SenderChange(made, rows, ChangeCounts(len(change.fresh), len(change.gone)))
 
 
-def _evaluated(epoch: Epoch, records: Records, some: Indices) -> tuple[Fresh, Bytes2D]:
+def _evaluate(epoch: Epoch, records: RecordSource, some: Indices) -> tuple[FreshSlots, Bytes2D]:
     """What the sender makes of some records, and the outputs of their real slots, by slot."""
     count = len(some) * records.slots
     tags, keys = np.zeros((count, TAG_BYTES), dtype=np.uint8), np.full(count, DUMMY, dtype=np.uint8)
@@ -159,10 +162,12 @@ def _evaluated(epoch: Epoch, records: Records, some: Indices) -> tuple[Fresh, By
             tags[at + real] = epoch.tags(made)
             if len(outputs):
                 outputs[at + real] = made
-    return Fresh(tags, keys, empty(OUTPUT_BYTES)), outputs
+    return FreshSlots(tags, keys, no_rows(OUTPUT_BYTES)), outputs
 
 
-def _outputs_of(epoch: Epoch, records: Records, slots: Indices, change: Change, fresh: Bytes2D) -> Bytes2D:
+def _outputs_of(
+    epoch: Epoch, records: RecordSource, slots: Indices, change: ListChange, fresh: Bytes2D
+) -> Bytes2D:
     """The outputs of some slots: those of fresh records are there, the others are evaluated once more."""
     made = np.empty((len(slots), OUTPUT_BYTES), dtype=np.uint8)
     owners, places = slots // records.slots, slots % records.slots
@@ -181,14 +186,14 @@ def _outputs_of(epoch: Epoch, records: Records, slots: Indices, change: Change, 
     return made
 
 
-class Received(NamedTuple):
+class ReceiverList(NamedTuple):
     """A receiver's list with its hits, and the sender's table."""
 
     own: RecordList
     table: TagTable
 
 
-def open_receiver(records: Records, fresh: Fresh, rows: Bytes2D) -> Received:
+def open_receiver(records: RecordSource, fresh: FreshSlots, rows: Bytes2D) -> ReceiverList:
     """After the opening round.
 
     Args:
@@ -196,9 +201,13 @@ def open_receiver(records: Records, fresh: Fresh, rows: Bytes2D) -> Received:
         fresh: of every record, the guard not applied yet.
         rows: the sender's table (m, row_bytes).
     """
-    own = opened(records.slots, records.digests, _without_fillers(fresh), rules(records, merging=False)).own
+    own = first_list(
+        records.slots, records.digests, _without_padding(fresh), list_rules(records, merging=False)
+    ).own
     table = TagTable(rows.copy(), np.zeros(len(rows), dtype=np.uint32))
-    return Received(looked_up(own, None, empty(TAG_BYTES), table.rows, np.empty(0, dtype=np.int64)), table)
+    return ReceiverList(
+        with_hits(own, None, no_rows(TAG_BYTES), table.rows, np.empty(0, dtype=np.int64)), table
+    )
 
 
 class DeltaUpdate(NamedTuple):
@@ -206,9 +215,9 @@ class DeltaUpdate(NamedTuple):
 
     number: int
     """Which delta round of the epoch it was."""
-    change: Change
+    change: ListChange
     """Of its own list."""
-    fresh: Fresh
+    fresh: FreshSlots
     """Of its own new and changed records, the guard not applied yet."""
     removed: Bytes2D
     """Tags that went from the sender's table."""
@@ -216,32 +225,32 @@ class DeltaUpdate(NamedTuple):
     """Rows that came."""
 
 
-def change_receiver(before: Received, records: Records, news: DeltaUpdate) -> Received:
+def change_receiver(before: ReceiverList, records: RecordSource, news: DeltaUpdate) -> ReceiverList:
     """After a delta round: the collection now, and what came.
 
     Raises:
         PeerError: BAD_TAGS.
     """
     change = news.change
-    settled = renewed(
-        before.own, change, _without_fillers(news.fresh), records.digests, rules(records, merging=False)
+    settled = next_list(
+        before.own, change, _without_padding(news.fresh), records.digests, list_rules(records, merging=False)
     )
-    table = before.table.renewed(news.removed, news.rows, news.number)
+    table = before.table.updated(news.removed, news.rows, news.number)
     new = slots_of(change.fresh, records.slots)
-    return Received(looked_up(settled.own, before.table, news.removed, news.rows, new), table)
+    return ReceiverList(with_hits(settled.own, before.table, news.removed, news.rows, new), table)
 
 
-def _without_fillers(fresh: Fresh) -> Fresh:
+def _without_padding(fresh: FreshSlots) -> FreshSlots:
     """Fillers were evaluated like any element; nothing of them is kept."""
     tags, outputs = fresh.tags.copy(), fresh.outputs
     tags[fresh.key_index == DUMMY] = 0
     if len(outputs):
         outputs = outputs.copy()
         outputs[fresh.key_index == DUMMY] = 0
-    return Fresh(tags, fresh.key_index, outputs)
+    return FreshSlots(tags, fresh.key_index, outputs)
 
 
-def found(epoch: Epoch, held: Received, rounds: Sequence[bytes]) -> Hits:
+def current_hits(epoch: Epoch, held: ReceiverList, rounds: Sequence[bytes]) -> Hits:
     """What the receiver learns from what it holds: slots that hit, and their facts where they travel.
 
     Args:
@@ -249,8 +258,8 @@ def found(epoch: Epoch, held: Received, rounds: Sequence[bytes]) -> Hits:
         held: list and table.
         rounds: the ids of the epoch's rounds by number.
     """
-    elements = hits(held.own)
+    elements = hit_slots(held.own)
     if not epoch.context.with_facts:
         return Hits(elements)
-    facts, known = open_hits(epoch, held.table, held.own, elements, rounds)
+    facts, known = hit_facts(epoch, held.table, held.own, elements, rounds)
     return Hits(elements, facts, ~known)

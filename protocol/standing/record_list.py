@@ -19,7 +19,7 @@ from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.sorting import sort_order
-from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
+from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, no_rows
 
 Bytes1D = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
@@ -69,7 +69,7 @@ class RecordList:
         return np.flatnonzero((self.flags & flags) == flags)
 
 
-class Change(NamedTuple):
+class ListChange(NamedTuple):
     """From one list to the next: where each record of the next comes from, and which are gone."""
 
     source: Indices
@@ -83,7 +83,7 @@ class Change(NamedTuple):
         return np.flatnonzero(self.source < 0)
 
 
-class Fresh(NamedTuple):
+class FreshSlots(NamedTuple):
     """What was made of the fresh records, in their order: (a * t, ...)."""
 
     tags: Bytes2D
@@ -92,7 +92,7 @@ class Fresh(NamedTuple):
     """None where the list holds none."""
 
 
-class Rules(NamedTuple):
+class ListRules(NamedTuple):
     """What settles a list.
 
     merging: the sender's side: of equal tokens the first is released.
@@ -105,23 +105,23 @@ class Rules(NamedTuple):
     entities: Indices
 
 
-class Groups(NamedTuple):
+class SlotGroups(NamedTuple):
     """Slots that share a token with others, group by group and ascending in each; where each group begins."""
 
     order: Indices
     starts: Indices
 
 
-class Settled(NamedTuple):
+class SettledList(NamedTuple):
     """A list, the slots among which equal tokens were sought, and what was found."""
 
     own: RecordList
     looked: Indices
     """Slots, ascending; all others are as they were."""
-    groups: Groups
+    groups: SlotGroups
 
 
-def compare(before: Bytes2D, now: Bytes2D) -> Change:
+def compare_digests(before: Bytes2D, now: Bytes2D) -> ListChange:
     """Which records stay: equal digests are paired one to one, in their order.
 
     Args:
@@ -152,10 +152,12 @@ def compare(before: Bytes2D, now: Bytes2D) -> Change:
     wrong = kept[(before[source[kept]] != now[kept]).any(axis=1)]
     stays[source[wrong]] = False
     source[wrong] = -1
-    return Change(source, np.flatnonzero(~stays))
+    return ListChange(source, np.flatnonzero(~stays))
 
 
-def renewed(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D, rules: Rules) -> Settled:
+def next_list(
+    base: RecordList, change: ListChange, fresh: FreshSlots, digests: Bytes2D, rules: ListRules
+) -> SettledList:
     """The next list, with everything settled that the change can have touched.
 
     Args:
@@ -165,16 +167,16 @@ def renewed(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D, ru
         digests: of all records of the next list, (n', 16).
         rules: for the next list.
     """
-    moved = _moved(base, change, fresh, digests)
-    touched = distinct(np.concatenate((real_tags(base, change.gone), real_tags(moved, change.fresh))))
+    moved = _rearranged(base, change, fresh, digests)
+    touched = distinct_tags(np.concatenate((token_tags(base, change.gone), token_tags(moved, change.fresh))))
     look = (moved.flags & SHARED).astype(np.bool_)
-    look[among(moved.tags, touched)] = True
+    look[places_of(moved.tags, touched)] = True
     look[slots_of(change.fresh, base.slots)] = True
     look &= moved.key_index != DUMMY
     return _settle(moved, np.flatnonzero(look), rules)
 
 
-def opened(slots: int, digests: Bytes2D, fresh: Fresh, rules: Rules) -> Settled:
+def first_list(slots: int, digests: Bytes2D, fresh: FreshSlots, rules: ListRules) -> SettledList:
     """The first list of an epoch, settled as a whole."""
     flags = np.zeros(len(fresh.key_index), dtype=np.uint8)
     own = RecordList(slots, digests, fresh.tags, fresh.key_index, flags, fresh.outputs)
@@ -187,24 +189,24 @@ def slots_of(records: Indices, slots: int) -> Indices:
     return made
 
 
-def real_tags(own: RecordList, records: Indices) -> Bytes2D:
+def token_tags(own: RecordList, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
     found: Bytes2D = own.tags[slots[own.key_index[slots] != DUMMY]]
     return found
 
 
-def distinct(tags: Bytes2D) -> Bytes2D:
+def distinct_tags(tags: Bytes2D) -> Bytes2D:
     """The tags in order, each once: (m, 16), strictly increasing."""
     if not len(tags):
-        return empty(TAG_BYTES)
+        return no_rows(TAG_BYTES)
     ordered = tags[np.concatenate(list(lookup.in_order(tags)))]
     keep = np.ones(len(ordered), dtype=np.bool_)
     keep[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
     return np.ascontiguousarray(ordered[keep])
 
 
-def among(tags: Bytes2D, wanted: Bytes2D) -> Indices:
+def places_of(tags: Bytes2D, wanted: Bytes2D) -> Indices:
     """The places of the tags (n, 16) that are among few wanted ones (m, 16), which strictly increase; ascending."""
     if not len(wanted) or not len(tags):
         return np.empty(0, dtype=np.int64)
@@ -221,7 +223,7 @@ def _first(tags: Bytes2D) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(tags).view(np.uint32)[:, 0]
 
 
-def _moved(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D) -> RecordList:
+def _rearranged(base: RecordList, change: ListChange, fresh: FreshSlots, digests: Bytes2D) -> RecordList:
     """Every record at its new place; fresh slots live, and nothing settled."""
     source = np.maximum(change.source, 0)
     into = slots_of(change.fresh, base.slots)
@@ -243,7 +245,7 @@ def _moved(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D) -> 
     )
 
 
-def grouped(own: RecordList, slots: Indices) -> Groups:
+def group_slots(own: RecordList, slots: Indices) -> SlotGroups:
     """Which of these slots share a token."""
     inside = np.ascontiguousarray(own.tags[slots])
     order, starts, placed = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], 0
@@ -251,12 +253,12 @@ def grouped(own: RecordList, slots: Indices) -> Groups:
         order.append(slots[part])
         starts.append(begins + placed)
         placed += len(part)
-    return Groups(np.concatenate(order), np.concatenate(starts))
+    return SlotGroups(np.concatenate(order), np.concatenate(starts))
 
 
-def _settle(own: RecordList, looked: Indices, rules: Rules) -> Settled:
+def _settle(own: RecordList, looked: Indices, rules: ListRules) -> SettledList:
     """Guard and merging among these slots; all others keep their flags."""
-    order, starts = groups = grouped(own, looked)
+    order, starts = groups = group_slots(own, looked)
     flags = own.flags.copy()
     flags[looked] = (flags[looked] & HIT) | LIVE
     if len(order):
@@ -269,4 +271,4 @@ def _settle(own: RecordList, looked: Indices, rules: Rules) -> Settled:
             out |= later
         flags[order] |= SHARED
         flags[order[out]] &= ~np.uint8(LIVE)
-    return Settled(replace(own, flags=flags), looked, groups)
+    return SettledList(replace(own, flags=flags), looked, groups)

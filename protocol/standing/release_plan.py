@@ -16,15 +16,15 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.standing.epoch import DELTA, Epoch, sealed_for
+from blindmatch.protocol.standing.epoch import DELTA, Epoch, facts_binding
 from blindmatch.protocol.standing.record_list import (
     LIVE,
     SHARED,
-    Change,
-    Groups,
+    ListChange,
     RecordList,
-    Settled,
-    grouped,
+    SettledList,
+    SlotGroups,
+    group_slots,
     slots_of,
 )
 
@@ -34,7 +34,7 @@ class ReleasedList:
     """The sender's list and the fillers of its table: what it knows of the table that the receiver holds."""
 
     own: RecordList
-    fillers: Bytes2D
+    padding_tags: Bytes2D
     """Tags (f, 16), in no order."""
 
     @property
@@ -54,7 +54,7 @@ class ReleasePlan:
     """Slots of the list after it whose rows come."""
     holders: list[Indices]
     """The records that each of them stands for, where facts travel; else nothing."""
-    new_fillers: Bytes2D
+    new_padding: Bytes2D
     """Tags of the fillers that come."""
 
     def rows(
@@ -70,25 +70,27 @@ class ReleasePlan:
             facts: of `given`, (g, fact_bytes), likewise.
         """
         context, count = epoch.context, len(self.given)
-        made = np.empty((count + len(self.new_fillers), context.row_bytes), dtype=np.uint8)
+        made = np.empty((count + len(self.new_padding), context.row_bytes), dtype=np.uint8)
         made[:count, :TAG_BYTES] = self.after.own.tags[self.given]
-        made[count:, :TAG_BYTES] = self.new_fillers
+        made[count:, :TAG_BYTES] = self.new_padding
         if context.with_facts:
-            made[:count, TAG_BYTES:] = tags.seal_facts(outputs, facts, context, *sealed_for(DELTA, round_id))
-            shape = len(self.new_fillers), context.row_bytes - TAG_BYTES
+            made[:count, TAG_BYTES:] = tags.seal_facts(
+                outputs, facts, context, *facts_binding(DELTA, round_id)
+            )
+            shape = len(self.new_padding), context.row_bytes - TAG_BYTES
             noise = expander.stream("filler-facts", 0, shape[0] * shape[1])
             made[count:, TAG_BYTES:] = np.frombuffer(noise, dtype=np.uint8).reshape(shape)
-        return in_order(made)
+        return sorted_by_tag(made)
 
 
-def in_order(rows: Bytes2D) -> Bytes2D:
+def sorted_by_tag(rows: Bytes2D) -> Bytes2D:
     """Rows by their tags."""
     if not len(rows):
         return rows
     return np.ascontiguousarray(rows[np.concatenate(list(lookup.in_order(rows)))])
 
 
-def travelling(before: int, added: int, removed: int, spare: int = 1) -> tuple[int, int]:
+def transfer_sizes(before: int, added: int, removed: int, spare: int = 1) -> tuple[int, int]:
     """(tags that go, rows that come), in records: what both sides know of a change from its counts.
 
     Args:
@@ -103,7 +105,7 @@ def travelling(before: int, added: int, removed: int, spare: int = 1) -> tuple[i
 
 
 def release_plan(
-    before: ReleasedList, change: Change, settled: Settled, expander: Expander, *, with_facts: bool
+    before: ReleasedList, change: ListChange, settled: SettledList, expander: Expander, *, with_facts: bool
 ) -> ReleasePlan:
     """What goes and what comes.
 
@@ -115,42 +117,42 @@ def release_plan(
         with_facts: whether rows carry facts, so that an entry whose holders changed comes anew.
     """
     base, own = before.own, settled.own
-    was, now = _were(base, change, settled), settled.looked[(own.flags[settled.looked] & LIVE) != 0]
+    was, now = _live_before(base, change, settled), settled.looked[(own.flags[settled.looked] & LIVE) != 0]
     old, new = base.tags[was], own.tags[now]
-    stay_old, stay_new = _common(old, new)
+    stay_old, stay_new = _in_both(old, new)
     if with_facts:
-        told = _told(base, grouped(base, base.having(SHARED)), was[stay_old])
-        other = (told != _told(own, settled.groups, now[stay_new])).any(axis=1)
+        told = _content_words(base, group_slots(base, base.having(SHARED)), was[stay_old])
+        other = (told != _content_words(own, settled.groups, now[stay_new])).any(axis=1)
         stay_old, stay_new = stay_old[~other], stay_new[~other]
     goes, comes = np.delete(was, stay_old), np.delete(now, stay_new)
     added, removed = len(change.fresh), len(change.gone)
     spare, slots = 1, own.slots
     while True:
-        out, into = (count * slots for count in travelling(len(base), added, removed, spare))
+        out, into = (count * slots for count in transfer_sizes(len(base), added, removed, spare))
         if (len(goes) <= out and len(comes) <= into) or out == before.table_rows:
             break
         spare *= 2  # entities were told apart anew: about never
-    fillers_out = min(out - len(goes), len(before.fillers))
-    again = _again(own, comes, out - len(goes) - fillers_out, expander)
+    fillers_out = min(out - len(goes), len(before.padding_tags))
+    again = _resent(own, comes, out - len(goes) - fillers_out, expander)
     fresh = into - len(comes) - len(again)
     if fresh < 0:
         raise SequenceError("a change of the table does not add up")
-    order = some_of(expander, "fillers", len(before.fillers), fillers_out)
-    kept = np.delete(before.fillers, order, axis=0)
-    new_fillers = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
+    order = draw_distinct(expander, "fillers", len(before.padding_tags), fillers_out)
+    kept = np.delete(before.padding_tags, order, axis=0)
+    new_padding = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
         -1, TAG_BYTES
     )
     given = np.concatenate((comes, again))
     return ReleasePlan(
-        after=ReleasedList(own, np.concatenate((kept, new_fillers))),
-        removed=in_order(np.concatenate((base.tags[goes], before.fillers[order], own.tags[again]))),
+        after=ReleasedList(own, np.concatenate((kept, new_padding))),
+        removed=sorted_by_tag(np.concatenate((base.tags[goes], before.padding_tags[order], own.tags[again]))),
         given=given,
         holders=holders_of(settled, given) if with_facts else [],
-        new_fillers=new_fillers,
+        new_padding=new_padding,
     )
 
 
-def holders_of(settled: Settled, slots: Indices) -> list[Indices]:
+def holders_of(settled: SettledList, slots: Indices) -> list[Indices]:
     """The records whose token each of these live slots stands for, in the order of their digests.
 
     Not in the collection's order: then what an entry carries would change with the order of a file.
@@ -167,7 +169,7 @@ def holders_of(settled: Settled, slots: Indices) -> list[Indices]:
     return found
 
 
-def _group_of(groups: Groups, slots: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
+def _group_of(groups: SlotGroups, slots: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
     """The number of the group that each slot begins, and whether it begins one."""
     firsts = groups.order[groups.starts]
     if not len(firsts):
@@ -178,7 +180,7 @@ def _group_of(groups: Groups, slots: Indices) -> tuple[Indices, npt.NDArray[np.b
     return number, firsts[number] == slots
 
 
-def _told(own: RecordList, groups: Groups, live: Indices) -> npt.NDArray[np.uint64]:
+def _content_words(own: RecordList, groups: SlotGroups, live: Indices) -> npt.NDArray[np.uint64]:
     """For each live slot two words that change with its holders or what they release: their digests added up."""
     words = np.ascontiguousarray(own.digests).view(np.uint64)
     told = words[live // own.slots]
@@ -189,7 +191,7 @@ def _told(own: RecordList, groups: Groups, live: Indices) -> npt.NDArray[np.uint
     return told
 
 
-def _were(base: RecordList, change: Change, settled: Settled) -> Indices:
+def _live_before(base: RecordList, change: ListChange, settled: SettledList) -> Indices:
     """Slots of the list before that were live and that the change can have touched."""
     looked = np.zeros(len(base.flags), dtype=np.bool_)
     stayed = change.source[settled.looked // base.slots]
@@ -199,7 +201,7 @@ def _were(base: RecordList, change: Change, settled: Settled) -> Indices:
     return np.flatnonzero(looked & ((base.flags & LIVE) != 0))
 
 
-def _common(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
+def _in_both(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
     """Places of the tags that stand in both, in each, aligned; tags repeat in neither."""
     if not len(old) or not len(new):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
@@ -208,15 +210,15 @@ def _common(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
     return left, order[right]
 
 
-def _again(own: RecordList, comes: Indices, count: int, expander: Expander) -> Indices:
+def _resent(own: RecordList, comes: Indices, count: int, expander: Expander) -> Indices:
     """Live slots to be given once more: their tags stand in the table before and after."""
     if count <= 0:
         return np.empty(0, dtype=np.int64)
     others = np.setdiff1d(own.having(LIVE), comes, assume_unique=True)
-    return others[some_of(expander, "again", len(others), count)]
+    return others[draw_distinct(expander, "again", len(others), count)]
 
 
-def some_of(expander: Expander, label: str, total: int, count: int) -> Indices:
+def draw_distinct(expander: Expander, label: str, total: int, count: int) -> Indices:
     """`count` different numbers below `total`, each choice as likely as any other; ascending."""
     if count * 4 > total:
         return np.sort(expander.permutation(label, total)[:count].astype(np.int64))

@@ -28,19 +28,26 @@ from blindmatch.protocol.standing.epoch import (
     RECORD_DIGEST_BYTES,
     Epoch,
     EpochComputing,
-    empty,
-    sealed_for,
+    facts_binding,
+    no_rows,
 )
-from blindmatch.protocol.standing.list_updates import Received
-from blindmatch.protocol.standing.record_list import LIVE, Bytes1D, Flags, RecordList, among, distinct
-from blindmatch.protocol.standing.release_plan import in_order
-from blindmatch.protocol.standing.tag_table import open_hits
+from blindmatch.protocol.standing.list_updates import ReceiverList
+from blindmatch.protocol.standing.record_list import (
+    LIVE,
+    Bytes1D,
+    Flags,
+    RecordList,
+    distinct_tags,
+    places_of,
+)
+from blindmatch.protocol.standing.release_plan import sorted_by_tag
+from blindmatch.protocol.standing.tag_table import hit_facts
 
 CHECK_BYTES = 16
 
 
 @dataclass(frozen=True)
-class CheckName:
+class CheckHeader:
     """Which check of which epoch: stands in every message of it.
 
     Args:
@@ -70,10 +77,10 @@ class CheckName:
         """
         if (self.header.round_id, self.header.edge) != (epoch.id, epoch.context.edge):
             raise PeerError(PeerCode.UNKNOWN_ROUND, "the check belongs to another epoch or edge")
-        return epoch.within(self.check)
+        return epoch.round_context(self.check)
 
 
-class Step(StrEnum):
+class QueryState(StrEnum):
     """Where the side that asks stands."""
 
     READY = "ready"
@@ -90,7 +97,7 @@ def rows_of(data: bytes, count: int, width: int) -> Bytes2D:
 
 
 @dataclass(frozen=True, eq=False)
-class Single:
+class SingleRecord:
     """One record's elements: (t, L), and each one's key; see `lists.Records.inputs`.
 
     `facts`: what a submission of it releases, (1, fact_bytes), where facts travel.
@@ -98,7 +105,7 @@ class Single:
 
     inputs: Bytes2D
     key_index: Bytes1D
-    facts: Bytes2D = field(default_factory=lambda: empty(0), repr=False)
+    facts: Bytes2D = field(default_factory=lambda: no_rows(0), repr=False)
 
 
 class Withholding(NamedTuple):
@@ -109,7 +116,7 @@ class Withholding(NamedTuple):
 
 
 def submission(
-    epoch: Epoch, name: CheckName, record: Single, withholding: Withholding, seed: bytes
+    epoch: Epoch, name: CheckHeader, record: SingleRecord, withholding: Withholding, seed: bytes
 ) -> Bytes2D:
     """The rows (t, row_bytes) that the sender's side sends, in order of their tags.
 
@@ -139,37 +146,37 @@ def submission(
         if context.with_facts:
             payload = np.ascontiguousarray(np.repeat(record.facts, len(real), axis=0))
             rows[real[keep], TAG_BYTES:] = tags.seal_facts(
-                outputs, payload, context, *sealed_for(CHECK, name.check)
+                outputs, payload, context, *facts_binding(CHECK, name.check)
             )[keep]
         outputs.fill(0)
-    return in_order(rows)
+    return sorted_by_tag(rows)
 
 
 def _withheld(own: RecordList, made: Bytes2D) -> Flags:
     """Which tags the list has without one of them taking part."""
-    held = among(own.tags, distinct(made))
+    held = places_of(own.tags, distinct_tags(made))
     out = np.zeros(len(made), dtype=np.bool_)
     if not len(held):
         return out
-    there = distinct(np.ascontiguousarray(own.tags[held]))
+    there = distinct_tags(np.ascontiguousarray(own.tags[held]))
     live = held[(own.flags[held] & LIVE) != 0]
     out[lookup.find(made, there)[0]] = True
     if len(live):
-        out[lookup.find(made, distinct(np.ascontiguousarray(own.tags[live])))[0]] = False
+        out[lookup.find(made, distinct_tags(np.ascontiguousarray(own.tags[live])))[0]] = False
     return out
 
 
-def matches(own: RecordList, rows: Bytes2D) -> Indices:
+def submission_hits(own: RecordList, rows: Bytes2D) -> Indices:
     """The receiver's slots that a submission hits, ascending."""
     if not lookup.strictly_increasing(rows):
         raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
-    found = among(own.tags, np.ascontiguousarray(rows[:, :TAG_BYTES]))
+    found = places_of(own.tags, np.ascontiguousarray(rows[:, :TAG_BYTES]))
     live: Indices = found[(own.flags[found] & LIVE) != 0]
     return live
 
 
 def submitted_facts(
-    epoch: Epoch, name: CheckName, own: RecordList, slots: Indices, rows: Bytes2D
+    epoch: Epoch, name: CheckHeader, own: RecordList, slots: Indices, rows: Bytes2D
 ) -> tuple[Bytes2D, Flags]:
     """The facts (h, fact_bytes) that a submission releases to the slots that it hits, and which opened."""
     positions, at = lookup.find(own.tags[slots], rows)
@@ -178,11 +185,11 @@ def submitted_facts(
         np.ascontiguousarray(own.outputs[slots]),
         np.ascontiguousarray(rows[at[order], TAG_BYTES:]),
         epoch.context,
-        *sealed_for(CHECK, name.check),
+        *facts_binding(CHECK, name.check),
     )
 
 
-class Asking:
+class Query:
     """The receiver's side of a question. Any failure is final; a new check begins with another seed.
 
     Args:
@@ -193,32 +200,34 @@ class Asking:
         seed: 32 secret random bytes, for this check alone.
     """
 
-    def __init__(self, epoch: Epoch, name: CheckName, record: Single, public: bytes, seed: bytes) -> None:
+    def __init__(
+        self, epoch: Epoch, name: CheckHeader, record: SingleRecord, public: bytes, seed: bytes
+    ) -> None:
         self._epoch = epoch
         self._record = record
         self._public = public
         self._computing = EpochComputing(bound_seed(seed, name.context(epoch)), epoch)
-        self._blinded = empty(POINT_BYTES)
+        self._blinded = no_rows(POINT_BYTES)
         self.name = name
-        self.step = Step.READY
+        self.step = QueryState.READY
 
-    def ask(self) -> Bytes2D:
+    def blind(self) -> Bytes2D:
         """The blinded elements (t, 32)."""
-        if self.step is not Step.READY:
+        if self.step is not QueryState.READY:
             raise SequenceError(f"a check that is {self.step} cannot be asked")
         self._blinded = self._computing.blind(0, self._record.inputs)
-        self.step = Step.ASKED
+        self.step = QueryState.ASKED
         return self._blinded
 
-    def answered(self, points: Bytes2D, proof: bytes) -> Bytes2D:
+    def receive_answer(self, points: Bytes2D, proof: bytes) -> Bytes2D:
         """The OPRF outputs (t, 64) of the record; meaningless ones in empty slots.
 
         Raises:
             PeerError: BAD_COUNT, BAD_POINT, BAD_PROOF.
         """
-        if self.step is not Step.ASKED:
+        if self.step is not QueryState.ASKED:
             raise SequenceError(f"a check that is {self.step} takes no answer")
-        self.step = Step.FAILED
+        self.step = QueryState.FAILED
         if points.shape != self._blinded.shape:
             raise PeerError(PeerCode.BAD_COUNT, "the answer has another number of elements than the question")
         if bool(proof) != self._epoch.context.verified:
@@ -227,11 +236,11 @@ class Asking:
             self._computing.verify(self._public, self._blinded, points, proof)
         made = self._computing.outputs(0, self._record.inputs, points)
         self._computing.wipe()
-        self.step = Step.ANSWERED
+        self.step = QueryState.ANSWERED
         return made
 
 
-def answer(epoch: Epoch, name: CheckName, points: Bytes2D, seed: bytes) -> tuple[Bytes2D, bytes]:
+def answer_query(epoch: Epoch, name: CheckHeader, points: Bytes2D, seed: bytes) -> tuple[Bytes2D, bytes]:
     """The sender's side of a question: the elements evaluated (t, 32), and the proof, or b"".
 
     Args:
@@ -250,8 +259,14 @@ def answer(epoch: Epoch, name: CheckName, points: Bytes2D, seed: bytes) -> tuple
         computing.wipe()
 
 
-def asked(
-    epoch: Epoch, held: Received, guarded: Flags, record: Single, outputs: Bytes2D, *, rounds: Sequence[bytes]
+def query_hits(
+    epoch: Epoch,
+    held: ReceiverList,
+    guarded: Flags,
+    record: SingleRecord,
+    outputs: Bytes2D,
+    *,
+    rounds: Sequence[bytes],
 ) -> Hits:
     """What an answered question tells: slots of the record that hit, with their facts where they travel.
 
@@ -273,11 +288,11 @@ def asked(
     single = RecordList(
         len(made), np.zeros((1, RECORD_DIGEST_BYTES), dtype=np.uint8), made, record.key_index, flags, outputs
     )
-    facts, opened = open_hits(epoch, held.table, single, elements, rounds)
+    facts, opened = hit_facts(epoch, held.table, single, elements, rounds)
     return Hits(elements, facts, ~opened)
 
 
-def sizes(epoch: Epoch, slots: int) -> tuple[int, int]:
+def message_sizes(epoch: Epoch, slots: int) -> tuple[int, int]:
     """Bytes of a submission, and of an answer to a question of so many slots: the same whatever matches."""
     row = TAG_BYTES + (epoch.context.fact_bytes + AEAD_OVERHEAD_BYTES if epoch.context.with_facts else 0)
     return slots * row, slots * POINT_BYTES + (PROOF_BYTES if epoch.context.verified else 0)

@@ -32,7 +32,7 @@ class ListSize:
 
 
 @dataclass(frozen=True)
-class Base:
+class EpochState:
     """Where an epoch stands before a delta round; both sides hold the same.
 
     Args:
@@ -56,7 +56,7 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ChangeCounts:
     """How many of one side's records are new, and how many gone; a changed one is both."""
 
     added: int = 0
@@ -79,12 +79,14 @@ class DeltaCommitment(Commitment):
     epoch: RoundId
     number: int
     before: Digest
-    counts: Counts
+    counts: ChangeCounts
     records: int
     removed_tags: int = 0
 
     @classmethod
-    def verified(cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext, base: Base) -> Self:
+    def verified(
+        cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext, base: EpochState
+    ) -> Self:
         """Verify the peer's signature, parse, and compare every field with what this side knows.
 
         Raises:
@@ -95,7 +97,7 @@ class DeltaCommitment(Commitment):
         commitment.check_against(base)
         return commitment
 
-    def check_against(self, base: Base) -> None:
+    def check_against(self, base: EpochState) -> None:
         """Compare with where the epoch stands on this side. PeerError: DIVERGED, BAD_COMMITMENT, BAD_COUNT, OVER_LIMIT."""
         if (self.epoch, self.number, self.before) != (base.epoch, base.number + 1, base.state):
             raise PeerError(
@@ -147,5 +149,5 @@ class DeltaReceipt(ReceiptTerms):
     number: Annotated[int, _STATE]
     before: Annotated[Digest, _STATE]
     after: Annotated[Digest, _STATE]
-    receiver_counts: Annotated[Counts, _STATE]
-    sender_counts: Annotated[Counts, _STATE]
+    receiver_counts: Annotated[ChangeCounts, _STATE]
+    sender_counts: Annotated[ChangeCounts, _STATE]

@@ -14,8 +14,8 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.standing.epoch import DELTA, Epoch, sealed_for
-from blindmatch.protocol.standing.record_list import HIT, LIVE, Flags, RecordList, among
+from blindmatch.protocol.standing.epoch import DELTA, Epoch, facts_binding
+from blindmatch.protocol.standing.record_list import HIT, LIVE, Flags, RecordList, places_of
 
 Words = npt.NDArray[np.uint64]
 
@@ -54,7 +54,7 @@ class TagTable:
         there = np.flatnonzero((first[at] == high) & (second[at] == low))
         return there, at[there].astype(np.int64)
 
-    def renewed(self, removed: Bytes2D, added: Bytes2D, number: int) -> "TagTable":
+    def updated(self, removed: Bytes2D, added: Bytes2D, number: int) -> "TagTable":
         """The table after a delta round.
 
         Args:
@@ -88,7 +88,9 @@ class TagTable:
         if len(there) != len(removed):
             raise PeerError(PeerCode.BAD_TAGS, "an entry was taken back that had not been given")
         again, _ = self.find(added)
-        if len(again) and len(among(np.ascontiguousarray(added[again, :TAG_BYTES]), removed)) != len(again):
+        if len(again) and len(places_of(np.ascontiguousarray(added[again, :TAG_BYTES]), removed)) != len(
+            again
+        ):
             raise PeerError(PeerCode.BAD_TAGS, "an entry was given twice")
         return gone
 
@@ -110,7 +112,7 @@ def _put(rows: Bytes2D, at: Flags, source: Bytes2D, kept: Flags) -> None:
     rows.view(kind).ravel()[at] = source.view(kind).ravel()[kept]
 
 
-def looked_up(
+def with_hits(
     own: RecordList, before: TagTable | None, removed: Bytes2D, added: Bytes2D, fresh: Indices
 ) -> RecordList:
     """A receiver's list with its hits brought up to date.
@@ -127,21 +129,21 @@ def looked_up(
         flags &= ~np.uint8(HIT)
         flags[lookup.find(own.tags, added)[0]] |= HIT
     else:
-        flags[among(own.tags, removed)] &= ~np.uint8(HIT)
+        flags[places_of(own.tags, removed)] &= ~np.uint8(HIT)
         if len(fresh):
             found, _ = before.find(np.ascontiguousarray(own.tags[fresh]))
-            gone = among(np.ascontiguousarray(own.tags[fresh[found]]), removed)
+            gone = places_of(np.ascontiguousarray(own.tags[fresh[found]]), removed)
             flags[np.delete(fresh[found], gone)] |= HIT
-        flags[among(own.tags, np.ascontiguousarray(added[:, :TAG_BYTES]))] |= HIT
+        flags[places_of(own.tags, np.ascontiguousarray(added[:, :TAG_BYTES]))] |= HIT
     return replace(own, flags=flags)
 
 
-def hits(own: RecordList) -> Indices:
+def hit_slots(own: RecordList) -> Indices:
     """A receiver's slots whose tags are in the table and that take part, ascending."""
     return own.having(LIVE | HIT)
 
 
-def open_hits(
+def hit_facts(
     epoch: Epoch, table: TagTable, own: RecordList, elements: Indices, rounds: Sequence[bytes]
 ) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
     """The facts of some hits (h, fact_bytes), and which of them opened.
@@ -161,7 +163,7 @@ def open_hits(
     for number in np.unique(numbers).tolist():
         mine = numbers == number
         at = positions[mine]
-        more = sealed_for(DELTA, rounds[number]) if number else ()
+        more = facts_binding(DELTA, rounds[number]) if number else ()
         facts[at], opened[at] = tags.open_facts(
             np.ascontiguousarray(outputs[at]), table.rows[rows[mine], TAG_BYTES:], epoch.context, *more
         )

@@ -12,7 +12,7 @@ from blindmatch.node.rounds.threshold import tally as threshold_tally
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import RECEIPT_TYPE
+from blindmatch.protocol.threshold.statements import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
 
 SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)

@@ -13,8 +13,10 @@ from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountReceiver
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
@@ -61,7 +63,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
                 range(session.next_chunk, session.points_chunks),
                 step="exchange",
                 chunk_of=AggregateReceiver.points_chunk,
-                taken=AggregateReceiver.points_taken,
+                taken=AggregateReceiver.acknowledge_points,
             )
         if session.state is AggregateState.COLLECTING:
             await self._check_in_force()
@@ -69,7 +71,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
         if session.state is AggregateState.COLLECTED:
             for index in range(session.masked, session.returned_chunks):
                 await self._in_thread(session.mask_chunk, index)
-            await self._step(AggregateReceiver.answer, save=True)
+            await self._step(AggregateReceiver.arrange_masked, save=True)
         if session.state is AggregateState.ANSWERING:
             await self._check_in_force()
             await self._transfer(
@@ -78,7 +80,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
                 range(session.next_masked, session.masked_chunks),
                 step="tags",
                 chunk_of=AggregateReceiver.masked_chunk,
-                taken=AggregateReceiver.masked_taken,
+                taken=AggregateReceiver.acknowledge_masked,
             )
         if session.state is AggregateState.ASKING:
             await self._check_in_force()

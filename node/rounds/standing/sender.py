@@ -14,11 +14,13 @@ from blindmatch.node.rounds.standing.stored_epoch import (
     write_sender_list,
 )
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
-from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.session.messages import Receipt
-from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaSender
+from blindmatch.protocol.standing.epoch import Epoch, opening_key_seed
+from blindmatch.protocol.standing.list_updates import RowSource, SenderChange
 
 
 class OpeningSendingEdge(HitsSendingEdge):
@@ -39,12 +41,14 @@ class OpeningSendingEdge(HitsSendingEdge):
         if files.has(self.row.round_id):
             return
         epoch = Epoch(self.agreed.context, self.records.epoch.local, session.key_seed())
-        released = protocol.open_sender(epoch, self.records, session.own_tags(), self.inputs.tokens.key_index)
+        released = list_updates.open_sender(
+            epoch, self.records, session.own_tags(), self.inputs.tokens.key_index
+        )
         write_sender_list(files, self.row.round_id, released, self.agreed)
 
     def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
-        secret = protocol.opening_secret(self._node.store.edge(*self.key).seed, context)
+        secret = opening_key_seed(self._node.store.edge(*self.key).seed, context)
         return epochs.opening_writes(
             self._node,
             self._agreement,
@@ -52,7 +56,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             self.agreed,
             receipt=receipt.payload,
             secret=self.records.epoch.local + secret,
-            public_key=session.shown_key,
+            public_key=session.committed_key,
         )
 
     def _after_close(self) -> None:
@@ -69,9 +73,9 @@ class DeltaSendingEdge(HitsSendingEdge):
     def _start(self, row: EdgeRow) -> Any:
         epoch = self.epoch = epochs.load_of_round(self._node, self._agreement, row)
         self.agreed = epoch.agreed
-        context = epoch.secrets.within(row.round_id)
+        context = epoch.secrets.round_context(row.round_id)
         records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
-        change = self._change = protocol.change_sender(
+        change = self._change = list_updates.change_sender(
             epoch.sender_list(), epoch.secrets, records, context, row.seed
         )
         return DeltaSender(
@@ -80,14 +84,14 @@ class DeltaSendingEdge(HitsSendingEdge):
             base=epoch.base,
             counts=change.counts,
             removed=change.plan.removed,
-            **self._terms_with(row, Taken(change.rows)),
+            **self._terms_with(row, RowSource(change.rows)),
         )
 
     async def removed_chunks(self) -> int:
         """The number of leading chunks of `tags` that hold removed rows; the others hold added rows."""
 
         def work(session: Any) -> int:
-            return int(session.going)
+            return int(session.removed_chunks)
 
         return await self._answer(work, save=False)
 

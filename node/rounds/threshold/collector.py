@@ -23,13 +23,11 @@ from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.session.messages import BlindedChunk
-from blindmatch.protocol.threshold import (
-    Collector,
-    Committed,
-    Shared,
-    ThresholdReceiptTerms,
-    ThresholdState,
-)
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.messages import CommittedChunks
+from blindmatch.protocol.threshold.reconstruct import SharedElements
+from blindmatch.protocol.threshold.statements import ThresholdReceiptTerms
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 MemberNode = RemoteMember | LocalMember
@@ -58,7 +56,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         if self._session is None:
             return len(self._node.store.statements(*self.key))
         session = self._session
-        return session.state, session.done, self._forwarded
+        return session.state, session.progress, self._forwarded
 
     @property
     def expected(self) -> Mapping[str, float]:
@@ -131,7 +129,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         name = member.agency
         stored = await self._in_thread(self._node.store.statements, *self.key)
         async for each in member.join([stored[agency] for agency in self._terms.agencies]):
-            if isinstance(each, Committed):
+            if isinstance(each, CommittedChunks):
                 await self._step(
                     partial(Collector.receive_commitment, member=name, committed=each), save=True
                 )
@@ -150,7 +148,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         await self._each(members, meet)
         context = self.session.context
         total = sum(context.blinded(name, self._limits).chunks for name in context.members)
-        await self._step(lambda live: live.carrying(), save=True)
+        await self._step(lambda live: live.begin_relay(), save=True)
 
         async def forward(member: MemberNode) -> None:
             name, received = member.agency, progress[member.agency]
@@ -199,7 +197,7 @@ class CollectorDriver(OutboundDriver[Collector]):
             rows = await member.cells(index)
             receive = partial(Collector.receive_table_chunk, member=name, chunk=rows)
             await self._step(receive, save=checkpoint_due(index, session.table_chunks))
-            self._report("tags", min(session.done, total), total)
+            self._report("tags", min(session.progress, total), total)
 
     async def _search(self) -> None:
         session = self.session
@@ -217,7 +215,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _store_tally(self, session: Collector) -> None:
         """Find the shared keys, store the number for our officers, then the checkpoint."""
-        shared: Shared = session.find()
+        shared: SharedElements = session.find()
         terms, node = self._terms, self._node
         count = len(shared) // terms.band * terms.band if len(shared) else None
         number = Tally(count, terms.minimum_count, terms.band, terms.at_least, len(terms.members))
@@ -250,7 +248,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _done_of_total(self, session: Collector) -> tuple[int, int]:
         total = session.table_chunks * len(self._terms.members)
-        return min(session.done, total), total
+        return min(session.progress, total), total
 
     @asynccontextmanager
     async def _members(self, names: Sequence[str]) -> AsyncIterator[dict[str, MemberNode]]:

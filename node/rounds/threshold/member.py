@@ -22,8 +22,10 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import Committed, Member, ThresholdRole, ThresholdState
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.share_tables import PAIRS
+from blindmatch.protocol.threshold.transitions import ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 PAIRS_PER_CHECKPOINT = 9
@@ -102,11 +104,11 @@ class MemberDriver(InboundSession[Member]):
         """Start to blind our elements in the background, once; the rates of all members are in the store."""
         self._prepare_once(self._prepare)
 
-    async def commitment(self) -> Committed:
+    async def commitment(self) -> CommittedChunks:
         """Our commitment, after the preparation has ended."""
         return await self._answer(lambda session: session.commit())
 
-    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+    async def meet(self, commitments: Sequence[CommittedChunks]) -> list[tuple[int, bool]]:
         """Receive the commitments of all members; when the evaluations are complete they are no longer checked.
 
         Returns:
@@ -214,8 +216,8 @@ class MemberDriver(InboundSession[Member]):
         session = self.session
         if session.state is not ThresholdState.EVALUATED:
             return
-        for index in range(session.finished, session.chunks):
-            await self._in_thread(session.finish_chunk, index)
+        for index in range(session.unblinded, session.chunks):
+            await self._in_thread(session.unblind_chunk, index)
             self._advance()
         await self._step(self._save)
         for pair in range(session.built, PAIRS):
@@ -291,7 +293,7 @@ class LocalMember(MemberDriver):
         """See `RemoteMember`; likewise below."""
         return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
 
-    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
+    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | CommittedChunks]:
         await self._in_thread(accept_rates, self._node, self._agreement, self.row, rates)
         self.prepare()
         async for each in self.progress():

@@ -70,10 +70,10 @@ class AgreementRow:
 
     id: bytes
     """32 bytes."""
-    payload: bytes
-    signatures: Mapping[str, bytes]
+    payload: bytes = field(hash=False)
+    signatures: Mapping[str, bytes] = field(hash=False)
     received_at: int
-    withdrawn_by: Mapping[str, Withdrawal]
+    withdrawn_by: Mapping[str, Withdrawal] = field(hash=False)
     """Who declined or withdrew."""
     proposed_by: str = ""
     """The agency whose node brought it; empty when our own officer did."""
