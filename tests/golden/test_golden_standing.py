@@ -95,7 +95,7 @@ def kept(world):
     received, sent = world.received, world.sent
     return {
         "receiver": fields_of(received.own),
-        "table": [received.table.rows, received.table.came],
+        "table": [received.table.rows, received.table.added_in],
         "sender": fields_of(sent.own),
         "fillers": sent.padding_tags,
         "state": world.base.state,

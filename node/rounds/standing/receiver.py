@@ -24,12 +24,13 @@ from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
+from blindmatch.protocol.session.element_rows import RowSource
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import list_updates
 from blindmatch.protocol.standing.delta import DeltaReceiver
 from blindmatch.protocol.standing.epoch import Epoch, no_rows
-from blindmatch.protocol.standing.list_updates import ReceiverList, RowSource
+from blindmatch.protocol.standing.list_updates import ReceiverList
 from blindmatch.protocol.standing.record_list import FreshSlots, ListChange, compare_digests
 from blindmatch.protocol.standing.statements import ChangeCounts
 from blindmatch.protocol.transcript import Signed

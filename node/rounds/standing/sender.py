@@ -16,11 +16,12 @@ from blindmatch.node.rounds.standing.stored_epoch import (
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.sender import Sender
+from blindmatch.protocol.session.element_rows import RowSource
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.standing import list_updates
 from blindmatch.protocol.standing.delta import DeltaSender
 from blindmatch.protocol.standing.epoch import Epoch, opening_key_seed
-from blindmatch.protocol.standing.list_updates import RowSource, SenderChange
+from blindmatch.protocol.standing.list_updates import SenderChange
 
 
 class OpeningSendingEdge(HitsSendingEdge):

@@ -135,7 +135,7 @@ def write_receiver_lists(
     files: EpochFiles, version: bytes, lists: ReceiverList, agreed: CompiledEdge
 ) -> None:
     """Write a version of the receiver's list and the sender's table, and the match keys. Raises as `EpochFiles.write`."""
-    _write(files, version, agreed, lists.own, {"table": lists.table.rows, "came": lists.table.came})
+    _write(files, version, agreed, lists.own, {"table": lists.table.rows, "came": lists.table.added_in})
 
 
 def _write(files: EpochFiles, version: bytes, agreed: CompiledEdge, own: RecordList, others: Arrays) -> None:

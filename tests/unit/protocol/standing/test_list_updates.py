@@ -160,7 +160,7 @@ class TestTable:
         made = self.table(2, 4, 6).updated(tags(*removed), self.rows(*added), 3)
         assert [int.from_bytes(row[:16].tobytes(), "big") for row in made.rows] == after
         expected = [3 if number in added else 0 for number in after]
-        assert made.came.tolist() == expected
+        assert made.added_in.tolist() == expected
         assert [row[16] for row in made.rows] == [9 if number in added else 7 for number in after]
 
     @pytest.mark.parametrize(("removed", "added"), [([3], []), ([], [4]), ([2], [4])])
