@@ -7,7 +7,7 @@
     blinded_chunk(c)             ------> check_blinded()      ------> evaluate()
     receive_evaluated()          <------                      <------
     receive_attestation()        <------                      <------ attest()
-    finish_chunk(c), build_pair(p) ...
+    unblind_chunk(c), build_pair(p) ...
     commit_tables()              ------> receive_tables()
     table_chunk(c)               ------> receive_table_chunk()
                                          search_chunk(c) ..., find()
@@ -20,42 +20,3 @@
 `field` is the arithmetic, `tables` a member's shares, `reconstruct` the collector's search; `messages` and `statements` are what
 travels, `states` the transitions, `checkpoint` what survives a crash. Points travel as in `match`.
 """
-
-from blindmatch.protocol.session.messages import RowsChunk
-from blindmatch.protocol.threshold.collector import Collector
-from blindmatch.protocol.threshold.member import Member
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.reconstruct import Shared
-from blindmatch.protocol.threshold.session import ThresholdSessionTerms
-from blindmatch.protocol.threshold.statements import (
-    RECEIPT_TYPE,
-    ThresholdRatesStatement,
-    ThresholdReceiptTerms,
-)
-from blindmatch.protocol.threshold.transitions import (
-    FROM_PEER,
-    RULES,
-    TRANSITIONS,
-    ThresholdEvent,
-    ThresholdRole,
-    ThresholdState,
-)
-
-__all__ = [
-    "FROM_PEER",
-    "RECEIPT_TYPE",
-    "RULES",
-    "TRANSITIONS",
-    "Collector",
-    "Committed",
-    "Member",
-    "RowsChunk",
-    "Shared",
-    "ThresholdContext",
-    "ThresholdEvent",
-    "ThresholdRatesStatement",
-    "ThresholdReceiptTerms",
-    "ThresholdRole",
-    "ThresholdSessionTerms",
-    "ThresholdState",
-]

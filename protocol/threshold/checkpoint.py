@@ -19,7 +19,7 @@ class ThresholdCheckpoint(Checkpoint):
     Args:
         state: the session's state.
         prepared: member: leading chunks of its own elements that are blinded; collector: 1 once elements are carried.
-        finished: member: leading chunks that are unblinded.
+        unblinded: member: leading chunks that are unblinded.
         built: member: leading pairs of tables that are built.
         received: member: leading evaluated chunks of each other member; collector: leading chunks of each one's tables.
         attested: member: the members that have signed for these chunks.
@@ -34,7 +34,7 @@ class ThresholdCheckpoint(Checkpoint):
 
     state: ThresholdState = ThresholdState.PREPARING
     prepared: int = 0
-    finished: int = 0
+    unblinded: int = 0
     built: int = 0
     received: list[int] = field(default_factory=_per_member)
     attested: list[int] = field(default_factory=_per_member)

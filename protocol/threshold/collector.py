@@ -12,8 +12,8 @@ from blindmatch.protocol.session.chunks import Bytes2D, chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold import reconstruct
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import Reconstructions, SharedElements
 from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
 from blindmatch.protocol.threshold.statements import (
@@ -23,7 +23,7 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
     ThresholdOutcome,
     ThresholdReceiptTerms,
-    together,
+    joint_digest,
 )
 from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
@@ -60,8 +60,8 @@ class Collector(ThresholdSession):
                 f"outcome-{place}": (TABLES, context.outcome_bytes),
                 f"outcome_digests-{place}": (self._outcomes.chunks, DIGEST_BYTES),
             }
-        self._choices = reconstruct.choices(members, context.at_least)
-        self._searched: dict[int, Sightings] = {}
+        self._choices = reconstruct.combinations(members, context.at_least)
+        self._searched: dict[int, Reconstructions] = {}
         self._signatures: dict[str, bytes] = {}
         self._check_restored()
 
@@ -80,16 +80,16 @@ class Collector(ThresholdSession):
         return self._at.received[self._context.place(member)]
 
     @property
-    def done(self) -> int:
+    def progress(self) -> int:
         """How far the exchange is: 0 until elements are carried, then that and the chunks of tables that are here."""
         return self._at.prepared + sum(self._at.received)
 
-    def carrying(self) -> None:
+    def begin_relay(self) -> None:
         """From now on elements are evaluated: the round counts."""
         with self._step(ThresholdEvent.RELAY):
             self._at.prepared = 1
 
-    def receive_commitment(self, member: str, committed: Committed) -> None:
+    def receive_commitment(self, member: str, committed: CommittedChunks) -> None:
         """Take one member's commitment; the same again is accepted.
 
         Raises:
@@ -105,17 +105,17 @@ class Collector(ThresholdSession):
             kept = [self._statement("commitments", each) for each in range(len(self._context.members))]
             every = [each.payload for each in kept if each is not None]
             if self.state is ThresholdState.PREPARING and len(every) == len(kept):
-                self._at.commitments = together("commitments", every)
+                self._at.commitments = joint_digest("commitments", every)
                 self._machine.fire(ThresholdEvent.COMMITMENTS_COMPLETE)
 
-    def commitments(self) -> list[Committed]:
+    def commitments(self) -> list[CommittedChunks]:
         """Everybody's, to be given to every member.
 
         Raises:
             SequenceError: not all are there.
         """
         return [
-            Committed(statement, self._array(f"committed-{place}").tobytes())
+            CommittedChunks(statement, self._array(f"committed-{place}").tobytes())
             for place, statement in enumerate(self._every("commitments"))
         ]
 
@@ -200,7 +200,7 @@ class Collector(ThresholdSession):
                 raise PeerError(PeerCode.BAD_COMMITMENT, f"{member}'s tables are not those committed to")
             members = range(len(self._context.members))
             if all(self._at.received[each] == self.table_chunks for each in members):
-                self._at.tables = together("tables", [each.payload for each in self._every("tables")])
+                self._at.tables = joint_digest("tables", [each.payload for each in self._every("tables")])
                 self._machine.fire(ThresholdEvent.TABLES_COMPLETE)
 
     def search_chunk(self, index: int) -> None:
@@ -219,7 +219,7 @@ class Collector(ThresholdSession):
                 cells.append(self._intact("tables", index, rows, digests=f"cells_digests-{place}"))
             self._searched[index] = reconstruct.search(np.stack(cells), span.start, self._choices)
 
-    def find(self) -> Shared:
+    def find(self) -> SharedElements:
         """What is shared, once every chunk was searched; the outcomes are made from it.
 
         Under the minimum nothing is told, not even here: an empty result, and outcomes that say of every bin that it is not
@@ -231,12 +231,12 @@ class Collector(ThresholdSession):
         with self._step(ThresholdEvent.FIND):
             if len(self._searched) != self.table_chunks:
                 raise SequenceError(f"{len(self._searched)} of {self.table_chunks} chunks were searched")
-            found = Sightings.together([self._searched[index] for index in range(self.table_chunks)])
+            found = Reconstructions.together([self._searched[index] for index in range(self.table_chunks)])
             bins = self._context.shape.bins
             draw = np.frombuffer(self._expander.stream("told", 0, TABLES * 8), dtype="<u8")
-            shared = reconstruct.shared(found, self._choices, bins, draw)
+            shared = reconstruct.shared_elements(found, self._choices, bins, draw)
             if len(shared) < self._context.minimum_count:
-                shared = Shared(shared.held[:0], shared.cells[:0])
+                shared = SharedElements(shared.held[:0], shared.cells[:0])
             for place in range(len(self._context.members)):
                 self._write_outcome(place, shared, bins)
             self._searched.clear()
@@ -319,7 +319,7 @@ class Collector(ThresholdSession):
             raise workspace_damaged()
         return payload
 
-    def _write_outcome(self, place: int, shared: Shared, bins: int) -> None:
+    def _write_outcome(self, place: int, shared: SharedElements, bins: int) -> None:
         """One bit per bin, the same size whatever was found; and the digests of its chunks."""
         told = np.zeros(TABLES * bins, dtype=np.uint8)
         cells = shared.cells[:, place]
@@ -373,7 +373,7 @@ class Collector(ThresholdSession):
             if kept == NONE:
                 continue
             statements = [each.payload for each in self._every(name)]
-            if together(name, statements) != kept:
+            if joint_digest(name, statements) != kept:
                 raise workspace_damaged()
         if self._at.receipt != NONE:
             self.receipt_payload  # noqa: B018 - compares

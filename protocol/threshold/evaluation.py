@@ -21,7 +21,7 @@ from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdR
 from blindmatch.protocol.transcript import Signed, digest, encode
 
 
-class Evaluating(ThresholdSession):
+class EvaluatingSession(ThresholdSession):
     """What a member does for the other members. Use `Member`."""
 
     def __init__(self, context: ThresholdContext, terms: ThresholdSessionTerms) -> None:

@@ -52,7 +52,7 @@ def multiply(left: Words, right: Words) -> Words:
     return reduce(total)
 
 
-def joined(high: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> Words:
+def join_halves(high: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> Words:
     """Put high 2^32 + low together, for signed numbers of absolute value below 2^52."""
     # Signed shifts and masks round down: high = (high >> 29) 2^29 + rest with 0 <= rest < 2^29, also below zero.
     rest = (high & np.int64((1 << 29) - 1)) << np.int64(32)

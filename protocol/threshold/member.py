@@ -24,10 +24,17 @@ from blindmatch.protocol.session.chunks import (
 )
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
-from blindmatch.protocol.threshold.evaluation import Evaluating
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
+from blindmatch.protocol.threshold.evaluation import EvaluatingSession
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
 from blindmatch.protocol.threshold.session import ThresholdSessionTerms
-from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
+from blindmatch.protocol.threshold.share_tables import (
+    CELL_BYTES,
+    PAIRS,
+    TABLES,
+    BinAssignment,
+    ShareDerivation,
+    fill_table,
+)
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
@@ -37,13 +44,13 @@ from blindmatch.protocol.threshold.statements import (
     ThresholdCommitment,
     ThresholdOutcome,
     ThresholdReceiptTerms,
-    together,
+    joint_digest,
 )
 from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
-class Member(Evaluating, PreparingSession[ThresholdState]):
+class Member(EvaluatingSession, PreparingSession[ThresholdState]):
     """One member of one threshold.
 
     Args:
@@ -80,13 +87,13 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
                     f"evaluated-{place}": (count, POINT_BYTES),
                     f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
                 }
-        self._finished: Flags = np.arange(self._chunks) < self._at.finished
+        self._unblinded: Flags = np.arange(self._chunks) < self._at.unblinded
         self._check_restored()
 
     @property
-    def finished(self) -> int:
+    def unblinded(self) -> int:
         """Leading chunks that are unblinded."""
-        return leading(self._finished)
+        return leading(self._unblinded)
 
     @property
     def built(self) -> int:
@@ -105,7 +112,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
 
     def snapshot(self) -> bytes:
         """See `BaseSession.snapshot`."""
-        self._at.finished = self.finished
+        self._at.unblinded = self.unblinded
         return super().snapshot()
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
@@ -116,7 +123,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         self._array("blinded")[self._span(index)] = blinded
         self._put_digest("blinded_digests", index, chunk_digest("blinded", index, blinded))
 
-    def commit(self) -> Committed:
+    def commit(self) -> CommittedChunks:
         """This member's signed commitment and its chunks' digests; the same bytes however often it is asked for.
 
         Raises:
@@ -127,9 +134,9 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._require(self._prepared, "prepared")
             payload = self._fix_own(self._commitment())
             digests = self._array("blinded_digests").tobytes()
-            return Committed(sign(self._signer, COMMITMENT_TYPE, payload), digests)
+            return CommittedChunks(sign(self._signer, COMMITMENT_TYPE, payload), digests)
 
-    def receive_commitments(self, everybody: Sequence[Committed]) -> None:
+    def receive_commitments(self, everybody: Sequence[CommittedChunks]) -> None:
         """Take every member's commitment, our own among them; the same ones again are accepted.
 
         Raises:
@@ -139,7 +146,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             members = self._context.members
             if len(everybody) != len(members):
                 raise PeerError(PeerCode.BAD_COUNT, f"{len(everybody)} commitments of {len(members)} members")
-            seen = together("commitments", [each.statement.payload for each in everybody])
+            seen = joint_digest("commitments", [each.statement.payload for each in everybody])
             if self._at.commitments not in (NONE, seen):
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the members committed to something else before")
             if digest(everybody[self._place].statement.payload) != self._at.own:
@@ -203,7 +210,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             if self.state is ThresholdState.EXCHANGING and all(self._at.attested[other] for other in others):
                 self._machine.fire(ThresholdEvent.EVALUATED_COMPLETE)
 
-    def finish_chunk(self, index: int) -> None:
+    def unblind_chunk(self, index: int) -> None:
         """Add up everybody's evaluations of one own chunk, take the blinds off, finalise. For worker threads.
 
         Raises:
@@ -211,7 +218,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             LocalError: the collection changed since the round began.
             StoreError: the workspace no longer holds what came.
         """
-        with self._step(ThresholdEvent.FINISH):
+        with self._step(ThresholdEvent.UNBLIND):
             (inputs,), span = self._take(index), self._span(index)
             total = group.multiply(self._array("blinded")[span].copy(), self._secret)
             for member in self.others:
@@ -228,7 +235,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             outputs = oprf.finalize(inputs, oprf.unblind(total, blinds))
             wipe(blinds)
             self._array("outputs")[span] = outputs
-            self._finished[index] = True
+            self._unblinded[index] = True
 
     def build_pair(self, pair: int) -> None:
         """Build two of the tables. Heavy; pairs come in order.
@@ -237,14 +244,14 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             SequenceError: a chunk is not finished, or another pair is due.
         """
         with self._step(ThresholdEvent.BUILD):
-            if not self._finished.all() or pair > self._at.built or not 0 <= pair < PAIRS:
+            if not self._unblinded.all() or pair > self._at.built or not 0 <= pair < PAIRS:
                 raise SequenceError(f"pair {pair} of tables cannot be built now")
             shape, outputs = self._context.shape, self._array("outputs")
             derivation = self._derivation()
-            for side, winners in enumerate(Placing(derivation, outputs, shape.bins).pair(pair)):
+            for side, winners in enumerate(BinAssignment(derivation, outputs, shape.bins).pair(pair)):
                 number = 2 * pair + side
                 table = self._array("table")[number * shape.bins : (number + 1) * shape.bins]
-                fill(
+                fill_table(
                     table,
                     number,
                     winners,
@@ -346,7 +353,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             for index in range(self._outcomes.chunks):
                 self._intact("outcome", index, outcome[self._outcomes.span(index)])
             bins = self._context.shape.bins
-            placing = Placing(self._derivation(), self._array("outputs"), bins)
+            placing = BinAssignment(self._derivation(), self._array("outputs"), bins)
             found = [np.empty(0, dtype=np.int64)]
             # All pairs are gone through, whatever is told: how long it takes shall not depend on it.
             for pair in range(PAIRS):
@@ -381,8 +388,8 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._wipe()
             return own
 
-    def _derivation(self) -> Derivation:
-        return Derivation(self._context.digest, self._context.shape)
+    def _derivation(self) -> ShareDerivation:
+        return ShareDerivation(self._context.digest, self._context.shape)
 
     def _commitment(self) -> bytes:
         contents = digest(b"blinded", self._array("blinded_digests").tobytes())
@@ -405,7 +412,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         if self._at.commitments != NONE:
             # Each member's commitment follows from its chunks' digests: nothing else needs to have been kept.
             payloads = [self._commitment_of(place) for place in range(len(self._context.members))]
-            if together("commitments", payloads) != self._at.commitments:
+            if joint_digest("commitments", payloads) != self._at.commitments:
                 raise workspace_damaged()
         if self._at.tables != NONE and digest(self._tables_statement()) != self._at.tables:
             raise workspace_damaged()

@@ -51,7 +51,7 @@ class ThresholdContext:
             agreement_id, round_id, terms.id, terms.agencies, collector, terms.at_least, terms.minimum_count
         )
 
-    def agreed(self, keys_digest: bytes, elements: Sequence[int]) -> "ThresholdContext":
+    def with_keys(self, keys_digest: bytes, elements: Sequence[int]) -> "ThresholdContext":
         """With what the rates led to."""
         return replace(self, keys_digest=keys_digest, elements=tuple(elements))
 
@@ -140,7 +140,7 @@ class ThresholdContext:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedChunks:
     """A member's signed commitment, and the digest of each of its blinded chunks (chunks x 32 bytes)."""
 
     statement: Signed

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from blindmatch.protocol.threshold import field
 from blindmatch.protocol.threshold.field import PRIME, Words
-from blindmatch.protocol.threshold.share_tables import SIGHTINGS
+from blindmatch.protocol.threshold.share_tables import LEAST_TABLES
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
@@ -30,7 +30,7 @@ _LOW: Final = np.uint64((1 << 32) - 1)
 
 
 @dataclass(frozen=True)
-class Choices:
+class Combinations:
     """Every choice of t out of n members, and what to multiply their cells by.
 
     Args:
@@ -45,7 +45,7 @@ class Choices:
 
 
 @cache
-def choices(members: int, at_least: int) -> Choices:
+def combinations(members: int, at_least: int) -> Combinations:
     """For members at the points 1 to n."""
     every = list(itertools.combinations(range(members), at_least))
     factors = np.zeros((len(every), members), dtype=np.float64)
@@ -57,11 +57,11 @@ def choices(members: int, at_least: int) -> Choices:
         whole = math.lcm(*(weight.denominator for weight in weights))
         factors[row, list(chosen)] = [int(weight * whole) for weight in weights]
         scales[row] = pow(whole, -1, PRIME)
-    return Choices(np.array(every, dtype=np.int64), factors, scales)
+    return Combinations(np.array(every, dtype=np.int64), factors, scales)
 
 
 @dataclass(frozen=True)
-class Sightings:
+class Reconstructions:
     """Cells in which some choice of t members met: one row per find.
 
     Args:
@@ -75,7 +75,7 @@ class Sightings:
     marks: Words
 
     @classmethod
-    def together(cls, parts: "list[Sightings]") -> "Sightings":
+    def together(cls, parts: "list[Reconstructions]") -> "Reconstructions":
         """Several, one after the other."""
         return cls(
             np.concatenate([np.empty(0, dtype=np.int64), *(part.cells for part in parts)]),
@@ -84,7 +84,7 @@ class Sightings:
         )
 
 
-def search(cells: Bytes2D, first: int, made: Choices) -> Sightings:
+def search(cells: Bytes2D, first: int, made: Combinations) -> Reconstructions:
     """Look at some cells of all members.
 
     Args:
@@ -104,19 +104,19 @@ def search(cells: Bytes2D, first: int, made: Choices) -> Sightings:
             mine = np.flatnonzero(chosen == choice)
             sums = _weighted(made.factors[choice : choice + 1], part[:, at[mine], 1])[0]
             marks[mine] = field.multiply(sums, made.scales[choice])
-        parts.append(Sightings(at + (first + start), chosen, marks))
-    return Sightings.together(parts)
+        parts.append(Reconstructions(at + (first + start), chosen, marks))
+    return Reconstructions.together(parts)
 
 
 def _weighted(factors: npt.NDArray[np.float64], words: Words) -> Words:
     """(choices, n) times (n, m) modulo the prime."""
     high = factors @ (words >> _HALF).astype(np.float64)
     low = factors @ (words & _LOW).astype(np.float64)
-    return field.joined(high.astype(np.int64), low.astype(np.int64))
+    return field.join_halves(high.astype(np.int64), low.astype(np.int64))
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedElements:
     """What the collector knows in the end.
 
     Args:
@@ -131,7 +131,7 @@ class Shared:
         return len(self.held)
 
 
-def shared(found: Sightings, made: Choices, bins: int, draw: Words) -> Shared:
+def shared_elements(found: Reconstructions, made: Combinations, bins: int, draw: Words) -> SharedElements:
     """The elements that were seen in `SIGHTINGS` tables or more, and their holders.
 
     Args:
@@ -146,7 +146,7 @@ def shared(found: Sightings, made: Choices, bins: int, draw: Words) -> Shared:
     marks, element = np.unique(found.marks, return_inverse=True)
     tables = found.cells // bins
     seen = np.unique(np.stack((element, tables), axis=1), axis=0)
-    kept = np.bincount(seen[:, 0], minlength=len(marks)) >= SIGHTINGS
+    kept = np.bincount(seen[:, 0], minlength=len(marks)) >= LEAST_TABLES
     number = np.cumsum(kept) - 1
     held = np.zeros((int(kept.sum()), members), dtype=np.bool_)
     cells = np.full(held.shape, -1, dtype=np.int64)
@@ -157,4 +157,4 @@ def shared(found: Sightings, made: Choices, bins: int, draw: Words) -> Shared:
         who = made.members[found.chosen[rows], place]
         held[number[element[rows]], who] = True
         cells[number[element[rows]], who] = found.cells[rows]
-    return Shared(held, cells)
+    return SharedElements(held, cells)

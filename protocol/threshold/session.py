@@ -1,6 +1,6 @@
 """What members and collector share: terms, secrets, and the commitments of all members.
 
-Threads: see `protocol.session`. `prepare_chunk`, `finish_chunk` and `search_chunk` are for worker threads.
+Threads: see `protocol.session`. `prepare_chunk`, `unblind_chunk` and `search_chunk` are for worker threads.
 """
 
 import hmac
@@ -14,8 +14,8 @@ from blindmatch.protocol.session.base import BaseSession, BaseTerms
 from blindmatch.protocol.session.chunks import Layout, check_order, check_size, chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, together
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, joint_digest
 from blindmatch.protocol.threshold.transitions import RULES, ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest
 
@@ -74,7 +74,7 @@ class ThresholdSession(BaseSession[ThresholdState]):
     def _key(self, agency: str) -> bytes:
         return self._keys[agency]
 
-    def _check_committed(self, member: str, committed: Committed) -> ThresholdCommitment:
+    def _check_committed(self, member: str, committed: CommittedChunks) -> ThresholdCommitment:
         """Check and store one member's commitment and the digests that it is over."""
         context = self._context
         commitment = ThresholdCommitment.check(committed.statement, self._key(member), member, context)
@@ -114,4 +114,4 @@ class ThresholdSession(BaseSession[ThresholdState]):
 
     def _transcript(self, tables: Sequence[Signed]) -> bytes:
         payloads = [signed.payload for signed in tables]
-        return together("transcript", [self._context.keys_digest, self._at.commitments, *payloads])
+        return joint_digest("transcript", [self._context.keys_digest, self._at.commitments, *payloads])

@@ -30,7 +30,7 @@ Indices = npt.NDArray[np.int64]
 PAIRS: Final = 27
 """Pairs of tables: with half as many bins as the holders have elements, `missed` is below 2^-41 then."""
 TABLES: Final = 2 * PAIRS
-SIGHTINGS: Final = 2
+LEAST_TABLES: Final = 2
 """A mark counts when it was found in so many tables: chance finds one mark, but not the same twice."""
 CELL_BYTES: Final = 16
 
@@ -61,7 +61,7 @@ class TableShape:
     @classmethod
     def of(cls, at_least: int, elements: tuple[int, ...]) -> "TableShape":
         """For members with so many elements each: half as many bins as the t largest have together."""
-        return cls(at_least, max(2, -(-crowd(at_least, elements) // 2)))
+        return cls(at_least, max(2, -(-most_elements(at_least, elements) // 2)))
 
     @property
     def cells(self) -> int:
@@ -69,12 +69,12 @@ class TableShape:
         return TABLES * self.bins
 
 
-def crowd(at_least: int, elements: tuple[int, ...]) -> int:
+def most_elements(at_least: int, elements: tuple[int, ...]) -> int:
     """The most different elements that `at_least` members can hold."""
     return sum(sorted(elements)[-at_least:])
 
 
-def missed(bins: int, others: int) -> float:
+def miss_probability(bins: int, others: int) -> float:
     """The probability that an element held by t members is found in fewer than `SIGHTINGS` tables.
 
     Args:
@@ -93,7 +93,7 @@ def missed(bins: int, others: int) -> float:
     return none**PAIRS + PAIRS * one * none ** (PAIRS - 1)
 
 
-def false_marks(shape: TableShape, members: int, shared: int) -> float:
+def false_mark_probability(shape: TableShape, members: int, shared: int) -> float:
     """A bound on the probability that a mark is told which no t members share.
 
     Every choice of t cells is 0 at 0 by chance with 2^-61, and its mark must be one of another table: another chance find's or
@@ -103,7 +103,7 @@ def false_marks(shape: TableShape, members: int, shared: int) -> float:
     return (chance * chance + chance * shared) / field.PRIME
 
 
-class Derivation:
+class ShareDerivation:
     """What follows from pseudorandom outputs (n, 64): marks, places and shares, bound to one threshold and round."""
 
     def __init__(self, binding: bytes, shape: TableShape) -> None:
@@ -144,7 +144,7 @@ class Derivation:
         return made.view(">u8").astype(np.uint64)
 
 
-class Placing:
+class BinAssignment:
     """Which element stands in which bin: the same for whoever holds the same elements.
 
     Args:
@@ -153,7 +153,7 @@ class Placing:
         bins: bins per table.
     """
 
-    def __init__(self, derivation: Derivation, outputs: Bytes2D, bins: int) -> None:
+    def __init__(self, derivation: ShareDerivation, outputs: Bytes2D, bins: int) -> None:
         self._derivation = derivation
         self._outputs = outputs
         self._bins = bins
@@ -188,13 +188,13 @@ class Placing:
         return self._words[:, column].copy()
 
 
-def fill(
+def fill_table(
     table: Bytes2D,
     number: int,
     winners: Indices,
     outputs: Bytes2D,
     *,
-    derivation: Derivation,
+    derivation: ShareDerivation,
     expander: Expander,
     point: int,
 ) -> None:

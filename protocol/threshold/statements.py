@@ -207,6 +207,6 @@ class ThresholdReceiptTerms(Statement[ThresholdContext]):
         check_times(receipt.opened_at, receipt.closed_at, now)
 
 
-def together(label: str, payloads: list[bytes]) -> bytes:
+def joint_digest(label: str, payloads: list[bytes]) -> bytes:
     """32 bytes over several statements in the members' order."""
     return digest(label.encode(), *payloads)

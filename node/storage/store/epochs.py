@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from blindmatch.node.storage.store.database import Database
-from blindmatch.node.storage.store.rows import DeltaRow, EpochRow
+from blindmatch.node.storage.store.rows import DeltaRow, EpochRow, from_columns
 from blindmatch.node.storage.store.tables import deltas, edges
 from blindmatch.node.storage.store.tables import epochs as table
 from blindmatch.protocol.errors import StoreError
@@ -124,7 +124,7 @@ class Epochs(Database):
         if row is None:
             return None
         counts = tuple(json.loads(row.counts)) if row.counts else None
-        return DeltaRow(round_id, edge, bytes.fromhex(row.epoch), row.number, counts)
+        return from_columns(DeltaRow, row, counts=counts)
 
     def running_deltas(self, epoch: bytes, edge: str) -> list[bytes]:
         """The ids of the epoch's delta rounds that neither closed nor failed."""
@@ -141,25 +141,8 @@ class Epochs(Database):
         secret = b""
         if secrets and row.secret is not None:
             secret = self._sealer.open(row.secret, _context(epoch, row.edge))
-        return EpochRow(
-            epoch=epoch,
-            edge=row.edge,
-            agreement_id=bytes.fromhex(row.agreement),
-            role=row.role,
-            peer=row.peer,
-            collection=row.collection,
-            opened_at=row.opened_at,
-            ends_at=row.ends_at,
-            number=row.number,
-            rounds=tuple(bytes.fromhex(name) for name in json.loads(row.rounds)),
-            state=row.state,
-            receiver_records=row.receiver_records,
-            sender_records=row.sender_records,
-            public_key=row.public_key,
-            secret=secret,
-            ended_at=row.ended_at,
-            reason=row.reason,
-        )
+        rounds = tuple(bytes.fromhex(name) for name in json.loads(row.rounds))
+        return from_columns(EpochRow, row, epoch=epoch, rounds=rounds, secret=secret)
 
 
 def _context(epoch: bytes, edge: str) -> str:
