@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,6 +137,9 @@ def _show_import(imported: ImportReport, report: Path | None, as_json: bool) -> 
     for warning in imported.warnings:
         note(f"warning: {warning}")
     if not as_json:
+        totals = Counter((fault.field, fault.reason) for fault in imported.bad_rows)
+        for (field, reason), count in totals.most_common():
+            note(f"bad values: {count:,}: {field + ': ' if field else ''}{reason}")
         for fault in imported.bad_rows[:_SHOWN_FAULTS]:
             kept = f" (kept: {fault.kept})" if fault.kept and imported.collection else ""
             field = f"{fault.field}: " if fault.field else ""
@@ -267,6 +271,8 @@ def map_(
 ) -> None:
     """Propose a mapping file from a file's header. This needs no node. Check the mapping before you use it.
 
+    The exit code is 1 if no heading gives the reference, or a field to match on.
+
     For example:
 
         blindmatch collection map vendors.csv --kind suppliers --out vendors.toml
@@ -277,3 +283,6 @@ def map_(
         emit(proposed.data(), as_json, lambda: typer.echo(proposed.mapping, nl=False))
     else:
         note(f"Wrote {out}. Check it, then give it to `collection import --mapping`.")
+    if proposed.missing:
+        note(f"error: no heading was recognised for {proposed.missing}: name the column in the mapping")
+        raise typer.Exit(1)

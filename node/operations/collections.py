@@ -17,6 +17,7 @@ from blindmatch.node.imports import (
     open_collection,
 )
 from blindmatch.node.imports.formats import Format, open_table, propose, recognise_format
+from blindmatch.node.imports.formats.column_mapping import unmapped
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_output
@@ -122,6 +123,8 @@ class ProposedMapping:
 
     header: tuple[str, ...]
     mapping: str
+    missing: str = ""
+    """What an import requires and no heading gives, or blank."""
 
     def data(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
@@ -149,7 +152,9 @@ def propose_mapping(
             hint="Import it without a mapping: its fields are known.",
         )
     with open_table(file, encoding=encoding) as table:
-        proposed = ProposedMapping(tuple(table.header), propose(table.header, kind))
+        proposed = ProposedMapping(
+            tuple(table.header), propose(table.header, kind), unmapped(table.header, kind)
+        )
     if out is not None:
         write_output(out, proposed.mapping, new=True)
     return proposed

@@ -5,6 +5,7 @@ the order of day and month in a date.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -30,10 +31,24 @@ Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
 
 _CACHED_VALUES: Final = 1 << 15
+_SPREADSHEET_TEXT = re.compile(r'="([^"]*)"|\'([0-9].*)')
+"""How a spreadsheet's export keeps the leading zeros of a number: `="01234567"`, `'01234567`."""
+_PART_BEHIND_SLASH = re.compile(r"[0-9]\s*/\s*[0-9]")
+
+
+def _company_number(text: str) -> str:
+    if match := _SPREADSHEET_TEXT.fullmatch(text.strip()):
+        text = match[1] or match[2] or ""
+    if _PART_BEHIND_SLASH.search(text):
+        # Without the slash, `1234567/1` would be the number of another company.
+        raise ValueError("not a company number: two numbers with a slash between them")
+    return company_number(text)
+
+
 _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
     "date_of_birth": date,
     "postcode": postcode,
-    "company_number": company_number,
+    "company_number": _company_number,
 }
 """Fields whose text is made canonical here; the schema need not check it again."""
 
