@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from blindmatch.node.pki.certificates import agency_of, load_certificates, subject_names
+from blindmatch.node.pki.certificates import agency_of, common_name, load_certificates, subject_names
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, decrypt, encrypt
 from blindmatch.protocol.errors import ConfigError, KeysError
@@ -78,13 +78,9 @@ class Authority:
         """
         check_new(folder)
         key = generate_private_key(SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = _builder(
-            subject, subject, key=key.public_key(), issuer_key=key.public_key(), now=now, days=AUTHORITY_DAYS
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_usage(authority=True), critical=True)
-        certificate = builder.sign(key, SHA256())
+        subject, public = common_name(name), key.public_key()
+        builder = _builder(subject, subject, key=public, issuer_key=public, now=now, days=AUTHORITY_DAYS)
+        certificate = _constrained(builder, authority=True).sign(key, SHA256())
         der = key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -147,12 +143,9 @@ class Authority:
                 "the request is not for an ECDSA P-256 key", hint="Create it with `blindmatch pki request`."
             )
         agency = agency_of(request)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agency)])
-        builder = _builder(
-            subject, self.certificate.subject, key=key, issuer_key=self._key.public_key(), now=now, days=days
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(authority=False), critical=True)
+        subject, issuer = common_name(agency), self.certificate.subject
+        builder = _builder(subject, issuer, key=key, issuer_key=self._key.public_key(), now=now, days=days)
+        builder = _constrained(builder, authority=False)
         both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(both), critical=False)
         builder = builder.add_extension(subject_names(agency, hosts), critical=False)
@@ -256,8 +249,10 @@ def _authority_key(key: EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
 
 
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
+def _constrained(builder: x509.CertificateBuilder, *, authority: bool) -> x509.CertificateBuilder:
+    """With what the key may do: sign certificates of nodes, or serve a node."""
+    constraints = x509.BasicConstraints(ca=authority, path_length=0 if authority else None)
+    usage = x509.KeyUsage(
         digital_signature=not authority,
         content_commitment=False,
         key_encipherment=False,
@@ -268,6 +263,7 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+    return builder.add_extension(constraints, critical=True).add_extension(usage, critical=True)
 
 
 def _load(path: Path) -> Any:

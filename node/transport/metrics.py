@@ -18,33 +18,25 @@ class Metrics:
     """One node's measurements, in a registry of their own: several nodes may live in one process."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.calls = Counter(
-            "blindmatch_calls", "gRPC calls answered", ["method", "code"], registry=self.registry
-        )
+        registry = self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, label: str, *more: str) -> Counter:
+            return Counter(f"blindmatch_{name}", text, [label, *more], registry=registry)
+
+        self.calls = counter("calls", "gRPC calls answered", "method", "code")
         self.call_seconds = Histogram(
             "blindmatch_call_seconds",
             "Time to answer a gRPC call",
             ["method"],
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.received_bytes = Counter(
-            "blindmatch_received_bytes", "Bytes of messages received", ["method"], registry=self.registry
-        )
-        self.sent_bytes = Counter(
-            "blindmatch_sent_bytes", "Bytes of messages sent", ["method"], registry=self.registry
-        )
-        self.refusals = Counter(
-            "blindmatch_refusals", "Calls refused, by code", ["code"], registry=self.registry
-        )
-        self.elements = Counter(
-            "blindmatch_elements", "Elements processed, by step", ["step"], registry=self.registry
-        )
-        self.rounds = Gauge(
-            "blindmatch_open_edges", "Edges of rounds that are open now", registry=self.registry
-        )
-        self.healthy = Gauge("blindmatch_healthy", "1 while the node can serve", registry=self.registry)
+        self.received_bytes = counter("received_bytes", "Bytes of messages received", "method")
+        self.sent_bytes = counter("sent_bytes", "Bytes of messages sent", "method")
+        self.refusals = counter("refusals", "Calls refused, by code", "code")
+        self.elements = counter("elements", "Elements processed, by step", "step")
+        self.rounds = Gauge("blindmatch_open_edges", "Edges of rounds that are open now", registry=registry)
+        self.healthy = Gauge("blindmatch_healthy", "1 while the node can serve", registry=registry)
 
 
 class MetricsListener:
