@@ -15,8 +15,9 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.node.transport.policy import POLICY
 from blindmatch.protocol.errors import BlindmatchError
 
-_OURS = {method.split("/")[1] for method in POLICY if method.startswith("/blindmatch.")}
-SERVICES = ("", *sorted(_OURS))
+SERVICES = ("", *sorted({method.split("/")[1] for method in POLICY if method.startswith("/blindmatch.")}))
+"""Names that may be asked for: the whole node, and each of its own services."""
+
 PERIOD_SECONDS = 15.0
 
 

@@ -3,6 +3,7 @@
 Every value is a count or a time that both sides know already: none depends on which records matched.
 """
 
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -18,25 +19,22 @@ class Metrics:
     """One node's measurements, in a registry of their own: several nodes may live in one process."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-
-        def counter(name: str, text: str, label: str, *more: str) -> Counter:
-            return Counter(f"blindmatch_{name}", text, [label, *more], registry=registry)
-
-        self.calls = counter("calls", "gRPC calls answered", "method", "code")
+        self.registry = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        self.calls = counter("blindmatch_calls", "gRPC calls answered", ["method", "code"])
         self.call_seconds = Histogram(
             "blindmatch_call_seconds",
             "Time to answer a gRPC call",
             ["method"],
             buckets=_SECONDS,
-            registry=registry,
+            registry=self.registry,
         )
-        self.received_bytes = counter("received_bytes", "Bytes of messages received", "method")
-        self.sent_bytes = counter("sent_bytes", "Bytes of messages sent", "method")
-        self.refusals = counter("refusals", "Calls refused, by code", "code")
-        self.elements = counter("elements", "Elements processed, by step", "step")
-        self.rounds = Gauge("blindmatch_open_edges", "Edges of rounds that are open now", registry=registry)
-        self.healthy = Gauge("blindmatch_healthy", "1 while the node can serve", registry=registry)
+        self.received_bytes = counter("blindmatch_received_bytes", "Bytes of messages received", ["method"])
+        self.sent_bytes = counter("blindmatch_sent_bytes", "Bytes of messages sent", ["method"])
+        self.refusals = counter("blindmatch_refusals", "Calls refused, by code", ["code"])
+        self.elements = counter("blindmatch_elements", "Elements processed, by step", ["step"])
+        self.rounds = gauge("blindmatch_open_edges", "Edges of rounds that are open now")
+        self.healthy = gauge("blindmatch_healthy", "1 while the node can serve")
 
 
 class MetricsListener:

@@ -23,7 +23,7 @@ class ReportsService:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def Fetch(  # noqa: N802 - gRPC's name
+    async def Fetch(
         self, request: number_pb2.ReportsRequest, context: Any
     ) -> AsyncIterator[number_pb2.Report]:
         """Every result of an edge that this node receives and that reports to the caller."""

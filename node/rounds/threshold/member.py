@@ -205,19 +205,6 @@ class MemberDriver(InboundSession[Member]):
 
         return await self._answer(work, save=False)
 
-    async def stop(self) -> None:
-        """Stop the background tasks, and wait for the current step."""
-        if self._table_task is not None:
-            self._table_task.cancel()
-            await asyncio.wait({self._table_task})
-        await super().stop()
-
-    @property
-    def idle_seconds(self) -> float:
-        """Seconds since the last call, 0 while elements or tables are being prepared."""
-        busy = self._table_task is not None and not self._table_task.done()
-        return 0.0 if busy else super().idle_seconds
-
     async def _prepare(self) -> None:
         await self._build_session()
         session = self.session
