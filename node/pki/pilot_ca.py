@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from blindmatch.node.pki.certificates import agency_of, load_certificates, subject_names
+from blindmatch.node.pki.certificates import agency_of, common_name, load_certificates, subject_names
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, decrypt, encrypt
 from blindmatch.protocol.errors import ConfigError, KeysError
@@ -223,7 +223,7 @@ def _sign(
     """A certificate for a name and a key; without an issuer, the authority's own."""
     # Dated back by the allowed clock skew, so that a new certificate is valid at once on every node.
     moment = datetime.fromtimestamp(int(now), UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = common_name(name)
     authority = issuer is None
     extensions: list[tuple[x509.ExtensionType, bool]] = [
         (x509.SubjectKeyIdentifier.from_public_key(key), False),
