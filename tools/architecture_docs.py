@@ -15,7 +15,7 @@ import grimp
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from blindmatch.node.storage.store import Store
-from blindmatch.node.storage.store.schema import DESCRIPTION, metadata
+from blindmatch.node.storage.store.tables import DESCRIPTION, metadata
 from blindmatch.node.transport.policy import POLICY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,7 +188,7 @@ def _table_names(tree: ast.Module) -> dict[str, str]:
     return {
         alias.asname or alias.name: alias.name
         for node in tree.body
-        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("store.schema")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("store.tables")
         for alias in node.names
         if alias.name in metadata.tables
     }

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 from tests.support.paths import ROOT
 
-from blindmatch.node.storage.store.schema import metadata
+from blindmatch.node.storage.store.tables import metadata
 from blindmatch.node.transport.policy import POLICY
 
 
