@@ -163,9 +163,13 @@ def _writers() -> dict[str, set[str]]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = _table_names(tree)
         functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        writes = {name: set(_written(node, names)) for name, node in functions.items()}
-        for name in functions:
-            for table in set().union(*(writes[each] for each in _closure(functions, name))):
+        writes = {name: _written(node) for name, node in functions.items()}
+        for name, node in functions.items():
+            reached = set().union(*(writes[each] for each in _closure(functions, name)))
+            tables = {names[each] for each in reached if each in names}
+            if reached - names.keys():  # a helper writes the table that it is given
+                tables |= {names[each.id] for each in ast.walk(node) if getattr(each, "id", "") in names}
+            for table in tables:
                 result[table].add(name)
     public = {name for name in dir(Store) if not name.startswith("_")}
     return {table: methods & public for table, methods in result.items()}
@@ -197,16 +201,18 @@ def _table_names(tree: ast.Module) -> dict[str, str]:
 WRITES = {"insert", "update", "delete"}
 
 
-def _written(function: ast.FunctionDef, names: Mapping[str, str]) -> Iterator[str]:
-    """Tables of `table.insert()` and of `insert(table)`."""
+def _written(function: ast.FunctionDef) -> set[str]:
+    """The names that stand for tables in `table.insert()` and `insert(table)`, and likewise for updates and deletes."""
+    result = set()
     for node in ast.walk(function):
         if isinstance(node, ast.Attribute) and node.attr in WRITES:
             candidates = [node.value]
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in WRITES:
-            candidates = node.args
+            candidates = node.args[:1]
         else:
             continue
-        yield from (names[each.id] for each in candidates if isinstance(each, ast.Name) and each.id in names)
+        result |= {each.id for each in candidates if isinstance(each, ast.Name)}
+    return result
 
 
 def _callers() -> dict[str, set[str]]:
