@@ -14,6 +14,7 @@ from blindmatch.node.cli import agreement_show
 from blindmatch.node.cli.agreement_draft import OfflineOption, draft
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
+    SHORT,
     HomeOption,
     JsonOption,
     PassphraseOption,
@@ -158,7 +159,7 @@ def list_(
         agreements = operations.agreements.list_agreements(node)
     cells = [
         (
-            each.id[: agreement_show.SHORT],
+            each.id[:SHORT],
             each.title,
             _some(each.parties),
             each.edges,

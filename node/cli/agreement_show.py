@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import facts, note
+from blindmatch.node.cli.common import SHORT, facts, note
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.agreements import AgreementResult, ExchangeOutcome
 
 Data = dict[str, Any]
-
-SHORT = 12
-"""Hexadecimal digits of an agreement's id that people see."""
 
 _KEYS_SHOWN = 12
 

@@ -11,6 +11,7 @@ import typer
 from blindmatch.node import operations
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
+    SHORT,
     HomeOption,
     JsonOption,
     PassphraseOption,
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from blindmatch.node.operations import checks
 
 app = typer.Typer()
-
-SHORT = 12
-"""Hexadecimal digits of a check's id that people see."""
 
 
 @app.command()

@@ -12,6 +12,7 @@ from blindmatch.node.cli.common import (
     DEFAULT_HOME,
     HomeOption,
     JsonOption,
+    JustificationOption,
     PassphraseOption,
     emit,
     facts,
@@ -32,7 +33,6 @@ _SHOWN_FAULTS = 20
 
 KindOption = Annotated[CollectionKind, typer.Option(help="The kind of the records.")]
 NameArgument = Annotated[str, typer.Argument(help="The collection's name or id.")]
-JustificationOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
 
 
 @app.command("import")

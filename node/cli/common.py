@@ -87,7 +87,11 @@ PassphraseOption = Annotated[
         help="File whose first line is the passphrase. Without it, BLINDMATCH_PASSPHRASE, or else a prompt.",
     ),
 ]
+JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+SHORT = 12
+"""Hexadecimal digits of an id that people see."""
 
 _PIPE_WIDTH = 200
 _debug = False

@@ -89,13 +89,14 @@ def request(
         blindmatch pki request --home west --out west.csr
     """
     passphrase = partial(read_passphrase, passphrase_file)
-    data = operations.certificates.request(home, out, passphrase, hosts=host or ()).data()
+    keys = operations.certificates.request(home, out, passphrase, hosts=host or ())
+    key = keys.certificate_key.hex()
 
     def render() -> None:
-        typer.echo(f"request for {data['agency']} in {out}")
-        typer.echo(f"certificate key  {data['certificate_key']}")
+        typer.echo(f"request for {keys.agency} in {out}")
+        typer.echo(f"certificate key  {key}")
 
-    emit(data, as_json, render)
+    emit({"agency": keys.agency, "request": str(out), "certificate_key": key}, as_json, render)
     note("Give this key to the authority over a channel that you both trust.")
 
 

@@ -13,8 +13,10 @@ from blindmatch.node import operations
 from blindmatch.node.cli import round_live, round_tables
 from blindmatch.node.cli.common import (
     DEFAULT_HOME,
+    SHORT,
     HomeOption,
     JsonOption,
+    JustificationOption,
     PassphraseOption,
     emit,
     note,
@@ -40,7 +42,6 @@ RoundArgument = Annotated[
     ),
 ]
 EdgeOption = Annotated[list[str] | None, typer.Option("--edge", help="Only this edge. Repeatable.")]
-JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
 
 
 @app.command()
@@ -259,5 +260,5 @@ def abandon(
     """Abandon the unfinished edges of a round: their secrets and working files are erased, and they cannot be resumed."""
     with open_node(home, passphrase_file) as node:
         abandoned = operations.rounds.abandon(node, round_id)
-    text = f"{abandoned.edges} edges of round {abandoned.round_id.hex()[: round_tables.SHORT]} abandoned"
+    text = f"{abandoned.edges} edges of round {abandoned.round_id.hex()[:SHORT]} abandoned"
     emit(abandoned.data(), as_json, lambda: note(text))

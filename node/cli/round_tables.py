@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from blindmatch.node.cli.common import moment, note, table
+from blindmatch.node.cli.common import SHORT, moment, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.rounds import (
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
         RoundResults,
         VerifiedReceipt,
     )
-
-SHORT = 12
-"""Hexadecimal digits of an id that people see."""
 
 OTHERS = 20
 """Edges between other agencies that are listed; more are only counted."""
@@ -82,7 +79,7 @@ def show_results(results: RoundResults) -> None:
         table(("edge", "sender", "what", "result"), [_number_cells(each) for each in results.numbers])
     for edge in tallies:
         if edge.collected is not None:
-            typer.echo(f"{edge.edge}: {edge.collected.words}")
+            typer.echo(f"{edge.edge}: {edge.collected.text}")
     counted = {number.edge for number in results.numbers}
     for edge in results.edges:
         if edge.role == "receiver" and edge.edge not in counted and edge.forecast:
@@ -111,7 +108,7 @@ def _show_leads(results: RoundResults) -> None:
 
 def _number_cells(result: AggregateResult) -> tuple[str, ...]:
     what = f"sum of {result.value}" if result.value else f"matching {result.kind}"
-    return result.edge, result.sender, what, result.words
+    return result.edge, result.sender, what, result.text
 
 
 def show_receipts(receipts: Sequence[VerifiedReceipt]) -> None:
@@ -133,7 +130,7 @@ def show_receipts(receipts: Sequence[VerifiedReceipt]) -> None:
 def show_reports(reports: ReceivedReports) -> None:
     """Counts and sums that other agencies reported, and the agencies whose reports are missing."""
     cells = [
-        (each.round[:SHORT], each.receiver, each.sender, each.edge, each.words) for each in reports.reports
+        (each.round[:SHORT], each.receiver, each.sender, each.edge, each.text) for each in reports.reports
     ]
     table(("round", "receiver", "sender", "edge", "result"), cells, empty="No reports.")
     for receiver, reason in reports.failed:

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from blindmatch.node.operations.keys import NodeKeys
 from blindmatch.node.pki import certificates, pilot_ca
 from blindmatch.node.pki.certificates import CertificateInfo
 from blindmatch.node.pki.pilot_ca import Authority, Issued
@@ -41,28 +40,8 @@ def create_authority(folder: Path, name: str, passphrase: Callable[[], str]) -> 
     return authority.certificate.not_valid_after_utc
 
 
-@dataclass(frozen=True)
-class CertificateRequest:
-    """A certificate request that was written to a file."""
-
-    agency: str
-    file: Path
-    certificate_key: bytes
-    """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
-
-    def data(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
-        return {
-            "agency": self.agency,
-            "request": str(self.file),
-            "certificate_key": self.certificate_key.hex(),
-        }
-
-
-def request(
-    home: Path, out: Path, passphrase: Callable[[], str], *, hosts: Sequence[str] = ()
-) -> CertificateRequest:
-    """Write a certificate request (PKCS #10, PEM) for the TLS key of the node in a folder.
+def request(home: Path, out: Path, passphrase: Callable[[], str], *, hosts: Sequence[str] = ()) -> NodeKeys:
+    """Write a certificate request (PKCS #10, PEM) for the TLS key of the node in a folder; returns its public keys.
 
     Raises:
         ConfigError: there is no node, or a host is neither an IP address nor a host name.
@@ -72,7 +51,7 @@ def request(
     load_settings(home / FILE_NAME)
     keys = keyring.KeyRing.open(home / keyring.FILE_NAME, passphrase())
     write_output(out, certificates.make_request(keys, hosts).decode(), mode=0o644)
-    return CertificateRequest(keys.agency, out, keys.certificate_key)
+    return NodeKeys(keys.agency, keys.identity_public, keys.certificate_key)
 
 
 def issue(

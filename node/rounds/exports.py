@@ -13,7 +13,9 @@ from blindmatch.node.rounds import forecast, leads
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.forecast import RoundForecast
-from blindmatch.node.rounds.leads import ResultLead, Tally
+from blindmatch.node.rounds.leads import ResultLead
+from blindmatch.node.rounds.threshold import tally
+from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.node.storage.store import EdgeRow
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -98,7 +100,7 @@ def load(node: Node, round_id: bytes, edge: str | None = None, *, tallies: bool 
 
 
 def _edge(node: Node, row: EdgeRow, *, tallies: bool) -> EdgeResults:
-    collected = leads.tally(node, row.round_id, row.edge) if tallies and row.role == "collector" else None
+    collected = tally.load(node, row.round_id, row.edge) if tallies and row.role == "collector" else None
     return EdgeResults(row.edge, row.peer, row.state, row.role, forecast.round_forecast(node, row), collected)
 
 

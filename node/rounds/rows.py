@@ -5,6 +5,7 @@ from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.aggregate.transitions import AggregateState
+from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.states import Role, State
 from blindmatch.protocol.threshold import ThresholdRole
@@ -22,6 +23,11 @@ DISCLOSED_TO_RECEIVER = frozenset(
 
 _OTHER_SIDE = {Role.SENDER.value: "receiver", ThresholdRole.MEMBER.value: "collector"}
 """The name of the other side in the audit log; a side that runs a round has senders."""
+
+
+def retained_until(node: Node, agreement: Agreement) -> int:
+    """The end of the agreed retention of a result that is stored now: seconds since 1970."""
+    return int(node.clock()) + agreement.retention_days * 86_400
 
 
 def only_receipt_outstanding(row: EdgeRow) -> bool:

@@ -12,6 +12,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.leads import ResultLead
 from blindmatch.node.rounds.standing import check_lookup
+from blindmatch.node.rounds.threshold import tally as round_tally
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.tables import metadata
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
@@ -107,7 +108,7 @@ def audit_node(node: Node, secrets: Secrets, wire: Path | None = None) -> NodeCo
 def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[ComparisonKey, DisclosedNumber]]:
     """The numbers of thresholds that the node collected."""
     for row in rows:
-        if row.role == "collector" and (tally := round_leads.tally(node, row.round_id, row.edge)):
+        if row.role == "collector" and (tally := round_tally.load(node, row.round_id, row.edge)):
             yield (row.round_id.hex(), row.edge), tally_number(tally)
 
 

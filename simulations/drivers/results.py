@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.rounds.leads import Tally
+from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.drivers.traffic import Traffic
 from blindmatch.simulations.scenario.plan import PlannedEdge, PlannedThreshold

@@ -319,7 +319,7 @@ class World:
             seen[f"audit of {node.agency}"] = rows
             seen[f"edge of {node.agency}"] = (edge.state, edge.done, edge.total, len(edge.receipt))
         self.town.close()
-        return found.words, seen
+        return found.text, seen
 
     def _wire(self, agency):
         lines = (self.town.folder / f"wire-{agency}" / "index.jsonl").read_text().splitlines()

@@ -92,7 +92,7 @@ class TestSqliteFile:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("not a url", "not one"),
+        ("not a url", "not valid"),
         ("mysql://host/name", "not supported"),
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),

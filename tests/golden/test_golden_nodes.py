@@ -27,6 +27,7 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.threshold import tally
 from blindmatch.node.server import running
 from blindmatch.node.storage.config import Peer
 from blindmatch.protocol.limits import LIMITS, Limits
@@ -187,7 +188,7 @@ async def serving(old, servers, limits):
 
 def learned(node, round_id):
     """What a node holds of a round: leads, numbers, a collector's number."""
-    tallies = [round_leads.tally(node, round_id, row.edge) for row in node.store.edges(round_id)]
+    tallies = [tally.load(node, round_id, row.edge) for row in node.store.edges(round_id)]
     return {
         "leads": [
             [lead.reference, lead.agency, list(lead.key_names), lead.score, list(lead.facts), lead.new]

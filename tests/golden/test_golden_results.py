@@ -6,7 +6,8 @@ import json
 from blindmatch.node.rounds.aggregate import results as aggregate_results
 from blindmatch.node.rounds.aggregate.results import AggregateResult
 from blindmatch.node.rounds.exports import EdgeResults, RoundResults, leads_csv, to_ftm, to_json
-from blindmatch.node.rounds.leads import ResultLead, Tally
+from blindmatch.node.rounds.leads import ResultLead
+from blindmatch.node.rounds.threshold.tally import Tally
 
 EDGES = (
     EdgeResults("facts", "north-council", "closed", "receiver"),
@@ -105,6 +106,6 @@ def test_a_collectors_number(golden):
     golden("tally", {
         "stored": json.loads(tally.to_json()),
         "withheld": json.loads(withheld.to_json()),
-        "words": [tally.words, withheld.words],
+        "words": [tally.text, withheld.text],
     })  # fmt: skip
     assert Tally.from_json(withheld.to_json()) == withheld

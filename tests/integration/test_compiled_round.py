@@ -190,7 +190,7 @@ async def test_a_round_cut_off_compiles_the_same_keys_again_from_what_both_kept(
         await stopping[0]
     (edge,) = outcome.edges
     assert (edge.state, edge.code) == ("exchanging", "unavailable")
-    inputs._exchanged.cache_clear()
+    inputs._compile_once.cache_clear()
     match_keys._compile.cache_clear()
     monkeypatch.setattr(match_keys, "measure", None)
     async with running(council, limits=SMALL):

@@ -25,7 +25,7 @@ def check_result(town, held, words):
     (ours,) = [row for row in police.store.edges(agreement_id=held.id) if row.state == CLOSED]
     (theirs,) = council.store.edges(ours.round_id)
     (found,) = aggregate_results.load(police, ours.round_id)
-    assert found.words == words
+    assert found.text == words
     assert (theirs.state, theirs.receipt, theirs.signatures) == (CLOSED, ours.receipt, ours.signatures)
     for node in (police, council):
         row = node.store.edge(ours.round_id, ours.edge)

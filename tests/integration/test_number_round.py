@@ -68,7 +68,7 @@ async def test_a_count(town, terms, words):
     assert outcome.complete
     assert (outcome.edges[0].number, outcome.edges[0].leads) == (words, 0)
     (found,) = aggregate_results.load(town.nodes[WEST], outcome.round_id)
-    assert (found.words, found.kind, found.sender) == (words, "subjects", NORTH)
+    assert (found.text, found.kind, found.sender) == (words, "subjects", NORTH)
     assert round_leads.load(town.nodes[WEST], outcome.round_id) == []
     assert aggregate_results.load(town.nodes[NORTH], outcome.round_id) == []
 
@@ -214,7 +214,7 @@ async def test_a_result_is_reported_to_whom_the_agreement_names(town):
             again = await reporting.fetch(town.nodes[SOUTH], held.id)
         assert again[0].results == fetched.results
         (found,) = fetched.results
-        assert (found.words, found.receiver, found.sender) == (words, WEST, NORTH)
+        assert (found.text, found.receiver, found.sender) == (words, WEST, NORTH)
         assert found == aggregate_results.load(town.nodes[WEST], outcome.round_id)[0]
         assert aggregate_results.load(town.nodes[SOUTH], outcome.round_id) == [found]
         for agency, action, recipient in ((WEST, "reported", SOUTH), (SOUTH, "report received", SOUTH)):
@@ -231,7 +231,7 @@ async def test_what_was_withheld_is_reported_as_that(town):
     await run(town, held)
     async with running(town.nodes[WEST], limits=SMALL):
         (fetched,) = await reporting.fetch(town.nodes[SOUTH], held.id)
-    assert [each.words for each in fetched.results] == ["withheld: fewer than 21"]
+    assert [each.text for each in fetched.results] == ["withheld: fewer than 21"]
 
 
 async def test_nobody_else_gets_a_report(town):

@@ -142,7 +142,7 @@ class Street:
         return 3
 
     @contextlib.contextmanager
-    def stations(self, setup):
+    def nodes(self, setup):
         with contextlib.ExitStack() as stack:
             made = []
             for number, site in enumerate(setup.sites, 2):
@@ -205,7 +205,7 @@ class TestPlaces:
         assert failed.value is None
 
     def test_an_address_of_another_machine_is_refused(self):
-        with pytest.raises(LocalError, match=r"nothing can listen at 198\.51\.100\.1"):
+        with pytest.raises(LocalError, match=r"no node can listen at 198\.51\.100\.1"):
             reserve_port("198.51.100.1")
 
 

@@ -11,8 +11,9 @@ import pytest
 from tests.support.local_nodes import people, subjects
 
 from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.inputs import compile_edge, prepare_inputs
-from blindmatch.node.rounds.leads import assemble
+from blindmatch.node.rounds.leads import build_leads
 from blindmatch.node.rounds.runner import run_round
 from blindmatch.node.server import running
 from blindmatch.protocol.agreement import Standing
@@ -105,5 +106,6 @@ def plainly(town, held, opening):
     (mine, ours), (yours, theirs) = sides
     place = {element: at for at, element in theirs.items()}
     elements = np.array([at for at, element in ours.items() if element in place], dtype=np.int64)
-    facts = yours.facts.take(np.array([place[ours[int(at)]] for at in elements], dtype=np.int64))
-    return assemble(mine, Hits(elements, facts), agency=NORTH, edge=held.agreement.edges[0].id)
+    source = facts_source(yours, held.agreement.edges[0])
+    facts = source.take(np.array([place[ours[int(at)]] for at in elements], dtype=np.int64))
+    return build_leads(mine, Hits(elements, facts), agency=NORTH, edge=held.agreement.edges[0].id)

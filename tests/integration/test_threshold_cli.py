@@ -57,7 +57,7 @@ async def test_what_officers_read_after_a_round(town, cli):
     assert told["leads"] == []
     assert told["edges"][0]["collected"]["count"] % 5 == 0
     said = (await cli(COLLECTOR, "round", "results")).stdout
-    assert "match keys are held by at least 3 of 3 agencies, to the nearest 5 below" in said
+    assert "match keys are held by at least 3 of 3 agencies, rounded down to a multiple of 5" in said
     for agency, signers in ((WEST, {WEST, COLLECTOR}), (COLLECTOR, {COLLECTOR, *MEMBERS})):
         (receipt,) = json.loads((await cli(agency, "round", "receipts", "--json")).stdout)
         assert receipt["valid"]

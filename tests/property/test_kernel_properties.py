@@ -143,5 +143,5 @@ def test_the_first_bad_row_of_all_threads_is_named(backend: str, threads: int, b
 
 
 def test_a_batch_needs_a_thread():
-    with pytest.raises(ValueError, match="one thread"):
+    with pytest.raises(ValueError, match="number of threads"):
         group.use_threads(0)

@@ -71,7 +71,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
         """See `OutboundDriver.result_text`."""
-        return aggregate_results.words(node, row.round_id, row.edge)
+        return aggregate_results.text_of(node, row.round_id, row.edge)
 
     async def _exchange(self, peer: Peer) -> None:
         session = self.session
@@ -150,7 +150,7 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
     def _store_result(self, session: AggregateReceiver) -> None:
         """Compute the number and store it with the sender's outcome; a repetition replaces it."""
         number = session.reveal()  # type: ignore[attr-defined] # of a count, or of a sum
-        aggregate_results.keep(self._node, self.row, self._agreement, number, session.outcome())
+        aggregate_results.store(self._node, self.row, self._agreement, number, session.outcome())
         self._result_stored = True
         self._save(session)
 

@@ -1,4 +1,4 @@
-"""Counts and sums as they are stored, shown, exported and reported, each with the statements that prove it."""
+"""Counts and sums: stored, shown, exported and reported, each with the statements that prove it."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from typing import Any
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
+from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.storage.store import AggregateRow, EdgeRow
 from blindmatch.protocol.aggregate import (
     NO_PROOF,
@@ -24,10 +25,13 @@ from blindmatch.protocol.agreement import Aggregate, Agreement, Disclosure, Edge
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.transcript import Signed, sign
 
+_COLUMNS = ("edge", "receiver", "sender", "disclosure", "told", "low", "high", "value", "sum", "words")
+"""Of the CSV export: names of `AggregateResult.data`."""
+
 
 @dataclass(frozen=True)
 class AggregateResult:
-    """The number of one edge of one round. It says how many or how much, never who."""
+    """The count or sum of one edge of one round. It identifies no record."""
 
     round: str
     """Hexadecimal digits."""
@@ -36,24 +40,28 @@ class AggregateResult:
     sender: str
     disclosure: str
     kind: str
-    """What was counted, or over what was added: `subjects`, `suppliers`, ..."""
+    """The kind of the records that were counted or whose values were added: `subjects`, `suppliers`, ..."""
     told: bool
+    """False: withheld, because it is below the minimum."""
     low: int
     high: int
     total: int
     """In units of the band."""
     proof: str
+    """Hexadecimal digits; of a sum."""
     closed_at: int
+    """Seconds since 1970."""
     minimum_count: int
     band: int
     value: str
+    """The fact that was added; empty for a count."""
     decimals: int
     outcome: tuple[str, str] = field(repr=False)
     """The sender's signed outcome: payload and signature, in hexadecimal digits."""
 
     @property
-    def words(self) -> str:
-        """For an officer."""
+    def text(self) -> str:
+        """One line for officers."""
         if not self.told:
             return f"withheld: fewer than {self.minimum_count:,}"
         if self.disclosure == Disclosure.SUM.value:
@@ -64,7 +72,7 @@ class AggregateResult:
 
     @property
     def amount(self) -> str:
-        """A disclosed sum, with its decimals; empty otherwise."""
+        """A disclosed sum with its decimals; empty otherwise."""
         if not self.told or self.disclosure != Disclosure.SUM.value:
             return ""
         whole, rest = divmod(self.total * self.band, 10**self.decimals)
@@ -76,7 +84,7 @@ class AggregateResult:
         return Signed(bytes.fromhex(self.outcome[0]), bytes.fromhex(self.outcome[1]))
 
     def data(self) -> dict[str, Any]:
-        """As plain values, for programs."""
+        """Plain values, as JSON has them."""
         values: dict[str, Any] = {
             name: getattr(self, name)
             for name in ("round", "edge", "receiver", "sender", "disclosure", "kind", "told", "minimum_count")
@@ -85,18 +93,18 @@ class AggregateResult:
             values |= {"low": self.low, "high": self.high}
         if amount := self.amount:
             values |= {"value": self.value, "sum": amount.replace(",", "")}
-        return {**values, "words": self.words}
+        return {**values, "words": self.text}
 
     def to_json(self) -> bytes:
-        """For the store."""
+        """The stored form."""
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, payload: bytes) -> "AggregateResult":
-        """Read what `to_json` wrote.
+        """Read the output of `to_json`.
 
         Raises:
-            StoreError: it is something else.
+            StoreError: the payload is damaged.
         """
         try:
             content: dict[str, Any] = json.loads(payload)
@@ -105,18 +113,29 @@ class AggregateResult:
             raise StoreError("a stored number is damaged", hint="Run the round again.") from None
 
 
-def keep(
+def store(
     node: Node, row: EdgeRow, agreement: Agreement, number: Band | Opening | None, outcome: Signed
-) -> AggregateResult:
-    """Store the number that a round disclosed to this node, its receiver."""
+) -> None:
+    """Store the result of a round at its receiver, this node.
+
+    Args:
+        node: this node.
+        row: the edge.
+        agreement: its agreement.
+        number: a count's band, a sum's opening, or None for a withheld result.
+        outcome: the sender's signed statement.
+    """
     opening = number if isinstance(number, Opening) else Opening(0, NO_PROOF)
     band = Band(0, 0) if isinstance(number, Opening) else number
     report = AggregateReport(
         AggregateReport.digest_of(outcome), opening.total, opening.proof, int(node.clock())
     )
-    result = _result(agreement.edge(row.edge), row.round_id, band, report, outcome)
-    _put(node, row.agreement_id, agreement, row.round_id, result)
-    return result
+    _put(
+        node,
+        row.agreement_id,
+        agreement,
+        _result(agreement.edge(row.edge), row.round_id, band, report, outcome),
+    )
 
 
 def _result(
@@ -145,84 +164,81 @@ def _result(
     )
 
 
-def _put(
-    node: Node, agreement_id: bytes, agreement: Agreement, round_id: bytes, result: AggregateResult
-) -> None:
-    expires = int(node.clock()) + agreement.retention_days * 86_400
+def _put(node: Node, agreement_id: bytes, agreement: Agreement, result: AggregateResult) -> None:
+    round_id, expires = bytes.fromhex(result.round), retained_until(node, agreement)
     node.store.put_number(AggregateRow(round_id, result.edge, agreement_id, result.to_json(), expires))
 
 
 def load(node: Node, round_id: bytes, edge: str | None = None) -> list[AggregateResult]:
-    """The numbers of a round that have not expired."""
+    """The counts and sums of a round, or of one edge of it, that have not expired.
+
+    Raises:
+        StoreError: a stored number is damaged.
+    """
     results = [AggregateResult.from_json(row.payload) for row in node.store.numbers(round_id=round_id)]
-    return [each for each in results if edge in (None, each.edge)]
+    return [result for result in results if edge in (None, result.edge)]
 
 
-def words(node: Node, round_id: bytes, edge: str) -> str:
-    """An edge's count or sum in words; empty where there is none."""
-    return "".join(each.words for each in load(node, round_id, edge))
+def text_of(node: Node, round_id: bytes, edge: str) -> str:
+    """The count or sum of an edge in one line; empty where there is none. Raises as `load`."""
+    return "".join(result.text for result in load(node, round_id, edge))
 
 
-def report(node: Node, agreement: Agreement, row: AggregateRow) -> tuple[Signed, Signed]:
-    """The sender's outcome, and our report of it."""
+def signed_report(node: Node, agreement: Agreement, row: AggregateRow) -> tuple[Signed, Signed]:
+    """The sender's outcome, and our signed report of it.
+
+    Raises:
+        StoreError: the stored number is damaged.
+    """
     result = AggregateResult.from_json(row.payload)
     outcome = result.signed_outcome
     context = edge_context(row.agreement_id, agreement.edge(row.edge), row.round_id)
-    statement = AggregateReport(
+    report = AggregateReport(
         AggregateReport.digest_of(outcome), result.total, bytes.fromhex(result.proof), result.closed_at
     )
-    return outcome, sign(node.keys.identity, REPORT_TYPE, statement.payload(context))
+    return outcome, sign(node.keys.identity, REPORT_TYPE, report.payload(context))
 
 
-def take_report(
-    node: Node,
-    held: StoredAgreement,
-    where: tuple[bytes, str],
-    outcome: Signed,
-    reported: Signed,
+def store_report(
+    node: Node, held: StoredAgreement, comparison: tuple[bytes, str], outcome: Signed, signed: Signed
 ) -> AggregateResult:
     """Verify another agency's report and store it: the sender signed the number, and the receiver did not alter it.
 
     Args:
         node: this node, to which the edge reports.
         held: the agreement.
-        where: round and edge.
+        comparison: round id and edge id.
         outcome: the sender's statement.
-        reported: the receiver's.
+        signed: the receiver's report.
 
     Raises:
-        PeerError: a signature or a proof does not verify; BAD_OUTCOME for a sum that is not the outcome's.
+        PeerError: a signature or a proof does not verify; BAD_OUTCOME for a sum other than the outcome's.
     """
-    (round_id, name), agreement = where, held.agreement
+    (round_id, name), agreement = comparison, held.agreement
     edge = agreement.edge(name)
-    context, number = edge_context(held.id, edge, round_id), AggregateTerms.of(edge)
+    context, terms = edge_context(held.id, edge, round_id), AggregateTerms.of(edge)
     sender, receiver = (agreement.party(side.agency) for side in (edge.sender, edge.receiver))
-    statement = AggregateOutcome.check(
-        outcome, sender.identity_key, context, number, most=edge.receiver.max_records
+    stated = AggregateOutcome.check(
+        outcome, sender.identity_key, context, terms, most=edge.receiver.max_records
     )
-    report = AggregateReport.check(reported, receiver.identity_key, context, outcome)
-    if edge.disclosure is Disclosure.SUM and statement.disclosed:
-        if report.total >= number.most_total:
+    report = AggregateReport.check(signed, receiver.identity_key, context, outcome)
+    if edge.disclosure is Disclosure.SUM and stated.disclosed:
+        if report.total >= terms.most_total:
             raise PeerError(PeerCode.BAD_OUTCOME, "the reported sum is beyond the agreement's limit")
-        check_opening(Opening(report.total, report.proof), statement.left, statement.right, statement.share)
+        check_opening(Opening(report.total, report.proof), stated.left, stated.right, stated.share)
     elif report.total or report.proof != NO_PROOF:
-        raise PeerError(PeerCode.BAD_OUTCOME, "a sum was reported where there is none")
-    result = _result(edge, round_id, statement.band if statement.disclosed else None, report, outcome)
-    _put(node, held.id, agreement, round_id, result)
+        raise PeerError(PeerCode.BAD_OUTCOME, "the report has a sum, and the outcome has none")
+    result = _result(edge, round_id, stated.band if stated.disclosed else None, report, outcome)
+    _put(node, held.id, agreement, result)
     return result
 
 
 def to_csv(results: Sequence[AggregateResult]) -> str:
-    """One line per number."""
+    """One line per count or sum, below a heading."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(
-        ["edge", "receiver", "sender", "disclosure", "told", "low", "high", "value", "sum", "words"]
-    )
-    for each in results:
-        data = each.data()
-        cells = (data.get(name, "") for name in ("low", "high", "value", "sum"))
-        writer.writerow(
-            [each.edge, each.receiver, each.sender, each.disclosure, each.told, *cells, each.words]
-        )
+    writer.writerow(_COLUMNS)
+    for result in results:
+        data = result.data()
+        writer.writerow([data.get(name, "") for name in _COLUMNS])
     return out.getvalue()

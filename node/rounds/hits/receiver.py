@@ -7,9 +7,10 @@ from typing import Any
 from blindmatch.node.rounds.driver import checkpoint_due
 from blindmatch.node.rounds.hits import codec
 from blindmatch.node.rounds.inputs import PreparedInputs
-from blindmatch.node.rounds.leads import assemble
+from blindmatch.node.rounds.leads import build_leads
 from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
+from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.errors import PeerCode, PeerError
@@ -106,8 +107,8 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
     def _store_leads(self, hits: Hits, inputs: PreparedInputs, known: frozenset[str] | None = None) -> None:
         """Store the leads; where `known` has the references of earlier leads, all others are marked as new."""
         node = self._node
-        leads = assemble(inputs, hits, agency=self.row.peer, edge=self.row.edge, known=known)
-        expires = int(node.clock()) + self._agreement.retention_days * 86_400
+        leads = build_leads(inputs, hits, agency=self.row.peer, edge=self.row.edge, known=known)
+        expires = retained_until(node, self._agreement)
         node.store.put_leads(*self.key, [lead.to_json() for lead in leads], expires)
         self.leads = len(leads)
         self._result_stored = True

@@ -12,7 +12,7 @@ import numpy as np
 from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import PreparedInputs
-from blindmatch.node.rounds.leads import ResultLead, assemble
+from blindmatch.node.rounds.leads import ResultLead, build_leads
 from blindmatch.node.rounds.standing import epochs
 from blindmatch.node.rounds.standing.collection_records import open_records
 from blindmatch.node.rounds.standing.stored_epoch import EpochCache, StoredEpoch
@@ -99,7 +99,7 @@ def _leads(node: Node, row: CheckRow, stored: StoredEpoch) -> list[ResultLead]:
         name = CheckName.of(stored.epoch, row.id)
         facts, opened = single_check.submitted_facts(stored.epoch, name, own, elements, rows)
         hits = Hits(elements, facts, ~opened)
-    return assemble(inputs, hits, agency=row.peer, edge=row.edge)
+    return build_leads(inputs, hits, agency=row.peer, edge=row.edge)
 
 
 def _compared_inputs(node: Node, stored: StoredEpoch) -> PreparedInputs:

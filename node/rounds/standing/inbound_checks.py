@@ -11,6 +11,7 @@ from contextlib import suppress
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.service import check_party
 from blindmatch.node.node import Node
+from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.rounds.standing import check_lookup, epochs
 from blindmatch.node.rounds.standing.codec import CheckRequest
 from blindmatch.node.rounds.standing.stored_epoch import EpochCache, StoredEpoch
@@ -89,21 +90,21 @@ class InboundChecks:
 
     def _pending_row(self, caller: Caller, request: CheckRequest, agreement: Agreement) -> CheckRow:
         """The row of a submission that the agreement allows and that is well-formed."""
+        node = self._node
         stored = self._epoch(request, Role.RECEIVER)
         width = stored.epoch.context.row_bytes
         rows = single_check.rows_of(request.content, stored.agreed.sender_tokens, width)
         request.name.context(stored.epoch)
         if not lookup.strictly_increasing(rows):
             raise PeerError(PeerCode.BAD_TAGS, "the tags do not strictly increase")
-        now = int(self._node.clock())
         return CheckRow(
             id=request.name.check,
             epoch=stored.row.epoch,
             edge=stored.row.edge,
             agreement_id=request.agreement,
             peer=caller.agency,
-            came_at=now,
-            expires_at=now + agreement.retention_days * 86_400,
+            came_at=int(node.clock()),
+            expires_at=retained_until(node, agreement),
             looked=False,
             payload=check_lookup.pending_payload(rows),
         )

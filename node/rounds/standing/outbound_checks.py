@@ -9,7 +9,7 @@ from dataclasses import replace
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.leads import ResultLead, assemble
+from blindmatch.node.rounds.leads import ResultLead, build_leads
 from blindmatch.node.rounds.standing import codec, epochs, stored_epoch
 from blindmatch.node.rounds.standing.codec import CheckRequest
 from blindmatch.node.rounds.standing.collection_records import CollectionRecords
@@ -143,4 +143,4 @@ class Queries(_Checks):
         hits = single_check.asked(stored.epoch, self._lists, guarded, single, outputs, rounds=row.rounds)
         selected = self._records.selected[record : record + 1]
         inputs = replace(self._records.prepared(single.key_index), selected=selected)
-        return assemble(inputs, hits, agency=row.peer, edge=row.edge)
+        return build_leads(inputs, hits, agency=row.peer, edge=row.edge)

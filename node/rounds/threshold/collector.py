@@ -10,13 +10,15 @@ from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import checkpoint_due
-from blindmatch.node.rounds.leads import Tally, tally
 from blindmatch.node.rounds.outbound import OutboundDriver
+from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.rounds.tasks import together
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
+from blindmatch.node.rounds.threshold import tally
 from blindmatch.node.rounds.threshold.inputs import CompiledThreshold
 from blindmatch.node.rounds.threshold.member import LocalMember
 from blindmatch.node.rounds.threshold.members import MemberNode, RemoteMember, naming
+from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
@@ -73,8 +75,8 @@ class CollectorDriver(OutboundDriver[Collector]):
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
         """See `OutboundDriver.result_text`."""
-        number = tally(node, row.round_id, row.edge)
-        return number.words if number else ""
+        stored = tally.load(node, row.round_id, row.edge)
+        return stored.text if stored else ""
 
     @classmethod
     def receipt_elements(cls, agreement: Agreement, row: EdgeRow) -> tuple[int, int]:
@@ -226,7 +228,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         terms, node = self._terms, self._node
         count = len(shared) // terms.band * terms.band if len(shared) else None
         number = Tally(count, terms.minimum_count, terms.band, terms.at_least, len(terms.members))
-        expires = int(node.clock()) + self._agreement.retention_days * 86_400
+        expires = retained_until(node, self._agreement)
         node.store.put_tally(*self.key, number.to_json(), expires)
         self._save(session)
 

@@ -12,7 +12,8 @@ from blindmatch.node.rounds.driver import WorkerContext
 from blindmatch.node.rounds.inbound import store_new
 from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.inputs import PreparedInputs
-from blindmatch.node.rounds.leads import assemble_shared
+from blindmatch.node.rounds.leads import build_shared_leads
+from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.rounds.threshold import codec
 from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.storage.audit_events import AuditEvent
@@ -254,8 +255,8 @@ class MemberDriver(InboundSession[Member]):
             raise SequenceError("our elements were not prepared")
         terms = threshold_inputs.terms_of(self._agreement, self.row)
         held_by = f"at least {terms.at_least} of {len(terms.members)} agencies"
-        leads = assemble_shared(inputs, session.find().tolist(), held_by=held_by, edge=self.row.edge)
-        expires = int(node.clock()) + self._agreement.retention_days * 86_400
+        leads = build_shared_leads(inputs, session.find().tolist(), held_by=held_by, edge=self.row.edge)
+        expires = retained_until(node, self._agreement)
         node.store.put_leads(*self.key, [lead.to_json() for lead in leads], expires)
         node.audit.round_event(
             AuditEvent.COMBINATION,
