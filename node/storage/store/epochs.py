@@ -22,7 +22,7 @@ class Epochs(Database):
     def opening_epoch(self, row: EpochRow) -> ExtraWrites:
         """Store a new epoch, and end the one that is open on its edge. To be passed to `Edges.finish`."""
 
-        def write(connection: Connection) -> None:
+        def extra_writes(connection: Connection) -> None:
             here = table.update().filter_by(agreement=row.agreement_id.hex(), edge=row.edge, role=row.role)
             ended = {"secret": None, "ended_at": self.now(), "reason": "a new one began"}
             connection.execute(here.where(table.c.ended_at.is_(None)).values(**ended))
@@ -47,7 +47,7 @@ class Epochs(Database):
                 )
             )
 
-        return write
+        return extra_writes
 
     def advancing_epoch(
         self, before: EpochRow, round_id: bytes, *, state: bytes, records: tuple[int, int], **more: Any
@@ -62,7 +62,7 @@ class Epochs(Database):
             more: `counts`, the four numbers of records added and removed; `collection`, its name.
         """
 
-        def write(connection: Connection) -> None:
+        def extra_writes(connection: Connection) -> None:
             rounds = json.dumps([each.hex() for each in (*before.rounds, round_id)])
             unchanged = table.update().filter_by(
                 round=before.epoch.hex(), edge=before.edge, number=before.number
@@ -83,7 +83,7 @@ class Epochs(Database):
             ours = deltas.update().filter_by(round=round_id.hex(), edge=before.edge)
             connection.execute(ours.values(counts=json.dumps(list(more["counts"]))))
 
-        return write
+        return extra_writes
 
     def end_epoch(self, epoch: bytes, edge: str, reason: str) -> bool:
         """End an epoch and wipe its secret; False when it had ended already or there is none."""
