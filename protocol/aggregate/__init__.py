@@ -6,11 +6,11 @@
                                             prepare_chunk(i) ...
     receive_commitment()         <------    commit()
     points_chunk(i)              ------>    receive_points()
-    acknowledge_points(i)              <------
+    acknowledge_points(i)        <------
     receive_points()             <------    points_chunk(i)      once every point of the receiver came
-    mask_chunk(i), answer()
+    mask_chunk(i), arrange_masked()
     masked_chunk(i)              ------>    receive_masked()
-    acknowledge_masked(i)              <------
+    acknowledge_masked(i)        <------
     receive_outcome()            <------    outcome()            counted, compared with the minimum, banded
     receipt()                    ------>    countersign()
     receive_receipt_signature()  <------

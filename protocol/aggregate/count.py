@@ -47,6 +47,8 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 class CountReceiver(AggregateReceiver):
     """See `AggregateReceiver`; `inputs.group` is the elements of a record."""
 
+    _layouts = staticmethod(layouts)
+
     def _check_inputs(self) -> None:
         inputs = self._inputs
         if inputs.values is not None or (inputs.copies > 1 and inputs.copy_of is None):
@@ -66,9 +68,6 @@ class CountReceiver(AggregateReceiver):
         """
         outcome = self._read_outcome(self.outcome())
         return outcome.band if outcome.disclosed else None
-
-    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
-        return layouts(shape, self._limits)
 
     def _chunk_rows(self) -> int:
         return block_rows(self._inputs.group, self._limits)
@@ -119,6 +118,8 @@ class CountReceiver(AggregateReceiver):
 class CountSender(AggregateSender):
     """See `AggregateSender`; the elements are distinct."""
 
+    _layouts = staticmethod(layouts)
+
     def _check_inputs(self) -> None:
         inputs = self._inputs
         if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
@@ -128,9 +129,6 @@ class CountSender(AggregateSender):
         self._shapes[RETURNED] = (self._at.elements, POINT_BYTES)
         self._key = self._expander.scalars("key", 0, 1)[0]
         self._secrets = (self._key,)
-
-    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
-        return layouts(shape, self._limits)
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
         self._array(RETURNED)[self._span(index)] = oprf.evaluate_elements(self._key, parts[0], Mode.OPRF)

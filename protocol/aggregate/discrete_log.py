@@ -6,6 +6,7 @@ Both tables grow by doubling, with one addition per row, which costs a quarter o
 import numpy as np
 
 from blindmatch.protocol import group
+from blindmatch.protocol.aggregate.elgamal import scalar_of
 from blindmatch.protocol.group import Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES, SCALAR_BYTES
 
@@ -32,7 +33,7 @@ class _BabySteps:
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._points = _multiples(_number(1), steps)
+        self._points = _multiples(scalar_of(1), steps)
         heads = np.ascontiguousarray(self._points[:, :8]).view(np.uint64).ravel()
         self._order = np.argsort(heads)
         self._heads = heads[self._order]
@@ -41,7 +42,7 @@ class _BabySteps:
         """The logarithm of a point, if it is at most `most`."""
         steps = self._steps
         number = self._find(point)
-        minus = group.scalar_subtract(np.zeros((1, SCALAR_BYTES), dtype=np.uint8), _number(steps))
+        minus = group.scalar_subtract(np.zeros((1, SCALAR_BYTES), dtype=np.uint8), scalar_of(steps))
         count = min(_GIANT, max(1, most // steps))
         giant = _multiples(minus, count) if number is None else point
         base, covered = point, 0
@@ -66,10 +67,6 @@ class _BabySteps:
             if self._points[step].tobytes() == points[row].tobytes():
                 return int(row) * self._steps + step + 1
         return None
-
-
-def _number(value: int) -> Bytes2D:
-    return np.frombuffer(value.to_bytes(SCALAR_BYTES, "little"), dtype=np.uint8).reshape(1, SCALAR_BYTES)
 
 
 def _multiples(scalar: Bytes2D, count: int) -> Bytes2D:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blindmatch.protocol import group, hashing, oprf
-from blindmatch.protocol.aggregate.masks import bad_point
+from blindmatch.protocol.aggregate.masks import peer_points
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.group import Bytes1D, Bytes2D, ElementError
 from blindmatch.protocol.limits import POINT_BYTES, PROOF_BYTES, SCALAR_BYTES
@@ -28,7 +28,6 @@ from blindmatch.protocol.transcript import encode
 
 CIPHERTEXT_BYTES = 2 * POINT_BYTES
 
-_ONE = np.frombuffer((1).to_bytes(SCALAR_BYTES, "little"), dtype=np.uint8)
 _ZERO = np.zeros((1, SCALAR_BYTES), dtype=np.uint8)
 _AT_ONCE = 1 << 14
 
@@ -70,10 +69,8 @@ def prove_share(secret: Bytes1D, share: Bytes1D, nonce: Bytes1D, role: Role, con
 def check_share(share: bytes, proof: bytes, role: Role, context: EdgeContext) -> None:
     """Verify `prove_share`. PeerError: BAD_POINT, BAD_PROOF."""
     point, scalars = _point(share), np.frombuffer(proof, dtype=np.uint8).reshape(2, SCALAR_BYTES)
-    try:
+    with peer_points():
         group.check(point)
-    except ElementError as error:
-        raise bad_point(error.index) from None
     good = len(proof) == PROOF_BYTES and bool(group.scalar_is_canonical(scalars).all())
     good = good and bool(scalars.any(axis=1).all())
     if good:
@@ -88,12 +85,10 @@ def check_share(share: bytes, proof: bytes, role: Role, context: EdgeContext) ->
         raise PeerError(PeerCode.BAD_PROOF, "the proof of the share of the sum's key does not verify")
 
 
+@peer_points()
 def joint_key(one: bytes, other: bytes) -> Bytes1D:
     """P of both sides' shares (32,). PeerError: BAD_POINT, when they cancel each other."""
-    try:
-        joint: Bytes1D = group.add(_point(one), _point(other))[0]
-    except ElementError as error:
-        raise bad_point(error.index) from None
+    joint: Bytes1D = group.add(_point(one), _point(other))[0]
     return joint
 
 
@@ -114,12 +109,10 @@ def rerandomise(ciphertexts: Bytes2D, key: Bytes1D, scalars: Bytes2D) -> Bytes2D
     return _add(ciphertexts, _blank(key, scalars))
 
 
+@peer_points(2)
 def check_ciphertexts(ciphertexts: Bytes2D) -> None:
     """Both halves of each (n, 64) must be points. PeerError: BAD_POINT."""
-    try:
-        group.check(np.ascontiguousarray(ciphertexts).reshape(-1, POINT_BYTES))
-    except ElementError as error:
-        raise bad_point(error.index // 2) from None
+    group.check(np.ascontiguousarray(ciphertexts).reshape(-1, POINT_BYTES))
 
 
 def add_all(ciphertexts: Bytes2D) -> Bytes2D:
@@ -132,25 +125,21 @@ def add_all(ciphertexts: Bytes2D) -> Bytes2D:
     return terms
 
 
+@peer_points()
 def half_open(ciphertext: Bytes2D, secret: Bytes1D) -> tuple[bytes, bytes]:
     """U and W of one ciphertext (1, 64). PeerError: BAD_POINT."""
     left, right = (np.ascontiguousarray(ciphertext[:, at : at + POINT_BYTES]) for at in (0, POINT_BYTES))
-    try:
-        return left.tobytes(), group.add(right, group.multiply(left, negated(secret))).tobytes()
-    except ElementError as error:
-        raise bad_point(error.index) from None
+    return left.tobytes(), group.add(right, group.multiply(left, negated(secret))).tobytes()
 
 
+@peer_points()
 def finish_opening(left: bytes, right: bytes, secret: Bytes1D) -> Bytes2D | None:
     """The total times the generator (1, 32), or None when the total is zero. PeerError: BAD_POINT."""
-    try:
-        taken = group.multiply(_point(left), secret)
-        group.check(_point(right))
-    except ElementError as error:
-        raise bad_point(error.index) from None
-    if taken.tobytes() == right:
+    blinding = group.multiply(_point(left), secret)
+    group.check(_point(right))
+    if blinding.tobytes() == right:
         return None
-    return group.add(_point(right), group.multiply(taken, negated(_ONE)))
+    return group.add(_point(right), group.multiply(blinding, negated(scalar_of(1))))
 
 
 def prove_opening(key: KeyPair, left: bytes, nonce: Bytes1D) -> bytes:
@@ -165,15 +154,12 @@ def check_opening(opening: Opening, left: bytes, right: bytes, share: bytes) -> 
     Raises:
         PeerError: BAD_POINT, BAD_PROOF.
     """
-    taken = _point(right)
+    blinding = _point(right)
     if opening.total:
-        number = _scalar(opening.total)
-        minus = group.scalar_subtract(_ZERO, number)
-        try:
-            taken = group.add(taken, group.multiply_base(minus))
-        except ElementError as error:
-            raise bad_point(error.index) from None
-    oprf.verify(_point(share)[0], _point(left), taken, opening.proof)
+        minus = group.scalar_subtract(_ZERO, scalar_of(opening.total))
+        with peer_points():
+            blinding = group.add(blinding, group.multiply_base(minus))
+    oprf.verify(_point(share)[0], _point(left), blinding, opening.proof)
 
 
 def negated(scalar: Bytes1D) -> Bytes1D:
@@ -182,7 +168,8 @@ def negated(scalar: Bytes1D) -> Bytes1D:
     return minus
 
 
-def _scalar(number: int) -> Bytes2D:
+def scalar_of(number: int) -> Bytes2D:
+    """A non-negative integer as a scalar (1, 32)."""
     return np.frombuffer(number.to_bytes(SCALAR_BYTES, "little"), dtype=np.uint8).reshape(1, SCALAR_BYTES)
 
 
@@ -202,12 +189,10 @@ def _blank(key: Bytes1D, scalars: Bytes2D) -> Bytes2D:
     return zeros
 
 
+@peer_points(2)
 def _add(one: Bytes2D, other: Bytes2D) -> Bytes2D:
     halves = (np.ascontiguousarray(each).reshape(-1, POINT_BYTES) for each in (one, other))
-    try:
-        return group.add(*halves).reshape(-1, CIPHERTEXT_BYTES)
-    except ElementError as error:
-        raise bad_point(error.index // 2) from None
+    return group.add(*halves).reshape(-1, CIPHERTEXT_BYTES)
 
 
 def _challenge(share: bytes, first: bytes, role: Role, context: EdgeContext) -> Bytes2D:

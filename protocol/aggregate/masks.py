@@ -1,5 +1,8 @@
 """Tags of points that both sides have blinded, and the secret orders in which they travel."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from blindmatch.protocol import group, hashing
@@ -13,6 +16,19 @@ from blindmatch.protocol.session.messages import EdgeContext
 _LABEL = b"blindmatch/mask/v1"
 
 
+@contextmanager
+def peer_points(points_per_row: int = 1) -> Iterator[None]:
+    """Operations on a peer's points. PeerError: BAD_POINT, for an invalid point and for a result that is the identity."""
+    try:
+        yield
+    except ElementError as error:
+        raise PeerError(
+            PeerCode.BAD_POINT,
+            f"point {error.index // points_per_row} of a chunk is not a valid group element",
+            hint="The peer's node is faulty or hostile: end the round and contact the agency.",
+        ) from None
+
+
 def derive_tags(points: Bytes2D, context: EdgeContext) -> Bytes2D:
     """The tag of each doubly blinded point: (n, 32) to (n, 16).
 
@@ -24,24 +40,13 @@ def derive_tags(points: Bytes2D, context: EdgeContext) -> Bytes2D:
     return np.ascontiguousarray(hashing.sha512(prefix, points)[:, :TAG_BYTES])
 
 
+@peer_points()
 def multiply(points: Bytes2D, scalar: Bytes1D) -> Bytes2D:
     """A peer's points (n, 32) by one secret scalar. PeerError: BAD_POINT."""
-    try:
-        return group.multiply(np.ascontiguousarray(points), scalar)
-    except ElementError as error:
-        raise bad_point(error.index) from None
-
-
-def bad_point(index: int) -> PeerError:
-    """A peer sent an invalid point."""
-    return PeerError(
-        PeerCode.BAD_POINT,
-        f"point {index} of a chunk is not a valid group element",
-        hint="the peer's node is faulty or hostile: end the round and speak with the agency",
-    )
+    return group.multiply(np.ascontiguousarray(points), scalar)
 
 
 def shuffles(expander: Expander, label: str, index: int, rows: int, width: int) -> Indices:
-    """A uniform order of `width` items for each of `rows` rows (rows, width), of the stream's name and index."""
+    """A uniform order of `width` items for each of `rows` rows (rows, width), from the stream of this label and index."""
     stream = expander.stream(label, index, rows * width * 8)
     return np.argsort(np.frombuffer(stream, dtype="<u8").reshape(rows, width), axis=1, kind="stable")

@@ -26,7 +26,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
     Args:
         context: the edge.
         agreed: the agreement's minimum and band.
-        inputs: our elements.
+        inputs: this side's elements.
         terms: see `SessionTerms`.
 
     Raises:
@@ -63,7 +63,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
         return super().snapshot()
 
     def points_chunk(self, index: int) -> AggregateChunk:
-        """Chunk `index` of our points.
+        """Chunk `index` of this side's points.
 
         Raises:
             SequenceError: no such chunk, or not now.
@@ -78,7 +78,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             return self._chunk(POINTS, index, rows)
 
     def acknowledge_points(self, index: int) -> None:
-        """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
+        """The sender has stored chunk `index`. PeerError: BAD_SEQUENCE, when it is not the chunk that is due or an earlier one."""
         with self._step(AggregateEvent.POINTS_ACKNOWLEDGED):
             if self._is_next(index, self._at.exchanged):
                 self._count(POINTS, AggregateEvent.ALL_POINTS_ACKNOWLEDGED)
@@ -116,7 +116,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             self._masked[index] = True
 
     def arrange_masked(self) -> None:
-        """Put the masked tags in the order in which they are sent. Heavy.
+        """Arrange the masked tags in the order in which they are sent. Heavy.
 
         Raises:
             PeerError: BAD_TAGS when the sender's points were not all different.
@@ -141,7 +141,7 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             return self._chunk(MASKED, index, self._masked_rows(index))
 
     def acknowledge_masked(self, index: int) -> None:
-        """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
+        """The sender has stored chunk `index`. PeerError: BAD_SEQUENCE, when it is not the chunk that is due or an earlier one."""
         with self._step(AggregateEvent.MASKED_ACKNOWLEDGED):
             if self._is_next(index, self._at.answered):
                 self._count(MASKED, AggregateEvent.ALL_MASKED_ACKNOWLEDGED)

@@ -24,7 +24,7 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
     Args:
         context: the edge.
         agreed: the agreement's minimum and band.
-        inputs: our elements.
+        inputs: this side's elements.
         terms: see `SessionTerms`.
 
     Raises:
@@ -62,7 +62,7 @@ class AggregateSender(AggregateSession, SenderSession[AggregateState]):
             self._count(POINTS, AggregateEvent.POINTS_COMPLETE)
 
     def points_chunk(self, index: int) -> AggregateChunk:
-        """Chunk `index` of our points, once every point of the receiver came as committed to.
+        """Chunk `index` of this side's points, once every point of the receiver came as committed to.
 
         Raises:
             PeerError: WRONG_STATE before that; BAD_SEQUENCE when there is no such chunk.

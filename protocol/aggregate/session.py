@@ -1,6 +1,7 @@
 """What both roles of a count or a sum share besides `protocol.session`: shapes, groups, three transfers, the stored outcome."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from blindmatch.protocol.aggregate.statements import (
 )
 from blindmatch.protocol.aggregate.transitions import RULES, AggregateEvent, AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
-from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
+from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES, Limits
 from blindmatch.protocol.session.base import workspace_damaged
 from blindmatch.protocol.session.checkpoint import NONE, EdgeCheckpoint
 from blindmatch.protocol.session.chunks import (
@@ -62,12 +63,17 @@ class AggregateCheckpoint(EdgeCheckpoint):
     label: ClassVar[str] = "blindmatch/checkpoint/number/v1"
 
 
+Layouts = tuple[Layout, Layout, Layout]
+
+
 class AggregateSession(Session[AggregateState]):
     """One side of an edge that discloses a count or a sum. Use the receivers and senders of `count` and `sum`."""
 
     rules = RULES
     checkpoint = AggregateCheckpoint
     _at: AggregateCheckpoint
+    _layouts: Callable[[AggregateShape, Limits], Layouts]
+    """The construction's layouts of the three transfers."""
 
     def __init__(
         self,
@@ -86,7 +92,7 @@ class AggregateSession(Session[AggregateState]):
         self._outcome_context = OutcomeContext(context, agreed)
         blank = AggregateOutcome(disclosed=False).payload(self._outcome_context)
         self._shapes["outcome"] = (1, SIGNATURE_BYTES + len(blank))
-        self._laid: tuple[Layout, Layout, Layout] | None = None
+        self._laid: Layouts | None = None
 
     @abstractmethod
     def _check_inputs(self) -> None:
@@ -120,16 +126,12 @@ class AggregateSession(Session[AggregateState]):
         """Bytes of a row of `points`, `returned` or `masked`, once both commitments are there."""
         return self._layout(transfer).width
 
-    @abstractmethod
-    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
-        """The three transfers' layouts."""
-
     def _layout(self, transfer: str) -> Layout:
         if self._laid is None:
             ours = (self._at.elements, self._inputs.group, self._inputs.copies)
             theirs = (self._at.peer_elements, self._at.peer_group, self._at.peer_copies)
             first, second = (ours, theirs) if self._role is Role.RECEIVER else (theirs, ours)
-            self._laid = self._lay(AggregateShape(*first, *second))
+            self._laid = self._layouts(AggregateShape(*first, *second), self._limits)
         return self._laid[(POINTS, RETURNED, MASKED).index(transfer)]
 
     def _share(self) -> tuple[bytes, bytes]:
@@ -188,7 +190,7 @@ class AggregateSession(Session[AggregateState]):
         return digest(b"points", self._array("points_digests")[:count].tobytes())
 
     def _transcript(self) -> bytes:
-        """32 bytes over both commitments and every chunk that travelled."""
+        """32 bytes over both commitments and every chunk that was sent."""
         points = self._array("points_digests")[: self.points_chunks].tobytes()
         returned = self._array("returned_digests").tobytes()
         return digest(

@@ -54,6 +54,8 @@ def layouts(shape: AggregateShape, limits: Limits) -> tuple[Layout, Layout, Layo
 class SumReceiver(AggregateReceiver):
     """See `AggregateReceiver`; the elements are distinct."""
 
+    _layouts = staticmethod(layouts)
+
     def _check_inputs(self) -> None:
         inputs = self._inputs
         if (inputs.group, inputs.copies) != (1, 1) or inputs.values is not None:
@@ -89,15 +91,12 @@ class SumReceiver(AggregateReceiver):
         nonce = self._expander.scalars("opening/" + chunk_digest("left", 0, outcome.left).hex(), 0, 1)[0]
         return Opening(total, elgamal.prove_opening(self._half, outcome.left, nonce))
 
-    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
-        return layouts(shape, self._limits)
-
     def _share(self) -> tuple[bytes, bytes]:
         return self._half.public.tobytes(), self._proof
 
     def _check_share(self, commitment: AggregateCommitment) -> None:
         if len(commitment.proof) != PROOF_BYTES or commitment.public_key == self._half.public.tobytes():
-            raise PeerError(PeerCode.BAD_PROOF, "the sender's share of the sum's key is ours")
+            raise PeerError(PeerCode.BAD_PROOF, "the sender's share of the sum's key equals the receiver's")
         elgamal.check_share(commitment.public_key, commitment.proof, Role.SENDER, self._context)
 
     def _order_of(self, copy: int) -> Indices:
@@ -177,6 +176,8 @@ class SumSender(AggregateSender):
         LocalError: as `AggregateSender`; or the values together reach the limit, so that no sum of them could be read.
     """
 
+    _layouts = staticmethod(layouts)
+
     def _check_inputs(self) -> None:
         inputs = self._inputs
         if inputs.values is None or inputs.group % inputs.copies or inputs.copy_of is not None:
@@ -199,9 +200,6 @@ class SumSender(AggregateSender):
     def _entries(self) -> int:
         return self._at.elements // self._inputs.group
 
-    def _lay(self, shape: AggregateShape) -> tuple[Layout, Layout, Layout]:
-        return layouts(shape, self._limits)
-
     def _chunk_rows(self) -> int:
         return entries(self._inputs.group, self._limits) * self._inputs.group
 
@@ -210,7 +208,7 @@ class SumSender(AggregateSender):
 
     def _check_share(self, commitment: AggregateCommitment) -> None:
         if commitment.public_key == self._public:
-            raise PeerError(PeerCode.BAD_PROOF, "the receiver's share of the sum's key is ours")
+            raise PeerError(PeerCode.BAD_PROOF, "the receiver's share of the sum's key equals the sender's")
         elgamal.check_share(commitment.public_key, commitment.proof, Role.RECEIVER, self._context)
 
     def _rows(self, index: int) -> slice:

@@ -1,7 +1,7 @@
-"""The heavy steps of one edge, each a function of the edge's seed, a chunk's number and a chunk's rows, and of nothing else.
+"""The heavy steps of one edge: each is a function of the edge's seed, a chunk's number and a chunk's rows only.
 
-A session has them done by a `Computing`. `LocalComputing` calls the kernels here and now; a node may have the same steps
-done on other machines, where a `LocalComputing` of the same seed and context gives the same bytes.
+A session calls a `Computing`. `LocalComputing` calls the kernels in the calling thread. A node may run the same steps on other
+machines, where a `LocalComputing` of the same seed and context gives the same bytes.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from blindmatch.protocol.transcript import encode
 
 
 class Computing(Protocol):
-    """The heavy steps of one edge. Any number of threads may call at once; useless after `wipe`."""
+    """The heavy steps of one edge. Any number of threads may call it concurrently; it cannot be used after `wipe`."""
 
     def blind(self, index: int, inputs: Bytes2D) -> Bytes2D:
         """Receiver: chunk `index` of the elements (n, L), hashed to the group and blinded, (n, 32)."""
@@ -30,7 +30,7 @@ class Computing(Protocol):
         """Receiver: check the sender's proof (64 bytes) of one chunk. PeerError: BAD_POINT, BAD_PROOF."""
 
     def tags(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
-        """Receiver: chunk `index` as evaluated (n, 32), unblinded, finalised: the tags (n, 16). PeerError: BAD_POINT."""
+        """Receiver: the tags (n, 16) of chunk `index`, from its elements and their evaluations (n, 32). PeerError: BAD_POINT."""
 
     def rows(self, inputs: Bytes2D, *facts: Bytes2D) -> Bytes2D:
         """Sender: rows of the tag table (n, row_bytes) of its own elements, with facts (n, fact_bytes) where they travel."""
@@ -39,7 +39,7 @@ class Computing(Protocol):
         """Sender: the receiver's chunk `index` (n, 32) evaluated, and its proof, or b"". PeerError: BAD_POINT."""
 
     def evaluate_ahead(self, index: int, points: Bytes2D) -> None:
-        """Sender: a hint that `evaluate` will be called with just this. Raises nothing."""
+        """Sender: a hint that `evaluate` will be called with the same arguments. Raises nothing."""
 
     def wipe(self) -> None:
         """Overwrite the seed and the key."""
@@ -55,7 +55,7 @@ def sender_key(expander: Expander, context: EdgeContext) -> KeyPair:
 
 
 def key_seed(expander: Expander) -> bytes:
-    """32 secret bytes from which, with the edge's context, the sender's key comes, and nothing else does."""
+    """32 secret bytes from which, with the edge's context, the sender's key is derived, and nothing else is."""
     return expander.stream("oprf-key", 0, SEED_BYTES)
 
 
@@ -65,14 +65,14 @@ def key_of(seed: bytes, context: EdgeContext) -> KeyPair:
 
 
 def mode_of(context: EdgeContext) -> Mode:
-    """Verified evaluation is a mode of the OPRF of its own."""
+    """The mode of the OPRF (RFC 9497 3.1): VOPRF where evaluation is verified."""
     return Mode.VOPRF if context.verified else Mode.OPRF
 
 
 def outputs(
     expander: Expander, index: int, inputs: Bytes2D, evaluated: Bytes2D, rows: Indices | slice
 ) -> Bytes2D:
-    """OPRF outputs (h, 64) of some rows of the receiver's chunk `index`, given whole."""
+    """The OPRF outputs (h, 64) of the rows `rows` of the receiver's chunk `index`; `inputs` and `evaluated` are the whole chunk."""
     blinds = expander.scalars("blind", index, len(inputs))
     unblinded = oprf.unblind(np.ascontiguousarray(evaluated[rows]), np.ascontiguousarray(blinds[rows]))
     blinds.fill(0)
@@ -80,7 +80,7 @@ def outputs(
 
 
 class LocalComputing:
-    """The heavy steps, done by the caller's own thread and the kernels' threads. See `Computing`."""
+    """The heavy steps in the calling thread and the kernels' threads. See `Computing`."""
 
     def __init__(self, seed: bytes, context: EdgeContext) -> None:
         self._context = context
@@ -122,8 +122,8 @@ class LocalComputing:
         evaluated = oprf.evaluate(key.secret, points)
         if not self._context.verified:
             return evaluated, b""
-        # The nonce depends on the very bytes as well as on the seed: two different chunks of one number, each proven
-        # under one nonce, would give the key away (as in RFC 6979).
+        # The nonce depends on the chunk's bytes as well as on the seed (as in RFC 6979): proofs of two different chunks of one
+        # number under one nonce would disclose the key.
         label = "proof/" + chunk_digest("blinded", index, points).hex()
         nonce = self._expander.scalars(label, index, 1)[0]
         proof = oprf.prove(key, points, evaluated, nonce)
@@ -145,7 +145,7 @@ class LocalComputing:
             pair = self._pair = sender_key(self._expander, self._context)
             try:
                 self._expander.stream("oprf-key", 0, 0)
-            except SequenceError:  # wiped meanwhile, by a thread that did not see this key yet
+            except SequenceError:  # wiped meanwhile, by a thread that did not see this key
                 pair.wipe()
                 raise
         return pair

@@ -23,12 +23,12 @@ class TagChunk(RowsChunk):
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What the receiver learns.
+    """The receiver's result.
 
     Args:
         elements: indices of its own elements that the sender also holds (h,), increasing.
         facts: the facts that the sender released with each, (h, fact_bytes), or None.
-        unopened: where facts travel, which of them did not open (h,); zeros stand for these.
+        unopened: where facts travel, whether each did not open (h,); such facts are zeros.
     """
 
     elements: Indices

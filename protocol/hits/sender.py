@@ -158,7 +158,7 @@ class Sender(ReleasingSession):
         self, context: EdgeContext, *, facts: FactSource | None = None, **terms: Unpack[HitsTerms]
     ) -> None:
         if (facts is not None) != context.with_facts:
-            raise SequenceError("facts are given exactly when the edge discloses them")
+            raise SequenceError("facts are an argument exactly when the edge discloses them")
         self._facts = facts
         super().__init__(context, **terms)
 

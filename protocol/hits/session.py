@@ -17,7 +17,7 @@ from blindmatch.protocol.session.states import Role
 class HitsTerms(SessionTerms):
     """The arguments of a session of either role, besides the edge. See `SessionTerms`.
 
-    computer: does the heavy steps; `LocalComputing` when it is left out.
+    computer: creates the `Computing`; `LocalComputing` by default.
     """
 
     computer: NotRequired[Computer]

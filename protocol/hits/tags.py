@@ -1,8 +1,8 @@
-"""From OPRF outputs to tags, sealed facts.
+"""The derivation of tags and of the keys that seal facts, from OPRF outputs.
 
-A tag is HKDF-Expand(SHA-512, key = the 64-byte OPRF output, info, 16 bytes); the key that seals the facts of the same
-element is a second expansion with another label. info = LP(label) LP(agreement) LP(edge) LP(round), LP being a
-2-byte big-endian length before the bytes; where a key serves longer than a round, what facts were sealed for follows.
+A tag is HKDF-Expand (RFC 5869 2.3, SHA-512) of the 64-byte OPRF output to 16 bytes. The key that seals the facts of the same element is
+a second expansion with another label. info = LP(label) LP(agreement) LP(edge) LP(round), where LP is a 2-byte big-endian length
+before the bytes. In an epoch, the delta round or check for which facts are sealed follows.
 """
 
 import numpy as np
@@ -19,8 +19,7 @@ from blindmatch.protocol.session.messages import EdgeContext
 _TAG_LABEL = b"blindmatch/tag/v1"
 _FACTS_LABEL = b"blindmatch/facts/v1"
 _AEAD_KEY_BYTES = 32
-# One key seals one payload once, so the nonce need not differ (RFC 8439 2.8 asks that key and nonce never repeat);
-# `hashing.seal` takes the same.
+# Each key seals one payload once, so a constant nonce never repeats under a key (RFC 8439 2.8); `hashing.seal` uses the same.
 _NONCE = bytes(12)
 
 
@@ -40,10 +39,10 @@ def seal_facts(outputs: Bytes2D, facts: Bytes2D, context: EdgeContext, *more: by
     """Seal each row of facts (n, fact_bytes) under its element's own key: (n, fact_bytes + 16).
 
     Args:
-        outputs: (n, 64).
-        facts: what to seal.
-        context: the edge and round under whose key the outputs were made.
-        more: what else the keys belong to; other facts of one element are sealed under another key.
+        outputs: the OPRF outputs (n, 64).
+        facts: (n, fact_bytes).
+        context: the edge and round of the OPRF key.
+        more: further parts of `info`; other facts of one element are sealed under another key.
     """
     keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES, *more)
     sealed = hashing.seal(keys, facts)
@@ -54,9 +53,9 @@ def seal_facts(outputs: Bytes2D, facts: Bytes2D, context: EdgeContext, *more: by
 def open_facts(
     outputs: Bytes2D, sealed: Bytes2D, context: EdgeContext, *more: bytes
 ) -> tuple[Bytes2D, npt.NDArray[np.bool_]]:
-    """Open the payloads of hits, (h, fact_bytes + 16) to (h, fact_bytes), and say which opened (h,).
+    """Open the facts of hits, (h, fact_bytes + 16) to (h, fact_bytes); returns them and whether each opened (h,).
 
-    One that does not open was not made for its element: zeros stand for it.
+    Facts that do not open were not sealed for their element: they are returned as zeros.
     """
     keys = _expand(outputs, _FACTS_LABEL, context, _AEAD_KEY_BYTES, *more)
     facts = np.zeros((len(sealed), context.fact_bytes), dtype=np.uint8)

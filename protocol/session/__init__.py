@@ -4,7 +4,7 @@ A session is one party's side of one edge (or of one threshold) of one round. It
 is a state machine over a table of transitions, a checkpoint of constant size, a workspace of large arrays, and a secret seed, from
 which it derives every key, blind and order. The same seed, inputs and messages give the same bytes, also after a crash.
 
-Who drives it. A driver (a node's `rounds/`, or a test) calls the steps, carries messages, and stores the checkpoint. The session
+Who drives it. A driver (a node's `rounds/`, or a test) calls the steps, sends and receives messages, and stores the checkpoint. The session
 decides what is allowed: each step is one event, which the table of its state permits or refuses. A step completes, or the session
 fails: any exception leads to FAILED, and all secrets are wiped. The caller's mistakes are `SequenceError`, the peer's `PeerError`,
 this node's own data `LocalError`.
@@ -29,7 +29,7 @@ evaluated and nothing is released unless it is as committed to. The running tran
 the end both sides sign it in the receipt, which holds nothing that depends on the result.
 
 Terminal states. CLOSED (both have signed) and FAILED are final, and in both the secrets are wiped. Only a closed sender still
-answers, and only with the signature that it has given. FAILED never undoes CLOSED.
+answers, and only with its existing signature. FAILED never undoes CLOSED.
 
 Threads. Every method runs to its end without waiting. `prepare_chunk` and the other steps per chunk whose documentation says so may
 run in worker threads, for different chunks, beside one other call: each writes its own rows of the workspace and one flag, and

@@ -214,7 +214,7 @@ class BaseSession(ABC, Generic[AnyState]):
             index: the chunk's number.
             rows: the chunk.
             more: further parts of its digest.
-            digests: the array of digests; `label` and "_digests" when it is left out.
+            digests: the array of digests; `label` and "_digests" by default.
         """
         stored = self._array(digests or f"{label}_digests")[index].tobytes()
         if chunk_digest(label, index, rows, *more) != stored:

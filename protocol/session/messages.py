@@ -31,7 +31,7 @@ EDGE_CHARACTERS = 64
 
 @dataclass(frozen=True)
 class EdgeContext:
-    """What both sides know of one edge of one round before a byte is exchanged.
+    """What both sides know about one edge of one round before a byte is exchanged.
 
     Args:
         agreement: the agreement's id, 32 bytes.
@@ -39,12 +39,12 @@ class EdgeContext:
         edge: the edge's id in the agreement.
         receiver: agency id of the side that learns the hits.
         sender: agency id of the other side.
-        disclosure: what the receiver learns.
-        verified: whether each evaluated chunk carries a DLEQ proof (VOPRF).
+        disclosure: the agreed disclosure to the receiver.
+        verified: whether each evaluated chunk has a DLEQ proof (VOPRF).
         keys_digest: digest of the compiled match keys, 32 bytes.
-        receiver_elements: the most elements that the receiver may have; None: the product's limit.
+        receiver_elements: the largest number of elements that the receiver may have; None: the product's limit.
         sender_elements: the same for the sender.
-        fact_bytes: size of the padded facts of one hit; 0 exactly when no facts travel.
+        fact_bytes: bytes of the padded facts of one hit; 0 exactly when no facts travel.
 
     Raises:
         LocalError: a value that no checked agreement can hold.
@@ -138,7 +138,7 @@ def _require(good: bool, code: PeerCode, message: str) -> None:
 
 @dataclass(frozen=True)
 class Header:
-    """Stands in every message: which round and edge, which chunk, which version of the protocol."""
+    """Part of every message: the round, the edge, the chunk's number and the version of the protocol. PeerError: WRONG_VERSION, BAD_MESSAGE."""
 
     round_id: bytes
     edge: str
@@ -152,13 +152,13 @@ class Header:
             f"protocol version {self.version}; this node speaks {PROTOCOL_VERSION}",
         )
         _require(len(self.round_id) == ROUND_BYTES, PeerCode.BAD_MESSAGE, "a round's id has 16 bytes")
-        # Printable: what is sought in a database must be text to every database; PostgreSQL refuses a NUL.
+        # Printable: the id is searched in databases, and PostgreSQL refuses a NUL.
         _require(
             0 < len(self.edge) <= EDGE_CHARACTERS and self.edge.isprintable(),
             PeerCode.BAD_MESSAGE,
             "an edge's id has 1 to 64 printable characters",
         )
-        _require(0 <= self.sequence < 1 << 63, PeerCode.BAD_MESSAGE, "a sequence number out of range")
+        _require(0 <= self.sequence < 1 << 63, PeerCode.BAD_MESSAGE, "a sequence number is out of range")
 
 
 def _parse(data: bytes, width: int, what: str) -> Bytes2D:

@@ -56,7 +56,7 @@ class RatesStatement(Statement[EdgeContext]):
     records: int
     rates: Annotated[bytes, longest(RATES_BYTES)]
     answers: Annotated[
-        Digest, Expect(PeerCode.BAD_COMMITMENT, "the rates answer another statement than ours")
+        Digest, Expect(PeerCode.BAD_COMMITMENT, "the rates answer another statement than this node's")
     ] = NOTHING
 
     @classmethod

@@ -190,7 +190,7 @@ class ReceiverSession(Session[AnyState]):
             closed_at: now, the same.
 
         Raises:
-            SequenceError: the receiver has work left to do first.
+            SequenceError: the receiver has not finished its other steps.
         """
         with self._step(Event.SIGN_RECEIPT):
             self._check_finished()
