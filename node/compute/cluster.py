@@ -64,7 +64,7 @@ class _Job:
 
 
 class RayEngine:
-    """Workers on a cluster: one for each processor of each of its machines, unless the settings say how many."""
+    """Workers on a cluster: one for each processor of each of its machines, unless the settings say how many. See `Engine`."""
 
     threads = _THREADS
 
@@ -97,7 +97,6 @@ class RayEngine:
         return self.lanes
 
     def computing(self, seed: bytes, context: EdgeContext) -> Computing:
-        """See `Engine.computing`."""
         self.start()
         return RemoteComputing(self, seed, context)
 
@@ -261,7 +260,7 @@ class RayEngine:
 
 
 class RemoteComputing:
-    """The heavy steps of one edge, done by the workers. See `Computing`."""
+    """The heavy steps of one edge, done by the workers. See `Computing`, also for every method."""
 
     def __init__(self, engine: RayEngine, seed: bytes, context: EdgeContext) -> None:
         self._engine = engine
@@ -274,32 +273,26 @@ class RemoteComputing:
         return f"RemoteComputing(edge={self._context.edge!r})"
 
     def blind(self, index: int, inputs: Bytes2D) -> Bytes2D:
-        """See `Computing.blind`."""
         (blinded,) = self._do("blind", index, inputs)
         return blinded
 
     def verify(self, public: bytes, blinded: Bytes2D, evaluated: Bytes2D, proof: bytes) -> None:
-        """See `Computing.verify`."""
         self._do("verify", 0, _row(public), blinded, evaluated, _row(proof))
 
     def tags(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
-        """See `Computing.tags`."""
         (tags,) = self._do("tags", index, inputs, evaluated)
         return tags
 
     def rows(self, inputs: Bytes2D, *facts: Bytes2D) -> Bytes2D:
-        """See `Computing.rows`."""
         (rows,) = self._do("rows", 0, inputs, *facts)
         return rows
 
     def evaluate(self, index: int, points: Bytes2D) -> tuple[Bytes2D, bytes]:
-        """See `Computing.evaluate`."""
         job = self._ahead.pop(chunk_digest("ahead", index, points), None)
         evaluated, proof = self._end(self._begin("evaluate", index, points) if job is None else job)
         return evaluated, proof.tobytes()
 
     def evaluate_ahead(self, index: int, points: Bytes2D) -> None:
-        """See `Computing.evaluate_ahead`."""
         name = chunk_digest("ahead", index, points)
         if name in self._ahead or len(self._ahead) >= _MOST_AHEAD:
             return
@@ -309,7 +302,6 @@ class RemoteComputing:
             return  # it shows when the chunk is asked for
 
     def wipe(self) -> None:
-        """See `Computing.wipe`."""
         self._wiped = True
         self._seed[:] = bytes(len(self._seed))
         while self._ahead:

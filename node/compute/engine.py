@@ -47,14 +47,13 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """This process's own kernels."""
+    """This process's own kernels. See `Engine`."""
 
     threads = 0
     lanes = LANES
     backlog = _UNBLIND_AHEAD
 
     def computing(self, seed: bytes, context: EdgeContext) -> Computing:
-        """See `Engine.computing`."""
         return LocalComputing(seed, context)
 
     def close(self) -> None:

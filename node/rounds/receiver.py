@@ -31,7 +31,7 @@ Live = TypeVar("Live", bound=ReceiverSession[Any])
 
 
 class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
-    """One edge on which this node is the receiver.
+    """One edge on which this node is the receiver. See `OutboundDriver`, also for the methods that it declares.
 
     A disclosure adds `_start`, `_exchange`, `progress` and `_store_result`.
     """
@@ -40,14 +40,12 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
 
     @property
     def elements(self) -> tuple[int, int]:
-        """See `OutboundDriver.elements`."""
         if self._session is None:
             return 0, 0
         return len(self.inputs.elements), self._session.peer_elements
 
     @property
     def expected(self) -> Mapping[str, float]:
-        """See `OutboundDriver.expected`."""
         return self.agreed.expected if "agreed" in vars(self) else {}
 
     @property
@@ -56,12 +54,10 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
 
     @classmethod
     def receipt_elements(cls, agreement: Agreement, row: EdgeRow) -> tuple[int, int]:
-        """See `OutboundDriver.receipt_elements`."""
         receipt = read_receipt(row.receipt, context_of(agreement, row))
         return receipt.receiver_elements, receipt.sender_elements
 
     async def agree_keys(self) -> None:
-        """See `OutboundDriver.agree_keys`."""
         ours = self.row.receiver_rates
         if ours is None:
             ours = await self._in_thread(self._state_rates)

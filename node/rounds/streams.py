@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
-from blindmatch.node.rounds.driver import Key
+from blindmatch.node.rounds.driver import SessionDriver
 from blindmatch.node.rounds.tasks import retrieve
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header
@@ -13,24 +13,16 @@ BATCH = 8
 """Chunks that are processed together when as many wait: 1 MiB."""
 
 
-class Keyed(Protocol):
-    """A session that one stream addresses."""
-
-    @property
-    def key(self) -> Key:
-        """Round and edge."""
-
-
 Message = TypeVar("Message")
 Answer = TypeVar("Answer")
-Session = TypeVar("Session", bound=Keyed)
+Driver = TypeVar("Driver", bound=SessionDriver[Any])
 
 
 async def answers(
     requests: AsyncIterator[Message],
     header_of: Callable[[Message], Header],
-    find: Callable[[Header], Awaitable[Session]],
-    process: Callable[[Session, Sequence[Message]], Awaitable[Sequence[Answer]]],
+    find: Callable[[Header], Awaitable[Driver]],
+    process: Callable[[Driver, Sequence[Message]], Awaitable[Sequence[Answer]]],
 ) -> AsyncIterator[Answer]:
     """The answers to a stream of chunks of one edge of one round, in the order of the chunks.
 
@@ -43,7 +35,7 @@ async def answers(
     Raises:
         PeerError: UNKNOWN_ROUND, when a chunk belongs to another edge or round; and those of the arguments.
     """
-    session: Session | None = None
+    session: Driver | None = None
     async for waiting in batches(requests, BATCH):
         for request in waiting:
             header = header_of(request)

@@ -32,7 +32,6 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
 
     @property
     def progress(self) -> tuple[AggregateState, int, int, int]:
-        """See `OutboundDriver.progress`."""
         if self._session is None:
             return AggregateState.PREPARING, 0, 0, 0
         session = self._session
@@ -48,7 +47,6 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
 
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
-        """See `OutboundDriver.result_text`."""
         return aggregate_results.text_of(node, row.round_id, row.edge)
 
     async def _exchange(self, peer: Peer) -> None:

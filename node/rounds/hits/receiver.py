@@ -24,7 +24,6 @@ class HitsReceivingEdge(ReceivingEdge[Receiver]):
 
     @property
     def progress(self) -> tuple[HitsState, int, int]:
-        """See `OutboundDriver.progress`."""
         if self._session is None:
             return HitsState.PREPARING, 0, 0
         session = self._session

@@ -39,9 +39,6 @@ from blindmatch.protocol.transcript import Signed
 class _StandingEdge(HitsReceivingEdge):
     """Both kinds of round: leads are computed from the stored lists, not from the messages of the round alone."""
 
-    def _records(self, row: EdgeRow, epoch: Epoch) -> CollectionRecords:
-        return open_records(self._node, self._agreement, row, self.agreed, epoch)
-
     def _outputs(self, session: Receiver) -> Any:
         return session.own_outputs() if self.agreed.context.with_facts else no_rows(OUTPUT_BYTES)
 
@@ -95,7 +92,7 @@ class OpeningReceivingEdge(_StandingEdge):
 
     def _store_result(self, session: Receiver) -> None:
         epoch = Epoch(self.agreed.context, derive_local_secret(self.row.seed))
-        records = self._records(self.row, epoch)
+        records = open_records(self._node, self._agreement, self.row, self.agreed, epoch)
         fresh = FreshSlots(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
         lists = list_updates.open_receiver(records, fresh, session.released())
         files = files_of(self._node, self.row.round_id, self.row.edge)
@@ -146,7 +143,7 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
-        records = self._list = self._records(row, epoch.secrets)
+        records = self._list = open_records(self._node, self._agreement, row, self.agreed, epoch.secrets)
         lists = epoch.receiver_lists
         change = self._change = compare_digests(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()

@@ -8,7 +8,7 @@ from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.hits import codec as hits_codec
-from blindmatch.node.rounds.hits.service import close_reply, evaluated_chunks, open_replies
+from blindmatch.node.rounds.hits.service import EdgeService, open_replies
 from blindmatch.node.rounds.inbound_edges import InboundEdges
 from blindmatch.node.rounds.standing import codec
 from blindmatch.node.rounds.standing.inbound import open_delta
@@ -17,12 +17,14 @@ from blindmatch.node.rounds.standing.sender import DeltaSendingEdge
 from blindmatch.proto.v1 import match_pb2, standing_pb2
 
 
-class StandingRoundsService:
+class StandingRoundsService(EdgeService):
     """Servicer of `blindmatch.v1.StandingRounds`."""
 
+    kind = DeltaSendingEdge
+
     def __init__(self, node: Node, edges: InboundEdges, checks: InboundChecks) -> None:
+        super().__init__(edges)
         self._node = node
-        self._edges = edges
         self._checks = checks
 
     async def Open(
@@ -34,13 +36,6 @@ class StandingRoundsService:
         async for reply in open_replies(edge, opening.header, opening.commitment):
             yield reply
 
-    async def Evaluate(
-        self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
-    ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
-        """Evaluated chunks of the receiver's new and changed records."""
-        async for answer in evaluated_chunks(self._edges, context.caller, requests, DeltaSendingEdge):
-            yield answer
-
     async def Changes(
         self, request: match_pb2.TagsRequest, context: Any
     ) -> AsyncIterator[standing_pb2.ChangesChunk]:
@@ -50,10 +45,6 @@ class StandingRoundsService:
         removed = await edge.removed_chunks()
         async for chunk in edge.tags(header.sequence):
             yield codec.changes_chunk(chunk, removed=chunk.header.sequence < removed)
-
-    async def Close(self, request: match_pb2.CloseRequest, context: Any) -> match_pb2.CloseReply:
-        """Our signature over the receiver's receipt."""
-        return await close_reply(self._edges, context.caller, request)
 
     async def Submit(self, request: standing_pb2.SubmitRequest, context: Any) -> standing_pb2.SubmitReply:
         """Store one record's tags for a lookup; the caller gets no result."""

@@ -35,7 +35,7 @@ MemberNode = RemoteMember | LocalMember
 
 
 class CollectorDriver(OutboundDriver[Collector]):
-    """One threshold on which this node is the collector. See `OutboundDriver`."""
+    """One threshold on which this node is the collector. See `OutboundDriver`, also for the methods that it declares."""
 
     agreed = SetLater[CompiledThreshold]("the members' rates were not exchanged")
     """What all parties compiled."""
@@ -52,7 +52,6 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     @property
     def progress(self) -> object:
-        """See `OutboundDriver.progress`."""
         if self._session is None:
             return len(self._node.store.statements(*self.key))
         session = self._session
@@ -65,13 +64,11 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
-        """See `OutboundDriver.result_text`."""
         stored = tally.load(node, row.round_id, row.edge)
         return stored.text if stored else ""
 
     @classmethod
     def receipt_elements(cls, agreement: Agreement, row: EdgeRow) -> tuple[int, int]:
-        """See `OutboundDriver.receipt_elements`."""
         context = threshold_inputs.context_of(agreement, row)
         return 0, sum(ThresholdReceiptTerms.parse(row.receipt, context).elements)
 

@@ -1,6 +1,6 @@
 """Results of rounds: leads, counts and sums, tallies of thresholds. Sealed at rest, erased when the agreement's retention ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Table, insert, select
@@ -86,17 +86,9 @@ class Results(Database):
     ) -> None:
         """Replace all rows of an edge by these: further columns, and a payload that is sealed for its own row."""
         key = {"round": round_id.hex(), "edge": edge}
-        values = [
-            {
-                **key,
-                **columns,
-                "expires_at": expires_at,
-                "payload": self._sealer.seal(
-                    payload, _context(table, key["round"], edge, columns.get("position"), expires_at)
-                ),
-            }
-            for columns, payload in rows
-        ]
+        values = [{**key, **columns, "expires_at": expires_at} for columns, _ in rows]
+        for row, (_, payload) in zip(values, rows, strict=True):
+            row["payload"] = self._sealer.seal(payload, _context(table, row))
         with self.write(table.name) as connection:
             connection.execute(table.delete().filter_by(**key))
             if values:
@@ -107,19 +99,10 @@ class Results(Database):
         query = select(table).filter_by(**key).where(table.c.expires_at > self.now())
         with self.read() as connection:
             rows = connection.execute(query).all()
-        return [
-            (
-                row,
-                self._sealer.open(
-                    row.payload,
-                    _context(table, row.round, row.edge, getattr(row, "position", None), row.expires_at),
-                ),
-            )
-            for row in rows
-        ]
+        return [(row, self._sealer.open(row.payload, _context(table, row._asdict()))) for row in rows]
 
 
-def _context(table: Table, round_id: str, edge: str, position: int | None, expires_at: int) -> str:
+def _context(table: Table, row: Mapping[str, Any]) -> str:
     """What a sealed payload is bound to: a copy in another row does not open."""
-    place = "" if position is None else f"{position}/"
-    return f"{table.name}/{round_id}/{edge}/{place}{expires_at}"
+    place = f"{row['position']}/" if "position" in row else ""
+    return f"{table.name}/{row['round']}/{row['edge']}/{place}{row['expires_at']}"
