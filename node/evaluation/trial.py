@@ -71,10 +71,11 @@ class TrialResult:
             Point(budget, each.precision, each.recall) for budget, each in enumerate(qualities, start=1)
         )
 
-    def figures(self) -> dict[str, Any]:
-        """All results, for JSON."""
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
         left, right = self.labelled.left, self.labelled.right
         return {
+            "view": self.labelled.view.value,
             "schema": self.labelled.schema.name,
             "overlap": self.terms.overlap,
             "false_leads": self.terms.false_leads,

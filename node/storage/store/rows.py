@@ -1,5 +1,6 @@
 """What the store gives back: frozen dataclasses, with secrets hidden from their repr."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -212,7 +213,7 @@ class AggregateRow:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One audit entry as stored; `blindmatch.node.storage.audit_log` gives it meaning."""
+    """One audit entry as stored; `blindmatch.node.storage.audit_log` signs and verifies it."""
 
     seq: int
     time: int
@@ -226,3 +227,8 @@ class AuditRow:
     previous: bytes
     hash: bytes
     signature: bytes
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them, with every field that a verification elsewhere needs."""
+        values = {**vars(self), "detail": json.loads(self.detail)}
+        return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}

@@ -175,7 +175,7 @@ def forget() -> None:
         nicknames.canonical,
         phonetics.metaphone,
         dates.parse,
-        address_endings.ending,
+        address_endings.ending_of_first,
         places.postcode,
         places.number_one,
         places.house_name,

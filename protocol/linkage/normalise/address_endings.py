@@ -166,17 +166,22 @@ _NO_TOWNS: Final = word_set(
     "vicarage grange manor apartments apartment room industrial business trading science retail park estate council ltd limited plc"
 )
 """Words that end the name of a building or a site."""
+_NUMBER = re.compile(r"^[0-9]+(?= )")
 _FULL_INWARD: Final = len("1AA")
 
 
-@lru_cache(maxsize=CACHED >> 1)
 def ending(text: str) -> tuple[str, str]:
     """(postcode, town) at the end of a whole address; each blank if it is not there. A country and a county behind them are skipped.
 
     A town is read only behind a street or before a postcode, so the name of a house is not taken for one.
     """
-    if len(text) > LONGEST:
-        return "", ""
+    # The end does not depend on the number in front, and streets repeat: cache by street.
+    return ending_of_first(_NUMBER.sub("1", text)) if len(text) <= LONGEST else ("", "")
+
+
+@lru_cache(maxsize=CACHED >> 1)
+def ending_of_first(text: str) -> tuple[str, str]:
+    """The result of `ending` for the same address with the house number 1, where it starts with a number."""
     segments = [
         part
         for piece in _SEPARATORS.split(text)
