@@ -64,18 +64,20 @@ class NodeDriver:
         """The edges that the agency has received, and the thresholds that it has collected.
 
         Raises:
-            LocalError: a comparison did not close.
+            LocalError: a comparison did not close, or a count or a sum has no result.
         """
         edges = [self._edge(each) for each in plan.received_by(agency)]
         return edges, [self._threshold(each) for each in plan.collected_by(agency)]
 
     def _edge(self, planned: PlannedEdge) -> EdgeResult:
         receiver, sender = (end.agency for end in planned.ends)
-        numbers = self._results(receiver)["numbers"]
+        numbers = [each for each in self._results(receiver)["numbers"] if each["edge"] == planned.id]
+        if planned.group.number and not numbers:
+            raise LocalError(f"{planned.id} has no number")
         return EdgeResult(
             edge=planned,
             leads=self._leads(receiver, planned.id),
-            number=next((_number(each) for each in numbers if each["edge"] == planned.id), None),
+            number=next((DisclosedNumber.of_aggregate(each) for each in numbers), WITHHELD),
             **self._shared(planned, receiver, (sender,), compare_edge),
         )
 
@@ -85,7 +87,7 @@ class NodeDriver:
         return ThresholdResult(
             threshold=planned,
             leads={agency: self._leads(agency, planned.id) for agency in planned.agencies},
-            tally=WITHHELD if count is None else DisclosedNumber(True, count, count),
+            tally=DisclosedNumber.of_tally(count),
             **self._shared(planned, planned.collector, planned.agencies, compare_threshold),
         )
 
@@ -140,13 +142,6 @@ class NodeDriver:
             return Traffic()
         self._counted.add(peer)
         return self.source.traffic(agency, peer)
-
-
-def _number(data: Mapping[str, Any]) -> DisclosedNumber:
-    if not data["told"]:
-        return WITHHELD
-    low, high = (int(data.get("sum", data.get(name))) for name in ("low", "high"))
-    return DisclosedNumber(True, low, high)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def _false_leads(outcome: SimulationOutcome) -> str:
 def _traffic(outcome: SimulationOutcome) -> str:
     traffic = traffic_total(outcome)
     rows = []
-    for name, count in traffic.messages.items():
+    for name, count in sorted(traffic.messages.items()):
         direction, _, kind = name.partition(" ")
         words = f"{kind}: {MESSAGES[kind]}" if kind in MESSAGES else kind
         towards = "receiver to sender" if direction == "sent" else "sender to receiver"
