@@ -17,9 +17,6 @@ from blindmatch.protocol import group
 from blindmatch.protocol.limits import LIMITS, UNIFORM_BYTES
 from blindmatch.simulations.benchmarks.threads import use_one_thread
 
-MAPS = 2
-MULTIPLICATIONS = 4
-
 
 @dataclass(frozen=True)
 class LoopCost:

@@ -32,9 +32,6 @@ COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
 """The rate that openmined-psi's own examples use for its compressed table."""
 
-LARGEST: Final = 10_000_000
-"""Records a side: a company number has eight digits."""
-
 _REPORT: Final = "report.json"
 _LIMIT_SECONDS: Final = 7_200.0
 _SIDES: Final = ("receiver", "sender")
