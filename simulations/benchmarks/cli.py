@@ -37,7 +37,7 @@ def _finish(report: "BenchReport", out: Path | None, as_json: bool) -> None:
     """Print the table and the plot, or the figures; with `out`, write both."""
 
     def render() -> None:
-        table(report.columns, report.rows)
+        table(tuple(report.columns), report.rows)
         for line in report.sketch():
             typer.echo(line)
         for remark in report.data["remarks"]:

@@ -108,7 +108,7 @@ def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
         f"{count} cores, CPU us each": lambda cost: significant(cost.all_cores_cpu),
         f"{count} cores, wall us each": lambda cost: significant(cost.all_cores),
     }
-    return BenchReport.of(
+    return BenchReport(
         "kernel",
         Axes("Operations on one core", "elements in a batch", "CPU seconds per batch"),
         list({(cost.operation, cost.backend): cost for cost in costs}.values()),
@@ -118,5 +118,5 @@ def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
             lambda cost: f"{cost.operation} ({cost.backend})" if cost.backend else cost.operation,
             lambda cost: (cost.elements, cost.one_core * cost.elements / _MICRO),
         ),
-        runs=map(asdict, costs),
+        runs=[asdict(cost) for cost in costs],
     )

@@ -9,7 +9,7 @@ import csv
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,11 +94,6 @@ class ContenderCost:
     def cpu(self) -> float:
         """Seconds, both sides."""
         return self.receiver.cpu + self.sender.cpu
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """For --json."""
-        return asdict(self) | {"cpu": self.cpu, "correct": self.found == self.common}
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def report(costs: Sequence[ScaleCost]) -> BenchReport:
     }
     country = model(costs)
     hours = {str(count): round(country.hours(count), 2) for count in MODEL_CORES}
-    return BenchReport.of(
+    return BenchReport(
         "scale",
         Axes("Heavy steps of both sides on local workers", "elements on each side", "wall seconds"),
         costs,

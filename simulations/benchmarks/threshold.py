@@ -179,7 +179,7 @@ def report(costs: Sequence[ThresholdCost]) -> BenchReport:
             f"a shared element is missed with probability {cost.missed:.1e}, and another element is disclosed with a "
             f"probability below {cost.false:.1e}"
         )
-    return BenchReport.of(
+    return BenchReport(
         "threshold",
         Axes("One threshold among several nodes", "elements of each member", "CPU seconds"),
         costs,

@@ -184,12 +184,12 @@ class CommandLine:
 
     def results(self, agency: str) -> Mapping[str, Any]:
         """See `RoundSource`."""
-        results: Mapping[str, Any] = self.handles[agency].run("round", "results", self.round_id)
+        results: Mapping[str, Any] = self.handles[agency].data("round", "results", self.round_id)
         return results
 
     def receipts(self, agency: str) -> Sequence[Mapping[str, Any]]:
         """See `RoundSource`."""
-        receipts: Sequence[Mapping[str, Any]] = self.handles[agency].run("round", "receipts", self.round_id)
+        receipts: Sequence[Mapping[str, Any]] = self.handles[agency].data("round", "receipts", self.round_id)
         return receipts
 
     def traffic(self, agency: str, peer: str) -> Traffic:
