@@ -91,7 +91,7 @@ class BenchReport:
     @property
     def rows(self) -> list[Row]:
         """The rows of the table."""
-        return [[value(cost) for value in self.columns.values()] for cost in self.costs]
+        return [tuple(value(cost) for value in self.columns.values()) for cost in self.costs]
 
     @property
     def data(self) -> dict[str, Any]:
