@@ -101,7 +101,7 @@ def simulate(
     note(chosen.notice)
     outcome = run(chosen, options, note=note, finished=None if as_json else show_area)
     summary = write_summary(folder / "summary.json", outcome)
-    write_page(folder / "report.html", outcome, summary)
+    write_page(folder / "report.html", outcome)
     emit(summary, as_json, lambda: show_totals(outcome, folder / "report.html"))
     if outcome.violations:
         show_violations(outcome)

@@ -23,7 +23,6 @@ from blindmatch.protocol.limits import DIGEST_BYTES, Limits
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call
-from blindmatch.simulations.benchmarks.threads import use_one_thread
 
 CHUNK: Final = 4_096
 
@@ -124,7 +123,7 @@ WORKS: Final = {
 @contextmanager
 def prepared(work: Work, size: int) -> Iterator[Call]:
     """The call of one workload, prepared, on one thread."""
-    use_one_thread()
+    group.use_threads(1)
     try:
         with work.open(size) as call:
             yield call
