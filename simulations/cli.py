@@ -1,29 +1,13 @@
 """`blindmatch simulate` and `blindmatch bench`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from blindmatch.node.cli.options import AsJson
 from blindmatch.node.cli.output import emit, note, table
 from blindmatch.simulations.benchmarks.cli import app as bench_app
-
-
-class Engine(StrEnum):
-    """What does the nodes' arithmetic."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
-class Where(StrEnum):
-    """Where the nodes run."""
-
-    HERE = "here"
-    RAY = "ray"
-
 
 simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
 
@@ -49,14 +33,15 @@ def simulate(
         typer.Option("--processes", help="Run each node in its own process, driven by the command line."),
     ] = False,
     on: Annotated[
-        Where,
+        Literal["here", "ray"],
         typer.Option(
             help="Where the nodes run: on this machine, or in their own processes on the machines of a Ray cluster."
         ),
-    ] = Where.HERE,
+    ] = "here",
     engine: Annotated[
-        Engine, typer.Option(help="What does the nodes' arithmetic: each node itself, or a Ray cluster.")
-    ] = Engine.LOCAL,
+        Literal["local", "ray"],
+        typer.Option(help="What does the nodes' arithmetic: each node itself, or a Ray cluster."),
+    ] = "local",
     cluster: Annotated[
         str,
         typer.Option(help="Address of the Ray cluster. Default: start one on this machine."),
@@ -110,14 +95,14 @@ def simulate(
         scale=scale,
         processes=processes,
         record_wire=record_wire,
-        on=on.value,
-        engine=engine.value,
+        on=on,
+        engine=engine,
         cluster=cluster,
     )
     note(chosen.notice)
     outcome = run(chosen, options, note=note, finished=None if as_json else show_area)
     summary = write_summary(folder / "summary.json", outcome)
-    write_page(folder / "report.html", outcome, summary)
+    write_page(folder / "report.html", outcome)
     emit(summary, as_json, lambda: show_totals(outcome, folder / "report.html"))
     if outcome.violations:
         show_violations(outcome)

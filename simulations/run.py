@@ -81,14 +81,10 @@ def run(
             "BLINDMATCH_DATABASE_URL is set: every node of the simulation would use one database",
             hint="Unset it; each node of a simulation uses its own SQLite file.",
         )
-    if (
-        options.record_wire is not None
-        and options.record_wire.exists()
-        and any(options.record_wire.iterdir())
-    ):
+    wire = options.record_wire
+    if wire is not None and wire.exists() and any(wire.iterdir()):
         raise ConfigError(
-            f"{options.record_wire} is not empty",
-            hint="Name an empty folder: two recordings cannot share one.",
+            f"{wire} is not empty", hint="Name an empty folder: two recordings cannot share one."
         )
     passphrase = prepare_folder(options.out)
     create_authority(options.out / "authority", passphrase, f"{scenario.name} simulation", time.time())

@@ -9,7 +9,7 @@ import typer
 from blindmatch.node.cli.output import facts, note, table
 from blindmatch.simulations.audit.lead_scores import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
-from blindmatch.simulations.report.comparisons import exact, members
+from blindmatch.simulations.report.comparisons import describe_threshold, exact, members
 from blindmatch.simulations.report.markup import octets, percent
 from blindmatch.simulations.report.summary import traffic_total
 
@@ -46,21 +46,18 @@ def show_area(area: AreaOutcome) -> None:
         typer.echo("Counts and sums")
         numbers = [
             (
-                each.sender,
-                each.disclosure,
-                each.result.words.partition(":")[0],
-                exact(each.cleartext),
+                each.edge.sender.agency,
+                each.edge.group.disclosure,
+                each.number.words.partition(":")[0],
+                exact(each.exact),
                 f"{each.truth:,}",
-                ", ".join(each.reported_to),
+                ", ".join(each.edge.recipients),
             )
             for each in area.numbers
         ]
         table(NUMBER_COLUMNS, numbers)
     for tally in area.tallies:
-        typer.echo(
-            f"{tally.collector} collects {tally.threshold}: {tally.result.words} match keys are held by at least "
-            f"{tally.at_least} of {len(tally.members)} (exact number: {exact(tally.cleartext)})"
-        )
+        typer.echo(f"{describe_threshold(tally)} (exact number: {exact(tally.exact)})")
         shown = [
             (c.receiver, c.receiver_records, c.leads, len(c.false), percent(Score.of([c]).recall))
             for c in members(area, tally)
@@ -70,11 +67,11 @@ def show_area(area: AreaOutcome) -> None:
         typer.echo("Single checks")
         checks = [
             (
-                each.agency,
-                each.record,
-                each.recipient,
+                each.check.agency,
+                each.check.reference,
+                each.check.edge.receiver.agency,
                 "hit" if each.hits else "no hit",
-                "known" if each.known else "",
+                "known" if each.check.known else "",
             )
             for each in area.checks
         ]

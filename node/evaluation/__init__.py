@@ -8,8 +8,7 @@ The labelled data are in memory only; nothing is stored.
 """
 
 from blindmatch.node.evaluation.chart import draw
-from blindmatch.node.evaluation.labelled_lists import LabelledLists, View, read_labelled
-from blindmatch.node.evaluation.measures import Quality
+from blindmatch.node.evaluation.labelled_lists import View, read_labelled
 from blindmatch.node.evaluation.trial import TrialResult, panels, run_trial
 
-__all__ = ["LabelledLists", "Quality", "TrialResult", "View", "draw", "panels", "read_labelled", "run_trial"]
+__all__ = ["TrialResult", "View", "draw", "panels", "read_labelled", "run_trial"]

@@ -206,4 +206,4 @@ def side_of_records(collection: Collection, places: Sequence[int]) -> ExplainedS
     """A side from records of a collection, which stores their digests, not their values."""
     digests = np.concatenate([collection.columns(place, place + 1).columns for place in places])
     present = np.atleast_1d(digests.any(axis=(0, 2)))
-    return ExplainedSide(["(kept as a digest)" if each else "" for each in present], digests)
+    return ExplainedSide(["(stored as a digest)" if each else "" for each in present], digests)

@@ -69,7 +69,7 @@ class LabelledLists:
     truth: Indices = field(repr=False)
     """(n, 2) left and right record of each true pair."""
     missing_pairs: int
-    """True pairs with a reference that no record has: no key can find them."""
+    """True pairs with a reference that no record has: no key can match them."""
     view: View = View.FULL
 
     @property

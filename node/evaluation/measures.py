@@ -57,7 +57,7 @@ def correct_pairs(pairs: Indices, truth: Indices) -> npt.NDArray[np.bool_]:
 
 
 def pair_quality(pairs: Indices, truth: Indices, missing_pairs: int = 0) -> Quality:
-    """Quality over pairs of a left and a right record. `missing_pairs` more pairs are true, and cannot be found."""
+    """Quality over pairs of a left and a right record. `missing_pairs` more pairs are true, and cannot be matched."""
     return Quality(len(pairs), int(correct_pairs(pairs, truth).sum()), len(truth) + missing_pairs)
 
 

@@ -62,14 +62,12 @@ class TrialResult:
 
     def by_budget(self) -> tuple[Point, ...]:
         """Precision and recall of the first 1, 2, 3 … keys."""
-        labelled = self.labelled
-        qualities = (
-            measures.pair_quality(self.matches.within(budget), labelled.truth, labelled.missing_pairs)
-            for budget in range(1, len(self.compiled.keys) + 1)
-        )
-        return tuple(
-            Point(budget, each.precision, each.recall) for budget, each in enumerate(qualities, start=1)
-        )
+        labelled, points = self.labelled, []
+        for budget in range(1, len(self.compiled.keys) + 1):
+            pairs = self.matches.within(budget)
+            quality = measures.pair_quality(pairs, labelled.truth, labelled.missing_pairs)
+            points.append(Point(budget, quality.precision, quality.recall))
+        return tuple(points)
 
     def data(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
@@ -119,7 +117,7 @@ def run_trial(
     through_protocol: bool = False,
     timer: StageTimer | None = None,
 ) -> TrialResult:
-    """Compile the keys, make both sides' tokens, match them, and measure the result.
+    """Compile the keys, build both sides' tokens, match them, and measure the result.
 
     Args:
         labelled: lists and truth.
@@ -149,10 +147,9 @@ def run_trial(
             elements = protocol_run.find_hits(
                 compiled.digest, Elements(compiled, receiver), Elements(compiled, sender)
             )
-        same = bool(np.array_equal(elements, matches.elements))
-        protocol = {"elements": len(receiver.tokens) + len(sender.tokens), "same": same}
-        if not protocol["same"]:
+        if not np.array_equal(elements, matches.elements):
             raise SequenceError("the hits of the protocol differ from those of the comparison in plaintext")
+        protocol = {"elements": len(receiver.tokens) + len(sender.tokens), "same": True}
     return TrialResult(
         labelled,
         terms,

@@ -10,7 +10,6 @@ A collection is a folder `collections/<id>/` of sealed files and one row in the 
 
 from blindmatch.node.imports.collection import (
     Collection,
-    ColumnBlock,
     NodeStorage,
     RecordInfo,
     delete_collection,
@@ -22,7 +21,6 @@ from blindmatch.node.imports.report import ImportRefusedError, ImportReport, OnB
 __all__ = [
     "DEFAULT_SCHEMA",
     "Collection",
-    "ColumnBlock",
     "ImportRefusedError",
     "ImportReport",
     "NodeStorage",

@@ -10,7 +10,7 @@ from blindmatch.simulations.audit.leak_scan import Secrets
 from blindmatch.simulations.audit.verdict import AuditCase, Verdict, judge_nodes
 from blindmatch.simulations.drivers.results import AreaResults, EdgeResult, ThresholdResult
 from blindmatch.simulations.drivers.setup import AreaSetup
-from blindmatch.simulations.world.truth import threshold_pairs, true_count, true_sum
+from blindmatch.simulations.world.truth import threshold_pairs
 
 
 def audit_area(setup: AreaSetup, results: AreaResults) -> Verdict:
@@ -39,20 +39,15 @@ def audit_area(setup: AreaSetup, results: AreaResults) -> Verdict:
 
 
 def _edge_case(result: EdgeResult) -> AuditCase:
-    receiver, sender = result.edge.ends
     links = result.area_data.links
-    matching, total = cleartext_figures(result)
-    if result.edge.group.disclosure == "sum":
-        truth = f"{true_sum(links[receiver.list], links[sender.list]):,} in all"
-    else:
-        truth = (
-            f"{true_count(links[receiver.list], links[sender.list]):,} of {receiver.agency}'s records match"
-        )
+    matching, total = result.cleartext_figures
+    is_sum = result.edge.group.disclosure == "sum"
+    what = "in all" if is_sum else f"of {result.edge.receiver.agency}'s records match"
     return AuditCase(
         key=(result.round_id, result.edge.id),
         agreement=result.agreement,
         cleartext=result.cleartext,
-        truth=truth,
+        truth=f"{result.truth:,} {what}",
         own={end.agency: frozenset(links[end.list].records) for end in result.edge.ends},
         matching=matching,
         total=total,
@@ -73,20 +68,3 @@ def _threshold_case(result: ThresholdResult) -> AuditCase:
         own={agency: frozenset(each.records) for agency, each in links.items()},
         matching=0 if result.cleartext is None else result.cleartext.shared,
     )
-
-
-def cleartext_figures(result: EdgeResult) -> tuple[int, int]:
-    """How many records match by the same keys in plaintext, and the sum of their values, each rounded to the band.
-
-    A count is of the receiver's records, a sum is over the sender's. Both are 0 for hits, and where nothing was compared
-    in plaintext.
-    """
-    group, cleartext = result.edge.group, result.cleartext
-    if cleartext is None or not group.number:
-        return 0, 0
-    receiver, sender = result.edge.ends
-    if group.disclosure == "count":
-        return len(cleartext.matching[receiver.agency]), 0
-    matching, band = cleartext.matching[sender.agency], group.band
-    values = result.area_data.links[sender.list].values
-    return len(matching), sum((2 * values[each] + band) // (2 * band) * band for each in matching)

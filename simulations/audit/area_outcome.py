@@ -2,36 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 
-from blindmatch.protocol.errors import LocalError
-from blindmatch.simulations.audit.area_audit import cleartext_figures
 from blindmatch.simulations.audit.lead_scores import score_leads
-from blindmatch.simulations.audit.outcome import (
-    AggregateComparison,
-    AreaOutcome,
-    Comparison,
-    SingleCheck,
-    ThresholdComparison,
-)
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison
 from blindmatch.simulations.audit.verdict import Verdict
-from blindmatch.simulations.drivers.results import (
-    AreaResults,
-    CheckResult,
-    EdgeResult,
-    ThresholdResult,
-    figures,
-)
+from blindmatch.simulations.drivers.results import AreaResults, EdgeResult, ThresholdResult, figures
 from blindmatch.simulations.scenario.scenario import Area
-from blindmatch.simulations.world.truth import threshold_pairs, true_count, true_sum
+from blindmatch.simulations.world.truth import threshold_pairs
 
 
 def area_outcome(
     area: Area, results: AreaResults, verdict: Verdict, seconds: Mapping[str, float]
 ) -> AreaOutcome:
-    """The outcome of one area.
-
-    Raises:
-        LocalError: a count or a sum has no result.
-    """
+    """The outcome of one area."""
     return AreaOutcome(
         id=area.id,
         name=area.name,
@@ -40,9 +22,9 @@ def area_outcome(
             *(_comparison(result) for result in results.edges if not result.edge.group.number),
             *(each for result in results.thresholds for each in _members(result)),
         ),
-        numbers=tuple(_aggregate(result) for result in results.edges if result.edge.group.number),
-        checks=tuple(_check(result) for result in results.checks),
-        tallies=tuple(_threshold(result) for result in results.thresholds),
+        numbers=tuple(result for result in results.edges if result.edge.group.number),
+        checks=results.checks,
+        tallies=results.thresholds,
         receipts=sum(result.receipt for result in (*results.edges, *results.thresholds)),
         seconds=seconds,
         verdict=verdict,
@@ -58,28 +40,6 @@ def _comparison(result: EdgeResult) -> Comparison:
         sender=edge.sender.agency,
         disclosure=edge.group.disclosure,
         verified=edge.group.verified,
-        **figures(result),
-    )
-
-
-def _aggregate(result: EdgeResult) -> AggregateComparison:
-    edge, group = result.edge, result.edge.group
-    if result.number is None:
-        raise LocalError(f"{edge.id} has no number")
-    is_sum = group.disclosure == "sum"
-    matching, total = cleartext_figures(result)
-    links = [result.area_data.links[end.list] for end in edge.ends]
-    return AggregateComparison(
-        receiver=edge.receiver.agency,
-        sender=edge.sender.agency,
-        disclosure=group.disclosure,
-        value=group.value,
-        minimum=group.minimum,
-        band=group.band,
-        result=result.number,
-        cleartext=None if result.cleartext is None else total if is_sum else matching,
-        truth=true_sum(*links) if is_sum else true_count(*links),
-        reported_to=edge.recipients,
         **figures(result),
     )
 
@@ -102,23 +62,3 @@ def _members(result: ThresholdResult) -> Iterator[Comparison]:
             sender_records=sum(records.values()) - records[agency],
             keys=result.keys,
         )
-
-
-def _threshold(result: ThresholdResult) -> ThresholdComparison:
-    planned, group = result.threshold, result.threshold.group
-    return ThresholdComparison(
-        threshold=planned.id,
-        collector=planned.collector,
-        members=planned.agencies,
-        at_least=group.at_least,
-        minimum=group.minimum,
-        band=group.band,
-        result=result.tally,
-        cleartext=None if result.cleartext is None else result.cleartext.shared,
-        **figures(result),
-    )
-
-
-def _check(result: CheckResult) -> SingleCheck:
-    check = result.check
-    return SingleCheck(check.agency, check.edge.receiver.agency, check.reference, result.hits, check.known)

@@ -16,7 +16,7 @@ from blindmatch.node.rounds.threshold import tally as round_tally
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.storage.store.tables import metadata
 from blindmatch.simulations.audit.leak_scan import Secrets, search_files
-from blindmatch.simulations.drivers.results import DisclosedNumber, aggregate_number, tally_number
+from blindmatch.simulations.drivers.results import DisclosedNumber
 
 EXPECTED_TABLES = frozenset(
     {"schema_version", "collections", "agreements", "signatures", "withdrawals", "declines"}
@@ -76,7 +76,7 @@ def audit_node(node: Node, secrets: Secrets, wire: Path | None = None) -> NodeCo
     }
     # Of its own rounds, and those that others reported.
     results = (AggregateResult.from_json(row.payload) for row in node.store.numbers())
-    numbers = {(each.round, each.edge): aggregate_number(each) for each in results}
+    numbers = {(each.round, each.edge): DisclosedNumber.of_aggregate(each.data()) for each in results}
     tallies = dict(_tallies(node, rows))
     logged = frozenset(_logged(node, [row for row in rows if row.role != "sender"]))
     submitted = node.store.checks(looked=True)
@@ -109,7 +109,7 @@ def _tallies(node: Node, rows: Sequence[EdgeRow]) -> Iterator[tuple[ComparisonKe
     """The numbers of thresholds that the node collected."""
     for row in rows:
         if row.role == "collector" and (tally := round_tally.load(node, row.round_id, row.edge)):
-            yield (row.round_id.hex(), row.edge), tally_number(tally)
+            yield (row.round_id.hex(), row.edge), DisclosedNumber.of_tally(tally.count)
 
 
 def _checked(node: Node, agreements: Iterable[bytes]) -> dict[tuple[str, str], tuple[str, ...]]:

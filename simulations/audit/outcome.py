@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blindmatch.simulations.audit.verdict import Verdict, Violation
-from blindmatch.simulations.drivers.results import DisclosedNumber, ReportedLead, RoundFigures
+from blindmatch.simulations.drivers.results import (
+    CheckResult,
+    EdgeResult,
+    ReportedLead,
+    RoundFigures,
+    ThresholdResult,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,55 +48,6 @@ class Comparison(RoundFigures):
         return len(self.true) + len(self.false)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AggregateComparison(RoundFigures):
-    """One edge of one round that discloses a count or a sum, beside the exact number in plaintext and in truth."""
-
-    receiver: str
-    sender: str
-    disclosure: str
-    value: str
-    """For a sum: the fact that is summed."""
-    minimum: int
-    band: int
-    result: DisclosedNumber
-    cleartext: int | None
-    """The exact number by the same match keys in plaintext; None where a node is on another machine."""
-    truth: int
-    reported_to: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ThresholdComparison(RoundFigures):
-    """The number of a threshold's collector, beside the exact number in plaintext."""
-
-    threshold: str
-    collector: str
-    members: tuple[str, ...]
-    at_least: int
-    minimum: int
-    band: int
-    result: DisclosedNumber
-    """How many match keys so many members hold."""
-    cleartext: int | None
-
-
-@dataclass(frozen=True)
-class SingleCheck:
-    """One record that was compared by itself under a standing agreement."""
-
-    agency: str
-    """The agency that submitted it, or asked."""
-    recipient: str
-    """The agency that learns whether it hits: the receiver of the edge."""
-    record: str
-    """Its reference."""
-    hits: tuple[str, ...]
-    """The receiver's own references; for a query, one empty text per hit."""
-    known: bool
-    """The truth: whether the other agency has a record that belongs to it."""
-
-
 @dataclass(frozen=True)
 class AreaOutcome:
     """The outcome of one area."""
@@ -104,9 +61,10 @@ class AreaOutcome:
     """Receipts that all parties signed and that verify."""
     seconds: Mapping[str, float]
     """Wall-clock seconds by step."""
-    numbers: tuple[AggregateComparison, ...] = ()
-    tallies: tuple[ThresholdComparison, ...] = ()
-    checks: tuple[SingleCheck, ...] = ()
+    numbers: tuple[EdgeResult, ...] = ()
+    """Counts and sums."""
+    tallies: tuple[ThresholdResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     verdict: Verdict = field(default_factory=Verdict)
     """What every node holds, compared with its declarations."""
 
@@ -130,12 +88,12 @@ class SimulationOutcome:
         return tuple(comparison for area in self.areas for comparison in area.comparisons)
 
     @property
-    def numbers(self) -> tuple[AggregateComparison, ...]:
+    def numbers(self) -> tuple[EdgeResult, ...]:
         """Every count and sum of every area."""
         return tuple(number for area in self.areas for number in area.numbers)
 
     @property
-    def tallies(self) -> tuple[ThresholdComparison, ...]:
+    def tallies(self) -> tuple[ThresholdResult, ...]:
         """Every threshold of every area."""
         return tuple(tally for area in self.areas for tally in area.tallies)
 

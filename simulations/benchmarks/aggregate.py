@@ -116,13 +116,13 @@ def report(costs: Sequence[AggregateCost]) -> BenchReport:
         "receiver MiB": lambda cost: mib(cost.receiver_peak),
         "sender MiB": lambda cost: mib(cost.sender_peak),
     }
-    return BenchReport.of(
+    return BenchReport(
         "number",
         Axes("A count and a sum between two nodes", "elements on each side", "CPU seconds of both sides"),
         costs,
         columns,
         series_by(costs, lambda cost: cost.disclosure, lambda cost: (cost.elements, cost.cpu)),
-        runs=(asdict(cost) | cost.derived for cost in costs),
+        runs=[asdict(cost) | cost.derived for cost in costs],
         remarks=(
             "CPU from the start of `round run` to its end, of which start-up takes about a second on both sides",
         ),

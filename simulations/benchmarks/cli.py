@@ -16,15 +16,6 @@ app = typer.Typer(
 )
 
 MOST_ELEMENTS = 20_000_000
-PAIR_SIZES = (2_000, 20_000)
-DELTA_SIZES = (1_000, 10_000)
-SINGLE_SIZES = (1_000,)
-NUMBER_SIZES = (2_000, 20_000)
-IMPORT_SIZES = (2_000, 20_000)
-THRESHOLD_SIZES = (1_000, 10_000)
-PEERS_SIZES = (1_000, 10_000)
-SCALE_SIZES = (20_000, 200_000)
-SCALE_WORKERS = (1, 2)
 
 ElementsOption = Annotated[
     list[int] | None,
@@ -39,7 +30,7 @@ OutOption = Annotated[
 ]
 
 
-def _sizes(chosen: list[int] | None, default: tuple[int, ...]) -> list[int]:
+def _sizes(chosen: list[int] | None, *default: int) -> list[int]:
     return sorted(set(chosen or default))
 
 
@@ -47,7 +38,7 @@ def _finish(report: "BenchReport", out: Path | None, as_json: bool) -> None:
     """Print the table and the plot, or the figures; with `out`, write both."""
 
     def render() -> None:
-        table(report.columns, report.rows)
+        table(tuple(report.columns), report.rows)
         for line in report.sketch():
             typer.echo(line)
         for remark in report.data["remarks"]:
@@ -85,7 +76,7 @@ def kernel(
 
     available = {name: name for name in group.available()}
     backends = select(available, backend or (), "group backend", available)
-    _finish(measure(_sizes(n, SIZES), backends=backends, note=note), out, as_json)
+    _finish(measure(_sizes(n, *SIZES), backends=backends, note=note), out, as_json)
 
 
 @app.command()
@@ -108,7 +99,7 @@ def pair(
     """
     from blindmatch.simulations.benchmarks.pair import measure_all  # noqa: PLC0415 - slow to import
 
-    _finish(measure_all(_sizes(n, PAIR_SIZES), note=note), out, as_json)
+    _finish(measure_all(_sizes(n, 2_000, 20_000), note=note), out, as_json)
 
 
 @app.command()
@@ -127,7 +118,7 @@ def number(
     """
     from blindmatch.simulations.benchmarks.aggregate import measure_all  # noqa: PLC0415 - slow to import
 
-    _finish(measure_all(_sizes(n, NUMBER_SIZES), note=note), out, as_json)
+    _finish(measure_all(_sizes(n, 2_000, 20_000), note=note), out, as_json)
 
 
 @app.command()
@@ -155,7 +146,7 @@ def threshold(
 
     if at_least > members:
         raise typer.BadParameter("--at-least is larger than --members")
-    _finish(measure_all(_sizes(n, THRESHOLD_SIZES), members, at_least, note=note), out, as_json)
+    _finish(measure_all(_sizes(n, 1_000, 10_000), members, at_least, note=note), out, as_json)
 
 
 @app.command()
@@ -175,7 +166,7 @@ def delta(
     """
     from blindmatch.simulations.benchmarks.delta import measure_all  # noqa: PLC0415 - slow to import
 
-    _finish(measure_all(_sizes(n, DELTA_SIZES), share, note=note), out, as_json)
+    _finish(measure_all(_sizes(n, 1_000, 10_000), share, note=note), out, as_json)
 
 
 @app.command()
@@ -195,7 +186,7 @@ def single(
     """
     from blindmatch.simulations.benchmarks import single as workload  # noqa: PLC0415 - slow to import
 
-    costs = [workload.measure(records, checks, note=note) for records in _sizes(n, SINGLE_SIZES)]
+    costs = [workload.measure(records, checks, note=note) for records in _sizes(n, 1_000)]
     _finish(workload.report(costs), out, as_json)
 
 
@@ -223,7 +214,7 @@ def import_(
     from blindmatch.simulations.benchmarks.imports import FORMATS, measure  # noqa: PLC0415
 
     _finish(
-        measure(_sizes(n, IMPORT_SIZES), select(FORMATS, form or (), "format", FORMATS), note=note),
+        measure(_sizes(n, 2_000, 20_000), select(FORMATS, form or (), "format", FORMATS), note=note),
         out,
         as_json,
     )
@@ -275,7 +266,7 @@ def peers(
         missing = [name for name in dict.fromkeys(c.package for c in contenders) if pythons[name] is None]
         workload.install(missing, cache, note)
     interpreters = workload.interpreters(contenders, pythons, cache)
-    report = workload.measure(_sizes(n, PEERS_SIZES), contenders, interpreters, overlap=overlap, note=note)
+    report = workload.measure(_sizes(n, 1_000, 10_000), contenders, interpreters, overlap=overlap, note=note)
     _finish(report, out, as_json)
 
 
@@ -304,7 +295,7 @@ def scale(
     from blindmatch.simulations.benchmarks.scale import measure_all  # noqa: PLC0415
 
     check_installed()
-    _finish(measure_all(_sizes(n, SCALE_SIZES), _sizes(workers, SCALE_WORKERS), note=note), out, as_json)
+    _finish(measure_all(_sizes(n, 20_000, 200_000), _sizes(workers, 1, 2), note=note), out, as_json)
 
 
 @app.command()

@@ -141,7 +141,7 @@ def report(costs: Sequence[DeltaCost], least: DeltaCost) -> BenchReport:
     start = f"{least.full.cpu:.2f} and {least.delta.cpu:.2f} s"
     remarks.append(f"start-up: {start} of CPU on both sides, full and delta, for {least.records} records")
     title = "A delta round and the full round before it"
-    return BenchReport.of(
+    return BenchReport(
         "delta",
         Axes(title, "records on each side", "CPU seconds of both sides"),
         costs,
@@ -150,6 +150,6 @@ def report(costs: Sequence[DeltaCost], least: DeltaCost) -> BenchReport:
             Series("full round", tuple((cost.records, cost.full.cpu) for cost in costs)),
             Series("delta round", tuple((cost.records, cost.delta.cpu) for cost in costs)),
         ),
-        runs=(asdict(cost) | cost.ratios(least) | {"target": TARGET_RATIO} for cost in costs),
+        runs=[asdict(cost) | cost.ratios(least) | {"target": TARGET_RATIO} for cost in costs],
         remarks=remarks,
     )

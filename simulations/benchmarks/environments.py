@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,23 +64,26 @@ def find(package: Package, chosen: Path | None, cache: Path) -> Path | None:
     )
 
 
+def _run(arguments: Sequence[str], seconds: float) -> str:
+    """Run a program; the last line of its errors, empty when it succeeds.
+
+    Raises:
+        OSError, subprocess.TimeoutExpired: it cannot be started, or does not end in time.
+    """
+    process = subprocess.run(  # noqa: S603 -- the interpreter of an environment, or the one that the user names
+        arguments, capture_output=True, text=True, timeout=seconds, check=False
+    )
+    if process.returncode == 0:
+        return ""
+    return (process.stderr.strip().splitlines() or [f"status {process.returncode}"])[-1]
+
+
 def _check(package: Package, python: Path) -> str:
     """The reason why the package cannot be imported there; empty when it can."""
     try:
-        process = subprocess.run(  # noqa: S603 -- the interpreter that the user names
-            [str(python), "-I", "-c", f"import {package.module}"],
-            capture_output=True,
-            text=True,
-            timeout=_CHECK_SECONDS,
-            check=False,
-        )
+        return _run([str(python), "-I", "-c", f"import {package.module}"], _CHECK_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return (
-        ""
-        if process.returncode == 0
-        else (process.stderr.strip().splitlines() or ["it cannot be imported"])[-1]
-    )
 
 
 def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
@@ -96,25 +99,11 @@ def install(package: Package, cache: Path, note: Callable[[str], None]) -> Path:
         if not python.exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             venv.EnvBuilder(with_pip=True).create(folder)
-        process = subprocess.run(  # noqa: S603 -- the interpreter of the new environment
-            [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                package.requirement,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=_INSTALL_SECONDS,
-            check=False,
-        )
+        arguments = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        reason = _run([*arguments, package.requirement], _INSTALL_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
         raise LocalError(f"cannot create an environment for {package.name} at {folder}: {error}") from None
-    if process.returncode != 0:
-        reason = (process.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+    if reason:
         raise LocalError(
             f"{package.requirement} cannot be installed for Python {sys.version_info.major}.{sys.version_info.minor}: {reason}",
             hint="Name an interpreter with the package by --python-spu or --python-psi; spu 0.9.5 needs Python 3.10 or 3.11.",

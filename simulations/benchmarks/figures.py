@@ -20,7 +20,6 @@ _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 """The load of the machine at the start."""
 
 Row = Sequence[object]
-Cost = TypeVar("Cost")
 Item = TypeVar("Item")
 Note = Callable[[str], None]
 """Receives progress messages."""
@@ -78,41 +77,21 @@ class BenchReport:
 
     workload: str
     axes: Axes
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    series: tuple[Series, ...]
-    runs: tuple[Mapping[str, Any], ...]
-    """The figures behind the rows, for programs."""
-    remarks: tuple[str, ...] = ()
-    """Remarks: targets met or missed, workloads that could not be measured."""
+    costs: Sequence[Any]
+    """Dataclasses, one per measurement."""
+    columns: Mapping[str, Callable[[Any], object]]
+    """By heading, the value of a cost in the table."""
+    series: Sequence[Series]
+    runs: Sequence[Mapping[str, Any]] | None = None
+    """The figures for programs; None: the fields of each cost."""
+    remarks: Sequence[str] = ()
+    """Sentences below the table: targets met or missed, workloads that could not be measured."""
     machine: Mapping[str, Any] = field(default_factory=machine)
 
-    @classmethod
-    def of(
-        cls,
-        workload: str,
-        axes: Axes,
-        costs: Sequence[Cost],
-        columns: Mapping[str, Callable[[Cost], object]],
-        series: Iterable[Series],
-        *,
-        runs: Iterable[Mapping[str, Any]] | None = None,
-        remarks: Iterable[str] = (),
-    ) -> "BenchReport":
-        """The report of costs, one row each.
-
-        Args:
-            workload: its name.
-            axes: of the plot.
-            costs: dataclasses, one per measurement.
-            columns: by heading, the value of a cost in the table.
-            series: the lines of the plot.
-            runs: figures for programs; by default the fields of each cost.
-            remarks: sentences below the table.
-        """
-        rows = tuple(tuple(value(cost) for value in columns.values()) for cost in costs)
-        figures = (asdict(cost) for cost in costs) if runs is None else runs  # type: ignore[call-overload]
-        return cls(workload, axes, tuple(columns), rows, tuple(series), tuple(figures), tuple(remarks))
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the table."""
+        return [tuple(value(cost) for value in self.columns.values()) for cost in self.costs]
 
     @property
     def data(self) -> dict[str, Any]:
@@ -120,7 +99,7 @@ class BenchReport:
         return {
             "workload": self.workload,
             "machine": dict(self.machine),
-            "runs": [dict(run) for run in self.runs],
+            "runs": [asdict(cost) for cost in self.costs] if self.runs is None else list(self.runs),
             "remarks": [*self.remarks, *busy(self.machine["load_before"])],
         }
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.figures import BenchReport, Note, mib, significant, silent
@@ -70,11 +70,6 @@ class ImportCost:
         beyond = self.spent.cpu - self.start
         return self.rows / beyond if beyond >= MEASURABLE else None
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """For --json."""
-        return asdict(self) | {"rows_per_cpu_second": self.rate}
-
 
 def measure(sizes: Sequence[int], formats: Sequence[Format], *, note: Note = silent) -> BenchReport:
     """Import files of so many rows in each format, each into a collection that is deleted again.
@@ -125,12 +120,12 @@ def report(costs: Sequence[ImportCost]) -> BenchReport:
     }
     largest = max((cost.rows for cost in costs), default=0)
     slow = [c.form for c in costs if c.rows == largest and c.rate is not None and c.rate < TARGET]
-    return BenchReport.of(
+    return BenchReport(
         "import",
         Axes("Import, one command per file", "rows of the file", "CPU seconds, start included"),
         costs,
         columns,
         series_by(costs, lambda cost: cost.form, lambda cost: (cost.rows, cost.spent.cpu)),
-        runs=(cost.data for cost in costs),
+        runs=[asdict(cost) | {"rows_per_cpu_second": cost.rate} for cost in costs],
         remarks=[f"target of {TARGET:,} rows per CPU second missed by {', '.join(slow)}"] if slow else [],
     )

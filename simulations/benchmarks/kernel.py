@@ -1,7 +1,9 @@
 """`bench kernel`: microseconds per element for every operation of a round, per group backend, on one core and on all."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -10,7 +12,6 @@ from blindmatch.simulations.benchmarks.figures import BenchReport, Note, signifi
 from blindmatch.simulations.benchmarks.loop import cores
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call, Operation
 from blindmatch.simulations.benchmarks.plot import Axes, series_by
-from blindmatch.simulations.benchmarks.threads import all_cores, splits_batches, use_one_thread
 
 SIZES: Final = (8, 64, 512, 4_096)
 REPEATS: Final = 5
@@ -47,13 +48,25 @@ def best(call: Call, clock: Callable[[], float], repeats: int) -> float:
     return least
 
 
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Threads of the group backend, while the context lasts."""
+    group.use_threads(count)
+    try:
+        yield
+    finally:
+        group.use_threads(None)
+
+
 def _measure(operation: Operation, backend: str, elements: int, repeats: int) -> OperationCost:
-    use_one_thread()
+    group.use_threads(1)
     alone = best(operation.make(elements), time.process_time, repeats) / elements
     count = cores()
-    with all_cores(count) as pool:
+    # Some backends split a batch over the cores by themselves, others leave that to the caller.
+    splits = group.backend_name().startswith("native")
+    with _threads(count if splits else 1), ThreadPoolExecutor(1 if splits else count) as pool:
         # Every core gets a whole batch, so that batches have the stated size in both cases.
-        parts = [operation.make(elements * count)] if splits_batches() else [operation.make(elements)] * count
+        parts = [operation.make(elements * count)] if splits else [operation.make(elements)] * count
 
         def together() -> None:
             for part in [pool.submit(part) for part in parts]:
@@ -108,7 +121,7 @@ def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
         f"{count} cores, CPU us each": lambda cost: significant(cost.all_cores_cpu),
         f"{count} cores, wall us each": lambda cost: significant(cost.all_cores),
     }
-    return BenchReport.of(
+    return BenchReport(
         "kernel",
         Axes("Operations on one core", "elements in a batch", "CPU seconds per batch"),
         list({(cost.operation, cost.backend): cost for cost in costs}.values()),
@@ -118,5 +131,5 @@ def report(costs: Sequence[OperationCost], count: int) -> BenchReport:
             lambda cost: f"{cost.operation} ({cost.backend})" if cost.backend else cost.operation,
             lambda cost: (cost.elements, cost.one_core * cost.elements / _MICRO),
         ),
-        runs=map(asdict, costs),
+        runs=[asdict(cost) for cost in costs],
     )

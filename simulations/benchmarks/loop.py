@@ -15,10 +15,6 @@ import numpy as np
 
 from blindmatch.protocol import group
 from blindmatch.protocol.limits import LIMITS, UNIFORM_BYTES
-from blindmatch.simulations.benchmarks.threads import use_one_thread
-
-MAPS = 2
-MULTIPLICATIONS = 4
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ def cores() -> int:
 
 def run(elements: int) -> tuple[float, float]:
     """The operations for `elements` a side in this process; returns CPU and wall seconds without the set-up."""
-    use_one_thread()
+    group.use_threads(1)
     random = np.random.default_rng(1)
     chunk = min(elements, LIMITS.chunk_elements)
     uniform = random.integers(0, 256, (chunk, UNIFORM_BYTES), dtype=np.uint8)

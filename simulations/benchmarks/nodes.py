@@ -18,7 +18,6 @@ from blindmatch.node.agreements.payload import encode_agreement
 from blindmatch.node.node import Node
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol.agreement import NONCE_BYTES, PAYLOAD_TYPE, Envelope, sign
-from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
 from blindmatch.simulations.drivers.deploy import Site, certify, create_authority, create_node
 from blindmatch.simulations.drivers.node_process import NodeProcess, cpu_seconds, free_ports, peak_bytes
@@ -42,15 +41,18 @@ class PairTerms:
 
 @dataclass(frozen=True)
 class RoundCost:
-    """The cost of one round between the two nodes."""
+    """The cost of one round."""
 
     receiver: ProcessCost
-    """Of the whole `round run` command, start-up included."""
+    """Of the whole `round run` command, start-up included; for a threshold, the collector's."""
     sender_cpu: float
-    """CPU seconds of the sender's server, from before the round to after it."""
+    """CPU seconds of the other nodes' servers, from before the round to after it."""
     sender_peak: int
+    """The largest of the other nodes, in bytes."""
     edge: dict[str, Any]
     """The only edge in the output of `round run --json`."""
+    round_id: str
+    """Hexadecimal."""
 
     @property
     def cpu(self) -> float:
@@ -115,20 +117,29 @@ class NodePair:
             node.run("collection", "import", str(path), "--kind", kind, "--name", kind, *more)
 
     def run_round(self, agreement: str) -> RoundCost:
-        """Run one round; both servers must run.
+        """See `measure_round`."""
+        return measure_round(self.police, [self.council], agreement)
 
-        Raises:
-            LocalError: the command failed.
-        """
-        server = self.council.server
-        if server is None:
-            raise LocalError("the council's server is not running")
-        before = cpu_seconds(server.pid)
-        run = command(self.police, "round", "run", agreement, "--json")
-        with killed_on_exit([run]):
-            cost = run.wait()
-        sender_cpu = cpu_seconds(server.pid) - before
-        return RoundCost(cost, sender_cpu, peak_bytes(server.pid), json.loads(run.output)["edges"][0])
+
+def measure_round(runner: NodeProcess, others: Sequence[NodeProcess], agreement: str) -> RoundCost:
+    """Run a round of one comparison; all servers must run.
+
+    Args:
+        runner: the node of the receiver, or of the collector.
+        others: the other nodes of the comparison.
+        agreement: its id.
+
+    Raises:
+        LocalError: the command failed.
+    """
+    servers = [node.server.pid for node in others if node.server is not None]
+    before = sum(map(cpu_seconds, servers))
+    run = command(runner, "round", "run", agreement, "--json")
+    with killed_on_exit([run]):
+        cost = run.wait()
+    cpu, peak = sum(map(cpu_seconds, servers)) - before, max(map(peak_bytes, servers), default=0)
+    outcome = json.loads(run.output)
+    return RoundCost(cost, cpu, peak, outcome["edges"][0], outcome["round"])
 
 
 @contextmanager

@@ -49,7 +49,8 @@ def _points(n: int) -> Bytes2D:
     return np.ascontiguousarray(np.resize(distinct, (n, distinct.shape[1])))
 
 
-def _context() -> EdgeContext:
+def bench_context() -> EdgeContext:
+    """The context of a round of hits between two agencies."""
     return EdgeContext(
         agreement=hashlib.sha256(b"bench").digest(),
         round_id=bytes(16),
@@ -59,9 +60,6 @@ def _context() -> EdgeContext:
         disclosure=Disclosure.HITS,
         verified=False,
         keys_digest=bytes(32),
-        receiver_elements=None,
-        sender_elements=None,
-        fact_bytes=0,
     )
 
 
@@ -79,7 +77,7 @@ def _calls(call: Callable[..., object], *prepare: Callable[[int], Bytes2D]) -> C
 
 
 def _tags(n: int) -> Call:
-    return partial(derive_tags, _random(n, OUTPUT_BYTES), _context())
+    return partial(derive_tags, _random(n, OUTPUT_BYTES), bench_context())
 
 
 def _blinds(n: int) -> Call:

@@ -150,7 +150,7 @@ def report(costs: Sequence[PairCost], least: PairCost) -> BenchReport:
             f"{cost.elements:,}: ratio {cost.ratio:.3f} (target at 100,000 and above: {TARGET_RATIO}), "
             f"memory {verdict} {TARGET_PEAK // MIB} MiB"
         )
-    return BenchReport.of(
+    return BenchReport(
         "pair",
         Axes("One comparison between two nodes", "elements on each side", "CPU seconds of both sides"),
         costs,
@@ -159,6 +159,6 @@ def report(costs: Sequence[PairCost], least: PairCost) -> BenchReport:
             Series("round", tuple((cost.elements, cost.cpu) for cost in costs)),
             Series("bare loop", tuple((cost.elements, cost.loop_cpu) for cost in costs)),
         ),
-        runs=(asdict(cost) | cost.derived | {"ratio_beyond_start": beyond(cost, least)} for cost in costs),
+        runs=[asdict(cost) | cost.derived | {"ratio_beyond_start": beyond(cost, least)} for cost in costs],
         remarks=remarks,
     )

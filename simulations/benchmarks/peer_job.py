@@ -9,7 +9,7 @@ import csv
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +31,6 @@ from blindmatch.simulations.drivers.node_process import free_ports, serving
 COLUMN: Final = "company_number"
 FALSE_POSITIVES: Final = 1e-9
 """The rate that openmined-psi's own examples use for its compressed table."""
-
-LARGEST: Final = 10_000_000
-"""Records a side: a company number has eight digits."""
 
 _REPORT: Final = "report.json"
 _LIMIT_SECONDS: Final = 7_200.0
@@ -97,11 +94,6 @@ class ContenderCost:
     def cpu(self) -> float:
         """Seconds, both sides."""
         return self.receiver.cpu + self.sender.cpu
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """For --json."""
-        return asdict(self) | {"cpu": self.cpu, "correct": self.found == self.common}
 
 
 @dataclass(frozen=True)

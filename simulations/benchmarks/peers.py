@@ -5,7 +5,7 @@ Every size runs all contenders one after the other on the same files, so that al
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -157,13 +157,13 @@ def report(costs: Sequence[ContenderCost], absent: Sequence[AbsentContender], ov
         f"{overlap:.1%} of the records are on both sides.",
         "CPU is user and system time of every process, start-up included; keys, certificates and agreements are created once and not counted.",
     ]
-    return BenchReport.of(
+    return BenchReport(
         "peers",
         Axes("CPU of both sides, files in, files out", "records on each side", "CPU seconds"),
         costs,
         columns,
         series_by(costs, lambda cost: cost.contender, lambda cost: (cost.records, cost.cpu)),
-        runs=(cost.data for cost in costs),
+        runs=[asdict(cost) | {"cpu": cost.cpu, "correct": cost.found == cost.common} for cost in costs],
         remarks=remarks,
     )
 

@@ -15,6 +15,8 @@ from typing import Self
 from blindmatch.protocol.errors import LocalError
 from blindmatch.simulations.drivers.node_process import (
     PROGRAM,
+    START_SECONDS,
+    STOP_SECONDS,
     NodeProcess,
     environment,
     free_ports,
@@ -24,8 +26,6 @@ from blindmatch.simulations.drivers.node_process import (
 SAMPLE_SECONDS = 0.01
 """The interval at which the resident set is sampled, and the accuracy of the end of a process."""
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
 _PIECE = 1 << 18
 
 

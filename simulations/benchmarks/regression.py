@@ -96,7 +96,7 @@ def _timed(call: Callable[[], object], times: int, clock: Clock) -> float:
     return clock() - started
 
 
-def instructions(work: Work) -> float:
+def count_instructions(work: Work) -> float:
     """Instructions per element, counted by valgrind in a process of its own.
 
     Raises:
@@ -144,19 +144,11 @@ class Measurement:
     @property
     def row(self) -> tuple[object, ...]:
         """The row of the table."""
+        now = (self.name, self.kind, significant(self.now, 4))
         if self.stored is None:
-            return (self.name, self.kind, significant(self.now, 4), "-", "-", self.margin, "new")
-        share = significant(self.now / self.stored)
+            return (*now, "-", "-", self.margin, "new")
         verdict = "SLOWER" if self.regressed else "ok"
-        return (
-            self.name,
-            self.kind,
-            significant(self.now, 4),
-            significant(self.stored, 4),
-            share,
-            self.margin,
-            verdict,
-        )
+        return (*now, significant(self.stored, 4), significant(self.now / self.stored), self.margin, verdict)
 
 
 @dataclass(frozen=True)
@@ -271,23 +263,12 @@ def run(
         note(f"{work.name} ...")
         figures.append(_ratio_figure(work, stored["ratio"].get(work.name), measure))
         if instructions and work.counted:
-            count = _instructions(work)
-            figures.append(
-                Measurement(
-                    work.name,
-                    "instructions",
-                    count,
-                    stored["instructions"].get(work.name),
-                    INSTRUCTION_MARGIN,
-                )
-            )
+            count, known = count_instructions(work), stored["instructions"].get(work.name)
+            figures.append(Measurement(work.name, "instructions", count, known, INSTRUCTION_MARGIN))
     if update:
         history.add(environment, figures, datetime.now(UTC).date().isoformat())
         return Outcome(environment, tuple(figures), ())
     return Outcome(environment, tuple(figures), tuple(_problems(environment, figures)))
-
-
-_instructions = instructions
 
 
 def _ratio_figure(work: Work, stored: float | None, measure: Callable[[Work], float]) -> Measurement:

@@ -18,14 +18,13 @@ from blindmatch.node.compute.cluster import RayEngine
 from blindmatch.node.compute.connection import connected
 from blindmatch.node.storage.config import Cluster
 from blindmatch.protocol import group, hashing
-from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.hits.computing import Computing, LocalComputing
-from blindmatch.protocol.limits import DIGEST_BYTES, LIMITS, SEED_BYTES
+from blindmatch.protocol.limits import LIMITS, SEED_BYTES
 from blindmatch.protocol.linkage.tokens import ELEMENT_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D
-from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext
 from blindmatch.simulations.benchmarks.figures import BenchReport, Note, significant, silent
 from blindmatch.simulations.benchmarks.loop import cores
+from blindmatch.simulations.benchmarks.operations import bench_context
 from blindmatch.simulations.benchmarks.plot import Axes, series_by
 from blindmatch.simulations.drivers.node_process import cpu_seconds
 
@@ -126,19 +125,6 @@ class Model:
         return self.core_hours / (count * (self.efficiency if count > 1 else 1.0))
 
 
-def _context() -> EdgeContext:
-    return EdgeContext(
-        agreement=bytes(DIGEST_BYTES),
-        round_id=bytes(ROUND_BYTES),
-        edge="bench",
-        receiver="bench-police",
-        sender="bench-council",
-        disclosure=Disclosure.HITS,
-        verified=False,
-        keys_digest=bytes(DIGEST_BYTES),
-    )
-
-
 def _walk(
     computing: Computing, inputs: Bytes2D, lanes: int, spent: Callable[[], tuple[float, float]]
 ) -> tuple[StepCost, ...]:
@@ -190,12 +176,12 @@ def measure(elements: int, workers: int) -> ScaleCost:
     seed = bytes(SEED_BYTES)
     if workers == 0:
         with _one_thread():
-            computing = LocalComputing(seed, _context())
+            computing = LocalComputing(seed, bench_context())
             steps = _walk(computing, inputs, 1, lambda: (0.0, time.process_time()))
             return ScaleCost(elements, 0, group.backend_name(), 0.0, steps)
     with connected(workers=workers), closing(RayEngine(Cluster(workers=workers))) as engine:
         before = time.perf_counter()
-        remote = engine.computing(seed, _context())
+        remote = engine.computing(seed, bench_context())
         started = time.perf_counter() - before
         processes = [worker.process for worker in engine.workers]
         remote.blind(0, inputs[:1])
@@ -243,7 +229,7 @@ def report(costs: Sequence[ScaleCost]) -> BenchReport:
     }
     country = model(costs)
     hours = {str(count): round(country.hours(count), 2) for count in MODEL_CORES}
-    return BenchReport.of(
+    return BenchReport(
         "scale",
         Axes("Heavy steps of both sides on local workers", "elements on each side", "wall seconds"),
         costs,

@@ -88,7 +88,7 @@ def report(costs: Sequence[SingleCost]) -> BenchReport:
         slower = max(cost.submit_median, cost.ask_median)
         met = "met" if slower < TARGET_MS else "MISSED"
         remarks.append(f"{cost.records:,}: median {slower:.1f} ms (target: {TARGET_MS:.0f} ms): {met}")
-    return BenchReport.of(
+    return BenchReport(
         "single",
         Axes("One check over an open channel", "records on each side", "milliseconds, median"),
         costs,

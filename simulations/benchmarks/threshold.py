@@ -4,7 +4,6 @@ All nodes are real: their own folders and processes, the command line, mutual TL
 is in every list. The result is checked.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -27,13 +26,13 @@ from blindmatch.simulations.benchmarks.nodes import (
     PASSPHRASE,
     PairTerms,
     create_nodes,
+    measure_round,
     scenario,
     sign_in_process,
 )
 from blindmatch.simulations.benchmarks.pair import TOKENS
 from blindmatch.simulations.benchmarks.plot import Axes, Series
-from blindmatch.simulations.benchmarks.process_cost import ProcessCost, command, killed_on_exit
-from blindmatch.simulations.drivers.node_process import cpu_seconds, peak_bytes, serving
+from blindmatch.simulations.drivers.node_process import serving
 from blindmatch.simulations.scenario.agreement_drafts import draft_text
 from blindmatch.simulations.scenario.plan import plan_area
 
@@ -98,17 +97,9 @@ def measure(elements: int, members: int, at_least: int, *, note: Note = silent) 
             add_peer(member.home / "node.toml", COLLECTOR, collector.address)
         agreement = sign_in_process([collector, *others], _draft(names, at_least, records))
         with serving(others):
-            servers = [node.server.pid for node in others if node.server is not None]
             note("the round ...")
-            before = sum(map(cpu_seconds, servers))
-            run = command(collector, "round", "run", agreement, "--json")
-            with killed_on_exit([run]):
-                spent: ProcessCost = run.wait()
-            members_cpu = sum(map(cpu_seconds, servers)) - before
-            member_peak = max(map(peak_bytes, servers))
-        outcome = json.loads(run.output)
-        _check(folder, names, bytes.fromhex(outcome["round"]), common)
-    edge = outcome["edges"][0]
+            cost = measure_round(collector, others, agreement)
+        _check(folder, names, bytes.fromhex(cost.round_id), common)
     counts = (records * TOKENS,) * members
     shape = TableShape.of(at_least, counts)
     return ThresholdCost(
@@ -117,12 +108,12 @@ def measure(elements: int, members: int, at_least: int, *, note: Note = silent) 
         elements=records * TOKENS,
         backend=group.backend_name(),
         cores=loop.cores(),
-        wall=spent.wall,
-        collector_cpu=spent.cpu,
-        members_cpu=members_cpu,
-        collector_peak=spent.peak,
-        member_peak=member_peak,
-        carried=int(edge["sent_bytes"]) + int(edge["received_bytes"]),
+        wall=cost.receiver.wall,
+        collector_cpu=cost.receiver.cpu,
+        members_cpu=cost.sender_cpu,
+        collector_peak=cost.receiver.peak,
+        member_peak=cost.sender_peak,
+        carried=cost.octets,
         missed=miss_probability(shape.bins, at_least * (counts[0] - 1)),
         false=false_mark_probability(shape, members, common * TOKENS),
     )
@@ -188,7 +179,7 @@ def report(costs: Sequence[ThresholdCost]) -> BenchReport:
             f"a shared element is missed with probability {cost.missed:.1e}, and another element is disclosed with a "
             f"probability below {cost.false:.1e}"
         )
-    return BenchReport.of(
+    return BenchReport(
         "threshold",
         Axes("One threshold among several nodes", "elements of each member", "CPU seconds"),
         costs,

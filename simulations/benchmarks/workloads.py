@@ -4,11 +4,12 @@
 """
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -22,17 +23,16 @@ from blindmatch.protocol.limits import DIGEST_BYTES, Limits
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.simulations.benchmarks import input_files
 from blindmatch.simulations.benchmarks.operations import OPERATIONS, Call
-from blindmatch.simulations.benchmarks.threads import use_one_thread
 
 CHUNK: Final = 4_096
 
 
 @dataclass(frozen=True)
 class Work:
-    """One workload on n elements or rows; `open` prepares it and returns the call that is measured."""
+    """One workload on n elements or rows; `open` prepares it, gives the call that is measured, and cleans up."""
 
     name: str
-    open: Callable[[int], "Opened"]
+    open: Callable[[int], AbstractContextManager[Call]]
     size: int
     """Elements or rows for a ratio."""
     steps: tuple[int, int]
@@ -42,14 +42,6 @@ class Work:
 
     python: bool = False
     """Whether the interpreter does most of the work, which selects the fixed loop for the ratio."""
-
-
-class Opened:
-    """A prepared call, and the clean-up after it."""
-
-    def __init__(self, call: Call, close: Callable[[], None] = lambda: None) -> None:
-        self.call = call
-        self.close = close
 
 
 class _Numbers:
@@ -67,41 +59,34 @@ class _Numbers:
         return self._rows[indices]
 
 
-def _operation(name: str) -> Callable[[int], Opened]:
+def _operation(name: str) -> Callable[[int], AbstractContextManager[Call]]:
     make = next(operation.make for operation in OPERATIONS if operation.name == name)
-    return lambda n: Opened(make(n))
+    return lambda n: nullcontext(make(n))
 
 
-def _session(n: int) -> Opened:
+def _session(n: int) -> AbstractContextManager[Call]:
     """Both sides of one edge in memory, half of the elements in common: hashing, curve, tags, lookup, receipt."""
     left, right = _Numbers(0, n), _Numbers(n // 2, n)
     limits = Limits(chunk_elements=CHUNK)
-    return Opened(lambda: protocol_run.find_hits(bytes(DIGEST_BYTES), left, right, limits))
+    return nullcontext(lambda: protocol_run.find_hits(bytes(DIGEST_BYTES), left, right, limits))
 
 
-def _import(kind: str, write: Callable[[Path, int], int]) -> Callable[[int], Opened]:
-    def opened(n: int) -> Opened:
-        folder = tempfile.TemporaryDirectory(prefix="blindmatch-guard-")
-        home = Path(folder.name)
+def _import(kind: str, write: Callable[[Path, int], int]) -> Callable[[int], AbstractContextManager[Call]]:
+    @contextmanager
+    def opened(n: int) -> Iterator[Call]:
         values = {
             "agency": "bench-council",
             "name": "Bench Council",
             "role": "council",
             "legal_basis": "invented records",
         }
-        node = Node.create(home / "node", make_settings(values), "invented records", scrypt_n=2)
-        source = home / "source"
-        write(source, n)
-        serial = iter(range(1_000))
-
-        def call() -> object:
-            return import_collection(node, f"bench-{next(serial)}", kind, source)
-
-        def close() -> None:
-            node.close()
-            folder.cleanup()
-
-        return Opened(call, close)
+        with TemporaryDirectory(prefix="blindmatch-guard-") as folder:
+            source = Path(folder) / "source"
+            write(source, n)
+            serial = count()
+            settings = make_settings(values)
+            with Node.create(Path(folder) / "node", settings, "invented records", scrypt_n=2) as node:
+                yield lambda: import_collection(node, f"bench-{next(serial)}", kind, source)
 
     return opened
 
@@ -138,12 +123,11 @@ WORKS: Final = {
 @contextmanager
 def prepared(work: Work, size: int) -> Iterator[Call]:
     """The call of one workload, prepared, on one thread."""
-    use_one_thread()
-    opened = work.open(size)
+    group.use_threads(1)
     try:
-        yield opened.call
+        with work.open(size) as call:
+            yield call
     finally:
-        opened.close()
         group.use_threads(None)
 
 

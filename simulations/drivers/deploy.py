@@ -74,17 +74,18 @@ def prepare_folder(out: Path) -> str:
     Raises:
         ConfigError: the folder has content that no simulation created.
     """
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARKER_NAME).exists():
-            raise _not_ours(out)
+    _check_ours(out)
+    if out.exists():
         _empty(out)
     return _claim(out)
 
 
-def _not_ours(out: Path) -> ConfigError:
-    return ConfigError(
-        f"{out} is not empty, and no simulation created it", hint="Name another folder with --out."
-    )
+def _check_ours(out: Path) -> None:
+    # The marker is always written first.
+    if out.exists() and any(out.iterdir()) and not (out / MARKER_NAME).exists():
+        raise ConfigError(
+            f"{out} is not empty, and no simulation created it", hint="Name another folder with --out."
+        )
 
 
 def share_folder(out: Path, home: Path) -> str:
@@ -103,9 +104,7 @@ def share_folder(out: Path, home: Path) -> str:
         ConfigError: the folder has content that no simulation created, or cannot be written.
     """
     try:
-        # The marker is always written first.
-        if out.exists() and any(out.iterdir()) and not (out / MARKER_NAME).exists():
-            raise _not_ours(out)
+        _check_ours(out)
         passphrase = _claim(out)
         if home.exists():
             _empty(home)

@@ -7,7 +7,7 @@ the same operations as commands of nodes in separate processes. `NodeDriver` mak
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.operations import rounds
@@ -32,28 +32,74 @@ from blindmatch.simulations.scenario.plan import ExchangePlan, PlannedEdge, Plan
 from blindmatch.simulations.world.area import AreaData
 
 
-class RoundSource(Protocol):
-    """What the nodes hold of one finished round."""
+@dataclass(frozen=True)
+class OpenNodes:
+    """A round of nodes that are open in this process."""
+
+    nodes: Mapping[str, Node]
+    round_id: str
+    messages: Mapping[str, Traffic]
+    """By peer of the node that ran the round."""
 
     def results(self, agency: str) -> Mapping[str, Any]:
         """The data of the operation `results` on an agency's node."""
+        return rounds.results(self.nodes[agency], self.round_id).data()
 
     def receipts(self, agency: str) -> Sequence[Mapping[str, Any]]:
         """The data of the operation `receipts` on an agency's node."""
+        return [receipt.data() for receipt in rounds.receipts(self.nodes[agency], self.round_id)]
 
     def traffic(self, agency: str, peer: str) -> Traffic:
         """The messages of the round between the agency that ran it and a peer."""
+        del agency
+        return self.messages[peer]
 
     @contextmanager
     def opened(self, agencies: Sequence[str]) -> Iterator[list[Node] | None]:
         """These agencies' nodes, open; None where one of them is on another machine."""
+        yield [self.nodes[agency] for agency in agencies]
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A round of nodes in separate processes."""
+
+    setup: AreaSetup
+    handles: Mapping[str, NodeHandle | RayNode]
+    round_id: str
+    turn: int
+    """The scenario's step, by which the messages of several rounds are stored."""
+
+    def results(self, agency: str) -> Mapping[str, Any]:
+        """See `OpenNodes`."""
+        results: Mapping[str, Any] = self.handles[agency].data("round", "results", self.round_id)
+        return results
+
+    def receipts(self, agency: str) -> Sequence[Mapping[str, Any]]:
+        """See `OpenNodes`."""
+        receipts: Sequence[Mapping[str, Any]] = self.handles[agency].data("round", "receipts", self.round_id)
+        return receipts
+
+    def traffic(self, agency: str, peer: str) -> Traffic:
+        """See `OpenNodes`."""
+        return self.handles[agency].traffic(peer, self.turn)
+
+    @contextmanager
+    def opened(self, agencies: Sequence[str]) -> Iterator[list[Node] | None]:
+        """See `OpenNodes`."""
+        homes = [self.setup.site(agency).home for agency in agencies]
+        if not all(home.exists() for home in homes):
+            yield None
+            return
+        with ExitStack() as stack:
+            yield [stack.enter_context(Node.open(home, self.setup.passphrase)) for home in homes]
 
 
 @dataclass(frozen=True)
 class NodeDriver:
     """Reads one round that an agency's node has run."""
 
-    source: RoundSource
+    source: OpenNodes | CommandLine
     outcome: RoundOutcome
     area_data: AreaData
     """The lists as they were in the round."""
@@ -64,18 +110,20 @@ class NodeDriver:
         """The edges that the agency has received, and the thresholds that it has collected.
 
         Raises:
-            LocalError: a comparison did not close.
+            LocalError: a comparison did not close, or a count or a sum has no result.
         """
         edges = [self._edge(each) for each in plan.received_by(agency)]
         return edges, [self._threshold(each) for each in plan.collected_by(agency)]
 
     def _edge(self, planned: PlannedEdge) -> EdgeResult:
         receiver, sender = (end.agency for end in planned.ends)
-        numbers = self._results(receiver)["numbers"]
+        numbers = [each for each in self._results(receiver)["numbers"] if each["edge"] == planned.id]
+        if planned.group.number and not numbers:
+            raise LocalError(f"{planned.id} has no number")
         return EdgeResult(
             edge=planned,
             leads=self._leads(receiver, planned.id),
-            number=next((_number(each) for each in numbers if each["edge"] == planned.id), None),
+            number=next((DisclosedNumber.of_aggregate(each) for each in numbers), WITHHELD),
             **self._shared(planned, receiver, (sender,), compare_edge),
         )
 
@@ -85,7 +133,7 @@ class NodeDriver:
         return ThresholdResult(
             threshold=planned,
             leads={agency: self._leads(agency, planned.id) for agency in planned.agencies},
-            tally=WITHHELD if count is None else DisclosedNumber(True, count, count),
+            tally=DisclosedNumber.of_tally(count),
             **self._shared(planned, planned.collector, planned.agencies, compare_threshold),
         )
 
@@ -140,73 +188,3 @@ class NodeDriver:
             return Traffic()
         self._counted.add(peer)
         return self.source.traffic(agency, peer)
-
-
-def _number(data: Mapping[str, Any]) -> DisclosedNumber:
-    if not data["told"]:
-        return WITHHELD
-    low, high = (int(data.get("sum", data.get(name))) for name in ("low", "high"))
-    return DisclosedNumber(True, low, high)
-
-
-@dataclass(frozen=True)
-class OpenNodes:
-    """A round of nodes that are open in this process."""
-
-    nodes: Mapping[str, Node]
-    round_id: str
-    messages: Mapping[str, Traffic]
-    """By peer of the node that ran the round."""
-
-    def results(self, agency: str) -> Mapping[str, Any]:
-        """See `RoundSource`."""
-        return rounds.results(self.nodes[agency], self.round_id).data()
-
-    def receipts(self, agency: str) -> Sequence[Mapping[str, Any]]:
-        """See `RoundSource`."""
-        return [receipt.data() for receipt in rounds.receipts(self.nodes[agency], self.round_id)]
-
-    def traffic(self, agency: str, peer: str) -> Traffic:
-        """See `RoundSource`."""
-        del agency
-        return self.messages[peer]
-
-    @contextmanager
-    def opened(self, agencies: Sequence[str]) -> Iterator[list[Node] | None]:
-        """See `RoundSource`."""
-        yield [self.nodes[agency] for agency in agencies]
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """A round of nodes in separate processes."""
-
-    setup: AreaSetup
-    handles: Mapping[str, NodeHandle | RayNode]
-    round_id: str
-    turn: int
-    """The scenario's step, by which the messages of several rounds are stored."""
-
-    def results(self, agency: str) -> Mapping[str, Any]:
-        """See `RoundSource`."""
-        results: Mapping[str, Any] = self.handles[agency].run("round", "results", self.round_id)
-        return results
-
-    def receipts(self, agency: str) -> Sequence[Mapping[str, Any]]:
-        """See `RoundSource`."""
-        receipts: Sequence[Mapping[str, Any]] = self.handles[agency].run("round", "receipts", self.round_id)
-        return receipts
-
-    def traffic(self, agency: str, peer: str) -> Traffic:
-        """See `RoundSource`."""
-        return self.handles[agency].traffic(peer, self.turn)
-
-    @contextmanager
-    def opened(self, agencies: Sequence[str]) -> Iterator[list[Node] | None]:
-        """See `RoundSource`."""
-        homes = [self.setup.site(agency).home for agency in agencies]
-        if not all(home.exists() for home in homes):
-            yield None
-            return
-        with ExitStack() as stack:
-            yield [stack.enter_context(Node.open(home, self.setup.passphrase)) for home in homes]

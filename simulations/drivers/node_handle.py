@@ -4,7 +4,6 @@ A simulation holds its handles itself, or each is held by an actor of a Ray clus
 """
 
 import contextlib
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from blindmatch.simulations.drivers.node_process import LOOPBACK, NodeProcess, r
 from blindmatch.simulations.drivers.traffic import Traffic, recorded_traffic
 
 
-class NodeHandle:
+class NodeHandle(NodeProcess):
     """One agency's node.
 
     Args:
@@ -39,24 +38,13 @@ class NodeHandle:
                 TemporaryDirectory(prefix="blindmatch-wire-", ignore_cleanup_errors=True)
             )
         )
-        self._port: socket.socket = self._stack.enter_context(reserve_port(host))
-        self._process = NodeProcess(
-            site.agency, site.home, int(self._port.getsockname()[1]), passphrase, host=host
-        )
+        self._port = self._stack.enter_context(reserve_port(host))
+        super().__init__(site.agency, site.home, int(self._port.getsockname()[1]), passphrase, host=host)
         self._node: Node | None = None
-
-    def __repr__(self) -> str:
-        return f"NodeHandle({self._site.agency} at {self._process.address})"
-
-    def address(self) -> str:
-        """The address at which it listens, for the other nodes."""
-        return self._process.address
 
     def create(self, cluster: Mapping[str, Any] | None) -> bytes:
         """Create the node with its keys; returns its certificate request (PEM). `certify` must follow."""
-        node = create_node(
-            self._site, self._process.passphrase, listen=self._process.address, cluster=cluster
-        )
+        node = create_node(self._site, self.passphrase, listen=self.address, cluster=cluster)
         self._stack.callback(node.close)
         self._node = node
         return certificates.make_request(node.keys)
@@ -71,34 +59,26 @@ class NodeHandle:
     def introduce(self, addresses: Mapping[str, str]) -> None:
         """Write the other agencies' addresses into `node.toml`."""
         for agency, address in addresses.items():
-            if agency != self._site.agency:
-                add_peer(self._site.home / "node.toml", agency, address)
+            if agency != self.agency:
+                add_peer(self.home / "node.toml", agency, address)
 
     def write_file(self, path: Path, content: bytes) -> None:
         """Write a file on this machine, unless it has this content already."""
         if path.exists() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{self._site.agency}")
+        part = path.with_name(f".{path.name}.{self.agency}")
         part.write_bytes(content)
         part.replace(path)
-
-    def run(self, *arguments: str) -> Any:
-        """Run one command of the program with --json; returns its output.
-
-        Raises:
-            LocalError: the command failed; the message is its own.
-        """
-        return self._process.data(*arguments)
 
     def run_round(self, agreement: str, turn: int) -> Any:
         """Run a round, and record its messages for `traffic`; returns the output of the command.
 
         Args:
             agreement: its id.
-            turn: the number of the scenario's step, by which the messages of rounds are kept apart.
+            turn: the number of the scenario's step, by which the messages of rounds are stored separately.
         """
-        return self.run("round", "run", agreement, "--record-wire", str(self._round(turn)))
+        return self.data("round", "run", agreement, "--record-wire", str(self._round(turn)))
 
     def traffic(self, peer: str, turn: int) -> Traffic:
         """The messages between the node and a peer in that round."""
@@ -114,14 +94,10 @@ class NodeHandle:
             LocalError: the server ended, or does not answer in time.
         """
         self._port.close()
-        self._process.start("--record-wire", str(self._wire))
-        self._process.wait()
-
-    def ended(self) -> str:
-        """The reason why the server ended by itself; empty while it runs or after `close`."""
-        return self._process.ended()
+        self.start("--record-wire", str(self._wire))
+        self.wait()
 
     def close(self) -> None:
         """Stop the server; the node's folder remains."""
-        self._process.stop()
+        self.stop()
         self._stack.close()

@@ -48,10 +48,11 @@ class NodeActor:
         return load_ray().util.get_node_ip_address(), version("blindmatch")
 
     def start(self, site: Site, out: Path, host: str, wire: Path | None) -> _StepResult:
-        """Create the node's folder on this machine, and reserve its port."""
+        """Create the node's folder on this machine; returns the address at which it listens."""
 
-        def start() -> None:
+        def start() -> str:
             self._node = NodeHandle(site, share_folder(out, site.home), host=host, wire=wire)
+            return self._node.address
 
         return _tried(site.agency, "start", start)
 
@@ -143,7 +144,8 @@ def _cause(error: Exception) -> str:
 class RayNode:
     """A node that an actor holds. It has the methods of `NodeHandle`; an argument of `write_file` can be in the cluster's store."""
 
-    def __init__(self, handle: Any, agency: str, watch: ActorWatch) -> None:
+    def __init__(self, handle: Any, agency: str, address: str, watch: ActorWatch) -> None:
+        self.address = address
         self._handle = handle
         self._agency = agency
         self._watch = watch
@@ -229,13 +231,14 @@ class RayMachines:
                     hint="Install the same version on every machine of the cluster.",
                 )
             watch.add(handle, site.agency, host)
-            watch.answer(handle.start.remote(site, self._out, host, setup.wire_folder(site.agency)))
+            wire = setup.wire_folder(site.agency)
+            address = watch.answer(handle.start.remote(site, self._out, host, wire))
         except BlindmatchError as error:
             if handle is not None:
                 dismiss(handle)
             raise LocalError(f"{site.agency}: {error.message}", hint=error.hint) from None
         self._note(f"{site.agency}: {site.home} on {host}")
-        return RayNode(handle, site.agency, watch)
+        return RayNode(handle, site.agency, address, watch)
 
     @staticmethod
     def _send_inputs(setup: AreaSetup, nodes: Sequence[RayNode]) -> None:

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from blindmatch.node.rounds.aggregate.results import AggregateResult
-from blindmatch.node.rounds.threshold.tally import Tally
-from blindmatch.protocol.agreement import Disclosure
 from blindmatch.simulations.drivers.traffic import Traffic
 from blindmatch.simulations.scenario.plan import PlannedEdge, PlannedThreshold
 from blindmatch.simulations.world.area import AreaData
+from blindmatch.simulations.world.truth import RecordLinks, true_count, true_sum
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,19 @@ class DisclosedNumber:
     low: int = 0
     high: int = 0
 
+    @classmethod
+    def of_aggregate(cls, data: Mapping[str, Any]) -> "DisclosedNumber":
+        """A count or sum, from the data of an `AggregateResult`."""
+        if not data["told"]:
+            return WITHHELD
+        low, high = (int(data.get("sum", data.get(name))) for name in ("low", "high"))
+        return cls(True, low, high)
+
+    @classmethod
+    def of_tally(cls, count: int | None) -> "DisclosedNumber":
+        """A collector's number as its officers see it; None: withheld."""
+        return WITHHELD if count is None else cls(True, count, count)
+
     @property
     def words(self) -> str:
         """The text for a report."""
@@ -46,19 +58,6 @@ class DisclosedNumber:
 
 
 WITHHELD = DisclosedNumber(False)
-
-
-def aggregate_number(result: AggregateResult) -> DisclosedNumber:
-    """A stored count or sum."""
-    if result.disclosure == Disclosure.SUM.value:
-        amount = result.total * result.band
-        return DisclosedNumber(result.told, amount, amount)
-    return DisclosedNumber(result.told, result.low, result.high)
-
-
-def tally_number(tally: Tally) -> DisclosedNumber:
-    """A collector's number as its officers see it."""
-    return WITHHELD if tally.count is None else DisclosedNumber(True, tally.count, tally.count)
 
 
 @dataclass(frozen=True)
@@ -120,8 +119,39 @@ class EdgeResult(RoundResult):
 
     edge: PlannedEdge
     leads: tuple[ReportedLead, ...]
-    number: DisclosedNumber | None = None
-    """The disclosed count or sum; None under `hits`."""
+    number: DisclosedNumber = WITHHELD
+    """The disclosed count or sum; without a meaning under `hits`."""
+
+    @property
+    def links(self) -> tuple[RecordLinks, ...]:
+        """The truth about the receiver's and the sender's list."""
+        return tuple(self.area_data.links[end.list] for end in self.edge.ends)
+
+    @cached_property
+    def truth(self) -> int:
+        """The sum in truth; for other disclosures, how many of the receiver's records match in truth."""
+        return (true_sum if self.edge.group.disclosure == "sum" else true_count)(*self.links)
+
+    @property
+    def cleartext_figures(self) -> tuple[int, int]:
+        """How many records match by the same keys in plaintext, and the sum of their values, each rounded to the band.
+
+        A count is of the receiver's records, a sum is over the sender's. Both are 0 for hits, and where nothing was compared
+        in plaintext.
+        """
+        group, cleartext = self.edge.group, self.cleartext
+        if cleartext is None or not group.number:
+            return 0, 0
+        if group.disclosure == "count":
+            return len(cleartext.matching[self.edge.receiver.agency]), 0
+        matching, band = cleartext.matching[self.edge.sender.agency], group.band
+        values = self.links[1].values
+        return len(matching), sum((2 * values[each] + band) // (2 * band) * band for each in matching)
+
+    @property
+    def exact(self) -> int | None:
+        """The exact count or sum by the same match keys in plaintext; None where a node is on another machine."""
+        return None if self.cleartext is None else self.cleartext_figures[self.edge.group.disclosure == "sum"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +162,12 @@ class ThresholdResult(RoundResult):
     leads: Mapping[str, tuple[ReportedLead, ...]]
     """By member."""
     tally: DisclosedNumber
+    """How many match keys so many members hold."""
+
+    @property
+    def exact(self) -> int | None:
+        """The exact number in plaintext; None where a node is on another machine."""
+        return None if self.cleartext is None else self.cleartext.shared
 
 
 @dataclass(frozen=True)
@@ -140,6 +176,7 @@ class RecordCheck:
 
     edge: PlannedEdge
     agency: str
+    """The agency that submits it, or asks."""
     reference: str
     path: Path
     """A file with this record alone."""

@@ -77,13 +77,13 @@ class SubprocessArea(AreaRun):
         requests = self._each(lambda _site, node: node.create(setup.cluster))
         now = time.time()
         issued = {agency: issue(authority, request, now) for agency, request in requests.items()}
-        addresses = {agency: node.address() for agency, node in self._handles.items()}
+        addresses = {agency: node.address for agency, node in self._handles.items()}
 
         def complete(site: Site, node: NodeHandle | RayNode) -> None:
             node.certify(issued[site.agency], now)
             node.introduce(addresses)
             for each in site.inputs:
-                self._records[each.list] = int(node.run(*self._import_arguments(each))["records"])
+                self._records[each.list] = int(node.data(*self._import_arguments(each))["records"])
 
         self._each(complete)
 
@@ -117,7 +117,7 @@ class SubprocessArea(AreaRun):
         draft = setup.site(plan.parties[0]).home.parent / f"{plan.exchange.id}.toml"
         text = draft_text(setup.scenario.terms, setup.area_data.area, plan, self._records, time.time())
         first.write_file(draft, text.encode())
-        agreement = str(first.run("agreement", "draft", str(draft))["id"])
+        agreement = str(first.data("agreement", "draft", str(draft))["id"])
 
         def sign(site: Site, node: NodeHandle | RayNode) -> None:
             if site.agency in plan.parties:
@@ -127,23 +127,23 @@ class SubprocessArea(AreaRun):
                     for name, input_list in bindings
                     for argument in ("--collection", f"{name}={input_list}")
                 ]
-                node.run("agreement", "sign", agreement, "--yes", *bound)
+                node.data("agreement", "sign", agreement, "--yes", *bound)
 
         self._each(sign)
-        first.run("agreement", "verify", agreement)
+        first.data("agreement", "verify", agreement)
         return agreement
 
     @_in_thread
     def _change(self, agency: str, changed: InputList, agreed: Mapping[str, str]) -> None:
         del agreed  # the only suitable collection is used
         node = self._handles[agency]
-        node.run("collection", "delete", changed.collection, "--yes")
+        node.data("collection", "delete", changed.collection, "--yes")
         node.write_file(changed.source, changed.source.read_bytes())
-        node.run(*self._import_arguments(changed))
+        node.data(*self._import_arguments(changed))
 
     @_in_thread
     def _fetch(self, agency: str, agreement: str) -> None:
-        self._handles[agency].run("round", "reports", agreement)
+        self._handles[agency].data("round", "reports", agreement)
 
     @_in_thread
     def _compare(self, agency: str, agreement: str, turn: int) -> NodeDriver:
@@ -159,7 +159,7 @@ class SubprocessArea(AreaRun):
         node, register = self._handles[check.agency], check.register
         node.write_file(check.path, check.path.read_bytes())
         more = () if register is None else ("--register", str(register))
-        answer: Mapping[str, Any] = node.run(
+        answer: Mapping[str, Any] = node.data(
             "check", agreement, "--edge", check.edge.id, "--record", str(check.path), *more
         )
         return answer
@@ -180,5 +180,5 @@ class SubprocessArea(AreaRun):
                         f"{agency}: a submitted record was not looked up within {LOOKUP_SECONDS:.0f} s"
                     )
                 time.sleep(0.05)
-        received: Mapping[str, Any] = self._handles[agency].run("check", agreement, "--received")
+        received: Mapping[str, Any] = self._handles[agency].data("check", agreement, "--received")
         return received

@@ -2,8 +2,7 @@
 
 import json
 import threading
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,28 +18,28 @@ ROUND_SERVICES = tuple(
 class Traffic:
     """Messages that one node sent and received, as it counts or records them."""
 
-    messages: Mapping[str, int] = field(default_factory=dict)
+    messages: Counter[str] = field(default_factory=Counter)
     """Messages by direction and type, such as `sent BlindedChunk`."""
-    octets: Mapping[str, int] = field(default_factory=dict)
+    octets: Counter[str] = field(default_factory=Counter)
     """Bytes by the same names."""
 
+    @classmethod
+    def of_message(cls, direction: str, method: str, kind: str, size: int) -> "Traffic":
+        """One message of so many bytes; nothing for a service that is not of rounds."""
+        if not method.startswith(ROUND_SERVICES):
+            return cls()
+        name = f"{direction} {kind.rpartition('.')[2]}"
+        return cls(Counter({name: 1}), Counter({name: size}))
+
     def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_sum(self.messages, other.messages), _sum(self.octets, other.octets))
+        return Traffic(self.messages + other.messages, self.octets + other.octets)
 
     def __sub__(self, other: "Traffic") -> "Traffic":
-        return Traffic(_less(self.messages, other.messages), _less(self.octets, other.octets))
+        return Traffic(self.messages - other.messages, self.octets - other.octets)
 
     def total(self, direction: str = "") -> int:
         """The bytes `sent` or `received`; without a direction, both."""
         return sum(count for name, count in self.octets.items() if name.startswith(direction))
-
-
-def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + two.get(name, 0) for name in sorted({*one, *two})}
-
-
-def _less(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {name: count - two.get(name, 0) for name, count in one.items() if count > two.get(name, 0)}
 
 
 class TrafficMeter:
@@ -52,34 +51,25 @@ class TrafficMeter:
     def __init__(self, recorder: WireRecorder | None = None) -> None:
         self._recorder = recorder
         self._lock = threading.Lock()
-        self._messages: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self._octets: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
 
     def record(self, direction: Direction, peer: str, method: str, kind: str, message: bytes) -> None:
         """Count one message; arguments as for `WireRecorder.record`."""
-        if method.startswith(ROUND_SERVICES):
-            name = f"{direction} {kind.rpartition('.')[2]}"
-            with self._lock:
-                self._messages[peer][name] += 1
-                self._octets[peer][name] += len(message)
+        with self._lock:
+            self._traffic[peer] += Traffic.of_message(direction, method, kind, len(message))
         if self._recorder is not None:
             self._recorder.record(direction, peer, method, kind, message)
 
     def traffic(self, peer: str) -> Traffic:
         """The messages with one peer."""
         with self._lock:
-            return Traffic(
-                dict(sorted(self._messages[peer].items())), dict(sorted(self._octets[peer].items()))
-            )
+            return self._traffic[peer]
 
 
 def recorded_traffic(folder: Path, peer: str) -> Traffic:
     """The same counts from a recorder's `index.jsonl`."""
-    traffic = Traffic()
     index = folder / "index.jsonl"
-    for line in index.read_text(encoding="ascii").splitlines() if index.exists() else ():
-        entry = json.loads(line)
-        if entry["peer"] == peer and entry["method"].startswith(ROUND_SERVICES):
-            name = f"{entry['direction']} {entry['type'].rpartition('.')[2]}"
-            traffic += Traffic({name: 1}, {name: entry["bytes"]})
-    return traffic
+    lines = index.read_text(encoding="ascii").splitlines() if index.exists() else ()
+    entries = [entry for entry in map(json.loads, lines) if entry["peer"] == peer]
+    names = ("direction", "method", "type", "bytes")
+    return sum((Traffic.of_message(*(entry[name] for name in names)) for entry in entries), Traffic())

@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from blindmatch.simulations.audit.lead_scores import Score
-from blindmatch.simulations.audit.outcome import (
-    AggregateComparison,
-    AreaOutcome,
-    Comparison,
-    ThresholdComparison,
-)
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison
+from blindmatch.simulations.drivers.results import EdgeResult, ThresholdResult
 from blindmatch.simulations.report.markup import octets, percent, quiet, table
 
 _SCORE_COLUMNS = ("Leads", "True", "False", "Expected", "Missed", "Withheld", "Precision", "Recall")
@@ -69,17 +65,16 @@ def _receiver_table(receiver: str, comparisons: Sequence[Comparison]) -> str:
     )
 
 
-def _aggregate_table(numbers: Sequence[AggregateComparison]) -> str:
+def _aggregate_table(numbers: Sequence[EdgeResult]) -> str:
     rows = [
         (
-            each.receiver,
-            each.sender,
-            f"sum of {each.value}" if each.value else "matching records",
-            ", ".join(each.reported_to),
-            each.minimum,
-            each.band,
-            each.result.words,
-            exact(each.cleartext),
+            *(end.agency for end in each.edge.ends),
+            f"sum of {each.edge.group.value}" if each.edge.group.value else "matching records",
+            ", ".join(each.edge.recipients),
+            each.edge.group.minimum,
+            each.edge.group.band,
+            each.number.words,
+            exact(each.exact),
             each.truth,
             octets(each.traffic.total()),
         )
@@ -89,32 +84,42 @@ def _aggregate_table(numbers: Sequence[AggregateComparison]) -> str:
     return quiet(_AGGREGATE_NOTE) + table(("Receiver", "Sender", "Number", "Reported to"), columns, rows)
 
 
-def _threshold_table(area: AreaOutcome, tally: ThresholdComparison) -> str:
+def describe_threshold(result: ThresholdResult) -> str:
+    """The number of a threshold in words."""
+    planned = result.threshold
+    return (
+        f"{planned.collector} collects {planned.id}: {result.tally.words} match keys are held by at least "
+        f"{planned.group.at_least} of {len(planned.members)}"
+    )
+
+
+def _threshold_table(area: AreaOutcome, result: ThresholdResult) -> str:
+    group = result.threshold.group
     words = (
-        f"{tally.collector} collects {tally.threshold}: {tally.result.words} match keys are held by at least "
-        f"{tally.at_least} of {len(tally.members)} (steps of {tally.band:,}, minimum {tally.minimum:,}; exact number "
-        f"{exact(tally.cleartext)}, which its officers do not see). {octets(tally.traffic.total())} between it and the "
+        f"{describe_threshold(result)} (steps of {group.band:,}, minimum {group.minimum:,}; exact number "
+        f"{exact(result.exact)}, which its officers do not see). {octets(result.traffic.total())} between it and the "
         "members. Each member learns about its own records only:"
     )
     rows = [
-        (each.receiver, each.receiver_records, *_scores(Score.of([each]))) for each in members(area, tally)
+        (each.receiver, each.receiver_records, *_scores(Score.of([each]))) for each in members(area, result)
     ]
     return quiet(words) + table(("Member",), ("Records", *_SCORE_COLUMNS), rows)
 
 
-def members(area: AreaOutcome, tally: ThresholdComparison) -> list[Comparison]:
+def members(area: AreaOutcome, result: ThresholdResult) -> list[Comparison]:
     """The comparisons of a threshold's members."""
-    return [c for c in area.comparisons if c.disclosure == "threshold" and c.receiver in tally.members]
+    agencies = result.threshold.agencies
+    return [c for c in area.comparisons if c.disclosure == "threshold" and c.receiver in agencies]
 
 
 def _check_table(area: AreaOutcome) -> str:
     rows = [
         (
-            each.agency,
-            each.record,
-            each.recipient,
+            each.check.agency,
+            each.check.reference,
+            each.check.edge.receiver.agency,
             f"hit {', '.join(filter(None, each.hits))}".strip() if each.hits else "no hit",
-            "known" if each.known else "not known",
+            "known" if each.check.known else "not known",
         )
         for each in area.checks
     ]

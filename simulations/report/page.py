@@ -5,7 +5,6 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from blindmatch.simulations.audit.lead_scores import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.audit.outcome import SimulationOutcome
@@ -124,7 +123,7 @@ def _false_leads(outcome: SimulationOutcome) -> str:
 def _traffic(outcome: SimulationOutcome) -> str:
     traffic = traffic_total(outcome)
     rows = []
-    for name, count in traffic.messages.items():
+    for name, count in sorted(traffic.messages.items()):
         direction, _, kind = name.partition(" ")
         words = f"{kind}: {MESSAGES[kind]}" if kind in MESSAGES else kind
         towards = "receiver to sender" if direction == "sent" else "sender to receiver"
@@ -133,9 +132,8 @@ def _traffic(outcome: SimulationOutcome) -> str:
     return table(("Message", "Direction"), ("Messages", "Bytes"), rows, caption=caption)
 
 
-def render_page(outcome: SimulationOutcome, summary: dict[str, Any] | None = None) -> str:
+def render_page(outcome: SimulationOutcome) -> str:
     """The page as text. Every value that is not this module's own text is escaped."""
-    summary = summarise(outcome) if summary is None else summary
     template = Template(
         files("blindmatch.simulations.report").joinpath("page.html").read_text(encoding="utf-8")
     )
@@ -159,12 +157,12 @@ def render_page(outcome: SimulationOutcome, summary: dict[str, Any] | None = Non
         "false_leads": _false_leads(outcome),
         "traffic": _traffic(outcome),
         "command": escape(command),
-        "fingerprint": escape(summary["result_sha256"][:16]),
+        "fingerprint": escape(summarise(outcome)["result_sha256"][:16]),
         "timing": escape(f"This run took {outcome.seconds:.0f} seconds from empty folders to this page."),
     }
     return template.substitute(values)
 
 
-def write_page(path: Path, outcome: SimulationOutcome, summary: dict[str, Any] | None = None) -> None:
+def write_page(path: Path, outcome: SimulationOutcome) -> None:
     """Write the page."""
-    path.write_text(render_page(outcome, summary), encoding="utf-8")
+    path.write_text(render_page(outcome), encoding="utf-8")

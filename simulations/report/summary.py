@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from blindmatch.simulations.audit.lead_scores import Score, by_kind, by_link
-from blindmatch.simulations.audit.outcome import (
-    AggregateComparison,
-    AreaOutcome,
-    Comparison,
-    SimulationOutcome,
-    SingleCheck,
-    ThresholdComparison,
+from blindmatch.simulations.audit.outcome import AreaOutcome, Comparison, SimulationOutcome
+from blindmatch.simulations.drivers.results import (
+    CheckResult,
+    EdgeResult,
+    ReportedLead,
+    RoundFigures,
+    ThresholdResult,
 )
-from blindmatch.simulations.drivers.results import ReportedLead
 from blindmatch.simulations.drivers.traffic import Traffic
 
 FORMAT = 1
@@ -33,75 +32,69 @@ def _lead(lead: ReportedLead) -> dict[str, Any]:
     }
 
 
+def _sizes(each: RoundFigures) -> dict[str, Any]:
+    return {
+        "records": {"receiver": each.receiver_records, "sender": each.sender_records},
+        "elements": {"receiver": each.receiver_elements, "sender": each.sender_elements},
+        "keys": each.keys,
+    }
+
+
+def _rates(score: Score) -> dict[str, float]:
+    return {"precision": round(score.precision, DIGITS), "recall": round(score.recall, DIGITS)}
+
+
 def _comparison(comparison: Comparison) -> dict[str, Any]:
-    score = Score.of([comparison])
     return {
         "receiver": comparison.receiver,
         "sender": comparison.sender,
         "disclosure": comparison.disclosure,
         "verified": comparison.verified,
-        "records": {"receiver": comparison.receiver_records, "sender": comparison.sender_records},
-        "elements": {"receiver": comparison.receiver_elements, "sender": comparison.sender_elements},
-        "keys": comparison.keys,
+        **_sizes(comparison),
         "expected": {"true": comparison.expected_true, "false": comparison.expected_false},
         "leads": comparison.leads,
         "true": [_lead(lead) for lead in comparison.true.values()],
         "false": [_lead(lead) for lead in comparison.false.values()],
         "missed": dict(comparison.missed),
         "withheld": comparison.withheld,
-        "precision": round(score.precision, DIGITS),
-        "recall": round(score.recall, DIGITS),
+        **_rates(Score.of([comparison])),
         **({"delta": comparison.delta} if comparison.delta else {}),
     }
 
 
 def _score(score: Score) -> dict[str, Any]:
+    names = ("comparisons", "elements", "leads", "true", "false", "missed", "withheld")
     return {
-        "comparisons": score.comparisons,
-        "elements": score.elements,
-        "leads": score.leads,
-        "true": score.true,
-        "false": score.false,
-        "missed": score.missed,
-        "withheld": score.withheld,
+        **{name: getattr(score, name) for name in names},
         "expected": {"true": round(score.expected_true, 2), "false": round(score.expected_false, 2)},
-        "precision": round(score.precision, DIGITS),
-        "recall": round(score.recall, DIGITS),
+        **_rates(score),
     }
 
 
 def traffic_total(outcome: SimulationOutcome) -> Traffic:
     """The messages of all receivers' and collectors' nodes."""
-    total = Traffic()
-    every: list[Comparison | AggregateComparison | ThresholdComparison] = [
-        *outcome.comparisons,
-        *outcome.numbers,
-        *outcome.tallies,
-    ]
-    for each in every:
-        total += each.traffic
-    return total
+    every: tuple[RoundFigures, ...] = (*outcome.comparisons, *outcome.numbers, *outcome.tallies)
+    return sum((each.traffic for each in every), Traffic())
 
 
 def _traffic(traffic: Traffic) -> dict[str, Any]:
     return {
-        "messages": dict(traffic.messages),
-        "bytes": dict(traffic.octets),
+        "messages": dict(sorted(traffic.messages.items())),
+        "bytes": dict(sorted(traffic.octets.items())),
         "bytes_sent": traffic.total("sent"),
         "bytes_received": traffic.total("received"),
     }
 
 
 def _wire(area: AreaOutcome) -> list[dict[str, Any]]:
-    every: list[Comparison | AggregateComparison] = [*area.comparisons, *area.numbers]
+    named = [(each.receiver, each.sender, each.disclosure, each.traffic) for each in area.comparisons]
+    named += [
+        (each.edge.receiver.agency, each.edge.sender.agency, each.edge.group.disclosure, each.traffic)
+        for each in area.numbers
+    ]
     return [
-        {
-            "receiver": each.receiver,
-            "sender": each.sender,
-            "disclosure": each.disclosure,
-            **_traffic(each.traffic),
-        }
-        for each in every
+        {"receiver": receiver, "sender": sender, "disclosure": disclosure, **_traffic(traffic)}
+        for receiver, sender, disclosure, traffic in named
     ]
 
 
@@ -119,47 +112,47 @@ def _area(area: AreaOutcome) -> dict[str, Any]:
     }
 
 
-def _check(check: SingleCheck) -> dict[str, Any]:
+def _check(result: CheckResult) -> dict[str, Any]:
+    check = result.check
     return {
         "agency": check.agency,
-        "told": check.recipient,
-        "record": check.record,
-        "hits": list(check.hits),
+        "told": check.edge.receiver.agency,
+        "record": check.reference,
+        "hits": list(result.hits),
         "known": check.known,
     }
 
 
-def _tally(tally: ThresholdComparison) -> dict[str, Any]:
+def _tally(result: ThresholdResult) -> dict[str, Any]:
+    planned, group = result.threshold, result.threshold.group
     return {
-        "threshold": tally.threshold,
-        "collector": tally.collector,
-        "members": list(tally.members),
-        "at_least": tally.at_least,
-        "minimum": tally.minimum,
-        "band": tally.band,
-        "told": tally.result.low if tally.result.disclosed else None,
-        "clear": tally.cleartext,
-        "keys": tally.keys,
-        "expected": {"true": tally.expected_true, "false": tally.expected_false},
+        "threshold": planned.id,
+        "collector": planned.collector,
+        "members": list(planned.agencies),
+        "at_least": group.at_least,
+        "minimum": group.minimum,
+        "band": group.band,
+        "told": result.tally.low if result.tally.disclosed else None,
+        "clear": result.exact,
+        "keys": result.keys,
+        "expected": {"true": result.expected_true, "false": result.expected_false},
     }
 
 
-def _number(number: AggregateComparison) -> dict[str, Any]:
-    result = number.result
+def _number(result: EdgeResult) -> dict[str, Any]:
+    edge, group, number = result.edge, result.edge.group, result.number
     return {
-        "receiver": number.receiver,
-        "sender": number.sender,
-        "disclosure": number.disclosure,
-        "value": number.value,
-        "minimum": number.minimum,
-        "band": number.band,
-        "told": {"low": result.low, "high": result.high} if result.disclosed else None,
-        "clear": number.cleartext,
-        "truth": number.truth,
-        "reported_to": list(number.reported_to),
-        "records": {"receiver": number.receiver_records, "sender": number.sender_records},
-        "elements": {"receiver": number.receiver_elements, "sender": number.sender_elements},
-        "keys": number.keys,
+        "receiver": edge.receiver.agency,
+        "sender": edge.sender.agency,
+        "disclosure": group.disclosure,
+        "value": group.value,
+        "minimum": group.minimum,
+        "band": group.band,
+        "told": {"low": number.low, "high": number.high} if number.disclosed else None,
+        "clear": result.exact,
+        "truth": result.truth,
+        "reported_to": list(edge.recipients),
+        **_sizes(result),
     }
 
 
@@ -171,11 +164,11 @@ def summarise(outcome: SimulationOutcome) -> dict[str, Any]:
     """
     result = {
         "areas": [_area(area) for area in outcome.areas],
-        "kinds": {
-            kind: {"found": true, "of": of} for kind, (true, of) in by_kind(outcome.comparisons).items()
-        },
-        "links": {
-            link: {"found": true, "of": of} for link, (true, of) in by_link(outcome.comparisons).items()
+        **{
+            name: {
+                each: {"found": true, "of": of} for each, (true, of) in counted(outcome.comparisons).items()
+            }
+            for name, counted in (("kinds", by_kind), ("links", by_link))
         },
         "totals": _score(Score.of(outcome.comparisons)),
     }

@@ -79,10 +79,6 @@ class ExchangePlan:
             each.id: end.collection for each in self.comparisons for end in each.ends if end.agency == agency
         }
 
-    def edge(self, name: str) -> PlannedEdge:
-        """One edge by its id."""
-        return next(edge for edge in self.edges if edge.id == name)
-
     def received_by(self, agency: str) -> tuple[PlannedEdge, ...]:
         """The edges whose result an agency receives."""
         return tuple(edge for edge in self.edges if edge.receiver.agency == agency)

@@ -144,7 +144,7 @@ class LinkRates(ScenarioModel):
     """Subjects who control a company that supplies the council."""
 
     company_only: Rate = 0.02
-    """Subjects whose police record names a supplying company that somebody else controls on paper."""
+    """Subjects whose police record names a supplying company that another person controls on paper."""
 
     company_known: Rate = 0.25
     """The share of the controllers who have the company's number on their police record."""

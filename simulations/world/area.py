@@ -10,7 +10,7 @@ from blindmatch.simulations.world.build_area import AreaBuilder
 from blindmatch.simulations.world.council_records import Supplier
 from blindmatch.simulations.world.excerpts import list_changes, request_lists
 from blindmatch.simulations.world.police_records import Subject
-from blindmatch.simulations.world.population import Company, Person, Population
+from blindmatch.simulations.world.population import Company, Population
 from blindmatch.simulations.world.truth import Pair, RecordLinks, link_lists, matching_pairs
 
 Row = TypeVar("Row", Subject, Supplier)
@@ -43,15 +43,6 @@ class AreaData:
     def truth(self, receiver: str, sender: str) -> tuple[Pair, ...]:
         """The pairs of records of two lists that belong together."""
         return matching_pairs(self.links[receiver], self.links[sender])
-
-    def references(self, agency: str) -> set[str]:
-        """Every reference of an agency's lists."""
-        own = {key for key in self.links if key.partition("/")[0] == agency}
-        return {reference for key in own for reference in self.links[key].records}
-
-    def person(self, number: int) -> Person:
-        """A person of any town, by id."""
-        return next(town for town in reversed(self.towns) if town.first <= number).person(number)
 
 
 def build_area(scenario: Scenario, area: Area, *, seed: int, scale: float = 1.0) -> AreaData:

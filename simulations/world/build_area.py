@@ -1,6 +1,6 @@
 """Builds an area: chooses the people of every list, assigns controllers to companies, and writes every list."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from blindmatch.protocol.errors import ConfigError
 from blindmatch.simulations.scenario.noise_kinds import NoiseKind
@@ -21,6 +21,14 @@ from blindmatch.simulations.world.rng import SeededRandom
 
 SHARED_SUPPLIER = 0.15
 """Share of a list of suppliers that is also on the earlier lists of its place."""
+
+
+def _paired(people: Iterable[Person], free: list[Company]) -> Iterator[tuple[Person, Company]]:
+    """Each person with a company from the end of `free`, until there is none."""
+    for person in people:
+        if not free:
+            return
+        yield person, free.pop()
 
 
 class AreaBuilder:
@@ -175,24 +183,16 @@ class AreaBuilder:
     def _link(self, rng: SeededRandom, free: list[Company], key: str, share: float, place: str) -> None:
         """Make subjects controllers of suppliers, or enter suppliers on their records."""
         links, listed_people, known = self.scenario.links, self.listed_people[key], self.known[key]
-        for person in rng.sample(
-            listed_people, max(2, round(share * links.controllers * len(listed_people)))
-        ):
-            if not free:
-                break
-            company = free.pop()
+        controllers = rng.sample(listed_people, max(2, round(share * links.controllers * len(listed_people))))
+        for person, company in _paired(controllers, free):
             partners = [person]
             if rng.chance(0.35):
                 partners += [p for p in self.nation.household(person) if p.id != person.id][:1]
             self._appoint(rng, company, partners)
             if rng.chance(links.company_known):
                 known.setdefault(person.id, []).append(company.number)
-        for person in rng.sample(
-            listed_people, max(1, round(share * links.company_only * len(listed_people)))
-        ):
-            if not free:
-                break
-            company = free.pop()
+        connected = rng.sample(listed_people, max(1, round(share * links.company_only * len(listed_people))))
+        for person, company in _paired(connected, free):
             family = [p for p in self.nation.household(person) if p.id != person.id]
             self._appoint(rng, company, family[:1] or self._unlisted_controllers(rng, place))
             known.setdefault(person.id, []).append(company.number)
@@ -204,12 +204,8 @@ class AreaBuilder:
         companies = build_companies(rng, self.nation, count=count, taken=self.taken)
         free = rng.sample(companies, len(companies))
         for listed, listed_people in self.listed_people.items():
-            for person in rng.sample(
-                listed_people, round(self.scenario.links.elsewhere * len(listed_people))
-            ):
-                if not free:
-                    break
-                company = free.pop()
+            people = rng.sample(listed_people, round(self.scenario.links.elsewhere * len(listed_people)))
+            for person, company in _paired(people, free):
                 self._appoint(rng, company, [person])
                 self.known[listed].setdefault(person.id, []).append(company.number)
         self._register(rng, companies, "")

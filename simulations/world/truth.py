@@ -55,7 +55,7 @@ def link_lists(
 
 
 def link_subjects(subjects: Sequence[Subject]) -> RecordLinks:
-    """The links of a list of people. A company's number on record links a record whatever the noise in the name."""
+    """The links of a list of people. A company's number on record links a record regardless of the noise in the name."""
     records: dict[str, dict[Entity, NoiseKinds]] = {}
     for subject in subjects:
         exclusion = subject.noise & {NoiseKind.WITHHELD}

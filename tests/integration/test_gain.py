@@ -99,7 +99,7 @@ def leak_a_lead(node, setup, exchange):
     """What a sender's node would hold if its agency had been told which record matched."""
     result = next(each for each in exchange.edges if each.edge.sender.agency == node.agency)
     row = node.store.edge(bytes.fromhex(result.round_id), result.edge.id)
-    own = next(iter(setup.area_data.references(node.agency)))
+    own = next(iter(setup.area_data.links[result.edge.sender.list].records))
     lead = ResultLead(own, row.peer, row.edge, ("name",), ("name",), 20.0)
     node.store.put_leads(row.round_id, row.edge, [lead.to_json()], 2**40)
 

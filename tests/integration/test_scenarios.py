@@ -46,25 +46,28 @@ def test_the_board_learns_numbers_in_bands_and_nothing_else(midlands):
     assert len(findings) == 14
     told = {finding.comparison: finding.learned for finding in findings}
     for number in midlands.numbers:
-        assert number.reported_to == (BOARD,)
-        assert told[f"{POLICE}-from-{number.sender}-{number.disclosure}"] == number.result.words
+        assert number.edge.recipients == (BOARD,)
+        assert (
+            told[f"{POLICE}-from-{number.edge.sender.agency}-{number.edge.group.disclosure}"]
+            == number.number.words
+        )
 
 
 def test_numbers_are_exact_in_their_bands_and_withheld_below_the_minimum(midlands):
-    counts = [number for number in midlands.numbers if number.disclosure == "count"]
-    sums = [number for number in midlands.numbers if number.disclosure == "sum"]
+    counts = [number for number in midlands.numbers if number.edge.group.disclosure == "count"]
+    sums = [number for number in midlands.numbers if number.edge.group.disclosure == "sum"]
     assert len(counts) == len(sums) == 7
-    assert any(number.result.disclosed for number in counts)
-    assert any(not number.result.disclosed for number in counts)
+    assert any(number.number.disclosed for number in counts)
+    assert any(not number.number.disclosed for number in counts)
     for number in counts:
-        assert number.result.disclosed == (number.cleartext >= number.minimum)
-        if number.result.disclosed:
-            assert number.result.low <= number.cleartext <= number.result.high
-            assert number.result.high % number.band == number.band - 1
+        assert number.number.disclosed == (number.exact >= number.edge.group.minimum)
+        if number.number.disclosed:
+            assert number.number.low <= number.exact <= number.number.high
+            assert number.number.high % number.edge.group.band == number.edge.group.band - 1
     for number in sums:
-        if number.result.disclosed:
-            assert number.result.low == number.result.high == number.cleartext
-            assert number.cleartext % number.band == 0
+        if number.number.disclosed:
+            assert number.number.low == number.number.high == number.exact
+            assert number.exact % number.edge.group.band == 0
 
 
 def test_only_the_force_has_leads_and_only_where_hits_are_agreed(midlands):
@@ -77,14 +80,14 @@ def test_only_the_force_has_leads_and_only_where_hits_are_agreed(midlands):
 def test_a_threshold_tells_members_of_their_own_records_and_the_collector_a_number(regions):
     assert regions.violations == ()
     (tally,) = regions.tallies
-    assert tally.collector == "national-crime-agency"
-    assert tally.result.disclosed == (tally.cleartext >= tally.minimum)
-    assert tally.result.low == tally.cleartext // tally.band * tally.band
+    assert tally.threshold.collector == "national-crime-agency"
+    assert tally.tally.disclosed == (tally.exact >= tally.threshold.group.minimum)
+    assert tally.tally.low == tally.exact // tally.threshold.group.band * tally.threshold.group.band
     shared = [c for c in regions.comparisons if c.disclosure == "threshold"]
-    assert {c.receiver for c in shared} == set(tally.members)
+    assert {c.receiver for c in shared} == set(tally.threshold.agencies)
     assert sum(len(c.true) for c in shared) >= 6
     assert sum(len(c.false) for c in shared) <= 1
-    assert {f.role for f in learned(regions, tally.collector)} == {"collector"}
+    assert {f.role for f in learned(regions, tally.threshold.collector)} == {"collector"}
 
 
 def test_councils_are_asked_by_their_own_regions_forces(regions):
@@ -98,7 +101,10 @@ def test_eight_parties_each_learn_their_part(centre):
     assert centre.violations == ()
     assert sum(area.verdict.nodes for area in centre.areas) == 8
     assert {c.disclosure for c in centre.comparisons} == {"hits", "hits+facts", "threshold"}
-    assert {(n.receiver, n.sender) for n in centre.numbers} == {("hmrc", "home-office"), ("cps", "sfo")}
+    assert {(n.edge.receiver.agency, n.edge.sender.agency) for n in centre.numbers} == {
+        ("hmrc", "home-office"),
+        ("cps", "sfo"),
+    }
     for agency in ("fca", "home-office"):
         assert {finding.learned for finding in learned(centre, agency)} == {"nothing about matches"}
     (area,) = centre.areas
@@ -121,15 +127,15 @@ def test_a_standing_agreement_sends_changes_only_and_finds_the_same(centre):
 
 def test_single_records_hit_where_they_are_known(centre):
     (area,) = centre.areas
-    assert {(check.agency, check.recipient) for check in area.checks} == {
+    assert {(each.check.agency, each.check.edge.receiver.agency) for each in area.checks} == {
         ("fca", "west-yorkshire-police"),
         ("west-yorkshire-police", "west-yorkshire-police"),
     }
     assert len(area.checks) == 8
-    known = [check for check in area.checks if check.known]
+    known = [each for each in area.checks if each.check.known]
     assert known
-    assert sum(bool(check.hits) for check in known) >= len(known) - 1
-    assert sum(bool(check.hits) for check in area.checks if not check.known) <= 1
+    assert sum(bool(each.hits) for each in known) >= len(known) - 1
+    assert sum(bool(each.hits) for each in area.checks if not each.check.known) <= 1
 
 
 @pytest.mark.parametrize("name", ["midlands", "regions", "centre"])
@@ -141,6 +147,6 @@ def test_reports_tell_it(name, request):
     assert len(area.get("numbers", [])) == len(outcome.numbers)
     assert len(area.get("thresholds", [])) == len(outcome.tallies)
     for number in outcome.numbers:
-        assert number.result.words in text
+        assert number.number.words in text
     for tally in outcome.tallies:
-        assert f"at least {tally.at_least} of" in text
+        assert f"at least {tally.threshold.group.at_least} of" in text

@@ -9,8 +9,7 @@ json_stream ─> ocds; bods, ftm ─> chains ─> appointments ─────�
 `blindmatch.node.imports` stores the drafts.
 """
 
-from blindmatch.node.imports.formats.appointments import overlap
-from blindmatch.node.imports.formats.column_mapping import ColumnMapping, fact_name, load_mapping, propose
+from blindmatch.node.imports.formats.column_mapping import ColumnMapping, load_mapping, propose
 from blindmatch.node.imports.formats.context import Period, ReadContext, SourceRecord
 from blindmatch.node.imports.formats.format_names import Format
 from blindmatch.node.imports.formats.format_registry import read_file, read_register, recognise_format
@@ -26,10 +25,8 @@ __all__ = [
     "ReadContext",
     "RowFault",
     "SourceRecord",
-    "fact_name",
     "load_mapping",
     "open_table",
-    "overlap",
     "propose",
     "read_file",
     "read_register",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from blindmatch.node.imports.formats.blank_values import has_ended
-from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
+from blindmatch.node.imports.formats.chains import Graph, HolderSearch, Link, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import iso_date, moment, person_name
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
@@ -110,7 +110,7 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
     """
     statements = _read_statements(path, context.today)
     every = (link for links in statements.links.values() for link in links.values())
-    chains = statements.graph.holders(every, lookup, context)
+    holders = HolderSearch("bods", statements.graph, every, lookup, context)
     for item in read_items(path, (), context.progress):
         context.lines += 1
         if reason := _fault(item):
@@ -119,23 +119,17 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
         record, kind = text(item.content, "recordId"), text(item.content, "recordType")
         if not statements.applies(record, item.number) or kind == "relationship":
             continue
-        if lookup is not None and record not in chains:
+        if lookup is not None and record not in holders:
             continue
         details = child(item.content, "recordDetails")
         if kind == "person" and text(details, "personType") in {"anonymousPerson", "unknownPerson"}:
             context.warnings["people whom the statement does not name, who were left out"] += 1
         elif lookup is not None:
-            yield from holder_drafts(
-                statements.graph,
-                chains[record],
-                "bods",
-                _holder_parts(record, kind, details, context),
-                {"record": record},
-                corporate=kind == "entity",
-                lookup=lookup,
-                context=context,
-                row=item.number,
+            corporate = kind == "entity"
+            parts = (
+                _entity(record, details, 0, context).parts if corporate else _person_parts(details, context)
             )
+            yield from holders.drafts(record, parts, {"record": record}, corporate=corporate, row=item.number)
         elif kind == "person":
             yield from _person(record, details, item.number, statements, context)
         else:
@@ -148,10 +142,6 @@ def _read_statements(path: Path, today: str) -> _Statements:
         if not item.fault:
             statements.add(item.content, item.number)
     return statements
-
-
-def _holder_parts(record: str, kind: str, details: Mapping[str, Any], context: ReadContext) -> list[Part]:
-    return _entity(record, details, 0, context).parts if kind == "entity" else _person_parts(details, context)
 
 
 def _fault(item: JsonItem) -> str:

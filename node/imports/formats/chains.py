@@ -144,21 +144,6 @@ class Graph:
                     continue
                 yield chain
 
-    def holders(
-        self, links: Iterable[Link], lookup: CompanyLookup | None, context: ReadContext
-    ) -> dict[str, list[tuple[str, Chain]]]:
-        """Add links. Returns each holder of looked-up companies: their numbers, and the chain to each."""
-        holders: dict[str, list[tuple[str, Chain]]] = {}
-        if lookup is None:
-            return holders
-        for link in links:
-            self.add(link)
-        for entity, number in self.numbers.items():
-            if number in lookup:
-                for chain in self.chains_above(entity, context):
-                    holders.setdefault(chain[0].holder, []).append((number, chain))
-        return holders
-
 
 def common_period(chain: Sequence[Link]) -> Period | None:
     """When all links of a chain are valid, or None for never. The start is unknown if that of any link is."""
@@ -176,52 +161,77 @@ def links_to_read(links: Sequence[Link], context: ReadContext) -> list[Link]:
     return chosen
 
 
-def holder_drafts(
-    graph: Graph,
-    chains: Sequence[tuple[str, Chain]],
-    register: str,
-    parts: list[Part],
-    provenance: Mapping[str, str],
-    *,
-    corporate: bool,
-    lookup: CompanyLookup,
-    context: ReadContext,
-    row: int,
-) -> Iterator[Draft]:
-    """The drafts of one holder: one for each chain down to a looked-up company and record that names the company.
+class HolderSearch:
+    """The holders of looked-up companies, directly or through other companies.
 
     Args:
-        graph: the register.
-        chains: of this holder, from `Graph.holders`.
         register: the register's name.
-        parts: the holder's names, dates and addresses.
-        provenance: the holder's record in the register.
-        corporate: whether the holder is a company.
-        lookup: the looked-up companies.
+        graph: its companies.
+        links: its links, which are added to the graph.
+        lookup: the looked-up companies; None: there are no holders.
         context: options and counts.
-        row: the line or place of the holder's statement.
     """
-    for number, chain in chains:
-        first = chain[0]
-        indirect = len(chain) > 1 or first.indirect
-        roles = "; ".join(first.roles) or "interest"
-        own = graph.numbers.get(first.holder, "") if corporate else ""
+
+    def __init__(
+        self,
+        register: str,
+        graph: Graph,
+        links: Iterable[Link],
+        lookup: CompanyLookup | None,
+        context: ReadContext,
+    ) -> None:
+        self._register = register
+        self._graph = graph
+        self._lookup = lookup
+        self._context = context
+        self._chains: dict[str, list[tuple[str, Chain]]] = {}
+        """Holder to the numbers of its looked-up companies, and the chain to each."""
+        if lookup is None:
+            return
+        for link in links:
+            graph.add(link)
+        for entity, number in graph.numbers.items():
+            if number in lookup:
+                for chain in graph.chains_above(entity, context):
+                    self._chains.setdefault(chain[0].holder, []).append((number, chain))
+
+    def __contains__(self, holder: str) -> bool:
+        return holder in self._chains
+
+    def drafts(
+        self, holder: str, parts: list[Part], provenance: Mapping[str, str], *, corporate: bool, row: int
+    ) -> Iterator[Draft]:
+        """The drafts of one holder: one for each chain down to a looked-up company and record that names the company.
+
+        Args:
+            holder: its id in the register.
+            parts: its names, dates and addresses.
+            provenance: its record in the register.
+            corporate: whether it is a company.
+            row: the line or place of its statement.
+        """
+        graph = self._graph
+        own = graph.numbers.get(holder, "") if corporate else ""
         if corporate:
             person = f"company/{own}" if own else ""
         else:
-            person = parts_person_key(parts) and f"{register}/{first.holder}"
-        appointment = Appointment(
-            register=register,
-            company=graph.numbers.get(first.held, ""),
-            role=f"{'corporate ' if corporate else ''}{roles}{' (indirect)' if indirect else ''}",
-            parts=parts,
-            period=common_period(chain) or Period(),
-            ended=any(link.ended for link in chain),
-            corporate=corporate,
-            # The chain has reached this holder's own holders; another register is searched where the chain ends.
-            number="" if first.holder in graph.above else own,
-            person=person,
-            provenance={**provenance, "chain": graph.text(chain)},
-            via=number if len(chain) > 1 else "",
-        )
-        yield from appointment_drafts(appointment, lookup, context, row)
+            person = parts_person_key(parts) and f"{self._register}/{holder}"
+        for number, chain in self._chains[holder]:
+            first = chain[0]
+            indirect = len(chain) > 1 or first.indirect
+            roles = "; ".join(first.roles) or "interest"
+            appointment = Appointment(
+                register=self._register,
+                company=graph.numbers.get(first.held, ""),
+                role=f"{'corporate ' if corporate else ''}{roles}{' (indirect)' if indirect else ''}",
+                parts=parts,
+                period=common_period(chain) or Period(),
+                ended=any(link.ended for link in chain),
+                corporate=corporate,
+                # The chain has reached this holder's own holders; another register is searched where the chain ends.
+                number="" if holder in graph.above else own,
+                person=person,
+                provenance={**provenance, "chain": graph.text(chain)},
+                via=number if len(chain) > 1 else "",
+            )
+            yield from appointment_drafts(appointment, self._lookup, self._context, row)

@@ -101,10 +101,12 @@ class ReadContext:
                 ] += 1
                 continue
             if reason:
-                value, kept = partial_value(name, text, self.check)
+                value, stored = partial_value(name, text, self.check)
                 if name == "date_of_birth" and len(value) == len("YYYY"):
-                    value = kept = ""  # registers give year and month: no key finds anybody by a year alone
-                consequence = f" (stored: {kept})" if kept else ", which was left out"
+                    value = stored = (
+                        ""  # registers give year and month: no key matches a person by a year alone
+                    )
+                consequence = f" (stored: {stored})" if stored else ", which was left out"
                 self.warnings[f"{owner} with an invalid {name.replace('_', ' ')}{consequence}"] += 1
             if value:
                 values[value] = None

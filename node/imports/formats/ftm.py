@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.blank_values import has_ended
-from blindmatch.node.imports.formats.chains import Graph, Link, holder_drafts, links_to_read
+from blindmatch.node.imports.formats.chains import Graph, HolderSearch, Link, links_to_read
 from blindmatch.node.imports.formats.company_registers import of_united_kingdom, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, moment, person_name
@@ -110,7 +110,7 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
     if entities.superseded:
         context.warnings[_SUPERSEDED] = len(entities.superseded)
     every = (link for links in entities.links.values() for link in links)
-    chains = entities.graph.holders(every, lookup, context)
+    holders = HolderSearch("ftm", entities.graph, every, lookup, context)
     for item in read_items(path, (), context.progress):
         context.lines += 1
         entity, schema = text(item.content, "id"), text(item.content, "schema")
@@ -122,21 +122,12 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
         if item.number in entities.superseded:
             continue
         corporate = schema in _COMPANY_SCHEMAS
-        if not (corporate or schema == "Person") or (lookup is not None and entity not in chains):
+        if not (corporate or schema == "Person") or (lookup is not None and entity not in holders):
             continue
         properties = child(item.content, "properties")
         if lookup is not None:
-            yield from holder_drafts(
-                entities.graph,
-                chains[entity],
-                "ftm",
-                _company_parts(properties, context) if corporate else _person_parts(properties, context),
-                {"entity": entity},
-                corporate=corporate,
-                lookup=lookup,
-                context=context,
-                row=item.number,
-            )
+            parts = (_company_parts if corporate else _person_parts)(properties, context)
+            yield from holders.drafts(entity, parts, {"entity": entity}, corporate=corporate, row=item.number)
         elif corporate:
             yield from _company(entity, properties, item.number, entities, context)
         else:

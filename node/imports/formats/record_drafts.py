@@ -240,8 +240,8 @@ class Drafter:
             self._add_fault(draft, name, reason)
         return value
 
-    def _add_fault(self, draft: Draft, name: str, reason: str, kept: str = "") -> None:
-        draft.faults.append(RowFault(self.file, draft.row, name, reason, kept))
+    def _add_fault(self, draft: Draft, name: str, reason: str, stored: str = "") -> None:
+        draft.faults.append(RowFault(self.file, draft.row, name, reason, stored))
 
     def _unusable(self, draft: Draft, name: str, reason: str) -> Draft:
         draft.unusable = True
@@ -281,8 +281,8 @@ class Drafter:
                 self.warnings[IMPLAUSIBLE_BIRTH] += 1
                 continue
             if reason:
-                value, kept = field_values.partial_value(name, text, self.check, self.mapping.day_first)
-                self._add_fault(draft, name, reason, kept)
+                value, stored = field_values.partial_value(name, text, self.check, self.mapping.day_first)
+                self._add_fault(draft, name, reason, stored)
                 if value:
                     partial[value] = None
             elif value:

@@ -27,7 +27,7 @@ def test_a_record_is_read_by_its_node_and_each_is_a_consultation(town, entries):
     west, sides = town.nodes[WEST], ["groups:P-00003", "groups:P-00003"]
     explanation = linkage.explain(west, sides, justification="case 7")
     assert explanation.comparison.lead
-    assert {value for level in explanation.levels for value in level.values} == {"", "(kept as a digest)"}
+    assert {value for level in explanation.levels for value in level.values} == {"", "(stored as a digest)"}
     assert [(event, why, detail["action"]) for event, _, _, why, detail in entries(WEST)] == [
         ("consultation", "case 7", "explain")
     ] * 2

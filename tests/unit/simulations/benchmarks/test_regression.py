@@ -1,6 +1,7 @@
 """The guard against dearer code: ratios, instruction counts, the history file, and what it says."""
 
 import json
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from typer.testing import CliRunner
@@ -36,7 +37,7 @@ def run(path, values, **options):
 def test_a_ratio_is_work_over_loop_per_element(monkeypatch):
     clock = Steps()
     monkeypatch.setattr(regression, "compiled_loop", lambda: setattr(clock, "now", clock.now + 2.0))
-    opened = workloads.Opened(lambda: setattr(clock, "now", clock.now + 10.0))
+    opened = nullcontext(lambda: setattr(clock, "now", clock.now + 10.0))
     work = workloads.Work("trial", lambda _size: opened, 5, (1, 2))
     assert regression.ratio(work, clock=clock) == pytest.approx(10.0 / 5 / 2.0 * 1e6)
 
@@ -46,7 +47,7 @@ def test_the_pace_of_the_machine_cancels(monkeypatch):
     ratios = []
     for pace in (1.0, 3.0):
         clock = Steps()
-        opened = workloads.Opened(lambda: setattr(clock, "now", clock.now + 10.0 * pace))  # noqa: B023
+        opened = nullcontext(lambda: setattr(clock, "now", clock.now + 10.0 * pace))  # noqa: B023
         monkeypatch.setattr(
             regression,
             "compiled_loop",
@@ -64,7 +65,7 @@ def test_short_work_is_repeated_until_it_can_be_timed(monkeypatch):
         clock.now += regression.SHORT / 10
 
     monkeypatch.setattr(regression, "compiled_loop", lambda: setattr(clock, "now", clock.now + 1.0))
-    work = workloads.Work("trial", lambda _size: workloads.Opened(call), 1, (1, 2))
+    work = workloads.Work("trial", lambda _size: nullcontext(call), 1, (1, 2))
     assert regression.ratio(work, clock=clock, turns=2) == pytest.approx(regression.SHORT / 10 * 1e6)
     assert len(calls) >= 2 + 2 * 10
 
@@ -79,7 +80,15 @@ def test_every_piece_of_work_can_be_done_twice(name):
 
 def test_what_is_prepared_is_put_away():
     closed = []
-    work = workloads.Work("trial", lambda _n: workloads.Opened(int, lambda: closed.append(1)), 1, (1, 2))
+
+    @contextmanager
+    def opened(_size):
+        try:
+            yield int
+        finally:
+            closed.append(1)
+
+    work = workloads.Work("trial", opened, 1, (1, 2))
     with pytest.raises(KeyError), workloads.prepared(work, 1):
         raise KeyError
     assert closed == [1]
@@ -189,7 +198,7 @@ def test_instructions_per_element_leave_the_start_up_out(tmp_path, monkeypatch):
     )
     counter.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert regression.instructions(workloads.WORKS["tag"]) == 70
+    assert regression.count_instructions(workloads.WORKS["tag"]) == 70
 
 
 def test_a_counter_that_fails_is_said(tmp_path, monkeypatch):
@@ -198,13 +207,13 @@ def test_a_counter_that_fails_is_said(tmp_path, monkeypatch):
     counter.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(LocalError, match="no such tool"):
-        regression.instructions(workloads.WORKS["tag"])
+        regression.count_instructions(workloads.WORKS["tag"])
 
 
 def test_no_valgrind_is_said(monkeypatch):
     monkeypatch.setattr(regression.shutil, "which", lambda _name: None)
     with pytest.raises(LocalError, match="valgrind is not installed"):
-        regression.instructions(workloads.WORKS["tag"])
+        regression.count_instructions(workloads.WORKS["tag"])
 
 
 def test_the_command_fails_when_something_is_dearer(tmp_path, monkeypatch):
@@ -226,7 +235,7 @@ def test_the_command_fails_when_something_is_dearer(tmp_path, monkeypatch):
 
 
 def test_only_some_works_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(regression, "_instructions", lambda _work: 7.0)
+    monkeypatch.setattr(regression, "count_instructions", lambda _work: 7.0)
     works = {name: workloads.WORKS[name] for name in ("tag", "finalize")}
     values = {"tag": [1.0, 1.0], "finalize": [1.0, 1.0]}
     outcome = regression.run(

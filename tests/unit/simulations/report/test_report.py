@@ -1,6 +1,7 @@
 """Reports: figures agree with the truth, the summary is stable, the page is self-contained and escapes everything."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -59,7 +60,8 @@ def outcome(area_data):
         for subject in linked[:-1]
     ]
     traffic = Traffic(
-        {"sent BlindedChunk": 2, "received TagChunk": 3}, {"sent BlindedChunk": 200, "received TagChunk": 90}
+        Counter({"sent BlindedChunk": 2, "received TagChunk": 3}),
+        Counter({"sent BlindedChunk": 200, "received TagChunk": 90}),
     )
     comparison = score_leads(
         truth,

@@ -13,11 +13,11 @@ from blindmatch.node.imports.formats import (
     Period,
     ReadContext,
     SourceRecord,
-    overlap,
     read_file,
     read_register,
     recognise_format,
 )
+from blindmatch.node.imports.formats.appointments import overlap
 from blindmatch.node.imports.formats.json_stream import read_items
 from blindmatch.protocol.errors import InputError
 

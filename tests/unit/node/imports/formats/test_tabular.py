@@ -13,13 +13,12 @@ from blindmatch.node.imports.formats import (
     ReadContext,
     SourceRecord,
     column_mapping,
-    fact_name,
     load_mapping,
     open_table,
     propose,
     read_register,
 )
-from blindmatch.node.imports.formats.column_mapping import recognise
+from blindmatch.node.imports.formats.column_mapping import fact_name, recognise
 from blindmatch.node.imports.formats.record_drafts import fields_present, names_part
 from blindmatch.protocol.agreement.field_types import FactName
 from blindmatch.protocol.errors import InputError
