@@ -55,7 +55,7 @@ def explain(
     """
     numbers = _sizes(sizes)
     linkage = operations.linkage
-    sides = [side for side in (left, right) if side]
+    sides = [left, right] if right else [left]
     stored = any(map(linkage.names_record, sides))
     with open_node(home, passphrase_file) if stored else nullcontext() as node:
         explanation = linkage.explain(

@@ -160,7 +160,7 @@ def side_of_values(schema: Schema, text: str) -> ExplainedSide:
     """A side from values, written `field=value; field=value`.
 
     Raises:
-        InputError: the text has another form, names an unknown field, or a value cannot be read.
+        InputError: the text has another form, no values or an unknown field, or a value cannot be read.
     """
     values: dict[str, str] = {}
     for item in text.split(";"):
@@ -176,6 +176,8 @@ def side_of_values(schema: Schema, text: str) -> ExplainedSide:
         else:
             known = ", ".join(entry.name for entry in schema.fields)
             raise InputError(f"the schema has no field {name!r}", hint=f"Fields: {known}, {FULL_NAME}.")
+    if not values:
+        raise InputError("no values are given", hint=_HINT)
     canonical = {}
     for entry in schema.fields:
         try:

@@ -33,7 +33,7 @@ TYPICAL_SIZES = (2_000, 40_000)
 
 def names_record(side: str) -> bool:
     """Whether a side is a record of a collection. Otherwise it is values."""
-    return "=" not in side
+    return bool(side.strip()) and "=" not in side
 
 
 def explain(

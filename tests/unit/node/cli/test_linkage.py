@@ -70,3 +70,10 @@ def test_the_report_for_people_gives_the_verdict():
     status, out, _ = explain(SEAN, SEAN)
     assert "A lead." in out
     assert "posterior" in out
+
+
+def test_an_empty_side_is_refused():
+    status, _, err = explain("")
+    assert status == 1
+    assert "no values are given" in err
+    assert "defect" not in err

@@ -43,6 +43,8 @@ def test_a_record_is_read_by_its_node_and_each_is_a_consultation(town, entries):
         ("none:P-00003", StoreError, "none"),
         ("colour=red", InputError, "no field 'colour'"),
         ("date_of_birth=yesterday", InputError, "date_of_birth"),
+        ("", InputError, "no values"),
+        ("  ", InputError, "no values"),
     ],
 )
 def test_a_side_that_cannot_be_read(town, entries, side, error, reason):
