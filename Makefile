@@ -39,6 +39,7 @@ peers: install
 
 docs: install
 	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python tools/architecture_docs.py
 
 # The native kernel's decoding and arithmetic under sanitizers (seconds), and whether its time depends on secrets (minutes, a quiet machine).
 fuzz:

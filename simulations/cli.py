@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.node.cli.options import AsJson
+from blindmatch.node.cli.output import emit, note, table
 from blindmatch.simulations.benchmarks.cli import app as bench_app
 
 
@@ -68,7 +69,7 @@ def simulate(
         Path | None,
         typer.Option(help="Folder for nodes, input files and reports. Default: the scenario's name."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a scenario with invented people and real nodes over mutual TLS, and compare the results with the truth.
 

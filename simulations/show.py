@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from blindmatch.node.cli.common import facts, note, table
+from blindmatch.node.cli.output import facts, note, table
 from blindmatch.simulations.audit.lead_scores import LINKS, Score, by_kind, by_link, describe_kind
 from blindmatch.simulations.audit.outcome import AreaOutcome, SimulationOutcome
 from blindmatch.simulations.report.comparisons import describe_threshold, exact, members

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from blindmatch.node.agreements.edge_groups import group_edges
 from blindmatch.node.agreements.fields import documentation
-from blindmatch.protocol import aggregate, hits, threshold
 from blindmatch.protocol import agreement as terms
+from blindmatch.protocol.aggregate import transitions as aggregate
 from blindmatch.protocol.agreement import EDGE_TERMS, Disclosure, Edge, Side, Threshold, edge_terms
-from blindmatch.protocol.session import Role, State
+from blindmatch.protocol.hits import transitions as hits
+from blindmatch.protocol.session.states import Role, State
+from blindmatch.protocol.threshold import transitions as threshold
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "state-diagram.md"

@@ -5,7 +5,6 @@ base64, the agency as `keyid`. Any DSSE tool can verify it with the parties' pub
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,12 +65,6 @@ def _envelope(content: Mapping[str, Any]) -> Envelope:
     for entry in content["signatures"]:
         if entry["keyid"] in signatures:
             raise ValueError("two signatures of one agency")
-        signatures[entry["keyid"]] = _bytes(entry["sig"])
-    return Envelope(content["payloadType"], _bytes(content["payload"]), signatures)
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
+        signatures[entry["keyid"]] = base64.b64decode(entry["sig"], validate=True)
+    payload = base64.b64decode(content["payload"], validate=True)
+    return Envelope(content["payloadType"], payload, signatures)

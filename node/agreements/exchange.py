@@ -17,7 +17,6 @@ from blindmatch.node.agreements.codec import AgreementCopy
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
 from blindmatch.node.transport.error_status import RefusalError
-from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Party, SignedWithdrawal
 from blindmatch.protocol.errors import AgreementError, BlindmatchError, PeerCode, PeerError
 
@@ -60,7 +59,7 @@ async def fetch_entry(connect: Connect, agency: str) -> Party:
     """
     try:
         async with connect(agency, None) as link:
-            party = convert.read_describe_reply(
+            party = convert.describe_reply.read(
                 await link.call(link.agreements.Describe, convert.describe_request())
             )
     except PeerError as error:
@@ -85,22 +84,20 @@ async def push(
 
     async def propose(link: Link) -> AgreementCopy:
         request = convert.propose_request(stored.envelope, stored.signed_withdrawals)
-        return convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+        return convert.propose_reply.read(await link.call(link.agreements.Propose, request))
 
-    recipients = stored.agreement.agencies if agencies is None else agencies
-    return await _merge_answers(node, stored, recipients, connect, propose)
+    return await _merge_answers(node, stored, agencies, connect, propose)
 
 
 async def collect_signatures(
     node: Node, stored: StoredAgreement, connect: Connect
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     """Fetch missing signatures: first from the parties whose own are missing, then from the others while some are."""
-    own = node.settings.agency
-    missing = [agency for agency in stored.missing if agency != own]
+    missing = [agency for agency in stored.missing if agency != node.agency]
     if not missing or stored.withdrawals:
         return stored, []
     fresh, outcomes = await fetch(node, stored, connect, missing)
-    still = [agency for agency in fresh.missing if agency != own]
+    still = [agency for agency in fresh.missing if agency != node.agency]
     if still and not fresh.withdrawals:
         others = [agency for agency in stored.agreement.agencies if agency not in missing]
         fresh, more = await fetch(node, fresh, connect, others)
@@ -115,10 +112,9 @@ async def fetch(
 
     async def ask(link: Link) -> AgreementCopy:
         reply = await link.call(link.agreements.Fetch, convert.fetch_request(stored.id))
-        return convert.read_fetch_reply(reply)
+        return convert.fetch_reply.read(reply)
 
-    sources = stored.agreement.agencies if agencies is None else agencies
-    return await _merge_answers(node, stored, sources, connect, ask)
+    return await _merge_answers(node, stored, agencies, connect, ask)
 
 
 async def push_withdrawal(
@@ -133,29 +129,29 @@ async def push_withdrawal(
             if refusal.reason is not PeerCode.UNKNOWN_AGREEMENT:
                 raise
             request = convert.propose_request(stored.envelope, (signed,))
-            convert.read_propose_reply(await link.call(link.agreements.Propose, request))
+            convert.propose_reply.read(await link.call(link.agreements.Propose, request))
         else:
-            convert.read_withdraw_reply(reply)
+            convert.withdraw_reply.read(reply)
 
-    return [
-        outcome for outcome, _ in await _call_each(node, stored, stored.agreement.agencies, connect, send)
-    ]
+    return [outcome for outcome, _ in await _call_each(node, stored, None, connect, send)]
 
 
 async def _merge_answers(
     node: Node,
     stored: StoredAgreement,
-    agencies: Iterable[str],
+    agencies: Iterable[str] | None,
     connect: Connect,
     ask: Callable[[Link], Awaitable[AgreementCopy]],
 ) -> tuple[StoredAgreement, list[ExchangeOutcome]]:
     outcomes = []
     for outcome, copy in await _call_each(node, stored, agencies, connect, ask):
         error = outcome.error
-        if copy is not None:
+        if copy is not None and copy[0].payload != stored.envelope.payload:
+            problem = f"{outcome.agency} answered with another agreement"
+            error = PeerError(PeerCode.ALTERED_AGREEMENT, problem)
+        elif copy is not None:
             envelope, withdrawals = copy
             try:
-                _same(stored, envelope, outcome.agency)
                 await asyncio.to_thread(
                     registry.adopt, node, envelope, source=outcome.agency, withdrawals=withdrawals
                 )
@@ -168,11 +164,11 @@ async def _merge_answers(
 async def _call_each(
     node: Node,
     stored: StoredAgreement,
-    agencies: Iterable[str],
+    agencies: Iterable[str] | None,
     connect: Connect,
     ask: Callable[[Link], Awaitable[Result]],
 ) -> list[tuple[ExchangeOutcome, Result | None]]:
-    """Call every party except this node, all at once. An error of one party is stored as its outcome and stops no other call."""
+    """Call every other party, or some, all at once. An error of one party is stored as its outcome and stops no other call."""
 
     async def one(agency: str) -> tuple[ExchangeOutcome, Result | None]:
         try:
@@ -181,14 +177,10 @@ async def _call_each(
         except BlindmatchError as error:
             return ExchangeOutcome(agency, error), None
 
-    others = (agency for agency in agencies if agency != node.settings.agency)
+    parties = stored.agreement.agencies if agencies is None else agencies
+    others = (agency for agency in parties if agency != node.agency)
     results = list(await asyncio.gather(*map(one, others)))
     for outcome, _ in results:
         error = "" if outcome.error is None else outcome.error.message
         await asyncio.to_thread(node.store.note_contact, stored.id, outcome.agency, error)
     return results
-
-
-def _same(stored: StoredAgreement, envelope: terms.Envelope, agency: str) -> None:
-    if envelope.payload != stored.envelope.payload:
-        raise PeerError(PeerCode.ALTERED_AGREEMENT, f"{agency} answered with another agreement")

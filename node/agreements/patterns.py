@@ -80,58 +80,67 @@ def check_choices(choices: Choices) -> None:
         ConfigError: too few or too many agencies for the pattern, or an option that does not belong to it.
         AgreementError: an agency's id is not valid.
     """
-    _require(
-        choices.disclosure in EDGE_TERMS,
-        f"{choices.disclosure.value} is not a disclosure of an edge",
-        "Leave --disclosure out; a threshold is drafted with --threshold T, --member and --collector.",
-    )
+    if choices.disclosure not in EDGE_TERMS:
+        raise ConfigError(
+            f"{choices.disclosure.value} is not a disclosure of an edge",
+            hint="Leave --disclosure out; a threshold is drafted with --threshold T, --member and --collector.",
+        )
     for name in agencies(choices):
         Identifier().check("agency", name)
-    edges = bool(choices.receivers or choices.senders)
-    if choices.pattern is Pattern.ALL_PAIRS:
-        _require(
-            len(set(choices.members)) >= 2, "all-pairs needs at least two members", "Name each with --member."
+    _check_pattern(choices)
+    terms = EDGE_TERMS[choices.disclosure]
+    if terms.reads_values and not choices.value:
+        raise ConfigError("a sum needs the fact that is added up", hint="Name it with --sum FIELD.")
+    if choices.at_least:
+        _check_threshold(choices)
+    elif choices.collector:
+        raise ConfigError("only a threshold has a collector", hint="Add --threshold T.")
+    elif choices.members and choices.pattern is not Pattern.ALL_PAIRS:
+        raise ConfigError(
+            "members are for all-pairs and for a threshold", hint="Add --pattern all-pairs or --threshold T."
         )
-        _require(
-            not edges, "all-pairs has members, neither receivers nor senders", "Name each with --member."
-        )
-    elif edges or not choices.at_least:
-        _require(
-            bool(choices.receivers and choices.senders),
-            f"{choices.pattern.value} needs a receiver and a sender",
-            "Name them with --receiver and --sender.",
-        )
-    if choices.pattern is Pattern.STAR and edges:
-        _require(
-            len(choices.receivers) == 1,
-            "a star has one hub",
-            "Name it with --receiver, the others with --sender.",
-        )
-    _require(
-        choices.pattern is Pattern.STAR or not choices.both, "only a star has --both", "See --pattern star."
-    )
-    if choices.pattern is Pattern.REQUEST:
-        _require(
-            choices.disclosure is Disclosure.HITS,
+    if choices.checks_per_day and choices.epoch_days <= 0:
+        raise ConfigError("only a standing agreement has checks", hint="Add --standing DAYS.")
+    if choices.epoch_days and not terms.lists_hits:
+        hint = "Leave --standing out, or choose --disclosure hits."
+        raise ConfigError("a standing agreement is for hits", hint=hint)
+
+
+def _check_pattern(choices: Choices) -> None:
+    pattern, edges = choices.pattern, bool(choices.receivers or choices.senders)
+    if pattern is Pattern.ALL_PAIRS:
+        if len(set(choices.members)) < 2:
+            raise ConfigError("all-pairs needs at least two members", hint="Name each with --member.")
+        if edges:
+            problem = "all-pairs has members, neither receivers nor senders"
+            raise ConfigError(problem, hint="Name each with --member.")
+    elif (edges or not choices.at_least) and not (choices.receivers and choices.senders):
+        problem = f"{pattern.value} needs a receiver and a sender"
+        raise ConfigError(problem, hint="Name them with --receiver and --sender.")
+    if pattern is Pattern.STAR and len(choices.receivers) > 1:
+        raise ConfigError("a star has one hub", hint="Name it with --receiver, the others with --sender.")
+    if choices.both and pattern is not Pattern.STAR:
+        raise ConfigError("only a star has --both", hint="See --pattern star.")
+    if pattern is Pattern.REQUEST and choices.disclosure is not Disclosure.HITS:
+        raise ConfigError(
             "a request is answered with hit or no hit",
-            "Facts come afterwards, from person to person; or choose another pattern.",
+            hint="Facts come afterwards, from person to person; or choose another pattern.",
         )
-    _require(
-        not EDGE_TERMS[choices.disclosure].reads_values or bool(choices.value),
-        "a sum needs the fact that is added up",
-        "Name it with --sum FIELD.",
-    )
-    _check_threshold(choices)
-    _require(
-        choices.epoch_days > 0 or not choices.checks_per_day,
-        "only a standing agreement has checks",
-        "Add --standing DAYS.",
-    )
-    _require(
-        not choices.epoch_days or EDGE_TERMS[choices.disclosure].lists_hits,
-        "a standing agreement is for hits",
-        "Leave --standing out, or choose --disclosure hits.",
-    )
+
+
+def _check_threshold(choices: Choices) -> None:
+    members = len(set(choices.members))
+    if not 2 <= members <= MEMBERS:
+        problem = f"a threshold has 2 to {MEMBERS} members, not {members}"
+        raise ConfigError(problem, hint="Name each with --member.")
+    if not 2 <= choices.at_least <= members:
+        raise ConfigError(
+            f"{choices.at_least} of {members} is no threshold",
+            hint="Give --threshold a number from 2 to the number of members.",
+        )
+    if not choices.collector:
+        hint = "Name it with --collector."
+        raise ConfigError("a threshold needs an agency that collects", hint=hint)
 
 
 def pattern_groups(choices: Choices) -> tuple[PatternGroup, ...]:
@@ -165,33 +174,3 @@ def _kinds(choices: Choices) -> tuple[str, str]:
     """Forces and councils compare subjects with suppliers; agencies of one kind, or in a network, subjects with subjects."""
     alike = choices.pattern in (Pattern.ALL_PAIRS, Pattern.REQUEST)
     return choices.receiver_kind or "subjects", choices.sender_kind or ("subjects" if alike else "suppliers")
-
-
-def _check_threshold(choices: Choices) -> None:
-    if not choices.at_least:
-        _require(not choices.collector, "only a threshold has a collector", "Add --threshold T.")
-        _require(
-            choices.pattern is Pattern.ALL_PAIRS or not choices.members,
-            "members are for all-pairs and for a threshold",
-            "Add --pattern all-pairs or --threshold T.",
-        )
-        return
-    members = len(set(choices.members))
-    _require(
-        2 <= members <= MEMBERS,
-        f"a threshold has 2 to {MEMBERS} members, not {members}",
-        "Name each with --member.",
-    )
-    _require(
-        2 <= choices.at_least <= members,
-        f"{choices.at_least} of {members} is no threshold",
-        "Give --threshold a number from 2 to the number of members.",
-    )
-    _require(
-        bool(choices.collector), "a threshold needs an agency that collects", "Name it with --collector."
-    )
-
-
-def _require(met: bool, problem: str, hint: str) -> None:
-    if not met:
-        raise ConfigError(problem, hint=hint)

@@ -51,12 +51,12 @@ class StoredAgreement:
     @property
     def withdrawn(self) -> Mapping[str, Withdrawal]:
         """The parties that had signed and withdrew."""
-        return self._of(WithdrawalKind.WITHDRAWN)
+        return self.by_kind(WithdrawalKind.WITHDRAWN)
 
     @property
     def declined(self) -> Mapping[str, Withdrawal]:
         """The parties that declined to sign."""
-        return self._of(WithdrawalKind.DECLINED)
+        return self.by_kind(WithdrawalKind.DECLINED)
 
     @property
     def id(self) -> bytes:
@@ -68,19 +68,14 @@ class StoredAgreement:
         """The parties that have not signed."""
         return terms.missing_signatures(self.agreement, self.envelope)
 
-    def _of(self, kind: WithdrawalKind) -> Mapping[str, Withdrawal]:
+    def by_kind(self, kind: WithdrawalKind) -> Mapping[str, Withdrawal]:
+        """The declines, or the withdrawals, by agency."""
         return {agency: each for agency, each in self.withdrawals.items() if each.kind is kind}
 
 
 def short_id(agreement_id: bytes) -> str:
     """An id as people see and type it."""
     return agreement_id.hex()[:SHORT_ID_DIGITS]
-
-
-_CACHE_SIZE = 64
-
-_verified: dict[bytes, tuple[AgreementRow, StoredAgreement]] = {}
-"""Agreements that this process has verified, each with the row that it was read from: every call of a round needs one."""
 
 
 def own_party(node: Node) -> Party:
@@ -107,26 +102,20 @@ def own_party(node: Node) -> Party:
         ) from None
 
 
+@lru_cache(maxsize=64)  # every call of a round needs one
 def open_stored(row: AgreementRow) -> StoredAgreement:
     """Verify and parse an agreement that the store returned.
 
     Raises:
         StoreError: its bytes or signatures were altered in the store.
     """
-    cached = _verified.get(row.id)
-    if cached is not None and cached[0] == row:
-        return cached[1]
     try:
-        stored = _read_row(row)
+        return _read_row(row)
     except (PeerError, AgreementError) as error:
         raise StoreError(
             f"agreement {short_id(row.id)} is damaged in the store: {error.message}",
             hint="Restore the database from a backup, or import the agreement again from another party.",
         ) from None
-    if len(_verified) >= _CACHE_SIZE:
-        _verified.clear()
-    _verified[row.id] = row, stored
-    return stored
 
 
 def _read_row(row: AgreementRow) -> StoredAgreement:
@@ -156,6 +145,7 @@ def list_agreements(node: Node) -> list[StoredAgreement]:
     return [open_stored(row) for row in node.store.agreements()]
 
 
+@lru_cache(maxsize=16)  # with fifty parties this takes longer than the calls that need it
 def open_envelope(envelope: Envelope) -> Agreement:
     """Verify and parse an envelope from outside.
 
@@ -163,14 +153,8 @@ def open_envelope(envelope: Envelope) -> Agreement:
         PeerError: ALTERED_AGREEMENT, or what `parse_agreement` raises.
         AgreementError: a field is wrong.
     """
-    return _parse_verified(envelope.payload, tuple(sorted(envelope.signatures.items())))
-
-
-@lru_cache(maxsize=16)
-def _parse_verified(payload: bytes, signatures: tuple[tuple[str, bytes], ...]) -> Agreement:
-    """Verify and parse the same bytes once: with fifty parties this takes longer than the calls that need it."""
-    agreement = parse_agreement(payload)
-    terms.check_signatures(agreement, Envelope(terms.PAYLOAD_TYPE, payload, dict(signatures)))
+    agreement = parse_agreement(envelope.payload)
+    terms.check_signatures(agreement, envelope)
     return agreement
 
 
@@ -202,10 +186,7 @@ def adopt(
     for signed in withdrawals:
         terms.read_withdrawal(signed, agreement)
     if node.store.find_agreement(envelope.id) is None:
-        if node.clock() >= agreement.expires:
-            raise PeerError(
-                PeerCode.EXPIRED_AGREEMENT, f"the agreement expired on {terms.format_time(agreement.expires)}"
-            )
+        _check_not_expired(node, agreement)
         proposer = source if peer else ""
         if proposer:
             _check_room(node, proposer)
@@ -226,7 +207,7 @@ def check_own_entry(node: Node, agreement: Agreement) -> None:
         PeerError: WRONG_AGENCY, when this node is no party.
         AgreementError: it holds another key.
     """
-    agency = node.settings.agency
+    agency = node.agency
     if agency not in agreement.agencies:
         raise PeerError(PeerCode.WRONG_AGENCY, f"{agency} is not a party of this agreement")
     index = agreement.agencies.index(agency)
@@ -270,12 +251,12 @@ def sign(node: Node, stored: StoredAgreement) -> StoredAgreement:
     """
     check_signable(node, stored)
     current = find(node, stored.id)
-    if node.settings.agency in current.envelope.signatures:
+    if node.agency in current.envelope.signatures:
         return current
     # Write the audit entry first: a signature without an entry must not be able to leave this node.
     _audit(node, stored.id, "signed")
     signature = terms.sign(stored.envelope.payload, node.keys.identity)
-    node.store.add_signature(stored.id, node.settings.agency, signature)
+    node.store.add_signature(stored.id, node.agency, signature)
     return find(node, stored.id)
 
 
@@ -294,22 +275,15 @@ def check_signable(node: Node, stored: StoredAgreement) -> None:
             describe_withdrawals(stored),
             hint="Draft a new agreement that resolves the reason given.",
         )
-    if node.clock() >= stored.agreement.expires:
-        raise PeerError(
-            PeerCode.EXPIRED_AGREEMENT,
-            f"the agreement expired on {terms.format_time(stored.agreement.expires)}",
-        )
+    _check_not_expired(node, stored.agreement)
 
 
 def describe_withdrawals(stored: StoredAgreement) -> str:
     """The parties that declined or withdrew, in one line; empty when there are none."""
     return "; ".join(
         f"{kind.value} by {', '.join(sorted(agencies))}"
-        for kind, agencies in (
-            (WithdrawalKind.DECLINED, stored.declined),
-            (WithdrawalKind.WITHDRAWN, stored.withdrawn),
-        )
-        if agencies
+        for kind in WithdrawalKind
+        if (agencies := stored.by_kind(kind))
     )
 
 
@@ -345,7 +319,7 @@ def withdraw(
         AgreementError: the reason is too long or unprintable, or a decline has none.
     """
     check_own_entry(node, stored.agreement)
-    agency = node.settings.agency
+    agency = node.agency
     withdrawal = Withdrawal(stored.id, agency, int(node.clock()), reason, kind)
     signed = terms.sign_withdrawal(withdrawal, node.keys.identity)
     if agency not in node.store.agreement(stored.id).withdrawn_by:
@@ -361,7 +335,7 @@ def decline(node: Node, stored: StoredAgreement, reason: str, *, justification: 
     Raises:
         AgreementError: the reason is missing, too long or unprintable.
     """
-    signed = node.settings.agency in stored.envelope.signatures
+    signed = node.agency in stored.envelope.signatures
     kind = WithdrawalKind.WITHDRAWN if signed else WithdrawalKind.DECLINED
     return withdraw(node, stored, reason, justification=justification, kind=kind)
 
@@ -399,7 +373,7 @@ def usable_agreement(
         The agreement and its envelope, every signature verified.
 
     Raises:
-        PeerError: UNKNOWN_AGREEMENT, or what `protocol.agreement.check_usable` raises; WRONG_AGENCY,
+        PeerError: UNKNOWN_AGREEMENT, or what `protocol.agreement.check_allowed` raises; WRONG_AGENCY,
             SCHEMA_MISMATCH.
         AgreementError: no such edge, or our own entry holds another key.
         StoreError: the store's copy is damaged.
@@ -420,16 +394,22 @@ def usable_agreement(
         stored.envelope,
         now=int(now),
         rounds_used=used,
-        withdrawn=tuple(stored.withdrawn),
-        declined=tuple(stored.declined),
+        withdrawn=stored.withdrawn,
+        declined=stored.declined,
     )
     check_own_entry(node, agreement)
     check_schema(agreement)
     return agreement, stored.envelope
 
 
+def _check_not_expired(node: Node, agreement: Agreement) -> None:
+    if node.clock() >= agreement.expires:
+        reason = f"the agreement expired on {terms.format_time(agreement.expires)}"
+        raise PeerError(PeerCode.EXPIRED_AGREEMENT, reason)
+
+
 def _check_room(node: Node, proposer: str) -> None:
-    waiting = node.store.waiting_proposals(node.settings.agency)
+    waiting = node.store.waiting_proposals(node.agency)
     own, every = waiting.get(proposer, 0), sum(waiting.values())
     if own >= PROPOSALS_PER_AGENCY or every >= PROPOSALS_IN_TOTAL:
         raise PeerError(

@@ -23,9 +23,9 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeReply:  # noqa: N802, ARG002 - gRPC's signature
+    async def Describe(self, request: pb.DescribeRequest, context: Any) -> pb.DescribeReply:  # noqa: ARG002 - gRPC's signature
         """This node's own party entry, for any agency whose certificate we trust."""
-        convert.read_describe_request(request)
+        convert.describe_request.read(request)
         try:
             return convert.describe_reply(registry.own_party(self._node))
         except ConfigError as error:
@@ -34,9 +34,9 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
                 PeerCode.REFUSED, f"this node cannot describe itself yet: {error.message}"
             ) from None
 
-    async def Propose(self, request: pb.ProposeRequest, context: Any) -> pb.ProposeReply:  # noqa: N802 - gRPC's name
+    async def Propose(self, request: pb.ProposeRequest, context: Any) -> pb.ProposeReply:
         """Store a proposal and its signatures, for the parties of the enclosed agreement; answer with all that this node holds."""
-        envelope, withdrawals = convert.read_propose_request(request)
+        envelope, withdrawals = convert.propose_request.read(request)
         caller: Caller = context.caller
         try:
             check_party(await asyncio.to_thread(registry.open_envelope, envelope), caller)
@@ -50,9 +50,9 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
         await asyncio.to_thread(self._node.store.note_contact, stored.id, caller.agency)
         return convert.propose_reply(stored.envelope, stored.signed_withdrawals)
 
-    async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:  # noqa: N802 - gRPC's name
+    async def Fetch(self, request: pb.FetchRequest, context: Any) -> pb.FetchReply:
         """An agreement with all its signatures and withdrawals, for its parties; others cannot learn whether it exists."""
-        agreement_id = convert.read_fetch_request(request)
+        agreement_id = convert.fetch_request.read(request)
         row = await asyncio.to_thread(self._node.store.find_agreement, agreement_id)
         caller: Caller = context.caller
         stored = None if row is None else await asyncio.to_thread(registry.open_stored, row)
@@ -61,9 +61,9 @@ class AgreementsService(agreement_pb2_grpc.AgreementsServicer):
         check_party(stored.agreement, caller)
         return convert.fetch_reply(stored.envelope, stored.signed_withdrawals)
 
-    async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawReply:  # noqa: N802 - gRPC's name
+    async def Withdraw(self, request: pb.WithdrawRequest, context: Any) -> pb.WithdrawReply:
         """Store a decline or withdrawal of the calling party; those of others travel with `Propose` and `Fetch`."""
-        signed = convert.read_withdraw_request(request)
+        signed = convert.withdraw_request.read(request)
         caller: Caller = context.caller
         if signed.agency != caller.agency:
             raise PeerError(PeerCode.WRONG_AGENCY, f"{caller.agency} cannot withdraw for {signed.agency}")

@@ -14,14 +14,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from blindmatch.node.cli.common import (
-    debugging,
-    forget_home,
-    no_core_files,
-    report,
-    report_unexpected,
-)
-from blindmatch.node.cli.startup import settle
+from blindmatch.node.cli.hints import forget_home
+from blindmatch.node.cli.output import debugging, report, report_unexpected
+from blindmatch.node.cli.startup import no_core_files, settle
 from blindmatch.node.storage import gc_pause
 from blindmatch.protocol.errors import BlindmatchError
 

@@ -12,17 +12,8 @@ import typer
 from blindmatch.node import operations
 from blindmatch.node.cli import agreement_show
 from blindmatch.node.cli.agreement_draft import OfflineOption, draft
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    SHORT,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    note,
-    open_node,
-    table,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, Justification, PassphraseFile, open_node
+from blindmatch.node.cli.output import SHORT, emit, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.node import Node
@@ -35,15 +26,11 @@ _LISTED = 4
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The agreement's id, or its first digits.")]
 FetchOption = Annotated[
-    bool, typer.Option("--fetch", help="First fetch from the parties who has signed, declined or withdrawn.")
+    bool, typer.Option("--fetch", help="First fetch signatures, declines and withdrawals from the parties.")
 ]
 FullOption = Annotated[
-    bool,
-    typer.Option(
-        "--full", "--edges", help="Print every edge, also edges that differ in their agencies only."
-    ),
+    bool, typer.Option("--full", "--edges", help="Print every edge, also where only the agencies differ.")
 ]
-JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log only.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 app.command()(draft)
@@ -56,13 +43,13 @@ def show(
     fetch: FetchOption = False,
     full: FullOption = False,
     export: Annotated[Path | None, typer.Option(help="Also write it to a file, with all signatures.")] = None,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show an agreement in words: who learns what from whom, for how long, and who has signed.
 
-    The exported file is a DSSE envelope. Another party stores it with `agreement draft --import FILE`.
+    The exported file is a DSSE envelope. Another party stores it with `blindmatch agreement draft --import FILE`.
     """
     with open_node(home, passphrase_file) as node:
         outcomes = asyncio.run(operations.agreements.fetch(node, agreement)) if fetch else ()
@@ -84,14 +71,15 @@ def sign(
     ] = None,
     yes: YesOption = False,
     offline: OfflineOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Sign an agreement as this node's agency, after showing all of it, and send the signature to the parties.
 
-    A party that is not reached gets it later, when either side runs `agreement show --fetch` or signs again. When this node
-    has one collection of the kind that an edge needs, it is used. Otherwise name one with --collection, now or later.
+    A party that is not reached gets it later, when either side runs `blindmatch agreement show --fetch` or signs again. When
+    this node has one collection of the kind that an edge needs, it is used. Otherwise name one with --collection, now or
+    later.
     """
     collections = [_binding(text) for text in collection or ()]
     with open_node(home, passphrase_file) as node:
@@ -120,13 +108,13 @@ def verify(
     agreement: Annotated[
         str, typer.Argument(metavar="ID|FILE", help="An id, or a file that a party exported.")
     ],
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Verify that every party has signed exactly these bytes. The exit status is 1 when not.
+    """Verify that every party has signed exactly these bytes. The exit status is 1 if a signature is missing or invalid.
 
-    A file needs no node: anyone with this program can verify it.
+    To verify a file you need no node and no passphrase.
     """
     if Path(agreement).is_file():
         result = operations.agreements.verify_file(Path(agreement))
@@ -148,9 +136,9 @@ def verify(
 def list_(
     *,
     fetch: FetchOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the agreements that this node holds, their state, and the parties that were not reached."""
     with open_node(home, passphrase_file) as node:
@@ -184,13 +172,13 @@ def _some(agencies: Sequence[str]) -> str:
 def decline(
     *,
     agreement: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why. Every party reads it.")],
-    justification: JustificationOption = "",
+    reason: Annotated[str, typer.Option(help="The reason. Every party reads it.")],
+    justification: Justification = "",
     yes: YesOption = False,
     offline: OfflineOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Decline to sign an agreement, with a signed reason that goes to all parties. The agreement can never start.
 
@@ -198,26 +186,23 @@ def decline(
     """
     with open_node(home, passphrase_file) as node:
         if not yes:
-            _confirm_leaving(node, agreement, f"Decline for {node.settings.name}, for good?", as_json=as_json)
-        result = asyncio.run(
-            operations.agreements.decline(
-                node, agreement, reason, justification=justification, offline=offline
-            )
-        )
-    _show_left(result, as_json=as_json)
+            _confirm_end(node, agreement, f"Decline for {node.settings.name}, for good?", as_json=as_json)
+        operation = operations.agreements.decline
+        result = asyncio.run(operation(node, agreement, reason, justification=justification, offline=offline))
+    _show_end(result, as_json=as_json)
 
 
 @app.command()
 def withdraw(
     *,
     agreement: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why. The other parties read it.")] = "",
-    justification: JustificationOption = "",
+    reason: Annotated[str, typer.Option(help="The reason. Every party reads it.")] = "",
+    justification: Justification = "",
     yes: YesOption = False,
     offline: OfflineOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Withdraw this agency from an agreement: no further round runs under it, on this node or on nodes that know of it.
 
@@ -225,23 +210,20 @@ def withdraw(
     """
     with open_node(home, passphrase_file) as node:
         if not yes:
-            _confirm_leaving(node, agreement, f"Withdraw {node.settings.name} for good?", as_json=as_json)
-        result = asyncio.run(
-            operations.agreements.withdraw(
-                node, agreement, reason, justification=justification, offline=offline
-            )
-        )
-    _show_left(result, as_json=as_json)
+            _confirm_end(node, agreement, f"Withdraw {node.settings.name} for good?", as_json=as_json)
+        operation = operations.agreements.withdraw
+        result = asyncio.run(operation(node, agreement, reason, justification=justification, offline=offline))
+    _show_end(result, as_json=as_json)
 
 
-def _confirm_leaving(node: Node, agreement: str, question: str, *, as_json: bool) -> None:
+def _confirm_end(node: Node, agreement: str, question: str, *, as_json: bool) -> None:
     """Ask, unless this agency has declined or withdrawn before."""
     current = operations.agreements.show(node, agreement)
     if node.agency not in (*current.summary.declined, *current.summary.withdrawn):
         _confirm(current, question, as_json=as_json)
 
 
-def _show_left(result: AgreementResult, *, as_json: bool) -> None:
+def _show_end(result: AgreementResult, *, as_json: bool) -> None:
     def render() -> None:
         typer.echo(f"{agreement_show.short(result)}: {result.summary.state}.")
         agreement_show.outcomes(result.outcomes, "sent to")

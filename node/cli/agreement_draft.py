@@ -11,15 +11,8 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli import agreement_show
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    note,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, OutFile, PassphraseFile, open_node
+from blindmatch.node.cli.output import emit, note
 from blindmatch.node.operations.choices import EdgeDisclosure, EdgePattern
 from blindmatch.protocol.errors import ConfigError
 
@@ -48,16 +41,14 @@ def draft(
     both: Annotated[
         bool, typer.Option("--both", help="For a star: each of the others also learns from the hub.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="The draft file to write. Without it, stdout.")] = None,
+    out: OutFile = None,
     disclosure: Annotated[
-        EdgeDisclosure, typer.Option(help="What every edge discloses.")
+        EdgeDisclosure,
+        typer.Option(help="What every edge discloses. For a threshold, give --threshold instead."),
     ] = EdgeDisclosure.HITS,
     count: Annotated[bool, typer.Option("--count", help="Short for --disclosure count.")] = False,
     total: Annotated[
-        str,
-        typer.Option(
-            "--sum", metavar="FIELD", help="Short for --disclosure sum, of this fact of the sender's."
-        ),
+        str, typer.Option("--sum", metavar="FIELD", help="Short for --disclosure sum, of this sender's fact.")
     ] = "",
     decimals: Annotated[int, typer.Option(help="For a sum: digits after the decimal point.")] = 0,
     minimum: Annotated[
@@ -68,15 +59,14 @@ def draft(
     ] = 1,
     report_to: Annotated[
         list[str] | None,
-        typer.Option(help="For counts and sums: an agency to which the result is passed on. Repeatable."),
+        typer.Option(help="For counts, sums: an agency that also gets the result. Repeatable."),
     ] = None,
     threshold: Annotated[
         int, typer.Option(metavar="T", help="Add a threshold: what at least T of the members hold.")
     ] = 0,
     collector: Annotated[str, typer.Option(help="For a threshold: the agency that collects.")] = "",
     standing: Annotated[
-        int,
-        typer.Option(metavar="DAYS", help="A standing agreement, whose keys are used for this many days."),
+        int, typer.Option(metavar="DAYS", help="A standing agreement; its keys are used for DAYS days.")
     ] = 0,
     checks_per_day: Annotated[
         int, typer.Option(help="For a standing agreement: single checks per edge and day.")
@@ -86,20 +76,20 @@ def draft(
     ] = "",
     sender_kind: Annotated[str, typer.Option(help="The same for the senders.")] = "",
     max_records: Annotated[int, typer.Option(help="The largest collection on either side.")] = 20_000,
-    asked_records: Annotated[int, typer.Option(help="For a request: the most records in one.")] = 25,
+    asked_records: Annotated[int, typer.Option(help="For a request: its most records.")] = 25,
     tokens: Annotated[int, typer.Option(help="The most tokens to which a record is padded.")] = 160,
     imported: Annotated[
         Path | None, typer.Option("--import", help="Store an agreement that another party exported.")
     ] = None,
     offline: OfflineOption = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create an agreement, in two steps: write a draft file and edit it, then propose it.
 
     The second step fetches the parties' own entries (keys, legal basis) from their nodes, checks every field, stores the
-    agreement and proposes it to the parties. It binds nobody before all of them sign.
+    agreement and proposes it to the parties. It takes effect when all of them have signed it.
 
     For example:
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import SHORT, facts, note
+from blindmatch.node.cli.output import SHORT, facts, note
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.agreements import AgreementResult, ExchangeOutcome
@@ -68,24 +68,25 @@ def _section(name: str, text: str) -> None:
         typer.echo(f"  {line}")
 
 
+def _line(label: str, *texts: str, width: int = 8) -> None:
+    """A label, and beside it a column of lines."""
+    for index, line in enumerate("\n".join(texts).splitlines()):
+        typer.echo(f"    {'' if index else label:<{width}} {line}")
+
+
 def _head(data: Data) -> Iterator[tuple[str, object]]:
+    codes = ", ".join(data["handling_codes"])
     yield "id", data["id"]
     yield "state", data["state"]
     yield "marking", f"up to {data['marking']}"
-    yield (
-        "handling codes",
-        f"{', '.join(data['handling_codes'])}; graded records with another code are excluded",
-    )
+    yield "handling codes", f"{codes}; graded records with another code are excluded"
     yield "valid", f"from {_time(data['not_before'])} until {_time(data['expires'])}"
     yield "rounds", f"at most {data['rounds_budget']}, {data['calendar']}"
     yield "retention", f"leads are erased after {data['retention_days']} days"
     if standing := data["standing"]:
         checks = standing["checks_per_day"]
-        yield (
-            "standing",
-            f"a key is used for at most {standing['epoch_days']} days; "
-            + (f"at most {checks} checks a day and edge" if checks else "no checks of single records"),
-        )
+        limit = f"at most {checks} checks a day and edge" if checks else "no checks of single records"
+        yield "standing", f"a key is used for at most {standing['epoch_days']} days; {limit}"
     if data["collector"]:
         yield "collector", data["collector"]
     yield "suite", data["suite"]
@@ -95,15 +96,14 @@ def _party(party: Data) -> None:
     mark = "signed" if party["signed"] else "NOT SIGNED"
     for kind in ("declined", "withdrawn"):
         if withdrawal := party[kind]:
-            reason = f": {_indented(withdrawal['reason'], 4)}" if withdrawal["reason"] else ""
-            mark = f"{kind.upper()} on {_time(withdrawal['at'])}{reason}"
+            reason = "\n    ".join(withdrawal["reason"].splitlines())
+            mark = f"{kind.upper()} on {_time(withdrawal['at'])}{reason and f': {reason}'}"
     own = " (this node)" if party["own"] else ""
     typer.echo(f"  {party['agency']}{own}: {party['name']}, {party['role']} - {mark}{_reached(party)}")
-    typer.echo(f"    legal basis      {_indented(party['legal_basis'], 21)}")
-    if party["contact"]:
-        typer.echo(f"    contact          {_indented(party['contact'], 21)}")
-    typer.echo(f"    identity key     {_grouped(party['identity_key'])}")
-    typer.echo(f"    certificate key  {_grouped(party['certificate_key'])}")
+    _line("legal basis", party["legal_basis"], width=16)
+    _line("contact", party["contact"], width=16)
+    _line("identity key", _grouped(party["identity_key"]), width=16)
+    _line("certificate key", _grouped(party["certificate_key"]), width=16)
 
 
 def _grouped(key: str) -> str:
@@ -181,9 +181,7 @@ def _counted(names: Sequence[str], what: str) -> str:
 
 
 def _names(label: str, names: Sequence[str]) -> None:
-    lines = textwrap.wrap(", ".join(names), 100, break_long_words=False, break_on_hyphens=False)
-    for index, line in enumerate(lines):
-        typer.echo(f"    {label if index == 0 else '':<8} {line}")
+    _line(label, *textwrap.wrap(", ".join(names), 100, break_long_words=False, break_on_hyphens=False))
 
 
 def _side(label: str, side: Data) -> None:
@@ -194,93 +192,74 @@ def _side(label: str, side: Data) -> None:
 
 
 def _terms(edge: Data) -> None:
-    number = (
-        f"; nothing below {edge['minimum_count']:,} matches, in steps of {edge['band']:,}"
-        if edge["band"]
-        else ""
-    )
-    verified = "; evaluation is proven with every chunk" if edge["verified"] else ""
-    typer.echo(f"    reveals  {edge['disclosure']}{number}{verified}")
+    reveals = edge["disclosure"]
+    if edge["band"]:
+        reveals += f"; nothing below {edge['minimum_count']:,} matches, in steps of {edge['band']:,}"
+    if edge["verified"]:
+        reveals += "; evaluation is proven with every chunk"
+    _line("reveals", reveals)
     if edge["facts"]:
-        typer.echo(f"    facts    {', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
-    typer.echo(f"    keys     {_linkage(edge['linkage'])}")
+        _line("facts", f"{', '.join(edge['facts'])}; padded to {edge['fact_bytes']} bytes")
+    _line("keys", _linkage(edge["linkage"]))
 
 
-def _learns(edge: Data) -> None:
-    typer.echo(f"    learns   {edge['receiver_learns']}")
-    typer.echo(f"             {edge['sender_learns']}")
-    typer.echo(f"             {edge['both_learn']}")
-    if not edge["leakage_is_usual"]:
-        typer.echo(f"    signed   {_indented(edge['leakage'], 13)}")
+def _learns(comparison: Data, first: str = "receiver", second: str = "sender") -> None:
+    _line("learns", comparison[f"{first}_learns"], comparison[f"{second}_learns"], comparison["both_learn"])
+    if not comparison["leakage_is_usual"]:
+        _line("signed", comparison["leakage"])
 
 
 def _expected(edge: Data, used: str) -> None:
     """What a round of an edge would give, its warnings, its budget, and this node's collection for it."""
-    if edge["forecast"] is not None:
+    if edge["forecast"] is not None and "problem" not in edge["forecast"]:  # a warning states the problem
         _forecast(edge["forecast"])
     for warning in edge["warnings"]:
-        typer.echo(f"    WARNING  {warning}")
-    typer.echo(f"    used     {used}")
+        _line("WARNING", warning)
+    _line("used", used)
     if (collection := edge["collection"]) is None:
         return
     name = collection["name"]
-    text = f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}"
-    typer.echo(f"    our list {text}")
+    _line(
+        "our list",
+        f"{name}, {collection['records']:,} records" if name else f"none yet: {collection['problem']}",
+    )
     if lacking := collection.get("facts_missing"):
-        typer.echo(f"    WARNING  {name} has no fact {', '.join(lacking)}; none is sent under that name")
+        _line("WARNING", f"{name} has no fact {', '.join(lacking)}; none is sent under that name")
 
 
 def _threshold(threshold: Data) -> None:
     typer.echo(f"  {threshold['id']}")
     for side in threshold["members"]:
         _side(f"member   {side['agency']}", side)
-    typer.echo(
-        f"    reveals  what at least {threshold['at_least']} of them share; nothing below "
-        f"{threshold['minimum_count']:,} shared keys"
-    )
-    typer.echo(f"    keys     {_linkage(threshold['linkage'])}")
-    _learns(
-        {
-            **threshold,
-            "receiver_learns": threshold["member_learns"],
-            "sender_learns": threshold["collector_learns"],
-        }
-    )
+    least, minimum = threshold["at_least"], threshold["minimum_count"]
+    _line("reveals", f"what at least {least} of them share; nothing below {minimum:,} shared keys")
+    _line("keys", _linkage(threshold["linkage"]))
+    _learns(threshold, "member", "collector")
 
 
 def _forecast(ahead: Data) -> None:
     """The expected result of a round."""
-    if "problem" in ahead:
-        return  # a warning states it
-    tokens = ahead["tokens"]
-    records = ahead["records"]
-    lists = (
-        f"for our list of {records[ahead['own']]:,} and a full, typical one on the other side"
-        if ahead["own"]
-        else "if both lists are full and typical"
+    keys, tokens, lists = ahead["keys"], ahead["tokens"], "if both lists are full and typical"
+    if own := ahead["own"]:
+        lists = f"for our list of {ahead['records'][own]:,} and a full, typical one on the other side"
+    true, false = _figure(ahead["expected_true"]), _figure(ahead["expected_false"])
+    _line(
+        "expected",
+        f"{lists}: {len(keys)} keys; {tokens['receiver']} and {tokens['sender']} tokens per record",
+        f"{true} true leads ({ahead['recall']:.0%} of the common records) and {false} false ones",
+        "expected chance matches by key:",
     )
-    typer.echo(
-        f"    expected {lists}: {len(ahead['keys'])} keys; "
-        f"{tokens['receiver']} and {tokens['sender']} tokens per record"
-    )
-    typer.echo(
-        f"             {_figure(ahead['expected_true'])} true leads ({ahead['recall']:.0%} of the common records) "
-        f"and {_figure(ahead['expected_false'])} false ones"
-    )
-    typer.echo("             expected chance matches by key:")
-    for key in ahead["keys"][:_KEYS_SHOWN]:
+    for key in keys[:_KEYS_SHOWN]:
         typer.echo(f"      {_figure(key['chance_matches']):>10}  {key['words']}")
-    if len(ahead["keys"]) > _KEYS_SHOWN:
-        typer.echo(f"                  and {len(ahead['keys']) - _KEYS_SHOWN} more; --json has them all")
+    if len(keys) > _KEYS_SHOWN:
+        typer.echo(f"                  and {len(keys) - _KEYS_SHOWN} more; --json has them all")
 
 
 def _linkage(linkage: Data) -> str:
-    missing = (
-        "also for records that lack a field" if linkage["missing"] else "none for records that lack a field"
-    )
+    missing = "also" if linkage["missing"] else "none"
     return (
-        f"at most {linkage['budget']}, compiled for each round, {missing}; of all leads {linkage['false_leads']:.2%} "
-        f"may be false, if {linkage['overlap']:.2%} of the shorter list are in both"
+        f"at most {linkage['budget']}, compiled for each round, {missing} for records that lack a field; of all leads "
+        f"{linkage['false_leads']:.2%} may be false, if {linkage['overlap']:.2%} of the shorter list are in both"
     )
 
 
@@ -292,7 +271,3 @@ def _figure(value: float) -> str:
 
 def _time(text: str) -> str:
     return text.replace("T", " ").replace("+00:00", " UTC")
-
-
-def _indented(text: str, columns: int) -> str:
-    return ("\n" + " " * columns).join(text.splitlines())

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    moment,
-    note,
+    AsJson,
+    Home,
+    Justification,
+    OutFile,
+    PassphraseFile,
     open_node,
-    table,
 )
+from blindmatch.node.cli.output import emit, moment, note, table
 from blindmatch.node.storage.audit_events import AuditEvent
 
 if TYPE_CHECKING:
-    from blindmatch.node.operations.audit import AuditEntry
+    from blindmatch.node.operations.audit import AuditRow
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,13 +29,13 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("list")
 def list_(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     event: Annotated[
         AuditEvent | None, typer.Option(help="Only this kind of event.", case_sensitive=False)
     ] = None,
     last: Annotated[int, typer.Option(min=1, help="How many entries, counted from the end.")] = 50,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the latest entries, oldest first.
 
@@ -48,7 +47,7 @@ def list_(
 
     def render() -> None:
         cells = [
-            (str(entry.row.seq), moment(entry.row.time), entry.row.user, entry.row.event, _description(entry))
+            (str(entry.seq), moment(entry.time), entry.user, entry.event, _description(entry))
             for entry in entries
         ]
         table(("entry", "time", "user", "event", "what"), cells, empty="No entries.")
@@ -59,21 +58,18 @@ def list_(
 @app.command()
 def verify(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     head: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A head that `audit export` wrote earlier and that you stored elsewhere. Repeatable."
-        ),
+        list[Path] | None, typer.Option(help="A head from an earlier export, stored elsewhere. Repeatable.")
     ] = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Verify the whole log: every hash, every signature, the order, and that no entry is missing.
 
-    This detects any change, removal, insertion or reordering, also at the end of the log. One attack needs more: somebody
-    who can restore an older copy of the database *and* of audit.head is detected only with a head that was stored
-    elsewhere. Give it with --head. The exit status is 1 when the log is not intact.
+    This detects any change, removal, insertion or reordering, also at the end of the log. An attacker who can restore an
+    older copy of the database *and* of audit.head is detected only with a head that was stored elsewhere. Give it with
+    --head. The exit status is 1 if the log is not intact.
     """
     with open_node(home, passphrase_file) as node:
         result = operations.audit.verify(node, heads=head or ())
@@ -92,15 +88,15 @@ def verify(
 @app.command()
 def export(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    out: Annotated[Path | None, typer.Option(help="The file to write. Without it, stdout.")] = None,
+    home: Home = DEFAULT_HOME,
+    out: OutFile = None,
     head: Annotated[
         Path | None, typer.Option(help="Also write the signed head to this file. Store it elsewhere.")
     ] = None,
-    justification: Annotated[str, typer.Option(help="Why, for the log itself.")] = "",
-    passphrase_file: PassphraseOption = None,
+    justification: Justification = "",
+    passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write the log as JSON lines, one entry a line, with the hashes and signatures that prove it.
+    """Write the log as JSON, one entry a line, with the hashes and signatures that prove it.
 
     The export is itself an entry (a disclosure), the last one in the file.
 
@@ -119,10 +115,9 @@ def _count(entries: int) -> str:
     return f"{entries} {'entry' if entries == 1 else 'entries'}"
 
 
-def _description(entry: AuditEntry) -> str:
+def _description(entry: AuditRow) -> str:
     """Subject, recipient, detail and justification of an entry, in one line."""
-    row = entry.row
-    detail = ", ".join(f"{name} {value}" for name, value in entry.detail.items())
-    recipient = f" to {row.recipient}" if row.recipient else ""
-    justification = f' "{row.justification}"' if row.justification else ""
-    return f"{row.subject}{recipient}{f': {detail}' if detail else ''}{justification}"
+    detail = ", ".join(f"{name} {value}" for name, value in entry.data()["detail"].items())
+    recipient = f" to {entry.recipient}" if entry.recipient else ""
+    justification = f' "{entry.justification}"' if entry.justification else ""
+    return f"{entry.subject}{recipient}{f': {detail}' if detail else ''}{justification}"

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    SHORT,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    moment,
-    note,
+    AgreementId,
+    AsJson,
+    Home,
+    MappingFile,
+    PassphraseFile,
     open_node,
-    table,
 )
+from blindmatch.node.cli.output import SHORT, emit, moment, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations import checks
@@ -31,9 +29,7 @@ app = typer.Typer()
 @app.command()
 def check(
     *,
-    agreement: Annotated[
-        str, typer.Argument(metavar="AGREEMENT", help="The agreement's id, or its first digits.")
-    ],
+    agreement: AgreementId,
     edge: Annotated[str, typer.Option(help="The edge. Required where this node is on several.")] = "",
     record: Annotated[
         Path | None,
@@ -47,15 +43,13 @@ def check(
         list[Path] | None,
         typer.Option(help="A register's file: also check the people who serve or control the company."),
     ] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(help="A file that maps columns to fields, as for imports.", dir_okay=False)
-    ] = None,
+    mapping: MappingFile = None,
     received: Annotated[
         bool, typer.Option("--received", help="Show the records submitted to this node that matched.")
     ] = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare one record, in the direction agreed.
 

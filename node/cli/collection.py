@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    JustificationOption,
-    PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
+    AsJson,
+    Encoding,
+    Home,
+    Justification,
+    MappingFile,
+    OutFile,
+    PassphraseFile,
     open_node,
-    progress,
-    table,
 )
+from blindmatch.node.cli.output import emit, facts, moment, note, progress, table
 from blindmatch.node.operations.choices import CollectionKind, FileFormat
 
 if TYPE_CHECKING:
@@ -46,10 +45,9 @@ def import_(
         FileFormat, typer.Option("--format", help="The file's format; auto recognises it by the content.")
     ] = FileFormat.AUTO,
     name: Annotated[str, typer.Option(help="The collection's name. Without it, its kind.")] = "",
-    mapping: Annotated[Path | None, typer.Option(help="A TOML file that maps columns to fields.")] = None,
+    mapping: MappingFile = None,
     fact: Annotated[
-        list[str] | None,
-        typer.Option(help="A column that may be released with a hit. Repeatable."),
+        list[str] | None, typer.Option(help="A column that may be released with a hit. Repeatable.")
     ] = None,
     register: Annotated[
         list[Path] | None,
@@ -63,19 +61,14 @@ def import_(
         typer.Option(
             "--include-ceased",
             "--include-resigned",
-            help="Also read people whose appointment or control has ended.",
+            help="Also people whose appointment or control has ended.",
         ),
     ] = False,
     marking: Annotated[str, typer.Option(help="The government marking of the records.")] = "OFFICIAL",
-    schema: Annotated[
-        str,
-        typer.Option(help="The linkage schema that its agreements name."),
-    ] = "",
-    encoding: Annotated[
-        str, typer.Option(help="The encoding of a text file: utf-8, cp1252, iso-8859-1, iso-8859-15.")
-    ] = "utf-8",
+    schema: Annotated[str, typer.Option(help="The linkage schema of its agreements.")] = "",
+    encoding: Encoding = "utf-8",
     skip_bad_rows: Annotated[
-        bool, typer.Option("--skip-bad-rows", help="Import the good rows without the bad ones.")
+        bool, typer.Option("--skip-bad-rows", help="Import the good rows only.")
     ] = False,
     blank_bad_fields: Annotated[
         bool,
@@ -85,14 +78,14 @@ def import_(
         ),
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write every bad row to this file, as CSV.")] = None,
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Import a file as a collection: all of it, or nothing.
 
-    With any bad row, the whole import is refused, and the report lists the rows, the fields and the reasons. The node
+    If any row is bad, the whole import is refused, and the report lists the rows, the fields and the reasons. The node
     stores references and digests, sealed. It does not store names, dates or addresses.
 
     For example:
@@ -136,10 +129,13 @@ def _show_import(imported: ImportReport, report: Path | None, as_json: bool) -> 
     for warning in imported.warnings:
         note(f"warning: {warning}")
     if not as_json:
+        totals = Counter((fault.field, fault.reason) for fault in imported.bad_rows)
+        for (field, reason), count in totals.most_common():
+            note(f"bad values: {count:,}: {field + ': ' if field else ''}{reason}")
         for fault in imported.bad_rows[:_SHOWN_FAULTS]:
-            kept = f" (kept: {fault.kept})" if fault.kept and imported.collection else ""
+            valid = f" (kept: {fault.kept})" if fault.kept and imported.collection else ""
             field = f"{fault.field}: " if fault.field else ""
-            note(f"{fault.file}: row {fault.row}: {field}{fault.reason}{kept}")
+            note(f"{fault.file}: row {fault.row}: {field}{fault.reason}{valid}")
         if len(imported.bad_rows) > _SHOWN_FAULTS:
             where = f"see {report}" if report else "--report FILE writes all of them"
             note(f"… and {len(imported.bad_rows) - _SHOWN_FAULTS} more ({where})")
@@ -170,7 +166,7 @@ def _show_imported(imported: ImportReport) -> None:
 
 @app.command("list")
 def list_(
-    *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+    *, home: Home = DEFAULT_HOME, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
     """List the collections of this node."""
     with open_node(home, passphrase_file) as node:
@@ -185,10 +181,10 @@ def show(
     name: NameArgument,
     *,
     reference: Annotated[str, typer.Option(help="Also show the records with this reference.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the node stores of a collection, and of the records with one reference.
 
@@ -239,10 +235,10 @@ def delete(
     name: NameArgument,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Erase a collection and its files. Results of earlier rounds remain until they expire."""
     with open_node(home, passphrase_file) as node:
@@ -259,13 +255,15 @@ def map_(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet.")],
     *,
     kind: KindOption,
-    encoding: Annotated[str, typer.Option(help="The encoding of a text file.")] = "utf-8",
-    out: Annotated[
-        Path | None, typer.Option(help="Write the mapping to this file. Without it, stdout.")
-    ] = None,
-    as_json: JsonOption = False,
+    encoding: Encoding = "utf-8",
+    out: OutFile = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Propose a mapping file from a file's header. This needs no node. Check the mapping before you use it.
+    """Propose a mapping file from a file's header. This needs no node.
+
+    Check the mapping before you use it.
+
+    The exit code is 1 if no heading gives the reference, or a field to match on.
 
     For example:
 
@@ -277,3 +275,6 @@ def map_(
         emit(proposed.data(), as_json, lambda: typer.echo(proposed.mapping, nl=False))
     else:
         note(f"Wrote {out}. Check it, then give it to `collection import --mapping`.")
+    if proposed.missing:
+        note(f"error: no heading was recognised for {proposed.missing}: name the column in the mapping")
+        raise typer.Exit(1)

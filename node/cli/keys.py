@@ -8,41 +8,32 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile, open_node
+from blindmatch.node.cli.output import emit
 from blindmatch.node.storage.passphrase import read_passphrase
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")
-def list_(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def list_(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Print the public keys. This needs no passphrase.
 
-    The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is
-    the SHA-256 of the TLS key (ECDSA P-256) in the form that certificates contain.
+    The identity key (Ed25519) signs agreements, commitments, receipts and the audit log. The certificate key is the SHA-256
+    of the TLS key (ECDSA P-256), in the encoding of certificates (SubjectPublicKeyInfo).
     """
-    data = operations.keys.public_keys(home).data()
-    emit(data, as_json, lambda: facts(data))
+    emit(operations.keys.public_keys(home).data(), as_json)
 
 
 @app.command()
 def rotate(
     *,
     agreement: Annotated[
-        str,
-        typer.Argument(metavar="[AGREEMENT]", help="Only under this agreement: its id, or its first digits."),
+        str, typer.Argument(metavar="[AGREEMENT]", help="Only this agreement: its id, or its first digits.")
     ] = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """End the epochs of standing agreements: erase their keys, and everything stored under them.
 
@@ -57,16 +48,13 @@ def rotate(
 @app.command()
 def passphrase(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
     new_file: Annotated[
         Path | None,
-        typer.Option(
-            "--new-passphrase-file",
-            help="File whose first line is the new passphrase. Without it, a prompt.",
-        ),
+        typer.Option("--new-passphrase-file", help="The same for the new passphrase. Without it, a prompt."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change the passphrase. The keys stay the same, and so does everything that they seal.
 

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    open_node,
-    table,
-)
 from blindmatch.node.cli.linkage_evaluate import evaluate
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, Justification, PassphraseFile, open_node
+from blindmatch.node.cli.output import emit, facts, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.linkage import Comparison, Explanation
@@ -41,21 +33,20 @@ def explain(
     *,
     schema: Annotated[
         str,
-        typer.Option(
-            help="The linkage schema. Without it, the schema of the records; for values the newest one."
-        ),
+        typer.Option(help="The linkage schema. Without it, that of the first record, or else the newest."),
     ] = "",
     sizes: Annotated[
         str, typer.Option(help="Records of both lists for which keys are compiled, such as 2000x40000.")
     ] = "",
-    justification: Annotated[str, typer.Option(help="Why, for the audit log, when a record is read.")] = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     r"""Show how the schema reads values, level by level, and the keys on which two sides agree.
 
-    Values need no node. Records do. A node does not store their values, so only the levels that they have are shown.
+    Values need no node. For a record of this node, only its levels are shown: a node does not store its values. The audit
+    log records that it was read.
 
     For example:
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import JsonOption, emit, facts, note, progress, table
+from blindmatch.node.cli.options import AsJson, MappingFile
+from blindmatch.node.cli.output import emit, facts, note, progress, table
 from blindmatch.node.operations.choices import RightView
 
 TableArgument = Annotated[Path, typer.Argument(help="A table: CSV or Parquet.", show_default=False)]
@@ -22,25 +23,16 @@ def evaluate(
     truth: Annotated[
         Path, typer.Option(help="The pairs that are one person: columns left_reference, right_reference.")
     ],
-    mapping_left: Annotated[
-        Path | None,
-        typer.Option(
-            help="A file that maps LEFT's columns to fields. Without it, usual headings are recognised."
-        ),
-    ] = None,
-    mapping_right: Annotated[Path | None, typer.Option(help="The same for RIGHT.")] = None,
+    mapping_left: MappingFile = None,
+    mapping_right: MappingFile = None,
     view: Annotated[
         RightView,
-        typer.Option(
-            help="companies-house reduces RIGHT to name, month and year of birth, and postcode district."
-        ),
+        typer.Option(help="companies-house: RIGHT has only name, month of birth, postcode district."),
     ] = RightView.FULL,
     overlap: Annotated[
         float, typer.Option(help="The share of the shorter list that is assumed to be on the other list.")
     ] = 0.05,
-    false_leads: Annotated[
-        float, typer.Option(help="The share of leads that may be false, as expected.")
-    ] = 0.01,
+    false_leads: Annotated[float, typer.Option(help="The expected share of false leads.")] = 0.01,
     budget: Annotated[int, typer.Option(help="The most keys.")] = 80,
     schema: Annotated[str, typer.Option(help="The linkage schema.")] = "uk-person-company-2",
     through_protocol: Annotated[
@@ -49,7 +41,7 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="Write precision and recall against budget and false leads, as SVG.")
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a schema on labelled data: precision, recall, expected and actual false leads.
 
@@ -87,7 +79,7 @@ def _share(value: float) -> str:
 
 def _show_evaluation(data: dict[str, Any]) -> None:
     table(
-        ("", "found", "true", "false", "wanted", "precision", "recall", "F1"),
+        ("", "results", "true", "false", "wanted", "precision", "recall", "F1"),
         [
             (
                 name,
@@ -100,7 +92,7 @@ def _show_evaluation(data: dict[str, Any]) -> None:
     pairs: list[tuple[str, object]] = [
         ("records", f"{data['records']['left']:,} and {data['records']['right']:,}"),
         ("true pairs", f"{data['true_pairs']:,}, out of reach {data['true_pairs_out_of_reach']:,}"),
-        ("false leads", f"{data['expected_false']:g} expected, {data['actual_false']} found"),
+        ("false leads", f"{data['expected_false']:g} expected, {data['actual_false']} actual"),
         ("patterns", data["patterns"]),
         ("tokens per record", data["tokens_per_record"]),
         ("seconds", ", ".join(f"{name} {value:g}" for name, value in data["seconds"].items())),
@@ -119,8 +111,8 @@ def _show_evaluation(data: dict[str, Any]) -> None:
     keys = sorted(data["keys"], key=lambda key: -key["found"])[:SHOWN_KEYS]
     typer.echo()
     table(
-        ("pairs first found by", "found", "false"),
+        ("key", "pairs it is the first to match", "false"),
         [(key["words"], key["found"], key["false"]) for key in keys],
     )
-    if left := len(data["keys"]) - len(keys):
-        typer.echo(f"{left} more keys; --json shows all.")
+    if more := len(data["keys"]) - len(keys):
+        typer.echo(f"{more} more keys; --json shows all.")

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
-    open_node,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile, RecordWire, open_node
+from blindmatch.node.cli.output import emit, facts, moment, note
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.storage.config import DEFAULT_LISTEN, FILE_NAME, make_settings
 from blindmatch.node.storage.passphrase import read_passphrase
@@ -39,15 +29,15 @@ app = typer.Typer(no_args_is_help=True)
 def init(
     *,
     agency: Annotated[str, typer.Option(help="The agency's id: lower-case letters, digits, hyphens.")],
-    name: Annotated[str, typer.Option(help="Its name, as people call it.")],
+    name: Annotated[str, typer.Option(help="The agency's name.")],
     role: Annotated[str, typer.Option(help="police, council, hmrc, environment-agency, national, …")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     listen: Annotated[str, typer.Option(help="HOST:PORT where other nodes reach this one.")] = DEFAULT_LISTEN,
     database: Annotated[str, typer.Option(help="A PostgreSQL URL; empty for a SQLite file.")] = "",
     legal_basis: Annotated[str, typer.Option(help="This agency's own lawful basis, for agreements.")] = "",
     contact: Annotated[str, typer.Option(help="Who is responsible for the node, for agreements.")] = "",
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     r"""Create a data folder: settings, keys (encrypted under a passphrase), an empty database.
 
@@ -70,13 +60,7 @@ def init(
     }
     passphrase = partial(read_passphrase, passphrase_file, new=True)
     keys = operations.nodes.create(home, make_settings(values, "node init"), passphrase)
-    data = keys.data()
-
-    def render() -> None:
-        typer.echo(f"Created the node of {name} ({agency}) in {home}")
-        facts({key: data[key] for key in ("identity_key", "certificate_key")})
-
-    emit({"agency": agency, "home": str(home), **data}, as_json, render)
+    emit({"agency": agency, "home": str(home), **keys.data()}, as_json)
     note(
         f"""
 Next:
@@ -91,12 +75,9 @@ The settings are in {home / FILE_NAME}, with comments."""
 @app.command()
 def serve(
     *,
-    home: HomeOption = DEFAULT_HOME,
-    wire: Annotated[
-        Path | None,
-        typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
-    ] = None,
-    passphrase_file: PassphraseOption = None,
+    home: Home = DEFAULT_HOME,
+    wire: RecordWire = None,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Answer other agencies' nodes until interrupted: mutual TLS 1.3, every call checked against its agreement.
 
@@ -110,9 +91,9 @@ def serve(
 
 @app.command()
 def status(
-    *, home: HomeOption = DEFAULT_HOME, passphrase_file: PassphraseOption = None, as_json: JsonOption = False
+    *, home: Home = DEFAULT_HOME, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
-    """Show whether the node can work now, and what it holds. The exit status is 1 when it cannot.
+    """Show whether the node can work now, and what it holds. The exit status is 1 if it cannot.
 
     This inspects the data folder, not the network: the server need not be running.
     """
@@ -150,13 +131,12 @@ def _show_status(status: NodeStatus) -> None:
 
 
 @app.command()
-def card(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+def card(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Print this node's public entry, which other agencies put into an agreement. This needs no passphrase.
 
     Compare the keys with the other agency over a channel that you both trust, such as a telephone call.
     """
-    data = operations.nodes.card(home).data()
-    emit(data, as_json, lambda: facts(data))
+    emit(operations.nodes.card(home).data(), as_json)
 
 
 @app.command()
@@ -164,12 +144,11 @@ def peer(
     *,
     agency: Annotated[str, typer.Argument(help="The other agency's id.")],
     address: Annotated[str, typer.Argument(help="HOST:PORT of its node.")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     server_name: Annotated[
-        str,
-        typer.Option(help="The name in its certificate, when it is not AGENCY.agency.blindmatch."),
+        str, typer.Option(help="The name in its certificate, if it is not AGENCY.agency.blindmatch.")
     ] = "",
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Add the address of another agency's node to node.toml.
 
@@ -178,5 +157,4 @@ def peer(
         blindmatch node peer north-council 192.0.2.10:7443 --home west
     """
     operations.nodes.add_peer(home, agency, address, server_name)
-    data = {"agency": agency, "address": address, "server_name": server_name}
-    emit(data, as_json, lambda: typer.echo(f"{agency} at {address}"))
+    emit({"agency": agency, "address": address, "server_name": server_name}, as_json)

@@ -9,17 +9,8 @@ from typing import Annotated
 import typer
 
 from blindmatch.node import operations
-from blindmatch.node.cli.common import (
-    DEFAULT_HOME,
-    HomeOption,
-    JsonOption,
-    PassphraseOption,
-    emit,
-    facts,
-    moment,
-    note,
-    table,
-)
+from blindmatch.node.cli.options import DEFAULT_HOME, AsJson, Home, PassphraseFile
+from blindmatch.node.cli.output import emit, moment, note, table
 from blindmatch.node.storage.passphrase import read_passphrase
 
 AuthorityOption = Annotated[
@@ -49,8 +40,8 @@ def init(
     *,
     authority: AuthorityOption,
     name: Annotated[str, typer.Option(help="The authority's name, as certificates state it.")],
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a certificate authority for a pilot, in a folder of its own.
 
@@ -63,22 +54,17 @@ def init(
     """
     passphrase = partial(read_passphrase, passphrase_file, new=True)
     until = operations.certificates.create_authority(authority, name, passphrase)
-
-    def render() -> None:
-        typer.echo(f"Created the authority {name} in {authority}")
-        typer.echo(f"valid until {moment(until.timestamp())}")
-
-    emit({"name": name, "authority": str(authority), "not_after": until.isoformat()}, as_json, render)
+    emit({"name": name, "authority": str(authority), "not_after": until.isoformat()}, as_json)
 
 
 @app.command()
 def request(
     *,
     out: Annotated[Path, typer.Option(help="The request to write (PKCS #10, PEM).")],
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     host: HostsOption = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a certificate request for this node's TLS key. Give the file to the authority.
 
@@ -91,12 +77,7 @@ def request(
     passphrase = partial(read_passphrase, passphrase_file)
     keys = operations.certificates.request(home, out, passphrase, hosts=host or ())
     key = keys.certificate_key.hex()
-
-    def render() -> None:
-        typer.echo(f"request for {keys.agency} in {out}")
-        typer.echo(f"certificate key  {key}")
-
-    emit({"agency": keys.agency, "request": str(out), "certificate_key": key}, as_json, render)
+    emit({"agency": keys.agency, "request": str(out), "certificate_key": key}, as_json)
     note("Give this key to the authority over a channel that you both trust.")
 
 
@@ -109,8 +90,8 @@ def issue(
     agency: Annotated[str, typer.Option(help="Refuse the request unless it is this agency's.")] = "",
     host: HostsOption = None,
     days: Annotated[int, typer.Option(min=1, max=825, help="How long it is valid.")] = 365,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Issue a node certificate, with the authority's key.
 
@@ -130,24 +111,19 @@ def issue(
         hosts=host or (),
         days=days,
     )
-
-    def render() -> None:
-        typer.echo(f"certificate for {issued.agency} in {out}")
-        facts(issued.data())
-
-    emit({**issued.data(), "certificate": str(out)}, as_json, render)
+    emit({**issued.data(), "certificate": str(out)}, as_json)
 
 
 @app.command()
 def install(
     *,
-    home: HomeOption = DEFAULT_HOME,
+    home: Home = DEFAULT_HOME,
     certificate: Annotated[Path | None, typer.Option(help="This node's certificate (PEM).")] = None,
     authority: Annotated[
         Path | None, typer.Option(help="The authority's certificate, or several (PEM).")
     ] = None,
     revoked: Annotated[Path | None, typer.Option(help="The authority's revocation list (PEM).")] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check certificate files against this node and against each other, and copy them into its folder.
 
@@ -163,8 +139,7 @@ def install(
     info = operations.certificates.install(
         home, certificate=certificate, authority=authority, revoked=revoked
     )
-    text = f"installed for {info.agency}, valid until {moment(info.not_after.timestamp())}"
-    emit(info.data(), as_json, lambda: typer.echo(text))
+    emit(info.data(), as_json)
 
 
 @app.command()
@@ -174,8 +149,8 @@ def revoke(
         str, typer.Argument(help="A serial number (hexadecimal), or an agency to revoke all of its own.")
     ],
     authority: AuthorityOption,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Revoke certificates and renew the revocation list, revoked.pem in the authority's folder.
 
@@ -198,12 +173,14 @@ def show(
     *,
     certificate: Annotated[Path | None, typer.Argument(help="A node's certificate (PEM).")] = None,
     authority: Annotated[
-        Path | None, typer.Option("--authority", help="List what the authority in this folder issued.")
+        Path | None, typer.Option(help="List what the authority in this folder issued.")
     ] = None,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the contents of a certificate, or the certificates that an authority issued.
+
+    Only the second needs a passphrase, that of the authority.
 
     For example:
 
@@ -213,14 +190,13 @@ def show(
     if (certificate is None) == (authority is None):
         raise typer.BadParameter("give a certificate, or --authority")
     if certificate is not None:
-        data = operations.certificates.read(certificate).data()
-        emit(data, as_json, lambda: facts(data))
+        emit(operations.certificates.read(certificate).data(), as_json)
     if authority is not None:
         issued = operations.certificates.issued(authority, partial(read_passphrase, passphrase_file))
+        columns = ("agency", "serial", "valid until", "revoked")
         rows = [
             (e.agency, e.serial, moment(e.not_after), moment(e.revoked_at) if e.revoked_at else "")
             for e in issued
         ]
-        columns = ("agency", "serial", "valid until", "revoked")
-        shown = [entry.data() for entry in issued]
-        emit(shown, as_json, lambda: table(columns, rows, empty="No certificate was issued yet."))
+        empty = "No certificate was issued yet."
+        emit([entry.data() for entry in issued], as_json, lambda: table(columns, rows, empty=empty))

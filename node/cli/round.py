@@ -11,17 +11,18 @@ import typer
 
 from blindmatch.node import operations
 from blindmatch.node.cli import round_live, round_tables
-from blindmatch.node.cli.common import (
+from blindmatch.node.cli.options import (
     DEFAULT_HOME,
-    SHORT,
-    HomeOption,
-    JsonOption,
-    JustificationOption,
-    PassphraseOption,
-    emit,
-    note,
+    AgreementId,
+    AsJson,
+    Home,
+    Justification,
+    OneEdge,
+    PassphraseFile,
+    RecordWire,
     open_node,
 )
+from blindmatch.node.cli.output import SHORT, emit, note
 from blindmatch.node.cli.startup import LazyModule
 from blindmatch.node.operations.choices import ExportFormat
 
@@ -32,16 +33,10 @@ else:
 
 app = typer.Typer(no_args_is_help=True)
 
-AgreementArgument = Annotated[
-    str, typer.Argument(metavar="AGREEMENT", help="The agreement's id, or its first digits.")
-]
-RoundArgument = Annotated[
+RoundId = Annotated[
     str,
-    typer.Argument(
-        metavar="[ROUND]", help="The round's id, or its first digits. Without it, the newest round."
-    ),
+    typer.Argument(metavar="[ROUND]", help="The round's id, or its first digits. Without it, the newest."),
 ]
-EdgeOption = Annotated[list[str] | None, typer.Option("--edge", help="Only this edge. Repeatable.")]
 
 
 @app.command()
@@ -52,29 +47,19 @@ def run(
         typer.Argument(metavar="[AGREEMENT]", help="Start a round: the agreement's id, or its first digits."),
     ] = "",
     resume: Annotated[str, typer.Option(metavar="ROUND", help="Resume an interrupted round.")] = "",
-    edge: EdgeOption = None,
+    edge: Annotated[list[str] | None, typer.Option(help="Only this edge. Repeatable.")] = None,
     wait: Annotated[
         float,
-        typer.Option(
-            help="Seconds that each edge waits for a node that cannot be reached, since its last progress."
-        ),
+        typer.Option(help="Seconds that an edge waits for an unreachable node, since its last progress."),
     ] = 30.0,
-    new: Annotated[
-        bool, typer.Option("--new", help="Start a round although another one is unfinished.")
-    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Start a round although one is unfinished.")] = False,
     full: Annotated[
-        bool,
-        typer.Option(
-            "--full", help="Under a standing agreement: end the open epoch and compare everything again."
-        ),
+        bool, typer.Option("--full", help="Of a standing agreement: end the epoch, compare everything again.")
     ] = False,
-    wire: Annotated[
-        Path | None,
-        typer.Option("--record-wire", help="Write every decrypted message to this folder. For trials."),
-    ] = None,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    wire: RecordWire = None,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a round: compare this node's collections with every sender's, collect for thresholds, and store the results.
 
@@ -111,16 +96,16 @@ def run(
 @app.command()
 def status(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     agreement: Annotated[
         str, typer.Option(metavar="ID", help="Every edge of this agreement, each in its newest round.")
     ] = "",
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again and again until every edge is over.")
+        bool, typer.Option("--watch", help="Update the display until every edge has ended.")
     ] = False,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the state of every edge: of a round, of an agreement, or of every round that this node has taken part in.
 
@@ -149,12 +134,12 @@ def status(
 @app.command()
 def results(
     *,
-    round_id: RoundArgument = "",
-    edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    round_id: RoundId = "",
+    edge: OneEdge = "",
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show a round's leads, counts and sums. The audit log records that they were read.
 
@@ -169,23 +154,22 @@ def results(
 @app.command()
 def export(
     *,
-    round_id: RoundArgument = "",
+    round_id: RoundId = "",
     out: Annotated[Path, typer.Option(help="The file to write.")],
     form: Annotated[
         ExportFormat | None,
-        typer.Option(
-            "--format",
-            help="csv for a spreadsheet, json for a program, ftm for FollowTheMoney. Without it, the file's suffix decides.",
-        ),
+        typer.Option("--format", help="ftm is FollowTheMoney. Without it, the file's name decides."),
     ] = None,
-    edge: Annotated[str, typer.Option(help="Only this edge.")] = "",
+    edge: OneEdge = "",
     recipient: Annotated[str, typer.Option(help="Who gets the file, for the audit log.")] = "",
-    justification: JustificationOption = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    justification: Justification = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a round's results to a file that only this user can read. Retention does not erase the file.
+
+    csv is for a spreadsheet, json for a program, and ftm for FollowTheMoney, which has no place for counts and sums.
 
     For example:
 
@@ -211,10 +195,10 @@ def export(
 @app.command()
 def receipts(
     *,
-    round_id: RoundArgument = "",
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    round_id: RoundId = "",
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the receipts of closed edges, and verify all their signatures again.
 
@@ -230,10 +214,10 @@ def receipts(
 @app.command()
 def reports(
     *,
-    agreement: AgreementArgument,
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    agreement: AgreementId,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch, verify, store and show the counts and sums that an agreement has other agencies report to this one.
 
@@ -253,9 +237,9 @@ def reports(
 def abandon(
     *,
     round_id: Annotated[str, typer.Argument(metavar="ROUND", help="The round's id, or its first digits.")],
-    home: HomeOption = DEFAULT_HOME,
-    passphrase_file: PassphraseOption = None,
-    as_json: JsonOption = False,
+    home: Home = DEFAULT_HOME,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Abandon the unfinished edges of a round: their secrets and working files are erased, and they cannot be resumed."""
     with open_node(home, passphrase_file) as node:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node.cli.common import console, make_table, note, progress_columns, stderr_is_live
+from blindmatch.node.cli.output import console, make_table, note, progress_columns, stderr_is_live
 from blindmatch.node.cli.round_tables import (
     STATUS_COLUMNS,
     status_cells,
@@ -89,43 +89,41 @@ def watch(
     statuses: Callable[[], Sequence[EdgeStatus]], *, pause: Callable[[float], None] = time.sleep
 ) -> None:
     """Draw the status table until every edge is over; without a terminal, print a line per change."""
-    show = _watch_terminal if (screen := console()).is_terminal else _watch_lines
-    typer.echo(status_counts(show(screen, statuses, pause)))
+    screen, updates = console(), _updates(statuses, pause)
+    now: Sequence[EdgeStatus] = ()
+    if screen.is_terminal:
+        with live.Live(console=screen, auto_refresh=False) as drawn:
+            for now in updates:
+                drawn.update(_status_view(now, screen.height), refresh=True)
+    else:
+        printed: dict[str, str] = {}
+        for now in updates:
+            for each in now:
+                line = status_line(each)
+                if printed.get(each.edge) != line:
+                    printed[each.edge] = line
+                    typer.echo(line)
+    typer.echo(status_counts(now))
 
 
-def _watch_terminal(
-    screen: consoles.Console,
-    statuses: Callable[[], Sequence[EdgeStatus]],
-    pause: Callable[[float], None],
-) -> Sequence[EdgeStatus]:
-    with live.Live(console=screen, auto_refresh=False) as drawn:
-        while True:
-            now = statuses()
-            shown = _fitting(now, screen.height - _MARGIN)
-            made = make_table(STATUS_COLUMNS, [status_cells(each) for each in shown])
-            reasons = status_reasons(shown) if 2 * len(shown) + _MARGIN <= screen.height else ()
-            drawn.update(consoles.Group(status_counts(now), made, *reasons), refresh=True)
-            if all(each.over for each in now):
-                return now
-            pause(REDRAW_SECONDS)
-
-
-def _watch_lines(
-    _screen: consoles.Console,
-    statuses: Callable[[], Sequence[EdgeStatus]],
-    pause: Callable[[float], None],
-) -> Sequence[EdgeStatus]:
-    printed: dict[str, str] = {}
+def _updates(
+    statuses: Callable[[], Sequence[EdgeStatus]], pause: Callable[[float], None]
+) -> Iterator[Sequence[EdgeStatus]]:
+    """The statuses, again and again until every edge is over."""
     while True:
         now = statuses()
-        for each in now:
-            line = status_line(each)
-            if printed.get(each.edge) != line:
-                printed[each.edge] = line
-                typer.echo(line)
+        yield now
         if all(each.over for each in now):
-            return now
+            return
         pause(REDRAW_SECONDS)
+
+
+def _status_view(statuses: Sequence[EdgeStatus], height: int) -> consoles.Group:
+    """The counts, the table and the reasons, as far as they fit into a terminal."""
+    shown = _fitting(statuses, height - _MARGIN)
+    reasons = status_reasons(shown) if 2 * len(shown) + _MARGIN <= height else ()
+    rows = make_table(STATUS_COLUMNS, [status_cells(each) for each in shown])
+    return consoles.Group(status_counts(statuses), rows, *reasons)
 
 
 def _fitting(statuses: Sequence[EdgeStatus], lines: int) -> Sequence[EdgeStatus]:

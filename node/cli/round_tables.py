@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from blindmatch.node.cli.common import SHORT, moment, note, table
+from blindmatch.node.cli.output import SHORT, moment, note, table
 
 if TYPE_CHECKING:
     from blindmatch.node.operations.rounds import (

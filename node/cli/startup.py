@@ -24,6 +24,18 @@ def settle() -> None:
         os.environ.setdefault(name, value)
 
 
+def no_core_files() -> None:
+    """Prevent core files: this process holds keys, and a crash must not write its memory to a disk."""
+    try:
+        import resource  # noqa: PLC0415 - not available on Windows
+    except ImportError:
+        return
+    _, highest = resource.getrlimit(resource.RLIMIT_CORE)
+    # One byte, not 0: Linux then sends the memory to no program that collects core dumps either (core(5)).
+    limit = 1 if highest == resource.RLIM_INFINITY or highest >= 1 else 0
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, highest))
+
+
 class LazyModule:
     """A module that is imported when one of its names is first used.
 

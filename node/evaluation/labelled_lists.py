@@ -70,6 +70,7 @@ class LabelledLists:
     """(n, 2) left and right record of each true pair."""
     missing_pairs: int
     """True pairs with a reference that no record has: no key can match them."""
+    view: View = View.FULL
 
     @property
     def true_pairs(self) -> int:
@@ -111,7 +112,7 @@ def read_labelled(
     if view is View.COMPANIES_HOUSE:
         theirs = replace(theirs, columns=drop_below_district(schema, theirs.columns))
     pairs, missing = _read_truth(truth, ours, theirs)
-    return LabelledLists(schema, ours, theirs, pairs, missing)
+    return LabelledLists(schema, ours, theirs, pairs, missing, view)
 
 
 def _read_side(

@@ -69,10 +69,11 @@ class TrialResult:
             points.append(Point(budget, quality.precision, quality.recall))
         return tuple(points)
 
-    def figures(self) -> dict[str, Any]:
-        """All results, for JSON."""
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them."""
         left, right = self.labelled.left, self.labelled.right
         return {
+            "view": self.labelled.view.value,
             "schema": self.labelled.schema.name,
             "overlap": self.terms.overlap,
             "false_leads": self.terms.false_leads,

@@ -5,7 +5,8 @@ The command line and every other interface call these functions and nothing deep
 Conventions:
 
 - One module per noun, one function per operation, named by its verb: `rounds.start`, `audit.verify`. Functions below an
-  operation live in the rooms below (`rounds`, `agreements`, `imports`, ...); a module here holds little else.
+  operation live in the rooms below (`rounds`, `agreements`, `imports`, ...); a module here holds little else. Its
+  `__all__` lists the names of those rooms that callers need, beside everything public that it defines.
 - The first argument is the open `Node` (or the data folder, for the few operations that need no keys). The others are
   plain: text, numbers, paths, enumerations, all keyword-only after the noun's own id. Ids are text in hexadecimal
   digits, and their first digits are enough; an operation resolves them itself. An interface that must name the same
@@ -24,6 +25,13 @@ Conventions:
 - Nothing here prints, prompts, or imports typer or rich. `choices` holds the enumerations that a caller needs before it
   calls; it imports nothing heavy. `operations.rounds` and the other modules are imported when they are first used.
 - An operation that needs a passphrase takes a function that gives it, and calls it after the checks that need none.
+- Docstrings state what is special. Everywhere, `home` is a node's data folder and `out` a file to write. `agreement`,
+  `round_id` and `edge` are ids; an empty `round_id` is the newest round, an empty `edge` every edge. `justification` is
+  the reason that this node's audit log shows, and `offline` means that no other node is contacted.
+- `Raises` omits what every operation can raise: StoreError for an unknown agreement or collection, for damaged stored
+  data and for a database that cannot be used; ConfigError for an unknown or ambiguous round id and for a folder without
+  a node or with wrong settings; LocalError on a node that has taken part in no round; KeysError for a wrong passphrase
+  and for missing or damaged keys; InputError for a file that cannot be read or written.
 """
 
 import importlib

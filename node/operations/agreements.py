@@ -23,7 +23,6 @@ from blindmatch.protocol.agreement import Disclosure, Envelope, SignedWithdrawal
 from blindmatch.protocol.errors import BlindmatchError, PeerError
 
 __all__ = ["AgreementSummary", "Choices", "Disclosure", "ExchangeOutcome", "Pattern"]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 Collections = Sequence[tuple[str, str]]
 """Edges, and the names of this node's collections for them."""
@@ -56,16 +55,12 @@ def _result(
 
 
 def write_template(choices: Choices, now: float, *, out: Path | None = None) -> str:
-    """The text of a draft file for an officer to edit. Needs no node.
+    """The text of a draft file for an officer to edit, also written to `out`, which must not exist. Needs no node.
 
-    Args:
-        choices: the agencies, and what their edges disclose.
-        now: seconds since 1970.
-        out: also write the text to this file, which must not exist.
+    `now` is in seconds since 1970.
 
     Raises:
         ConfigError, AgreementError: the choices do not describe an agreement.
-        InputError: `out` exists or cannot be written.
     """
     text = template(choices, now)
     if out is not None:
@@ -78,13 +73,7 @@ async def propose(node: Node, file: Path, *, offline: bool = False) -> Agreement
 
     Entries of parties that the file leaves out are fetched from their nodes. The audit log gets an alteration entry.
 
-    Args:
-        node: this node, a party.
-        file: the draft.
-        offline: contact no other node.
-
     Raises:
-        InputError: the file cannot be read.
         AgreementError: a field is missing or wrong.
         PeerError, ConfigError: the entry of a party cannot be fetched.
     """
@@ -107,28 +96,19 @@ def import_file(node: Node, file: Path) -> AgreementResult:
     """Store an agreement that another party exported, and its signatures. The audit log gets an alteration entry.
 
     Raises:
-        InputError: the file cannot be read, or is not an agreement.
+        InputError: the file is not an agreement.
         PeerError, AgreementError: the agreement is not valid, or this node is not a party with its own keys.
     """
     return _result(node, registry.adopt(node, envelope_files.read(file), source="file"), ())
 
 
 def export(node: Node, agreement: str, out: Path) -> None:
-    """Write an agreement with all signatures to a file, a DSSE envelope, for a party whose node cannot be reached.
-
-    Raises:
-        StoreError: there is no such agreement.
-        InputError: the file cannot be written.
-    """
+    """Write an agreement with all signatures to a file, a DSSE envelope, for a party whose node cannot be reached."""
     envelope_files.write(out, registry.find(node, agreement).envelope)
 
 
 def show(node: Node, agreement: str) -> AgreementResult:
-    """All terms of an agreement, its state on this node, and the expected results.
-
-    Raises:
-        StoreError: there is no such agreement, or it is damaged.
-    """
+    """All terms of an agreement, its state on this node, and the expected results."""
     return _result(node, registry.find(node, agreement))
 
 
@@ -138,11 +118,7 @@ def list_agreements(node: Node) -> tuple[AgreementSummary, ...]:
 
 
 async def fetch(node: Node, agreement: str) -> tuple[ExchangeOutcome, ...]:
-    """Fetch from every party who has signed, declined or withdrawn. The audit log gets an entry for every update.
-
-    Raises:
-        StoreError: there is no such agreement.
-    """
+    """Fetch from every party who has signed, declined or withdrawn. The audit log gets an entry for every update."""
     stored = await asyncio.to_thread(registry.find, node, agreement)
     return tuple((await exchange.fetch(node, stored, connector(node)))[1])
 
@@ -157,7 +133,6 @@ def check_signable(node: Node, agreement: str, *, collections: Collections = ())
     """Check, before a person decides, that `sign` will succeed.
 
     Raises:
-        StoreError: there is no such agreement or collection.
         AgreementError: a collection may not enter its edge, or this node's entry has other keys.
         PeerError: the agreement cannot be signed: another schema, expired, declined or withdrawn.
     """
@@ -174,16 +149,7 @@ async def sign(
     """Sign an agreement as this agency, bind collections to its edges, and send the signature to the parties.
 
     An edge without a collection gets the only suitable one. The audit log gets an alteration entry for each binding and
-    for the signature, before it exists. Signing again only sends it again.
-
-    Args:
-        node: this node, a party.
-        agreement: its id.
-        collections: the collections for some edges.
-        offline: contact no other node.
-
-    Raises:
-        StoreError, AgreementError, PeerError: see `check_signable`.
+    for the signature, before it exists. Signing again only sends it again. Errors are those of `check_signable`.
     """
     stored, unbound = await asyncio.to_thread(_sign, node, agreement, collections)
     outcomes: list[ExchangeOutcome] = []
@@ -209,17 +175,10 @@ async def decline(
 ) -> AgreementResult:
     """Decline to sign an agreement: it can never start. After signing this is a withdrawal.
 
-    The audit log gets an alteration entry. Declining again only sends it again.
-
-    Args:
-        node: this node, a party.
-        agreement: its id.
-        reason: signed; every party reads it.
-        justification: why, for this node's audit log only.
-        offline: contact no other node.
+    The reason is signed, and every party reads it. The audit log gets an alteration entry. Declining again only sends it
+    again.
 
     Raises:
-        StoreError: there is no such agreement.
         AgreementError: the reason is missing, too long or unprintable.
     """
     stored = await asyncio.to_thread(registry.find, node, agreement)
@@ -230,12 +189,9 @@ async def decline(
 async def withdraw(
     node: Node, agreement: str, reason: str = "", *, justification: str = "", offline: bool = False
 ) -> AgreementResult:
-    """Withdraw this agency from an agreement: no further round runs under it. The arguments are those of `decline`.
-
-    The audit log gets an alteration entry. Withdrawing again only sends it again.
+    """Withdraw this agency from an agreement: no further round runs under it. Otherwise like `decline`.
 
     Raises:
-        StoreError: there is no such agreement.
         AgreementError: the reason is too long or unprintable.
     """
     stored = await asyncio.to_thread(registry.find, node, agreement)
@@ -275,7 +231,6 @@ def verify(node: Node, agreement: str) -> AgreementVerification:
     """Verify the signatures of a stored agreement.
 
     Raises:
-        StoreError: there is no such agreement.
         PeerError, AgreementError: its bytes are damaged.
     """
     row = node.store.agreement(agreement)
@@ -286,7 +241,7 @@ def verify_file(file: Path) -> AgreementVerification:
     """Verify the signatures of an exported agreement. Needs no node.
 
     Raises:
-        InputError: the file cannot be read, or is not an agreement.
+        InputError: the file is not an agreement.
         PeerError, AgreementError: its bytes are damaged.
     """
     return _verify(envelope_files.read(file))

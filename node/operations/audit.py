@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,7 @@ from blindmatch.node.storage.files import write_output
 from blindmatch.node.storage.store import AuditRow
 from blindmatch.protocol.errors import StoreError
 
-
-@dataclass(frozen=True)
-class AuditEntry:
-    """One entry of the log."""
-
-    row: AuditRow
-
-    @property
-    def detail(self) -> dict[str, Any]:
-        """Counts, ids and codes, by name."""
-        detail: dict[str, Any] = json.loads(self.row.detail)
-        return detail
-
-    def data(self) -> dict[str, Any]:
-        """Plain values, as JSON has them, with everything that a verifier elsewhere needs."""
-        return dict(audit_log.entry_json(self.row))
+__all__ = ["AuditRow"]
 
 
 @dataclass(frozen=True)
@@ -51,28 +36,20 @@ class AuditVerification:
             "agency": self.agency,
             "entries": self.entries,
             "intact": self.intact,
-            "problems": [{"seq": each.seq, "reason": each.reason} for each in self.problems],
+            "problems": [asdict(problem) for problem in self.problems],
         }
 
 
-def entries(node: Node, *, event: AuditEvent | None = None, last: int = 50) -> tuple[AuditEntry, ...]:
-    """The latest entries, oldest first.
-
-    Args:
-        node: this node.
-        event: entries of this event only.
-        last: how many, at least 1.
-    """
+def entries(node: Node, *, event: AuditEvent | None = None, last: int = 50) -> tuple[AuditRow, ...]:
+    """The latest entries, of all events or of one, oldest first; `last` is how many, at least 1."""
     rows = [row for row in node.store.audit_rows() if event is None or row.event == event.value]
-    return tuple(AuditEntry(row) for row in rows[-last:])
+    return tuple(rows[-last:])
 
 
 def verify(node: Node, *, heads: Sequence[Path] = ()) -> AuditVerification:
     """Verify the whole log: every hash, every signature, the order, and that no entry is missing.
 
-    Args:
-        node: this node.
-        heads: files of heads that an export wrote earlier and that were stored elsewhere.
+    `heads` are files that earlier exports wrote and that were stored elsewhere.
 
     Raises:
         StoreError: the file of a head is missing or damaged.
@@ -98,21 +75,11 @@ def _required_head(path: Path) -> audit_log.Head:
 
 def export(
     node: Node, *, out: Path | None = None, head: Path | None = None, justification: str = ""
-) -> tuple[AuditEntry, ...]:
-    """Export the log. The export is itself a disclosure entry, the last one of the export.
+) -> tuple[AuditRow, ...]:
+    """Every entry of the log, oldest first; the export is itself a disclosure entry, the last one.
 
-    Args:
-        node: this node.
-        out: the file to write, one JSON object a line; None when the caller passes the entries on to its output.
-        head: also write the signed head to this file.
-        justification: why, for the log itself.
-
-    Returns:
-        Every entry, oldest first.
-
-    Raises:
-        StoreError: the log cannot be written.
-        InputError: a file cannot be written.
+    The entries are also written to `out`, one JSON object a line, unless the caller passes them on to its own output. The
+    signed head is also written to the file `head`.
     """
     node.audit.append(
         AuditEvent.DISCLOSURE,
@@ -121,7 +88,7 @@ def export(
         justification=justification,
         detail={"action": "export"},
     )
-    exported = tuple(AuditEntry(row) for row in node.store.audit_rows())
+    exported = tuple(node.store.audit_rows())
     newest = read_head(node.home / HEAD_NAME)
     if out is not None:
         write_output(out, lines(exported))
@@ -130,6 +97,6 @@ def export(
     return exported
 
 
-def lines(exported: Sequence[AuditEntry]) -> str:
+def lines(exported: Sequence[AuditRow]) -> str:
     """Entries as an export has them: one JSON object a line."""
     return "".join(json.dumps(entry.data(), sort_keys=True) + "\n" for entry in exported)

@@ -17,22 +17,13 @@ from blindmatch.node.storage.files import write_output
 from blindmatch.protocol.errors import ConfigError
 
 __all__ = ["CertificateInfo", "Issued"]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 def create_authority(folder: Path, name: str, passphrase: Callable[[], str]) -> datetime:
-    """Create a certificate authority for a pilot, in a folder of its own.
-
-    Args:
-        folder: away from every node.
-        name: as certificates state it.
-        passphrase: gives the new passphrase of the authority's key.
-
-    Returns:
-        The time until which the authority is valid.
+    """Create a certificate authority for a pilot, in a folder away from every node; returns the end of its validity.
 
     Raises:
-        KeysError: the folder holds an authority already, or the passphrase is too short.
+        KeysError: the folder holds an authority already, or the new passphrase is too short.
         ConfigError: the folder cannot be written.
     """
     pilot_ca.check_new(folder)
@@ -44,9 +35,7 @@ def request(home: Path, out: Path, passphrase: Callable[[], str], *, hosts: Sequ
     """Write a certificate request (PKCS #10, PEM) for the TLS key of the node in a folder; returns its public keys.
 
     Raises:
-        ConfigError: there is no node, or a host is neither an IP address nor a host name.
-        KeysError: the passphrase is wrong, or the keys are missing or damaged.
-        InputError: the file cannot be written.
+        ConfigError: a host is neither an IP address nor a host name.
     """
     load_settings(home / FILE_NAME)
     keys = keyring.KeyRing.open(home / keyring.FILE_NAME, passphrase())
@@ -64,21 +53,13 @@ def issue(
     hosts: Sequence[str] = (),
     days: int = 365,
 ) -> CertificateInfo:
-    """Issue a node certificate with an authority's key, and write it to a file (PEM).
+    """Issue a node certificate with the key of the authority in `folder`, and write it to a file (PEM).
 
-    Args:
-        folder: the authority's.
-        request: the file of a certificate request.
-        out: the file to write.
-        passphrase: gives the authority's passphrase.
-        agency: refuse the request unless it is this agency's; empty accepts any.
-        hosts: host names and IP addresses of the node.
-        days: how long the certificate is valid.
+    The request must be that of `agency`, unless this is empty. `hosts` are host names and IP addresses of the node.
 
     Raises:
         ConfigError: the request cannot be read, is not usable, or is another agency's.
-        KeysError: the passphrase is wrong, or there is no authority.
-        InputError: the file cannot be written.
+        KeysError: there is no authority in the folder.
     """
     content = certificates.load_request(request)
     named = certificates.agency_of(content)
@@ -99,15 +80,10 @@ def install(
 ) -> CertificateInfo:
     """Check PEM files against the node in a folder and against each other, and copy them to it. Needs no passphrase.
 
-    Args:
-        home: the node's folder.
-        certificate: the node's certificate; None retains the installed one. The same holds for the others.
-        authority: the certificate of the authority, or several.
-        revoked: the authority's revocation list.
+    They are the node's certificate, those of its authority, and the revocation list. None retains the installed file.
 
     Raises:
         ConfigError: a file is missing or wrong, or the folder cannot be written.
-        KeysError: the node's key file is missing or damaged.
     """
     return certificates.install(
         home,
@@ -121,24 +97,17 @@ def install(
 
 
 def revoke(folder: Path, serial_or_agency: str, passphrase: Callable[[], str]) -> list[Issued]:
-    """Revoke one certificate, or all of an agency, and renew the revocation list in the authority's folder.
-
-    Returns:
-        The certificates that this call revoked.
+    """Revoke one certificate, or all of an agency, and renew the list in the authority's folder; returns what was revoked.
 
     Raises:
         ConfigError: no valid certificate has this serial number or agency.
-        KeysError: the passphrase is wrong, or there is no authority.
+        KeysError: there is no authority in the folder.
     """
     return Authority.open(folder, passphrase()).revoke(serial_or_agency, now=time.time())
 
 
 def issued(folder: Path, passphrase: Callable[[], str]) -> list[Issued]:
-    """Every certificate that an authority issued, oldest first.
-
-    Raises:
-        KeysError: the passphrase is wrong, or there is no authority.
-    """
+    """Every certificate that an authority issued, oldest first. The errors are those of `Authority.open`."""
     return Authority.open(folder, passphrase()).issued()
 
 

@@ -20,7 +20,6 @@ from blindmatch.node.transport.client import connect
 from blindmatch.protocol.errors import ConfigError, InputError
 
 __all__ = ["CheckResult", "read_record"]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,12 @@ async def check(
     register: Sequence[Path] = (),
     mapping: Path | None = None,
 ) -> SubmittedRecord | QueriedRecord:
-    """Compare one record with the other agency's list, now, in the direction that the edge has.
+    """Compare one record, value by field, with the other agency's list, now, in the direction that the edge has.
 
     The sender of the edge submits the record; the audit log gets a disclosure entry. The receiver queries it; the audit log
-    gets a combination entry.
-
-    Args:
-        node: this node.
-        agreement: its id; a standing agreement with an open epoch.
-        fields: the record, value by field.
-        edge: may be empty where this node is on one edge that discloses hits.
-        register: files of a register; the people who serve or control the record's company are checked with it.
-        mapping: a file that maps columns to fields, as for imports.
+    gets a combination entry. `edge` can be empty where this node is on one edge that discloses hits. With the files of a
+    `register`, the people who serve or control the record's company are checked too. `mapping` is a file that maps columns
+    to fields, as for imports.
 
     Raises:
         ConfigError: this node is on several edges, or on none.
@@ -139,11 +132,7 @@ def _only_edge(node: Node, stored: StoredAgreement) -> str:
 
 
 def received(node: Node, agreement: str) -> ReceivedChecks:
-    """The records submitted to this node that match. The audit log gets a consultation entry.
-
-    Raises:
-        StoreError: there is no such agreement, or a stored check is damaged.
-    """
+    """The records submitted to this node that match. The audit log gets a consultation entry."""
     agreement_id = registry.find(node, agreement).id
     checks = check_lookup.results(node, agreement_id)
     return ReceivedChecks(agreement_id, tuple(each for each in checks if each.leads))

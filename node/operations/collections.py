@@ -17,6 +17,7 @@ from blindmatch.node.imports import (
     open_collection,
 )
 from blindmatch.node.imports.formats import Format, open_table, propose, recognise_format
+from blindmatch.node.imports.formats.column_mapping import unmapped
 from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.files import write_output
@@ -32,7 +33,6 @@ __all__ = [
     "delete_collection",
     "import_collection",
 ]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 
 def list_collections(node: Node) -> list[CollectionRow]:
@@ -41,11 +41,7 @@ def list_collections(node: Node) -> list[CollectionRow]:
 
 
 def find(node: Node, name: str) -> CollectionRow:
-    """A collection by its name or id.
-
-    Raises:
-        StoreError: there is none.
-    """
+    """A collection by its name or id."""
     return node.store.collection(name)
 
 
@@ -82,16 +78,11 @@ class ShownCollection:
 
 
 def show(node: Node, name: str, *, reference: str = "", justification: str = "") -> ShownCollection:
-    """What the node stores of a collection. With a reference, the audit log gets a consultation entry.
+    """What the node stores of a collection and of its records with a reference, if one is given.
 
-    Args:
-        node: this node.
-        name: the collection's name or id.
-        reference: also the records with this reference.
-        justification: why, for the audit log.
+    Reading records is a consultation entry in the audit log.
 
     Raises:
-        StoreError: there is no such collection, or its files are missing or damaged.
         InputError: no record has this reference.
     """
     collection = open_collection(node, name)
@@ -122,6 +113,8 @@ class ProposedMapping:
 
     header: tuple[str, ...]
     mapping: str
+    missing: str = ""
+    """What an import requires and no heading gives, or blank."""
 
     def data(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
@@ -131,16 +124,12 @@ class ProposedMapping:
 def propose_mapping(
     file: Path, kind: str, *, encoding: str = "utf-8", out: Path | None = None
 ) -> ProposedMapping:
-    """Propose a mapping from the header of a table. Needs no node.
+    """Propose a mapping from the header of a table (CSV or Parquet), also written to `out`, which must not exist.
 
-    Args:
-        file: CSV or Parquet.
-        kind: `subjects`, `suppliers` or `bidders`.
-        encoding: of a text file.
-        out: also write the mapping to this file, which must not exist.
+    Needs no node.
 
     Raises:
-        InputError: the file cannot be read, or is not a table; or `out` exists or cannot be written.
+        InputError: the file is not a table.
     """
     form = recognise_format(file)
     if form is not Format.TABLE:
@@ -149,7 +138,9 @@ def propose_mapping(
             hint="Import it without a mapping: its fields are known.",
         )
     with open_table(file, encoding=encoding) as table:
-        proposed = ProposedMapping(tuple(table.header), propose(table.header, kind))
+        proposed = ProposedMapping(
+            tuple(table.header), propose(table.header, kind), unmapped(table.header, kind)
+        )
     if out is not None:
         write_output(out, proposed.mapping, new=True)
     return proposed

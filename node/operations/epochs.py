@@ -21,16 +21,9 @@ class EndedEpochs:
 
 
 def end(node: Node, *, agreement: str = "") -> EndedEpochs:
-    """End open epochs: their keys and everything stored under them are erased. The next rounds are full ones.
+    """End the open epochs, of all agreements or of one: their keys and everything stored under them are erased.
 
-    The audit log gets an entry for every epoch.
-
-    Args:
-        node: this node.
-        agreement: only epochs under this agreement.
-
-    Raises:
-        StoreError: there is no such agreement.
+    The next rounds are full ones. The audit log gets an entry for every epoch.
     """
     agreement_id = registry.find(node, agreement).id if agreement else None
     return EndedEpochs(node.agency, epochs.end_all(node, "its key was rotated", agreement_id))

@@ -34,11 +34,7 @@ class NodeKeys:
 
 
 def public_keys(home: Path) -> NodeKeys:
-    """The public keys of the node in a folder. No passphrase is needed, and nothing is written to the audit log.
-
-    Raises:
-        KeysError: the key file is missing or damaged.
-    """
+    """The public keys of the node in a folder. No passphrase is needed, and nothing is written to the audit log."""
     public = keyring.PublicKeys.read(home / keyring.FILE_NAME)
     return NodeKeys(public.agency, public.identity, public.certificate_key)
 

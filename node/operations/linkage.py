@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from blindmatch.node.evaluation import TrialResult, View, draw, panels, read_labelled, run_trial
 from blindmatch.node.evaluation.explanation import (
@@ -28,7 +26,6 @@ from blindmatch.protocol.errors import ConfigError, InputError
 from blindmatch.protocol.linkage import CompileTerms, Schema, load_schema
 
 __all__ = ["Comparison", "Explanation"]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 TYPICAL_SIZES = (2_000, 40_000)
 """The people of a force and the officers of a county: the sizes of lists for which keys are compiled by default."""
@@ -49,16 +46,11 @@ def explain(
 ) -> Explanation:
     """How a schema reads one or two sides, and why they match. The audit log gets a consultation entry for each record.
 
-    Args:
-        node: this node; None when no side is a record.
-        sides: values, `field=value; field=value`, or a record, `collection:reference`.
-        schema: its name; empty for the schema of the first record, or without records for the newest one.
-        sizes: records of both lists for which keys are compiled.
-        justification: why, for the audit log.
+    A side is values, `field=value; field=value`, or a record of this node's, `collection:reference`. An empty `schema` is
+    the schema of the first record, or without records the newest one. Keys are compiled for lists of `sizes` records.
 
     Raises:
         InputError: a side cannot be read, or no record has the reference.
-        StoreError: there is no such collection.
         ConfigError: a side is a record, and there is no node.
         SchemaError: there is no such schema.
     """
@@ -94,18 +86,6 @@ def _stored_side(node: Node, schema: Schema, text: str, justification: str) -> E
     return side_of_records(collection, places)
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The result of a schema on two lists whose truth is known."""
-
-    view: str
-    trial: TrialResult
-
-    def data(self) -> dict[str, Any]:
-        """Plain values, as JSON has them."""
-        return {"view": self.view, **self.trial.figures()}
-
-
 def evaluate(
     left: Path,
     right: Path,
@@ -120,7 +100,7 @@ def evaluate(
     through_protocol: bool = False,
     picture: Path | None = None,
     progress: Callable[[int, int | None], None] = lambda _done, _total: None,
-) -> Evaluation:
+) -> TrialResult:
     """Measure a schema on labelled data. No node is needed, and nothing is stored.
 
     Args:
@@ -138,7 +118,6 @@ def evaluate(
         progress: called while the picture is computed with (done, total).
 
     Raises:
-        InputError: a file cannot be read or written.
         SchemaError: there is no such schema, or no key is specific enough.
         SequenceError: the protocol gave other leads: a defect.
     """
@@ -160,4 +139,4 @@ def evaluate(
     if picture is not None:
         title = f"{left.name} and {right.name}, view {chosen.value}"
         write_output(picture, draw(title, panels(trial, rates, advance=progress)), mode=0o644)
-    return Evaluation(chosen.value, trial)
+    return trial

@@ -27,15 +27,10 @@ def create(home: Path, settings: Settings, passphrase: Callable[[], str]) -> Nod
 
     The audit log gets an alteration entry, its first.
 
-    Args:
-        home: the folder.
-        settings: the node's.
-        passphrase: gives the new passphrase.
-
     Raises:
-        KeysError: the folder holds a node already, or the passphrase is too short.
+        KeysError: the folder holds a node already, or the new passphrase is too short.
         ConfigError: the folder cannot be written.
-        StoreError: the database cannot be used, or belongs to another node.
+        StoreError: the database belongs to another node.
     """
     from blindmatch.node.node import Node, check_new  # noqa: PLC0415 - `card` needs no database
 
@@ -45,18 +40,7 @@ def create(home: Path, settings: Settings, passphrase: Callable[[], str]) -> Nod
 
 
 def open_node(home: Path, passphrase: Callable[[], str], *, record_wire: Path | None = None) -> Node:
-    """Open a data folder; the caller closes it.
-
-    Args:
-        home: the folder.
-        passphrase: gives the passphrase.
-        record_wire: write every decrypted message of this node to this folder. For trials.
-
-    Raises:
-        ConfigError: there is no node, or its settings are wrong.
-        KeysError: the passphrase is wrong or not available, or the keys are missing or damaged.
-        StoreError: the database cannot be used.
-    """
+    """Open a data folder; the caller closes it. For trials, `record_wire` is a folder for every decrypted message."""
     load_settings(home / FILE_NAME)  # report a wrong folder before asking for a passphrase
     from blindmatch.node.node import Node  # noqa: PLC0415 - see `create`
 
@@ -157,22 +141,14 @@ class NodeCard:
 
 
 def card(home: Path) -> NodeCard:
-    """The public entry of the node in a folder. No passphrase is needed.
-
-    Raises:
-        ConfigError: there is no node, or its settings are wrong.
-        KeysError: the key file is missing or damaged.
-    """
+    """The public entry of the node in a folder. No passphrase is needed."""
     settings = load_settings(home / FILE_NAME)
-    public = keys.public_keys(home).data()
     return NodeCard(
-        settings.agency,
-        settings.name,
-        settings.role,
-        public["identity_key"],
-        public["certificate_key"],
-        settings.legal_basis,
-        settings.contact,
+        name=settings.name,
+        role=settings.role,
+        legal_basis=settings.legal_basis,
+        contact=settings.contact,
+        **keys.public_keys(home).data(),
     )
 
 

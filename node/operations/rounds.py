@@ -37,19 +37,13 @@ __all__ = [
     "VerifiedReceipt",
     "Waiting",
 ]
-"""The names of the rooms below that callers need; beside them, everything public that is defined here."""
 
 SHORT_ID = 12
 """Hexadecimal digits of a round's id that messages show."""
 
 
 def find(node: Node, round_id: str = "") -> str:
-    """A round's whole id from its first digits; the newest round's without any.
-
-    Raises:
-        LocalError: this node has taken part in no round.
-        ConfigError: no round, or more than one, starts with these digits.
-    """
+    """A round's whole id from its first digits; the newest round's without any."""
     return round_status.find_round(node, round_id).hex()
 
 
@@ -83,7 +77,6 @@ async def start(
         LocalError: a round is unfinished, there is nothing to run, or no collection is bound.
         ConfigError: this node neither receives nor collects one of `edges`.
         PeerError, AgreementError: no round may run under the agreement now.
-        StoreError: there is no such agreement.
     """
     agreement_id = await asyncio.to_thread(_startable, node, agreement, beside_unfinished=beside_unfinished)
     return await runner.run_round(
@@ -121,7 +114,7 @@ async def resume(
     """Resume an interrupted round from its checkpoints; the arguments are those of `start`.
 
     Raises:
-        LocalError, ConfigError: there is no such round, or this node did not start it.
+        LocalError: this node did not start the round.
         PeerError, AgreementError: no round may run under the agreement now.
     """
     chosen = await asyncio.to_thread(round_status.find_round, node, round_id)
@@ -151,11 +144,7 @@ class AbandonedRound:
 
 
 def abandon(node: Node, round_id: str) -> AbandonedRound:
-    """Abandon the unfinished edges of a round that this node started: their secrets and working files are erased.
-
-    Raises:
-        LocalError, ConfigError: there is no such round.
-    """
+    """Abandon the unfinished edges of a round that this node started: their secrets and working files are erased."""
     chosen = round_status.find_round(node, round_id)
     return AbandonedRound(chosen, runner.abandon(node, chosen))
 
@@ -163,16 +152,10 @@ def abandon(node: Node, round_id: str) -> AbandonedRound:
 def status(
     node: Node, *, round_id: str = "", agreement: str = "", epochs: bool = True
 ) -> tuple[EdgeStatus, ...]:
-    """The state of every edge of a round, of an agreement, or of every round that this node has taken part in.
+    """The state of every edge of a round, of an agreement, or without either of every round that this node took part in.
 
-    Args:
-        node: this node.
-        round_id: this round, and the edges of its agreement that are not in it.
-        agreement: every edge of this agreement, each in its newest round. Give one of both, or neither.
-        epochs: with the place of every round in its epoch.
-
-    Raises:
-        LocalError, ConfigError, StoreError: there is no such round or agreement.
+    With a round come the edges of its agreement that are not in it; with an agreement every edge in its newest round. With
+    `epochs` each status has the place of its round in an epoch.
     """
     if agreement:
         statuses = round_status.of_agreement(node, registry.find(node, agreement).id)
@@ -184,18 +167,7 @@ def status(
 
 
 def results(node: Node, round_id: str = "", *, edge: str = "", justification: str = "") -> RoundResults:
-    """The leads, counts and sums of a round. The audit log gets a consultation entry.
-
-    Args:
-        node: this node.
-        round_id: the round; the newest one without it.
-        edge: leads, counts and sums of this edge only.
-        justification: why, for the audit log.
-
-    Raises:
-        LocalError, ConfigError: there is no such round.
-        StoreError: a stored result is damaged.
-    """
+    """The leads, counts and sums of a round. The audit log gets a consultation entry."""
     chosen = exports.load(node, round_status.find_round(node, round_id), edge or None)
     node.audit.append(
         AuditEvent.CONSULTATION,
@@ -244,21 +216,9 @@ def export(
     recipient: str = "",
     justification: str = "",
 ) -> ResultsFile:
-    """Write a round's results to a file that only this user can read. The audit log gets a disclosure entry.
+    """Write a round's results to a file that only this user can read; an existing file is replaced.
 
-    Args:
-        node: this node.
-        out: the file; an existing one is replaced.
-        form: its format.
-        round_id: the round; the newest one without it.
-        edge: only this edge.
-        recipient: who gets the file; its name when this is empty.
-        justification: why, for the audit log.
-
-    Raises:
-        LocalError, ConfigError: there is no such round.
-        StoreError: a stored result is damaged.
-        InputError: the file cannot be written.
+    The audit log gets a disclosure entry, to `recipient` or else to the file's name.
     """
     chosen = exports.load(node, round_status.find_round(node, round_id), edge or None, tallies=False)
     content = _WRITERS[form](chosen)
@@ -291,12 +251,7 @@ def _counts(leads: int, numbers: int) -> dict[str, int]:
 
 
 def receipts(node: Node, round_id: str = "") -> tuple[VerifiedReceipt, ...]:
-    """The receipts of a round's closed edges, every signature verified again.
-
-    Raises:
-        LocalError, ConfigError: there is no such round.
-        StoreError: its agreement is not in the store, or is damaged.
-    """
+    """The receipts of a round's closed edges, every signature verified again."""
     return tuple(round_receipts.verify_all(node, round_status.find_round(node, round_id)))
 
 
@@ -323,7 +278,6 @@ async def fetch_reports(node: Node, agreement: str) -> ReceivedReports:
 
     Raises:
         LocalError: no edge of the agreement reports to this node.
-        StoreError: there is no such agreement.
     """
     agreement_id = (await asyncio.to_thread(registry.find, node, agreement)).id
     fetched = await reporting.fetch(node, agreement_id)

@@ -14,12 +14,12 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from blindmatch.node.storage.config import Settings, check_agency, dns_name
 from blindmatch.node.storage.files import write_atomically
-from blindmatch.node.storage.keyring import KeyRing, PublicKeys
+from blindmatch.node.storage.keyring import KeyRing, PublicKeys, key_digest
 from blindmatch.protocol.errors import ConfigError
 
 URI_PREFIX = "urn:blindmatch:agency:"
@@ -52,15 +52,9 @@ class CertificateInfo:
         }
 
 
-def certificate_key(certificate: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    """SHA-256 of the SubjectPublicKeyInfo, 32 bytes."""
-    digest = Hash(SHA256())
-    digest.update(
-        certificate.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
-    return digest.finalize()
+def common_name(name: str) -> x509.Name:
+    """A subject or an issuer with only this name."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def agency_of(certificate: x509.Certificate | x509.CertificateSigningRequest) -> str:
@@ -89,7 +83,7 @@ def describe(certificate: x509.Certificate) -> CertificateInfo:
     """
     return CertificateInfo(
         agency=agency_of(certificate),
-        certificate_key=certificate_key(certificate),
+        certificate_key=key_digest(certificate.public_key()),
         serial=certificate.serial_number,
         issuer=certificate.issuer.rfc4514_string(),
         hosts=_alternative_names(certificate)[1],
@@ -145,9 +139,9 @@ def make_request(keys: KeyRing, hosts: Sequence[str] = ()) -> bytes:
     Raises:
         ConfigError: a host is neither an IP address nor a DNS name.
     """
-    builder = x509.CertificateSigningRequestBuilder(
-        subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, keys.agency)])
-    ).add_extension(subject_names(keys.agency, hosts), critical=False)
+    builder = x509.CertificateSigningRequestBuilder(subject_name=common_name(keys.agency)).add_extension(
+        subject_names(keys.agency, hosts), critical=False
+    )
     return builder.sign(keys.tls_key, SHA256()).public_bytes(serialization.Encoding.PEM)
 
 

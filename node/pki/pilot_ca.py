@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from blindmatch.node.pki.certificates import agency_of, load_certificates, subject_names
+from blindmatch.node.pki.certificates import agency_of, common_name, load_certificates, subject_names
 from blindmatch.node.storage.files import write_atomically
 from blindmatch.node.storage.passphrase_encryption import SCRYPT_N, decrypt, encrypt
 from blindmatch.protocol.errors import ConfigError, KeysError
@@ -78,13 +78,7 @@ class Authority:
         """
         check_new(folder)
         key = generate_private_key(SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = _builder(
-            subject, subject, key=key.public_key(), issuer_key=key.public_key(), now=now, days=AUTHORITY_DAYS
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_usage(authority=True), critical=True)
-        certificate = builder.sign(key, SHA256())
+        certificate = _sign(name, key.public_key(), issuer=None, signer=key, now=now, days=AUTHORITY_DAYS)
         der = key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -147,16 +141,10 @@ class Authority:
                 "the request is not for an ECDSA P-256 key", hint="Create it with `blindmatch pki request`."
             )
         agency = agency_of(request)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, agency)])
-        builder = _builder(
-            subject, self.certificate.subject, key=key, issuer_key=self._key.public_key(), now=now, days=days
-        )
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(authority=False), critical=True)
-        both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-        builder = builder.add_extension(x509.ExtendedKeyUsage(both), critical=False)
-        builder = builder.add_extension(subject_names(agency, hosts), critical=False)
-        certificate = builder.sign(self._key, SHA256())
+        both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+        names = subject_names(agency, hosts)
+        issuer = self.certificate.subject
+        certificate = _sign(agency, key, both, names, issuer=issuer, signer=self._key, now=now, days=days)
         not_after = int(certificate.not_valid_after_utc.timestamp())
         self._save([*self.issued(), Issued(f"{certificate.serial_number:x}", agency, not_after)], now)
         return certificate
@@ -223,33 +211,37 @@ def check_new(folder: Path) -> None:
         raise KeysError(f"{folder} contains a certificate authority already", hint="Choose another folder.")
 
 
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    *,
+def _sign(
+    name: str,
     key: EllipticCurvePublicKey,
-    issuer_key: EllipticCurvePublicKey,
+    *further: x509.ExtensionType,
+    issuer: x509.Name | None,
+    signer: EllipticCurvePrivateKey,
     now: float,
     days: int,
-) -> x509.CertificateBuilder:
+) -> x509.Certificate:
+    """A certificate for a name and a key; without an issuer, the authority's own."""
     # Dated back by the allowed clock skew, so that a new certificate is valid at once on every node.
     moment = datetime.fromtimestamp(int(now), UTC)
-    return x509.CertificateBuilder(
-        issuer_name=issuer,
+    subject = common_name(name)
+    authority = issuer is None
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.SubjectKeyIdentifier.from_public_key(key), False),
+        (_authority_key(signer.public_key()), False),
+        (x509.BasicConstraints(ca=authority, path_length=0 if authority else None), True),
+        (_usage(authority=authority), True),
+        *((extension, False) for extension in further),
+    ]
+    builder = x509.CertificateBuilder(
+        issuer_name=issuer or subject,
         subject_name=subject,
         public_key=key,
         serial_number=x509.random_serial_number(),
         not_valid_before=moment - timedelta(seconds=LIMITS.clock_skew_seconds),
         not_valid_after=moment + timedelta(days=days),
-        extensions=[
-            x509.Extension(
-                x509.SubjectKeyIdentifier.oid,
-                critical=False,
-                value=x509.SubjectKeyIdentifier.from_public_key(key),
-            ),
-            x509.Extension(x509.AuthorityKeyIdentifier.oid, critical=False, value=_authority_key(issuer_key)),
-        ],
+        extensions=[x509.Extension(each.oid, critical=critical, value=each) for each, critical in extensions],
     )
+    return builder.sign(signer, SHA256())
 
 
 def _authority_key(key: EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifier:

@@ -34,7 +34,7 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.proto.v1 import match_pb2_grpc, number_pb2_grpc, standing_pb2_grpc, threshold_pb2_grpc
 from blindmatch.protocol.agreement import Agreement, Disclosure, Edge
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 
 _EDGES: Mapping[Disclosure, EdgeKind] = MappingProxyType(
     {

@@ -26,6 +26,7 @@ from blindmatch.protocol.errors import LocalError, SequenceError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.base import BaseSession, BaseTerms, PreparingSession
 from blindmatch.protocol.session.chunks import ElementSource
+from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.session import Session, SessionTerms
 from blindmatch.protocol.session.workspace import Workspace
 
@@ -41,6 +42,28 @@ CHUNKS_PER_CHECKPOINT = 16
 def checkpoint_due(index: int, total: int) -> bool:
     """Whether a checkpoint follows chunk `index` of `total`."""
     return index + 1 == total or (index + 1) % CHUNKS_PER_CHECKPOINT == 0
+
+
+Value = TypeVar("Value")
+
+
+class SetLater(Generic[Value]):
+    """An attribute that a step of the comparison sets. Reading it before that step raises SequenceError with this message."""
+
+    def __init__(self, absent: str) -> None:
+        self._absent = absent
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, driver: object, _owner: type) -> Value:
+        if self._name not in vars(driver):
+            raise SequenceError(self._absent)
+        value: Value = vars(driver)[self._name]
+        return value
+
+    def __set__(self, driver: object, value: Value) -> None:
+        vars(driver)[self._name] = value
 
 
 AnySession = TypeVar("AnySession", bound=BaseSession[Any])
@@ -228,36 +251,17 @@ class SessionDriver(ABC, Generic[AnySession]):
 class EdgeDriver(SessionDriver[AnyEdgeSession], Generic[AnyEdgeSession]):
     """One side of one edge of one round; `row.peer` is the other side. See `SessionDriver`."""
 
+    agreed = SetLater[CompiledEdge]("the edge's rates were not exchanged")
+    """What both sides compiled."""
+    inputs = SetLater[PreparedInputs]("the edge's elements were not prepared")
+    """This side's tokens, elements and collection, once the session is built."""
+
     def __init__(
         self, node: Node, row: EdgeRow, agreement: Agreement, **context: Unpack[WorkerContext]
     ) -> None:
         super().__init__(node, row, agreement, **context)
         self._edge = agreement.edge(row.edge)
         self._party = agreement.party(row.peer)
-        self._agreed: CompiledEdge | None = None
-        self._inputs: PreparedInputs | None = None
-
-    @property
-    def agreed(self) -> CompiledEdge:
-        """What both sides compiled.
-
-        Raises:
-            SequenceError: the rates were not exchanged.
-        """
-        if self._agreed is None:
-            raise SequenceError("the edge's rates were not exchanged")
-        return self._agreed
-
-    @property
-    def inputs(self) -> PreparedInputs:
-        """This side's tokens, elements and collection.
-
-        Raises:
-            SequenceError: the session was not built.
-        """
-        if self._inputs is None:
-            raise SequenceError("the edge's elements were not prepared")
-        return self._inputs
 
     @abstractmethod
     def _exchange_chunks(self, session: AnyEdgeSession) -> int:
@@ -271,10 +275,17 @@ class EdgeDriver(SessionDriver[AnyEdgeSession], Generic[AnyEdgeSession]):
 
     def _terms(self, row: EdgeRow) -> SessionTerms:
         """The arguments of a session, the same after a crash as before."""
-        self._inputs = self._prepare_inputs(row)
-        return self._terms_with(row, self._inputs.elements)
+        self.inputs = self._prepare_inputs(row)
+        return self._terms_with(row, self.inputs.elements)
 
     def _terms_with(self, row: EdgeRow, elements: ElementSource) -> SessionTerms:
         """The arguments of a session for elements that are prepared."""
         terms = self._base_terms(row)
         return SessionTerms(**terms, peer_key=self._party.identity_key, elements=elements)
+
+    def _extra_writes(self, _session: AnyEdgeSession, _receipt: Receipt) -> ExtraWrites | None:
+        """What is stored together with the receipt."""
+        return None
+
+    def _after_close(self) -> None:
+        """Clear up after the round has closed."""

@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from blindmatch.node.agreements import registry
 from blindmatch.node.agreements.exchange import push
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.outbound import OutboundDriver
-from blindmatch.node.rounds.rows import only_receipt_outstanding
+from blindmatch.node.rounds.rows import code_of, only_receipt_outstanding
 from blindmatch.node.rounds.slots import Slot
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.storage.store import CLOSED, FAILED, EdgeRow
@@ -133,7 +134,10 @@ async def run_edge(
             except LocalError as unwritten:  # the other edges continue; this one can be abandoned later
                 log.warning("the edge's failure cannot be stored", reason=unwritten.message)
         else:
-            await asyncio.to_thread(_note_stopped, node, driver, error)
+            # For its status: why it can be resumed, but does not continue now.
+            note = partial(node.store.note_waiting, *driver.key, code=code_of(error), reason=error.message)
+            with suppress(LocalError):  # another process has ended it
+                await asyncio.to_thread(note)
     finally:
         await driver.release()
     ours, theirs = driver.elements
@@ -153,13 +157,6 @@ async def run_edge(
         received_bytes=driver.received,
         seconds=loop.time() - started,
     )
-
-
-def _note_stopped(node: Node, driver: Driver, error: BlindmatchError) -> None:
-    """Store why an edge that can be resumed does not continue now, for its status."""
-    code = error.code.value if isinstance(error, PeerError) else "local"
-    with suppress(LocalError):  # another process has ended it
-        node.store.note_waiting(*driver.key, code=code, reason=error.message)
 
 
 async def _attempt(node: Node, row: EdgeRow, step: Callable[[], Awaitable[None]]) -> None:
@@ -201,15 +198,11 @@ def outcome_of(
     edge: str, peer: str, state: str, error: BlindmatchError | None, **figures: float | str
 ) -> EdgeOutcome:
     """How an edge ended, with the code and the message of the error that stopped it."""
-    code, reason, hint = "", "", ""
+    cause = {}
     if error is not None:
-        if isinstance(error, RefusalError):
-            code = error.reason.value
-            if error.reason is PeerCode.DIVERGED:
-                hint = _DIVERGED
-        elif isinstance(error, PeerError):
-            code = error.code.value
-        else:
-            code = "agreement" if not isinstance(error, LocalError) else "local"
-        reason, hint = error.message, error.hint or hint
-    return EdgeOutcome(edge, peer, state, code=code, reason=reason, hint=hint, **figures)  # type: ignore[arg-type] # counts
+        cause = {"code": code_of(error), "reason": error.message, "hint": error.hint}
+    if isinstance(error, RefusalError):
+        cause["code"] = error.reason.value
+        if error.reason is PeerCode.DIVERGED:
+            cause["hint"] = error.hint or _DIVERGED
+    return EdgeOutcome(edge, peer, state, **cause, **figures)  # type: ignore[arg-type] # counts

@@ -14,7 +14,7 @@ from blindmatch.node.rounds.threshold import inputs as threshold_inputs
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.linkage import Rates, Schema
 from blindmatch.protocol.linkage.rates import PRESENT
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class InboundSession(SessionDriver[AnySession], Generic[AnySession]):
         self._metrics = metrics
         self._on_retire = on_retire
         self._preparation: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._retired = False
         self._advanced = asyncio.Event()
         self._used = time.monotonic()
@@ -59,15 +60,16 @@ class InboundSession(SessionDriver[AnySession], Generic[AnySession]):
 
     @property
     def idle_seconds(self) -> float:
-        """Seconds since the last call, 0 while the session is being prepared or works on a step."""
-        busy = self._preparation is not None and not self._preparation.done()
-        return 0.0 if busy or self._step_lock.locked() else time.monotonic() - self._used
+        """Seconds since the last call, 0 while a background task or a step is at work."""
+        busy = self._step_lock.locked() or any(not task.done() for task in self._tasks)
+        return 0.0 if busy else time.monotonic() - self._used
 
     async def stop(self) -> None:
-        """Stop the preparation and wait for the current step."""
-        if self._preparation is not None:
-            self._preparation.cancel()
-            await asyncio.wait({self._preparation})
+        """Stop the background tasks and wait for the current step."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         async with self._step_lock:
             self.retire()
 
@@ -102,6 +104,7 @@ class InboundSession(SessionDriver[AnySession], Generic[AnySession]):
 
         task = asyncio.create_task(guarded())
         task.add_done_callback(retrieve)
+        self._tasks.add(task)
         return task
 
     async def progress(self) -> AsyncIterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ sends again the bytes that it sent before.
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Literal
 
@@ -235,22 +235,17 @@ def compile_edge(agreement: Agreement, row: EdgeRow, compiled: CompiledKeys | No
     receiver, sender = row.receiver_rates, row.sender_rates
     if receiver is None or sender is None:
         raise SequenceError("the edge's rates were not exchanged")
-    if compiled is not None:
-        return _compile(agreement, context_of(agreement, row), (receiver, sender), compiled)
-    return _compile_once(agreement, context_of(agreement, row), receiver, sender)
-
-
-@lru_cache(maxsize=8)
-def _compile_once(
-    agreement: Agreement, context: EdgeContext, receiver: Signed, sender: Signed
-) -> CompiledEdge:
-    return _compile(agreement, context, (receiver, sender), None)
+    compile_keys = _compile_once if compiled is None else partial(_compile, compiled=compiled)
+    return compile_keys(agreement, context_of(agreement, row), receiver, sender)
 
 
 def _compile(
-    agreement: Agreement, context: EdgeContext, signed: tuple[Signed, Signed], compiled: CompiledKeys | None
+    agreement: Agreement,
+    context: EdgeContext,
+    receiver: Signed,
+    sender: Signed,
+    compiled: CompiledKeys | None = None,
 ) -> CompiledEdge:
-    receiver, sender = signed
     edge = agreement.edge(context.edge)
     ours, our_rates = check_rates(agreement, context, Role.RECEIVER, receiver, None)
     theirs, their_rates = check_rates(agreement, context, Role.SENDER, sender, receiver)
@@ -278,6 +273,9 @@ def _compile(
         our_rates,
         their_rates,
     )
+
+
+_compile_once = lru_cache(maxsize=8)(_compile)
 
 
 def prepare_inputs(

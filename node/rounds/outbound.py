@@ -11,6 +11,7 @@ from typing import Generic, Unpack
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.driver import AnySession, SessionDriver, WorkerContext
+from blindmatch.node.rounds.rows import code_of
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer, connect
@@ -123,8 +124,7 @@ class OutboundDriver(SessionDriver[AnySession], Generic[AnySession]):
 
     def fail(self, error: PeerError | AgreementError) -> None:
         """The comparison has failed: store why, wipe its secrets, erase its files."""
-        code = error.code.value if isinstance(error, PeerError) else "agreement"
-        self._record_failure(code, error.message, recipient=self._node.agency, **self._other_side)
+        self._record_failure(code_of(error), error.message, recipient=self._node.agency, **self._other_side)
 
     @property
     def _other_side(self) -> Mapping[str, str]:

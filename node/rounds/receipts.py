@@ -8,8 +8,10 @@ from blindmatch.node.agreements import registry
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.forecast import RoundForecast, round_forecast
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol import standing, threshold, transcript
+from blindmatch.protocol import transcript
 from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.standing import statements as standing
+from blindmatch.protocol.threshold import statements as threshold
 
 VALID = "valid"
 """The verdict on a signature that verifies."""

@@ -13,14 +13,14 @@ from blindmatch.node.rounds.driver import EdgeDriver
 from blindmatch.node.rounds.inputs import check_rates, compile_edge, context_of, state_rates
 from blindmatch.node.rounds.outbound import OutboundDriver, stream_seconds
 from blindmatch.node.rounds.tasks import task_group
-from blindmatch.node.storage.store import EdgeRow, ExtraWrites
+from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.session.messages import Header, Receipt
+from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.session import ReceiverSession
 from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.standing import read_receipt
+from blindmatch.protocol.standing.statements import read_receipt
 from blindmatch.protocol.transcript import Signed
 
 IN_FLIGHT = 16
@@ -41,14 +41,14 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
     @property
     def elements(self) -> tuple[int, int]:
         """See `OutboundDriver.elements`."""
-        if self._session is None or self._inputs is None:
+        if self._session is None:
             return 0, 0
-        return len(self._inputs.elements), self._session.peer_elements
+        return len(self.inputs.elements), self._session.peer_elements
 
     @property
     def expected(self) -> Mapping[str, float]:
         """See `OutboundDriver.expected`."""
-        return self._agreed.expected if self._agreed else {}
+        return self.agreed.expected if "agreed" in vars(self) else {}
 
     @property
     def _other_side(self) -> Mapping[str, str]:
@@ -73,7 +73,7 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
                 header, theirs = edge_codec.prepare_reply.read(reply)
                 self._check(header)
             await self._in_thread(self._store_rates, Role.SENDER, theirs)
-        self._agreed = await self._in_thread(compile_edge, self._agreement, self.row)
+        self.agreed = await self._in_thread(compile_edge, self._agreement, self.row)
 
     def _state_rates(self) -> Signed:
         signed = state_rates(self._node, self._agreement, self.row)
@@ -249,13 +249,6 @@ class ReceivingEdge(OutboundDriver[Live], EdgeDriver[Live], Generic[Live]):
             **self._audit_detail,
         )
         self._after_close()
-
-    def _extra_writes(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
-        """What is stored together with the receipt."""
-        return None
-
-    def _after_close(self) -> None:
-        """Clear up after the round has closed."""
 
     @property
     def _audit_detail(self) -> Mapping[str, str | int]:

@@ -4,10 +4,13 @@ from blindmatch.node.node import Node
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.round_files import RoundFiles
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol import aggregate, hits, threshold
+from blindmatch.protocol.aggregate import transitions as aggregate
 from blindmatch.protocol.agreement import Agreement
+from blindmatch.protocol.errors import BlindmatchError, LocalError, PeerError
+from blindmatch.protocol.hits import transitions as hits
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold import transitions as threshold
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 
 OUTBOUND_ROLES = frozenset({Role.RECEIVER.value, ThresholdRole.COLLECTOR.value})
 """Roles in which a node runs the round."""
@@ -33,6 +36,13 @@ _OTHER_SIDE = {Role.SENDER.value: "receiver", ThresholdRole.MEMBER.value: "colle
 def retained_until(node: Node, agreement: Agreement) -> int:
     """The end of the agreed retention of a result that is stored now: seconds since 1970."""
     return int(node.clock()) + agreement.retention_days * 86_400
+
+
+def code_of(error: BlindmatchError) -> str:
+    """The code of a failure as it is stored: that of a peer's fault, else `local` or `agreement`."""
+    if isinstance(error, PeerError):
+        return error.code.value
+    return "local" if isinstance(error, LocalError) else "agreement"
 
 
 def only_receipt_outstanding(row: EdgeRow) -> bool:

@@ -37,7 +37,7 @@ from blindmatch.protocol.errors import (
 from blindmatch.protocol.limits import LIMITS, SEED_BYTES, Limits
 from blindmatch.protocol.session.messages import ROUND_BYTES
 from blindmatch.protocol.session.states import Role, State
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 
 EDGES_AT_ONCE = 8
 """Edges that one process works on: while one waits for its sender, the others use the processor. Each uses a fixed

@@ -7,8 +7,7 @@ from typing import Any, Generic, TypeVar
 from blindmatch.node.rounds.driver import EdgeDriver
 from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.inputs import compile_edge
-from blindmatch.node.storage.store import EdgeRow, ExtraWrites
-from blindmatch.protocol.session.messages import Receipt
+from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.session.session import SenderSession
 from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.transcript import Signed
@@ -78,13 +77,6 @@ class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
     def _before_release(self, _session: Live) -> None:
         """Further preparation, after our commitment."""
 
-    def _extra_writes(self, _session: Live, _receipt: Receipt) -> ExtraWrites | None:
-        """What is stored together with the receipt."""
-        return None
-
-    def _after_close(self) -> None:
-        """Clear up after the round has closed."""
-
     async def _prepare(self, commitment: Signed | None) -> None:
         await self._build_session()
         if commitment is not None:
@@ -95,7 +87,7 @@ class SendingEdge(InboundSession[Live], EdgeDriver[Live], Generic[Live]):
         await self._step(self._save)
 
     def _start(self, row: EdgeRow) -> Live:
-        self._agreed = compile_edge(self._agreement, row)
+        self.agreed = compile_edge(self._agreement, row)
         return self._start_with(row)
 
     @abstractmethod

@@ -257,12 +257,6 @@ def verify_log(
     return problems
 
 
-def entry_json(row: AuditRow) -> dict[str, object]:
-    """An entry as plain values, with every field that its verification needs."""
-    values = {**vars(row), "detail": json.loads(row.detail)}
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}
-
-
 def _texts(detail: Detail | None) -> dict[str, str]:
     texts = {}
     for name, value in (detail or {}).items():

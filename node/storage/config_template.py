@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from blindmatch.node.storage.config import Settings, load_settings, make_settings
 from blindmatch.node.storage.files import write_atomically
@@ -31,35 +32,35 @@ listen = {listen}
 [database]
 # Empty: the SQLite file node.db in this folder. Otherwise a URL such as postgresql://user@host/blindmatch.
 # Do not write a password here: use ~/.pgpass, or the environment variable BLINDMATCH_DATABASE_URL.
-url = {url}
+url = {database[url]}
 
 [tls]
 # PEM files, relative to this folder. `blindmatch pki install` copies them there. An agency with its own
 # certificate authority names its files here instead; `blindmatch pki request --help` lists the names
 # that the certificate must carry.
-certificate = {certificate}
-authority = {authority}
-revocation_list = {revocation_list}
+certificate = {tls[certificate]}
+authority = {tls[authority]}
+revocation_list = {tls[revocation_list]}
 
 [log]
-level = {level}        # debug, info, warning, error
-format = {format}       # json, console
+level = {log[level]}        # debug, info, warning, error
+format = {log[format]}       # json, console
 
 [metrics]
 # Prometheus metrics over plain HTTP, for example 127.0.0.1:9443. Empty: none.
-listen = {metrics}
+listen = {metrics[listen]}
 
 [service]
-sessions = {sessions}        # edges that may run at the same time
-workers = {workers}          # threads for curve arithmetic; 0: one per processor
-call_seconds = {call_seconds}   # deadline of one call to a peer
-drain_seconds = {drain_seconds}   # how long a stopping server waits for running calls
+sessions = {service[sessions]}        # edges that may run at the same time
+workers = {service[workers]}          # threads for curve arithmetic; 0: one per processor
+call_seconds = {service[call_seconds]}   # deadline of one call to a peer
+drain_seconds = {service[drain_seconds]}   # how long a stopping server waits for running calls
 
 [cluster]
 # With engine = "ray": ray://HOST:PORT or HOST:PORT of the cluster, or auto for a cluster that runs on this machine.
 # Empty: a cluster is started on this machine when needed, on loopback only. Read docs/deploy.md first.
-address = {cluster_address}
-workers = {cluster_workers}          # processes on the cluster; 0: one per processor of its machines
+address = {cluster[address]}
+workers = {cluster[workers]}          # processes on the cluster; 0: one per processor of its machines
 
 # The addresses of the other agencies' nodes; `blindmatch node peer AGENCY HOST:PORT` adds an entry.
 # [peers.north-council]
@@ -70,28 +71,7 @@ workers = {cluster_workers}          # processes on the cluster; 0: one per proc
 
 def render_settings(settings: Settings) -> str:
     """The text of a commented `node.toml` that loads as `settings`."""
-    text = _TEMPLATE.format(
-        agency=_string(settings.agency),
-        name=_string(settings.name),
-        role=_string(settings.role),
-        legal_basis=_string(settings.legal_basis),
-        contact=_string(settings.contact),
-        engine=_string(settings.engine),
-        listen=_string(settings.listen),
-        url=_string(settings.database.url),
-        certificate=_string(settings.tls.certificate),
-        authority=_string(settings.tls.authority),
-        revocation_list=_string(settings.tls.revocation_list),
-        level=_string(settings.log.level),
-        format=_string(settings.log.format),
-        metrics=_string(settings.metrics.listen),
-        sessions=settings.service.sessions,
-        workers=settings.service.workers,
-        call_seconds=settings.service.call_seconds,
-        drain_seconds=settings.service.drain_seconds,
-        cluster_address=_string(settings.cluster.address),
-        cluster_workers=settings.cluster.workers,
-    )
+    text = _TEMPLATE.format(**_written(settings.model_dump()))
     for agency, peer in settings.peers.items():
         text += _peer_entry(agency, peer.address, peer.server_name)
     return text
@@ -108,15 +88,8 @@ def add_peer(path: Path, agency: str, address: str, server_name: str = "") -> Se
         raise ConfigError(f"{agency} is this node itself", hint="Name the other agency.")
     if agency in settings.peers:
         raise ConfigError(f"{agency} has an entry already", hint=f"Edit [peers.{agency}] in {path}.")
-    make_settings(
-        {
-            "agency": settings.agency,
-            "name": settings.name,
-            "role": settings.role,
-            "peers": {agency: {"address": address, "server_name": server_name}},
-        },
-        "peer",
-    )
+    peers = {agency: {"address": address, "server_name": server_name}}
+    make_settings({**settings.model_dump(include={"agency", "name", "role"}), "peers": peers}, "peer")
     write_atomically(
         path, (path.read_text(encoding="utf-8") + _peer_entry(agency, address, server_name)).encode()
     )
@@ -126,6 +99,13 @@ def add_peer(path: Path, agency: str, address: str, server_name: str = "") -> Se
 def _peer_entry(agency: str, address: str, server_name: str) -> str:
     entry = f"\n[peers.{agency}]\naddress = {_string(address)}\n"
     return entry + (f"server_name = {_string(server_name)}\n" if server_name else "")
+
+
+def _written(value: Any) -> Any:
+    """Settings as TOML writes each of them."""
+    if isinstance(value, dict):
+        return {name: _written(each) for name, each in value.items()}
+    return _string(value) if isinstance(value, str) else value
 
 
 def _string(value: str) -> str:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from blindmatch.node.storage.config import check_agency
@@ -37,7 +38,6 @@ FORMAT = 1
 MASTER_BYTES = 32
 
 _DER = serialization.Encoding.DER
-_SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 _DAMAGED_HINT = "Restore keys.json from a backup; without it, sealed data of this node cannot be read."
 
 
@@ -68,36 +68,23 @@ class KeyRing:
         self, public: PublicKeys, master: bytes, identity: Ed25519PrivateKey, tls: EllipticCurvePrivateKey
     ) -> None:
         self.public = public
+        self.agency = public.agency
+        """The agency these keys belong to."""
         self.identity = Ed25519Signer(public.agency, identity)
+        self.identity_public = public.identity
+        """Ed25519 public key, 32 bytes."""
+        self.certificate_key = public.certificate_key
+        """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
         self.sealer = Sealer(master)
-        self._tls = tls
+        self.tls_key = tls
+        """The TLS key, to sign a certificate request with."""
 
     def __repr__(self) -> str:
-        return f"KeyRing({self.public.agency})"
-
-    @property
-    def agency(self) -> str:
-        """The agency these keys belong to."""
-        return self.public.agency
-
-    @property
-    def identity_public(self) -> bytes:
-        """Ed25519 public key, 32 bytes."""
-        return self.public.identity
-
-    @property
-    def certificate_key(self) -> bytes:
-        """SHA-256 of the TLS key's SubjectPublicKeyInfo, 32 bytes."""
-        return self.public.certificate_key
-
-    @property
-    def tls_key(self) -> EllipticCurvePrivateKey:
-        """The TLS key, to sign a certificate request with."""
-        return self._tls
+        return f"KeyRing({self.agency})"
 
     def tls_key_pem(self) -> bytes:
         """The TLS key as unencrypted PKCS#8 PEM, for the TLS library's memory. Never write it anywhere."""
-        return self._tls.private_bytes(
+        return self.tls_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
@@ -184,9 +171,14 @@ def _tls_der(key: EllipticCurvePrivateKey) -> bytes:
 
 
 def _public_of(agency: str, identity: Ed25519PrivateKey, tls: EllipticCurvePrivateKey) -> PublicKeys:
+    return PublicKeys(agency, identity.public_key().public_bytes_raw(), key_digest(tls.public_key()))
+
+
+def key_digest(key: CertificatePublicKeyTypes) -> bytes:
+    """SHA-256 of a public key's SubjectPublicKeyInfo, 32 bytes: what an agreement states of a TLS key."""
     digest = Hash(SHA256())
-    digest.update(tls.public_key().public_bytes(_DER, _SPKI))
-    return PublicKeys(agency, identity.public_key().public_bytes_raw(), digest.finalize())
+    digest.update(key.public_bytes(_DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+    return digest.finalize()
 
 
 def _store(path: Path, content: Mapping[str, Any]) -> None:

@@ -5,10 +5,9 @@ that the agreement names; the plain handshake before the first call checks the l
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, TypeVar
 
 from blindmatch.node.pki import tls
@@ -109,27 +108,17 @@ class Peer:
             )
         return message
 
-    def errors(self) -> "_Translate":
+    @contextmanager
+    def errors(self) -> Iterator[None]:
         """A context in which gRPC's errors become `PeerError`."""
-        return _Translate(self.agency)
-
-
-class _Translate:
-    def __init__(self, agency: str) -> None:
-        self._agency = agency
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, grpc.aio.AioRpcError):
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
             metadata: Any = error.trailing_metadata() or ()
             trailing = dict(metadata)
-            raise error_from_status(self._agency, error.code(), error.details(), trailing) from None
-        if isinstance(error, grpc.aio.UsageError | asyncio.InvalidStateError):
-            raise PeerError(PeerCode.UNAVAILABLE, f"{self._agency} broke the call off") from None
+            raise error_from_status(self.agency, error.code(), error.details(), trailing) from None
+        except (grpc.aio.UsageError, asyncio.InvalidStateError):
+            raise PeerError(PeerCode.UNAVAILABLE, f"{self.agency} broke the call off") from None
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 from blindmatch.node.transport import strict_reading
 from blindmatch.proto.v1 import common_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
-from blindmatch.protocol.limits import DIGEST_BYTES, SIGNATURE_BYTES
+from blindmatch.protocol.limits import DIGEST_BYTES, PROTOCOL_VERSION, SIGNATURE_BYTES
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
 
@@ -84,7 +84,7 @@ class Part(Generic[Value]):
     """A value beside the header: one field of a message, or one of two."""
 
     field: str
-    pack: Callable[[Value], dict[str, Any]]
+    pack: Callable[..., dict[str, Any]]
     """A value as fields for the wire."""
     read: Callable[[Any, str], Value]
     """The value in a message, with the message's name for errors."""
@@ -137,6 +137,9 @@ def _read_signature(signature: bytes) -> bytes:
         raise PeerError(PeerCode.BAD_SIGNATURE, f"a signature of {len(signature)} bytes, not 64")
     return signature
 
+
+NOTHING: Part[None] = Part("", dict, lambda _message, _what: None)
+"""No content."""
 
 AGREEMENT = sized("agreement", DIGEST_BYTES)
 """An agreement's id, 32 bytes."""
@@ -192,6 +195,38 @@ def shape(kind: Callable[..., Any], what: str, /, *parts: Part[Any]) -> Any: ...
 def shape(kind: Callable[..., Any], what: str, /, *parts: Part[Any]) -> Any:
     """A kind of message, which errors call `what`."""
     return Shape(kind, what, parts)
+
+
+@dataclass(frozen=True)
+class PlainShape(Generic[AnyMessage, Value]):
+    """A kind of message without a header, with one part. A request has the protocol's version."""
+
+    kind: type[AnyMessage]
+    what: str
+    """The message's name in errors."""
+    part: Part[Value]
+
+    def __call__(self, *values: Any) -> AnyMessage:
+        """The message; the values are those that the part packs."""
+        fields = self.part.pack(*values)
+        if self._versioned:
+            fields["version"] = PROTOCOL_VERSION
+        return self.kind(**fields)
+
+    def read(self, message: Any) -> Value:
+        """The value of a message's part.
+
+        Raises:
+            PeerError: WRONG_VERSION of a request, OVERSIZE or BAD_MESSAGE, and those of the part.
+        """
+        if self._versioned:
+            strict_reading.version(message.version, self.what)
+        strict_reading.known(message, self.what)
+        return self.part.read(message, self.what)
+
+    @property
+    def _versioned(self) -> bool:
+        return "version" in self.kind.DESCRIPTOR.fields_by_name
 
 
 @dataclass(frozen=True)

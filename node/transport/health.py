@@ -12,17 +12,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from blindmatch.node.storage.logs import logger
 from blindmatch.node.transport.metrics import Metrics
+from blindmatch.node.transport.policy import POLICY
 from blindmatch.protocol.errors import BlindmatchError
 
-SERVICES = (
-    "",
-    "blindmatch.v1.Agreements",
-    "blindmatch.v1.Match",
-    "blindmatch.v1.Number",
-    "blindmatch.v1.Reports",
-    "blindmatch.v1.StandingRounds",
-    "blindmatch.v1.Thresholds",
-)
+SERVICES = ("", *sorted({method.split("/")[1] for method in POLICY if method.startswith("/blindmatch.")}))
+"""Names that may be asked for: the whole node, and each of its own services."""
+
 PERIOD_SECONDS = 15.0
 
 

@@ -3,6 +3,7 @@
 Every value is a count or a time that both sides know already: none depends on which records matched.
 """
 
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -19,9 +20,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.calls = Counter(
-            "blindmatch_calls", "gRPC calls answered", ["method", "code"], registry=self.registry
-        )
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        self.calls = counter("blindmatch_calls", "gRPC calls answered", ["method", "code"])
         self.call_seconds = Histogram(
             "blindmatch_call_seconds",
             "Time to answer a gRPC call",
@@ -29,22 +29,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.received_bytes = Counter(
-            "blindmatch_received_bytes", "Bytes of messages received", ["method"], registry=self.registry
-        )
-        self.sent_bytes = Counter(
-            "blindmatch_sent_bytes", "Bytes of messages sent", ["method"], registry=self.registry
-        )
-        self.refusals = Counter(
-            "blindmatch_refusals", "Calls refused, by code", ["code"], registry=self.registry
-        )
-        self.elements = Counter(
-            "blindmatch_elements", "Elements processed, by step", ["step"], registry=self.registry
-        )
-        self.rounds = Gauge(
-            "blindmatch_open_edges", "Edges of rounds that are open now", registry=self.registry
-        )
-        self.healthy = Gauge("blindmatch_healthy", "1 while the node can serve", registry=self.registry)
+        self.received_bytes = counter("blindmatch_received_bytes", "Bytes of messages received", ["method"])
+        self.sent_bytes = counter("blindmatch_sent_bytes", "Bytes of messages sent", ["method"])
+        self.refusals = counter("blindmatch_refusals", "Calls refused, by code", ["code"])
+        self.elements = counter("blindmatch_elements", "Elements processed, by step", ["step"])
+        self.rounds = gauge("blindmatch_open_edges", "Edges of rounds that are open now")
+        self.healthy = gauge("blindmatch_healthy", "1 while the node can serve")
 
 
 class MetricsListener:

@@ -6,11 +6,11 @@
                                             prepare_chunk(i) ...
     receive_commitment()         <------    commit()
     points_chunk(i)              ------>    receive_points()
-    points_taken(i)              <------
+    acknowledge_points(i)              <------
     receive_points()             <------    points_chunk(i)      once every point of the receiver came
     mask_chunk(i), answer()
     masked_chunk(i)              ------>    receive_masked()
-    masked_taken(i)              <------
+    acknowledge_masked(i)              <------
     receive_outcome()            <------    outcome()            counted, compared with the minimum, banded
     receipt()                    ------>    countersign()
     receive_receipt_signature()  <------
@@ -22,50 +22,3 @@ blinded and the receiver has shuffled, and only what its disclosure control perm
 `transitions` has the tables, `messages` what travels, `statements` what is signed, `disclosure_control` the minimum and the bands,
 `session`, `receiver` and `sender` the flow; `count` and `sum` are the two constructions.
 """
-
-from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
-from blindmatch.protocol.aggregate.messages import COPIES, AggregateChunk, AggregateInputs, AggregateShape
-from blindmatch.protocol.aggregate.receiver import AggregateReceiver
-from blindmatch.protocol.aggregate.sender import AggregateSender
-from blindmatch.protocol.aggregate.statements import (
-    NO_PROOF,
-    OUTCOME_TYPE,
-    REPORT_TYPE,
-    AggregateCommitment,
-    AggregateOutcome,
-    AggregateReport,
-    OutcomeContext,
-)
-from blindmatch.protocol.aggregate.transitions import (
-    FROM_PEER,
-    RULES,
-    TRANSITIONS,
-    AggregateEvent,
-    AggregateState,
-)
-from blindmatch.protocol.session.chunks import Layout
-
-__all__ = [
-    "COPIES",
-    "FROM_PEER",
-    "NO_PROOF",
-    "OUTCOME_TYPE",
-    "REPORT_TYPE",
-    "RULES",
-    "TRANSITIONS",
-    "AggregateChunk",
-    "AggregateCommitment",
-    "AggregateEvent",
-    "AggregateInputs",
-    "AggregateOutcome",
-    "AggregateReceiver",
-    "AggregateReport",
-    "AggregateSender",
-    "AggregateShape",
-    "AggregateState",
-    "AggregateTerms",
-    "Band",
-    "Layout",
-    "OutcomeContext",
-    "permitted_band",
-]

@@ -15,7 +15,7 @@ import numpy as np
 
 from blindmatch.protocol import oprf
 from blindmatch.protocol.aggregate.disclosure_control import Band, permitted_band
-from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
+from blindmatch.protocol.aggregate.masks import derive_tags, multiply, shuffles
 from blindmatch.protocol.aggregate.messages import AggregateShape
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
@@ -101,7 +101,7 @@ class CountReceiver(AggregateReceiver):
         span = layout.span(index)
         for copy, blind in enumerate(self._blinds):
             start = copy * layout.rows
-            masked = tags_of(multiply(rows, np.ascontiguousarray(blind)), self._context)
+            masked = derive_tags(multiply(rows, np.ascontiguousarray(blind)), self._context)
             tags[start + span.start : start + span.stop] = masked
 
     def _arrange(self) -> None:
@@ -143,7 +143,7 @@ class CountSender(AggregateSender):
         }
 
     def _take_points(self, index: int, rows: Bytes2D) -> None:
-        tags = tags_of(multiply(rows, self._key), self._context)
+        tags = derive_tags(multiply(rows, self._key), self._context)
         self._array("tags")[self._layout(POINTS).span(index)] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:

@@ -43,7 +43,7 @@ class Opening:
     """DLEQ, 64 bytes: the receiver used the half of its share."""
 
 
-def share_of(secret: Bytes1D) -> Bytes1D:
+def public_share(secret: Bytes1D) -> Bytes1D:
     """The public share (32,) of a secret half (32,)."""
     share: Bytes1D = group.multiply_base(secret.reshape(1, SCALAR_BYTES))[0]
     return share
@@ -122,7 +122,7 @@ def check_ciphertexts(ciphertexts: Bytes2D) -> None:
         raise bad_point(error.index // 2) from None
 
 
-def total(ciphertexts: Bytes2D) -> Bytes2D:
+def add_all(ciphertexts: Bytes2D) -> Bytes2D:
     """The sum of ciphertexts (n, 64), n > 0: (1, 64). PeerError: BAD_POINT when a half of it is the identity."""
     terms = np.ascontiguousarray(ciphertexts)
     while len(terms) > 1:
@@ -141,7 +141,7 @@ def half_open(ciphertext: Bytes2D, secret: Bytes1D) -> tuple[bytes, bytes]:
         raise bad_point(error.index) from None
 
 
-def open_rest(left: bytes, right: bytes, secret: Bytes1D) -> Bytes2D | None:
+def finish_opening(left: bytes, right: bytes, secret: Bytes1D) -> Bytes2D | None:
     """The total times the generator (1, 32), or None when the total is zero. PeerError: BAD_POINT."""
     try:
         taken = group.multiply(_point(left), secret)

@@ -13,7 +13,7 @@ from blindmatch.protocol.session.messages import EdgeContext
 _LABEL = b"blindmatch/mask/v1"
 
 
-def tags_of(points: Bytes2D, context: EdgeContext) -> Bytes2D:
+def derive_tags(points: Bytes2D, context: EdgeContext) -> Bytes2D:
     """The tag of each doubly blinded point: (n, 32) to (n, 16).
 
     The first 16 bytes of SHA-512 over LP(label) LP(agreement) LP(edge) LP(round) and the encoded point, LP being a 2-byte

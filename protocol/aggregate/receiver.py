@@ -77,11 +77,11 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
                 self._digest_rows(POINTS, index, rows)
             return self._chunk(POINTS, index, rows)
 
-    def points_taken(self, index: int) -> None:
+    def acknowledge_points(self, index: int) -> None:
         """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
-        with self._step(AggregateEvent.POINTS_TAKEN):
+        with self._step(AggregateEvent.POINTS_ACKNOWLEDGED):
             if self._is_next(index, self._at.exchanged):
-                self._count(POINTS, AggregateEvent.ALL_POINTS_TAKEN)
+                self._count(POINTS, AggregateEvent.ALL_POINTS_ACKNOWLEDGED)
 
     def receive_points(self, chunk: AggregateChunk) -> None:
         """Store the next chunk of the sender's points; an earlier one with the same bytes is accepted.
@@ -115,14 +115,14 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
             self._mask(index, self._intact(RETURNED, index, rows))
             self._masked[index] = True
 
-    def answer(self) -> None:
+    def arrange_masked(self) -> None:
         """Put the masked tags in the order in which they are sent. Heavy.
 
         Raises:
             PeerError: BAD_TAGS when the sender's points were not all different.
             SequenceError: a chunk is not masked.
         """
-        with self._step(AggregateEvent.ANSWER):
+        with self._step(AggregateEvent.ARRANGE_MASKED):
             self._require(self._masked, "masked")
             self._arrange()
             for index in range(self.masked_chunks):
@@ -140,11 +140,11 @@ class AggregateReceiver(AggregateSession, ReceiverSession[AggregateState]):
                 raise SequenceError(f"chunk {index} of {self.masked_chunks}")
             return self._chunk(MASKED, index, self._masked_rows(index))
 
-    def masked_taken(self, index: int) -> None:
+    def acknowledge_masked(self, index: int) -> None:
         """The sender has taken chunk `index`, the next one. PeerError: BAD_SEQUENCE."""
-        with self._step(AggregateEvent.MASKED_TAKEN):
+        with self._step(AggregateEvent.MASKED_ACKNOWLEDGED):
             if self._is_next(index, self._at.answered):
-                self._count(MASKED, AggregateEvent.ALL_MASKED_TAKEN)
+                self._count(MASKED, AggregateEvent.ALL_MASKED_ACKNOWLEDGED)
 
     def receive_outcome(self, signed: Signed) -> None:
         """Accept the sender's outcome; a retransmission must be the same.

@@ -19,7 +19,7 @@ from blindmatch.protocol.aggregate import elgamal
 from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, permitted_band
 from blindmatch.protocol.aggregate.discrete_log import logarithm
 from blindmatch.protocol.aggregate.elgamal import CIPHERTEXT_BYTES, Opening
-from blindmatch.protocol.aggregate.masks import multiply, shuffles, tags_of
+from blindmatch.protocol.aggregate.masks import derive_tags, multiply, shuffles
 from blindmatch.protocol.aggregate.messages import COPIES, AggregateShape
 from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sender import AggregateSender
@@ -63,7 +63,7 @@ class SumReceiver(AggregateReceiver):
         self._shapes[POINTS] = (self._at.elements, POINT_BYTES)
         self._blinds = self._expander.scalars("copy", 0, COPIES)
         secret = self._expander.scalars("share", 0, 1)[0]
-        self._half = KeyPair(secret, elgamal.share_of(secret))
+        self._half = KeyPair(secret, elgamal.public_share(secret))
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
         self._proof = elgamal.prove_share(secret, self._half.public, nonce, Role.RECEIVER, self._context)
         nonce.fill(0)
@@ -82,7 +82,7 @@ class SumReceiver(AggregateReceiver):
         outcome = self._read_outcome(self.outcome())
         if not outcome.disclosed:
             return None
-        point = elgamal.open_rest(outcome.left, outcome.right, self._half.secret)
+        point = elgamal.finish_opening(outcome.left, outcome.right, self._half.secret)
         total = 0 if point is None else logarithm(point, self._agreed.most_total)
         if total is None:
             raise PeerError(PeerCode.BAD_OUTCOME, "the sum is beyond what the agreement's terms can give")
@@ -146,7 +146,7 @@ class SumReceiver(AggregateReceiver):
         tags = np.empty((count, copies, size // copies, TAG_BYTES), dtype=np.uint8)
         for copy in range(copies):
             some = np.ascontiguousarray(points[:, copy]).reshape(-1, POINT_BYTES)
-            masked = tags_of(multiply(some, np.ascontiguousarray(self._blinds[copy])), self._context)
+            masked = derive_tags(multiply(some, np.ascontiguousarray(self._blinds[copy])), self._context)
             tags[:, copy] = masked.reshape(count, -1, TAG_BYTES)
         inside = shuffles(self._expander, "inside", index, count, size)
         shuffled = np.take_along_axis(tags.reshape(count, size, TAG_BYTES), inside[:, :, None], axis=1)
@@ -188,7 +188,7 @@ class SumSender(AggregateSender):
         self._shapes[RETURNED] = (self._entries, self._inputs.group * POINT_BYTES + CIPHERTEXT_BYTES)
         self._keys = self._expander.scalars("key", 0, COPIES)
         self._secret = self._expander.scalars("share", 0, 1)[0]
-        self._public = elgamal.share_of(self._secret).tobytes()
+        self._public = elgamal.public_share(self._secret).tobytes()
         nonce = self._expander.scalars("share-proof", 0, 1)[0]
         share = np.frombuffer(self._public, dtype=np.uint8)
         self._proof = elgamal.prove_share(self._secret, share, nonce, Role.SENDER, self._context)
@@ -258,7 +258,7 @@ class SumSender(AggregateSender):
     def _take_points(self, index: int, rows: Bytes2D) -> None:
         layout = self._layout(POINTS)
         copy, span = layout.place(index)
-        tags = tags_of(multiply(rows, np.ascontiguousarray(self._keys[copy])), self._context)
+        tags = derive_tags(multiply(rows, np.ascontiguousarray(self._keys[copy])), self._context)
         self._array("tags")[copy * layout.rows + span.start : copy * layout.rows + span.stop] = tags
 
     def _take_masked(self, index: int, rows: Bytes2D) -> None:
@@ -299,7 +299,7 @@ class SumSender(AggregateSender):
         fresh = self._expander.scalars("total", 0, 2)
         zero = elgamal.encrypt(np.zeros(1, dtype=np.int64), key, fresh[:1])
         chosen = np.where(matches[:, None], self._array("masked_values"), zero)
-        summed = elgamal.rerandomise(elgamal.total(chosen), key, fresh[1:])
+        summed = elgamal.rerandomise(elgamal.add_all(chosen), key, fresh[1:])
         fresh.fill(0)
         return elgamal.half_open(summed, self._secret)
 

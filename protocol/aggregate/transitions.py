@@ -33,15 +33,15 @@ class AggregateEvent(StrEnum):
 
     SEND_POINTS = "send a chunk of points"
     RELEASE_POINTS = "release a chunk of points"
-    POINTS_TAKEN = "receive the acknowledgement of a chunk of points"
-    ALL_POINTS_TAKEN = "all points acknowledged"
+    POINTS_ACKNOWLEDGED = "receive the acknowledgement of a chunk of points"
+    ALL_POINTS_ACKNOWLEDGED = "all points acknowledged"
     RECEIVE_POINTS = "receive a chunk of points"
     POINTS_COMPLETE = "points complete"
     MASK = "mask a chunk"
-    ANSWER = "arrange the masked tags"
+    ARRANGE_MASKED = "arrange the masked tags"
     SEND_MASKED = "send a chunk of masked tags"
-    MASKED_TAKEN = "receive the acknowledgement of a chunk of masked tags"
-    ALL_MASKED_TAKEN = "all masked tags acknowledged"
+    MASKED_ACKNOWLEDGED = "receive the acknowledgement of a chunk of masked tags"
+    ALL_MASKED_ACKNOWLEDGED = "all masked tags acknowledged"
     RECEIVE_MASKED = "receive a chunk of masked tags"
     MASKED_COMPLETE = "masked tags complete"
     SEND_OUTCOME = "send the outcome"
@@ -49,10 +49,10 @@ class AggregateEvent(StrEnum):
 
 
 FROM_PEER = states.FROM_PEER | {
-    AggregateEvent.POINTS_TAKEN,
+    AggregateEvent.POINTS_ACKNOWLEDGED,
     AggregateEvent.RELEASE_POINTS,
     AggregateEvent.RECEIVE_POINTS,
-    AggregateEvent.MASKED_TAKEN,
+    AggregateEvent.MASKED_ACKNOWLEDGED,
     AggregateEvent.RECEIVE_MASKED,
     AggregateEvent.SEND_OUTCOME,
     AggregateEvent.RECEIVE_OUTCOME,
@@ -75,13 +75,13 @@ TRANSITIONS: Mapping[StrEnum, Transitions[AggregateState]] = {
             AggregateState.PREPARING: ((Event.PREPARE,), {Event.COMMIT: AggregateState.COMMITTED}),
             AggregateState.COMMITTED: (_OWN, {Event.RECEIVE_COMMITMENT: AggregateState.EXCHANGING}),
             AggregateState.EXCHANGING: (
-                (*_OWN_AND_PEER, AggregateEvent.SEND_POINTS, AggregateEvent.POINTS_TAKEN),
-                {AggregateEvent.ALL_POINTS_TAKEN: AggregateState.COLLECTING},
+                (*_OWN_AND_PEER, AggregateEvent.SEND_POINTS, AggregateEvent.POINTS_ACKNOWLEDGED),
+                {AggregateEvent.ALL_POINTS_ACKNOWLEDGED: AggregateState.COLLECTING},
             ),
             AggregateState.COLLECTING: (
                 (
                     *_OWN_AND_PEER,
-                    AggregateEvent.POINTS_TAKEN,
+                    AggregateEvent.POINTS_ACKNOWLEDGED,
                     AggregateEvent.RECEIVE_POINTS,
                     AggregateEvent.MASK,
                 ),
@@ -89,14 +89,14 @@ TRANSITIONS: Mapping[StrEnum, Transitions[AggregateState]] = {
             ),
             AggregateState.COLLECTED: (
                 (*_OWN_AND_PEER, AggregateEvent.RECEIVE_POINTS, AggregateEvent.MASK),
-                {AggregateEvent.ANSWER: AggregateState.ANSWERING},
+                {AggregateEvent.ARRANGE_MASKED: AggregateState.ANSWERING},
             ),
             AggregateState.ANSWERING: (
-                (*_OWN_AND_PEER, AggregateEvent.SEND_MASKED, AggregateEvent.MASKED_TAKEN),
-                {AggregateEvent.ALL_MASKED_TAKEN: AggregateState.ASKING},
+                (*_OWN_AND_PEER, AggregateEvent.SEND_MASKED, AggregateEvent.MASKED_ACKNOWLEDGED),
+                {AggregateEvent.ALL_MASKED_ACKNOWLEDGED: AggregateState.ASKING},
             ),
             AggregateState.ASKING: (
-                (*_OWN_AND_PEER, AggregateEvent.MASKED_TAKEN),
+                (*_OWN_AND_PEER, AggregateEvent.MASKED_ACKNOWLEDGED),
                 {AggregateEvent.RECEIVE_OUTCOME: AggregateState.INFORMED},
             ),
             AggregateState.INFORMED: (

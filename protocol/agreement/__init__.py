@@ -21,7 +21,6 @@ from blindmatch.protocol.agreement.envelope import (
     agreement_id,
     check_allowed,
     check_signatures,
-    check_usable,
     format_time,
     missing_signatures,
     sign,
@@ -29,12 +28,10 @@ from blindmatch.protocol.agreement.envelope import (
 )
 from blindmatch.protocol.agreement.sides import EDGE_CHARACTERS, KINDS, Comparison, Linkage, Side
 from blindmatch.protocol.agreement.terms import (
-    CALENDARS,
     FORMAT,
     HANDLING_CODES,
     MARKINGS,
     NONCE_BYTES,
-    SUITE,
     Agreement,
     Party,
     Standing,
@@ -55,7 +52,6 @@ from blindmatch.protocol.agreement.words import (
 )
 
 __all__ = [
-    "CALENDARS",
     "EDGE_CHARACTERS",
     "EDGE_TERMS",
     "FORMAT",
@@ -66,7 +62,6 @@ __all__ = [
     "MEMBERS",
     "NONCE_BYTES",
     "PAYLOAD_TYPE",
-    "SUITE",
     "TERM_FIELDS",
     "Aggregate",
     "Agreement",
@@ -91,7 +86,6 @@ __all__ = [
     "both_learn",
     "check_allowed",
     "check_signatures",
-    "check_usable",
     "default_leakage",
     "describe",
     "edge_terms",

@@ -1,7 +1,7 @@
 """The agreement's exact bytes, the signatures over them, and the check that a round may start.
 
 In the manner of DSSE (github.com/secure-systems-lab/dsse): every party signs the payload's type and bytes. An
-`Envelope` claims nothing about its signatures; `check_signatures` and `check_usable` do.
+`Envelope` claims nothing about its signatures; `check_signatures` and `check_allowed` do.
 """
 
 from collections.abc import Collection, Mapping
@@ -100,7 +100,7 @@ def missing_signatures(agreement: Agreement, envelope: Envelope) -> tuple[str, .
     return tuple(agency for agency in agreement.agencies if agency not in envelope.signatures)
 
 
-def check_usable(
+def check_allowed(
     agreement: Agreement,
     envelope: Envelope,
     *,
@@ -113,32 +113,15 @@ def check_usable(
 
     Args:
         agreement: parsed from `envelope.payload`.
-        envelope: the exact bytes with all signatures that this node holds.
+        envelope: the exact bytes with all signatures that this node holds, verified by `check_signatures`.
         now: seconds since 1970, UTC.
         rounds_used: rounds started so far over the edge in question.
         withdrawn: the agencies that have withdrawn.
         declined: the agencies that declined to sign.
 
     Raises:
-        PeerError: ALTERED_AGREEMENT, UNSIGNED_AGREEMENT, EXPIRED_AGREEMENT (also withdrawn, declined, or too early),
-            BUDGET_SPENT.
+        PeerError: UNSIGNED_AGREEMENT, EXPIRED_AGREEMENT (also withdrawn, declined, or too early), BUDGET_SPENT.
     """
-    check_signatures(agreement, envelope)
-    check_allowed(
-        agreement, envelope, now=now, rounds_used=rounds_used, withdrawn=withdrawn, declined=declined
-    )
-
-
-def check_allowed(
-    agreement: Agreement,
-    envelope: Envelope,
-    *,
-    now: int,
-    rounds_used: int,
-    withdrawn: Collection[str],
-    declined: Collection[str] = (),
-) -> None:
-    """The same without the signatures: for an envelope whose signatures have all been verified."""
     for action, agencies in (("withdrawn", withdrawn), ("declined", declined)):
         if agencies:  # checked before missing signatures, which are then no longer needed
             raise PeerError(

@@ -15,23 +15,3 @@
 `transitions` has the tables, `tags` the derivation of tags and the sealing of facts, `lookup` the sorted table, `computing` the heavy
 steps, `shapes` the arrays of the workspace.
 """
-
-from blindmatch.protocol.hits.computing import Computer, Computing, LocalComputing
-from blindmatch.protocol.hits.receiver import Receiver
-from blindmatch.protocol.hits.sender import Sender
-from blindmatch.protocol.hits.session import HitsTerms
-from blindmatch.protocol.hits.transitions import FROM_PEER, RULES, TRANSITIONS, HitsEvent, HitsState
-
-__all__ = [
-    "FROM_PEER",
-    "RULES",
-    "TRANSITIONS",
-    "Computer",
-    "Computing",
-    "HitsEvent",
-    "HitsState",
-    "HitsTerms",
-    "LocalComputing",
-    "Receiver",
-    "Sender",
-]

@@ -32,7 +32,7 @@ from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import Shapes
 
 
-class Releasing(HitsSession, SenderSession[HitsState]):
+class ReleasingSession(HitsSession, SenderSession[HitsState]):
     """The sender of a full round or a delta round: evaluates blinded elements as committed to, then releases its own tags.
 
     Args:
@@ -98,7 +98,7 @@ class Releasing(HitsSession, SenderSession[HitsState]):
                 self._machine.fire(HitsEvent.BLINDED_COMPLETE)
             return answer
 
-    def foresee(self, chunks: Sequence[BlindedChunk]) -> None:
+    def announce(self, chunks: Sequence[BlindedChunk]) -> None:
         """Announce the next arguments of `evaluate`, so that several can be computed at once.
 
         It checks, changes and releases nothing.
@@ -134,7 +134,7 @@ class Releasing(HitsSession, SenderSession[HitsState]):
             self._put_digest("table_digests", index, chunk_digest("tags", index, table[span]))
 
     @property
-    def shown_key(self) -> bytes:
+    def committed_key(self) -> bytes:
         """The public key as the commitment shows it: zeros where evaluation is not verified."""
         return self._public if self._context.verified else bytes(POINT_BYTES)
 
@@ -142,7 +142,7 @@ class Releasing(HitsSession, SenderSession[HitsState]):
         self._shapes |= exchange_shapes(self._at.peer_elements, self._limits)
 
 
-class Sender(Releasing):
+class Sender(ReleasingSession):
     """Evaluates the receiver's blinded elements and releases its own tag table.
 
     Args:
@@ -185,7 +185,7 @@ class Sender(Releasing):
         self._digest_sections()
 
     def _commitment(self) -> Commitment:
-        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), self.shown_key)
+        return Commitment(Role.SENDER, self._at.elements, self._contents("table_digests"), self.committed_key)
 
     def _gather(self, indices: Indices) -> tuple[Bytes2D, ...]:
         if self._facts is None:

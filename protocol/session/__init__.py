@@ -38,23 +38,3 @@ nothing else. All other methods belong to one thread at a time. A snapshot taken
 Modules: `states` and `machine` (roles, shared events, tables), `base` and `session` (the sessions), `checkpoint`, `workspace`,
 `chunks`, `messages` (what travels), `wire_fields`, `statements` and `rates_statement` (what is signed).
 """
-
-from blindmatch.protocol.session.chunks import ElementSource
-from blindmatch.protocol.session.messages import EdgeContext, Header, Receipt
-from blindmatch.protocol.session.session import Session, SessionTerms
-from blindmatch.protocol.session.states import Event, Role, State
-from blindmatch.protocol.session.workspace import Allocate, Workspace
-
-__all__ = [
-    "Allocate",
-    "EdgeContext",
-    "ElementSource",
-    "Event",
-    "Header",
-    "Receipt",
-    "Role",
-    "Session",
-    "SessionTerms",
-    "State",
-    "Workspace",
-]

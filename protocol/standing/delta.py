@@ -1,7 +1,7 @@
-"""A delta round: the steps and states of any round (`match.table`), over what changed.
+"""The sessions of a delta round: the steps and states of a round of `hits`, over changes only.
 
-The receiver has its new and changed records' elements evaluated under the epoch's key; the sender releases what goes from its
-table and what comes. Blinds, orders and proofs are of the delta round's own seed.
+The receiver has the elements of its new and changed records evaluated under the epoch's key. The sender releases the tags that it
+removes from its table and the rows that it adds. Blinds, orders and proofs are derived from the delta round's own seed.
 """
 
 from typing import Unpack
@@ -11,7 +11,7 @@ import numpy as np
 from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.hits.receiver import Receiver
-from blindmatch.protocol.hits.sender import Releasing
+from blindmatch.protocol.hits.sender import ReleasingSession
 from blindmatch.protocol.hits.session import HitsSession, HitsTerms
 from blindmatch.protocol.hits.shapes import Section, Sections, exchange_shapes, section_shapes
 from blindmatch.protocol.limits import TAG_BYTES
@@ -24,23 +24,23 @@ from blindmatch.protocol.session.statements import Commitment
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.session.workspace import Shapes
 from blindmatch.protocol.standing.epoch import Epoch, next_state
-from blindmatch.protocol.standing.statements import Base, Counts, DeltaCommitment, DeltaReceipt
+from blindmatch.protocol.standing.statements import ChangeCounts, DeltaCommitment, DeltaReceipt, EpochState
 from blindmatch.protocol.standing.tag_table import TagTable
 from blindmatch.protocol.transcript import Signed, digest
 
 _STATEMENT_BYTES = 2_048
-"""Room for a peer's commitment; ids of agencies and edges have at most 64 characters."""
+"""Space for a peer's commitment; ids of agencies and edges have at most 64 characters."""
 
 
-class _Delta(HitsSession):
-    """What both roles of a delta round add. `_base`, `_counts` and `_epoch` are set before `Session.__init__`."""
+class _DeltaSession(HitsSession):
+    """What both roles of a delta round share. A subclass sets `_base`, `_counts` and `_epoch` before `Session.__init__`."""
 
     receipt_terms = DeltaReceipt
 
-    _base: Base
-    _counts: Counts
+    _base: EpochState
+    _counts: ChangeCounts
     _epoch: Epoch
-    _said: DeltaCommitment | None = None
+    _peer_commitment: DeltaCommitment | None = None
 
     @property
     def number(self) -> int:
@@ -51,46 +51,46 @@ class _Delta(HitsSession):
         """The state of the epoch once the round has closed: the same on both sides."""
         return next_state(self._base.state, self.number, self._exchange.value)
 
-    def counts_of(self, role: Role) -> Counts:
-        """How many of one side's records are new and gone.
-
-        Raises:
-            SequenceError: the peer's are not known yet.
-        """
+    def counts_of(self, role: Role) -> ChangeCounts:
+        """The numbers of added and removed records of one side. SequenceError: the peer's are not known yet."""
         if role is self._role:
             return self._counts
         return self._peer().counts
 
     def _both(self, removed: int, rows: int) -> Sections:
-        """The sections of a sender that removes and adds so many rows."""
+        """The sections of a sender that removes `removed` tags and adds `rows` rows."""
         return (
             Section.of("removed", removed, TAG_BYTES, self._limits),
             Section.of("table", rows, self._context.row_bytes, self._limits),
         )
 
     def _peer(self) -> DeltaCommitment:
-        if self._said is None:
-            raise SequenceError("the peer's commitment is not there")
-        return self._said
+        if self._peer_commitment is None:
+            raise SequenceError("the peer's commitment has not come")
+        return self._peer_commitment
 
     def _read_commitment(self, signed: Signed) -> Commitment:
-        said = DeltaCommitment.verified(signed, self._peer_key, self._role.other, self._context, self._base)
-        if self._at.peer == NONE:  # what came before a crash and was not stored is as if it had not come
-            kept = self._workspace.array("peer_commitment", (1, _STATEMENT_BYTES))
+        commitment = DeltaCommitment.verified(
+            signed, self._peer_key, self._role.other, self._context, self._base
+        )
+        if (
+            self._at.peer == NONE
+        ):  # a commitment that came before a crash and is not in the checkpoint comes again
+            stored = self._workspace.array("peer_commitment", (1, _STATEMENT_BYTES))
             size = len(signed.payload)
-            kept[0, 2 : 2 + size] = np.frombuffer(signed.payload, dtype=np.uint8)
-            kept[0, :2] = (size >> 8, size & 255)
-            self._said = said
-        return said
+            stored[0, 2 : 2 + size] = np.frombuffer(signed.payload, dtype=np.uint8)
+            stored[0, :2] = (size >> 8, size & 255)
+            self._peer_commitment = commitment
+        return commitment
 
     def _restore_peer(self) -> None:
-        """The peer's commitment out of the workspace, after a restart."""
-        if self._said is None and self._at.peer != NONE:
-            kept = self._workspace.array("peer_commitment", (1, _STATEMENT_BYTES))[0]
-            payload = kept[2 : 2 + (int(kept[0]) << 8 | int(kept[1]))].tobytes()
+        """Read the peer's commitment from the workspace, after a restart. StoreError: it was altered."""
+        if self._peer_commitment is None and self._at.peer != NONE:
+            stored = self._workspace.array("peer_commitment", (1, _STATEMENT_BYTES))[0]
+            payload = stored[2 : 2 + (int(stored[0]) << 8 | int(stored[1]))].tobytes()
             if digest(payload) != self._at.peer:
                 raise workspace_damaged()
-            self._said = DeltaCommitment.parse(payload, self._context, role=self._role.other)
+            self._peer_commitment = DeltaCommitment.parse(payload, self._context, role=self._role.other)
 
     def _commit_to(self, elements: int, contents: bytes, public: bytes, removed_tags: int) -> DeltaCommitment:
         size, counts = self._base.size(self._role), self._counts
@@ -108,13 +108,8 @@ class _Delta(HitsSession):
         )
 
     def _receipt(self, opened_at: int, closed_at: int) -> DeltaReceipt:
-        usual = super()._receipt(opened_at, closed_at)
         return DeltaReceipt(
-            receiver_elements=usual.receiver_elements,
-            sender_elements=usual.sender_elements,
-            transcript=usual.transcript,
-            opened_at=opened_at,
-            closed_at=closed_at,
+            **vars(super()._receipt(opened_at, closed_at)),
             epoch=self._base.epoch,
             number=self.number,
             before=self._base.state,
@@ -124,16 +119,16 @@ class _Delta(HitsSession):
         )
 
 
-class DeltaReceiver(_Delta, Receiver):
-    """The side that learns.
+class DeltaReceiver(_DeltaSession, Receiver):
+    """The receiver of a delta round.
 
     Args:
         context: `Epoch.within` of the delta round.
         epoch: the epoch.
-        base: where it stands.
-        counts: of this side's records.
-        table: the sender's table as it is held.
-        terms: see `HitsTerms`; the elements of the new and changed records, or one record's fillers when there are none.
+        base: the epoch's state before the round.
+        counts: this side's numbers of added and removed records.
+        table: the sender's table before the round.
+        terms: see `HitsTerms`; the elements of the new and changed records, or the dummy elements of one record when there are none.
 
     Raises:
         LocalError: the collection or the workspace changed since the snapshot.
@@ -144,17 +139,21 @@ class DeltaReceiver(_Delta, Receiver):
         context: EdgeContext,
         *,
         epoch: Epoch,
-        base: Base,
-        counts: Counts,
+        base: EpochState,
+        counts: ChangeCounts,
         table: TagTable,
         **terms: Unpack[HitsTerms],
     ) -> None:
-        self._epoch, self._base, self._counts, self._held = epoch, base, counts, table
+        self._epoch, self._base, self._counts, self._table = epoch, base, counts, table
         terms["computer"] = epoch.computer
         super().__init__(context, **terms)
 
     def _sections(self) -> Sections:
-        return () if self._said is None else self._both(self._said.removed_tags, self._at.peer_elements)
+        return (
+            ()
+            if self._peer_commitment is None
+            else self._both(self._peer_commitment.removed_tags, self._at.peer_elements)
+        )
 
     def _commitment(self) -> Commitment:
         return self._commit_to(self._at.elements, self._contents("blinded_digests"), bytes(32), 0)
@@ -164,26 +163,26 @@ class DeltaReceiver(_Delta, Receiver):
         self._shapes |= section_shapes(self._sections())
 
     def find_hits(self) -> Hits:
-        """Not of a delta round: what changed says little without what was there before; see `lists.change_receiver`."""
-        raise SequenceError("a delta round's hits are found in the lists as a whole")
+        """Not for a delta round, whose hits follow from the whole lists: see `list_updates.change_receiver`. SequenceError: always."""
+        raise SequenceError("the hits after a delta round follow from the whole lists")
 
     def _check_released(self) -> None:
-        self._held.check(self._array("removed"), self._array("table"))
+        self._table.check(self._array("removed"), self._array("table"))
 
 
-class DeltaSender(_Delta, Releasing):
-    """The side that learns nothing but counts.
+class DeltaSender(_DeltaSession, ReleasingSession):
+    """The sender of a delta round; it learns numbers only.
 
     Args:
         context: `Epoch.within` of the delta round.
         epoch: the epoch, with its key.
-        base: where it stands.
-        counts: of this side's records.
-        removed: tags that go (d, 16), strictly increasing.
-        terms: see `HitsTerms`; its elements are the rows that come, (a, row_bytes), strictly increasing.
+        base: the epoch's state before the round.
+        counts: this side's numbers of added and removed records.
+        removed: the tags that it removes (d, 16), strictly increasing.
+        terms: see `HitsTerms`; the elements are the rows that it adds (a, row_bytes), tags strictly increasing.
 
     Raises:
-        LocalError: what changes is not what it was at the snapshot.
+        LocalError: the rows or the workspace changed since the snapshot.
     """
 
     def __init__(
@@ -191,8 +190,8 @@ class DeltaSender(_Delta, Releasing):
         context: EdgeContext,
         *,
         epoch: Epoch,
-        base: Base,
-        counts: Counts,
+        base: EpochState,
+        counts: ChangeCounts,
         removed: Bytes2D,
         **terms: Unpack[HitsTerms],
     ) -> None:
@@ -207,8 +206,8 @@ class DeltaSender(_Delta, Releasing):
         return section_shapes(self._sections())
 
     @property
-    def going(self) -> int:
-        """How many of `tag_chunks` are of tags that go; these come first."""
+    def removed_chunks(self) -> int:
+        """The number of chunks of removed tags, which are the first of the `tag_chunks`."""
         return self._sections()[0].layout.chunks
 
     def _key_pair(self) -> KeyPair:
@@ -216,7 +215,7 @@ class DeltaSender(_Delta, Releasing):
 
     def _commitment(self) -> Commitment:
         contents = self._contents("table_digests")
-        return self._commit_to(self._at.elements, contents, self.shown_key, len(self._removed))
+        return self._commit_to(self._at.elements, contents, self.committed_key, len(self._removed))
 
     def _open_peer(self) -> None:
         self._restore_peer()

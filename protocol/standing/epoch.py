@@ -1,7 +1,7 @@
-"""An epoch: one key of the sender, and what both sides derive under it until it ends.
+"""An epoch's secrets: one OPRF key of the sender, and what both sides derive under it until the epoch ends.
 
-The epoch is named by the full round that opened it. Tags are derived as in that round; facts are sealed for the delta round or
-the check that carries them, so that no key ever seals two payloads.
+The epoch has the id of the full round that opened it. Tags are derived as in that round. Facts are sealed for the delta round or
+the check that carries them, so that no key seals two payloads.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,12 +26,15 @@ RECORD_DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one side keeps secret for an epoch, beside its lists.
+    """One side's secrets for an epoch, besides its lists.
 
     Args:
         context: of the full round that opened it.
-        local: 32 secret bytes of this side's own; digests of its records are keyed with them.
-        key_seed: the sender's: 32 secret bytes, `Sender.key_seed`; empty on the receiver's side.
+        local: 32 secret bytes that only this side has: the key of its records' digests.
+        key_seed: sender: 32 secret bytes, see `Sender.key_seed`; receiver: empty.
+
+    Raises:
+        SequenceError: a secret of another size.
     """
 
     context: EdgeContext
@@ -40,7 +43,7 @@ class Epoch:
 
     def __post_init__(self) -> None:
         if len(self.local) != SEED_BYTES or len(self.key_seed) not in {0, SEED_BYTES}:
-            raise SequenceError(f"an epoch's secrets have {SEED_BYTES} bytes each")
+            raise SequenceError(f"each secret of an epoch has {SEED_BYTES} bytes")
 
     @property
     def id(self) -> bytes:
@@ -48,9 +51,9 @@ class Epoch:
         return self.context.round_id
 
     def key_pair(self) -> KeyPair:
-        """The sender's key; `wipe` it after use."""
+        """The sender's key; the caller wipes it. SequenceError: this is the receiver's side."""
         if not self.key_seed:
-            raise SequenceError("a receiver has no key of the epoch")
+            raise SequenceError("a receiver does not have the epoch's key")
         return key_of(self.key_seed, self.context)
 
     def evaluate(self, inputs: Bytes2D) -> Bytes2D:
@@ -65,28 +68,28 @@ class Epoch:
         """The tags (n, 16) of outputs (n, 64)."""
         return tags.derive_tags(outputs, self.context)
 
-    def within(self, round_id: bytes) -> EdgeContext:
-        """The edge of a later round of this epoch. How many elements travel is no term of the agreement's there."""
+    def round_context(self, round_id: bytes) -> EdgeContext:
+        """The edge in a later round of this epoch. The agreement does not limit the elements of such a round."""
         return replace(self.context, round_id=round_id, receiver_elements=None, sender_elements=None)
 
     def computer(self, seed: bytes, _context: EdgeContext) -> "EpochComputing":
-        """A `Computer` of a later round: fresh blinds of its seed, this epoch's key and tags."""
+        """The `Computer` of a later round: blinds from its own seed, the key and tags of this epoch."""
         return EpochComputing(seed, self)
 
     def digests(self, *columns: Bytes2D) -> Bytes2D:
-        """Keyed digests (n, 16) of rows, which only this side can make: secret-prefix BLAKE2b."""
+        """Keyed digests (n, 16) of rows, which only this side can compute: BLAKE2b (RFC 7693) over `local` and the columns."""
         return hashing.blake2b(self.local, *columns, size=RECORD_DIGEST_BYTES, person=b"bm/record/v1")
 
 
 class EpochComputing(LocalComputing):
-    """The heavy steps of a later round: blinds and nonces of that round's seed, the key and the tags of the epoch."""
+    """The heavy steps of a later round: blinds and nonces from that round's seed, the key and tags of the epoch."""
 
     def __init__(self, seed: bytes, epoch: Epoch) -> None:
         super().__init__(seed, epoch.context)
         self._epoch = epoch
 
     def outputs(self, index: int, inputs: Bytes2D, evaluated: Bytes2D) -> Bytes2D:
-        """Receiver: chunk `index` as evaluated, unblinded, finalised: (n, 64). PeerError: BAD_POINT."""
+        """Receiver: the OPRF outputs (n, 64) of chunk `index`, from its evaluated elements (n, 32). PeerError: BAD_POINT."""
         return outputs(self._expander, index, inputs, evaluated, slice(None))
 
     def _key(self) -> KeyPair:
@@ -95,23 +98,23 @@ class EpochComputing(LocalComputing):
         return self._pair
 
 
-def sealed_for(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
-    """What `tags.seal_facts` takes beside the epoch: nothing for the round that opened it, whose id is the epoch's."""
+def facts_binding(purpose: bytes, name: bytes) -> tuple[bytes, ...]:
+    """The further arguments of `tags.seal_facts` and `tags.open_facts`: a delta round or a check, by its id. The opening round has none."""
     return (purpose, name)
 
 
 def first_state(context: EdgeContext, receipt: bytes) -> bytes:
-    """The state that both sides share after the opening round: 32 bytes over its receipt, and so over all that travelled."""
+    """The epoch's state after the opening round: 32 bytes over its receipt, and so over the whole exchange."""
     return digest(encode("blindmatch/epoch/v1", context.digest, receipt))
 
 
 def next_state(state: bytes, number: int, transcript: bytes) -> bytes:
-    """The state after a delta round: 32 bytes over all rounds of the epoch."""
+    """The epoch's state after a delta round: 32 bytes over all its rounds."""
     return digest(encode("blindmatch/delta-state/v1", state, number, transcript))
 
 
-def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
-    """What the epoch's key comes from, out of the seed of the sender's opening round, whose session may be gone."""
+def opening_key_seed(seed: bytes, context: EdgeContext) -> bytes:
+    """The `key_seed` of an epoch, 32 bytes, from the seed of the sender's opening round, whose session need not exist any more."""
     expander = Expander(bound_seed(seed, context))
     try:
         return key_seed(expander)
@@ -119,6 +122,6 @@ def opening_secret(seed: bytes, context: EdgeContext) -> bytes:
         expander.wipe()
 
 
-def empty(width: int) -> Bytes2D:
-    """No rows."""
+def no_rows(width: int) -> Bytes2D:
+    """An array of no rows (0, width)."""
     return np.zeros((0, width), dtype=np.uint8)

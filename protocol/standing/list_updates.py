@@ -1,4 +1,4 @@
-"""Both sides' lists when an epoch opens and when it goes on: the heavy steps of a standing agreement outside its sessions."""
+"""Both sides' lists when an epoch opens and after each delta round: the heavy steps of a standing agreement outside its sessions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -12,36 +12,36 @@ from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.session.messages import EdgeContext
-from blindmatch.protocol.standing.epoch import Epoch, empty
+from blindmatch.protocol.standing.epoch import Epoch, no_rows
 from blindmatch.protocol.standing.record_list import (
     Bytes1D,
-    Change,
     Flags,
-    Fresh,
+    FreshSlots,
+    ListChange,
+    ListRules,
     RecordList,
-    Rules,
-    compare,
-    opened,
-    renewed,
+    compare_digests,
+    first_list,
+    next_list,
     slots_of,
 )
 from blindmatch.protocol.standing.release_plan import ReleasedList, ReleasePlan, release_plan
-from blindmatch.protocol.standing.statements import Counts
-from blindmatch.protocol.standing.tag_table import TagTable, hits, looked_up, open_hits
+from blindmatch.protocol.standing.statements import ChangeCounts
+from blindmatch.protocol.standing.tag_table import TagTable, hit_facts, hit_slots, with_hits
 
 _AT_ONCE = 4_096
 """Records whose elements are in memory together."""
 
 
-class Records(Protocol):
-    """A side's collection, as lists are made from it: n records of t slots."""
+class RecordSource(Protocol):
+    """A side's collection, from which its list is built: n records of t slots."""
 
     def __len__(self) -> int:
-        """How many records."""
+        """The number of records, n."""
 
     @property
     def slots(self) -> int:
-        """T."""
+        """The number of slots of a record, t."""
 
     @property
     def digests(self) -> Bytes2D:
@@ -53,99 +53,84 @@ class Records(Protocol):
 
     @property
     def guarded(self) -> Flags:
-        """By the key's number, whether the own-list guard holds for it."""
+        """By the key's number, whether the own-list guard applies to its tokens."""
 
     def inputs(self, records: Indices) -> tuple[Bytes2D, Bytes1D]:
-        """The elements of some records, (k * t, L), and the number of each one's key, `DUMMY` in empty slots."""
+        """The elements of k records, (k * t, L), and the number of each one's key, (k * t,), `DUMMY` in empty slots."""
 
     def facts(self, holders: Sequence[Indices]) -> Bytes2D:
-        """The padded facts (m, fact_bytes) of elements that stand for these records each, in this order."""
+        """The padded facts (m, fact_bytes) of m elements, each from the records that have it, in this order."""
 
 
-def rules(records: Records, *, merging: bool) -> Rules:
-    """What settles this collection's list."""
-    return Rules(merging, records.guarded, records.entities)
-
-
-class Taken:
-    """Rows (n, L) as an `ElementSource`."""
-
-    def __init__(self, rows: Bytes2D) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def take(self, indices: Indices) -> Bytes2D:
-        """See `match.ElementSource`."""
-        return self._rows[indices]
+def list_rules(records: RecordSource, *, merging: bool) -> ListRules:
+    """The rules that settle this collection's list."""
+    return ListRules(merging, records.guarded, records.entities)
 
 
 class SenderChange(NamedTuple):
-    """What a sender brings to a delta round."""
+    """A sender's input to a delta round."""
 
     plan: ReleasePlan
     rows: Bytes2D
-    """Rows that come, in order."""
-    counts: Counts
+    """The added rows, in the order of their tags."""
+    counts: ChangeCounts
 
 
-def open_sender(epoch: Epoch, records: Records, tags: Bytes2D, key_index: Bytes1D) -> ReleasedList:
-    """The sender's list and fillers after the table of the opening round was made.
+def open_sender(epoch: Epoch, records: RecordSource, tags: Bytes2D, key_index: Bytes1D) -> ReleasedList:
+    """The sender's list and dummy rows after the opening round.
 
     Args:
         epoch: with the key.
-        records: the collection that the round was made from.
-        tags: of the round's elements, (n * t, 16), by slot.
-        key_index: of the round's elements, (n * t,): `DUMMY` also where the guard or the merging emptied a slot.
+        records: the collection that was the round's input.
+        tags: the tags of the round's elements, (n * t, 16), by slot.
+        key_index: the keys of the round's elements, (n * t,): `DUMMY` also where the guard or the merging emptied a slot.
     """
-    made, keys = tags.copy(), np.full(len(tags), DUMMY, dtype=np.uint8)
+    all_tags, keys = tags.copy(), np.full(len(tags), DUMMY, dtype=np.uint8)
     for start in range(0, len(records), _AT_ONCE):
         some = np.arange(start, min(start + _AT_ONCE, len(records)))
         inputs, own = records.inputs(some)
         slots = slots_of(some, records.slots)
         keys[slots] = own
-        # Tokens that the round did not release: shared ones beyond the first, and withheld ones.
-        left = np.flatnonzero((own != DUMMY) & (key_index[slots] == DUMMY))
-        if len(left):
-            made[slots[left]] = epoch.tags(epoch.evaluate(np.ascontiguousarray(inputs[left])))
-    fillers = np.ascontiguousarray(tags[key_index == DUMMY])
-    made[keys == DUMMY] = 0
-    settled = opened(
-        records.slots, records.digests, Fresh(made, keys, empty(OUTPUT_BYTES)), rules(records, merging=True)
-    )
-    return ReleasedList(settled.own, fillers)
+        # Tokens that the round did not release: repeated tokens after the first, and withheld tokens.
+        unreleased = np.flatnonzero((own != DUMMY) & (key_index[slots] == DUMMY))
+        if len(unreleased):
+            inputs = np.ascontiguousarray(inputs[unreleased])
+            all_tags[slots[unreleased]] = epoch.tags(epoch.evaluate(inputs))
+    all_tags[keys == DUMMY] = 0
+    fresh = FreshSlots(all_tags, keys, no_rows(OUTPUT_BYTES))
+    settled = first_list(records.slots, records.digests, fresh, list_rules(records, merging=True))
+    return ReleasedList(settled.own, np.ascontiguousarray(tags[key_index == DUMMY]))
 
 
 def change_sender(
-    before: ReleasedList, epoch: Epoch, records: Records, context: EdgeContext, seed: bytes
+    before: ReleasedList, epoch: Epoch, records: RecordSource, context: EdgeContext, seed: bytes
 ) -> SenderChange:
-    """What changed since, and what the receiver is told of it. The same bytes for the same arguments.
+    """A sender's input to the next delta round. The same arguments give the same bytes.
 
     Args:
-        before: as the receiver holds it.
+        before: the sender's list as of the last round.
         epoch: with the key.
         records: the collection now.
         context: of the delta round.
-        seed: 32 secret bytes, of the delta round alone.
+        seed: 32 secret bytes, for this delta round only.
     """
     expander = Expander(bound_seed(seed, context))
     with_facts = epoch.context.with_facts
-    change = compare(before.own.digests, records.digests)
-    fresh, outputs = _evaluated(epoch, records, change.fresh)
-    settled = renewed(before.own, change, fresh, records.digests, rules(records, merging=True))
-    made = release_plan(before, change, settled, expander, with_facts=with_facts)
-    facts, given = empty(0), empty(OUTPUT_BYTES)
+    change = compare_digests(before.own.digests, records.digests)
+    fresh, outputs = _evaluate(epoch, records, change.fresh)
+    settled = next_list(before.own, change, fresh, records.digests, list_rules(records, merging=True))
+    plan = release_plan(before, change, settled, expander, with_facts=with_facts)
+    facts, sealing = no_rows(0), no_rows(OUTPUT_BYTES)
     if with_facts:
-        facts = records.facts(made.holders)
-        given = _outputs_of(epoch, records, made.given, change, outputs)
-    rows = made.rows(epoch, context.round_id, expander, given, facts)
+        facts = records.facts(plan.holders)
+        sealing = _outputs_of(epoch, records, plan.sent, change, outputs)
+    rows = plan.rows(epoch, context.round_id, expander, sealing, facts)
     expander.wipe()
-    return SenderChange(made, rows, Counts(len(change.fresh), len(change.gone)))
+    return SenderChange(plan, rows, ChangeCounts(len(change.fresh), len(change.gone)))
 
 
-def _evaluated(epoch: Epoch, records: Records, some: Indices) -> tuple[Fresh, Bytes2D]:
-    """What the sender makes of some records, and the outputs of their real slots, by slot."""
+def _evaluate(epoch: Epoch, records: RecordSource, some: Indices) -> tuple[FreshSlots, Bytes2D]:
+    """The slots of some of the sender's records; where facts travel also the OPRF outputs of the slots that are not empty."""
     count = len(some) * records.slots
     tags, keys = np.zeros((count, TAG_BYTES), dtype=np.uint8), np.full(count, DUMMY, dtype=np.uint8)
     outputs = np.zeros((count if epoch.context.with_facts else 0, OUTPUT_BYTES), dtype=np.uint8)
@@ -155,102 +140,108 @@ def _evaluated(epoch: Epoch, records: Records, some: Indices) -> tuple[Fresh, By
         at = start * records.slots
         keys[at : at + len(own)] = own
         if len(real):
-            made = epoch.evaluate(np.ascontiguousarray(inputs[real]))
-            tags[at + real] = epoch.tags(made)
+            evaluated = epoch.evaluate(np.ascontiguousarray(inputs[real]))
+            tags[at + real] = epoch.tags(evaluated)
             if len(outputs):
-                outputs[at + real] = made
-    return Fresh(tags, keys, empty(OUTPUT_BYTES)), outputs
+                outputs[at + real] = evaluated
+    return FreshSlots(tags, keys, no_rows(OUTPUT_BYTES)), outputs
 
 
-def _outputs_of(epoch: Epoch, records: Records, slots: Indices, change: Change, fresh: Bytes2D) -> Bytes2D:
-    """The outputs of some slots: those of fresh records are there, the others are evaluated once more."""
-    made = np.empty((len(slots), OUTPUT_BYTES), dtype=np.uint8)
+def _outputs_of(
+    epoch: Epoch, records: RecordSource, slots: Indices, change: ListChange, fresh: Bytes2D
+) -> Bytes2D:
+    """The OPRF outputs (k, 64) of some slots: `fresh` has those of fresh records, the others are evaluated again."""
+    outputs = np.empty((len(slots), OUTPUT_BYTES), dtype=np.uint8)
     owners, places = slots // records.slots, slots % records.slots
     at = np.searchsorted(change.fresh, owners)
     known = np.zeros(len(slots), dtype=np.bool_)
     inside = at < len(change.fresh)
     known[inside] = change.fresh[at[inside]] == owners[inside]
-    made[known] = fresh[at[known] * records.slots + places[known]]
-    left = np.flatnonzero(~known)
-    some, back = np.unique(owners[left], return_inverse=True)
+    outputs[known] = fresh[at[known] * records.slots + places[known]]
+    unknown = np.flatnonzero(~known)
+    some, back = np.unique(owners[unknown], return_inverse=True)
     for start in range(0, len(some), _AT_ONCE):
         inputs, _ = records.inputs(some[start : start + _AT_ONCE])
         mine = np.flatnonzero((back >= start) & (back < start + _AT_ONCE))
-        wanted = (back[mine] - start) * records.slots + places[left[mine]]
-        made[left[mine]] = epoch.evaluate(np.ascontiguousarray(inputs[wanted]))
-    return made
+        wanted = (back[mine] - start) * records.slots + places[unknown[mine]]
+        outputs[unknown[mine]] = epoch.evaluate(np.ascontiguousarray(inputs[wanted]))
+    return outputs
 
 
-class Received(NamedTuple):
-    """A receiver's list with its hits, and the sender's table."""
+class ReceiverList(NamedTuple):
+    """A receiver's list with its hits, and its copy of the sender's table."""
 
     own: RecordList
     table: TagTable
 
 
-def open_receiver(records: Records, fresh: Fresh, rows: Bytes2D) -> Received:
-    """After the opening round.
+def open_receiver(records: RecordSource, fresh: FreshSlots, rows: Bytes2D) -> ReceiverList:
+    """The receiver's list and table after the opening round.
 
     Args:
         records: the collection.
-        fresh: of every record, the guard not applied yet.
+        fresh: the slots of every record, before the guard.
         rows: the sender's table (m, row_bytes).
     """
-    own = opened(records.slots, records.digests, _without_fillers(fresh), rules(records, merging=False)).own
+    own = first_list(
+        records.slots, records.digests, _without_padding(fresh), list_rules(records, merging=False)
+    ).own
     table = TagTable(rows.copy(), np.zeros(len(rows), dtype=np.uint32))
-    return Received(looked_up(own, None, empty(TAG_BYTES), table.rows, np.empty(0, dtype=np.int64)), table)
+    return ReceiverList(
+        with_hits(own, None, no_rows(TAG_BYTES), table.rows, np.empty(0, dtype=np.int64)), table
+    )
 
 
 class DeltaUpdate(NamedTuple):
-    """What a delta round brought to the receiver."""
+    """A receiver's result of a delta round."""
 
     number: int
-    """Which delta round of the epoch it was."""
-    change: Change
+    """The delta round's number in its epoch."""
+    change: ListChange
     """Of its own list."""
-    fresh: Fresh
-    """Of its own new and changed records, the guard not applied yet."""
+    fresh: FreshSlots
+    """The slots of its own new and changed records, before the guard."""
     removed: Bytes2D
-    """Tags that went from the sender's table."""
+    """The tags that the sender removed from its table."""
     rows: Bytes2D
-    """Rows that came."""
+    """The rows that the sender added."""
 
 
-def change_receiver(before: Received, records: Records, news: DeltaUpdate) -> Received:
-    """After a delta round: the collection now, and what came.
-
-    Raises:
-        PeerError: BAD_TAGS.
-    """
-    change = news.change
-    settled = renewed(
-        before.own, change, _without_fillers(news.fresh), records.digests, rules(records, merging=False)
+def change_receiver(before: ReceiverList, records: RecordSource, update: DeltaUpdate) -> ReceiverList:
+    """The receiver's list and table after a delta round. PeerError: BAD_TAGS, see `TagTable.updated`."""
+    change = update.change
+    settled = next_list(
+        before.own,
+        change,
+        _without_padding(update.fresh),
+        records.digests,
+        list_rules(records, merging=False),
     )
-    table = before.table.renewed(news.removed, news.rows, news.number)
+    table = before.table.updated(update.removed, update.rows, update.number)
     new = slots_of(change.fresh, records.slots)
-    return Received(looked_up(settled.own, before.table, news.removed, news.rows, new), table)
+    return ReceiverList(with_hits(settled.own, before.table, update.removed, update.rows, new), table)
 
 
-def _without_fillers(fresh: Fresh) -> Fresh:
-    """Fillers were evaluated like any element; nothing of them is kept."""
+def _without_padding(fresh: FreshSlots) -> FreshSlots:
+    """Erase the tags and outputs of dummy elements, which were evaluated like any element."""
     tags, outputs = fresh.tags.copy(), fresh.outputs
     tags[fresh.key_index == DUMMY] = 0
     if len(outputs):
         outputs = outputs.copy()
         outputs[fresh.key_index == DUMMY] = 0
-    return Fresh(tags, fresh.key_index, outputs)
+    return FreshSlots(tags, fresh.key_index, outputs)
 
 
-def found(epoch: Epoch, held: Received, rounds: Sequence[bytes]) -> Hits:
-    """What the receiver learns from what it holds: slots that hit, and their facts where they travel.
+def current_hits(epoch: Epoch, held: ReceiverList, rounds: Sequence[bytes]) -> Hits:
+    """The receiver's hits: slots, with their facts where they travel.
 
     Args:
         epoch: the epoch.
-        held: list and table.
+        held: its list and table.
         rounds: the ids of the epoch's rounds by number.
     """
-    elements = hits(held.own)
+    elements = hit_slots(held.own)
     if not epoch.context.with_facts:
         return Hits(elements)
-    facts, known = open_hits(epoch, held.table, held.own, elements, rounds)
-    return Hits(elements, facts, ~known)
+    facts, opened = hit_facts(epoch, held.table, held.own, elements, rounds)
+    return Hits(elements, facts, ~opened)

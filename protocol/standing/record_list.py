@@ -1,9 +1,9 @@
-"""One side's own list as an epoch holds it: per record a keyed digest, per token a tag; and how it follows the collection.
+"""One side's list in an epoch: a keyed digest per record, a tag per token; and how the list follows the collection.
 
-A record that did not change keeps its tags, whatever else changes around it: no token is made for it again. What depends on other
-records, the own-list guard and the merging of equal tokens, is settled again for the tokens that a change can have touched.
+A record that does not change retains its tags; its tokens are not evaluated again. The own-list guard and the merging of equal tokens
+depend on other records: they are settled again for the tokens that a change can affect.
 
-Whose list it is makes a difference of two words. A sender releases each token once (`merging`); a receiver looks every one up.
+The two sides differ in one rule: a sender releases each token once (`merging`), a receiver looks up every token.
 """
 
 from dataclasses import dataclass, replace
@@ -19,15 +19,15 @@ from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
 from blindmatch.protocol.sorting import sort_order
-from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
+from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, no_rows
 
 Bytes1D = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 
 SHARED = 1
-"""The slot's token is one of other records, too."""
+"""The slot's token occurs in other records as well."""
 LIVE = 2
-"""The slot's tag takes part: it is in the sender's table, or the receiver looks it up."""
+"""The slot's tag is compared: it is in the sender's table, or the receiver looks it up."""
 HIT = 4
 """Receiver: the tag is in the sender's table."""
 
@@ -41,10 +41,13 @@ class RecordList:
     Args:
         slots: t, the tokens to which every record is padded.
         digests: of the records, (n, 16).
-        tags: of the slots, (n * t, 16); whatever stands in an empty one.
+        tags: of the slots, (n * t, 16); without meaning in an empty slot.
         key_index: (n * t,) the token's key, or `DUMMY` for an empty slot.
         flags: (n * t,) `SHARED`, `LIVE`, `HIT`.
-        outputs: a receiver's OPRF outputs (n * t, 64) where facts travel, else none.
+        outputs: receiver: the OPRF outputs (n * t, 64) where facts travel, otherwise no rows.
+
+    Raises:
+        SequenceError: arrays of different sizes.
     """
 
     slots: int
@@ -56,10 +59,10 @@ class RecordList:
 
     def __post_init__(self) -> None:
         count = len(self.digests) * self.slots
-        right = self.digests.shape[1] == RECORD_DIGEST_BYTES and self.tags.shape == (count, TAG_BYTES)
-        right &= len(self.key_index) == len(self.flags) == count and len(self.outputs) in {0, count}
-        if not right:
-            raise SequenceError("the arrays of a list do not have one size")
+        consistent = self.digests.shape[1] == RECORD_DIGEST_BYTES and self.tags.shape == (count, TAG_BYTES)
+        consistent &= len(self.key_index) == len(self.flags) == count and len(self.outputs) in {0, count}
+        if not consistent:
+            raise SequenceError("the arrays of a list differ in size")
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -69,34 +72,34 @@ class RecordList:
         return np.flatnonzero((self.flags & flags) == flags)
 
 
-class Change(NamedTuple):
-    """From one list to the next: where each record of the next comes from, and which are gone."""
+class ListChange(NamedTuple):
+    """From one list to the next: the origin of each record of the next list, and the removed records."""
 
     source: Indices
-    """(n',) the record's place in the list before, or -1 for one that is new or changed."""
+    """(n',) the record's place in the previous list, or -1 for a new or changed record."""
     gone: Indices
-    """Places in the list before."""
+    """The places of removed and changed records in the previous list, ascending."""
 
     @property
     def fresh(self) -> Indices:
-        """Places, in the next list, of the records that are new or changed."""
+        """The places of new and changed records in the next list, ascending."""
         return np.flatnonzero(self.source < 0)
 
 
-class Fresh(NamedTuple):
-    """What was made of the fresh records, in their order: (a * t, ...)."""
+class FreshSlots(NamedTuple):
+    """The slots of the fresh (new or changed) records, in the records' order: (a * t, ...)."""
 
     tags: Bytes2D
     key_index: Bytes1D
     outputs: Bytes2D
-    """None where the list holds none."""
+    """No rows where the list has no outputs."""
 
 
-class Rules(NamedTuple):
-    """What settles a list.
+class ListRules(NamedTuple):
+    """The rules by which a list is settled.
 
-    merging: the sender's side: of equal tokens the first is released.
-    guarded: by the key's number, whether more than two people of our own who share its token make it too common.
+    merging: sender: of equal tokens, only the first is released.
+    guarded: by the key's number, whether the own-list guard withholds a token that more than two of its own people share.
     entities: (n',) equal for records of one person or company.
     """
 
@@ -105,28 +108,28 @@ class Rules(NamedTuple):
     entities: Indices
 
 
-class Groups(NamedTuple):
-    """Slots that share a token with others, group by group and ascending in each; where each group begins."""
+class SlotGroups(NamedTuple):
+    """Slots that share a token: group by group, ascending in each group; and the place at which each group begins."""
 
     order: Indices
     starts: Indices
 
 
-class Settled(NamedTuple):
-    """A list, the slots among which equal tokens were sought, and what was found."""
+class SettledList(NamedTuple):
+    """A list, the slots that were searched for equal tokens, and the groups of slots with equal tokens."""
 
     own: RecordList
-    looked: Indices
-    """Slots, ascending; all others are as they were."""
-    groups: Groups
+    searched: Indices
+    """Ascending; all other slots are as before."""
+    groups: SlotGroups
 
 
-def compare(before: Bytes2D, now: Bytes2D) -> Change:
-    """Which records stay: equal digests are paired one to one, in their order.
+def compare_digests(before: Bytes2D, now: Bytes2D) -> ListChange:
+    """The change between two lists: records with equal digests are paired one to one, in their order.
 
     Args:
-        before: digests (n, 16) of the list before.
-        now: digests (n', 16).
+        before: the digests (n, 16) of the previous list.
+        now: the digests (n', 16) of the next list.
     """
     count = len(before)
     both = np.concatenate((before, now))
@@ -136,7 +139,7 @@ def compare(before: Bytes2D, now: Bytes2D) -> Change:
     sizes = np.diff(starts, append=len(order))
     source = np.full(len(now), -1, dtype=np.int64)
     stays = np.zeros(count, dtype=np.bool_)
-    pairs = starts[sizes == 2]  # the usual record: once here and once there
+    pairs = starts[sizes == 2]  # the usual record: once in each list
     one, other = order[pairs], order[pairs + 1]
     crossing = (one < count) & (other >= count)
     source[other[crossing] - count] = one[crossing]
@@ -147,35 +150,37 @@ def compare(before: Bytes2D, now: Bytes2D) -> Change:
         paired = min(len(olds), len(news))
         source[news[:paired]] = olds[:paired]
         stays[olds[:paired]] = True
-    # Digests whose first halves are equal by chance are not equal: such a record has changed.
-    kept = np.flatnonzero(source >= 0)
-    wrong = kept[(before[source[kept]] != now[kept]).any(axis=1)]
+    # Records whose digests are equal in the first half only are not the same record.
+    paired_now = np.flatnonzero(source >= 0)
+    wrong = paired_now[(before[source[paired_now]] != now[paired_now]).any(axis=1)]
     stays[source[wrong]] = False
     source[wrong] = -1
-    return Change(source, np.flatnonzero(~stays))
+    return ListChange(source, np.flatnonzero(~stays))
 
 
-def renewed(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D, rules: Rules) -> Settled:
-    """The next list, with everything settled that the change can have touched.
+def next_list(
+    base: RecordList, change: ListChange, fresh: FreshSlots, digests: Bytes2D, rules: ListRules
+) -> SettledList:
+    """The next list; the slots that the change can affect are settled again.
 
     Args:
-        base: the list before.
-        change: as `compare` gave it.
-        fresh: of the fresh records.
+        base: the previous list.
+        change: the result of `compare_digests`.
+        fresh: the slots of the fresh records.
         digests: of all records of the next list, (n', 16).
         rules: for the next list.
     """
-    moved = _moved(base, change, fresh, digests)
-    touched = distinct(np.concatenate((real_tags(base, change.gone), real_tags(moved, change.fresh))))
-    look = (moved.flags & SHARED).astype(np.bool_)
-    look[among(moved.tags, touched)] = True
-    look[slots_of(change.fresh, base.slots)] = True
-    look &= moved.key_index != DUMMY
-    return _settle(moved, np.flatnonzero(look), rules)
+    own = _rearranged(base, change, fresh, digests)
+    affected = distinct_tags(np.concatenate((token_tags(base, change.gone), token_tags(own, change.fresh))))
+    searched = (own.flags & SHARED).astype(np.bool_)
+    searched[places_of(own.tags, affected)] = True
+    searched[slots_of(change.fresh, base.slots)] = True
+    searched &= own.key_index != DUMMY
+    return _settle(own, np.flatnonzero(searched), rules)
 
 
-def opened(slots: int, digests: Bytes2D, fresh: Fresh, rules: Rules) -> Settled:
-    """The first list of an epoch, settled as a whole."""
+def first_list(slots: int, digests: Bytes2D, fresh: FreshSlots, rules: ListRules) -> SettledList:
+    """The first list of an epoch; all its slots are settled."""
     flags = np.zeros(len(fresh.key_index), dtype=np.uint8)
     own = RecordList(slots, digests, fresh.tags, fresh.key_index, flags, fresh.outputs)
     return _settle(own, np.flatnonzero(fresh.key_index != DUMMY), rules)
@@ -183,55 +188,55 @@ def opened(slots: int, digests: Bytes2D, fresh: Fresh, rules: Rules) -> Settled:
 
 def slots_of(records: Indices, slots: int) -> Indices:
     """Every slot of these records, in their order."""
-    made: Indices = (records[:, None] * slots + np.arange(slots)).reshape(-1)
-    return made
+    every: Indices = (records[:, None] * slots + np.arange(slots)).reshape(-1)
+    return every
 
 
-def real_tags(own: RecordList, records: Indices) -> Bytes2D:
+def token_tags(own: RecordList, records: Indices) -> Bytes2D:
     """The tags of these records' tokens, (m, 16)."""
     slots = slots_of(records, own.slots)
-    found: Bytes2D = own.tags[slots[own.key_index[slots] != DUMMY]]
-    return found
+    tags: Bytes2D = own.tags[slots[own.key_index[slots] != DUMMY]]
+    return tags
 
 
-def distinct(tags: Bytes2D) -> Bytes2D:
+def distinct_tags(tags: Bytes2D) -> Bytes2D:
     """The tags in order, each once: (m, 16), strictly increasing."""
     if not len(tags):
-        return empty(TAG_BYTES)
+        return no_rows(TAG_BYTES)
     ordered = tags[np.concatenate(list(lookup.in_order(tags)))]
-    keep = np.ones(len(ordered), dtype=np.bool_)
-    keep[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    return np.ascontiguousarray(ordered[keep])
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return np.ascontiguousarray(ordered[first])
 
 
-def among(tags: Bytes2D, wanted: Bytes2D) -> Indices:
-    """The places of the tags (n, 16) that are among few wanted ones (m, 16), which strictly increase; ascending."""
+def places_of(tags: Bytes2D, wanted: Bytes2D) -> Indices:
+    """The places, ascending, of those of the tags (n, 16) that are in a small set of wanted tags (m, 16), which strictly increase."""
     if not len(wanted) or not len(tags):
         return np.empty(0, dtype=np.int64)
     mask = np.uint32((1 << _FILTER_BITS) - 1)
-    there = np.zeros(1 << _FILTER_BITS, dtype=np.bool_)
-    there[_first(wanted) & mask] = True
-    likely = np.flatnonzero(there[_first(tags) & mask])
+    present = np.zeros(1 << _FILTER_BITS, dtype=np.bool_)
+    present[_first_words(wanted) & mask] = True
+    likely = np.flatnonzero(present[_first_words(tags) & mask])
     if not len(likely):
         return likely
     return np.sort(likely[lookup.find(np.ascontiguousarray(tags[likely]), wanted)[0]])
 
 
-def _first(tags: Bytes2D) -> npt.NDArray[np.uint32]:
+def _first_words(tags: Bytes2D) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(tags).view(np.uint32)[:, 0]
 
 
-def _moved(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D) -> RecordList:
-    """Every record at its new place; fresh slots live, and nothing settled."""
+def _rearranged(base: RecordList, change: ListChange, fresh: FreshSlots, digests: Bytes2D) -> RecordList:
+    """Every record at its new place, with its old flags; nothing is settled yet."""
     source = np.maximum(change.source, 0)
     into = slots_of(change.fresh, base.slots)
     with_outputs = len(base.outputs) or len(fresh.outputs)
 
     def gather(rows: npt.NDArray[np.uint8], new: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         wide: npt.NDArray[np.uint8] = np.take(rows.reshape(len(base), -1), source, axis=0)
-        made: npt.NDArray[np.uint8] = wide.reshape((len(source) * base.slots, *rows.shape[1:]))
-        made[into] = new
-        return made
+        slots: npt.NDArray[np.uint8] = wide.reshape((len(source) * base.slots, *rows.shape[1:]))
+        slots[into] = new
+        return slots
 
     return RecordList(
         slots=base.slots,
@@ -243,30 +248,30 @@ def _moved(base: RecordList, change: Change, fresh: Fresh, digests: Bytes2D) -> 
     )
 
 
-def grouped(own: RecordList, slots: Indices) -> Groups:
-    """Which of these slots share a token."""
+def group_slots(own: RecordList, slots: Indices) -> SlotGroups:
+    """The groups of these slots that share a token."""
     inside = np.ascontiguousarray(own.tags[slots])
     order, starts, placed = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], 0
     for part, begins in repeated_tokens(inside, np.ascontiguousarray(inside[:, :8]), own.key_index[slots]):
         order.append(slots[part])
         starts.append(begins + placed)
         placed += len(part)
-    return Groups(np.concatenate(order), np.concatenate(starts))
+    return SlotGroups(np.concatenate(order), np.concatenate(starts))
 
 
-def _settle(own: RecordList, looked: Indices, rules: Rules) -> Settled:
-    """Guard and merging among these slots; all others keep their flags."""
-    order, starts = groups = grouped(own, looked)
+def _settle(own: RecordList, searched: Indices, rules: ListRules) -> SettledList:
+    """Apply the own-list guard and the merging to these slots; all others retain their flags."""
+    order, starts = groups = group_slots(own, searched)
     flags = own.flags.copy()
-    flags[looked] = (flags[looked] & HIT) | LIVE
+    flags[searched] = (flags[searched] & HIT) | LIVE
     if len(order):
         common = shared_too_often(order, starts, rules.entities[order // own.slots])
         common &= rules.guarded[own.key_index[order[starts]]]
-        out = np.repeat(common, np.diff(starts, append=len(order)))
+        withheld = np.repeat(common, np.diff(starts, append=len(order)))
         if rules.merging:
             later = np.ones(len(order), dtype=np.bool_)
             later[starts] = False
-            out |= later
+            withheld |= later
         flags[order] |= SHARED
-        flags[order[out]] &= ~np.uint8(LIVE)
-    return Settled(replace(own, flags=flags), looked, groups)
+        flags[order[withheld]] &= ~np.uint8(LIVE)
+    return SettledList(replace(own, flags=flags), searched, groups)

@@ -1,9 +1,9 @@
-"""What a sender tells of its changed table: tags that go and rows that come, as many as the numbers of changed records say.
+"""The sender's change of its table: tags to remove and rows to add. Their numbers follow from the numbers of changed records only.
 
-With `a` records that are new and `r` that are gone (a changed one is both), `(r + g) t` tags go and `(a + g) t` rows come, g being
-the greater of a and r, and at least 1. That is room for all that can follow from them: each token of a record that is gone
-takes its tag away, or sets a withheld one free, or changes whose facts a shared one carries; each token of a new record the like. The rest is padding:
-fillers that go and come, which look like any entry; when the table has no fillers left, entries that are given once more.
+With `a` added and `r` removed records (a changed record is both), a delta round removes `(r + g) t` tags and adds `(a + g) t` rows, where
+g = max(a, r, 1). That covers every effect of the change: a token of a removed record removes its tag, or releases a withheld one, or
+changes the facts of a shared one; and likewise for a token of an added record. The rest is padding: dummy rows that are removed
+and added, which nobody can distinguish from other rows; when the table has no dummy rows left, live rows that are sent again.
 """
 
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.hits import lookup, tags
 from blindmatch.protocol.limits import TAG_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D, Indices
-from blindmatch.protocol.standing.epoch import DELTA, Epoch, sealed_for
+from blindmatch.protocol.standing.epoch import DELTA, Epoch, facts_binding
 from blindmatch.protocol.standing.record_list import (
     LIVE,
     SHARED,
-    Change,
-    Groups,
+    ListChange,
     RecordList,
-    Settled,
-    grouped,
+    SettledList,
+    SlotGroups,
+    group_slots,
     slots_of,
 )
 
 
 @dataclass(frozen=True, eq=False)
 class ReleasedList:
-    """The sender's list and the fillers of its table: what it knows of the table that the receiver holds."""
+    """The sender's list and the dummy rows of its table: together they give the tags of the receiver's copy."""
 
     own: RecordList
-    fillers: Bytes2D
-    """Tags (f, 16), in no order."""
+    padding_tags: Bytes2D
+    """The tags (f, 16) of the dummy rows, in no order."""
 
     @property
     def table_rows(self) -> int:
@@ -45,130 +45,137 @@ class ReleasedList:
 
 @dataclass(frozen=True, eq=False)
 class ReleasePlan:
-    """A change of the table, before anything is sealed."""
+    """A change of the table, before facts are sealed."""
 
     after: ReleasedList
     removed: Bytes2D
-    """Tags that go (d, 16), in order."""
-    given: Indices
-    """Slots of the list after it whose rows come."""
+    """The tags that are removed (d, 16), in order."""
+    sent: Indices
+    """The slots of the next list whose rows are added."""
     holders: list[Indices]
-    """The records that each of them stands for, where facts travel; else nothing."""
-    new_fillers: Bytes2D
-    """Tags of the fillers that come."""
+    """Where facts travel, the records that have the token of each of these slots; otherwise empty."""
+    new_padding: Bytes2D
+    """The tags of the dummy rows that are added."""
 
     def rows(
         self, epoch: Epoch, round_id: bytes, expander: Expander, outputs: Bytes2D, facts: Bytes2D
     ) -> Bytes2D:
-        """The rows that come, (a, row_bytes), in order of their tags.
+        """The rows that are added, (a, row_bytes), in the order of their tags.
 
         Args:
             epoch: the epoch.
-            round_id: of the delta round; its facts are sealed for it.
+            round_id: of the delta round, for which facts are sealed.
             expander: of the round's secret seed.
-            outputs: of `given`, (g, 64), where facts travel.
-            facts: of `given`, (g, fact_bytes), likewise.
+            outputs: where facts travel, the OPRF outputs of `sent`, (g, 64).
+            facts: likewise, (g, fact_bytes).
         """
-        context, count = epoch.context, len(self.given)
-        made = np.empty((count + len(self.new_fillers), context.row_bytes), dtype=np.uint8)
-        made[:count, :TAG_BYTES] = self.after.own.tags[self.given]
-        made[count:, :TAG_BYTES] = self.new_fillers
+        context, count = epoch.context, len(self.sent)
+        rows = np.empty((count + len(self.new_padding), context.row_bytes), dtype=np.uint8)
+        rows[:count, :TAG_BYTES] = self.after.own.tags[self.sent]
+        rows[count:, :TAG_BYTES] = self.new_padding
         if context.with_facts:
-            made[:count, TAG_BYTES:] = tags.seal_facts(outputs, facts, context, *sealed_for(DELTA, round_id))
-            shape = len(self.new_fillers), context.row_bytes - TAG_BYTES
+            rows[:count, TAG_BYTES:] = tags.seal_facts(
+                outputs, facts, context, *facts_binding(DELTA, round_id)
+            )
+            shape = len(self.new_padding), context.row_bytes - TAG_BYTES
             noise = expander.stream("filler-facts", 0, shape[0] * shape[1])
-            made[count:, TAG_BYTES:] = np.frombuffer(noise, dtype=np.uint8).reshape(shape)
-        return in_order(made)
+            rows[count:, TAG_BYTES:] = np.frombuffer(noise, dtype=np.uint8).reshape(shape)
+        return sorted_by_tag(rows)
 
 
-def in_order(rows: Bytes2D) -> Bytes2D:
-    """Rows by their tags."""
+def sorted_by_tag(rows: Bytes2D) -> Bytes2D:
+    """Rows (n, 16 or more) in the order of their tags."""
     if not len(rows):
         return rows
     return np.ascontiguousarray(rows[np.concatenate(list(lookup.in_order(rows)))])
 
 
-def travelling(before: int, added: int, removed: int, spare: int = 1) -> tuple[int, int]:
-    """(tags that go, rows that come), in records: what both sides know of a change from its counts.
+def transfer_sizes(before: int, added: int, removed: int, factor: int = 1) -> tuple[int, int]:
+    """The numbers of removed tags and of added rows, divided by the slots of a record: both sides know them from the counts.
 
     Args:
-        before: records of the sender in the table so far.
-        added: new and changed ones.
-        removed: gone and changed ones.
-        spare: how many times the usual padding; more than once only when a list was put together anew around
-            records that did not change.
+        before: the sender's number of records before the round.
+        added: new and changed records.
+        removed: removed and changed records.
+        factor: the padding in units of the usual padding.
     """
-    room = min(max(added, removed, 1) * spare, before - removed)
-    return removed + room, added + room
+    padding = min(max(added, removed, 1) * factor, before - removed)
+    return removed + padding, added + padding
 
 
 def release_plan(
-    before: ReleasedList, change: Change, settled: Settled, expander: Expander, *, with_facts: bool
+    before: ReleasedList, change: ListChange, settled: SettledList, expander: Expander, *, with_facts: bool
 ) -> ReleasePlan:
-    """What goes and what comes.
+    """The tags to remove and the rows to add.
 
     Args:
-        before: as the receiver holds it.
-        change: from that list to the one that `settled` is about.
+        before: the sender's list as of the last round.
+        change: from that list to the next.
         settled: the next list.
         expander: of the round's secret seed: chooses the padding.
-        with_facts: whether rows carry facts, so that an entry whose holders changed comes anew.
+        with_facts: whether rows hold facts, so that a row whose holders changed is replaced.
+
+    Raises:
+        SequenceError: the arguments are not consistent.
     """
     base, own = before.own, settled.own
-    was, now = _were(base, change, settled), settled.looked[(own.flags[settled.looked] & LIVE) != 0]
+    was = _live_before(base, change, settled)
+    now = settled.searched[(own.flags[settled.searched] & LIVE) != 0]
     old, new = base.tags[was], own.tags[now]
-    stay_old, stay_new = _common(old, new)
+    stay_old, stay_new = _in_both(old, new)
     if with_facts:
-        told = _told(base, grouped(base, base.having(SHARED)), was[stay_old])
-        other = (told != _told(own, settled.groups, now[stay_new])).any(axis=1)
-        stay_old, stay_new = stay_old[~other], stay_new[~other]
-    goes, comes = np.delete(was, stay_old), np.delete(now, stay_new)
+        contents = _content_words(base, group_slots(base, base.having(SHARED)), was[stay_old])
+        replaced = (contents != _content_words(own, settled.groups, now[stay_new])).any(axis=1)
+        stay_old, stay_new = stay_old[~replaced], stay_new[~replaced]
+    leaving, coming = np.delete(was, stay_old), np.delete(now, stay_new)
     added, removed = len(change.fresh), len(change.gone)
-    spare, slots = 1, own.slots
+    factor, slots = 1, own.slots
     while True:
-        out, into = (count * slots for count in travelling(len(base), added, removed, spare))
-        if (len(goes) <= out and len(comes) <= into) or out == before.table_rows:
+        out, into = (count * slots for count in transfer_sizes(len(base), added, removed, factor))
+        if (len(leaving) <= out and len(coming) <= into) or out == before.table_rows:
             break
-        spare *= 2  # entities were told apart anew: about never
-    fillers_out = min(out - len(goes), len(before.fillers))
-    again = _again(own, comes, out - len(goes) - fillers_out, expander)
-    fresh = into - len(comes) - len(again)
-    if fresh < 0:
-        raise SequenceError("a change of the table does not add up")
-    order = some_of(expander, "fillers", len(before.fillers), fillers_out)
-    kept = np.delete(before.fillers, order, axis=0)
-    new_fillers = np.frombuffer(expander.stream("filler-tags", 0, fresh * TAG_BYTES), dtype=np.uint8).reshape(
-        -1, TAG_BYTES
-    )
-    given = np.concatenate((comes, again))
+        factor *= 2  # only when records that did not change are grouped into other entities: almost never
+    padding_out = min(out - len(leaving), len(before.padding_tags))
+    resent = _resent(own, coming, out - len(leaving) - padding_out, expander)
+    padding_in = into - len(coming) - len(resent)
+    if padding_in < 0:
+        raise SequenceError("a change of the table is not consistent")
+    order = draw_distinct(expander, "fillers", len(before.padding_tags), padding_out)
+    remaining = np.delete(before.padding_tags, order, axis=0)
+    new_padding = np.frombuffer(
+        expander.stream("filler-tags", 0, padding_in * TAG_BYTES), dtype=np.uint8
+    ).reshape(-1, TAG_BYTES)
+    sent = np.concatenate((coming, resent))
     return ReleasePlan(
-        after=ReleasedList(own, np.concatenate((kept, new_fillers))),
-        removed=in_order(np.concatenate((base.tags[goes], before.fillers[order], own.tags[again]))),
-        given=given,
-        holders=holders_of(settled, given) if with_facts else [],
-        new_fillers=new_fillers,
+        after=ReleasedList(own, np.concatenate((remaining, new_padding))),
+        removed=sorted_by_tag(
+            np.concatenate((base.tags[leaving], before.padding_tags[order], own.tags[resent]))
+        ),
+        sent=sent,
+        holders=holders_of(settled, sent) if with_facts else [],
+        new_padding=new_padding,
     )
 
 
-def holders_of(settled: Settled, slots: Indices) -> list[Indices]:
-    """The records whose token each of these live slots stands for, in the order of their digests.
+def holders_of(settled: SettledList, slots: Indices) -> list[Indices]:
+    """The records that have the token of each of these live slots, in the order of their digests.
 
-    Not in the collection's order: then what an entry carries would change with the order of a file.
+    The order does not depend on the collection's, so a reordered file does not change a row's facts.
     """
     own, (group, shares) = settled.own, _group_of(settled.groups, slots)
     ends = np.append(settled.groups.starts, len(settled.groups.order))
-    found = []
+    holders = []
     for slot, number, several in zip(slots.tolist(), group.tolist(), shares.tolist(), strict=True):
         if not several:
-            found.append(np.array([slot // own.slots], dtype=np.int64))
+            holders.append(np.array([slot // own.slots], dtype=np.int64))
             continue
         records = settled.groups.order[ends[number] : ends[number + 1]] // own.slots
-        found.append(records[np.lexsort(own.digests[records].T[::-1])])
-    return found
+        holders.append(records[np.lexsort(own.digests[records].T[::-1])])
+    return holders
 
 
-def _group_of(groups: Groups, slots: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
-    """The number of the group that each slot begins, and whether it begins one."""
+def _group_of(groups: SlotGroups, slots: Indices) -> tuple[Indices, npt.NDArray[np.bool_]]:
+    """The number of the group that each slot begins, and whether it begins a group."""
     firsts = groups.order[groups.starts]
     if not len(firsts):
         return np.zeros(len(slots), dtype=np.int64), np.zeros(len(slots), dtype=np.bool_)
@@ -178,29 +185,29 @@ def _group_of(groups: Groups, slots: Indices) -> tuple[Indices, npt.NDArray[np.b
     return number, firsts[number] == slots
 
 
-def _told(own: RecordList, groups: Groups, live: Indices) -> npt.NDArray[np.uint64]:
-    """For each live slot two words that change with its holders or what they release: their digests added up."""
+def _content_words(own: RecordList, groups: SlotGroups, live: Indices) -> npt.NDArray[np.uint64]:
+    """Two words per live slot (k, 2) that depend on its holders and their facts: the sum of the holders' digests."""
     words = np.ascontiguousarray(own.digests).view(np.uint64)
-    told = words[live // own.slots]
+    contents = words[live // own.slots]
     number, several = _group_of(groups, live)
     if len(groups.order):
         sums = np.add.reduceat(words[groups.order // own.slots], groups.starts, axis=0)
-        told[several] = sums[number[several]]
-    return told
+        contents[several] = sums[number[several]]
+    return contents
 
 
-def _were(base: RecordList, change: Change, settled: Settled) -> Indices:
-    """Slots of the list before that were live and that the change can have touched."""
-    looked = np.zeros(len(base.flags), dtype=np.bool_)
-    stayed = change.source[settled.looked // base.slots]
-    place = stayed * base.slots + settled.looked % base.slots
-    looked[place[stayed >= 0]] = True
-    looked[slots_of(change.gone, base.slots)] = True
-    return np.flatnonzero(looked & ((base.flags & LIVE) != 0))
+def _live_before(base: RecordList, change: ListChange, settled: SettledList) -> Indices:
+    """The live slots of the previous list that the change can affect."""
+    affected = np.zeros(len(base.flags), dtype=np.bool_)
+    source = change.source[settled.searched // base.slots]
+    place = source * base.slots + settled.searched % base.slots
+    affected[place[source >= 0]] = True
+    affected[slots_of(change.gone, base.slots)] = True
+    return np.flatnonzero(affected & ((base.flags & LIVE) != 0))
 
 
-def _common(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
-    """Places of the tags that stand in both, in each, aligned; tags repeat in neither."""
+def _in_both(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
+    """The places in each, aligned, of the tags that are in both; no tag repeats in either."""
     if not len(old) or not len(new):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     order = np.concatenate(list(lookup.in_order(new)))
@@ -208,22 +215,22 @@ def _common(old: Bytes2D, new: Bytes2D) -> tuple[Indices, Indices]:
     return left, order[right]
 
 
-def _again(own: RecordList, comes: Indices, count: int, expander: Expander) -> Indices:
-    """Live slots to be given once more: their tags stand in the table before and after."""
+def _resent(own: RecordList, coming: Indices, count: int, expander: Expander) -> Indices:
+    """Live slots to be removed and sent again as padding: their tags are in the table before and after."""
     if count <= 0:
         return np.empty(0, dtype=np.int64)
-    others = np.setdiff1d(own.having(LIVE), comes, assume_unique=True)
-    return others[some_of(expander, "again", len(others), count)]
+    others = np.setdiff1d(own.having(LIVE), coming, assume_unique=True)
+    return others[draw_distinct(expander, "again", len(others), count)]
 
 
-def some_of(expander: Expander, label: str, total: int, count: int) -> Indices:
-    """`count` different numbers below `total`, each choice as likely as any other; ascending."""
+def draw_distinct(expander: Expander, label: str, total: int, count: int) -> Indices:
+    """A uniform choice of `count` different numbers below `total`, ascending."""
     if count * 4 > total:
         return np.sort(expander.permutation(label, total)[:count].astype(np.int64))
     chosen: Indices = np.empty(0, dtype=np.int64)
     index = 0
     while len(chosen) < count:
-        # Modulo of 64 bits: no number is likelier than another by more than 2^-36.
+        # 64 bits modulo `total`: the probabilities of two numbers differ by less than 2^-36.
         drawn = np.frombuffer(expander.stream(label, index, 8 * count), dtype="<u8") % np.uint64(
             max(total, 1)
         )

@@ -1,4 +1,4 @@
-"""The signed statements of a delta round: like those of any round, and what the round does to the epoch."""
+"""The signed statements of a delta round: those of a round of `hits`, with the epoch's state before and after."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
@@ -18,12 +18,12 @@ DELTA_RECEIPT_TYPE = "application/vnd.blindmatch.delta-receipt.v1"
 
 @dataclass(frozen=True)
 class ListSize:
-    """One side's list in an epoch, as both sides know it.
+    """The size of one side's list in an epoch, which both sides know.
 
     Args:
-        records: in the epoch so far.
-        slots: tokens to which every record is padded.
-        most: records that the agreement allows.
+        records: the number of records before the round.
+        slots: the number of tokens to which every record is padded.
+        most: the largest number of records that the agreement allows.
     """
 
     records: int
@@ -32,14 +32,14 @@ class ListSize:
 
 
 @dataclass(frozen=True)
-class Base:
-    """Where an epoch stands before a delta round; both sides hold the same.
+class EpochState:
+    """An epoch's state before a delta round; it must be the same on both sides.
 
     Args:
         epoch: the id of the round that opened it, 16 bytes.
-        number: delta rounds so far.
-        state: 32 bytes over all of them.
-        receiver, sender: both lists.
+        number: the number of delta rounds that have closed.
+        state: 32 bytes over all its rounds.
+        receiver, sender: the sizes of both lists.
         public_key: the sender's OPRF public key where evaluation is verified, else 32 zeros.
     """
 
@@ -51,13 +51,13 @@ class Base:
     public_key: bytes = bytes(POINT_BYTES)
 
     def size(self, role: Role) -> ListSize:
-        """One side's list."""
+        """The size of one side's list."""
         return self.receiver if role is Role.RECEIVER else self.sender
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many of one side's records are new, and how many gone; a changed one is both."""
+class ChangeCounts:
+    """The numbers of one side's added and removed records; a changed record counts as both."""
 
     added: int = 0
     removed: int = 0
@@ -65,13 +65,13 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaCommitment(Commitment):
-    """What one side fixes before anything else of a delta round is sent.
+    """What one side fixes before anything else of a delta round is sent; a sender's `elements` are the rows that it adds.
 
     Args:
-        base: where it believes that the epoch stands.
-        counts: of its own records.
-        records: how many it has afterwards.
-        removed_tags: the sender's: tags that go. `elements` are the rows that come.
+        epoch, number, before: the epoch, the number of this delta round, and the epoch's state before it.
+        counts: its own numbers of added and removed records.
+        records: its number of records after the round.
+        removed_tags: sender: the number of tags that it removes.
     """
 
     TYPE: ClassVar[str] = DELTA_COMMITMENT_TYPE
@@ -79,35 +79,39 @@ class DeltaCommitment(Commitment):
     epoch: RoundId
     number: int
     before: Digest
-    counts: Counts
+    counts: ChangeCounts
     records: int
     removed_tags: int = 0
 
     @classmethod
-    def verified(cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext, base: Base) -> Self:
+    def verified(
+        cls, signed: Signed, peer_key: bytes, role: Role, context: EdgeContext, base: EpochState
+    ) -> Self:
         """Verify the peer's signature, parse, and compare every field with what this side knows.
 
         Raises:
-            PeerError: DIVERGED when the peer's epoch stands elsewhere; BAD_SIGNATURE; BAD_COUNT, OVER_LIMIT for numbers
-                that cannot be; and those of `parse`.
+            PeerError: BAD_SIGNATURE, those of `parse` and of `check_against`.
         """
         commitment = cls.read(signed, peer_key, context, role=role)
         commitment.check_against(base)
         return commitment
 
-    def check_against(self, base: Base) -> None:
-        """Compare with where the epoch stands on this side. PeerError: DIVERGED, BAD_COMMITMENT, BAD_COUNT, OVER_LIMIT."""
+    def check_against(self, base: EpochState) -> None:
+        """Compare with the epoch's state on this side.
+
+        Raises:
+            PeerError: DIVERGED when the states differ, BAD_COMMITMENT for another key, BAD_COUNT for numbers that are not
+                consistent, OVER_LIMIT.
+        """
         if (self.epoch, self.number, self.before) != (base.epoch, base.number + 1, base.state):
             raise PeerError(
                 PeerCode.DIVERGED,
-                "the two sides do not hold the same state of the epoch",
-                hint="The epoch has ended. The next round compares everything anew.",
+                "the epoch's state differs between the two sides",
+                hint="The epoch has ended. The next round compares all records and opens a new epoch.",
             )
         sender = self.role is Role.SENDER
         if self.public_key != (base.public_key if sender else bytes(POINT_BYTES)):
-            raise PeerError(
-                PeerCode.BAD_COMMITMENT, "the commitment shows another key than that of the epoch"
-            )
+            raise PeerError(PeerCode.BAD_COMMITMENT, "the commitment holds another key than the epoch's")
         size = base.size(self.role)
         good = self.counts.removed <= size.records
         good &= self.records == size.records + self.counts.added - self.counts.removed
@@ -119,27 +123,27 @@ class DeltaCommitment(Commitment):
             good &= self.removed_tags == 0
             good &= self.elements == max(self.counts.added, 1) * size.slots
         if not good or not self.records:
-            raise PeerError(PeerCode.BAD_COUNT, f"the numbers of the {self.role}'s changes do not add up")
+            raise PeerError(PeerCode.BAD_COUNT, f"the {self.role}'s numbers of changes are not consistent")
         check_records(f"the {self.role}", self.records, size.most)
 
 
 def read_receipt(payload: bytes, context: EdgeContext) -> ReceiptTerms:
-    """A receipt of this edge and round, of whichever kind. PeerError: BAD_MESSAGE, and those of another edge."""
+    """Read a receipt of a full round or a delta round of this edge. PeerError: BAD_MESSAGE, and those of another edge."""
     kind = DeltaReceipt if receipt_type(payload) == DELTA_RECEIPT_TYPE else ReceiptTerms
     return kind.parse(payload, context)
 
 
 def receipt_type(payload: bytes) -> str:
-    """The type that a receipt was signed with, as its bytes say."""
+    """The type of a receipt, which its bytes begin with."""
     return DELTA_RECEIPT_TYPE if payload.startswith(encode(DELTA_RECEIPT_TYPE)) else RECEIPT_TYPE
 
 
-_STATE = about(PeerCode.BAD_RECEIPT, "state of the list")
+_STATE = about(PeerCode.BAD_RECEIPT, "state of the epoch")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeltaReceipt(ReceiptTerms):
-    """What a delta round's receipt says besides: which records' numbers changed, and the epoch's state before and after."""
+    """The receipt of a delta round: also both sides' numbers of changes, and the epoch's state before and after."""
 
     TYPE: ClassVar[str] = DELTA_RECEIPT_TYPE
 
@@ -147,5 +151,5 @@ class DeltaReceipt(ReceiptTerms):
     number: Annotated[int, _STATE]
     before: Annotated[Digest, _STATE]
     after: Annotated[Digest, _STATE]
-    receiver_counts: Annotated[Counts, _STATE]
-    sender_counts: Annotated[Counts, _STATE]
+    receiver_counts: Annotated[ChangeCounts, _STATE]
+    sender_counts: Annotated[ChangeCounts, _STATE]

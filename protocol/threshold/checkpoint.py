@@ -1,4 +1,4 @@
-"""The checkpoint of a threshold's session. It holds no count of what is shared."""
+"""The checkpoint of a threshold's session. It holds no count of shared elements."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -14,27 +14,27 @@ def _per_member() -> list[int]:
 
 @dataclass
 class ThresholdCheckpoint(Checkpoint):
-    """One side's progress. Digests are `NONE` until they exist; lists have one number per member.
+    """One side's progress. Digests are `NONE` until they exist; lists have one integer per member.
 
     Args:
         state: the session's state.
-        prepared: member: leading chunks of its own elements that are blinded; collector: 1 once elements are carried.
-        finished: member: leading chunks that are unblinded.
-        built: member: leading pairs of tables that are built.
-        received: member: leading evaluated chunks of each other member; collector: leading chunks of each one's tables.
-        attested: member: the members that have signed for these chunks.
-        outcome_chunks: member: leading chunks of the outcome.
+        prepared: member: leading chunks of its own elements that are blinded; collector: 1 once elements are relayed.
+        unblinded: member: leading chunks that are unblinded.
+        built: member: pairs of tables that are built.
+        received: member: evaluated chunks from each other member; collector: chunks of each member's tables.
+        attested: member: 1 for each member whose signature over these chunks was verified.
+        outcome_chunks: member: chunks of the outcome.
         own: digest of this member's commitment.
         commitments: over the commitments of all members.
         tables: digest of this member's tables, or over the tables of all members.
-        outcome: digest over the outcome's statement.
+        outcome: digest of the outcome's statement.
         receipt: digest of the receipt.
-        opened_at, closed_at: the receipt's times, once the collector has signed it.
+        opened_at, closed_at: collector: the receipt's times, once it is signed.
     """
 
     state: ThresholdState = ThresholdState.PREPARING
     prepared: int = 0
-    finished: int = 0
+    unblinded: int = 0
     built: int = 0
     received: list[int] = field(default_factory=_per_member)
     attested: list[int] = field(default_factory=_per_member)

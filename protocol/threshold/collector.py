@@ -1,4 +1,4 @@
-"""The collector's side: holds everybody's tables, finds what is shared, and tells each member about its own cells only."""
+"""The collector's session: it stores all members' tables, finds the shared elements, and discloses to each member its own cells only."""
 
 from typing import Unpack
 
@@ -12,8 +12,8 @@ from blindmatch.protocol.session.chunks import Bytes2D, chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
 from blindmatch.protocol.threshold import reconstruct
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.reconstruct import Shared, Sightings
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import Reconstructions, SharedElements
 from blindmatch.protocol.threshold.session import ThresholdSession, ThresholdSessionTerms
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES, TABLES
 from blindmatch.protocol.threshold.statements import (
@@ -23,7 +23,7 @@ from blindmatch.protocol.threshold.statements import (
     TablesStatement,
     ThresholdOutcome,
     ThresholdReceiptTerms,
-    together,
+    joint_digest,
 )
 from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign, verify
@@ -36,11 +36,11 @@ class Collector(ThresholdSession):
     """The collector of one threshold.
 
     Args:
-        context: the threshold, with keys and everybody's numbers of elements.
-        terms: see `Terms`.
+        context: the threshold, with keys and all members' numbers of elements.
+        terms: see `ThresholdSessionTerms`.
 
     Raises:
-        StoreError: the snapshot is another's, or the workspace was altered.
+        StoreError: the snapshot belongs to another session, or the workspace was altered.
     """
 
     def __init__(self, context: ThresholdContext, **terms: Unpack[ThresholdSessionTerms]) -> None:
@@ -48,7 +48,7 @@ class Collector(ThresholdSession):
         if self._signer.agency != context.collector:
             raise SequenceError(f"{self._signer.agency} is not the collector of this threshold")
         members = len(context.members)
-        # Statements are kept as they came: they go on to the other members, and into the receipt.
+        # Statements are stored as they came: the other members receive them, and the receipt covers them.
         self._shapes |= {
             "commitments": (members, _STATEMENT_BYTES),
             "tables": (members, _STATEMENT_BYTES),
@@ -60,8 +60,8 @@ class Collector(ThresholdSession):
                 f"outcome-{place}": (TABLES, context.outcome_bytes),
                 f"outcome_digests-{place}": (self._outcomes.chunks, DIGEST_BYTES),
             }
-        self._choices = reconstruct.choices(members, context.at_least)
-        self._searched: dict[int, Sightings] = {}
+        self._combinations = reconstruct.combinations(members, context.at_least)
+        self._searched: dict[int, Reconstructions] = {}
         self._signatures: dict[str, bytes] = {}
         self._check_restored()
 
@@ -76,24 +76,24 @@ class Collector(ThresholdSession):
         return self._outcomes.chunks
 
     def received(self, member: str) -> int:
-        """Leading chunks of a member's tables."""
+        """The number of chunks of a member's tables that have come."""
         return self._at.received[self._context.place(member)]
 
     @property
-    def done(self) -> int:
-        """How far the exchange is: 0 until elements are carried, then that and the chunks of tables that are here."""
+    def progress(self) -> int:
+        """The progress of the exchange: 0 until elements are relayed, then 1 and the number of chunks of tables that have come."""
         return self._at.prepared + sum(self._at.received)
 
-    def carrying(self) -> None:
-        """From now on elements are evaluated: the round counts."""
+    def begin_relay(self) -> None:
+        """Elements are evaluated from now on: the round counts towards the budget."""
         with self._step(ThresholdEvent.RELAY):
             self._at.prepared = 1
 
-    def receive_commitment(self, member: str, committed: Committed) -> None:
-        """Take one member's commitment; the same again is accepted.
+    def receive_commitment(self, member: str, committed: CommittedChunks) -> None:
+        """Accept one member's commitment; a retransmission must be the same.
 
         Raises:
-            PeerError: see `Commitment.check`; BAD_COMMITMENT when another came before.
+            PeerError: see `ThresholdCommitment.check`; BAD_COMMITMENT when another one came before.
         """
         with self._step(ThresholdEvent.RECEIVE_COMMITMENT):
             place = self._context.place(member)
@@ -102,25 +102,21 @@ class Collector(ThresholdSession):
                 raise PeerError(PeerCode.BAD_COMMITMENT, f"{member} committed to something else before")
             self._check_committed(member, committed)
             self._put("commitments", place, committed.statement)
-            kept = [self._statement("commitments", each) for each in range(len(self._context.members))]
-            every = [each.payload for each in kept if each is not None]
-            if self.state is ThresholdState.PREPARING and len(every) == len(kept):
-                self._at.commitments = together("commitments", every)
+            stored = [self._statement("commitments", each) for each in range(len(self._context.members))]
+            payloads = [each.payload for each in stored if each is not None]
+            if self.state is ThresholdState.PREPARING and len(payloads) == len(stored):
+                self._at.commitments = joint_digest("commitments", payloads)
                 self._machine.fire(ThresholdEvent.COMMITMENTS_COMPLETE)
 
-    def commitments(self) -> list[Committed]:
-        """Everybody's, to be given to every member.
-
-        Raises:
-            SequenceError: not all are there.
-        """
+    def commitments(self) -> list[CommittedChunks]:
+        """All members' commitments, for every member. SequenceError: not all have come."""
         return [
-            Committed(statement, self._array(f"committed-{place}").tobytes())
+            CommittedChunks(statement, self._array(f"committed-{place}").tobytes())
             for place, statement in enumerate(self._every("commitments"))
         ]
 
     def check_blinded(self, member: str, chunk: BlindedChunk) -> None:
-        """Whether a chunk that is to be carried is what its member committed to: the member is to blame then.
+        """Check that a chunk to be relayed is what its member committed to; the member is at fault otherwise.
 
         Raises:
             PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT.
@@ -129,28 +125,28 @@ class Collector(ThresholdSession):
             self._check_blinded(member, chunk)
 
     def check_evaluated(self, evaluator: str, member: str, chunk: EvaluatedChunk) -> None:
-        """Whether a chunk that is to be carried back has the right form: the evaluator is to blame otherwise.
+        """Check the form of an evaluated chunk to be relayed; the evaluator is at fault if it is wrong.
 
         Raises:
-            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is one.
+            PeerError: UNKNOWN_ROUND, BAD_SEQUENCE, BAD_COUNT, BAD_PROOF when there is a proof.
         """
         with self._step(ThresholdEvent.RELAY):
             self._check_relayed(member, chunk)
             if chunk.proof:
-                raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+                raise PeerError(PeerCode.BAD_PROOF, "an unrequested proof")
             index = chunk.header.sequence
             seen = chunk_digest("evaluated", index, chunk.points)
             self._answers(evaluator, member)[index] = np.frombuffer(seen, dtype=np.uint8)
 
     def check_attestation(self, evaluator: str, member: str, signed: Signed) -> None:
-        """Whether an evaluator has signed for what was carried back; the member itself checks it again.
+        """Check an evaluator's signature over the chunks that were relayed; the member checks it as well.
 
         Raises:
             PeerError: see `Attestation.check`.
         """
         with self._step(ThresholdEvent.RELAY):
             answers, place = self._answers(evaluator, member), self._context.place(member)
-            if not answers.any(axis=1).all():  # a crash lost what only the member still knows
+            if not answers.any(axis=1).all():  # lost in a crash; the member has them
                 return
             commitment = digest(self._every("commitments")[place].payload)
             contents = digest(f"answers-{place}".encode(), answers.tobytes())
@@ -158,10 +154,10 @@ class Collector(ThresholdSession):
             Attestation.check(signed, self._key(evaluator), expected, self._context)
 
     def receive_tables(self, member: str, signed: Signed) -> None:
-        """Take a member's commitment to its tables; the same again is accepted.
+        """Accept a member's commitment to its tables; a retransmission must be the same.
 
         Raises:
-            PeerError: see `TablesStatement.check`; BAD_COMMITMENT when another came before.
+            PeerError: see `TablesStatement.check`; BAD_COMMITMENT when another one came before.
         """
         with self._step(ThresholdEvent.RECEIVE_TABLES):
             place = self._context.place(member)
@@ -176,7 +172,7 @@ class Collector(ThresholdSession):
 
         Raises:
             PeerError: UNKNOWN_ROUND, WRONG_STATE before the commitment, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
-                ALTERED_CHUNK, BAD_COMMITMENT when all chunks are not what the member committed to.
+                ALTERED_CHUNK, BAD_COMMITMENT when the whole tables are not what the member committed to.
         """
         with self._step(ThresholdEvent.RECEIVE_TABLES):
             place = self._context.place(member)
@@ -193,18 +189,18 @@ class Collector(ThresholdSession):
             self._at.received[place] += 1
             if self._at.received[place] < self.table_chunks:
                 return
-            said = TablesStatement.check(
+            committed = TablesStatement.check(
                 statement, self._key(member), member, self._at.commitments, self._context
             )
-            if digest(b"table_digests", self._array(f"cells_digests-{place}").tobytes()) != said.contents:
+            if digest(b"table_digests", self._array(digests).tobytes()) != committed.contents:
                 raise PeerError(PeerCode.BAD_COMMITMENT, f"{member}'s tables are not those committed to")
             members = range(len(self._context.members))
             if all(self._at.received[each] == self.table_chunks for each in members):
-                self._at.tables = together("tables", [each.payload for each in self._every("tables")])
+                self._at.tables = joint_digest("tables", [each.payload for each in self._every("tables")])
                 self._machine.fire(ThresholdEvent.TABLES_COMPLETE)
 
     def search_chunk(self, index: int) -> None:
-        """Try every choice of members on one chunk of all tables. Heavy; may run in a worker thread.
+        """Try every combination of members on one chunk of all tables. Heavy; may run in a worker thread.
 
         Raises:
             StoreError: the workspace no longer holds what came.
@@ -217,33 +213,35 @@ class Collector(ThresholdSession):
             for place in range(len(self._context.members)):
                 rows = self._array(f"cells-{place}")[span].copy()
                 cells.append(self._intact("tables", index, rows, digests=f"cells_digests-{place}"))
-            self._searched[index] = reconstruct.search(np.stack(cells), span.start, self._choices)
+            self._searched[index] = reconstruct.search(np.stack(cells), span.start, self._combinations)
 
-    def find(self) -> Shared:
-        """What is shared, once every chunk was searched; the outcomes are made from it.
+    def find(self) -> SharedElements:
+        """The shared elements, once every chunk is searched; the outcomes are built from them.
 
-        Under the minimum nothing is told, not even here: an empty result, and outcomes that say of every bin that it is not
-        shared, as they do to a member that holds nothing which is.
+        Below the minimum nothing is disclosed, not even here: the result is empty, and in the outcomes no bin is shared, as in the
+        outcome of a member that holds no shared element.
 
         Raises:
-            SequenceError: a chunk was not searched.
+            SequenceError: a chunk is not searched.
         """
         with self._step(ThresholdEvent.FIND):
             if len(self._searched) != self.table_chunks:
                 raise SequenceError(f"{len(self._searched)} of {self.table_chunks} chunks were searched")
-            found = Sightings.together([self._searched[index] for index in range(self.table_chunks)])
+            results = Reconstructions.concatenate(
+                [self._searched[index] for index in range(self.table_chunks)]
+            )
             bins = self._context.shape.bins
             draw = np.frombuffer(self._expander.stream("told", 0, TABLES * 8), dtype="<u8")
-            shared = reconstruct.shared(found, self._choices, bins, draw)
+            shared = reconstruct.shared_elements(results, self._combinations, bins, draw)
             if len(shared) < self._context.minimum_count:
-                shared = Shared(shared.held[:0], shared.cells[:0])
+                shared = SharedElements(shared.held[:0], shared.cells[:0])
             for place in range(len(self._context.members)):
                 self._write_outcome(place, shared, bins)
             self._searched.clear()
             return shared
 
     def outcome(self, member: str) -> Signed:
-        """Our signed word for one member's outcome; the same bytes again."""
+        """The signed statement of one member's outcome; the same bytes in every call."""
         with self._step(ThresholdEvent.SEND_OUTCOME):
             contents = self._outcome_contents(self._context.place(member))
             payload = ThresholdOutcome(member, self._at.tables, contents).payload(self._context)
@@ -266,7 +264,7 @@ class Collector(ThresholdSession):
             )
 
     def receipt(self, opened_at: int, closed_at: int) -> Signed:
-        """The receipt with our signature. Once signed it stays as it is: other times are ignored."""
+        """The receipt with the collector's signature. Once signed, it stays as it is: other times are ignored."""
         with self._step(Event.SIGN_RECEIPT):
             if self.state is ThresholdState.MATCHED:
                 self._at.opened_at, self._at.closed_at = opened_at, closed_at
@@ -275,13 +273,13 @@ class Collector(ThresholdSession):
             return sign(self._signer, RECEIPT_TYPE, payload)
 
     def table_statements(self) -> list[Signed]:
-        """Everybody's commitments to tables, which the receipt is over."""
+        """All members' commitments to their tables, which the receipt covers."""
         return self._every("tables")
 
     def receive_signature(self, member: str, signature: bytes) -> None:
-        """Check a member's signature under the receipt; with the last one everything secret is wiped.
+        """Verify a member's signature of the receipt; after the last one everything secret is wiped.
 
-        After a restart every member is asked again, and gives the same.
+        After a restart every member signs again, with the same bytes.
 
         Raises:
             PeerError: BAD_SIGNATURE.
@@ -299,16 +297,12 @@ class Collector(ThresholdSession):
 
     @property
     def signatures(self) -> dict[str, bytes]:
-        """Signatures under the receipt by agency: the members', and with the last of them our own."""
+        """Signatures of the receipt by agency: the members', and after the last of them the collector's."""
         return dict(self._signatures)
 
     @property
     def receipt_payload(self) -> bytes:
-        """The receipt's exact bytes.
-
-        Raises:
-            StoreError: they are not those that were signed before.
-        """
+        """The receipt's exact bytes. StoreError: they are not those that were signed before."""
         payload = ThresholdReceiptTerms(
             elements=self._context.elements,
             transcript=self._transcript(self._every("tables")),
@@ -319,18 +313,18 @@ class Collector(ThresholdSession):
             raise workspace_damaged()
         return payload
 
-    def _write_outcome(self, place: int, shared: Shared, bins: int) -> None:
-        """One bit per bin, the same size whatever was found; and the digests of its chunks."""
-        told = np.zeros(TABLES * bins, dtype=np.uint8)
+    def _write_outcome(self, place: int, shared: SharedElements, bins: int) -> None:
+        """Store one member's outcome, one bit per bin, the same size for every result; and the digests of its chunks."""
+        bits = np.zeros(TABLES * bins, dtype=np.uint8)
         cells = shared.cells[:, place]
-        told[cells[cells >= 0]] = 1
-        self._array(f"outcome-{place}")[:] = np.packbits(told.reshape(TABLES, bins), axis=1)
+        bits[cells[cells >= 0]] = 1
+        self._array(f"outcome-{place}")[:] = np.packbits(bits.reshape(TABLES, bins), axis=1)
         for index in range(self.outcome_chunks):
             rows = self._array(f"outcome-{place}")[self._outcomes.span(index)]
             self._put_digest(f"outcome_digests-{place}", index, chunk_digest("outcome", index, rows))
 
     def _answers(self, evaluator: str, member: str) -> Bytes2D:
-        """Digests of what an evaluator made of a member's chunks, (chunks, 32)."""
+        """The digests of an evaluator's chunks for a member, (chunks, 32)."""
         name = f"answers-{self._context.place(evaluator)}-{self._context.place(member)}"
         self._shapes[name] = (self._elements_of(member).chunks, DIGEST_BYTES)
         return self._array(name)
@@ -339,7 +333,7 @@ class Collector(ThresholdSession):
         return digest(b"outcome_digests", self._array(f"outcome_digests-{place}").tobytes())
 
     def _put(self, name: str, place: int, signed: Signed) -> None:
-        """A statement into its row: length, signature, payload."""
+        """Store a statement in its row: length, signature, payload. PeerError: OVERSIZE."""
         data = signed.signature + signed.payload
         row = np.zeros(_STATEMENT_BYTES, dtype=np.uint8)
         if len(data) + _LENGTH_BYTES > _STATEMENT_BYTES:
@@ -359,21 +353,18 @@ class Collector(ThresholdSession):
         return Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
 
     def _every(self, name: str) -> list[Signed]:
-        kept = [self._statement(name, place) for place in range(len(self._context.members))]
-        found = [each for each in kept if each is not None]
-        if len(found) != len(kept):
-            raise SequenceError(f"not every member's statement is here: {name}")
-        return found
+        stored = [self._statement(name, place) for place in range(len(self._context.members))]
+        statements = [each for each in stored if each is not None]
+        if len(statements) != len(stored):
+            raise SequenceError(f"not every member's statement has come: {name}")
+        return statements
 
     def _check_restored(self) -> None:
-        """After a restart: does the workspace still say what the checkpoint says?"""
+        """After a restart, compare the workspace with the checkpoint. StoreError: they differ."""
         if not self._restored():
             return
-        for kept, name in ((self._at.commitments, "commitments"), (self._at.tables, "tables")):
-            if kept == NONE:
-                continue
-            statements = [each.payload for each in self._every(name)]
-            if together(name, statements) != kept:
+        for stored, name in ((self._at.commitments, "commitments"), (self._at.tables, "tables")):
+            if stored != NONE and joint_digest(name, [each.payload for each in self._every(name)]) != stored:
                 raise workspace_damaged()
         if self._at.receipt != NONE:
             self.receipt_payload  # noqa: B018 - compares

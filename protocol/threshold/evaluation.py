@@ -1,4 +1,4 @@
-"""A member's service to the other members: it evaluates what they committed to, and nothing else, and signs the result."""
+"""A member's evaluation of the other members' elements: it evaluates what they committed to, nothing else, and signs the result."""
 
 import hmac
 
@@ -21,8 +21,8 @@ from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdR
 from blindmatch.protocol.transcript import Signed, digest, encode
 
 
-class Evaluating(ThresholdSession):
-    """What a member does for the other members. Use `Member`."""
+class EvaluatingSession(ThresholdSession):
+    """The part of a member's session that serves the other members. Use `Member`."""
 
     def __init__(self, context: ThresholdContext, terms: ThresholdSessionTerms) -> None:
         super().__init__(ThresholdRole.MEMBER, context, terms)
@@ -35,7 +35,7 @@ class Evaluating(ThresholdSession):
 
     @property
     def agency(self) -> str:
-        """This member."""
+        """This member's agency id."""
         return self._agency
 
     @property
@@ -45,7 +45,7 @@ class Evaluating(ThresholdSession):
 
     @property
     def answered(self) -> tuple[int, int]:
-        """Chunks that were evaluated for others, and how many they are in all."""
+        """The number of chunks evaluated for other members, and the number of all their chunks."""
         places = [self._context.place(other) for other in self.others]
         total = sum(self._shapes[f"answers-{place}"][0] for place in places)
         if self._at.commitments == NONE:
@@ -53,9 +53,9 @@ class Evaluating(ThresholdSession):
         return sum(int(self._array(f"answers-{place}").any(axis=1).sum()) for place in places), total
 
     def evaluate(self, member: str, chunk: BlindedChunk) -> EvaluatedChunk:
-        """Evaluate a chunk that another member committed to; the same chunk again gets the same answer. Heavy.
+        """Evaluate a chunk that another member committed to; a retransmission gets the same answer. Heavy.
 
-        Nothing but what that member signed for is ever evaluated, whoever carries it.
+        Only bytes that this member signed are evaluated, whoever relays them.
 
         Raises:
             PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, BAD_COMMITMENT, BAD_POINT.
@@ -73,17 +73,19 @@ class Evaluating(ThresholdSession):
             return answer
 
     def attest(self, member: str) -> Signed:
-        """Sign for everything that was evaluated for a member; the same bytes again.
+        """Sign all chunks that were evaluated for a member; the same bytes in every call.
 
         Raises:
-            PeerError: WRONG_AGENCY; WRONG_STATE before every chunk of the member was evaluated.
+            PeerError: WRONG_AGENCY; WRONG_STATE before every chunk of the member is evaluated.
         """
         with self._step(ThresholdEvent.ATTEST):
             place = self._other(member)
             answers = self._array(f"answers-{place}")
             if not answers.any(axis=1).all():
                 raise PeerError(
-                    PeerCode.WRONG_STATE, f"not every chunk of {member} was evaluated", hint="Evaluate first."
+                    PeerCode.WRONG_STATE,
+                    f"not every chunk of {member} has been evaluated",
+                    hint="Evaluate its other chunks first.",
                 )
             return Attestation(
                 self._agency, member, digest(self._commitment_of(place)), self._contents(f"answers-{place}")
@@ -105,9 +107,7 @@ class Evaluating(ThresholdSession):
     def _other(self, member: str) -> int:
         place = self._context.place(member)
         if place == self._place:
-            raise PeerError(
-                PeerCode.WRONG_AGENCY, f"{member} needs no one to carry its own elements to itself"
-            )
+            raise PeerError(PeerCode.WRONG_AGENCY, f"{member} does not evaluate its own elements for itself")
         return place
 
     def _wipe(self) -> None:

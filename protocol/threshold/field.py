@@ -1,7 +1,7 @@
 """Arithmetic modulo 2^61 - 1 on arrays of unsigned 64-bit words.
 
-A product of two residues has 122 bits, which no machine word holds: factors are split at 32 bits, and what overflows comes
-back at the bottom, because 2^61 = 1 here. Every function takes and gives residues in [0, PRIME).
+A product of two residues has 122 bits, more than a machine word: factors are split at 32 bits, and the overflow is added at the low
+end, because 2^61 = 1 in this field. Every function takes and returns residues in [0, PRIME).
 """
 
 from typing import Final
@@ -26,8 +26,8 @@ _EIGHT: Final = np.uint64(8)
 def reduce(words: Words) -> Words:
     """Any 64-bit words to residues.
 
-    Of uniform words the residues are uniform but for eight values out of 2^61, which come up nine times instead of eight in
-    2^64: the chance that a residue differs from a uniform one is below 2^-61.
+    Uniform words give uniform residues except for eight values out of 2^61, which occur nine times instead of eight in 2^64: the
+    statistical distance from uniform residues is below 2^-61.
     """
     folded = (words & _PRIME) + (words >> _BITS)
     return np.where(folded >= _PRIME, folded - _PRIME, folded)
@@ -52,8 +52,8 @@ def multiply(left: Words, right: Words) -> Words:
     return reduce(total)
 
 
-def joined(high: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> Words:
-    """Put high 2^32 + low together, for signed numbers of absolute value below 2^52."""
+def join_halves(high: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> Words:
+    """High * 2^32 + low, for signed integers of absolute value below 2^52."""
     # Signed shifts and masks round down: high = (high >> 29) 2^29 + rest with 0 <= rest < 2^29, also below zero.
     rest = (high & np.int64((1 << 29) - 1)) << np.int64(32)
     total = rest + (high >> np.int64(29)) + (low % np.int64(PRIME))

@@ -1,4 +1,4 @@
-"""A member's side: blinds its elements, evaluates the others', puts its shares into tables, learns which are shared."""
+"""A member's session: it blinds its elements, has them evaluated, puts its shares into tables, and learns which elements are shared."""
 
 from collections.abc import Sequence
 from typing import Unpack
@@ -24,10 +24,17 @@ from blindmatch.protocol.session.chunks import (
 )
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
 from blindmatch.protocol.session.states import Event
-from blindmatch.protocol.threshold.evaluation import Evaluating
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
+from blindmatch.protocol.threshold.evaluation import EvaluatingSession
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
 from blindmatch.protocol.threshold.session import ThresholdSessionTerms
-from blindmatch.protocol.threshold.share_tables import CELL_BYTES, PAIRS, TABLES, Derivation, Placing, fill
+from blindmatch.protocol.threshold.share_tables import (
+    CELL_BYTES,
+    PAIRS,
+    TABLES,
+    BinAssignment,
+    ShareDerivation,
+    fill_table,
+)
 from blindmatch.protocol.threshold.statements import (
     COMMITMENT_TYPE,
     RECEIPT_TYPE,
@@ -37,23 +44,23 @@ from blindmatch.protocol.threshold.statements import (
     ThresholdCommitment,
     ThresholdOutcome,
     ThresholdReceiptTerms,
-    together,
+    joint_digest,
 )
 from blindmatch.protocol.threshold.transitions import ThresholdEvent, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest, sign
 
 
-class Member(Evaluating, PreparingSession[ThresholdState]):
+class Member(EvaluatingSession, PreparingSession[ThresholdState]):
     """One member of one threshold.
 
     Args:
-        context: the threshold, with keys and everybody's numbers of elements.
-        elements: this member's elements, each of them once.
-        terms: see `Terms`.
+        context: the threshold, with keys and all members' numbers of elements.
+        elements: this member's elements, each once.
+        terms: see `ThresholdSessionTerms`.
 
     Raises:
-        LocalError: the collection changed since the rates were stated.
-        StoreError: the snapshot is another's, or the workspace was altered.
+        LocalError: the collection changed since the statement of rates.
+        StoreError: the snapshot belongs to another session, or the workspace was altered.
     """
 
     def __init__(
@@ -80,32 +87,32 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
                     f"evaluated-{place}": (count, POINT_BYTES),
                     f"evaluated_digests-{place}": (self._chunks, DIGEST_BYTES),
                 }
-        self._finished: Flags = np.arange(self._chunks) < self._at.finished
+        self._unblinded: Flags = np.arange(self._chunks) < self._at.unblinded
         self._check_restored()
 
     @property
-    def finished(self) -> int:
+    def unblinded(self) -> int:
         """Leading chunks that are unblinded."""
-        return leading(self._finished)
+        return leading(self._unblinded)
 
     @property
     def built(self) -> int:
-        """Leading pairs of tables that are built."""
+        """The number of pairs of tables that are built."""
         return self._at.built
 
     def received(self, member: str) -> tuple[int, bool]:
-        """Leading chunks that a member evaluated for us, and whether its signature for all of them is there."""
+        """The number of chunks that a member has evaluated for this one, and whether its signature over all of them was verified."""
         place = self._context.place(member)
         return self._at.received[place], bool(self._at.attested[place])
 
     @property
     def outcome_chunks(self) -> int:
-        """Leading chunks of the outcome."""
+        """The number of chunks of the outcome that have come."""
         return self._at.outcome_chunks
 
     def snapshot(self) -> bytes:
         """See `BaseSession.snapshot`."""
-        self._at.finished = self.finished
+        self._at.unblinded = self.unblinded
         return super().snapshot()
 
     def _prepare(self, index: int, *parts: Bytes2D) -> None:
@@ -116,8 +123,8 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         self._array("blinded")[self._span(index)] = blinded
         self._put_digest("blinded_digests", index, chunk_digest("blinded", index, blinded))
 
-    def commit(self) -> Committed:
-        """This member's signed commitment and its chunks' digests; the same bytes however often it is asked for.
+    def commit(self) -> CommittedChunks:
+        """This member's signed commitment and its chunks' digests; the same bytes in every call.
 
         Raises:
             SequenceError: a chunk is not prepared.
@@ -127,24 +134,27 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._require(self._prepared, "prepared")
             payload = self._fix_own(self._commitment())
             digests = self._array("blinded_digests").tobytes()
-            return Committed(sign(self._signer, COMMITMENT_TYPE, payload), digests)
+            return CommittedChunks(sign(self._signer, COMMITMENT_TYPE, payload), digests)
 
-    def receive_commitments(self, everybody: Sequence[Committed]) -> None:
-        """Take every member's commitment, our own among them; the same ones again are accepted.
+    def receive_commitments(self, commitments: Sequence[CommittedChunks]) -> None:
+        """Accept every member's commitment, this member's included; a retransmission must be the same.
 
         Raises:
-            PeerError: see `Commitment.check`; BAD_COMMITMENT when ours is not among them, or others came before.
+            PeerError: see `ThresholdCommitment.check`; BAD_COUNT; BAD_COMMITMENT when this member's is not included, or other
+                commitments came before.
         """
         with self._step(ThresholdEvent.RECEIVE_COMMITMENTS):
             members = self._context.members
-            if len(everybody) != len(members):
-                raise PeerError(PeerCode.BAD_COUNT, f"{len(everybody)} commitments of {len(members)} members")
-            seen = together("commitments", [each.statement.payload for each in everybody])
+            if len(commitments) != len(members):
+                raise PeerError(
+                    PeerCode.BAD_COUNT, f"{len(commitments)} commitments of {len(members)} members"
+                )
+            seen = joint_digest("commitments", [each.statement.payload for each in commitments])
             if self._at.commitments not in (NONE, seen):
                 raise PeerError(PeerCode.BAD_COMMITMENT, "the members committed to something else before")
-            if digest(everybody[self._place].statement.payload) != self._at.own:
+            if digest(commitments[self._place].statement.payload) != self._at.own:
                 raise PeerError(PeerCode.BAD_COMMITMENT, "our own commitment is not among the members'")
-            for member, committed in zip(members, everybody, strict=True):
+            for member, committed in zip(members, commitments, strict=True):
                 self._check_committed(member, committed)
             self._at.commitments = seen
 
@@ -161,10 +171,10 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             return BlindedChunk(self._header(index), self._intact("blinded", index, points))
 
     def receive_evaluated(self, member: str, chunk: EvaluatedChunk) -> None:
-        """Store the next chunk that a member evaluated for us; an earlier one with the same bytes is accepted.
+        """Store the next chunk that a member has evaluated for this one; an earlier one with the same bytes is accepted.
 
         Raises:
-            PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_PROOF when there is one.
+            PeerError: UNKNOWN_ROUND, WRONG_AGENCY, BAD_SEQUENCE, BAD_COUNT, ALTERED_CHUNK, BAD_PROOF when there is a proof.
         """
         with self._step(ThresholdEvent.RECEIVE_EVALUATED):
             place, index = self._other(member), chunk.header.sequence
@@ -174,7 +184,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             span = self._span(index)
             check_size(chunk.points, span.stop - span.start)
             if chunk.proof:
-                raise PeerError(PeerCode.BAD_PROOF, "a proof that nobody asked for")
+                raise PeerError(PeerCode.BAD_PROOF, "an unrequested proof")
             seen = chunk_digest("evaluated", index, chunk.points)
             digests = f"evaluated_digests-{place}"
             if self._is_repeat(digests, index, following, seen):
@@ -184,7 +194,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._at.received[place] += 1
 
     def receive_attestation(self, member: str, signed: Signed) -> None:
-        """Check the evaluator's signature over the chunks that came; only then are they used.
+        """Verify the evaluator's signature over the chunks that came; no chunk is used before.
 
         Raises:
             PeerError: WRONG_AGENCY, WRONG_STATE before all chunks came, and those of `Attestation.check`.
@@ -192,7 +202,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         with self._step(ThresholdEvent.RECEIVE_ATTESTATION):
             place = self._other(member)
             if self._at.received[place] < self._chunks:
-                raise PeerError(PeerCode.WRONG_STATE, f"not every chunk evaluated by {member} is here")
+                raise PeerError(PeerCode.WRONG_STATE, f"not every chunk evaluated by {member} has come")
             contents = digest(
                 f"answers-{self._place}".encode(), self._array(f"evaluated_digests-{place}").tobytes()
             )
@@ -203,15 +213,15 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             if self.state is ThresholdState.EXCHANGING and all(self._at.attested[other] for other in others):
                 self._machine.fire(ThresholdEvent.EVALUATED_COMPLETE)
 
-    def finish_chunk(self, index: int) -> None:
-        """Add up everybody's evaluations of one own chunk, take the blinds off, finalise. For worker threads.
+    def unblind_chunk(self, index: int) -> None:
+        """Add all members' evaluations of one own chunk, unblind, finalise. Heavy; may run in a worker thread.
 
         Raises:
             PeerError: BAD_POINT.
             LocalError: the collection changed since the round began.
             StoreError: the workspace no longer holds what came.
         """
-        with self._step(ThresholdEvent.FINISH):
+        with self._step(ThresholdEvent.UNBLIND):
             (inputs,), span = self._take(index), self._span(index)
             total = group.multiply(self._array("blinded")[span].copy(), self._secret)
             for member in self.others:
@@ -222,29 +232,30 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
                     total = group.add(total, evaluated)
                 except ElementError as error:
                     raise PeerError(
-                        PeerCode.BAD_POINT, f"element {error.index} evaluated by {member} is not a valid one"
+                        PeerCode.BAD_POINT,
+                        f"element {error.index} evaluated by {member} is not a valid group element",
                     ) from None
             blinds = self._expander.scalars("blind", index, len(inputs))
             outputs = oprf.finalize(inputs, oprf.unblind(total, blinds))
             wipe(blinds)
             self._array("outputs")[span] = outputs
-            self._finished[index] = True
+            self._unblinded[index] = True
 
     def build_pair(self, pair: int) -> None:
-        """Build two of the tables. Heavy; pairs come in order.
+        """Build pair `pair` of the tables. Heavy; pairs are built in order.
 
         Raises:
-            SequenceError: a chunk is not finished, or another pair is due.
+            SequenceError: a chunk is not unblinded, or another pair is due.
         """
         with self._step(ThresholdEvent.BUILD):
-            if not self._finished.all() or pair > self._at.built or not 0 <= pair < PAIRS:
+            if not self._unblinded.all() or pair > self._at.built or not 0 <= pair < PAIRS:
                 raise SequenceError(f"pair {pair} of tables cannot be built now")
             shape, outputs = self._context.shape, self._array("outputs")
             derivation = self._derivation()
-            for side, winners in enumerate(Placing(derivation, outputs, shape.bins).pair(pair)):
+            for side, winners in enumerate(BinAssignment(derivation, outputs, shape.bins).pair(pair)):
                 number = 2 * pair + side
                 table = self._array("table")[number * shape.bins : (number + 1) * shape.bins]
-                fill(
+                fill_table(
                     table,
                     number,
                     winners,
@@ -256,7 +267,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._at.built = max(self._at.built, pair + 1)
 
     def commit_tables(self) -> Signed:
-        """The signed commitment to the tables; the same bytes again.
+        """The signed commitment to the tables; the same bytes in every call.
 
         Raises:
             SequenceError: a pair is not built.
@@ -290,10 +301,10 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             )
 
     def receive_outcome(self, signed: Signed) -> None:
-        """Take the collector's word for the outcome that follows; the same again is accepted.
+        """Accept the collector's statement of the outcome; a retransmission must be the same.
 
         Raises:
-            PeerError: see `Outcome.check`; BAD_COMMITMENT when another came before.
+            PeerError: see `ThresholdOutcome.check`; BAD_COMMITMENT when another one came before.
         """
         with self._step(ThresholdEvent.RECEIVE_OUTCOME):
             outcome = ThresholdOutcome.check(
@@ -307,16 +318,18 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._put_digest("outcome_said", 1, outcome.contents)
 
     def receive_outcome_chunk(self, chunk: RowsChunk) -> None:
-        """Store the next part of the outcome; an earlier one with the same bytes is accepted.
+        """Store the next chunk of the outcome; an earlier one with the same bytes is accepted.
 
         Raises:
-            PeerError: UNKNOWN_ROUND, WRONG_STATE before its statement, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
-                ALTERED_CHUNK, BAD_COMMITMENT when all of it is not what the collector signed.
+            PeerError: UNKNOWN_ROUND, WRONG_STATE before the outcome's statement, BAD_SEQUENCE, BAD_COUNT, BAD_MESSAGE,
+                ALTERED_CHUNK, BAD_COMMITMENT when the whole outcome is not what the collector signed.
         """
         with self._step(ThresholdEvent.RECEIVE_OUTCOME):
             self._check_header(chunk.header)
             if self._at.outcome == NONE:
-                raise PeerError(PeerCode.WRONG_STATE, "the collector's statement comes first")
+                raise PeerError(
+                    PeerCode.WRONG_STATE, "the collector's statement must come before the outcome"
+                )
             layout, following = self._outcomes, self._at.outcome_chunks
             seen = self._check_chunk("outcome", chunk, layout, following, "outcome_digests")
             if seen is None:
@@ -333,10 +346,9 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
                 self._machine.fire(ThresholdEvent.OUTCOME_COMPLETE)
 
     def find(self) -> Indices:
-        """The own elements that at least `at_least` members hold, increasing; the same after a restart. Heavy.
+        """The indices of own elements that at least t members hold, increasing; the same after a restart. Heavy.
 
-        A bit for a bin without an element of ours means nothing and is passed over: that a round broke off there would
-        tell the collector which bins are empty.
+        A bit for an empty bin is ignored: an error would disclose to the collector which bins are empty.
 
         Raises:
             StoreError: the workspace no longer holds what came.
@@ -346,22 +358,22 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             for index in range(self._outcomes.chunks):
                 self._intact("outcome", index, outcome[self._outcomes.span(index)])
             bins = self._context.shape.bins
-            placing = Placing(self._derivation(), self._array("outputs"), bins)
-            found = [np.empty(0, dtype=np.int64)]
-            # All pairs are gone through, whatever is told: how long it takes shall not depend on it.
+            assignment = BinAssignment(self._derivation(), self._array("outputs"), bins)
+            shared = [np.empty(0, dtype=np.int64)]
+            # Every pair is processed, so the duration does not depend on the outcome.
             for pair in range(PAIRS):
-                for side, winners in enumerate(placing.pair(pair)):
-                    told = np.unpackbits(outcome[2 * pair + side], count=bins).view(np.bool_)
-                    found.append(winners[told])
-            elements = np.unique(np.concatenate(found))
+                for side, winners in enumerate(assignment.pair(pair)):
+                    bits = np.unpackbits(outcome[2 * pair + side], count=bins).view(np.bool_)
+                    shared.append(winners[bits])
+            elements = np.unique(np.concatenate(shared))
             return elements[elements >= 0]
 
     def countersign(self, receipt: Signed, tables: Sequence[Signed], now: int) -> bytes:
-        """Check the collector's receipt, sign it and close; everything secret is wiped. 64 bytes, the same again.
+        """Check the collector's receipt, sign it and close; everything secret is wiped. 64 bytes, the same in every call.
 
         Args:
             receipt: with the collector's signature.
-            tables: everybody's commitments to tables, which the receipt's transcript is over.
+            tables: all members' commitments to their tables, which the receipt's transcript covers.
             now: seconds since 1970, UTC.
 
         Raises:
@@ -370,7 +382,7 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         with self._step(Event.COUNTERSIGN):
             payloads = self._check_tables(tables)
             if digest(payloads[self._place]) != self._at.tables:
-                raise PeerError(PeerCode.BAD_RECEIPT, "the receipt is over other tables of ours")
+                raise PeerError(PeerCode.BAD_RECEIPT, "the receipt covers other tables of this member")
             key = self._key(self._context.collector)
             ThresholdReceiptTerms.check(receipt, key, self._transcript(tables), self._context, now=now)
             seen = digest(receipt.payload)
@@ -381,8 +393,8 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
             self._wipe()
             return own
 
-    def _derivation(self) -> Derivation:
-        return Derivation(self._context.digest, self._context.shape)
+    def _derivation(self) -> ShareDerivation:
+        return ShareDerivation(self._context.digest, self._context.shape)
 
     def _commitment(self) -> bytes:
         contents = digest(b"blinded", self._array("blinded_digests").tobytes())
@@ -397,15 +409,15 @@ class Member(Evaluating, PreparingSession[ThresholdState]):
         return self._array("table")[self._tables.span(index)]
 
     def _check_restored(self) -> None:
-        """After a restart: does the workspace still say what the checkpoint says?"""
+        """After a restart, compare the workspace with the checkpoint. StoreError: they differ."""
         if not self._restored():
             return
         if self._at.own != NONE and digest(self._commitment()) != self._at.own:
             raise workspace_damaged()
         if self._at.commitments != NONE:
-            # Each member's commitment follows from its chunks' digests: nothing else needs to have been kept.
+            # Each member's commitment follows from its chunks' digests: nothing else is stored.
             payloads = [self._commitment_of(place) for place in range(len(self._context.members))]
-            if together("commitments", payloads) != self._at.commitments:
+            if joint_digest("commitments", payloads) != self._at.commitments:
                 raise workspace_damaged()
         if self._at.tables != NONE and digest(self._tables_statement()) != self._at.tables:
             raise workspace_damaged()

@@ -1,4 +1,4 @@
-"""What a threshold is, and what travels besides the points of `match`. Holding a message means that its form was valid."""
+"""A threshold's context, and its messages besides those in `session.messages`. A message object exists only if its form is valid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,22 +16,22 @@ from blindmatch.protocol.transcript import Signed, digest, encode
 
 @dataclass(frozen=True)
 class ThresholdContext:
-    """What everybody knows of one threshold of one round.
+    """What all parties know of one threshold of one round before a byte is exchanged.
 
     Args:
         agreement: the agreement's id, 32 bytes.
         round_id: 16 random bytes chosen by the collector.
         threshold: its id in the agreement.
-        members: their agency ids, in the agreement's order; the first stands at the point 1.
+        members: agency ids in the agreement's order; the first has the point 1, the second 2, and so on.
         collector: agency id.
-        at_least: how many members must hold an element.
-        minimum_count: fewer shared elements than this, and nobody is told anything.
+        at_least: t, the number of members that must hold an element.
+        minimum_count: with fewer shared elements than this, no result is disclosed.
         keys_digest: over the compiled match keys and every statement of rates, 32 bytes.
-        elements: how many elements each member brings; empty before the rates are exchanged.
+        elements: each member's number of elements; empty before the rates are exchanged.
 
     Raises:
         LocalError: a value that no checked agreement can hold.
-        PeerError: OVER_LIMIT when the tables would be too large.
+        PeerError: OVER_LIMIT, when the tables would be too large.
     """
 
     agreement: bytes
@@ -46,13 +46,13 @@ class ThresholdContext:
 
     @classmethod
     def of(cls, agreement_id: bytes, terms: Threshold, collector: str, round_id: bytes) -> "ThresholdContext":
-        """Before the rates are exchanged: no keys, no elements yet."""
+        """The context before the rates are exchanged: without keys and elements."""
         return cls(
             agreement_id, round_id, terms.id, terms.agencies, collector, terms.at_least, terms.minimum_count
         )
 
-    def agreed(self, keys_digest: bytes, elements: Sequence[int]) -> "ThresholdContext":
-        """With what the rates led to."""
+    def with_keys(self, keys_digest: bytes, elements: Sequence[int]) -> "ThresholdContext":
+        """The context after the rates are exchanged."""
         return replace(self, keys_digest=keys_digest, elements=tuple(elements))
 
     def __post_init__(self) -> None:
@@ -82,12 +82,12 @@ class ThresholdContext:
 
     @cached_property
     def shape(self) -> TableShape:
-        """Of everybody's tables."""
+        """The shape of all members' tables."""
         return TableShape.of(self.at_least, self.elements)
 
     @cached_property
     def digest(self) -> bytes:
-        """32 bytes over every field: what secrets and checkpoints are bound to."""
+        """32 bytes over every field: secrets and checkpoints are bound to it."""
         terms = (known.value for known in self.preamble if known is not SPEAKS)
         return digest(encode("blindmatch/threshold/v1", *terms, self.keys_digest, *self.elements))
 
@@ -108,11 +108,7 @@ class ThresholdContext:
         )
 
     def place(self, member: str) -> int:
-        """A member's place among the members.
-
-        Raises:
-            PeerError: WRONG_AGENCY, when it is none.
-        """
+        """A member's place among the members, from 0. PeerError: WRONG_AGENCY, when it is not a member."""
         if member not in self.members:
             raise PeerError(PeerCode.WRONG_AGENCY, f"{member} is not a member of this threshold")
         return self.members.index(member)
@@ -140,7 +136,7 @@ class ThresholdContext:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedChunks:
     """A member's signed commitment, and the digest of each of its blinded chunks (chunks x 32 bytes)."""
 
     statement: Signed

@@ -1,8 +1,8 @@
-"""The collector's search: which cells, of any t members, are shares of one element.
+"""The collector's search: the cells at which any t members have shares of one element.
 
-By Lagrange, t shares of a polynomial without a constant term satisfy sum(c_i y_i) = 0 with c_i = product of j / (j - i). The
-points are 1 to 10, so whole numbers below 2^13 do: half-words times these, added up, are exact in double precision, and
-all choices of t members become one multiplication of matrices.
+By Lagrange interpolation, t shares of a polynomial without a constant term satisfy sum(c_i y_i) = 0 with c_i = product of j / (j - i). The
+points are 1 to 10, so integers below 2^13 suffice as factors: sums of half-words times these are exact in double precision, and
+all combinations of t members are one multiplication of matrices.
 """
 
 import itertools
@@ -17,26 +17,26 @@ import numpy.typing as npt
 
 from blindmatch.protocol.threshold import field
 from blindmatch.protocol.threshold.field import PRIME, Words
-from blindmatch.protocol.threshold.share_tables import SIGHTINGS
+from blindmatch.protocol.threshold.share_tables import LEAST_TABLES
 
 Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 CELLS_AT_ONCE: Final = 1 << 19
-"""Cells times choices that are looked at together: about 30 MiB of memory."""
+"""Cells times combinations that are tried together: about 30 MiB of memory."""
 
 _HALF: Final = np.uint64(32)
 _LOW: Final = np.uint64((1 << 32) - 1)
 
 
 @dataclass(frozen=True)
-class Choices:
-    """Every choice of t out of n members, and what to multiply their cells by.
+class Combinations:
+    """Every combination of t out of n members, with the factors of their cells.
 
     Args:
-        members: (choices, t) the members' places.
-        factors: (choices, n) whole numbers; 0 where a member is not in the choice.
-        scales: (choices,) what the weighted sum is larger by than the polynomial at 0, inverted modulo the prime.
+        members: (combinations, t) the members' places.
+        factors: (combinations, n) integers; 0 for a member that is not in the combination.
+        scales: (combinations,) the inverse, modulo the prime, of the factor between the weighted sum and the polynomial at 0.
     """
 
     members: Indices
@@ -45,8 +45,8 @@ class Choices:
 
 
 @cache
-def choices(members: int, at_least: int) -> Choices:
-    """For members at the points 1 to n."""
+def combinations(members: int, at_least: int) -> Combinations:
+    """The combinations of `at_least` out of `members` members, which have the points 1 to n."""
     every = list(itertools.combinations(range(members), at_least))
     factors = np.zeros((len(every), members), dtype=np.float64)
     scales = np.empty(len(every), dtype=np.uint64)
@@ -57,17 +57,17 @@ def choices(members: int, at_least: int) -> Choices:
         whole = math.lcm(*(weight.denominator for weight in weights))
         factors[row, list(chosen)] = [int(weight * whole) for weight in weights]
         scales[row] = pow(whole, -1, PRIME)
-    return Choices(np.array(every, dtype=np.int64), factors, scales)
+    return Combinations(np.array(every, dtype=np.int64), factors, scales)
 
 
 @dataclass(frozen=True)
-class Sightings:
-    """Cells in which some choice of t members met: one row per find.
+class Reconstructions:
+    """Cells at which a combination of t members reconstructs a mark: k rows.
 
     Args:
-        cells: (k,) which cell, counted over all tables.
-        chosen: (k,) which choice of members.
-        marks: (k,) the mark that they share.
+        cells: (k,) the cell's number in all tables.
+        chosen: (k,) the combination's number.
+        marks: (k,) the mark.
     """
 
     cells: Indices
@@ -75,8 +75,8 @@ class Sightings:
     marks: Words
 
     @classmethod
-    def together(cls, parts: "list[Sightings]") -> "Sightings":
-        """Several, one after the other."""
+    def concatenate(cls, parts: "list[Reconstructions]") -> "Reconstructions":
+        """The rows of all parts."""
         return cls(
             np.concatenate([np.empty(0, dtype=np.int64), *(part.cells for part in parts)]),
             np.concatenate([np.empty(0, dtype=np.int64), *(part.chosen for part in parts)]),
@@ -84,44 +84,44 @@ class Sightings:
         )
 
 
-def search(cells: Bytes2D, first: int, made: Choices) -> Sightings:
-    """Look at some cells of all members.
+def search(cells: Bytes2D, first: int, every: Combinations) -> Reconstructions:
+    """Try every combination on m cells of all members.
 
     Args:
-        cells: (members, m, 16) as they came; words that are no residues are taken modulo the prime.
-        first: the number of the first of them.
-        made: the choices.
+        cells: (members, m, 16) as they came; words are reduced modulo the prime.
+        first: the number of the first cell.
+        every: the combinations.
     """
     words = field.reduce(cells.view(">u8").astype(np.uint64))  # (members, m, 2)
     count = cells.shape[1]
-    step = max(1, CELLS_AT_ONCE // len(made.members))
+    step = max(1, CELLS_AT_ONCE // len(every.members))
     parts = []
     for start in range(0, count, step):
         part = words[:, start : start + step]
-        chosen, at = np.nonzero(_weighted(made.factors, part[:, :, 0]) == 0)
+        chosen, at = np.nonzero(_weighted(every.factors, part[:, :, 0]) == 0)
         marks = np.empty(len(at), dtype=np.uint64)
         for choice in np.unique(chosen):
             mine = np.flatnonzero(chosen == choice)
-            sums = _weighted(made.factors[choice : choice + 1], part[:, at[mine], 1])[0]
-            marks[mine] = field.multiply(sums, made.scales[choice])
-        parts.append(Sightings(at + (first + start), chosen, marks))
-    return Sightings.together(parts)
+            sums = _weighted(every.factors[choice : choice + 1], part[:, at[mine], 1])[0]
+            marks[mine] = field.multiply(sums, every.scales[choice])
+        parts.append(Reconstructions(at + (first + start), chosen, marks))
+    return Reconstructions.concatenate(parts)
 
 
 def _weighted(factors: npt.NDArray[np.float64], words: Words) -> Words:
-    """(choices, n) times (n, m) modulo the prime."""
+    """(combinations, n) times (n, m) modulo the prime."""
     high = factors @ (words >> _HALF).astype(np.float64)
     low = factors @ (words & _LOW).astype(np.float64)
-    return field.joined(high.astype(np.int64), low.astype(np.int64))
+    return field.join_halves(high.astype(np.int64), low.astype(np.int64))
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What the collector knows in the end.
+class SharedElements:
+    """The collector's result.
 
     Args:
-        held: (k, members) which members hold each of the k elements.
-        cells: (k, members) one of the cells in which each was found, -1 for a member that does not hold it.
+        held: (k, members) which members hold each of the k shared elements.
+        cells: (k, members) one of the cells at which the element was reconstructed, -1 for a member that does not hold it.
     """
 
     held: npt.NDArray[np.bool_]
@@ -131,30 +131,30 @@ class Shared:
         return len(self.held)
 
 
-def shared(found: Sightings, made: Choices, bins: int, draw: Words) -> Shared:
-    """The elements that were seen in `SIGHTINGS` tables or more, and their holders.
+def shared_elements(results: Reconstructions, every: Combinations, bins: int, draw: Words) -> SharedElements:
+    """The elements that were reconstructed in at least `LEAST_TABLES` tables, and their holders.
 
     Args:
-        found: of all cells.
-        made: the choices.
+        results: of all cells.
+        every: the combinations.
         bins: bins per table.
-        draw: secret words, one per table: they decide which of several sightings is told.
+        draw: secret words, one per table: they choose the cell that is disclosed.
 
-    Only one cell of each element is ever told to a member: in how many tables it was seen depends on what the others hold.
+    Only one cell of each element is disclosed to a member: the number of tables depends on the other members' elements.
     """
-    members = made.factors.shape[1]
-    marks, element = np.unique(found.marks, return_inverse=True)
-    tables = found.cells // bins
-    seen = np.unique(np.stack((element, tables), axis=1), axis=0)
-    kept = np.bincount(seen[:, 0], minlength=len(marks)) >= SIGHTINGS
-    number = np.cumsum(kept) - 1
-    held = np.zeros((int(kept.sum()), members), dtype=np.bool_)
+    members = every.factors.shape[1]
+    marks, element = np.unique(results.marks, return_inverse=True)
+    tables = results.cells // bins
+    pairs = np.unique(np.stack((element, tables), axis=1), axis=0)
+    counted = np.bincount(pairs[:, 0], minlength=len(marks)) >= LEAST_TABLES
+    number = np.cumsum(counted) - 1
+    held = np.zeros((int(counted.sum()), members), dtype=np.bool_)
     cells = np.full(held.shape, -1, dtype=np.int64)
-    rows = np.flatnonzero(kept[element])
-    # Written in an order that is secret and does not depend on the find: what is written last stays.
-    rows = rows[np.argsort(draw[tables[rows]] ^ found.marks[rows], kind="stable")]
-    for place in range(made.members.shape[1]):
-        who = made.members[found.chosen[rows], place]
+    rows = np.flatnonzero(counted[element])
+    # The order of writing is secret and independent of the results: the last cell that is written stays.
+    rows = rows[np.argsort(draw[tables[rows]] ^ results.marks[rows], kind="stable")]
+    for place in range(every.members.shape[1]):
+        who = every.members[results.chosen[rows], place]
         held[number[element[rows]], who] = True
-        cells[number[element[rows]], who] = found.cells[rows]
-    return Shared(held, cells)
+        cells[number[element[rows]], who] = results.cells[rows]
+    return SharedElements(held, cells)

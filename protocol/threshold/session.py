@@ -1,6 +1,6 @@
-"""What members and collector share: terms, secrets, and the commitments of all members.
+"""What members and the collector share: terms, secrets, and the commitments of all members.
 
-Threads: see `protocol.session`. `prepare_chunk`, `finish_chunk` and `search_chunk` are for worker threads.
+Threads: see `protocol.session`. `prepare_chunk`, `unblind_chunk` and `search_chunk` may run in worker threads.
 """
 
 import hmac
@@ -14,8 +14,8 @@ from blindmatch.protocol.session.base import BaseSession, BaseTerms
 from blindmatch.protocol.session.chunks import Layout, check_order, check_size, chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk
 from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
-from blindmatch.protocol.threshold.messages import Committed, ThresholdContext
-from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, together
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.statements import TablesStatement, ThresholdCommitment, joint_digest
 from blindmatch.protocol.threshold.transitions import RULES, ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed, digest
 
@@ -23,7 +23,7 @@ from blindmatch.protocol.transcript import Signed, digest
 class ThresholdSessionTerms(BaseTerms):
     """The arguments of a session of either role, besides the threshold. See `BaseTerms`.
 
-    keys: the identity keys of all members and the collector, by agency, out of the agreement.
+    keys: the identity keys of all members and the collector by agency, from the agreement, 32 bytes each.
     """
 
     keys: Mapping[str, bytes]
@@ -39,8 +39,8 @@ class ThresholdSession(BaseSession[ThresholdState]):
 
     def __init__(self, role: ThresholdRole, context: ThresholdContext, terms: ThresholdSessionTerms) -> None:
         if not context.elements:
-            raise SequenceError("a session starts once the rates were exchanged")
-        # Bound to threshold, round, keys and the statements of all members: a seed that is used twice still gives other secrets.
+            raise SequenceError("a session starts after the exchange of rates")
+        # Bound to the threshold, the round, the keys and all statements: a seed that is used twice still gives other secrets.
         secret = hmac.digest(terms["seed"], role.value.encode() + context.digest, "sha256")
         super().__init__(role, context, secret, terms)
         self._keys = terms["keys"]
@@ -74,15 +74,17 @@ class ThresholdSession(BaseSession[ThresholdState]):
     def _key(self, agency: str) -> bytes:
         return self._keys[agency]
 
-    def _check_committed(self, member: str, committed: Committed) -> ThresholdCommitment:
-        """Check and store one member's commitment and the digests that it is over."""
+    def _check_committed(self, member: str, committed: CommittedChunks) -> ThresholdCommitment:
+        """Check one member's commitment, and store the digests of its chunks. PeerError: see `ThresholdCommitment.check`; BAD_COUNT, BAD_COMMITMENT."""
         context = self._context
         commitment = ThresholdCommitment.check(committed.statement, self._key(member), member, context)
         name = f"committed-{context.place(member)}"
         if len(committed.digests) != self._shapes[name][0] * DIGEST_BYTES:
-            raise PeerError(PeerCode.BAD_COUNT, f"{member}'s commitment is over another number of chunks")
+            raise PeerError(PeerCode.BAD_COUNT, f"{member} committed to another number of chunks")
         if digest(b"blinded", committed.digests) != commitment.contents:
-            raise PeerError(PeerCode.BAD_COMMITMENT, f"{member}'s chunks are not those that it signed")
+            raise PeerError(
+                PeerCode.BAD_COMMITMENT, f"the digests of {member}'s chunks are not those that it signed"
+            )
         self._array(name)[:] = np.frombuffer(committed.digests, dtype=np.uint8).reshape(self._shapes[name])
         return commitment
 
@@ -94,7 +96,7 @@ class ThresholdSession(BaseSession[ThresholdState]):
         check_size(chunk.points, layout.size(index))
 
     def _check_blinded(self, member: str, chunk: BlindedChunk) -> None:
-        """Compare a carried chunk of a member's elements with what that member signed, before it is used."""
+        """Compare a relayed chunk of a member's elements with what that member signed."""
         index = chunk.header.sequence
         self._check_relayed(member, chunk)
         committed = self._array(f"committed-{self._context.place(member)}")[index].tobytes()
@@ -104,14 +106,17 @@ class ThresholdSession(BaseSession[ThresholdState]):
             )
 
     def _check_tables(self, statements: Sequence[Signed]) -> list[bytes]:
-        """The commitments of all members to their tables, in the members' order."""
+        """Check all members' commitments to their tables; returns their bytes in the members' order. PeerError: see `TablesStatement.check`."""
         context = self._context
         if len(statements) != len(context.members):
-            raise PeerError(PeerCode.BAD_COUNT, f"{len(statements)} tables of {len(context.members)} members")
+            raise PeerError(
+                PeerCode.BAD_COUNT,
+                f"{len(statements)} commitments to tables of {len(context.members)} members",
+            )
         for member, signed in zip(context.members, statements, strict=True):
             TablesStatement.check(signed, self._key(member), member, self._at.commitments, context)
         return [signed.payload for signed in statements]
 
     def _transcript(self, tables: Sequence[Signed]) -> bytes:
         payloads = [signed.payload for signed in tables]
-        return together("transcript", [self._context.keys_digest, self._at.commitments, *payloads])
+        return joint_digest("transcript", [self._context.keys_digest, self._at.commitments, *payloads])

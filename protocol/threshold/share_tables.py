@@ -1,13 +1,13 @@
-"""A member's elements in padded tables: where each goes, which share stands there, and how seldom one goes missing.
+"""A member's share tables: the bin and the shares of each element, and the probability that an element is missed.
 
-Every element has one bin in each of many tables, and a bin holds one element. Who shares it is settled by an order that
-comes from the same pseudorandom output as the bins, so that all who hold an element put it aside for the same rivals. Tables
-come in pairs: the second uses the reverse of the first one's order. The scheme is that of Arpaci, Boutaba and Kerschbaum (arXiv
-2510.12045); they call it the exponential reduction of Mahdavi et al. (ACSAC 2020), and fill free bins a second time, which we
-leave out: it saves a twentieth.
+Every element has one bin in each of many tables, and a bin holds one element. Where several elements have one bin, an order decides
+which of them is in it. The order is derived from the same pseudorandom output as the bins, so it is the same for every holder. Tables
+come in pairs: the second uses the reverse order of the first. The scheme is that of Arpaci, Boutaba and Kerschbaum (arXiv
+2510.12045), which they call the exponential reduction of Mahdavi et al. (ACSAC 2020). They also fill free bins a second time, which is
+omitted here: it saves a twentieth.
 
-A cell holds two words: P(i) and Q(i) at the member's point i. P and Q are polynomials of degree t - 1 of the element and the
-table; P(0) is 0, Q(0) is the element's mark, the same in all tables. Cells of fewer than t members are uniform.
+A cell holds two words: P(i) and Q(i) at the member's point i. P and Q are polynomials of degree t - 1, given by the element and the
+table; P(0) is 0, Q(0) is the element's mark, the same in all tables. The cells of fewer than t members are uniform.
 """
 
 import math
@@ -28,16 +28,16 @@ Bytes2D = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 PAIRS: Final = 27
-"""Pairs of tables: with half as many bins as the holders have elements, `missed` is below 2^-41 then."""
+"""Pairs of tables: with half as many bins as the holders have elements, `miss_probability` is below 2^-41."""
 TABLES: Final = 2 * PAIRS
-SIGHTINGS: Final = 2
-"""A mark counts when it was found in so many tables: chance finds one mark, but not the same twice."""
+LEAST_TABLES: Final = 2
+"""The number of tables in which a mark must occur: chance gives a mark once, but not the same mark twice."""
 CELL_BYTES: Final = 16
 
 _WORD_BYTES: Final = 8
 _BLOCK_WORDS: Final = 8
 _PLACES: Final = 3
-"""Words of a pair of tables: the order, and the bin in each."""
+"""Words per pair of tables: the order, and the bin in each table."""
 _CHUNK: Final = 1 << 16
 _EMPTY: Final = np.int64(-1)
 
@@ -48,10 +48,10 @@ _MARK_LABEL: Final = b"blindmatch/threshold/mark/v1"
 
 @dataclass(frozen=True)
 class TableShape:
-    """What all members' tables have in common.
+    """The shape of all members' tables.
 
     Args:
-        at_least: t, how many members must hold an element.
+        at_least: t, the number of members that must hold an element.
         bins: bins per table.
     """
 
@@ -60,8 +60,8 @@ class TableShape:
 
     @classmethod
     def of(cls, at_least: int, elements: tuple[int, ...]) -> "TableShape":
-        """For members with so many elements each: half as many bins as the t largest have together."""
-        return cls(at_least, max(2, -(-crowd(at_least, elements) // 2)))
+        """The shape for members with these numbers of elements: half as many bins as the t largest lists have elements together."""
+        return cls(at_least, max(2, -(-most_elements(at_least, elements) // 2)))
 
     @property
     def cells(self) -> int:
@@ -69,21 +69,21 @@ class TableShape:
         return TABLES * self.bins
 
 
-def crowd(at_least: int, elements: tuple[int, ...]) -> int:
-    """The most different elements that `at_least` members can hold."""
+def most_elements(at_least: int, elements: tuple[int, ...]) -> int:
+    """The largest number of different elements that `at_least` members can hold together."""
     return sum(sorted(elements)[-at_least:])
 
 
-def missed(bins: int, others: int) -> float:
-    """The probability that an element held by t members is found in fewer than `SIGHTINGS` tables.
+def miss_probability(bins: int, others: int) -> float:
+    """The probability that an element held by t members is reconstructed in fewer than `LEAST_TABLES` tables.
 
     Args:
         bins: bins per table.
-        others: different other elements that these members hold.
+        others: the number of different other elements that these members hold.
 
-    An element is found in a table when no other of its holders' elements that comes before it falls into its bin. Of
-    `others` = N, K come before it in the order, each number from 0 to N as likely as any other, and with q = 1 - 1/bins it is
-    found in the first table with q^K, in the second with q^(N-K). Bins of different tables are independent.
+    An element is in a table when no other element of its holders that precedes it in the order has its bin. Of `others` = N elements,
+    K precede it, where K is uniform on 0 to N. With q = 1 - 1/bins it is in the first table with probability q^K, and in the second
+    with q^(N-K). Bins of different tables are independent.
     """
     q = 1 - 1 / bins
     single = -math.expm1((others + 1) * math.log(q)) / ((others + 1) * (1 - q))
@@ -93,18 +93,18 @@ def missed(bins: int, others: int) -> float:
     return none**PAIRS + PAIRS * one * none ** (PAIRS - 1)
 
 
-def false_marks(shape: TableShape, members: int, shared: int) -> float:
-    """A bound on the probability that a mark is told which no t members share.
+def false_mark_probability(shape: TableShape, members: int, shared: int) -> float:
+    """A bound on the probability that a mark is accepted that no t members share.
 
-    Every choice of t cells is 0 at 0 by chance with 2^-61, and its mark must be one of another table: another chance find's or
-    one of `shared` real ones', 2^-61 each.
+    A combination of t cells gives 0 at 0 by chance with probability 2^-61. Its mark must then equal a mark of another table: that of
+    another chance result, or one of `shared` true marks, with probability 2^-61 each.
     """
     chance = shape.cells * math.comb(members, shape.at_least) / field.PRIME
     return (chance * chance + chance * shared) / field.PRIME
 
 
-class Derivation:
-    """What follows from pseudorandom outputs (n, 64): marks, places and shares, bound to one threshold and round."""
+class ShareDerivation:
+    """Derives marks, places and shares from joint outputs (n, 64), bound to one threshold and round: HKDF-Expand (RFC 5869 2.3)."""
 
     def __init__(self, binding: bytes, shape: TableShape) -> None:
         self._binding = binding
@@ -115,7 +115,7 @@ class Derivation:
         return field.reduce(self._words(outputs, _MARK_LABEL, 0, 0)[:, 0])
 
     def places(self, outputs: Bytes2D, block: int) -> Words:
-        """Eight of each element's words of order and bins (n, 8)."""
+        """Eight of each element's words for order and bins (n, 8): block `block` of them."""
         return self._words(outputs, _PLACES_LABEL, 0, block)
 
     def shares(self, outputs: Bytes2D, table: int, point: int) -> Bytes2D:
@@ -140,20 +140,19 @@ class Derivation:
     def _words(self, outputs: Bytes2D, label: bytes, table: int, block: int) -> Words:
         parts = (label, self._binding, table.to_bytes(2, "big"), block.to_bytes(2, "big"))
         info = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-        made = hashing.hkdf_expand(outputs, info, _BLOCK_WORDS * _WORD_BYTES)
-        return made.view(">u8").astype(np.uint64)
+        return hashing.hkdf_expand(outputs, info, _BLOCK_WORDS * _WORD_BYTES).view(">u8").astype(np.uint64)
 
 
-class Placing:
-    """Which element stands in which bin: the same for whoever holds the same elements.
+class BinAssignment:
+    """The element in each bin.
 
     Args:
-        derivation: see `Derivation`.
-        outputs: of all elements (n, 64), in memory or mapped; read a part at a time.
+        derivation: see `ShareDerivation`.
+        outputs: of all elements (n, 64), in memory or mapped; read in parts.
         bins: bins per table.
     """
 
-    def __init__(self, derivation: Derivation, outputs: Bytes2D, bins: int) -> None:
+    def __init__(self, derivation: ShareDerivation, outputs: Bytes2D, bins: int) -> None:
         self._derivation = derivation
         self._outputs = outputs
         self._bins = bins
@@ -161,10 +160,10 @@ class Placing:
         self._words: Words = np.empty((0, _BLOCK_WORDS), dtype=np.uint64)
 
     def pair(self, number: int) -> Iterator[Indices]:
-        """The element in each bin (bins,), -1 where there is none, of both tables of a pair."""
+        """The element in each bin (bins,), -1 for an empty bin, of the two tables of a pair."""
         order = np.argsort(self._word(number * _PLACES), kind="stable")
         first, second = (self._bin(self._word(number * _PLACES + 1 + side)) for side in range(2))
-        # What is written last stays: the first of the order goes last.
+        # The last element that is written stays, so the first of the order is written last.
         yield self._winners(first, order[::-1])
         yield self._winners(second, order)
 
@@ -188,22 +187,32 @@ class Placing:
         return self._words[:, column].copy()
 
 
-def fill(
+def fill_table(
     table: Bytes2D,
     number: int,
     winners: Indices,
     outputs: Bytes2D,
     *,
-    derivation: Derivation,
+    derivation: ShareDerivation,
     expander: Expander,
     point: int,
 ) -> None:
-    """Write one table (bins, 16): a share where an element stands, uniform words elsewhere."""
+    """Write one table (bins, 16): shares in the bins that hold an element, uniform words in the others.
+
+    Args:
+        table: is overwritten.
+        number: the table's number.
+        winners: the element in each bin (bins,), -1 for an empty bin.
+        outputs: of all elements (n, 64).
+        derivation: see `ShareDerivation`.
+        expander: of the member's secret seed: gives the uniform words.
+        point: the member's point, 1 to 10.
+    """
     random = np.frombuffer(expander.stream("cells", number, table.nbytes), dtype=">u8")
     table[:] = field.reduce(random.astype(np.uint64)).astype(">u8").view(np.uint8).reshape(table.shape)
-    taken = np.flatnonzero(winners != _EMPTY)
-    for start in range(0, len(taken), _CHUNK):
-        bins = taken[start : start + _CHUNK]
+    occupied = np.flatnonzero(winners != _EMPTY)
+    for start in range(0, len(occupied), _CHUNK):
+        bins = occupied[start : start + _CHUNK]
         held = np.ascontiguousarray(outputs[winners[bins]])
         table[bins] = derivation.shares(held, number, point)
         wipe(held)

@@ -1,6 +1,6 @@
 """The signed statements of a threshold.
 
-Each names agreement, round, threshold, collector and all members, so that none serves anywhere else.
+Each names the agreement, round, threshold, collector and all members, so none is valid for another threshold.
 """
 
 from dataclasses import dataclass
@@ -207,6 +207,6 @@ class ThresholdReceiptTerms(Statement[ThresholdContext]):
         check_times(receipt.opened_at, receipt.closed_at, now)
 
 
-def together(label: str, payloads: list[bytes]) -> bytes:
-    """32 bytes over several statements in the members' order."""
+def joint_digest(label: str, payloads: list[bytes]) -> bytes:
+    """32 bytes over several statements, in the members' order."""
     return digest(label.encode(), *payloads)

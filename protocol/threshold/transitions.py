@@ -43,7 +43,7 @@ class ThresholdEvent(StrEnum):
     RECEIVE_EVALUATED = "receive an evaluated chunk"
     RECEIVE_ATTESTATION = "receive a signature over evaluated chunks"
     EVALUATED_COMPLETE = "evaluated chunks complete"
-    FINISH = "unblind a chunk"
+    UNBLIND = "unblind a chunk"
     BUILD = "build a pair of tables"
     COMMIT_TABLES = "commit to the tables"
     SEND_TABLES = "send a chunk of the tables"
@@ -91,7 +91,7 @@ _SERVED = (
     ThresholdEvent.RECEIVE_EVALUATED,
     ThresholdEvent.RECEIVE_ATTESTATION,
 )
-_BUILDING = (*_SERVED, ThresholdEvent.FINISH, ThresholdEvent.BUILD)
+_BUILDING = (*_SERVED, ThresholdEvent.UNBLIND, ThresholdEvent.BUILD)
 _TABLES = (ThresholdEvent.COMMIT_TABLES, ThresholdEvent.SEND_TABLES, ThresholdEvent.RECEIVE_OUTCOME)
 _LATE = (ThresholdEvent.RECEIVE_COMMITMENT, ThresholdEvent.RECEIVE_TABLES)
 

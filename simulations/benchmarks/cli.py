@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from blindmatch.node.cli.common import JsonOption, emit, note, table
+from blindmatch.node.cli.options import AsJson
+from blindmatch.node.cli.output import emit, note, table
 
 if TYPE_CHECKING:  # slow to import
     from blindmatch.simulations.benchmarks.figures import BenchReport
@@ -60,7 +61,7 @@ def kernel(
         list[str] | None, typer.Option(help="Only this group backend; can be repeated.")
     ] = None,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure every operation of a round per element: per group backend, on one core and on all.
 
@@ -83,7 +84,7 @@ def pair(
     *,
     n: ElementsOption = None,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure one comparison of n by n elements between two node processes, and its ratio to a bare loop.
 
@@ -106,7 +107,7 @@ def number(
     *,
     n: ElementsOption = None,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a count and a sum of n by n elements between two node processes, beside a round of hits over the same lists.
 
@@ -132,7 +133,7 @@ def threshold(
         int, typer.Option(min=2, max=10, help="Number of members that must hold an element.")
     ] = 3,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure one threshold among several node processes and a collector.
 
@@ -154,7 +155,7 @@ def delta(
     n: RecordsOption = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the records that change.")] = 0.01,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a delta round of a standing agreement, and its ratio to the full round: CPU seconds and bytes of both sides.
 
@@ -174,7 +175,7 @@ def single(
     n: RecordsOption = None,
     checks: Annotated[int, typer.Option(min=10, max=4_000, help="Checks in each direction.")] = 100,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the time of one single check over an open channel: a submission, and a query.
 
@@ -200,7 +201,7 @@ def import_(
         list[str] | None, typer.Option("--format", help="Only this format; can be repeated.")
     ] = None,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure rows per CPU second and peak memory of imports: CSV, PSC snapshot and officers bulk, as records and as registers.
 
@@ -241,7 +242,7 @@ def peers(
         bool, typer.Option("--install", help="First install both packages into environments of their own.")
     ] = False,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the same job, two CSV files of identifiers, through blindmatch, spu (SecretFlow) and openmined-psi.
 
@@ -278,7 +279,7 @@ def scale(
         typer.Option(min=1, max=256, help="Number of local Ray workers; can be repeated."),
     ] = None,
     out: OutOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the costly steps on local Ray workers (requires blindmatch[cluster]), and model a whole country.
 
@@ -313,7 +314,7 @@ def check(
         Path | None,
         typer.Option(help="History file. Default: the one of the source tree.", dir_okay=False),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Detect performance regressions, independently of the speed of the machine; exits with status 1 if there are any.
 

@@ -18,7 +18,7 @@ from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.storage.config_template import add_peer
 from blindmatch.protocol import group
 from blindmatch.protocol.errors import LocalError
-from blindmatch.protocol.threshold.share_tables import TableShape, false_marks, missed
+from blindmatch.protocol.threshold.share_tables import TableShape, false_mark_probability, miss_probability
 from blindmatch.simulations.benchmarks import loop
 from blindmatch.simulations.benchmarks.figures import MIB, BenchReport, Note, mib, significant, silent
 from blindmatch.simulations.benchmarks.input_files import People, people_row, write_people
@@ -114,8 +114,8 @@ def measure(elements: int, members: int, at_least: int, *, note: Note = silent) 
         collector_peak=cost.receiver.peak,
         member_peak=cost.sender_peak,
         carried=cost.octets,
-        missed=missed(shape.bins, at_least * (counts[0] - 1)),
-        false=false_marks(shape, members, common * TOKENS),
+        missed=miss_probability(shape.bins, at_least * (counts[0] - 1)),
+        false=false_mark_probability(shape, members, common * TOKENS),
     )
 
 

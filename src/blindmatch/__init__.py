@@ -41,10 +41,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from blindmatch.protocol.agreement import Disclosure
     from blindmatch.protocol.errors import AgreementError, BlindmatchError, LocalError, PeerCode, PeerError
-    from blindmatch.protocol.hits import LocalComputing, Receiver, Sender
+    from blindmatch.protocol.hits.computing import LocalComputing
+    from blindmatch.protocol.hits.receiver import Receiver
+    from blindmatch.protocol.hits.sender import Sender
     from blindmatch.protocol.limits import LIMITS, Limits
-    from blindmatch.protocol.session import EdgeContext, ElementSource, Workspace
+    from blindmatch.protocol.session.chunks import ElementSource
     from blindmatch.protocol.session.element_rows import ElementRows
+    from blindmatch.protocol.session.messages import EdgeContext
+    from blindmatch.protocol.session.workspace import Workspace
     from blindmatch.protocol.transcript import Ed25519Signer, Signer
 
 __version__ = "0.1.0"
@@ -72,10 +76,14 @@ __all__ = [
 _HOMES = {
     "protocol.agreement": ("Disclosure",),
     "protocol.errors": ("AgreementError", "BlindmatchError", "LocalError", "PeerCode", "PeerError"),
-    "protocol.hits": ("LocalComputing", "Receiver", "Sender"),
+    "protocol.hits.computing": ("LocalComputing",),
+    "protocol.hits.receiver": ("Receiver",),
+    "protocol.hits.sender": ("Sender",),
     "protocol.limits": ("LIMITS", "Limits"),
-    "protocol.session": ("EdgeContext", "ElementSource", "Workspace"),
+    "protocol.session.chunks": ("ElementSource",),
     "protocol.session.element_rows": ("ElementRows",),
+    "protocol.session.messages": ("EdgeContext",),
+    "protocol.session.workspace": ("Workspace",),
     "protocol.transcript": ("Ed25519Signer", "Signer"),
 }
 """Module -> names. They are imported on first use: commands must not wait for what they do not need."""

@@ -68,7 +68,7 @@ async def refusal(town, agency, method, request) -> PeerCode:
         with pytest.raises(RefusalError) as caught:
             await peer.call(getattr(peer.agreements, method), request)
         described = await peer.call(peer.agreements.Describe, convert.describe_request())
-        assert convert.read_describe_reply(described).agency == WEST
+        assert convert.describe_reply.read(described).agency == WEST
     assert node.store.agreements() == before
     noted = [json.loads(row.detail) | {"recipient": row.recipient} for row in node.store.audit_rows()]
     assert any(caught.value.reason.value in map(str, entry.values()) for entry in noted), noted

@@ -23,8 +23,8 @@ from blindmatch.node.server import running
 from blindmatch.node.storage import logs
 from blindmatch.node.transport.message_recorder import WireRecorder
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import AggregateOutcome
-from blindmatch.protocol.aggregate.masks import tags_of
+from blindmatch.protocol.aggregate.masks import derive_tags
+from blindmatch.protocol.aggregate.statements import AggregateOutcome
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure, describe
 from blindmatch.protocol.hits import lookup
@@ -142,7 +142,7 @@ def test_a_withheld_sum_hides_even_from_the_keys():
     said = AggregateOutcome.check(
         pair.receiver.session.outcome(), COUNCIL.public, edge.context, edge.number, most=99
     )
-    point = elgamal.open_rest(said.left, said.right, pair.receiver.session._half.secret)
+    point = elgamal.finish_opening(said.left, said.right, pair.receiver.session._half.secret)
     assert logarithm(point, 1 << 20) is None
 
 
@@ -214,11 +214,11 @@ def test_nothing_that_either_side_can_compute_alone_travels(edge):
     assert not any(secret.any() for session in keys for secret in session._secrets)
     sides = edge.sender(), edge.receiver()
     scalars = [*np.atleast_2d(sides[0]._secrets[0]), *np.atleast_2d(sides[1]._secrets[0])]
-    known = {row.tobytes() for row in bare} | {row.tobytes() for row in tags_of(bare, edge.context)}
+    known = {row.tobytes() for row in bare} | {row.tobytes() for row in derive_tags(bare, edge.context)}
     from blindmatch.protocol import group  # noqa: PLC0415 - only here
 
     for scalar in scalars:
-        known |= {row.tobytes() for row in tags_of(group.multiply(bare, scalar.copy()), edge.context)}
+        known |= {row.tobytes() for row in derive_tags(group.multiply(bare, scalar.copy()), edge.context)}
     travelled = set(rows_of(pair, "masked", 16)) | set(rows_of(pair, "returned", 32))
     assert not known & travelled
 

@@ -8,15 +8,16 @@ from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE
 
 from blindmatch.protocol import oprf
-from blindmatch.protocol.aggregate import (
-    AggregateChunk,
+from blindmatch.protocol.aggregate import elgamal
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.statements import (
+    COMMITMENT_TYPE,
+    OUTCOME_TYPE,
+    AggregateCommitment,
     AggregateOutcome,
-    AggregateTerms,
-    Band,
     OutcomeContext,
-    elgamal,
 )
-from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, AggregateCommitment
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.limits import LIMITS
@@ -225,8 +226,8 @@ def test_points_asked_for_beyond_the_last(edge, index):
 @both
 def test_acknowledgements_out_of_order(edge):
     for state, call in (
-        (AggregateState.EXCHANGING, "points_taken"),
-        (AggregateState.ANSWERING, "masked_taken"),
+        (AggregateState.EXCHANGING, "acknowledge_points"),
+        (AggregateState.ANSWERING, "acknowledge_masked"),
     ):
         session = edge.at(state).receiver.session
         refused(PeerCode.BAD_SEQUENCE, session, lambda it=session, call=call: getattr(it, call)(1))
@@ -253,7 +254,7 @@ def test_equal_points_of_the_sender_are_refused():
     receiver._at.peer_contents = digest(b"returned_digests", chunk_digest("returned", 0, rows))
     receiver.receive_points(AggregateChunk(HEADER, rows))
     receiver.mask_chunk(0)
-    refused(PeerCode.BAD_TAGS, receiver, receiver.answer)
+    refused(PeerCode.BAD_TAGS, receiver, receiver.arrange_masked)
 
 
 # Commitments.
@@ -392,7 +393,7 @@ def test_another_outcome_later(edge):
     if edge is COUNT:
         other = outcome_of(pair, edge, band=Band(3, 3))
     else:
-        other = outcome_of(pair, edge, left=elgamal.share_of(np.full(32, 2, dtype=np.uint8)).tobytes())
+        other = outcome_of(pair, edge, left=elgamal.public_share(np.full(32, 2, dtype=np.uint8)).tobytes())
     refused(PeerCode.BAD_OUTCOME, session, lambda: session.receive_outcome(other))
 
 
@@ -406,7 +407,7 @@ def test_a_sum_that_nobody_can_find_is_the_senders_fault():
     edge = replace(SUM, number=AggregateTerms(3, 1 << 30))  # sums below 2^10 only
     edge = replace(edge, theirs=replace(edge.theirs, values=np.array([1, 1, 1, 1, 1])))
     pair = edge.at(AggregateState.ASKING)
-    point = elgamal.share_of(np.full(32, 3, dtype=np.uint8)).tobytes()
+    point = elgamal.public_share(np.full(32, 3, dtype=np.uint8)).tobytes()
     pair.receiver.session.receive_outcome(outcome_of(pair, edge, right=point))
     with pytest.raises(PeerError) as caught:
         pair.receiver.session.reveal()

@@ -15,7 +15,9 @@ from blindmatch.node.server import running
 from blindmatch.node.storage.store import FAILED
 from blindmatch.node.transport.error_status import CODE_KEY
 from blindmatch.proto.v1 import common_pb2, match_pb2, number_pb2
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateSender
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import Header

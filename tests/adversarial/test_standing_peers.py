@@ -14,9 +14,21 @@ from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.transitions import HitsState
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import DELTA_COMMITMENT_TYPE, DELTA_RECEIPT_TYPE, DeltaReceipt
-from blindmatch.protocol.standing.single_check import Asking, CheckName, Single, answer, matches, rows_of
-from blindmatch.protocol.standing.statements import Counts, DeltaCommitment
+from blindmatch.protocol.standing.single_check import (
+    CheckHeader,
+    Query,
+    SingleRecord,
+    answer_query,
+    rows_of,
+    submission_hits,
+)
+from blindmatch.protocol.standing.statements import (
+    DELTA_COMMITMENT_TYPE,
+    DELTA_RECEIPT_TYPE,
+    ChangeCounts,
+    DeltaCommitment,
+    DeltaReceipt,
+)
 from blindmatch.protocol.transcript import Signed, sign
 
 
@@ -74,13 +86,13 @@ def altered(session, key, change):
         ({"epoch": b"another epoch 16"}, PeerCode.DIVERGED),
         ({"number": 2}, PeerCode.DIVERGED),
         ({"before": b"b" * 32}, PeerCode.DIVERGED),
-        ({"counts": Counts(2, 4)}, PeerCode.BAD_COUNT),
-        ({"counts": Counts(3, 1)}, PeerCode.BAD_COUNT),
+        ({"counts": ChangeCounts(2, 4)}, PeerCode.BAD_COUNT),
+        ({"counts": ChangeCounts(3, 1)}, PeerCode.BAD_COUNT),
         ({"records": 5}, PeerCode.BAD_COUNT),
         ({"elements": 9}, PeerCode.BAD_COUNT),
         ({"removed_tags": 3}, PeerCode.BAD_COUNT),
         ({"public_key": b"k" * 32}, PeerCode.BAD_COMMITMENT),
-        ({"elements": 3_000, "counts": Counts(1_000, 1), "records": 1_002}, PeerCode.OVER_LIMIT),
+        ({"elements": 3_000, "counts": ChangeCounts(1_000, 1), "records": 1_002}, PeerCode.OVER_LIMIT),
     ],
 )
 def test_what_a_receiver_commits_to_wrongly(world, change, code):
@@ -96,8 +108,8 @@ def test_what_a_receiver_commits_to_wrongly(world, change, code):
     [
         ({"epoch": b"another epoch 16"}, PeerCode.DIVERGED),
         ({"before": b"b" * 32}, PeerCode.DIVERGED),
-        ({"counts": Counts(0, 4), "records": 0}, PeerCode.BAD_COUNT),
-        ({"counts": Counts(0, 0)}, PeerCode.BAD_COUNT),
+        ({"counts": ChangeCounts(0, 4), "records": 0}, PeerCode.BAD_COUNT),
+        ({"counts": ChangeCounts(0, 0)}, PeerCode.BAD_COUNT),
         ({"removed_tags": 10}, PeerCode.BAD_COUNT),
         ({"removed_tags": 0}, PeerCode.BAD_COUNT),
         ({"elements": 5}, PeerCode.BAD_COUNT),
@@ -223,8 +235,8 @@ def test_changes_that_cannot_be_made(world, what):
         {"before": b"z" * 32},
         {"number": 2},
         {"epoch": b"another epoch 16"},
-        {"receiver_counts": Counts(9, 9)},
-        {"sender_counts": Counts(0, 0)},
+        {"receiver_counts": ChangeCounts(9, 9)},
+        {"sender_counts": ChangeCounts(0, 0)},
         {"transcript": b"t" * 32},
         {"sender_elements": 1},
     ],
@@ -253,7 +265,7 @@ def test_a_receipt_of_an_ordinary_round_closes_no_delta_round(world):
 def question(world):
     listed = PeopleList([person(1, 1, 1)], world.ours, 3)
     inputs, keys = listed.inputs(np.arange(1))
-    return CheckName.of(world.ours, b"c" * 16), Single(inputs, keys)
+    return CheckHeader.of(world.ours, b"c" * 16), SingleRecord(inputs, keys)
 
 
 def code_of(call):
@@ -267,13 +279,13 @@ def test_a_check_of_another_epoch_edge_sequence_or_size(world):
     header = name.header
     points = np.zeros((3, 32), dtype=np.uint8)
     for other in (replace(header, round_id=b"another epoch 16"), replace(header, edge="another-edge")):
-        wrong = CheckName(other, name.check)
+        wrong = CheckHeader(other, name.check)
         assert (
-            code_of(lambda wrong=wrong: answer(world.theirs, wrong, points, b"s" * 32))
+            code_of(lambda wrong=wrong: answer_query(world.theirs, wrong, points, b"s" * 32))
             is PeerCode.UNKNOWN_ROUND
         )
-    assert code_of(lambda: CheckName(replace(header, sequence=1), name.check)) is PeerCode.BAD_SEQUENCE
-    assert code_of(lambda: CheckName(header, b"short")) is PeerCode.BAD_MESSAGE
+    assert code_of(lambda: CheckHeader(replace(header, sequence=1), name.check)) is PeerCode.BAD_SEQUENCE
+    assert code_of(lambda: CheckHeader(header, b"short")) is PeerCode.BAD_MESSAGE
     for size in (0, 95, 97, 128):
         assert code_of(lambda size=size: rows_of(bytes(size), 3, 32)) is PeerCode.BAD_COUNT
 
@@ -282,21 +294,21 @@ def test_bad_points_either_way(world):
     name, single = question(world)
     public = world.base.public_key
     bad = np.zeros((3, 32), dtype=np.uint8)
-    assert code_of(lambda: answer(world.theirs, name, bad, b"s" * 32)) is PeerCode.BAD_POINT
+    assert code_of(lambda: answer_query(world.theirs, name, bad, b"s" * 32)) is PeerCode.BAD_POINT
     for change, code in (
         (lambda points, proof: (points[:-1], proof), PeerCode.BAD_COUNT),
         (lambda points, proof: (points, b"" if proof else b"p" * 64), PeerCode.BAD_PROOF),
         (lambda points, proof: (bad, proof), PeerCode.BAD_POINT),
     ):
-        asking = Asking(world.ours, name, single, public, b"a" * 32)
-        points, proof = answer(world.theirs, name, asking.ask(), b"s" * 32)
+        query = Query(world.ours, name, single, public, b"a" * 32)
+        points, proof = answer_query(world.theirs, name, query.blind(), b"s" * 32)
         wrong = change(points, proof)
-        assert code_of(lambda a=asking, x=wrong: a.answered(*x)) is code
+        assert code_of(lambda a=query, x=wrong: a.receive_answer(*x)) is code
 
 
 def test_a_submission_whose_tags_are_not_in_order(world):
     rows = np.zeros((3, 16), dtype=np.uint8)
-    assert code_of(lambda: matches(world.received.own, rows)) is PeerCode.BAD_TAGS
+    assert code_of(lambda: submission_hits(world.received.own, rows)) is PeerCode.BAD_TAGS
 
 
 HEADER = common_pb2.Header(version=1, round=b"r" * 16, edge="an-edge", sequence=0)
@@ -356,5 +368,5 @@ def test_a_check_beyond_any_size():
 
 
 def test_the_header_is_the_epochs(world):
-    assert CheckName.of(world.ours, bytes(16)).header == Header(world.rounds[0], world.ours.context.edge, 0)
+    assert CheckHeader.of(world.ours, bytes(16)).header == Header(world.rounds[0], world.ours.context.edge, 0)
     assert Role.SENDER.other is Role.RECEIVER

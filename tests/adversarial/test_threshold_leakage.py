@@ -8,8 +8,9 @@ from tests.support.threshold_sessions import NAMES, ThresholdInputs
 
 from blindmatch.protocol.agreement import Side, Threshold
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import ThresholdState, reconstruct
-from blindmatch.protocol.threshold.share_tables import TABLES, Derivation
+from blindmatch.protocol.threshold import reconstruct
+from blindmatch.protocol.threshold.share_tables import TABLES, ShareDerivation
+from blindmatch.protocol.threshold.transitions import ThresholdState
 
 LIMITS = Limits(chunk_elements=16, chunk_tag_bytes=1 << 20)
 
@@ -64,7 +65,7 @@ def test_the_collector_sees_no_trace_of_what_fewer_hold():
         assert len(np.unique(words)) == words.size
         # Two members' cells interpolate to nothing and to no common mark, alone or with any third one's.
         for at_least in (2, 3, 4):
-            made = reconstruct.choices(4, at_least)
+            made = reconstruct.combinations(4, at_least)
             found = reconstruct.search(cells, 0, made)
             marks = np.unique(found.marks)
             assert len(marks) == (at_least == 3), at_least
@@ -172,7 +173,7 @@ def test_a_collector_that_is_a_member_can_test_its_own_elements_and_the_words_sa
     member = ring.members[0].session
     outputs = member._array("outputs")
     context = made.context
-    derivation = Derivation(context.digest, context.shape)
+    derivation = ShareDerivation(context.digest, context.shape)
     theirs = {cells[1, at].tobytes() for at in range(context.shape.cells)}
     hits = [
         {derivation.shares(outputs, table, 2)[row].tobytes() for table in range(TABLES)} & theirs

@@ -10,13 +10,14 @@ from tests.support.threshold_sessions import SIGNERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.threshold import Committed, ThresholdState
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
     Attestation,
     ThresholdCommitment,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import digest, sign
 
 
@@ -48,14 +49,14 @@ def test_a_guess_in_a_commitment_of_the_collector_s_making_is_refused(sessions):
     committed = [session.commit() for session in theirs]
     digests = chunk_digest("blinded", 0, points)
     said = ThresholdCommitment(B, 4, digest(b"blinded", digests)).payload(INPUTS.context)
-    forged = Committed(sign(SIGNERS["collector"], COMMITMENT_TYPE, said), digests)
+    forged = CommittedChunks(sign(SIGNERS["collector"], COMMITMENT_TYPE, said), digests)
     refused(
         PeerCode.BAD_SIGNATURE,
         lambda: theirs[0].receive_commitments([committed[0], forged, committed[2]]),
         theirs[0],
     )
     # Nor do another's digests under a good signature.
-    swapped = Committed(committed[1].statement, digests)
+    swapped = CommittedChunks(committed[1].statement, digests)
     refused(
         PeerCode.BAD_COMMITMENT,
         lambda: theirs[2].receive_commitments([committed[0], swapped, committed[2]]),
@@ -89,10 +90,10 @@ def test_commitments_that_are_not_this_round_s(change):
     elif change == "keys":
         context = replace(INPUTS.context, keys_digest=b"q" * 32)
         said = ThresholdCommitment(B, 4, digest(b"blinded", committed[1].digests)).payload(context)
-        forged = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
+        forged = CommittedChunks(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
         code, committed = PeerCode.SCHEMA_MISMATCH, [committed[0], forged, committed[2]]
     elif change == "length":
-        longer = Committed(committed[1].statement, committed[1].digests + bytes(32))
+        longer = CommittedChunks(committed[1].statement, committed[1].digests + bytes(32))
         code, committed = PeerCode.BAD_COUNT, [committed[0], longer, committed[2]]
     else:
         _, others = _commitments(replace(INPUTS, at_least=3))
@@ -111,7 +112,7 @@ def test_a_second_set_of_commitments_is_refused(sessions):
 def test_a_count_that_the_records_do_not_give_is_refused():
     sessions, committed = _commitments()
     said = ThresholdCommitment(B, 5, digest(b"blinded", committed[1].digests)).payload(INPUTS.context)
-    more = Committed(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
+    more = CommittedChunks(sign(SIGNERS[B], COMMITMENT_TYPE, said), committed[1].digests)
     refused(
         PeerCode.BAD_COUNT,
         lambda: sessions[0].receive_commitments([committed[0], more, committed[2]]),
@@ -166,7 +167,7 @@ def test_a_committed_point_that_is_none():
     points = np.full((3, 32), 255, dtype=np.uint8)
     digests = chunk_digest("blinded", 0, points)
     said = ThresholdCommitment(C, 3, digest(b"blinded", digests)).payload(INPUTS.context)
-    bad = Committed(sign(SIGNERS[C], COMMITMENT_TYPE, said), digests)
+    bad = CommittedChunks(sign(SIGNERS[C], COMMITMENT_TYPE, said), digests)
     session = sessions[0]
     session.receive_commitments([*committed[:2], bad])
     chunk = BlindedChunk(Header(INPUTS.round_id, "many", 0), points)
@@ -258,7 +259,7 @@ def test_answers_that_the_collector_altered_are_found_before_they_are_used(sessi
     session.receive_evaluated(B, EvaluatedChunk(answers[0].header, answers[0].points[::-1].copy()))
     session.receive_evaluated(B, answers[1])
     refused(PeerCode.BAD_COMMITMENT, lambda: session.receive_attestation(B, signed), session)
-    assert not session._finished.any()
+    assert not session._unblinded.any()
 
 
 @pytest.mark.parametrize("forger", ["collector", A, C])
@@ -303,4 +304,4 @@ def test_an_answer_that_is_no_point_ends_the_member_s_session(sessions):
     for index in range(2):
         session.receive_evaluated(C, other.evaluate(A, session.blinded_chunk(index)))
     session.receive_attestation(C, other.attest(A))
-    refused(PeerCode.BAD_POINT, lambda: session.finish_chunk(0), session)
+    refused(PeerCode.BAD_POINT, lambda: session.unblind_chunk(0), session)

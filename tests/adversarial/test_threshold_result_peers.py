@@ -14,7 +14,8 @@ from blindmatch.protocol.errors import LocalError, PeerCode, StoreError
 from blindmatch.protocol.limits import LIMITS, Limits
 from blindmatch.protocol.session.chunks import chunk_digest
 from blindmatch.protocol.session.messages import Header, RowsChunk
-from blindmatch.protocol.threshold import Committed, Member, ThresholdState
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     OUTCOME_TYPE,
     RATES_TYPE,
@@ -25,6 +26,7 @@ from blindmatch.protocol.threshold.statements import (
     ThresholdRatesStatement,
     ThresholdReceiptTerms,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed, sign
 
 
@@ -258,7 +260,7 @@ def test_oversize_chunks_are_no_messages():
     header = Header(INPUTS.round_id, "many", 0)
     refused(PeerCode.OVERSIZE, lambda: RowsChunk.parse(header, bytes(LIMITS.chunk_tag_bytes + 16), 16))
     refused(PeerCode.BAD_MESSAGE, lambda: RowsChunk.parse(header, b"", 16))
-    refused(PeerCode.BAD_MESSAGE, lambda: Committed(Signed(b"", bytes(64)), bytes(31)))
+    refused(PeerCode.BAD_MESSAGE, lambda: CommittedChunks(Signed(b"", bytes(64)), bytes(31)))
 
 
 def test_altered_input_is_not_used_again(sessions):

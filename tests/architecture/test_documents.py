@@ -9,6 +9,9 @@ import pytest
 from tests.support.paths import ROOT
 
 from blindmatch.node.cli import NOUNS, load
+from blindmatch.node.imports import DEFAULT_SCHEMA
+from blindmatch.protocol.linkage.rates import rate_count
+from blindmatch.protocol.linkage.schema import load_schema
 from blindmatch.simulations.show import COLUMNS
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -78,6 +81,12 @@ def test_the_threat_model_names_tests_that_exist():
     files = list((ROOT / "tests").rglob("test_*.py"))
     known = {path.name for path in files} | {str(path.relative_to(ROOT / "tests")) for path in files}
     assert not named - known
+
+
+def test_the_documents_state_how_many_rates_the_schema_has():
+    pattern = re.compile(r"(\d+) (?:coarse |rounded )?numbers (?:about|per|of one|that say)")
+    stated = {int(number) for path in DOCUMENTS for number in pattern.findall(path.read_text())}
+    assert stated == {rate_count(load_schema(DEFAULT_SCHEMA))}
 
 
 SHOWN = [(path.relative_to(ROOT), command) for path in DOCUMENTS for command in commands(path.read_text())]

@@ -4,8 +4,10 @@ import importlib.util
 
 from tests.support.paths import ROOT
 
-from blindmatch.protocol import aggregate, hits, threshold
+from blindmatch.protocol.aggregate import transitions as aggregate
 from blindmatch.protocol.agreement import EDGE_TERMS
+from blindmatch.protocol.hits import transitions as hits
+from blindmatch.protocol.threshold import transitions as threshold
 
 
 def _tool():

@@ -17,9 +17,9 @@ warnings = { "part of the text" = 3 }
 register = { people = 1 }
 same = [["N1", "N2"]]            # records with equal level digests
 
-[[expected.record]]              # the records with this reference; `place` counts them from 0
+[[expected.record]]              # the record with this reference and these facts
 reference = "N1"
-place = 0
+where = { role = "director" }
 with = ["postcode"]              # fields that the record can be matched on
 without = ["date_of_birth"]
 facts = { role = "director" }
@@ -69,9 +69,14 @@ def fields(collection, place):
 
 
 def check_record(collection, expected):
-    places = collection.find(expected["reference"])
-    assert len(places) > expected.get("place", 0), expected["reference"]
-    place = places[expected.get("place", 0)]
+    where = expected.get("where", {})
+    places = [
+        place
+        for place in collection.find(expected["reference"])
+        if {**collection.record(place).facts, **where} == collection.record(place).facts
+    ]
+    assert len(places) == 1, expected
+    place = places[0]
     present, facts = fields(collection, place), collection.record(place).facts
     assert present >= set(expected.get("with", ()))
     assert present.isdisjoint(expected.get("without", ()))

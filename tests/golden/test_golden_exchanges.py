@@ -10,8 +10,8 @@ from tests.support.hits_sessions import Edge
 from blindmatch.node.rounds import edge_codec
 from blindmatch.node.rounds.aggregate import codec as number_convert
 from blindmatch.node.rounds.hits import codec as convert
-from blindmatch.protocol.aggregate import AggregateChunk
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
+from blindmatch.protocol.aggregate.messages import AggregateChunk
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
 from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver

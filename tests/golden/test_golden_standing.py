@@ -18,17 +18,17 @@ from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.session.base import bound_seed
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
-from blindmatch.protocol.standing import DeltaReceiver, DeltaSender
-from blindmatch.protocol.standing.epoch import opening_secret
+from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
+from blindmatch.protocol.standing.epoch import opening_key_seed
 from blindmatch.protocol.standing.single_check import (
-    Asking,
-    CheckName,
-    Single,
+    CheckHeader,
+    Query,
+    SingleRecord,
     Withholding,
-    answer,
-    asked,
-    matches,
+    answer_query,
+    query_hits,
     submission,
+    submission_hits,
     submitted_facts,
 )
 
@@ -62,7 +62,9 @@ def encoded(message, world, network, number):
         case EvaluatedChunk():
             return match_convert.evaluated_chunk(body)
         case TagChunk() if number:
-            return convert.changes_chunk(body, removed=body.header.sequence < network.sender.session.going)
+            return convert.changes_chunk(
+                body, removed=body.header.sequence < network.sender.session.removed_chunks
+            )
         case TagChunk():
             return match_convert.tag_chunk(body)
     if message.kind == "open":
@@ -93,9 +95,9 @@ def kept(world):
     received, sent = world.received, world.sent
     return {
         "receiver": fields_of(received.own),
-        "table": [received.table.rows, received.table.came],
+        "table": [received.table.rows, received.table.added_in],
         "sender": fields_of(sent.own),
-        "fillers": sent.fillers,
+        "fillers": sent.padding_tags,
         "state": world.base.state,
         "number": world.base.number,
         "hits": [hits.elements, hits.facts, hits.unopened],
@@ -147,7 +149,7 @@ def test_secrets_that_come_out_of_a_stored_seed(golden):
     expander = Expander(seed)
     golden("derived", {
         "local secret": derive_local_secret(seed),
-        "opening secret": opening_secret(seed, context),
+        "opening secret": opening_key_seed(seed, context),
         "bound seed": bound_seed(seed, context),
         "stream": expander.stream("fillers", 3, 100),
         "scalars": expander.scalars("blinds", 2, 3),
@@ -163,20 +165,20 @@ def checks(world):
     listed = PeopleList([Person(((0, 7), (2, 5)), 9, 21)], world.theirs, world.slots[1])
     inputs, keys = listed.inputs(np.arange(1))
     facts = listed.facts([np.arange(1)]) if world.with_facts else np.zeros((1, 0), dtype=np.uint8)
-    name = CheckName.of(world.theirs, b"submitted-123456")
-    record = Single(inputs, keys, facts)
+    name = CheckHeader.of(world.theirs, b"submitted-123456")
+    record = SingleRecord(inputs, keys, facts)
     rows = submission(world.theirs, name, record, Withholding(world.sent.own, guarded), b"f" * 32)
-    slots = matches(world.received.own, rows)
+    slots = submission_hits(world.received.own, rows)
     opened = submitted_facts(world.ours, name, world.received.own, slots, rows) if world.with_facts else ()
 
     inputs, keys = PeopleList([Person(((0, 7), (2, 5)))], world.ours, world.slots[0]).inputs(np.arange(1))
-    question = CheckName.of(world.ours, b"asked-0123456789")
-    single = Single(inputs, keys)
-    asking = Asking(world.ours, question, single, world.base.public_key, b"a" * 32)
-    points = asking.ask()
-    evaluated, proof = answer(world.theirs, question, points, b"s" * 32)
-    outputs = asking.answered(evaluated, proof)
-    hits = asked(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
+    question = CheckHeader.of(world.ours, b"asked-0123456789")
+    single = SingleRecord(inputs, keys)
+    query = Query(world.ours, question, single, world.base.public_key, b"a" * 32)
+    points = query.blind()
+    evaluated, proof = answer_query(world.theirs, question, points, b"s" * 32)
+    outputs = query.receive_answer(evaluated, proof)
+    hits = query_hits(world.ours, world.received, guarded, single, outputs, rounds=world.rounds)
 
     wire = {
         "submit request": convert.submit_request(

@@ -5,25 +5,32 @@ import dataclasses
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from blindmatch.protocol import transcript
-from blindmatch.protocol.aggregate import OUTCOME_TYPE, REPORT_TYPE, AggregateCommitment, AggregateTerms, Band
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
 from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE as NUMBER_COMMITMENT_TYPE
+from blindmatch.protocol.aggregate.statements import (
+    OUTCOME_TYPE,
+    REPORT_TYPE,
+    AggregateCommitment,
+    AggregateReport,
+    OutcomeContext,
+)
 from blindmatch.protocol.aggregate.statements import AggregateOutcome as NumberOutcome
-from blindmatch.protocol.aggregate.statements import AggregateReport, OutcomeContext
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.session.messages import EdgeContext
 from blindmatch.protocol.session.rates_statement import RATES_TYPE, RatesStatement, statement_digest
 from blindmatch.protocol.session.statements import COMMITMENT_TYPE, RECEIPT_TYPE, Commitment, ReceiptTerms
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Counts, DeltaReceipt
 from blindmatch.protocol.standing.epoch import first_state, next_state
 from blindmatch.protocol.standing.statements import (
     DELTA_COMMITMENT_TYPE,
     DELTA_RECEIPT_TYPE,
+    ChangeCounts,
     DeltaCommitment,
+    DeltaReceipt,
     read_receipt,
 )
-from blindmatch.protocol.threshold import ThresholdContext
 from blindmatch.protocol.threshold import statements as threshold
+from blindmatch.protocol.threshold.messages import ThresholdContext
 from blindmatch.protocol.transcript import Ed25519Signer, Transcript, digest, encode, pre_authentication
 
 SIGNER = Ed25519Signer("police", Ed25519PrivateKey.from_private_bytes(b"p" * 32))
@@ -120,7 +127,7 @@ def test_commitments(golden):
         epoch=b"epoch-0123456789",
         number=3,
         before=DIGEST,
-        counts=Counts(added=2, removed=1),
+        counts=ChangeCounts(added=2, removed=1),
         records=11,
         removed_tags=8,
     )
@@ -148,7 +155,7 @@ def test_attestations(golden):
     golden("attestation", {
         "type": threshold.ATTESTATION_TYPE,
         **both("signed", made),
-        "together": threshold.together("a-label", [b"one", b"two"]),
+        "together": threshold.joint_digest("a-label", [b"one", b"two"]),
     })  # fmt: skip
 
 
@@ -192,8 +199,8 @@ def test_receipts(golden):
         number=3,
         before=DIGEST,
         after=OTHER,
-        receiver_counts=Counts(2, 1),
-        sender_counts=Counts(0, 4),
+        receiver_counts=ChangeCounts(2, 1),
+        sender_counts=ChangeCounts(0, 4),
     )
     receipts = {
         "hits": (RECEIPT_TYPE, hits.payload(HITS), HITS),

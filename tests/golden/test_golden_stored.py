@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from blindmatch.node.imports.blocks import BlockReader, BlockWriter, StoredRecord
 from blindmatch.node.rounds.standing.epoch_files import EpochFiles
 from blindmatch.node.storage import keyring, passphrase_encryption
-from blindmatch.node.storage.audit_log import AuditEvent, AuditLog, entry_json, read_head
+from blindmatch.node.storage.audit_log import AuditEvent, AuditLog, read_head
 from blindmatch.node.storage.config import make_settings
 from blindmatch.node.storage.config_template import render_settings
 from blindmatch.node.storage.keyring import KeyRing
@@ -228,7 +228,7 @@ def test_the_audit_log(golden, store, tmp_path):
     )
     golden("audit", {
         "events": [event.value for event in AuditEvent],
-        "entries": [entry_json(row) for row in store.audit_rows()],
+        "entries": [row.data() for row in store.audit_rows()],
         "stored": [list(vars(row).values()) for row in store.audit_rows()],
         "head": head.read_bytes(),
         "head, read": [read_head(head).seq, read_head(head).hash],

@@ -8,7 +8,8 @@ from tests.support.threshold_sessions import ThresholdInputs
 from blindmatch.node.rounds.hits import codec as match_convert
 from blindmatch.node.rounds.threshold import codec as convert
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.threshold import Collector, Member
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.member import Member
 from blindmatch.protocol.transcript import Signed
 
 BY_KIND = {

@@ -180,10 +180,10 @@ async def test_one_leaves_in_the_middle_and_edges_between_others_end_at_their_ne
 
     original = InboundEdges.open
 
-    async def open_after_that(sending, caller, opening):
-        if opening.header.edge == f"{WEST}-from-{SOUND}":
+    async def open_after_that(edges, caller, header, *more):
+        if header.edge == f"{WEST}-from-{SOUND}":
             await left.wait()  # rates were exchanged before, this is the next step
-        return await original(sending, caller, opening)
+        return await original(edges, caller, header, *more)
 
     monkeypatch.setattr(InboundEdges, "open", open_after_that)
     going = []
@@ -256,7 +256,7 @@ async def test_a_sender_cannot_say_that_somebody_left(town, monkeypatch):
     """A refusal is no evidence: without the party's signature the edge fails as refused, and the agreement stands."""
     held = agree(town, [(WEST, SOUND), (WEST, LEAVING)])
 
-    async def refuse(_sending, _caller, _request):
+    async def refuse(*_arguments):
         raise PeerError(PeerCode.EXPIRED_AGREEMENT, f"withdrawn by {LEAVING}")
 
     monkeypatch.setattr(InboundEdges, "exchange_rates", refuse)
@@ -319,10 +319,10 @@ async def test_a_sender_that_stalls_holds_up_its_own_edge_only(town, monkeypatch
     held = agree(town, [(WEST, KILLED), (WEST, SOUND)])
     closed, original = asyncio.Event(), InboundEdges.exchange_rates
 
-    async def stall(sending, caller, request):
-        if request.header.edge == f"{WEST}-from-{KILLED}":
+    async def stall(edges, caller, header, *more):
+        if header.edge == f"{WEST}-from-{KILLED}":
             await closed.wait()
-        return await original(sending, caller, request)
+        return await original(edges, caller, header, *more)
 
     def progress(edge, step, _done, _total):
         if (edge, step) == (f"{WEST}-from-{SOUND}", "close"):

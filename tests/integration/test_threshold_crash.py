@@ -8,6 +8,7 @@ from tests.support.crashing_programs import Programs
 from tests.support.threshold_nodes import COLLECTOR, MEMBERS, references_of, sign_threshold, threshold_nodes
 
 from blindmatch.node.rounds import leads as round_leads
+from blindmatch.node.rounds.threshold import tally as threshold_tally
 from blindmatch.node.storage.store import CLOSED
 
 
@@ -50,7 +51,7 @@ def check_result(town, held):
         assert list(node.rounds_dir.iterdir()) == []
         found = {lead.reference for lead in round_leads.load(node, ours.round_id)}
         assert found == (set() if agency == COLLECTOR else references_of(agency, range(20, 30)))
-    assert round_leads.tally(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
+    assert threshold_tally.load(town.nodes[COLLECTOR], ours.round_id, ours.edge).count >= 10
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

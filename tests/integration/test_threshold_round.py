@@ -8,10 +8,11 @@ from tests.support.threshold_nodes import MEMBERS, RANGES, references_of, sign_t
 
 from blindmatch.node.rounds import leads as round_leads
 from blindmatch.node.rounds.runner import run_round
+from blindmatch.node.rounds.threshold import tally as threshold_tally
 from blindmatch.node.server import running
 from blindmatch.node.storage.store import CLOSED
 from blindmatch.protocol.limits import Limits
-from blindmatch.protocol.threshold import RECEIPT_TYPE
+from blindmatch.protocol.threshold.statements import RECEIPT_TYPE
 from blindmatch.protocol.transcript import verify
 
 SMALL = Limits(chunk_elements=64, chunk_tag_bytes=1 << 16)
@@ -59,7 +60,7 @@ async def test_each_member_learns_its_own_and_the_collector_a_number(town, at_le
         assert [event for event, _ in audit(node, "opened")] == ["disclosure"]
         assert [event for event, _ in audit(node, "closed")] == ["disclosure"]
     assert round_leads.load(national, outcome.round_id) == []
-    tally = round_leads.tally(national, outcome.round_id, "seen-by-many")
+    tally = threshold_tally.load(national, outcome.round_id, "seen-by-many")
     assert tally.count >= 10
     assert tally.count % 5 == 0
     assert [event for event, _ in audit(national, "closed")] == ["combination"]
@@ -87,8 +88,8 @@ async def test_under_the_minimum_nobody_is_told_anything(town):
     assert outcome.complete
     for agency in MEMBERS:
         assert round_leads.load(town.nodes[agency], outcome.round_id) == []
-    tally = round_leads.tally(town.nodes["national"], outcome.round_id, "seen-by-many")
-    assert (tally.count, tally.words) == (
+    tally = threshold_tally.load(town.nodes["national"], outcome.round_id, "seen-by-many")
+    assert (tally.count, tally.text) == (
         None,
         "fewer than 1,000 match keys are held by at least 3 of 3 agencies",
     )

@@ -34,7 +34,7 @@ async def ask(node, agency=NORTH, **options):
     """One real call as `node`: the other side's description of itself."""
     async with connect(node, agency, **options) as peer:
         reply = await peer.call(peer.agreements.Describe, convert.describe_request())
-        return convert.read_describe_reply(reply)
+        return convert.describe_reply.read(reply)
 
 
 def raw_handshake(port, version, credentials, tmp_path):

@@ -183,7 +183,8 @@ def test_usable_exactly_when_everything_is_in_order(signers, used, day):
     good = len(signers) == 3 and used < USUAL.rounds_budget and 0 <= day < 30
     now = USUAL.not_before + day * 86_400
     with nullcontext() if good else pytest.raises(PeerError):
-        terms.check_usable(USUAL, envelope, now=now, rounds_used=used, withdrawn=())
+        terms.check_signatures(USUAL, envelope)
+        terms.check_allowed(USUAL, envelope, now=now, rounds_used=used, withdrawn=())
 
 
 @given(st.binary(min_size=1, max_size=300), st.dictionaries(identifiers, st.binary(min_size=64, max_size=64)))

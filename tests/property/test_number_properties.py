@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 from tests.support.aggregate_sessions import AggregateEdge, cleartext_count, cleartext_sum
 from tests.support.hits_sessions import COUNCIL, POLICE
 
-from blindmatch.protocol.aggregate import (
-    AggregateChunk,
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.elgamal import Opening
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.statements import (
+    COMMITMENT_TYPE,
+    OUTCOME_TYPE,
+    REPORT_TYPE,
     AggregateCommitment,
     AggregateOutcome,
     AggregateReport,
-    AggregateTerms,
     OutcomeContext,
 )
-from blindmatch.protocol.aggregate.elgamal import Opening
-from blindmatch.protocol.aggregate.statements import COMMITMENT_TYPE, OUTCOME_TYPE, REPORT_TYPE
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits

@@ -60,7 +60,7 @@ def check(world, ours, theirs):
     rows = {row[:16].tobytes() for row in world.received.table.rows}
     own = world.sent.own
     assert rows == {own.tags[slot].tobytes() for slot in own.having(2)} | {
-        t.tobytes() for t in world.sent.fillers
+        t.tobytes() for t in world.sent.padding_tags
     }
 
 

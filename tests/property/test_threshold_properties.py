@@ -13,7 +13,7 @@ from tests.support.threshold_sessions import NAMES, SIGNERS, ThresholdInputs
 from blindmatch.protocol.errors import PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import Committed, ThresholdState
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.statements import (
     ATTESTATION_TYPE,
     COMMITMENT_TYPE,
@@ -21,6 +21,7 @@ from blindmatch.protocol.threshold.statements import (
     RECEIPT_TYPE,
     TABLES_TYPE,
 )
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed, encode, sign
 
 lists = st.lists(
@@ -162,7 +163,7 @@ def test_garbage_in_signed_statements_is_a_peer_error(kind, fields, tail):
     _only_peer_error(lambda: collector.receive_tables(NAMES[1], theirs))
     fresh = SMALL.connect()
     _only_peer_error(
-        lambda: fresh.collector.session.receive_commitment(NAMES[1], Committed(theirs, bytes(32)))
+        lambda: fresh.collector.session.receive_commitment(NAMES[1], CommittedChunks(theirs, bytes(32)))
     )
     first = exchanging.members[0].session
     answers = [exchanging.members[1].session.evaluate(NAMES[0], first.blinded_chunk(i)) for i in range(2)]

@@ -12,15 +12,12 @@ import numpy as np
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, EdgeChannel, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
-from blindmatch.protocol.aggregate import (
-    AggregateInputs,
-    AggregateReceiver,
-    AggregateSender,
-    AggregateTerms,
-    Band,
-)
 from blindmatch.protocol.aggregate.count import CountReceiver, CountSender
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
 from blindmatch.protocol.aggregate.elgamal import Opening
+from blindmatch.protocol.aggregate.messages import AggregateInputs
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
+from blindmatch.protocol.aggregate.sender import AggregateSender
 from blindmatch.protocol.aggregate.sum import SumReceiver, SumSender
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
@@ -242,7 +239,7 @@ class AggregateChannel(EdgeChannel[AggregateReceiver, AggregateSender]):
             case _ if live.masked < live.returned_chunks:
                 side.run(lambda own: own.mask_chunk(own.masked))
             case _:
-                side.run(lambda own: own.answer())
+                side.run(lambda own: own.arrange_masked())
 
     def _handle(self, request: Message) -> None:
         side, body, index = self.sender, request.body, request.index
@@ -273,11 +270,11 @@ class AggregateChannel(EdgeChannel[AggregateReceiver, AggregateSender]):
             case "commitment":
                 side.run(lambda own: own.receive_commitment(body))
             case "points taken":
-                side.run(lambda own: own.points_taken(body))
+                side.run(lambda own: own.acknowledge_points(body))
             case "returned":
                 side.run(lambda own: own.receive_points(body))
             case "masked taken":
-                side.run(lambda own: own.masked_taken(body))
+                side.run(lambda own: own.acknowledge_masked(body))
             case "outcome":
                 side.run(lambda own: own.receive_outcome(body))
             case _:

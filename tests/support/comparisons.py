@@ -16,7 +16,7 @@ from tests.support.lossy_channel import LossyChannel, Side, drive
 from tests.support.threshold_sessions import ThresholdInputs
 
 from blindmatch.node.rounds.inputs import edge_context
-from blindmatch.protocol.aggregate import AggregateTerms
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
 from blindmatch.protocol.aggregate.elgamal import Opening
 from blindmatch.protocol.agreement import Agreement, Disclosure, Threshold
 from blindmatch.protocol.limits import Limits

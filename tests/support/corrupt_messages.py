@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tests.support.lossy_channel import Message
 
-from blindmatch.protocol.threshold import Committed
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed, Signer, sign
 
 WAYS = 5
@@ -42,9 +42,9 @@ def _corrupt_body(body: Any, way: int, bit: int, signer: Signer, elsewhere: Sequ
         case Signed():
             payload = flip_bit(body.payload, bit)
             return Signed(payload, body.signature) if way == 1 else sign(signer, _label(body), payload)
-        case Committed() if bit % 2:
-            return Committed(body.statement, flip_bit(body.digests, bit))
-        case Committed():
+        case CommittedChunks() if bit % 2:
+            return CommittedChunks(body.statement, flip_bit(body.digests, bit))
+        case CommittedChunks():
             return replace(body, statement=_corrupt_body(body.statement, way, bit, signer, elsewhere))
         case list() | tuple() if body:
             # One of several: a commitment among everybody's, the receipt or the tables that it is over.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from blindmatch.protocol.threshold import Committed
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 _STEPS = 10_000
@@ -93,7 +93,7 @@ def _content(body: Any) -> bytes:
     match body:
         case Signed():
             return body.payload + body.signature
-        case Committed():
+        case CommittedChunks():
             return _content(body.statement) + body.digests
         case bytes():
             return body

@@ -13,14 +13,17 @@ import numpy.typing as npt
 from tests.support.hits_sessions import CLOSED_AT, COUNCIL, OPENED_AT, POLICE, Edge, HitsChannel, Rows
 from tests.support.lossy_channel import Message, Side, drive
 
-from blindmatch.protocol import standing
 from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.hits.sender import Sender
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
 from blindmatch.protocol.linkage.shared_tokens import repeated_tokens, shared_too_often
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.standing import Base, Counts, DeltaReceiver, DeltaSender, Epoch, Fresh, ListSize
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaReceiver, DeltaSender
+from blindmatch.protocol.standing.epoch import Epoch, first_state
+from blindmatch.protocol.standing.record_list import FreshSlots, compare_digests
+from blindmatch.protocol.standing.statements import ChangeCounts, EpochState, ListSize
 
 WIDTH = 16
 FACTS = 40
@@ -135,7 +138,7 @@ class SideInputs:
     """One side of a delta round: its collection, counts, session, and what else belongs to it."""
 
     listed: PeopleList
-    counts: Counts
+    counts: ChangeCounts
     side: Any
     """A `Side`."""
     keys: npt.NDArray[np.uint8] | None = None
@@ -203,20 +206,20 @@ class World:
 
         def keep(session: Receiver) -> None:
             outputs = session.own_outputs() if self.with_facts else np.zeros((0, 64), dtype=np.uint8)
-            fresh = Fresh(session.own_tags(), keys, outputs)
-            self.received = standing.open_receiver(ours, fresh, session.released())
+            fresh = FreshSlots(session.own_tags(), keys, outputs)
+            self.received = list_updates.open_receiver(ours, fresh, session.released())
             tags[:] = [spaces[1].array("rows", (len(elements), self.ours.context.row_bytes))[:, :16].copy()]
 
         network.keeping = keep
         network.finish(crash)
         self.theirs = Epoch(self.theirs.context, self.theirs.local, seed)
-        self.sent = standing.open_sender(self.theirs, theirs, tags[0], released)
+        self.sent = list_updates.open_sender(self.theirs, theirs, tags[0], released)
         receipt = network.receipts[-1].payload
         public = self.theirs.key_pair().public.tobytes()
-        self.base = Base(
+        self.base = EpochState(
             epoch=self.rounds[0],
             number=0,
-            state=standing.first_state(self.ours.context, receipt),
+            state=first_state(self.ours.context, receipt),
             receiver=ListSize(len(ours), self.slots[0], 1_000),
             sender=ListSize(len(theirs), self.slots[1], 1_000),
             public_key=public if self.ours.context.verified else bytes(32),
@@ -227,18 +230,18 @@ class World:
         self, ours: Sequence[Person], theirs: Sequence[Person], round_id: bytes = b"delta-0123456789"
     ) -> tuple[SideInputs, SideInputs]:
         """What both sides of the next delta round are made of."""
-        context = self.ours.within(round_id)
+        context = self.ours.round_context(round_id)
         mine, yours = (
             PeopleList(ours, self.ours, self.slots[0]),
             PeopleList(theirs, self.theirs, self.slots[1]),
         )
-        change = standing.compare(self.received.own.digests, mine.digests)
+        change = compare_digests(self.received.own.digests, mine.digests)
         if len(change.fresh):
             elements, keys = mine.inputs(change.fresh)
         else:
             elements, keys = PeopleList([Person(())], self.ours, self.slots[0]).inputs(np.arange(1))
-        counts = Counts(len(change.fresh), len(change.gone))
-        changed = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
+        counts = ChangeCounts(len(change.fresh), len(change.gone))
+        changed = list_updates.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
         space, other = Workspace.in_memory(), Workspace.in_memory()
 
         def receiver(snapshot: bytes | None) -> DeltaReceiver:
@@ -258,7 +261,7 @@ class World:
             )
 
         def sender(snapshot: bytes | None) -> DeltaSender:
-            again = standing.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
+            again = list_updates.change_sender(self.sent, self.theirs, yours, context, b"S" * 32)
             made = SideInputs(yours, again.counts, None)
             return self.sender_of(made, again.plan.removed, again.rows, other, snapshot, round_id=round_id)
 
@@ -279,7 +282,7 @@ class World:
     ) -> DeltaSender:
         """A sender that says that these tags go and these rows come."""
         return DeltaSender(
-            self.theirs.within(round_id),
+            self.theirs.round_context(round_id),
             epoch=self.theirs,
             base=self.base,
             counts=made.counts,
@@ -300,7 +303,7 @@ class World:
         round_id = b"delta-%010d" % len(self.rounds)
         mine, yours = self.sessions(ours, theirs, round_id)
         network = StandingChannel(mine.side, yours.side)
-        after: list[standing.Received] = []
+        after: list[list_updates.ReceiverList] = []
 
         def keep(session: DeltaReceiver) -> None:
             after[:] = [self.taken(session, mine)]
@@ -322,21 +325,21 @@ class World:
         self.networks.append(network)
         return network
 
-    def taken(self, session: DeltaReceiver, mine: SideInputs) -> standing.Received:
+    def taken(self, session: DeltaReceiver, mine: SideInputs) -> list_updates.ReceiverList:
         """The receiver's list and table after a delta round that has come to its end."""
         if mine.keys is None:
             raise AssertionError("the receiver's side has keys")
         outputs = session.own_outputs() if self.with_facts else np.zeros((0, 64), dtype=np.uint8)
         count = mine.counts.added * self.slots[0]
-        fresh = Fresh(session.own_tags()[:count], mine.keys[:count], outputs[:count])
+        fresh = FreshSlots(session.own_tags()[:count], mine.keys[:count], outputs[:count])
         removed, rows = session.released("removed").copy(), session.released("table").copy()
-        change = standing.compare(self.received.own.digests, mine.listed.digests)
-        news = standing.DeltaUpdate(self.base.number + 1, change, fresh, removed, rows)
-        return standing.change_receiver(self.received, mine.listed, news)
+        change = compare_digests(self.received.own.digests, mine.listed.digests)
+        news = list_updates.DeltaUpdate(self.base.number + 1, change, fresh, removed, rows)
+        return list_updates.change_receiver(self.received, mine.listed, news)
 
     def hits(self) -> Hits:
         """What the receiver holds now."""
-        return standing.found(self.ours, self.received, self.rounds)
+        return list_updates.current_hits(self.ours, self.received, self.rounds)
 
 
 def _released(theirs: PeopleList) -> tuple[Bytes2D, npt.NDArray[np.uint8], list[Indices]]:

@@ -11,7 +11,9 @@ from blindmatch.protocol import group, oprf
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.oprf import Mode
-from blindmatch.protocol.threshold import Collector, Member, ThresholdState
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.transitions import ThresholdState
 
 A, B, C = NAMES[:3]
 

@@ -9,15 +9,12 @@ from tests.support.lossy_channel import LossyChannel, Message, Side
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, RowsChunk
-from blindmatch.protocol.threshold import (
-    Collector,
-    Committed,
-    Member,
-    Shared,
-    ThresholdContext,
-    ThresholdState,
-)
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import SharedElements
 from blindmatch.protocol.threshold.share_tables import PAIRS
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 _PAIRS_PER_CHECKPOINT = 9
@@ -45,13 +42,13 @@ class CollectorMemory(_VolatileMemory):
         super().__init__()
         self.context = context
         self.limits = limits
-        self.shared: Shared | None = None
+        self.shared: SharedElements | None = None
 
     def forget(self) -> None:
         """A crash."""
         _VolatileMemory.__init__(self)
 
-    def keep(self, shared: Shared) -> None:
+    def keep(self, shared: SharedElements) -> None:
         """Keep what was found."""
         self.shared = shared
 
@@ -174,7 +171,7 @@ class MemberChannel(LossyChannel[Collector, Member]):
             case "meet":
                 body = side.run(lambda live: live.commitments())
             case "evaluate":
-                side.run(lambda live: live.carrying())
+                side.run(lambda live: live.begin_relay())
                 body = known.blinded[about, index]
             case "deliver":
                 body = known.answers[about, me, index]
@@ -193,13 +190,13 @@ class MemberChannel(LossyChannel[Collector, Member]):
         said = self._said[request.kind](request.body, request.index, request.about)
         self._answer(_ANSWERS.get(request.kind, "taken"), request.index, said, request.about)
 
-    def _joined(self) -> Committed:
+    def _joined(self) -> CommittedChunks:
         side = self.called
         for _ in range(side.session.prepared, side.session.chunks):
             side.run(lambda live: live.prepare_chunk(live.prepared))
         return side.run(lambda live: live.commit())
 
-    def _met(self, everybody: list[Committed]) -> list[int]:
+    def _met(self, everybody: list[CommittedChunks]) -> list[int]:
         """How much of what each other member evaluates for this one is here already."""
         side = self.called
         if side.session.state in {
@@ -292,8 +289,8 @@ def _receive_outcome(live: Member, body: RowsChunk | Signed) -> None:
 
 def build(side: Side[Member]) -> Signed:
     """A member unblinds every chunk and builds every table, from where it stands; its commitment to them."""
-    for _ in range(side.session.finished, side.session.chunks):
-        side.run(lambda live: live.finish_chunk(live.finished))
+    for _ in range(side.session.unblinded, side.session.chunks):
+        side.run(lambda live: live.unblind_chunk(live.unblinded))
     for _ in range(side.session.built, PAIRS, _PAIRS_PER_CHECKPOINT):
         side.run(_build_pairs)
     return side.run(lambda live: live.commit_tables())

@@ -13,7 +13,11 @@ from tests.support.threshold_line import CollectorMemory, MemberChannel
 
 from blindmatch.protocol.limits import Limits
 from blindmatch.protocol.session.workspace import Workspace
-from blindmatch.protocol.threshold import Collector, Member, Shared, ThresholdContext, ThresholdState
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import ThresholdContext
+from blindmatch.protocol.threshold.reconstruct import SharedElements
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Ed25519Signer
 
 NAMES = tuple(f"agency-{letter}" for letter in "abcdefghij")
@@ -134,7 +138,7 @@ class ThresholdSessions:
         return {line.member: line.found for line in self.lines if line.found is not None}
 
     @property
-    def shared(self) -> Shared | None:
+    def shared(self) -> SharedElements | None:
         """What the collector found."""
         return self._known.shared
 

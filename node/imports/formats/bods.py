@@ -1,19 +1,20 @@
 """Beneficial Ownership Data Standard 0.4: person, entity and relationship statements, an array or one per line.
 
 A person's statement does not name the company: a relationship's does, and it can be anywhere in the file. So the file is read twice,
-and companies and relationships, without names of people, are in memory in between. A later statement about the same record replaces
-an earlier one, and a statement that closes a record removes it.
+and companies and relationships, without names of people, are in memory in between. Of several statements about one record the one with
+the latest date applies, wherever it stands in the file; a statement that closes a record removes it.
 """
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from blindmatch.node.imports.formats.blank_values import has_ended
 from blindmatch.node.imports.formats.chains import Graph, HolderSearch, Link, links_to_read
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.field_values import iso_date, person_name
+from blindmatch.node.imports.formats.field_values import iso_date, moment, person_name
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
 from blindmatch.node.imports.formats.ocds import identifiers
 from blindmatch.node.imports.formats.record_drafts import (
@@ -31,12 +32,29 @@ _COMPANIES: Final = "companies"
 _NO_LINK: Final = Link("", "", "", (), Period(), ended=False)
 
 
+_STATUSES: Final = {"new": 0, "updated": 1, "closed": 2}
+"""The order of statements of one date about one record."""
+
+
+class _Version(NamedTuple):
+    """A statement about a record: its place in the file, and its order among the statements about that record."""
+
+    place: int
+    closed: bool
+    date: str
+    status: int
+
+
 @dataclass
 class _Statements:
     """The companies and relationships of a file, without names of people."""
 
-    latest: dict[str, int] = field(default_factory=dict)
-    """Record to the number of the statement that applies."""
+    today: str = ""
+    """For end dates: an interest whose end lies ahead is current."""
+    latest: dict[str, "_Version"] = field(default_factory=dict)
+    """Record to the statement that applies."""
+    parties: dict[str, str] = field(default_factory=dict, repr=False)
+    """Relationship to its interested party."""
     links: dict[str, dict[str, Link]] = field(default_factory=dict, repr=False)
     """Interested party to its relationships by their record."""
     graph: Graph = field(default_factory=Graph)
@@ -45,13 +63,8 @@ class _Statements:
         """Add the statement at a place of the file."""
         record, kind = text(content, "recordId"), text(content, "recordType")
         details = child(content, "recordDetails")
-        closed = text(content, "recordStatus") == "closed"
-        if not record:
+        if not record or not self._is_latest(content, record, place):
             return
-        if closed:
-            self.latest.pop(record, None)
-        else:
-            self.latest[record] = place
         if kind == "entity":
             # The second pass counts the warnings.
             companies, _, _ = identifiers(details, ReadContext())
@@ -60,11 +73,28 @@ class _Statements:
         elif kind == "relationship":
             # An unknown interested party is an object with a reason, not the id of a record.
             party, subject = text(details, "interestedParty"), text(details, "subject")
-            if party and subject:
-                links = self.links.setdefault(party, {})
-                links.pop(record, None)
-                if not closed:
-                    links[record] = _link(record, party, subject, details)
+            self.links.get(self.parties.pop(record, ""), {}).pop(record, None)
+            if party and subject and not self.latest[record].closed:
+                self.parties[record] = party
+                self.links.setdefault(party, {})[record] = _link(record, party, subject, details, self.today)
+
+    def _is_latest(self, content: Mapping[str, Any], record: str, place: int) -> bool:
+        """Whether no earlier statement of the file about the record is newer than this one, which then applies."""
+        stated = text(content, "statementDate") or text(
+            child(content, "publicationDetails"), "publicationDate"
+        )
+        status = text(content, "recordStatus")
+        version = _Version(place, status == "closed", moment(stated), _STATUSES.get(status, 1))
+        current = self.latest.get(record)
+        if current is not None and current.date and version.date and current[2:] > version[2:]:
+            return False
+        self.latest[record] = version
+        return True
+
+    def applies(self, record: str, place: int) -> bool:
+        """Whether the statement at a place is the one that applies to the record, and does not close it."""
+        version = self.latest.get(record)
+        return version is not None and version.place == place and not version.closed
 
 
 def matches(_head: bytes, names: AbstractSet[str]) -> bool:
@@ -78,7 +108,7 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
     Raises:
         InputError: not readable, empty, not JSON, or cut off.
     """
-    statements = _read_statements(path)
+    statements = _read_statements(path, context.today)
     every = (link for links in statements.links.values() for link in links.values())
     holders = HolderSearch("bods", statements.graph, every, lookup, context)
     for item in read_items(path, (), context.progress):
@@ -87,7 +117,7 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
             yield fault_draft(path.name, item.number, reason)
             continue
         record, kind = text(item.content, "recordId"), text(item.content, "recordType")
-        if statements.latest.get(record) != item.number or kind == "relationship":
+        if not statements.applies(record, item.number) or kind == "relationship":
             continue
         if lookup is not None and record not in holders:
             continue
@@ -106,8 +136,8 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
             yield _entity(record, details, item.number, context)
 
 
-def _read_statements(path: Path) -> _Statements:
-    statements = _Statements()
+def _read_statements(path: Path, today: str) -> _Statements:
+    statements = _Statements(today)
     for item in read_items(path, ()):
         if not item.fault:
             statements.add(item.content, item.number)
@@ -122,18 +152,22 @@ def _fault(item: JsonItem) -> str:
     return "" if text(item.content, "recordId") else "the statement has no recordId"
 
 
-def _link(record: str, party: str, subject: str, details: Mapping[str, Any]) -> Link:
+def _link(record: str, party: str, subject: str, details: Mapping[str, Any], today: str) -> Link:
     interests = children(details, "interests")
     starts = [text(interest, "startDate") for interest in interests]
     ends = [text(interest, "endDate") for interest in interests]
-    current = [place for place, end in enumerate(ends) if not end]
+    current = [place for place, end in enumerate(ends) if not has_ended(iso_date(end) or end, today)]
     kinds = dict.fromkeys(
         text(interests[place], "type") or "interest" for place in (current or range(len(interests)))
     )
     ended = bool(interests) and not current
+    last = current or range(len(ends))
     period = Period(
         min((value for start in starts if (value := iso_date(start))), default=""),
-        max((value for end in ends if (value := iso_date(end))), default="") if ended else "",
+        # An interest without an end leaves the end of all open.
+        max((iso_date(ends[place]) for place in last), default="")
+        if all(ends[place] for place in last)
+        else "",
     )
     return Link(
         record,

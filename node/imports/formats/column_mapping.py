@@ -80,6 +80,42 @@ _HEADINGS: Final[Mapping[str, str]] = {
     "grading": "grading grade intelligencegrading 3x5x2",
     "group": "group groupreference groupref ocg ocgreference ocgref ocgid ocgmreference",
 }
+_SUPPLIER_HEADINGS: Final[Mapping[str, str]] = {
+    "reference": "suppliercode vendorcode creditornumber creditorno creditorid creditorref creditorreference creditorcode payeeid "
+    "payeenumber payeeref payeecode beneficiaryid beneficiaryref contractorid contractorref providerid providerref merchantid "
+    "supplieraccount supplieraccountnumber vendoraccount vendoraccountnumber supplieridentifier suppliersystemid",
+    "company_name": "supplier vendor payee payeename beneficiary beneficiaryname merchant merchantname creditor creditorname "
+    "contractor contractorname provider providername tenderer tenderername bidder supplierlegalname legalentityname nameofsupplier "
+    "nameofcontractor nameofcompany company tradingname awardedsupplier suppliernames "
+    "successfulsupplier successfulbidder recipient recipientname",
+    "company_number": "suppliercompanynumber suppliercompanyno suppliercompanyregistrationnumber suppliercompanyregno suppliercrn "
+    "companyregistration companyregistrationno companyregistrationnum companyreg companieshouseregistrationnumber "
+    "companieshouseregistration companieshousereg companieshouseregno companieshouseregnumber companieshouseid companieshouseref "
+    "companyhousenumber companyhouseno registeredcompanynumber registeredcompanyno registerednumber registeredno regno regnumber "
+    "registrationno supplierregistrationnumber coregistrationno coregistrationnumber cono companynum vendorcompanynumber "
+    "companycharitynumber",
+    "vat_number": "suppliervatnumber suppliervatno suppliervatregistrationnumber suppliervatregno vatreg vatid vatcode vatregistrationid",
+    "postcode": "supplierpostcode vendorpostcode companypostcode businesspostcode registeredpostcode registeredofficepostcode "
+    "supplierpostalcode suppliercontactpostcode zip zipcode postzipcode pcode postcodezip payeepostcode creditorpostcode",
+    "town": "suppliertown suppliercity vendortown vendorcity addresstown companytown registeredtown",
+    "address": "supplieraddress vendoraddress companyaddress businessaddress supplieraddressline1 supplieraddress1 vendoraddressline1 "
+    "registeredofficeaddress registeredoffice addressofsupplier payeeaddress creditoraddress",
+    "phone": "suppliertelephone supplierphone suppliertelephonenumber contacttelephone contactphone contactnumber",
+    "email": "supplieremail supplieremailaddress contactemail contactemailaddress vendoremail",
+    "contract_reference": "contractreferencenumber contractrefno contractrefnumber contractcode procurementreference procurementref "
+    "procurementid tenderreference agreementreference purchaseorder ponumber purchaseordernumber",
+    "contract_value": "totalcontractvalue totalvalue totalvaluegbp totalcontractvaluegbp estimatedcontractvalue contractsum "
+    "valueofcontract totalvalueofcontract contracttotalvalue",
+    "contract_start": "startdate commencementdate contractcommencementdate contractcommencement contractstarts startdateofcontract "
+    "dateofcommencement",
+    "contract_end": "enddate expirydate completiondate contractcompletiondate contractends enddateofcontract currentenddate "
+    "contractcurrentenddate initialenddate",
+}
+"""Headings of councils' published spending, payments and contracts registers, for lists of suppliers and bidders. Each is read where no
+usual heading of the field is there: beside a supplier's name, `Supplier` can be a code."""
+_SUPPLIER_FIELD_OF: Final = {
+    heading: name for name, headings in _SUPPLIER_HEADINGS.items() for heading in headings.split()
+}
 _BIRTHPLACES: Final = frozenset(["birthplace", "placeofbirth", "townofbirth", "birthtown"])
 """Headings of a place of birth, used as the town where the file has no other. Both lists must then mean the same."""
 _FIELD_OF: Final = {heading: name for name, headings in _HEADINGS.items() for heading in headings.split()}
@@ -122,12 +158,12 @@ class ColumnMapping:
         if not self.columns.get("reference"):
             raise InputError(
                 "no column is mapped to the reference",
-                hint="Name it in a mapping file; `blindmatch collection map FILE` proposes one.",
+                hint="Name it in a mapping file; `blindmatch collection map FILE --kind KIND` proposes one.",
             )
         if not any(self.columns.get(name) for name in MATCHING):
             raise InputError(
                 "no column is mapped to a field to match on, such as a name, a date of birth or a company number",
-                hint="Name the columns in a mapping file; `blindmatch collection map FILE` proposes one.",
+                hint="Name the columns in a mapping file; `blindmatch collection map FILE --kind KIND` proposes one.",
             )
         if not self.separator or self.separator != self.separator.strip():
             raise InputError(
@@ -210,6 +246,11 @@ def _recognised(header: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:
             name = "company_name" if kind == "suppliers" else "full_name"
         if name is not None and (name in SEVERAL or name not in columns):
             columns.setdefault(name, []).append(column)
+    if kind != "subjects":
+        for column in header:
+            name = _SUPPLIER_FIELD_OF.get(_NOISE.sub("", column.casefold()))
+            if name is not None and name not in columns:
+                columns[name] = [column]
     if "town" not in columns:
         born = [column for column in header if _NOISE.sub("", column.casefold()) in _BIRTHPLACES]
         columns.update({"town": born} if born else {})
@@ -229,6 +270,15 @@ def recognise(header: Sequence[str], kind: str, facts: Sequence[str] = ()) -> Co
     read = {column for names in columns.values() for column in names}
     unused = tuple(column for column in header if column and column not in read and column not in facts)
     return ColumnMapping(columns, tuple(facts), unused=unused)
+
+
+def unmapped(header: Sequence[str], kind: str) -> str:
+    """What an import requires and the headings do not give, or blank."""
+    columns = _recognised(header, kind)
+    missing = [] if "reference" in columns else ["the reference"]
+    if not any(name in columns for name in MATCHING):
+        missing.append("a field to match on")
+    return " and ".join(missing)
 
 
 def propose(header: Sequence[str], kind: str) -> str:
@@ -290,7 +340,7 @@ def _mapping(data: dict[str, Any], facts: Sequence[str]) -> ColumnMapping:
     if not isinstance(columns, dict) or not isinstance(options, dict) or data:
         raise InputError(
             "a mapping must have the tables [columns] and [options] only",
-            hint="`blindmatch collection map FILE` proposes one.",
+            hint="`blindmatch collection map FILE --kind KIND` proposes one.",
         )
     named = {name: _names(name, value) for name, value in columns.items()}
     own_facts = named.pop("facts", ())

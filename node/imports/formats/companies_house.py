@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
+from blindmatch.node.imports.formats.blank_values import has_ended
+from blindmatch.node.imports.formats.company_registers import is_companies_house, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.json_stream import NOT_AN_OBJECT, child, parse_line, text, texts
@@ -92,24 +94,26 @@ def _appointment(
         return None  # an invalid number is not that of a looked-up company
     if kind not in _PEOPLE and kind not in _BODIES:
         return None
-    if not context.include_ceased and _ended(data):
+    if not context.include_ceased and _ended(data, context.today):
         # It is only counted, so the rest of the entry need not be parsed.
         return Appointment(register="psc", company=company, role=_ROLE, parts=[], period=Period(), ended=True)
     return _person(data, company, context) if kind in _PEOPLE else _body(data, company, context)
 
 
-def _ended(data: Mapping[str, Any]) -> bool:
-    return bool(data.get("ceased_on") and text(data, "ceased_on")) or data.get("ceased") is True
+def _ended(data: Mapping[str, Any], today: str) -> bool:
+    ceased = text(data, "ceased_on")
+    # A date that cannot be read has still been stated for an end.
+    return data.get("ceased") is True or (bool(ceased) and has_ended(iso_date(ceased) or ceased, today))
 
 
-def _details(data: Mapping[str, Any]) -> dict[str, Any]:
+def _details(data: Mapping[str, Any], today: str) -> dict[str, Any]:
     """The attributes of an `Appointment` that people and corporate holders share."""
     notified, ceased = text(data, "notified_on"), text(data, "ceased_on")
     dates = {"notified_on": notified, "ceased_on": ceased}
     return {
         "register": "psc",
         "period": Period(iso_date(notified), iso_date(ceased)),
-        "ended": _ended(data),
+        "ended": _ended(data, today),
         "facts": dates,
         "provenance": {
             "kind": text(data, "kind"),
@@ -133,12 +137,12 @@ def _person(data: Mapping[str, Any], company: str, context: ReadContext) -> Appo
         role=_ROLE,
         parts=[names_part(name, ()), born, address],
         person=person_key(name, born, address),
-        **_details(data),
+        **_details(data, context.today),
     )
 
 
 def _body(data: Mapping[str, Any], company: str, context: ReadContext) -> Appointment:
-    number, _ = canonical("company_number", text(child(data, "identification"), "registration_number"))
+    number = _number(data)
     parts: list[Part] = [
         [{"company_number": number}] if number else [],
         [{"company_name": name}] if (name := text(data, "name")) else [],
@@ -151,8 +155,21 @@ def _body(data: Mapping[str, Any], company: str, context: ReadContext) -> Appoin
         corporate=True,
         number=number,
         person=f"company/{number}" if number else "",
-        **_details(data),
+        **_details(data, context.today),
     )
+
+
+def _number(data: Mapping[str, Any]) -> str:
+    """The Companies House number of a corporate holder; blank for a number of another register."""
+    stated = child(data, "identification")
+    number, _ = canonical("company_number", text(stated, "registration_number"))
+    domestic = is_companies_house(
+        text(stated, "country_registered"),
+        text(stated, "place_registered"),
+        text(stated, "legal_authority"),
+        text(child(data, "address"), "country"),
+    )
+    return number if plausible(number, domestic=domestic) else ""
 
 
 def _born(data: Mapping[str, Any], context: ReadContext) -> Part:

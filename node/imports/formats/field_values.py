@@ -4,6 +4,8 @@ Drafts have the text as written where the schema makes it canonical, and the can
 the order of day and month in a date.
 """
 
+import datetime as dt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
@@ -17,6 +19,7 @@ from blindmatch.protocol.linkage.normalise import (
     split_full_name,
     surname,
 )
+from blindmatch.protocol.linkage.normalise.address_endings import ending
 from blindmatch.protocol.linkage.normalise.dates import (
     DATE_NOT_KNOWN,
     YEAR_OUT_OF_RANGE,
@@ -28,10 +31,24 @@ Check = Callable[[str, str], str]
 """(field, text) to the reason why the schema cannot use the text, or blank."""
 
 _CACHED_VALUES: Final = 1 << 15
+_SPREADSHEET_TEXT = re.compile(r'="([^"]*)"|\'([0-9].*)')
+"""How a spreadsheet's export keeps the leading zeros of a number: `="01234567"`, `'01234567`."""
+_PART_BEHIND_SLASH = re.compile(r"[0-9]\s*/\s*[0-9]")
+
+
+def _company_number(text: str) -> str:
+    if match := _SPREADSHEET_TEXT.fullmatch(text.strip()):
+        text = match[1] or match[2] or ""
+    if _PART_BEHIND_SLASH.search(text):
+        # Without the slash, `1234567/1` would be the number of another company.
+        raise ValueError("not a company number: two numbers with a slash between them")
+    return company_number(text)
+
+
 _CANONICAL: Final[Mapping[str, Callable[..., str]]] = {
     "date_of_birth": date,
     "postcode": postcode,
-    "company_number": company_number,
+    "company_number": _company_number,
 }
 """Fields whose text is made canonical here; the schema need not check it again."""
 
@@ -115,6 +132,19 @@ def iso_date(text: str) -> str:
     return canonical("date_of_birth", head)[0] if head[:4].isdecimal() else ""
 
 
+def moment(text: str) -> str:
+    """An ISO date or date and time in a form that sorts by time: in UTC, where the text has a time zone."""
+    try:
+        parsed = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        return text.strip()
+    if "T" not in text and " " not in text.strip():
+        return text.strip()  # without a time: before all times of the day
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=dt.UTC)
+    return parsed.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+
 def name_key(first: str, last: str) -> str:
     """A form of a name that does not depend on case, accents and punctuation."""
     return f"{forenames(first)}/{surname(last)}"
@@ -126,16 +156,27 @@ def address_part(
     """Alternatives for an address: the n-th address line with the n-th town and the n-th postcode."""
     columns = {"address": addresses, "town": towns, "postcode": postcodes}
     if len(addresses) < 2 and len(towns) < 2 and len(postcodes) < 2:  # the usual record
-        only = {name: texts[0] for name, texts in columns.items() if texts and texts[0]}
+        only = completed({name: texts[0] for name, texts in columns.items() if texts and texts[0]})
         return [only] if only else []
     items: list[dict[str, str]] = []
     for number in range(max(map(len, columns.values()))):
         item = {
             name: texts[number] for name, texts in columns.items() if number < len(texts) and texts[number]
         }
-        if item and item not in items:
-            items.append(item)
+        if item and (whole := completed(item)) not in items:
+            items.append(whole)
     return items
+
+
+def completed(item: dict[str, str]) -> dict[str, str]:
+    """An address with the postcode and the town that stand at its end, where the record has none of its own."""
+    if not item.get("address") or (item.get("postcode") and item.get("town")):
+        return item
+    code, town = ending(item["address"])
+    own = item.get("postcode")
+    if own and code and own != code:
+        return item  # the record's own postcode is of another address
+    return {**({"postcode": code} if code else {}), **({"town": town} if town else {}), **item}
 
 
 def clear_caches() -> None:

@@ -3,19 +3,23 @@
 `{"id": …, "schema": "Person", "properties": {"name": […], "birthDate": […]}}`
 
 A directorship, an ownership and the award of a contract are entities of their own and can be anywhere in the file. So the file is read
-twice, and the links and the companies' numbers are in memory in between.
+twice, and the links and the companies' numbers are in memory in between. Of several entities with one id the one that was changed last
+applies, wherever it stands in the file; where that is not stated, the last in the file.
 """
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from blindmatch.node.imports.formats.appointments import overlap
+from blindmatch.node.imports.formats.blank_values import has_ended
 from blindmatch.node.imports.formats.chains import Graph, HolderSearch, Link, links_to_read
+from blindmatch.node.imports.formats.company_registers import of_united_kingdom, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
-from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
+from blindmatch.node.imports.formats.field_values import canonical, iso_date, moment, person_name
 from blindmatch.node.imports.formats.json_stream import child, read_items, text, texts
 from blindmatch.node.imports.formats.record_drafts import (
     Draft,
@@ -40,7 +44,7 @@ _TRANSITIVE: Final = frozenset({"Directorship", "Ownership"})
 """The holder of a company's member or agent is not a holder of the company."""
 _PEOPLE: Final = "people"
 _COMPANIES: Final = "companies"
-_UNITED_KINGDOM: Final = frozenset({"gb", "uk", "gb-eng", "gb-sct", "gb-wls", "gb-nir"})
+_SUPERSEDED: Final = "entities of which the file has a newer version, which was read instead"
 
 
 class _Award(NamedTuple):
@@ -57,22 +61,38 @@ class _Entities:
     """Holder to its links."""
     awards: dict[str, list[_Award]] = field(default_factory=dict, repr=False)
     """Supplier to its awards."""
+    latest: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Entity with the date of a change to that date, and the entity's place in the file."""
+    superseded: set[int] = field(default_factory=set)
+    """Places of the entities of which the file has a newer version."""
 
-    def add_link(self, entity: str, schema: str, properties: Mapping[str, Any]) -> None:
-        """Add a directorship, ownership or other link."""
-        holder_name, company_name, role_name, default_role = _LINKS[schema]
-        period = _period(properties)
-        role = _first(properties, role_name) or default_role
-        ended = bool(period.end) or _first(properties, "status").casefold() in {
-            "resigned",
-            "ceased",
-            "inactive",
-        }
-        for company in texts(properties, company_name):
-            for holder in texts(properties, holder_name):
-                self.links.setdefault(holder, []).append(
-                    Link(entity, holder, company, (role,), period, ended, schema in _TRANSITIVE)
-                )
+    def is_latest(self, content: Mapping[str, Any], entity: str, place: int) -> bool:
+        """Whether no earlier entity of the file with this id is newer than this one, which then applies."""
+        changed = moment(_changed(content))
+        if not changed:
+            return True
+        current = self.latest.get(entity)
+        if current is not None and current[0] > changed:
+            self.superseded.add(place)
+            return False
+        if current is not None:
+            self.superseded.add(current[1])
+        self.latest[entity] = (changed, place)
+        return True
+
+
+def _links(entity: str, schema: str, properties: Mapping[str, Any], today: str) -> list[Link]:
+    """The links of a directorship, ownership or other link entity."""
+    holder_name, company_name, role_name, default_role = _LINKS[schema]
+    period = _period(properties)
+    role = _first(properties, role_name) or default_role
+    status = _first(properties, "status").casefold()
+    ended = has_ended(period.end, today) or status in {"resigned", "ceased", "inactive"}
+    return [
+        Link(entity, holder, company, (role,), period, ended, schema in _TRANSITIVE)
+        for company in texts(properties, company_name)
+        for holder in texts(properties, holder_name)
+    ]
 
 
 def matches(_head: bytes, names: AbstractSet[str]) -> bool:
@@ -86,7 +106,9 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
     Raises:
         InputError: not readable, empty, or not JSON.
     """
-    entities = _read_entities(path)
+    entities = _read_entities(path, context.today)
+    if entities.superseded:
+        context.warnings[_SUPERSEDED] = len(entities.superseded)
     every = (link for links in entities.links.values() for link in links)
     holders = HolderSearch("ftm", entities.graph, every, lookup, context)
     for item in read_items(path, (), context.progress):
@@ -96,6 +118,8 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
             yield fault_draft(
                 path.name, item.number, item.fault or "is not an entity: it has no id or no schema"
             )
+            continue
+        if item.number in entities.superseded:
             continue
         corporate = schema in _COMPANY_SCHEMAS
         if not (corporate or schema == "Person") or (lookup is not None and entity not in holders):
@@ -110,36 +134,53 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
             yield from _person(entity, properties, item.number, entities, context)
 
 
-def _read_entities(path: Path) -> _Entities:
+def _changed(content: Mapping[str, Any]) -> str:
+    """When an entity was changed, by any of the names that exports use; blank where that is not stated."""
+    names = ("last_change", "updated_at", "modifiedAt", "last_seen")
+    properties = child(content, "properties")
+    return next((text(content, name) for name in names if text(content, name)), "") or max(
+        texts(properties, "modifiedAt"), default=""
+    )
+
+
+def _read_entities(path: Path, today: str) -> _Entities:
     entities = _Entities()
     contracts: dict[str, dict[str, str]] = {}
-    awards: list[tuple[str, str, Mapping[str, Any]]] = []
-    """Supplier, contract, and the award's properties."""
+    awards: dict[str, Mapping[str, Any]] = {}
+    """Award entity to its properties."""
+    links: dict[str, list[Link]] = {}
     for item in read_items(path, ()):
-        if item.fault:
-            continue
         entity, schema = text(item.content, "id"), text(item.content, "schema")
+        if item.fault or not entity or not entities.is_latest(item.content, entity, item.number):
+            continue
         properties = child(item.content, "properties")
         if schema in _COMPANY_SCHEMAS:
             numbers = _numbers(properties)
             entities.graph.numbers[entity] = numbers[0] if numbers else ""
             entities.graph.names[entity] = _first(properties, "name")
         elif schema == "Contract":
-            contracts[entity] = {
-                "reference": _first(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
-                "value": _first(properties, "amount"),
-                "currency": _first(properties, "currency"),
-                "date": _first(properties, "contractDate", "date", "startDate"),
-            }
+            contracts[entity] = _contract(properties)
         elif schema == "ContractAward":
-            contract = _first(properties, "contract")
-            awards += [(supplier, contract, properties) for supplier in texts(properties, "supplier")]
+            awards[entity] = properties
         elif schema in _LINKS:
-            entities.add_link(entity, schema, properties)
-    for supplier, contract, award_properties in awards:
+            links[entity] = _links(entity, schema, properties, today)
+    for award_properties in awards.values():
+        contract = _first(award_properties, "contract")
         award = _award(contract, award_properties, contracts.get(contract, {}))
-        entities.awards.setdefault(supplier, []).append(award)
+        for supplier in texts(award_properties, "supplier"):
+            entities.awards.setdefault(supplier, []).append(award)
+    for link in chain.from_iterable(links.values()):
+        entities.links.setdefault(link.holder, []).append(link)
     return entities
+
+
+def _contract(properties: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "reference": _first(properties, "procedureNumber", "noticeId", "identifier", "title", "name"),
+        "value": _first(properties, "amount"),
+        "currency": _first(properties, "currency"),
+        "date": _first(properties, "contractDate", "date", "startDate"),
+    }
 
 
 def _first(properties: Mapping[str, Any], *names: str) -> str:
@@ -154,11 +195,14 @@ def _period(properties: Mapping[str, Any]) -> Period:
 
 def _numbers(properties: Mapping[str, Any]) -> list[str]:
     """Canonical company numbers; none for a company of another country, whose number can look like one."""
-    countries = {value.lower() for name in ("jurisdiction", "country") for value in texts(properties, name)}
-    if countries and not countries & _UNITED_KINGDOM:
-        return []
+    # A company works in many countries, but is registered in its jurisdiction.
+    names = ("jurisdiction", "mainCountry", "country")
+    stated = next((values for name in names if (values := texts(properties, name))), [])
+    domestic = of_united_kingdom(stated)
     numbers = (canonical("company_number", each)[0] for each in texts(properties, "registrationNumber"))
-    return list(dict.fromkeys(number for number in numbers if number))
+    return list(
+        dict.fromkeys(number for number in numbers if number and plausible(number, domestic=domestic))
+    )
 
 
 def _award(contract_id: str, properties: Mapping[str, Any], contract: Mapping[str, str]) -> _Award:

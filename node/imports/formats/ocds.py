@@ -4,7 +4,7 @@ The file has release packages, record packages, or releases, records or packages
 extension. Each supplier of each contract (or of an award, where there is no contract yet) becomes a draft.
 
 A compiled release has the complete contracting process, so its drafts are yielded at once. Single releases of one process complete
-and replace each other, so the fields in use stay in memory until the end of the file.
+and replace each other in the order of their dates, so the fields in use stay in memory until the end of the file.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,18 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
+from blindmatch.node.imports.formats.company_registers import jurisdiction, of_united_kingdom, plausible
 from blindmatch.node.imports.formats.context import CompanyLookup, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date
 from blindmatch.node.imports.formats.json_stream import JsonItem, child, children, read_items, text, texts
+from blindmatch.node.imports.formats.ocds_merge import (
+    NOT_AWARDED,
+    Entry,
+    Process,
+    fields_in_use,
+    merged,
+    suppliers_of,
+)
 from blindmatch.node.imports.formats.record_drafts import (
     MAX_REFERENCE_CHARACTERS,
     Draft,
@@ -24,22 +33,12 @@ from blindmatch.node.imports.formats.record_drafts import (
     non_blank,
 )
 
-_COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH", "GB-NIC"})
-"""Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON`, become provenance."""
+_COMPANY_SCHEMES: Final = frozenset({"GB-COH", "COH", "XI-COH"})
+"""Schemes whose identifiers are company numbers. Identifiers of others, such as `GB-PPON` or a charity's `GB-NIC`, become provenance."""
 _VAT_SCHEMES: Final = frozenset({"GB-VAT", "VAT", "XI-VAT"})
 
-_NOT_AWARDED: Final = frozenset({"cancelled", "unsuccessful"})
 _OWNER: Final = "suppliers"
 _PACKAGES: Final = ("releases", "records")
-_FIELDS: Final = {
-    "parties": ("id", "name", "identifier", "additionalIdentifiers", "address", "contactPoint"),
-    "awards": ("id", "status", "date", "value", "suppliers", "contractPeriod"),
-    "contracts": ("id", "awardID", "status", "dateSigned", "value", "period", "suppliers"),
-}
-"""The lists of a release that are read, and the fields of their entries."""
-
-_Process = dict[str, dict[str, dict[str, Any]]]
-"""A contracting process: the entries of each list by their id."""
 
 
 def matches(_head: bytes, names: AbstractSet[str]) -> bool:
@@ -53,7 +52,7 @@ def read(path: Path, context: ReadContext, _lookup: CompanyLookup | None = None)
     Raises:
         InputError: not readable, empty, not JSON or OCDS, or cut off.
     """
-    unfinished: dict[str, tuple[int, _Process]] = {}
+    unfinished: dict[str, tuple[int, list[Entry]]] = {}
     for item in read_items(path, _PACKAGES, context.progress):
         for release in _unpacked(item):
             if release.fault:
@@ -63,14 +62,14 @@ def read(path: Path, context: ReadContext, _lookup: CompanyLookup | None = None)
             if not ocid:
                 yield fault_draft(path.name, release.number, "is missing", "ocid")
             elif "compiled" in texts(release.content, "tag"):
-                process: _Process = {}
-                _merge(process, release.content)
+                process = merged([fields_in_use(release.content)])
                 unfinished.pop(ocid, None)
                 yield from _drafts(path.name, ocid, process, release.number, context)
             else:
-                _merge(unfinished.setdefault(ocid, (release.number, {}))[1], release.content)
-    for ocid, (number, process) in unfinished.items():
-        yield from _drafts(path.name, ocid, process, number, context)
+                releases = unfinished.setdefault(ocid, (release.number, []))[1]
+                releases.append(fields_in_use(release.content))
+    for ocid, (number, releases) in unfinished.items():
+        yield from _drafts(path.name, ocid, merged(releases), number, context)
 
 
 def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
@@ -103,20 +102,7 @@ def _unpacked(item: JsonItem) -> Iterator[JsonItem]:
         yield JsonItem(number, content)
 
 
-def _merge(process: _Process, release: Mapping[str, Any]) -> None:
-    """Add the fields in use of a release; a later entry of the file replaces the fields of an earlier one."""
-    for name, fields in _FIELDS.items():
-        entries = process.setdefault(name, {})
-        for place, entry in enumerate(children(release, name)):
-            key = text(entry, "id") or f"#{place}"
-            present = {field: entry[field] for field in fields if entry.get(field) is not None}
-            entries[key] = {**entries.get(key, {}), **present}
-    buyer = text(child(release, "buyer"), "name")
-    if buyer:
-        process["buyer"] = {"name": {"name": buyer}}
-
-
-def _drafts(file: str, ocid: str, process: _Process, number: int, context: ReadContext) -> Iterator[Draft]:
+def _drafts(file: str, ocid: str, process: Process, number: int, context: ReadContext) -> Iterator[Draft]:
     awards, contracts = process["awards"], process["contracts"]
     under_contract = {text(contract, "awardID") for contract in contracts.values()}
     pairs = [
@@ -124,23 +110,30 @@ def _drafts(file: str, ocid: str, process: _Process, number: int, context: ReadC
     ]
     pairs += [(name, {}, award) for name, award in awards.items() if name not in under_contract]
     for name, contract, award in pairs:
-        if {text(contract, "status"), text(award, "status")} & _NOT_AWARDED:
-            context.warnings["cancelled or unsuccessful awards or contracts, which were left out"] += 1
-            continue
         # The standard has suppliers on the award, an extension has them on the contract.
-        suppliers = children(contract, "suppliers") or children(award, "suppliers")
-        if not suppliers:
+        suppliers = suppliers_of(contract) or suppliers_of(award)
+        if not suppliers and not _cancelled(contract, award):
             context.warnings["awards or contracts without a supplier"] += 1
-        for place, supplier in enumerate(suppliers):
+        live = [(supplier, entry) for supplier, entry in suppliers if not _cancelled(contract, award, entry)]
+        if len(live) < len(suppliers) or _cancelled(contract, award):
+            context.warnings["cancelled or unsuccessful awards or contracts, which were left out"] += 1
+        of_contract = bool(suppliers_of(contract))
+        for place, (supplier, entry) in enumerate(live):
             party = process["parties"].get(text(supplier, "id"), {})
             supplier_id = text(supplier, "id") or str(place + 1)
             draft = _draft(f"{ocid}/{name}/{supplier_id}", {**supplier, **party}, number, context)
             if len(draft.reference) > MAX_REFERENCE_CHARACTERS or not draft.reference.isprintable():
                 draft.unusable = True
                 draft.faults.append(RowFault(file, number, "id", "cannot be used as a reference"))
-            _add_contract(draft, name, contract, award, process)
+            _add_contract(
+                draft, name, entry if of_contract else contract, award if of_contract else entry, process
+            )
             draft.provenance["ocid"] = ocid
             yield draft
+
+
+def _cancelled(*entries: Mapping[str, Any]) -> bool:
+    return any(text(entry, "status") in NOT_AWARDED for entry in entries)
 
 
 def _draft(reference: str, party: Mapping[str, Any], number: int, context: ReadContext) -> Draft:
@@ -174,6 +167,7 @@ def _draft(reference: str, party: Mapping[str, Any], number: int, context: ReadC
 
 def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[str], list[str], list[str]]:
     """An organisation's company numbers, VAT numbers, and all other identifiers as `SCHEME:id`."""
+    domestic = of_united_kingdom([jurisdiction(party)])
     companies: dict[str, None] = {}
     vat: dict[str, None] = {}
     others: dict[str, None] = {}
@@ -190,8 +184,10 @@ def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[st
             number, reason = canonical("company_number", value)
             if reason:
                 context.warnings[f"{_OWNER} with an invalid company number, which was left out"] += 1
-            elif number:
+            elif number and plausible(number, domestic=domestic):
                 companies[number] = None
+            elif number:
+                others[f"{scheme}:{value}"] = None
         elif scheme in _VAT_SCHEMES:
             vat[value] = None
         else:
@@ -200,7 +196,7 @@ def identifiers(party: Mapping[str, Any], context: ReadContext) -> tuple[list[st
 
 
 def _add_contract(
-    draft: Draft, name: str, contract: Mapping[str, Any], award: Mapping[str, Any], process: _Process
+    draft: Draft, name: str, contract: Mapping[str, Any], award: Mapping[str, Any], process: Process
 ) -> None:
     value = child(contract, "value") or child(award, "value")
     period = child(contract, "period") or child(award, "contractPeriod")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from blindmatch.node.imports.formats.appointments import Appointment, appointment_drafts
+from blindmatch.node.imports.formats.blank_values import has_ended
 from blindmatch.node.imports.formats.context import CompanyLookup, Period, ReadContext
 from blindmatch.node.imports.formats.field_values import canonical, iso_date, person_name
 from blindmatch.node.imports.formats.lines import Lines, open_input, read_head
@@ -25,6 +26,8 @@ from blindmatch.protocol.errors import InputError
 from blindmatch.protocol.limits import LIMITS
 
 _MAGIC: Final = b"DDDDSNAP"
+_UPDATES: Final = b"DDDDUPDT"
+"""The daily or weekly updates (products 198, 217): they do not have the officers who have not changed."""
 _TRAILER: Final = b"99999999"
 _FIXED: Final = 76
 _FIELDS: Final = [
@@ -66,7 +69,7 @@ _ERRORED: Final = "99"
 
 def matches(head: bytes, _names: AbstractSet[str]) -> bool:
     """Whether a file with these first bytes is an officers bulk file."""
-    return head.startswith(_MAGIC)
+    return head.startswith((_MAGIC, _UPDATES))
 
 
 def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) -> Iterator[Draft]:
@@ -79,6 +82,11 @@ def read(path: Path, context: ReadContext, lookup: CompanyLookup | None = None) 
         read_head(path, file)
         lines = Lines(path, file, LIMITS.row_bytes, context.progress)
         header = next(lines, None)  # a file may contain a byte order mark only
+        if header is not None and header.startswith(_UPDATES):
+            raise InputError(
+                f"{path}: this is an updates file of officers (product 198 or 217), which has changes only",
+                hint="A register is the snapshot: the officers bulk file, product 195 or 216, which starts with DDDDSNAP.",
+            )
         if header is None or not _is_header(header.rstrip(b"\r\n")):
             raise InputError(f"{path}: the first line is not a header of the officers bulk file", hint=_HINT)
         yield from _records(path, lines, lookup, context)
@@ -201,7 +209,7 @@ def _parse_appointment(text: str, values: dict[str, str], company: str, context:
         role=f"corporate {role}" if corporate else role,
         parts=parts,
         period=period,
-        ended=bool(period.end) or code in _RESIGNED,
+        ended=has_ended(period.end, context.today) if period.end else code in _RESIGNED,
         corporate=corporate,
         # The last four digits number a person's addresses.
         person=f"officer/{person[:8]}" if person else "",

@@ -203,6 +203,8 @@ class PlainRowReader:
                 values[name] = self._parsed(name, self._texts(chunk, name), others)
         if "house_number" in self._positions or "street" in self._positions:
             self._join_address(chunk, values, others)
+        if "address" in values:
+            _complete_addresses(values)
         return values
 
     def _join_address(self, chunk: Chunk, values: dict[str, Texts], others: set[int]) -> None:
@@ -240,6 +242,25 @@ class PlainRowReader:
         read = partial(canonical, "date_of_birth", day_first=self._drafter.mapping.day_first)
         start, end = (_each(read, self._texts(chunk, name), others) for name in CONTRACT_DATES)
         return start, end
+
+
+def _complete_addresses(values: dict[str, Texts]) -> None:
+    """Fill towns and postcodes from the end of addresses, as `field_values.completed` does for one record."""
+    addresses = values["address"]
+    blank = [""] * len(addresses)
+    codes, towns = (values.get(name, blank) for name in ("postcode", "town"))
+    rows = [
+        place
+        for place, (address, code, town) in enumerate(zip(addresses, codes, towns, strict=True))
+        if address and not (code and town)
+    ]
+    if not rows:
+        return
+    values["postcode"], values["town"] = codes, towns = codes.copy(), towns.copy()
+    for place in rows:
+        item = {"address": addresses[place], "postcode": codes[place], "town": towns[place]}
+        whole = field_values.completed({name: text for name, text in item.items() if text})
+        codes[place], towns[place] = whole.get("postcode", ""), whole.get("town", "")
 
 
 def _each(read: Callable[[str], tuple[str, str]], texts: Texts, others: set[int]) -> Texts:

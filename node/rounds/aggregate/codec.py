@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-from blindmatch.node.transport import strict_reading
-from blindmatch.node.transport.codec import ChunkShape, shape, signed
+from blindmatch.node.transport.codec import AGREEMENT, ChunkShape, PlainShape, shape, signed
 from blindmatch.proto.v1 import number_pb2
-from blindmatch.protocol.aggregate import AggregateChunk
-from blindmatch.protocol.limits import DIGEST_BYTES, PROTOCOL_VERSION
+from blindmatch.protocol.aggregate.messages import AggregateChunk
 from blindmatch.protocol.session.messages import Header
 from blindmatch.protocol.transcript import Signed
 
@@ -38,13 +36,5 @@ report = shape(number_pb2.Report, "the report", signed("outcome", "outcome"), si
 """The fields of a `Report`."""
 
 
-def reports_request(agreement: bytes) -> number_pb2.ReportsRequest:
-    """Ask for the reports under an agreement, 32 bytes."""
-    return number_pb2.ReportsRequest(version=PROTOCOL_VERSION, agreement=agreement)
-
-
-def read_reports_request(message: number_pb2.ReportsRequest) -> bytes:
-    """Read a request for reports: the agreement's id, 32 bytes."""
-    strict_reading.version(message.version, "the request for reports")
-    strict_reading.known(message, "the request for reports")
-    return strict_reading.sized(message.agreement, DIGEST_BYTES, "agreement")
+reports_request = PlainShape(number_pb2.ReportsRequest, "the request for reports", AGREEMENT)
+"""Ask for the reports under an agreement, 32 bytes."""

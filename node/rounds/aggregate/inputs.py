@@ -7,7 +7,7 @@ import numpy as np
 from blindmatch.node.rounds.aggregate.sum_values import EntryValues, read_values
 from blindmatch.node.rounds.inputs import CompiledEdge, PreparedInputs
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate import COPIES, AggregateInputs
+from blindmatch.protocol.aggregate.messages import COPIES, AggregateInputs
 from blindmatch.protocol.agreement import Disclosure, Edge
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import Limits

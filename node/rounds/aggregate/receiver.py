@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from blindmatch.node.node import Node
 from blindmatch.node.rounds.aggregate import codec
@@ -13,8 +13,10 @@ from blindmatch.node.rounds.outbound import stream_seconds
 from blindmatch.node.rounds.receiver import ReceivingEdge
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.node.transport.client import Peer
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateReceiver, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountReceiver
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.receiver import AggregateReceiver
 from blindmatch.protocol.aggregate.sum import SumReceiver
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
@@ -22,30 +24,6 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 
 _BEFORE_ANSWERING = frozenset(
     {AggregateState.COMMITTED, AggregateState.EXCHANGING, AggregateState.COLLECTING, AggregateState.COLLECTED}
-)
-
-
-class _Transfer(NamedTuple):
-    """One of the two transfers from us to the sender."""
-
-    step: str
-    send: Callable[..., AggregateChunk]
-    taken: Callable[..., None]
-    span: Callable[[AggregateReceiver], tuple[int, int]]
-    """The first chunk without an acknowledgement, and the number of chunks."""
-
-
-_POINTS = _Transfer(
-    "exchange",
-    AggregateReceiver.points_chunk,
-    AggregateReceiver.points_taken,
-    lambda session: (session.next_chunk, session.points_chunks),
-)
-_MASKED = _Transfer(
-    "tags",
-    AggregateReceiver.masked_chunk,
-    AggregateReceiver.masked_taken,
-    lambda session: (session.next_masked, session.masked_chunks),
 )
 
 
@@ -79,30 +57,51 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
             await self._open(peer)
         if session.state is AggregateState.EXCHANGING:
             await self._check_in_force()
-            await self._transfer(peer.number.GivePoints, peer, _POINTS)
+            await self._transfer(
+                peer,
+                peer.number.GivePoints,
+                range(session.next_chunk, session.points_chunks),
+                step="exchange",
+                chunk_of=AggregateReceiver.points_chunk,
+                taken=AggregateReceiver.acknowledge_points,
+            )
         if session.state is AggregateState.COLLECTING:
             await self._check_in_force()
             await self._collect_points(peer)
         if session.state is AggregateState.COLLECTED:
             for index in range(session.masked, session.returned_chunks):
                 await self._in_thread(session.mask_chunk, index)
-            await self._step(AggregateReceiver.answer, save=True)
+            await self._step(AggregateReceiver.arrange_masked, save=True)
         if session.state is AggregateState.ANSWERING:
             await self._check_in_force()
-            await self._transfer(peer.number.GiveMasked, peer, _MASKED)
+            await self._transfer(
+                peer,
+                peer.number.GiveMasked,
+                range(session.next_masked, session.masked_chunks),
+                step="tags",
+                chunk_of=AggregateReceiver.masked_chunk,
+                taken=AggregateReceiver.acknowledge_masked,
+            )
         if session.state is AggregateState.ASKING:
             await self._check_in_force()
             await self._fetch_outcome(peer)
         if session.state is AggregateState.INFORMED:
             await self._step(self._sign)
 
-    async def _transfer(self, method: Callable[..., Any], peer: Peer, transfer: _Transfer) -> None:
-        """Chunks out, acknowledgements in."""
-        first, total = transfer.span(self.session)
-        call = method(timeout=stream_seconds(peer, sum(self.elements)))
+    async def _transfer(
+        self,
+        peer: Peer,
+        method: Callable[..., Any],
+        chunks: range,
+        *,
+        step: str,
+        chunk_of: Callable[..., AggregateChunk],
+        taken: Callable[..., None],
+    ) -> None:
+        """Chunks out as `chunk_of` gives them, acknowledgements in, each of which `taken` notes."""
 
         async def send(index: int) -> Any:
-            return codec.rows(await self._step(partial(transfer.send, index=index)))
+            return codec.rows(await self._step(partial(chunk_of, index=index)))
 
         async def receive(index: int, message: Any) -> None:
             header = codec.taken.header(message)
@@ -112,10 +111,11 @@ class AggregateReceivingEdge(ReceivingEdge[AggregateReceiver]):
                     PeerCode.BAD_SEQUENCE, f"chunk {header.sequence} was acknowledged where {index} was due"
                 )
             # The sender stored its own checkpoint first: a chunk whose acknowledgement we lose is sent again.
-            await self._step(partial(transfer.taken, index=index), save=checkpoint_due(index, total))
-            self._report(transfer.step, index + 1, total)
+            await self._step(partial(taken, index=index), save=checkpoint_due(index, chunks.stop))
+            self._report(step, index + 1, chunks.stop)
 
-        await self._send_chunks(peer, call, range(first, total), send, receive)
+        call = method(timeout=stream_seconds(peer, sum(self.elements)))
+        await self._send_chunks(peer, call, chunks, send, receive)
 
     async def _collect_points(self, peer: Peer) -> None:
         """The sender's points in; each chunk is masked while the next is on its way."""

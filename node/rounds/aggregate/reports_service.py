@@ -23,11 +23,11 @@ class ReportsService:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def Fetch(  # noqa: N802 - gRPC's name
+    async def Fetch(
         self, request: number_pb2.ReportsRequest, context: Any
     ) -> AsyncIterator[number_pb2.Report]:
         """Every result of an edge that this node receives and that reports to the caller."""
-        agreement_id = codec.read_reports_request(request)
+        agreement_id = codec.reports_request.read(request)
         for report in await asyncio.to_thread(self._reports, agreement_id, context.caller):
             yield codec.report(*report)
 

@@ -12,15 +12,9 @@ from blindmatch.node.node import Node
 from blindmatch.node.rounds.inputs import edge_context
 from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.storage.store import AggregateRow, EdgeRow
-from blindmatch.protocol.aggregate import (
-    NO_PROOF,
-    REPORT_TYPE,
-    AggregateOutcome,
-    AggregateReport,
-    AggregateTerms,
-    Band,
-)
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band
 from blindmatch.protocol.aggregate.elgamal import Opening, check_opening
+from blindmatch.protocol.aggregate.statements import NO_PROOF, REPORT_TYPE, AggregateOutcome, AggregateReport
 from blindmatch.protocol.agreement import Aggregate, Agreement, Disclosure, Edge, Sum
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
 from blindmatch.protocol.transcript import Signed, sign

@@ -10,8 +10,11 @@ from blindmatch.node.rounds.aggregate.inputs import prepare_inputs
 from blindmatch.node.rounds.inbound_session import within_step
 from blindmatch.node.rounds.sender import SendingEdge
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol.aggregate import AggregateChunk, AggregateCommitment, AggregateSender, AggregateTerms
 from blindmatch.protocol.aggregate.count import CountSender
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.sender import AggregateSender
+from blindmatch.protocol.aggregate.statements import AggregateCommitment
 from blindmatch.protocol.aggregate.sum import SumSender
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.transcript import Signed

@@ -17,14 +17,14 @@ class AggregateService:
     def __init__(self, edges: InboundEdges) -> None:
         self._edges = edges
 
-    async def GivePoints(  # noqa: N802 - gRPC's name
+    async def GivePoints(
         self, requests: AsyncIterator[number_pb2.Rows], context: Any
     ) -> AsyncIterator[number_pb2.Taken]:
         """The receiver's points; each chunk is acknowledged once it is stored."""
         async for acknowledgement in self._receive("points", requests, context):
             yield acknowledgement
 
-    async def FetchPoints(  # noqa: N802
+    async def FetchPoints(
         self, request: number_pb2.RowsRequest, context: Any
     ) -> AsyncIterator[number_pb2.Rows]:
         """Our points from the requested chunk on, once every point of the receiver has come."""
@@ -33,16 +33,14 @@ class AggregateService:
         async for chunk in edge.points(header.sequence):
             yield codec.rows(chunk)
 
-    async def GiveMasked(  # noqa: N802
+    async def GiveMasked(
         self, requests: AsyncIterator[number_pb2.Rows], context: Any
     ) -> AsyncIterator[number_pb2.Taken]:
         """The masked tags; each chunk is acknowledged once it is stored."""
         async for acknowledgement in self._receive("masked", requests, context):
             yield acknowledgement
 
-    async def Outcome(  # noqa: N802
-        self, request: number_pb2.OutcomeRequest, context: Any
-    ) -> number_pb2.OutcomeReply:
+    async def Outcome(self, request: number_pb2.OutcomeRequest, context: Any) -> number_pb2.OutcomeReply:
         """What the agreement allows us to disclose."""
         header = codec.outcome_request.header(request)
         edge = await self._edges.edge(context.caller, header, AggregateSendingEdge)

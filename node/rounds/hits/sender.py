@@ -22,7 +22,7 @@ class HitsSendingEdge(SendingEdge[Sender]):
         """
 
         def work(session: Sender) -> list[EvaluatedChunk]:
-            session.foresee(chunks)
+            session.announce(chunks)
             return within_step(chunks, session.evaluate)
 
         answers = await self._answer(work)

@@ -62,41 +62,33 @@ class MatchService:
     def __init__(self, edges: InboundEdges) -> None:
         self._edges = edges
 
-    async def Prepare(  # noqa: N802 - gRPC's name
-        self, request: match_pb2.PrepareRequest, context: Any
-    ) -> match_pb2.PrepareReply:
+    async def Prepare(self, request: match_pb2.PrepareRequest, context: Any) -> match_pb2.PrepareReply:
         """Our rates for the receiver's: both sides compile the match keys from them."""
         header, agreement_id, rates = edge_codec.prepare_request.read(request)
         ours = await self._edges.exchange_rates(context.caller, header, agreement_id, rates)
         return edge_codec.prepare_reply.answer(header, ours)
 
-    async def Open(  # noqa: N802
-        self, request: match_pb2.OpenRequest, context: Any
-    ) -> AsyncIterator[match_pb2.OpenReply]:
+    async def Open(self, request: match_pb2.OpenRequest, context: Any) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the tag table is being built, then our commitment."""
         header, agreement_id, commitment = edge_codec.open_request.read(request)
         edge = await self._edges.open(context.caller, header, agreement_id, commitment)
         async for reply in open_replies(edge, header, commitment):
             yield reply
 
-    async def Evaluate(  # noqa: N802
+    async def Evaluate(
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks, in the order of the blinded ones, which is the receiver's strict order."""
         async for answer in evaluated_chunks(self._edges, context.caller, requests, HitsSendingEdge):
             yield answer
 
-    async def Tags(  # noqa: N802
-        self, request: match_pb2.TagsRequest, context: Any
-    ) -> AsyncIterator[match_pb2.TagChunk]:
+    async def Tags(self, request: match_pb2.TagsRequest, context: Any) -> AsyncIterator[match_pb2.TagChunk]:
         """The tag table from the requested chunk on, once every blinded chunk has come."""
         header = codec.tags_request.header(request)
         edge = await self._edges.edge(context.caller, header, HitsSendingEdge)
         async for chunk in edge.tags(header.sequence):
             yield codec.tag_chunk(chunk)
 
-    async def Close(  # noqa: N802
-        self, request: match_pb2.CloseRequest, context: Any
-    ) -> match_pb2.CloseReply:
+    async def Close(self, request: match_pb2.CloseRequest, context: Any) -> match_pb2.CloseReply:
         """Our signature over the receiver's receipt."""
         return await close_reply(self._edges, context.caller, request)

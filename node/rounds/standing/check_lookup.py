@@ -22,8 +22,9 @@ from blindmatch.protocol.errors import StoreError
 from blindmatch.protocol.hits.messages import Hits
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.session.chunks import Bytes2D
-from blindmatch.protocol.standing import compare, single_check
-from blindmatch.protocol.standing.single_check import CheckName
+from blindmatch.protocol.standing import single_check
+from blindmatch.protocol.standing.record_list import compare_digests
+from blindmatch.protocol.standing.single_check import CheckHeader
 
 ROOM_BYTES = 8 << 10
 """The space for a result: every row has this and the size of its submission."""
@@ -89,14 +90,14 @@ def _leads(node: Node, row: CheckRow, epoch: StoredEpoch) -> list[ResultLead]:
     context, own = epoch.secrets.context, epoch.receiver_lists.own
     slots, width = epoch.agreed.sender_tokens, context.row_bytes
     rows = single_check.rows_of(row.payload[1 : 1 + slots * width], slots, width)
-    elements = single_check.matches(own, rows)
+    elements = single_check.submission_hits(own, rows)
     if not len(elements):
         return []
     inputs = _compared_inputs(node, epoch)
     elements = elements[inputs.selected[elements // own.slots] >= 0]
     hits = Hits(elements)
     if context.with_facts:
-        name = CheckName.of(epoch.secrets, row.id)
+        name = CheckHeader.of(epoch.secrets, row.id)
         facts, opened = single_check.submitted_facts(epoch.secrets, name, own, elements, rows)
         hits = Hits(elements, facts, ~opened)
     return build_leads(inputs, hits, agency=row.peer, edge=row.edge)
@@ -119,7 +120,7 @@ def _compared_inputs(node: Node, epoch: StoredEpoch) -> PreparedInputs:
     inputs = records.prepared(own.key_index)
     if collection.id == last.collection_id:
         return inputs
-    source = compare(own.digests, records.digests).source
+    source = compare_digests(own.digests, records.digests).source
     places = np.full(len(own), -1, dtype=np.int64)
     places[source[source >= 0]] = records.selected[np.flatnonzero(source >= 0)]
     return replace(inputs, selected=places)

@@ -16,7 +16,7 @@ from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.limits import LIMITS, PROOF_BYTES, TAG_BYTES
 from blindmatch.protocol.session.messages import ROUND_BYTES, EdgeContext, Header
-from blindmatch.protocol.standing.single_check import CHECK_BYTES, CheckName
+from blindmatch.protocol.standing.single_check import CHECK_BYTES, CheckHeader
 from blindmatch.protocol.transcript import Signed
 
 
@@ -35,7 +35,7 @@ class DeltaOpening(NamedTuple):
 class CheckRequest(NamedTuple):
     """One record, submitted or queried."""
 
-    name: CheckName
+    name: CheckHeader
     agreement: bytes
     """32 bytes."""
     content: bytes
@@ -44,7 +44,7 @@ class CheckRequest(NamedTuple):
     @classmethod
     def of(cls, header: Header, agreement: bytes, check: bytes, content: bytes) -> Self:
         """From the fields of its message."""
-        return cls(CheckName(header, check), agreement, content)
+        return cls(CheckHeader(header, check), agreement, content)
 
     @property
     def fields(self) -> tuple[Header, bytes, bytes, bytes]:

@@ -21,9 +21,8 @@ from blindmatch.protocol.hits.facts import pack
 from blindmatch.protocol.limits import LEVEL_BYTES, TOKEN_BYTES
 from blindmatch.protocol.linkage import DUMMY, Elements, TokenBuilder, Tokens
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Epoch
-from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, empty
-from blindmatch.protocol.standing.single_check import Single
+from blindmatch.protocol.standing.epoch import RECORD_DIGEST_BYTES, Epoch, no_rows
+from blindmatch.protocol.standing.single_check import SingleRecord
 
 Bytes1D = npt.NDArray[np.uint8]
 Bytes2D = npt.NDArray[np.uint8]
@@ -34,7 +33,7 @@ _FACTS_DIGEST = 16
 
 @dataclass
 class CollectionRecords:
-    """The selected records of a collection: n records of t slots. Implements `protocol.standing.Records`.
+    """The selected records of a collection: n records of t slots. Implements `list_updates.RecordSource`.
 
     Args:
         collection: opened.
@@ -100,7 +99,7 @@ class CollectionRecords:
         return digests
 
     def inputs(self, records: Indices) -> tuple[Bytes2D, Bytes1D]:
-        """See `protocol.standing.Records.inputs`; `records` must ascend."""
+        """See `list_updates.RecordSource.inputs`; `records` must ascend."""
         builder = self._builder(len(records))
         for block in self.collection.blocks(self.selected[records]):
             builder.add(*block)
@@ -113,12 +112,12 @@ class CollectionRecords:
         builder.add(np.zeros((0, levels, LEVEL_BYTES), dtype=np.uint8), np.zeros(0, dtype=np.int64), 1)
         return self._elements(builder)
 
-    def single(self, record: int) -> Single:
+    def single(self, record: int) -> SingleRecord:
         """One record by itself, for a check."""
         records = np.array([record])
         inputs, keys = self.inputs(records)
-        facts = self.facts([records]) if self._releases_facts else empty(0)
-        return Single(inputs, keys, facts)
+        facts = self.facts([records]) if self._releases_facts else no_rows(0)
+        return SingleRecord(inputs, keys, facts)
 
     def prepared(self, key_index: Bytes1D, elements: Any = None) -> PreparedInputs:
         """The inputs for building leads.
@@ -128,12 +127,12 @@ class CollectionRecords:
             elements: the elements of a session; None where only leads are built.
         """
         compiled = self.agreed.compiled
-        tokens = Tokens(empty(TOKEN_BYTES), key_index, len(key_index) // self.slots, self.slots, 0, {})
+        tokens = Tokens(no_rows(TOKEN_BYTES), key_index, len(key_index) // self.slots, self.slots, 0, {})
         elements = Elements(compiled, tokens) if elements is None else elements
         return PreparedInputs(compiled, tokens, elements, self.collection, self.selected)
 
     def facts(self, holders: Sequence[Indices]) -> Bytes2D:
-        """See `protocol.standing.Records.facts`."""
+        """See `list_updates.RecordSource.facts`."""
         terms = self.edge.terms
         packed = np.zeros((len(holders), terms.fact_bytes), dtype=np.uint8)
         for row, records in enumerate(holders):

@@ -16,7 +16,7 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import Agreement, Edge
 from blindmatch.protocol.errors import BlindmatchError, ConfigError, StoreError
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import first_state
+from blindmatch.protocol.standing.epoch import first_state
 
 DAY_SECONDS = 86_400
 

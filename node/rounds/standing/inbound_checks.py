@@ -121,7 +121,9 @@ class InboundChecks:
             recipient=caller.agency,
             detail={"action": "asked", "agreement": request.agreement.hex()},
         )
-        evaluated, proof = single_check.answer(epoch.secrets, request.name, points, os.urandom(SEED_BYTES))
+        evaluated, proof = single_check.answer_query(
+            epoch.secrets, request.name, points, os.urandom(SEED_BYTES)
+        )
         return evaluated.tobytes(), proof
 
     def _agreement(self, caller: Caller, request: CheckRequest, role: Role) -> tuple[Agreement, int]:

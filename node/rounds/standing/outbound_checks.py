@@ -20,7 +20,13 @@ from blindmatch.protocol.errors import LocalError, PeerCode, PeerError
 from blindmatch.protocol.limits import POINT_BYTES, SEED_BYTES
 from blindmatch.protocol.session.states import Role
 from blindmatch.protocol.standing import single_check
-from blindmatch.protocol.standing.single_check import CHECK_BYTES, Asking, CheckName, Single, Withholding
+from blindmatch.protocol.standing.single_check import (
+    CHECK_BYTES,
+    CheckHeader,
+    Query,
+    SingleRecord,
+    Withholding,
+)
 
 
 def load_epoch(node: Node, stored: StoredAgreement, edge_id: str) -> StoredEpoch:
@@ -63,10 +69,10 @@ class _Checks:
         self._records = records
         self._singles = [records.single(record) for record in range(len(records))]
 
-    def _new_check(self) -> CheckName:
-        return CheckName.of(self._epoch.secrets, os.urandom(CHECK_BYTES))
+    def _new_check(self) -> CheckHeader:
+        return CheckHeader.of(self._epoch.secrets, os.urandom(CHECK_BYTES))
 
-    def _request(self, name: CheckName, content: bytes, recipient: str) -> CheckRequest:
+    def _request(self, name: CheckHeader, content: bytes, recipient: str) -> CheckRequest:
         """A request, once the audit log has an entry on it."""
         row = self._epoch.row
         self._node.audit.append(
@@ -78,7 +84,7 @@ class _Checks:
         return CheckRequest(name, row.agreement_id, content)
 
     @staticmethod
-    def _expect(name: CheckName, reply: CheckName) -> None:
+    def _expect(name: CheckHeader, reply: CheckHeader) -> None:
         if reply != name:
             raise PeerError(PeerCode.UNKNOWN_ROUND, "the answer belongs to another check")
 
@@ -100,12 +106,12 @@ class Submissions(_Checks):
         """
         return tuple([await self._submit(peer, single) for single in self._singles])
 
-    async def _submit(self, peer: Peer, single: Single) -> bytes:
+    async def _submit(self, peer: Peer, single: SingleRecord) -> bytes:
         name, secrets = self._new_check(), self._epoch.secrets
         rows = single_check.submission(secrets, name, single, self._withholding, os.urandom(SEED_BYTES))
         request = self._request(name, rows.tobytes(), self._epoch.row.peer)
         reply = await peer.call(peer.standing.Submit, codec.submit_request(*request.fields))
-        self._expect(name, CheckName(*codec.submit_reply.read(reply)))
+        self._expect(name, CheckHeader(*codec.submit_reply.read(reply)))
         return name.check
 
 
@@ -129,18 +135,20 @@ class Queries(_Checks):
             leads += await self._query(peer, record, single)
         return tuple(leads)
 
-    async def _query(self, peer: Peer, record: int, single: Single) -> list[ResultLead]:
+    async def _query(self, peer: Peer, record: int, single: SingleRecord) -> list[ResultLead]:
         name, epoch = self._new_check(), self._epoch
         row = epoch.row
-        asking = Asking(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
-        points = asking.ask()
+        query = Query(epoch.secrets, name, single, row.public_key, os.urandom(SEED_BYTES))
+        points = query.blind()
         request = self._request(name, points.tobytes(), self._node.agency)
         reply = await peer.call(peer.standing.Ask, codec.ask_request(*request.fields))
         header, check, evaluated, proof = codec.ask_reply.read(reply)
-        self._expect(name, CheckName(header, check))
-        outputs = asking.answered(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
+        self._expect(name, CheckHeader(header, check))
+        outputs = query.receive_answer(single_check.rows_of(evaluated, len(points), POINT_BYTES), proof)
         guarded = self._records.guarded
-        hits = single_check.asked(epoch.secrets, self._lists, guarded, single, outputs, rounds=row.rounds)
+        hits = single_check.query_hits(
+            epoch.secrets, self._lists, guarded, single, outputs, rounds=row.rounds
+        )
         selected = self._records.selected[record : record + 1]
         inputs = replace(self._records.prepared(single.key_index), selected=selected)
         return build_leads(inputs, hits, agency=row.peer, edge=row.edge)

@@ -4,6 +4,7 @@ from typing import Any
 
 from blindmatch.node.agreements.registry import StoredAgreement
 from blindmatch.node.node import Node
+from blindmatch.node.rounds.driver import SetLater
 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge
 from blindmatch.node.rounds.inputs import PreparedInputs, prepare_inputs
 from blindmatch.node.rounds.outbound import stream_seconds
@@ -18,17 +19,20 @@ from blindmatch.node.rounds.standing.stored_epoch import (
 from blindmatch.node.storage.store import CLOSED, DeltaRow, EdgeRow, ExtraWrites
 from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
-from blindmatch.protocol import standing as protocol
 from blindmatch.protocol.agreement import Edge
-from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
 from blindmatch.protocol.hits.receiver import Receiver
 from blindmatch.protocol.limits import OUTPUT_BYTES
+from blindmatch.protocol.session.element_rows import RowSource
 from blindmatch.protocol.session.messages import Receipt
 from blindmatch.protocol.session.states import Role
-from blindmatch.protocol.standing import Counts, DeltaReceiver, Epoch, Fresh, Received, Taken
-from blindmatch.protocol.standing.epoch import empty
-from blindmatch.protocol.standing.record_list import Change
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaReceiver
+from blindmatch.protocol.standing.epoch import Epoch, no_rows
+from blindmatch.protocol.standing.list_updates import ReceiverList
+from blindmatch.protocol.standing.record_list import FreshSlots, ListChange, compare_digests
+from blindmatch.protocol.standing.statements import ChangeCounts
 from blindmatch.protocol.transcript import Signed
 
 
@@ -39,14 +43,14 @@ class _StandingEdge(HitsReceivingEdge):
         return open_records(self._node, self._agreement, row, self.agreed, epoch)
 
     def _outputs(self, session: Receiver) -> Any:
-        return session.own_outputs() if self.agreed.context.with_facts else empty(OUTPUT_BYTES)
+        return session.own_outputs() if self.agreed.context.with_facts else no_rows(OUTPUT_BYTES)
 
     def _store_all_leads(
-        self, epoch: Epoch, lists: Received, records: CollectionRecords, rounds: tuple[bytes, ...]
+        self, epoch: Epoch, lists: ReceiverList, records: CollectionRecords, rounds: tuple[bytes, ...]
     ) -> None:
         """Store the leads of all stored records; a lead is new if the last closed comparison did not give it."""
         inputs = records.prepared(lists.own.key_index)
-        self._store_leads(protocol.found(epoch, lists, rounds), inputs, self._known())
+        self._store_leads(list_updates.current_hits(epoch, lists, rounds), inputs, self._known())
 
     def _known(self) -> frozenset[str] | None:
         """Our references in the leads of the last closed round, or None without one."""
@@ -92,8 +96,8 @@ class OpeningReceivingEdge(_StandingEdge):
     def _store_result(self, session: Receiver) -> None:
         epoch = Epoch(self.agreed.context, derive_local_secret(self.row.seed))
         records = self._records(self.row, epoch)
-        fresh = Fresh(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
-        lists = protocol.open_receiver(records, fresh, session.released())
+        fresh = FreshSlots(session.own_tags(), self.inputs.tokens.key_index, self._outputs(session))
+        lists = list_updates.open_receiver(records, fresh, session.released())
         files = files_of(self._node, self.row.round_id, self.row.edge)
         write_receiver_lists(files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch, lists, records, (self.row.round_id,))
@@ -117,19 +121,12 @@ class OpeningReceivingEdge(_StandingEdge):
 class DeltaReceivingEdge(_StandingEdge):
     """A delta round: only changes are sent."""
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._epoch: StoredEpoch | None = None
-        self._list: CollectionRecords | None = None
-        self._change: Change | None = None
-        self.counts = Counts()
+    epoch = SetLater[StoredEpoch]("the epoch was not read")
+    """The epoch, once `agree_keys` has read it."""
+    _list = SetLater[CollectionRecords]("the epoch's lists were not read")
+    _change = SetLater[ListChange]("the epoch's lists were not read")
 
-    @property
-    def epoch(self) -> StoredEpoch:
-        """The epoch, once `agree_keys` has read it."""
-        if self._epoch is None:
-            raise SequenceError("the epoch was not read")
-        return self._epoch
+    counts = ChangeCounts()
 
     @property
     def delta(self) -> dict[str, int]:
@@ -144,20 +141,20 @@ class DeltaReceivingEdge(_StandingEdge):
         Raises:
             LocalError: the epoch has ended meanwhile.
         """
-        self._epoch = await self._in_thread(epochs.load_of_round, self._node, self._agreement, self.row)
-        self._agreed = self._epoch.agreed
+        self.epoch = await self._in_thread(epochs.load_of_round, self._node, self._agreement, self.row)
+        self.agreed = self.epoch.agreed
 
     def _start(self, row: EdgeRow) -> DeltaReceiver:
         epoch = self.epoch
         records = self._list = self._records(row, epoch.secrets)
         lists = epoch.receiver_lists
-        change = self._change = protocol.compare(lists.own.digests, records.digests)
+        change = self._change = compare_digests(lists.own.digests, records.digests)
         inputs, keys = records.inputs(change.fresh) if len(change.fresh) else records.padding()
-        self.counts = Counts(len(change.fresh), len(change.gone))
-        taken: Any = Taken(inputs)
-        self._inputs = records.prepared(keys, taken)
+        self.counts = ChangeCounts(len(change.fresh), len(change.gone))
+        taken: Any = RowSource(inputs)
+        self.inputs = records.prepared(keys, taken)
         return DeltaReceiver(
-            epoch.secrets.within(row.round_id),
+            epoch.secrets.round_context(row.round_id),
             epoch=epoch.secrets,
             base=epoch.base,
             counts=self.counts,
@@ -167,13 +164,10 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _open_call(self, peer: Peer, commitment: Signed) -> Any:
         epoch = self.epoch.row
-        opening = codec.DeltaOpening(
+        request = codec.delta_open_request(
             self._header(0), self.row.agreement_id, epoch.epoch, epoch.number + 1, commitment
         )
-        return peer.standing.Open(
-            codec.delta_open_request(*opening),
-            timeout=stream_seconds(peer, self._edge.sender.max_elements),
-        )
+        return peer.standing.Open(request, timeout=stream_seconds(peer, self._edge.sender.max_elements))
 
     def _service(self, peer: Peer) -> Any:
         return peer.standing
@@ -186,14 +180,12 @@ class DeltaReceivingEdge(_StandingEdge):
 
     def _store_result(self, session: Receiver) -> None:
         epoch, records, change = self.epoch, self._list, self._change
-        if records is None or change is None:
-            raise SequenceError("the epoch's lists were not read")
         count = self.counts.added * records.slots
         outputs = self._outputs(session)
-        fresh = Fresh(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
+        fresh = FreshSlots(session.own_tags()[:count], self.inputs.tokens.key_index[:count], outputs[:count])
         removed, rows = session.released("removed"), session.released("table")
-        update = protocol.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
-        lists = protocol.change_receiver(epoch.receiver_lists, records, update)
+        update = list_updates.DeltaUpdate(epoch.row.number + 1, change, fresh, removed, rows)
+        lists = list_updates.change_receiver(epoch.receiver_lists, records, update)
         write_receiver_lists(epoch.files, self.row.round_id, lists, self.agreed)
         self._store_all_leads(epoch.secrets, lists, records, (*epoch.row.rounds, self.row.round_id))
         self._save(session)
@@ -208,8 +200,8 @@ class DeltaReceivingEdge(_StandingEdge):
         """See `OutboundDriver.fail`; when the sides' lists differ, the epoch ends too."""
         super().fail(error)
         code = error.reason if isinstance(error, RefusalError) else getattr(error, "code", None)
-        if self._epoch is not None and code in ENDING:
-            epochs.end(self._node, self._epoch.row, error.message)
+        if "epoch" in vars(self) and code in ENDING:
+            epochs.end(self._node, self.epoch.row, error.message)
 
 
 ENDING = frozenset({PeerCode.DIVERGED, PeerCode.BAD_TAGS, PeerCode.BAD_RECEIPT})

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from blindmatch.node.rounds.driver import SetLater
 from blindmatch.node.rounds.hits.inputs import facts_source
 from blindmatch.node.rounds.hits.sender import HitsSendingEdge
 from blindmatch.node.rounds.standing import epochs
@@ -13,28 +14,25 @@ from blindmatch.node.rounds.standing.stored_epoch import (
     write_sender_list,
 )
 from blindmatch.node.storage.store import EdgeRow, ExtraWrites
-from blindmatch.protocol import standing as protocol
-from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
+from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.hits.sender import Sender
+from blindmatch.protocol.session.element_rows import RowSource
 from blindmatch.protocol.session.messages import Receipt
-from blindmatch.protocol.standing import DeltaSender, Epoch, SenderChange, Taken
+from blindmatch.protocol.standing import list_updates
+from blindmatch.protocol.standing.delta import DeltaSender
+from blindmatch.protocol.standing.epoch import Epoch, opening_key_seed
+from blindmatch.protocol.standing.list_updates import SenderChange
 
 
 class OpeningSendingEdge(HitsSendingEdge):
     """A full round whose lists are stored: it opens an epoch."""
 
-    _list: CollectionRecords | None = None
-
-    @property
-    def records(self) -> CollectionRecords:
-        """The collection's records, once the session is built."""
-        if self._list is None:
-            raise SequenceError("the edge's session was not built")
-        return self._list
+    records = SetLater[CollectionRecords]("the edge's session was not built")
+    """The collection's records."""
 
     def _start_with(self, row: EdgeRow) -> Sender:
         epoch = Epoch(self.agreed.context, derive_local_secret(row.seed))
-        records = self._list = open_records(self._node, self._agreement, row, self.agreed, epoch)
+        records = self.records = open_records(self._node, self._agreement, row, self.agreed, epoch)
         terms = self._terms(row)
         facts = facts_source(self.inputs, self._edge, records.in_order)
         return Sender(self.agreed.context, facts=facts, computer=self._engine.computing, **terms)
@@ -44,12 +42,14 @@ class OpeningSendingEdge(HitsSendingEdge):
         if files.has(self.row.round_id):
             return
         epoch = Epoch(self.agreed.context, self.records.epoch.local, session.key_seed())
-        released = protocol.open_sender(epoch, self.records, session.own_tags(), self.inputs.tokens.key_index)
+        released = list_updates.open_sender(
+            epoch, self.records, session.own_tags(), self.inputs.tokens.key_index
+        )
         write_sender_list(files, self.row.round_id, released, self.agreed)
 
     def _extra_writes(self, session: Sender, receipt: Receipt) -> ExtraWrites:
         context = self.agreed.context
-        secret = protocol.opening_secret(self._node.store.edge(*self.key).seed, context)
+        secret = opening_key_seed(self._node.store.edge(*self.key).seed, context)
         return epochs.opening_writes(
             self._node,
             self._agreement,
@@ -57,7 +57,7 @@ class OpeningSendingEdge(HitsSendingEdge):
             self.agreed,
             receipt=receipt.payload,
             secret=self.records.epoch.local + secret,
-            public_key=session.shown_key,
+            public_key=session.committed_key,
         )
 
     def _after_close(self) -> None:
@@ -67,22 +67,16 @@ class OpeningSendingEdge(HitsSendingEdge):
 class DeltaSendingEdge(HitsSendingEdge):
     """A delta round: only changes are sent."""
 
-    _epoch: StoredEpoch | None = None
-    _change: SenderChange | None = None
-
-    @property
-    def epoch(self) -> StoredEpoch:
-        """The epoch, once the session is built."""
-        if self._epoch is None:
-            raise SequenceError("the epoch was not read")
-        return self._epoch
+    epoch = SetLater[StoredEpoch]("the epoch was not read")
+    """The epoch, once the session is built."""
+    _change = SetLater[SenderChange]("the edge's session was not built")
 
     def _start(self, row: EdgeRow) -> Any:
-        epoch = self._epoch = epochs.load_of_round(self._node, self._agreement, row)
-        self._agreed = epoch.agreed
-        context = epoch.secrets.within(row.round_id)
+        epoch = self.epoch = epochs.load_of_round(self._node, self._agreement, row)
+        self.agreed = epoch.agreed
+        context = epoch.secrets.round_context(row.round_id)
         records = open_records(self._node, self._agreement, row, epoch.agreed, epoch.secrets)
-        change = self._change = protocol.change_sender(
+        change = self._change = list_updates.change_sender(
             epoch.sender_list(), epoch.secrets, records, context, row.seed
         )
         return DeltaSender(
@@ -91,20 +85,18 @@ class DeltaSendingEdge(HitsSendingEdge):
             base=epoch.base,
             counts=change.counts,
             removed=change.plan.removed,
-            **self._terms_with(row, Taken(change.rows)),
+            **self._terms_with(row, RowSource(change.rows)),
         )
 
     async def removed_chunks(self) -> int:
         """The number of leading chunks of `tags` that hold removed rows; the others hold added rows."""
 
         def work(session: Any) -> int:
-            return int(session.going)
+            return int(session.removed_chunks)
 
         return await self._answer(work, save=False)
 
     def _before_release(self, _session: Any) -> None:
-        if self._change is None:
-            raise SequenceError("the edge's session was not built")
         after = self._change.plan.after
         write_sender_list(self.epoch.files, self.row.round_id, after, self.epoch.agreed)
 
@@ -116,5 +108,5 @@ class DeltaSendingEdge(HitsSendingEdge):
 
     def _fail(self, error: PeerError) -> None:
         super()._fail(error)
-        if self._epoch is not None and error.code is PeerCode.DIVERGED:
-            epochs.end(self._node, self._epoch.row, error.message)
+        if "epoch" in vars(self) and error.code is PeerCode.DIVERGED:
+            epochs.end(self._node, self.epoch.row, error.message)

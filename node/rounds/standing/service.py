@@ -25,7 +25,7 @@ class StandingRoundsService:
         self._edges = edges
         self._checks = checks
 
-    async def Open(  # noqa: N802 - gRPC's name
+    async def Open(
         self, request: standing_pb2.DeltaOpenRequest, context: Any
     ) -> AsyncIterator[match_pb2.OpenReply]:
         """Progress while the changes are being prepared, then our commitment."""
@@ -34,14 +34,14 @@ class StandingRoundsService:
         async for reply in open_replies(edge, opening.header, opening.commitment):
             yield reply
 
-    async def Evaluate(  # noqa: N802
+    async def Evaluate(
         self, requests: AsyncIterator[match_pb2.BlindedChunk], context: Any
     ) -> AsyncIterator[match_pb2.EvaluatedChunk]:
         """Evaluated chunks of the receiver's new and changed records."""
         async for answer in evaluated_chunks(self._edges, context.caller, requests, DeltaSendingEdge):
             yield answer
 
-    async def Changes(  # noqa: N802
+    async def Changes(
         self, request: match_pb2.TagsRequest, context: Any
     ) -> AsyncIterator[standing_pb2.ChangesChunk]:
         """Removed and added rows, from the requested chunk on, once every blinded chunk has come."""
@@ -51,23 +51,17 @@ class StandingRoundsService:
         async for chunk in edge.tags(header.sequence):
             yield codec.changes_chunk(chunk, removed=chunk.header.sequence < removed)
 
-    async def Close(  # noqa: N802
-        self, request: match_pb2.CloseRequest, context: Any
-    ) -> match_pb2.CloseReply:
+    async def Close(self, request: match_pb2.CloseRequest, context: Any) -> match_pb2.CloseReply:
         """Our signature over the receiver's receipt."""
         return await close_reply(self._edges, context.caller, request)
 
-    async def Submit(  # noqa: N802
-        self, request: standing_pb2.SubmitRequest, context: Any
-    ) -> standing_pb2.SubmitReply:
+    async def Submit(self, request: standing_pb2.SubmitRequest, context: Any) -> standing_pb2.SubmitReply:
         """Store one record's tags for a lookup; the caller gets no result."""
         check = codec.CheckRequest.of(*codec.submit_request.read(request))
         await self._checks.submit(context.caller, check)
         return codec.submit_reply(check.name.header, check.name.check)
 
-    async def Ask(  # noqa: N802
-        self, request: standing_pb2.AskRequest, context: Any
-    ) -> standing_pb2.AskReply:
+    async def Ask(self, request: standing_pb2.AskRequest, context: Any) -> standing_pb2.AskReply:
         """One record's elements, evaluated."""
         check = codec.CheckRequest.of(*codec.ask_request.read(request))
         points, proof = await self._checks.query(context.caller, check)

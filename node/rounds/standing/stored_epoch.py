@@ -17,7 +17,12 @@ from blindmatch.protocol.limits import OUTPUT_BYTES, SEED_BYTES
 from blindmatch.protocol.linkage import load_schema
 from blindmatch.protocol.linkage.compiled_keys import dump as dump_keys
 from blindmatch.protocol.linkage.compiled_keys import load as load_keys
-from blindmatch.protocol.standing import Base, Epoch, ListSize, Received, RecordList, ReleasedList, TagTable
+from blindmatch.protocol.standing.epoch import Epoch
+from blindmatch.protocol.standing.list_updates import ReceiverList
+from blindmatch.protocol.standing.record_list import RecordList
+from blindmatch.protocol.standing.release_plan import ReleasedList
+from blindmatch.protocol.standing.statements import EpochState, ListSize
+from blindmatch.protocol.standing.tag_table import TagTable
 
 _KEYS = "keys"
 """The array of the compiled keys. They are stored because compiling them takes as long as a small delta round."""
@@ -43,10 +48,10 @@ class StoredEpoch:
         return self.row.rounds[-1]
 
     @property
-    def base(self) -> Base:
+    def base(self) -> EpochState:
         """The epoch's state and list sizes, from which a delta round starts."""
         row, agreed = self.row, self.agreed
-        return Base(
+        return EpochState(
             epoch=row.epoch,
             number=row.number,
             state=row.state,
@@ -61,11 +66,11 @@ class StoredEpoch:
         return ReleasedList(_record_list(arrays, self.agreed.sender_tokens), arrays["fillers"])
 
     @cached_property
-    def receiver_lists(self) -> Received:
+    def receiver_lists(self) -> ReceiverList:
         """The receiver's own list, and the sender's table. Raises as `EpochFiles.read`."""
         arrays = self.files.read(self.version)
         own = _record_list(arrays, self.agreed.receiver_tokens)
-        return Received(own, TagTable(arrays["table"], arrays["came"]))
+        return ReceiverList(own, TagTable(arrays["table"], arrays["came"]))
 
 
 class EpochCache:
@@ -123,12 +128,14 @@ def write_sender_list(
     files: EpochFiles, version: bytes, released: ReleasedList, agreed: CompiledEdge
 ) -> None:
     """Write a version of the sender's list, and the epoch's match keys. Raises as `EpochFiles.write`."""
-    _write(files, version, agreed, released.own, {"fillers": released.fillers})
+    _write(files, version, agreed, released.own, {"fillers": released.padding_tags})
 
 
-def write_receiver_lists(files: EpochFiles, version: bytes, lists: Received, agreed: CompiledEdge) -> None:
+def write_receiver_lists(
+    files: EpochFiles, version: bytes, lists: ReceiverList, agreed: CompiledEdge
+) -> None:
     """Write a version of the receiver's list and the sender's table, and the match keys. Raises as `EpochFiles.write`."""
-    _write(files, version, agreed, lists.own, {"table": lists.table.rows, "came": lists.table.came})
+    _write(files, version, agreed, lists.own, {"table": lists.table.rows, "came": lists.table.added_in})
 
 
 def _write(files: EpochFiles, version: bytes, agreed: CompiledEdge, own: RecordList, others: Arrays) -> None:

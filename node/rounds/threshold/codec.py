@@ -22,7 +22,7 @@ from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import Committed, ThresholdContext
+from blindmatch.protocol.threshold.messages import CommittedChunks, ThresholdContext
 from blindmatch.protocol.threshold.share_tables import CELL_BYTES
 from blindmatch.protocol.transcript import Signed
 
@@ -46,14 +46,14 @@ def _statements(name: str, what: str) -> Part[list[Signed]]:
     return _of_members(name, signed_out, lambda message: read_signed(message, what))
 
 
-def _committed_out(committed: Committed) -> threshold_pb2.MemberCommitment:
+def _committed_out(committed: CommittedChunks) -> threshold_pb2.MemberCommitment:
     return threshold_pb2.MemberCommitment(
         statement=signed_out(committed.statement), digests=committed.digests
     )
 
 
-def _read_committed(message: threshold_pb2.MemberCommitment) -> Committed:
-    return Committed(read_signed(message.statement, "commitment"), message.digests)
+def _read_committed(message: threshold_pb2.MemberCommitment) -> CommittedChunks:
+    return CommittedChunks(read_signed(message.statement, "commitment"), message.digests)
 
 
 _MEMBER: Part[str] = field("member")

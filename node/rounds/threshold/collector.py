@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import checkpoint_due
+from blindmatch.node.rounds.driver import SetLater, checkpoint_due
 from blindmatch.node.rounds.outbound import OutboundDriver
 from blindmatch.node.rounds.rows import retained_until
 from blindmatch.node.rounds.tasks import together
@@ -22,15 +22,12 @@ from blindmatch.node.rounds.threshold.tally import Tally
 from blindmatch.node.storage.audit_events import AuditEvent
 from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement
-from blindmatch.protocol.errors import SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk
-from blindmatch.protocol.threshold import (
-    Collector,
-    Committed,
-    Shared,
-    ThresholdReceiptTerms,
-    ThresholdState,
-)
+from blindmatch.protocol.threshold.collector import Collector
+from blindmatch.protocol.threshold.messages import CommittedChunks
+from blindmatch.protocol.threshold.reconstruct import SharedElements
+from blindmatch.protocol.threshold.statements import ThresholdReceiptTerms
+from blindmatch.protocol.threshold.transitions import ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 MemberNode = RemoteMember | LocalMember
@@ -40,27 +37,18 @@ MemberNode = RemoteMember | LocalMember
 class CollectorDriver(OutboundDriver[Collector]):
     """One threshold on which this node is the collector. See `OutboundDriver`."""
 
+    agreed = SetLater[CompiledThreshold]("the members' rates were not exchanged")
+    """What all parties compiled."""
+
     def __init__(self, node: Node, row: EdgeRow, agreement: Agreement, **arguments: Any) -> None:
         super().__init__(node, row, agreement, **arguments)
         self._terms = threshold_inputs.terms_of(agreement, row)
-        self._agreed: CompiledThreshold | None = None
         self._forwarded = 0
-
-    @property
-    def agreed(self) -> CompiledThreshold:
-        """What all parties compiled.
-
-        Raises:
-            SequenceError: the rates were not exchanged.
-        """
-        if self._agreed is None:
-            raise SequenceError("the members' rates were not exchanged")
-        return self._agreed
 
     @property
     def elements(self) -> tuple[int, int]:
         """No elements of our own, and the members' in total; zeros before they are known."""
-        return 0, sum(self._agreed.context.elements) if self._agreed else 0
+        return 0, sum(self.agreed.context.elements) if "agreed" in vars(self) else 0
 
     @property
     def progress(self) -> object:
@@ -68,12 +56,12 @@ class CollectorDriver(OutboundDriver[Collector]):
         if self._session is None:
             return len(self._node.store.statements(*self.key))
         session = self._session
-        return session.state, session.done, self._forwarded
+        return session.state, session.progress, self._forwarded
 
     @property
     def expected(self) -> Mapping[str, float]:
         """See `OutboundDriver.expected`; leads over all pairs of members."""
-        return self._agreed.expected if self._agreed else {}
+        return self.agreed.expected if "agreed" in vars(self) else {}
 
     @classmethod
     def result_text(cls, node: Node, row: EdgeRow) -> str:
@@ -96,7 +84,7 @@ class CollectorDriver(OutboundDriver[Collector]):
                 await self._each(members, self._fetch_rates)
             stored = await self._in_thread(self._node.store.statements, *self.key)
         rates = tuple(stored[member] for member in self._terms.agencies)
-        self._agreed = await self._in_thread(
+        self.agreed = await self._in_thread(
             threshold_inputs.compile_threshold_keys, self._agreement, self.row, rates
         )
 
@@ -141,7 +129,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         name = member.agency
         stored = await self._in_thread(self._node.store.statements, *self.key)
         async for each in member.join([stored[agency] for agency in self._terms.agencies]):
-            if isinstance(each, Committed):
+            if isinstance(each, CommittedChunks):
                 await self._step(
                     partial(Collector.receive_commitment, member=name, committed=each), save=True
                 )
@@ -160,7 +148,7 @@ class CollectorDriver(OutboundDriver[Collector]):
         await self._each(members, meet)
         context = self.session.context
         total = sum(context.blinded(name, self._limits).chunks for name in context.members)
-        await self._step(lambda live: live.carrying(), save=True)
+        await self._step(lambda live: live.begin_relay(), save=True)
 
         async def forward(member: MemberNode) -> None:
             name, received = member.agency, progress[member.agency]
@@ -209,7 +197,7 @@ class CollectorDriver(OutboundDriver[Collector]):
             rows = await member.cells(index)
             receive = partial(Collector.receive_table_chunk, member=name, chunk=rows)
             await self._step(receive, save=checkpoint_due(index, session.table_chunks))
-            self._report("tags", min(session.done, total), total)
+            self._report("tags", min(session.progress, total), total)
 
     async def _search(self) -> None:
         session = self.session
@@ -227,7 +215,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _store_tally(self, session: Collector) -> None:
         """Find the shared keys, store the number for our officers, then the checkpoint."""
-        shared: Shared = session.find()
+        shared: SharedElements = session.find()
         terms, node = self._terms, self._node
         count = len(shared) // terms.band * terms.band if len(shared) else None
         number = Tally(count, terms.minimum_count, terms.band, terms.at_least, len(terms.members))
@@ -260,7 +248,7 @@ class CollectorDriver(OutboundDriver[Collector]):
 
     def _done_of_total(self, session: Collector) -> tuple[int, int]:
         total = session.table_chunks * len(self._terms.members)
-        return min(session.done, total), total
+        return min(session.progress, total), total
 
     @asynccontextmanager
     async def _members(self, names: Sequence[str]) -> AsyncIterator[dict[str, MemberNode]]:

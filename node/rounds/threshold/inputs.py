@@ -16,7 +16,9 @@ from blindmatch.node.storage.store import EdgeRow
 from blindmatch.protocol.agreement import Agreement, Threshold
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.linkage import AllocateRows, CompiledKeys, Rates, in_memory
-from blindmatch.protocol.threshold import ThresholdContext, ThresholdRatesStatement, ThresholdRole
+from blindmatch.protocol.threshold.messages import ThresholdContext
+from blindmatch.protocol.threshold.statements import ThresholdRatesStatement
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 from blindmatch.protocol.transcript import Signed, digest
 
 _SUFFIX = "_member"
@@ -107,7 +109,7 @@ def _agreed(
     # The digest covers the statements too: members that hold different ones stop at the commitments.
     keys_digest = digest(compiled.digest, *(signed.payload for signed in statements))
     elements = [one * other for one, other in zip(records, tokens, strict=True)]
-    return CompiledThreshold(context.agreed(keys_digest, elements), compiled, tokens, records)
+    return CompiledThreshold(context.with_keys(keys_digest, elements), compiled, tokens, records)
 
 
 def read_rates(

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from blindmatch.node.agreements import bindings, registry
 from blindmatch.node.node import Node
-from blindmatch.node.rounds.driver import WorkerContext
+from blindmatch.node.rounds.driver import SetLater, WorkerContext
 from blindmatch.node.rounds.inbound import store_new
 from blindmatch.node.rounds.inbound_session import InboundSession
 from blindmatch.node.rounds.inputs import PreparedInputs
@@ -22,8 +22,10 @@ from blindmatch.node.transport.metrics import Metrics
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import AgreementError, PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import Committed, Member, ThresholdRole, ThresholdState
+from blindmatch.protocol.threshold.member import Member
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.threshold.share_tables import PAIRS
+from blindmatch.protocol.threshold.transitions import ThresholdRole, ThresholdState
 from blindmatch.protocol.transcript import Signed
 
 PAIRS_PER_CHECKPOINT = 9
@@ -95,18 +97,18 @@ def stored_rates(node: Node, agreement: Agreement, row: EdgeRow) -> tuple[Signed
 class MemberDriver(InboundSession[Member]):
     """One threshold of one round, held while a collector runs it. See `InboundSession`."""
 
-    _inputs: PreparedInputs | None = None
+    _inputs = SetLater[PreparedInputs]("our elements were not prepared")
     _table_task: "asyncio.Task[None] | None" = None
 
     def prepare(self) -> None:
         """Start to blind our elements in the background, once; the rates of all members are in the store."""
         self._prepare_once(self._prepare)
 
-    async def commitment(self) -> Committed:
+    async def commitment(self) -> CommittedChunks:
         """Our commitment, after the preparation has ended."""
         return await self._answer(lambda session: session.commit())
 
-    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+    async def meet(self, commitments: Sequence[CommittedChunks]) -> list[tuple[int, bool]]:
         """Receive the commitments of all members; when the evaluations are complete they are no longer checked.
 
         Returns:
@@ -203,19 +205,6 @@ class MemberDriver(InboundSession[Member]):
 
         return await self._answer(work, save=False)
 
-    async def stop(self) -> None:
-        """Stop the background tasks, and wait for the current step."""
-        if self._table_task is not None:
-            self._table_task.cancel()
-            await asyncio.wait({self._table_task})
-        await super().stop()
-
-    @property
-    def idle_seconds(self) -> float:
-        """Seconds since the last call, 0 while elements or tables are being prepared."""
-        busy = self._table_task is not None and not self._table_task.done()
-        return 0.0 if busy else super().idle_seconds
-
     async def _prepare(self) -> None:
         await self._build_session()
         session = self.session
@@ -227,8 +216,8 @@ class MemberDriver(InboundSession[Member]):
         session = self.session
         if session.state is not ThresholdState.EVALUATED:
             return
-        for index in range(session.finished, session.chunks):
-            await self._in_thread(session.finish_chunk, index)
+        for index in range(session.unblinded, session.chunks):
+            await self._in_thread(session.unblind_chunk, index)
             self._advance()
         await self._step(self._save)
         for pair in range(session.built, PAIRS):
@@ -251,8 +240,6 @@ class MemberDriver(InboundSession[Member]):
     def _store_leads(self, session: Member) -> None:
         """Compute our leads and store them, before the checkpoint that depends on them."""
         node, inputs = self._node, self._inputs
-        if inputs is None:
-            raise SequenceError("our elements were not prepared")
         terms = threshold_inputs.terms_of(self._agreement, self.row)
         held_by = f"at least {terms.at_least} of {len(terms.members)} agencies"
         leads = build_shared_leads(inputs, session.find().tolist(), held_by=held_by, edge=self.row.edge)
@@ -306,7 +293,7 @@ class LocalMember(MemberDriver):
         """See `RemoteMember`; likewise below."""
         return await self._in_thread(stated_rates, self._node, self._agreement, self.row)
 
-    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
+    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | CommittedChunks]:
         await self._in_thread(accept_rates, self._node, self._agreement, self.row, rates)
         self.prepare()
         async for each in self.progress():

@@ -14,7 +14,7 @@ from blindmatch.node.transport.client import Peer
 from blindmatch.node.transport.error_status import RefusalError
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header, RowsChunk
-from blindmatch.protocol.threshold import Committed
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 _CALLS = 3
@@ -49,14 +49,14 @@ class RemoteMember:
         reply = await self._call(self._peer.thresholds.Rates, request, seconds=self._long)
         return self._body(*codec.rates_reply.read(reply))
 
-    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | Committed]:
+    async def join(self, rates: Sequence[Signed]) -> AsyncIterator[tuple[int, int] | CommittedChunks]:
         """Send the rates of all members; receive (done, in total), then its commitment."""
         call = self._peer.thresholds.Join(codec.join_request(self._header(), [*rates]), timeout=self._long)
         async for message in self._stream(call):
             body = self._body(*codec.join_reply.read(message))
             yield (body.done, body.total) if isinstance(body, Done) else body
 
-    async def meet(self, commitments: Sequence[Committed]) -> list[tuple[int, bool]]:
+    async def meet(self, commitments: Sequence[CommittedChunks]) -> list[tuple[int, bool]]:
         """Send the commitments of all members; receive how far the other members' evaluations are."""
         request = codec.meet_request(self._header(), [*commitments])
         reply = await self._call(self._peer.thresholds.Meet, request)

@@ -17,7 +17,7 @@ from blindmatch.node.transport.identity import Caller
 from blindmatch.protocol.agreement import Agreement
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.session.messages import Header
-from blindmatch.protocol.threshold import ThresholdRole
+from blindmatch.protocol.threshold.transitions import ThresholdRole
 from blindmatch.protocol.transcript import Signed
 
 AT_ONCE: Final = 4

@@ -20,15 +20,13 @@ class ThresholdsService:
     def __init__(self, membership: Membership) -> None:
         self._members = membership
 
-    async def Rates(  # noqa: N802 - gRPC's name
-        self, request: threshold_pb2.RatesRequest, context: Any
-    ) -> threshold_pb2.RatesReply:
+    async def Rates(self, request: threshold_pb2.RatesRequest, context: Any) -> threshold_pb2.RatesReply:
         """Our rates: all members compile the match keys from the rates of all."""
         header, agreement = codec.rates_request.read(request)
         rates = await self._members.rates(context.caller, header, agreement)
         return codec.rates_reply.answer(header, rates)
 
-    async def Join(  # noqa: N802
+    async def Join(
         self, request: threshold_pb2.JoinRequest, context: Any
     ) -> AsyncIterator[threshold_pb2.JoinReply]:
         """Progress while our elements are blinded, then our commitment."""
@@ -38,39 +36,31 @@ class ThresholdsService:
             yield codec.join_reply.answer(header, Progress(done, total))
         yield codec.join_reply.answer(header, await session.commitment())
 
-    async def Meet(  # noqa: N802
-        self, request: threshold_pb2.MeetRequest, context: Any
-    ) -> threshold_pb2.MeetReply:
+    async def Meet(self, request: threshold_pb2.MeetRequest, context: Any) -> threshold_pb2.MeetReply:
         """The commitments of all members."""
         header, commitments = codec.meet_request.read(request)
         session = await self._members.session(context.caller, header)
         return codec.meet_reply.answer(header, await session.meet(commitments))
 
-    async def Blind(  # noqa: N802
-        self, request: threshold_pb2.BlindRequest, context: Any
-    ) -> match_pb2.BlindedChunk:
+    async def Blind(self, request: threshold_pb2.BlindRequest, context: Any) -> match_pb2.BlindedChunk:
         """A chunk of our blinded elements."""
         header = codec.blind_request.header(request)
         session = await self._members.session(context.caller, header)
         return hits_codec.blinded_chunk(await session.blinded(header.sequence))
 
-    async def Evaluate(  # noqa: N802
-        self, request: threshold_pb2.MemberPoints, context: Any
-    ) -> match_pb2.EvaluatedChunk:
+    async def Evaluate(self, request: threshold_pb2.MemberPoints, context: Any) -> match_pb2.EvaluatedChunk:
         """Another member's chunk, evaluated: only elements that the member has committed to."""
         member, chunk = codec.read_member_points(request)
         session = await self._members.session(context.caller, chunk.header)
         return hits_codec.evaluated_chunk(await session.evaluate(member, chunk))
 
-    async def Attest(  # noqa: N802
-        self, request: threshold_pb2.AttestRequest, context: Any
-    ) -> threshold_pb2.AttestReply:
+    async def Attest(self, request: threshold_pb2.AttestRequest, context: Any) -> threshold_pb2.AttestReply:
         """Our signature for our evaluation."""
         header, member = codec.attest_request.read(request)
         session = await self._members.session(context.caller, header)
         return codec.attest_reply.answer(header, await session.attest(member))
 
-    async def Deliver(  # noqa: N802
+    async def Deliver(
         self, request: threshold_pb2.DeliverRequest, context: Any
     ) -> threshold_pb2.DeliverReply:
         """Another member's evaluation of our elements, or its signature."""
@@ -79,7 +69,7 @@ class ThresholdsService:
         await session.deliver(member, body)
         return codec.deliver_reply.answer(header)
 
-    async def Build(  # noqa: N802
+    async def Build(
         self, request: threshold_pb2.BuildRequest, context: Any
     ) -> AsyncIterator[threshold_pb2.BuildReply]:
         """Progress while our tables are built, then our commitment to them."""
@@ -88,26 +78,20 @@ class ThresholdsService:
         async for each in session.build():
             yield codec.build_reply.answer(header, each if isinstance(each, Signed) else Progress(*each))
 
-    async def Collect(  # noqa: N802
-        self, request: threshold_pb2.CellsRequest, context: Any
-    ) -> threshold_pb2.Cells:
+    async def Collect(self, request: threshold_pb2.CellsRequest, context: Any) -> threshold_pb2.Cells:
         """A chunk of our tables."""
         header = codec.cells_request.header(request)
         session = await self._members.session(context.caller, header)
         return codec.cells(await session.cells(header.sequence))
 
-    async def Tell(  # noqa: N802
-        self, request: threshold_pb2.TellRequest, context: Any
-    ) -> threshold_pb2.TellReply:
+    async def Tell(self, request: threshold_pb2.TellRequest, context: Any) -> threshold_pb2.TellReply:
         """Which of our cells enough members hold."""
         header, body = codec.tell_request.read(request)
         session = await self._members.session(context.caller, header)
         await session.receive_outcome(header, body)
         return codec.tell_reply.answer(header)
 
-    async def Sign(  # noqa: N802
-        self, request: threshold_pb2.SignRequest, context: Any
-    ) -> threshold_pb2.SignReply:
+    async def Sign(self, request: threshold_pb2.SignRequest, context: Any) -> threshold_pb2.SignReply:
         """Our signature over the collector's receipt."""
         header, receipt, tables = codec.sign_request.read(request)
         signature = await self._members.sign(context.caller, header, receipt, tables)

@@ -1,8 +1,9 @@
 """Agreements: exact bytes, signatures, withdrawals, contacts with the parties, and the collection bound to each edge."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from blindmatch.node.storage.store.database import Database
 from blindmatch.node.storage.store.rows import AgreementRow, Contact, Withdrawal
@@ -56,14 +57,7 @@ class Agreements(Database):
         Raises:
             StoreError: the agreement is not stored here.
         """
-        with self.write("agreements") as connection:
-            _require(connection, agreement_id)
-            key = {"agreement": agreement_id.hex(), "agency": agency}
-            query = select(signatures.c.agency).filter_by(**key)
-            if connection.execute(query).first() is not None:
-                return False
-            connection.execute(signatures.insert().values(**key, signature=signature))
-            return True
+        return self._insert_once(signatures, agreement_id, agency, signature=signature)
 
     def withdraw(self, agreement_id: bytes, agency: str, payload: bytes, signature: bytes) -> bool:
         """Store a verified decline or withdrawal; a second one from the same agency changes nothing.
@@ -74,14 +68,17 @@ class Agreements(Database):
         Raises:
             StoreError: the agreement is not stored here.
         """
+        values = {"payload": payload, "signature": signature, "withdrawn_at": self.now()}
+        return self._insert_once(withdrawals, agreement_id, agency, **values)
+
+    def _insert_once(self, table: Table, agreement_id: bytes, agency: str, **values: Any) -> bool:
         with self.write("agreements") as connection:
             _require(connection, agreement_id)
             key = {"agreement": agreement_id.hex(), "agency": agency}
-            if connection.execute(select(withdrawals.c.agency).filter_by(**key)).first() is not None:
-                return False
-            values = {"payload": payload, "signature": signature, "withdrawn_at": self.now()}
-            connection.execute(withdrawals.insert().values(**key, **values))
-            return True
+            new = connection.execute(select(table.c.agency).filter_by(**key)).first() is None
+            if new:
+                connection.execute(table.insert().values(**key, **values))
+            return new
 
     def note_contact(self, agreement_id: bytes, agency: str, error: str = "") -> None:
         """Record that an agency was just contacted about an agreement, or called this node about it; or why it could not be reached.
@@ -172,15 +169,12 @@ class Agreements(Database):
         with self.read() as connection:
             query = select(agreements).where(agreements.c.id.startswith(prefix, autoescape=True))
             rows = connection.execute(query.order_by(agreements.c.received_at, agreements.c.id)).all()
-            signed = connection.execute(
-                select(signatures).where(signatures.c.agreement.startswith(prefix, autoescape=True))
-            ).all()
-            withdrawn = connection.execute(
-                select(withdrawals).where(withdrawals.c.agreement.startswith(prefix, autoescape=True))
-            ).all()
-            proposed = connection.execute(
-                select(proposals).where(proposals.c.agreement.startswith(prefix, autoescape=True))
-            ).all()
+            signed, withdrawn, proposed = (
+                connection.execute(
+                    select(table).where(table.c.agreement.startswith(prefix, autoescape=True))
+                ).all()
+                for table in (signatures, withdrawals, proposals)
+            )
         proposers = {row.agreement: row.agency for row in proposed}
         return [
             AgreementRow(
@@ -200,8 +194,5 @@ class Agreements(Database):
 
 
 def _require(connection: Connection, agreement_id: bytes) -> None:
-    if (
-        connection.execute(select(agreements.c.id).where(agreements.c.id == agreement_id.hex())).first()
-        is None
-    ):
+    if connection.execute(select(agreements.c.id).filter_by(id=agreement_id.hex())).first() is None:
         raise StoreError("this node does not have the agreement", hint="Import or fetch it first.")

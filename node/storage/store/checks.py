@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from blindmatch.node.storage.store.database import Database
-from blindmatch.node.storage.store.rows import CheckRow
+from blindmatch.node.storage.store.rows import CheckRow, from_columns
 from blindmatch.node.storage.store.tables import check_counts
 from blindmatch.node.storage.store.tables import checks as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
@@ -22,14 +22,8 @@ class Checks(Database):
         Raises:
             PeerError: BUDGET_SPENT, when `most` were counted today before this one.
         """
-        key = {
-            "agreement": agreement_id.hex(),
-            "edge": edge,
-            "agency": agency,
-            "day": self.now() // DAY_SECONDS,
-        }
         with self.write("checks") as connection:
-            used = self._count(connection, key, most)
+            used = self._count(connection, agreement_id, edge, agency, most)
         if used >= most:
             raise _spent(most)
         return used + 1
@@ -41,21 +35,17 @@ class Checks(Database):
             PeerError: BUDGET_SPENT; it is counted but not stored.
             StoreError: a different submission has this id.
         """
-        key = {
-            "agreement": row.agreement_id.hex(),
-            "edge": row.edge,
-            "agency": row.peer,
-            "day": self.now() // DAY_SECONDS,
-        }
         with self.write("checks") as connection:
-            used = self._count(connection, key, most)
+            used = self._count(connection, row.agreement_id, row.edge, row.peer, most)
             new = used < most and self._insert(connection, row)
         if used >= most:
             raise _spent(most)
         return new
 
-    def _count(self, connection: Connection, key: dict[str, Any], most: int) -> int:
-        """Count one more; the number before it."""
+    def _count(self, connection: Connection, agreement_id: bytes, edge: str, agency: str, most: int) -> int:
+        """Count one more today; the number before it."""
+        day = self.now() // DAY_SECONDS
+        key = {"agreement": agreement_id.hex(), "edge": edge, "agency": agency, "day": day}
         used = connection.execute(select(check_counts.c.count).filter_by(**key)).scalar()
         if used is None:
             connection.execute(check_counts.insert().values(**key, count=1))
@@ -116,18 +106,8 @@ class Checks(Database):
         return erased
 
     def _check(self, row: Row[Any]) -> CheckRow:
-        check = bytes.fromhex(row.id)
-        return CheckRow(
-            id=check,
-            epoch=bytes.fromhex(row.epoch),
-            edge=row.edge,
-            agreement_id=bytes.fromhex(row.agreement),
-            peer=row.peer,
-            came_at=row.came_at,
-            expires_at=row.expires_at,
-            looked=bool(row.looked),
-            payload=self._sealer.open(row.payload, _context(check)),
-        )
+        payload = self._sealer.open(row.payload, _context(bytes.fromhex(row.id)))
+        return from_columns(CheckRow, row, looked=bool(row.looked), payload=payload)
 
 
 def _spent(most: int) -> PeerError:

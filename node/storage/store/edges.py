@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, func, not_, or_, select
 
 from blindmatch.node.storage.store.database import Database
-from blindmatch.node.storage.store.rows import DeltaRow, EdgeRow
+from blindmatch.node.storage.store.rows import DeltaRow, EdgeRow, from_columns
 from blindmatch.node.storage.store.tables import deltas, statements
 from blindmatch.node.storage.store.tables import edges as table
 from blindmatch.protocol.errors import PeerCode, PeerError, StoreError
@@ -24,7 +25,11 @@ _LONGEST_REASON = 400
 _LEAST_WASTED = 100
 """Rounds that may fail before their first chunk, or as many as the budget allows if that is more."""
 
-_SEALED = ("seed", "snapshot", "receiver_rates", "sender_rates")
+_RATES = ("receiver_rates", "sender_rates")
+_SEALED = ("seed", "snapshot", *_RATES)
+_COUNTED = or_(table.c.state != FAILED, table.c.done > 0)
+"""Rounds against the budget: not one that failed before its first chunk."""
+
 _PUBLIC_COLUMNS = [column for column in table.c if column.name not in _SEALED]
 
 
@@ -57,24 +62,8 @@ class Edges(Database):
         with self.write("edges") as connection:
             if connection.execute(select(table.c.edge).filter_by(**key)).first() is not None:
                 raise StoreError(f"edge {row.edge} of round {row.round_id.hex()} has started already")
-            if (
-                rounds_budget is not None
-                and _used(connection, row.agreement_id, row.edge, row.round_id) >= rounds_budget
-            ):
-                raise PeerError(
-                    PeerCode.BUDGET_SPENT,
-                    f"the agreement's {rounds_budget} rounds are used up",
-                    hint="The parties can sign a new agreement.",
-                )
-            if rounds_budget is not None and _wasted(
-                connection, row.agreement_id, row.edge, row.round_id
-            ) >= max(_LEAST_WASTED, rounds_budget):
-                # Each costs the sender a tag table: such rounds do not count against the budget, but their number is bounded.
-                raise PeerError(
-                    PeerCode.BUDGET_SPENT,
-                    "too many rounds failed before their first chunk",
-                    hint="Find out why they failed; then the parties can sign a new agreement.",
-                )
+            if rounds_budget is not None:
+                _check_budget(connection, row, rounds_budget)
             connection.execute(
                 table.insert().values(
                     **key,
@@ -105,14 +94,10 @@ class Edges(Database):
             StoreError: a different statement is stored already, or the edge is not running.
         """
         name = f"{role.value}_rates"
-        column = table.c[name]
         with self.write("edges") as connection:
-            running = select(column).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
-            row = connection.execute(running).first()
-            if row is None:
-                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
-            if row[0] is not None:
-                if self._sealer.open(row[0], _context(round_id, edge, name)) != _packed(signed):
+            stored = _of_running(connection, round_id, edge, table.c[name])
+            if stored is not None:
+                if self._sealer.open(stored, _context(round_id, edge, name)) != _packed(signed):
                     raise StoreError(f"edge {edge} of round {round_id.hex()} has other rates already")
                 return
             change = table.update().filter_by(**_key(round_id, edge))
@@ -135,11 +120,7 @@ class Edges(Database):
         key = {**_key(round_id, edge), "name": name}
         context = _context(round_id, edge, f"statements/{name}")
         with self.write("statements") as connection:
-            running = (
-                select(table.c.edge).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
-            )
-            if connection.execute(running).first() is None:
-                raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+            _of_running(connection, round_id, edge, table.c.edge)
             stored = connection.execute(select(statements.c.payload).filter_by(**key)).scalar()
             if stored is None:
                 sealed = self._sealer.seal(_packed(signed), context)
@@ -154,11 +135,10 @@ class Edges(Database):
         query = select(statements.c.name, statements.c.payload).filter_by(**_key(round_id, edge))
         with self.read() as connection:
             rows = connection.execute(query).all()
-        result = {}
-        for name, payload in rows:
-            data = self._sealer.open(payload, _context(round_id, edge, f"statements/{name}"))
-            result[name] = Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
-        return result
+        return {
+            name: _unpacked(self._sealer.open(payload, _context(round_id, edge, f"statements/{name}")))
+            for name, payload in rows
+        }
 
     def find_edge(self, round_id: bytes, edge: str) -> EdgeRow | None:
         """One edge with its seed and snapshot opened, or None."""
@@ -171,7 +151,7 @@ class Edges(Database):
             for name in _SEALED
             if (sealed := getattr(row, name)) is not None
         }
-        return _edge(row, **secrets)
+        return _edge(row, secrets)
 
     def edge(self, round_id: bytes, edge: str) -> EdgeRow:
         """One edge with its seed and snapshot opened.
@@ -253,13 +233,13 @@ class Edges(Database):
         the whole agreement would let one receiver spend another's.
         """
         with self.read() as connection:
-            return _used(connection, agreement_id, edge, but)
+            return _rounds(connection, agreement_id, edge, but, _COUNTED)
 
     def rounds_used_by_edge(self, agreement_id: bytes) -> Mapping[str, int]:
         """`rounds_used` of every edge of an agreement that any round has used."""
         query = (
             select(table.c.edge, func.count().label("rounds"))
-            .where(table.c.agreement == agreement_id.hex(), _counted())
+            .where(table.c.agreement == agreement_id.hex(), _COUNTED)
             .group_by(table.c.edge)
         )
         with self.read() as connection:
@@ -291,30 +271,39 @@ class Edges(Database):
                 extra_writes(connection)
 
 
-def _used(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
-    counts = select(func.count()).where(
-        table.c.agreement == agreement_id.hex(),
-        table.c.edge == edge,
-        table.c.round != other_than.hex(),
-        _counted(),
-    )
-    return connection.execute(counts).scalar_one()
+def _of_running(connection: Connection, round_id: bytes, edge: str, column: Column[Any]) -> Any:
+    """A column of a running edge. StoreError: it is not running."""
+    query = select(column).filter_by(**_key(round_id, edge)).where(table.c.finished_at.is_(None))
+    row = connection.execute(query).first()
+    if row is None:
+        raise StoreError(f"edge {edge} of round {round_id.hex()} is not running")
+    return row[0]
 
 
-def _counted() -> ColumnElement[bool]:
-    """Rounds against the budget: not one that failed before its first chunk."""
-    return or_(table.c.state != FAILED, table.c.done > 0)
+def _check_budget(connection: Connection, row: EdgeRow, budget: int) -> None:
+    """PeerError: BUDGET_SPENT."""
+    where = (row.agreement_id, row.edge, row.round_id)
+    if _rounds(connection, *where, _COUNTED) >= budget:
+        raise PeerError(
+            PeerCode.BUDGET_SPENT,
+            f"the agreement's {budget} rounds are used up",
+            hint="The parties can sign a new agreement.",
+        )
+    # Each costs the sender a tag table: such rounds do not count against the budget, but their number is bounded.
+    if _rounds(connection, *where, not_(_COUNTED)) >= max(_LEAST_WASTED, budget):
+        raise PeerError(
+            PeerCode.BUDGET_SPENT,
+            "too many rounds failed before their first chunk",
+            hint="Find out why they failed; then the parties can sign a new agreement.",
+        )
 
 
-def _wasted(connection: Connection, agreement_id: bytes, edge: str, other_than: bytes) -> int:
-    counts = select(func.count()).where(
-        table.c.agreement == agreement_id.hex(),
-        table.c.edge == edge,
-        table.c.round != other_than.hex(),
-        table.c.state == FAILED,
-        table.c.done == 0,
-    )
-    return connection.execute(counts).scalar_one()
+def _rounds(
+    connection: Connection, agreement_id: bytes, edge: str, but: bytes, condition: ColumnElement[bool]
+) -> int:
+    """The rounds of an edge, other than `but`, that meet a condition."""
+    of_edge = select(func.count()).select_from(table).filter_by(agreement=agreement_id.hex(), edge=edge)
+    return connection.execute(of_edge.where(table.c.round != but.hex(), condition)).scalar_one()
 
 
 def _key(round_id: bytes, edge: str) -> dict[str, str]:
@@ -329,37 +318,19 @@ def _packed(signed: Signed) -> bytes:
     return signed.signature + signed.payload
 
 
-def _unpacked(data: bytes | None) -> Signed | None:
-    return None if data is None else Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
+def _unpacked(data: bytes) -> Signed:
+    return Signed(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES])
 
 
-def _edge(
-    row: Row[Any],
-    seed: bytes = b"",
-    snapshot: bytes = b"",
-    receiver_rates: bytes | None = None,
-    sender_rates: bytes | None = None,
-) -> EdgeRow:
+def _edge(row: Row[Any], opened: Mapping[str, bytes] = MappingProxyType({})) -> EdgeRow:
+    """A row with its sealed columns as far as they are opened."""
     signed = json.loads(row.receipt_signatures or "{}")
-    return EdgeRow(
-        round_id=bytes.fromhex(row.round),
-        edge=row.edge,
-        agreement_id=bytes.fromhex(row.agreement),
-        role=row.role,
-        peer=row.peer,
-        collection_id=row.collection,
-        state=row.state,
-        started_at=row.started_at,
-        updated_at=row.updated_at,
-        finished_at=row.finished_at,
-        done=row.done,
-        total=row.total,
-        code=row.code,
-        reason=row.reason,
+    return from_columns(
+        EdgeRow,
+        row,
         receipt=row.receipt or b"",
         signatures={agency: bytes.fromhex(signature) for agency, signature in signed.items()},
-        receiver_rates=_unpacked(receiver_rates),
-        sender_rates=_unpacked(sender_rates),
-        seed=seed,
-        snapshot=snapshot,
+        **{name: _unpacked(opened[name]) if name in opened else None for name in _RATES},
+        seed=opened.get("seed", b""),
+        snapshot=opened.get("snapshot", b""),
     )

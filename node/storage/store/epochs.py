@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from blindmatch.node.storage.store.database import Database
-from blindmatch.node.storage.store.rows import DeltaRow, EpochRow
+from blindmatch.node.storage.store.rows import DeltaRow, EpochRow, from_columns
 from blindmatch.node.storage.store.tables import deltas, edges
 from blindmatch.node.storage.store.tables import epochs as table
 from blindmatch.protocol.errors import StoreError
@@ -22,7 +22,7 @@ class Epochs(Database):
     def opening_epoch(self, row: EpochRow) -> ExtraWrites:
         """Store a new epoch, and end the one that is open on its edge. To be passed to `Edges.finish`."""
 
-        def write(connection: Connection) -> None:
+        def extra_writes(connection: Connection) -> None:
             here = table.update().filter_by(agreement=row.agreement_id.hex(), edge=row.edge, role=row.role)
             ended = {"secret": None, "ended_at": self.now(), "reason": "a new one began"}
             connection.execute(here.where(table.c.ended_at.is_(None)).values(**ended))
@@ -47,7 +47,7 @@ class Epochs(Database):
                 )
             )
 
-        return write
+        return extra_writes
 
     def advancing_epoch(
         self, before: EpochRow, round_id: bytes, *, state: bytes, records: tuple[int, int], **more: Any
@@ -62,7 +62,7 @@ class Epochs(Database):
             more: `counts`, the four numbers of records added and removed; `collection`, its name.
         """
 
-        def write(connection: Connection) -> None:
+        def extra_writes(connection: Connection) -> None:
             rounds = json.dumps([each.hex() for each in (*before.rounds, round_id)])
             unchanged = table.update().filter_by(
                 round=before.epoch.hex(), edge=before.edge, number=before.number
@@ -83,7 +83,7 @@ class Epochs(Database):
             ours = deltas.update().filter_by(round=round_id.hex(), edge=before.edge)
             connection.execute(ours.values(counts=json.dumps(list(more["counts"]))))
 
-        return write
+        return extra_writes
 
     def end_epoch(self, epoch: bytes, edge: str, reason: str) -> bool:
         """End an epoch and wipe its secret; False when it had ended already or there is none."""
@@ -124,7 +124,7 @@ class Epochs(Database):
         if row is None:
             return None
         counts = tuple(json.loads(row.counts)) if row.counts else None
-        return DeltaRow(round_id, edge, bytes.fromhex(row.epoch), row.number, counts)
+        return from_columns(DeltaRow, row, counts=counts)
 
     def running_deltas(self, epoch: bytes, edge: str) -> list[bytes]:
         """The ids of the epoch's delta rounds that neither closed nor failed."""
@@ -141,25 +141,8 @@ class Epochs(Database):
         secret = b""
         if secrets and row.secret is not None:
             secret = self._sealer.open(row.secret, _context(epoch, row.edge))
-        return EpochRow(
-            epoch=epoch,
-            edge=row.edge,
-            agreement_id=bytes.fromhex(row.agreement),
-            role=row.role,
-            peer=row.peer,
-            collection=row.collection,
-            opened_at=row.opened_at,
-            ends_at=row.ends_at,
-            number=row.number,
-            rounds=tuple(bytes.fromhex(name) for name in json.loads(row.rounds)),
-            state=row.state,
-            receiver_records=row.receiver_records,
-            sender_records=row.sender_records,
-            public_key=row.public_key,
-            secret=secret,
-            ended_at=row.ended_at,
-            reason=row.reason,
-        )
+        rounds = tuple(bytes.fromhex(name) for name in json.loads(row.rounds))
+        return from_columns(EpochRow, row, epoch=epoch, rounds=rounds, secret=secret)
 
 
 def _context(epoch: bytes, edge: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, Table, insert, select
 
 from blindmatch.node.storage.store.database import Database
-from blindmatch.node.storage.store.rows import AggregateRow, LeadRow
+from blindmatch.node.storage.store.rows import AggregateRow, LeadRow, from_columns
 from blindmatch.node.storage.store.tables import leads, numbers, tallies
 
 
@@ -26,7 +26,7 @@ class Results(Database):
         """The leads of a round, or of one of its edges, that have not expired: by edge, in order."""
         rows = self._current(leads, {"round": round_id.hex()} | ({} if edge is None else {"edge": edge}))
         return [
-            LeadRow(round_id, row.edge, row.position, payload, row.expires_at)
+            from_columns(LeadRow, row, payload=payload)
             for row, payload in sorted(rows, key=lambda each: (each[0].edge, each[0].position))
         ]
 
@@ -59,9 +59,7 @@ class Results(Database):
         ids = {"round": round_id, "agreement": agreement_id}
         rows = self._current(numbers, {name: value.hex() for name, value in ids.items() if value is not None})
         return [
-            AggregateRow(
-                bytes.fromhex(row.round), row.edge, bytes.fromhex(row.agreement), payload, row.expires_at
-            )
+            from_columns(AggregateRow, row, payload=payload)
             for row, payload in sorted(
                 rows, key=lambda each: (each[0].expires_at, each[0].round, each[0].edge)
             )

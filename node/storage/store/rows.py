@@ -1,10 +1,28 @@
 """What the store gives back: frozen dataclasses, with secrets hidden from their repr."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Row
 
 from blindmatch.protocol.transcript import Signed
+
+StoredRow = TypeVar("StoredRow")
+
+_COLUMNS = {"round_id": "round", "agreement_id": "agreement", "collection_id": "collection"}
+"""The columns of fields that have another name."""
+
+
+def from_columns(kind: type[StoredRow], columns: Row[Any], **converted: Any) -> StoredRow:
+    """A stored row: `converted` fields, and the others from the columns of their names. Ids are bytes here, hex there."""
+    for each in fields(kind):  # type: ignore[arg-type] # every kind is a dataclass
+        if each.name not in converted:
+            value = getattr(columns, _COLUMNS.get(each.name, each.name))
+            is_id = each.type is bytes and isinstance(value, str)
+            converted[each.name] = bytes.fromhex(value) if is_id else value
+    return kind(**converted)
 
 
 @dataclass(frozen=True)
@@ -53,10 +71,10 @@ class AgreementRow:
 
     id: bytes
     """32 bytes."""
-    payload: bytes
-    signatures: Mapping[str, bytes]
+    payload: bytes = field(hash=False)
+    signatures: Mapping[str, bytes] = field(hash=False)
     received_at: int
-    withdrawn_by: Mapping[str, Withdrawal]
+    withdrawn_by: Mapping[str, Withdrawal] = field(hash=False)
     """Who declined or withdrew."""
     proposed_by: str = ""
     """The agency whose node brought it; empty when our own officer did."""
@@ -195,7 +213,7 @@ class AggregateRow:
 
 @dataclass(frozen=True)
 class AuditRow:
-    """One audit entry as stored; `blindmatch.node.storage.audit_log` gives it meaning."""
+    """One audit entry as stored; `blindmatch.node.storage.audit_log` signs and verifies it."""
 
     seq: int
     time: int
@@ -209,3 +227,8 @@ class AuditRow:
     previous: bytes
     hash: bytes
     signature: bytes
+
+    def data(self) -> dict[str, Any]:
+        """Plain values, as JSON has them, with every field that a verification elsewhere needs."""
+        values = {**vars(self), "detail": json.loads(self.detail)}
+        return {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.types import TypeEngine
 
 SCHEMA_VERSION = 1
 """Raised with every change of a table, together with a migration from the version before."""
@@ -29,21 +28,14 @@ DESCRIPTION = "description"
 metadata = MetaData()
 
 
-def _column(
-    name: str,
-    kind: TypeEngine[Any] | type[TypeEngine[Any]] | ForeignKey,
-    description: str,
-    **options: Any,
-) -> Column[Any]:
-    """A column that must have a value unless `nullable=True`."""
+def _column(name: str, kind: Any, description: str, **options: Any) -> Column[Any]:
+    """A column of a type or with a foreign key, that must have a value unless `nullable=True`."""
     return Column(name, kind, info={DESCRIPTION: description}, **({"nullable": False} | options))
 
 
-def _key(
-    name: str, kind: TypeEngine[Any] | type[TypeEngine[Any]] | ForeignKey, description: str
-) -> Column[Any]:
+def _key(name: str, kind: Any, description: str) -> Column[Any]:
     """A column of the primary key, set by the caller."""
-    return Column(name, kind, info={DESCRIPTION: description}, primary_key=True, autoincrement=False)
+    return _column(name, kind, description, primary_key=True, autoincrement=False)
 
 
 def _edge_key() -> ForeignKeyConstraint:

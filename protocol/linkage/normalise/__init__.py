@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from blindmatch.protocol.linkage.normalise import (
+    address_endings,
     contacts,
     dates,
     identifiers,
@@ -39,6 +40,7 @@ __all__ = [
     "LEVEL_TESTS",
     "NORMALISATION",
     "address",
+    "address_endings",
     "bank_account",
     "company",
     "company_number",
@@ -173,6 +175,7 @@ def forget() -> None:
         nicknames.canonical,
         phonetics.metaphone,
         dates.parse,
+        address_endings.ending_of_first,
         places.postcode,
         places.number_one,
         places.house_name,

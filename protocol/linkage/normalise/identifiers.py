@@ -14,11 +14,13 @@ from blindmatch.protocol.linkage.normalise.text import CACHED, fold, word_set
 
 # Companies House, "company number formats": two digits, or one of these prefixes, then six digits.
 _PREFIXES: Final = word_set(
-    "AC CE CS ES FC FE GE GN GS IC IP LP NA NC NF NI NL NO NP NR NV NZ OC OE PC RC RS SA SC SE SF SG SI SL SO SP SR SZ ZC"
+    "AC BR CE CS ES FC FE GE GN GS IC IP LP NA NC NF NI NL NO NP NR NV NZ OC OE PC RC RS SA SC SE SF SG SI SL SO SP SR SZ ZC"
 )
 _CANONICAL = re.compile(rf"(?:[0-9]{{2}}|{'|'.join(sorted(_PREFIXES))})(?!0{{6}})[0-9]{{6}}")
 """Texts that `company_number` returns unchanged."""
 _COMPANY = re.compile(r"([A-Z]{0,2})([0-9]+)([A-Z]?)")
+_SOCIETY = re.compile(r"(IP|SP|NP|RS)([0-9]{3}(?=[A-Z]{3})|[0-9]{4}(?=[A-Z]{2}$))([A-Z]{2,3})")
+"""Registered societies with letters at the end, such as `IP000CUS`; a postcode such as `IP8 0XW` is shorter."""
 _LABEL = re.compile(r"^(?:COMPANY|CO|REG(?:ISTERED)?|REGISTRATION|CRN|NO|NUMBER|NUM)\b[.:\s]*")
 _GAPS = re.compile(r"[\s\-.]+")
 
@@ -53,7 +55,7 @@ def company_number(text: str) -> str:
     cleaned = _bare_company_number(text)
     if not cleaned:
         return ""
-    parts = _COMPANY.fullmatch(cleaned)
+    parts = _COMPANY.fullmatch(cleaned) or _SOCIETY.fullmatch(cleaned)
     if not parts:
         raise ValueError("not a company number: letters and digits in the wrong places")
     prefix, digits, suffix = parts.groups()
@@ -64,7 +66,7 @@ def company_number(text: str) -> str:
         raise ValueError("not a company number: letters and digits in the wrong places")
     width = 8 - len(prefix) - len(suffix)
     digits = digits.lstrip("0")
-    if not digits:
+    if not digits and len(suffix) < 2:
         raise ValueError("not a company number: nothing but zeros")
     if len(digits) > width:
         raise ValueError("not a company number: too long")

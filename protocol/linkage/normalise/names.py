@@ -18,6 +18,13 @@ SUFFIXES: Final = word_set(
     "fca aca acca jp mep frs frse kcmg cmg rn ii iii iv 2nd 3rd"
 )
 """`ma` and `ba` are both degrees and surnames, and are kept."""
+_NEVER_NAMES: Final = word_set("mr mrs ms miss mx dr prof sir rev revd messrs mme mlle")
+"""Titles that are no surnames; others are (`Lord`, `Bishop`, `Major`), and are one where no other word is left."""
+_ALSO_SURNAMES: Final = word_set("mba mbe obe kc")
+"""Honours and degrees that are surnames, too; those are written in small letters, unless the whole name is in capitals."""
+_HONOURS: Final = word_set("mbe obe")
+"""Those of `_ALSO_SURNAMES` that, in capitals, stand behind a surname alone: `Smith OBE`."""
+_AGES: Final = word_set("junior senior")
 _DOTTED: Final = word_set("obe mbe cbe kbe dbe gbe kcb dcb phd bsc msc mba llb frs kcmg cmg")
 """Written as letters with dots, these are honours even after a forename, where `J.P.` are two initials."""
 PARTICLES: Final = word_set(
@@ -25,6 +32,8 @@ PARTICLES: Final = word_set(
     "bin bint binte ibn ter ten te zu zum zur vom st saint mac mc fitz ap san santa af av vander vande abu"
 )
 """Words that belong to the surname that follows."""
+_WHOLE_NAME_PARTICLES: Final = PARTICLES | word_set("ni nic nig ui ua mhic op aan het t und ferch")
+"""The same inside a whole name, where a forename stands before them."""
 _IRISH: Final = word_set(
     "brien neill neil connor conor sullivan reilly donnell hara keefe keeffe leary rourke shea toole dowd grady mahony mahoney "
     "malley flaherty callaghan donoghue donohue driscoll farrell gorman hagan hanlon kane loughlin meara regan riordan dwyer "
@@ -50,6 +59,7 @@ _FORMER_NAME = re.compile(
 )
 _M_APOSTROPHE = re.compile(r"\b[Mm]['\u2019\u2018`](?=[A-Za-z]{3})")
 _PATRONYMIC = re.compile(r"\s+(?:[sdw]\s*/\s*o|a\s*/\s*[lp])\.?\s+", re.IGNORECASE)
+_HYPHENS = re.compile(r"\s*[-\u2010-\u2015\u2212\ufe58\ufe63\uff0d]\s*")
 _ORDINAL = re.compile(r"[0-9]+(?:st|nd|rd|th)")
 _EASTERN = re.compile(r"[\u3400-\u9fff\uac00-\ud7a3\u3005]+")
 _TWO_CHARACTER_SURNAMES: Final = frozenset(("欧阳", "歐陽", "司马", "司馬", "诸葛", "諸葛", "上官", "东方", "慕容", "南宫", "남궁", "황보", "선우"))  # fmt: skip
@@ -70,14 +80,14 @@ def _clean(text: str) -> str:
     return _INITIAL.sub(r"\1 ", outside if words(outside) else stripped)
 
 
-def _without_titles(parts: list[str]) -> list[str]:
+def _without_titles(parts: list[str], never: frozenset[str] = _ALWAYS_TITLES) -> list[str]:
     start = 0
     while start < len(parts) and (
         parts[start] in TITLES
         or (start + 1 < len(parts) and (parts[start] == "the" or _ORDINAL.fullmatch(parts[start])))
     ):
         start += 1
-    if start == len(parts) and parts and parts[-1] not in _ALWAYS_TITLES:
+    if start == len(parts) and parts and parts[-1] not in never:
         start -= 1
     return parts[start:]
 
@@ -134,35 +144,81 @@ def split_full_name(text: str) -> tuple[str, str]:
     if child and any(parent):
         return " ".join(_without_titles(child)), _joined(_without_suffixes(parent[0]))
     before, comma, after = cleaned.partition(",")
+    if comma and words(before) and set(words(before)) <= _NEVER_NAMES:
+        return split_full_name(after)  # `Dr, Ann Smith`
     if comma and (behind := _without_titles(words(after))) and not set(behind) <= SUFFIXES:
         while len(behind) > 1 and behind[-1] in _ALWAYS_TITLES:
             behind.pop()
         if behind[0] not in _ALWAYS_TITLES:
-            family = _without_suffixes(_without_titles(words(before)))
-            return " ".join(_without_suffixes(behind, _DOTTED)), _joined(family)
+            behind = _without_suffixes(behind, _DOTTED)
+            family = _without_suffixes(_without_titles(words(before), _NEVER_NAMES))
+            # `Berg, Piet van der`: sorted by the word after the particles.
+            small = {part for part in after.split() if part.islower()} & _WHOLE_NAME_PARTICLES
+            while len(behind) > 1 and behind[-1] in small:
+                family.insert(0, behind.pop())
+            return " ".join(behind), _joined(family)
     return _split_words(before if comma else cleaned)
 
 
 def _split_words(text: str) -> tuple[str, str]:
-    marked = [(word, _in_capitals(part)) for part in text.split() for word in words(part)]
-    parts = [word for word, _ in marked]
-    parts = _without_suffixes(parts)
-    marked = marked[: len(parts)]
-    name = _without_titles(parts)
-    marked = marked[len(parts) - len(name) :]
+    """A whole name without a comma. A word with hyphens is one word, as `Smith-Jones` is one surname."""
+    parts = [part for part in _HYPHENS.sub("-", text).split() if words(part)]
+    units = [" ".join(words(part)) for part in parts]
+    untitled = _without_titles(units, _NEVER_NAMES)
+    titled = len(untitled) < len(units)
+    parts = parts[len(units) - len(untitled) :]
+    name = untitled if _ends_in_surname(untitled, parts) else _without_suffixes(untitled)
+    if titled and len(name) == 1 and name[0] in SUFFIXES - _ALSO_SURNAMES - _AGES:
+        name = []
+    parts = parts[: len(name)]
     if not name:
         return "", ""
-    loud = [capitals for _, capitals in marked]
+    start = _surname_start(name, parts)
+    if start < 0:  # the surname is in front, in capitals
+        return " ".join(name[-start:]), _family(name[:-start])
+    return " ".join(name[:start]), _family(name[start:])
+
+
+def _family(units: list[str]) -> str:
+    return _joined([word for unit in units for word in unit.split()])
+
+
+def _ends_in_surname(units: list[str], parts: list[str]) -> bool:
+    """Whether the last word, which can be an honour, is the surname: nothing else would be, or it is in small letters."""
+    if not units or units[-1] not in _ALSO_SURNAMES | _AGES:
+        return False
+    if len(units) == 2:
+        stands_out = parts[-1].isupper() and not parts[0].isupper()
+        return units[0] not in SUFFIXES and not (stands_out and units[-1] in _HONOURS)
+    return units[-1] in _ALSO_SURNAMES and parts[-1].istitle() and len(units) > 1
+
+
+def _surname_start(name: list[str], parts: list[str]) -> int:
+    """Where the surname starts; for one in front of the forenames, the negative place where it ends."""
+    loud = [
+        _in_capitals(part) or (part.isupper() and unit in PARTICLES)
+        for part, unit in zip(parts, name, strict=True)
+    ]
     quiet = next((i for i, capitals in enumerate(loud) if not capitals), len(name))
-    if 0 < quiet < len(name) and not any(loud[quiet:]):
-        return " ".join(name[quiet:]), _joined(name[:quiet])
+    if 0 < quiet < len(name) and not any(loud[quiet:]) and any(map(_in_capitals, parts[:quiet])):
+        return -quiet
     start = len(name) - 1
     if not loud[0] and loud[-1]:
         while start > 1 and loud[start - 1]:
             start -= 1
-    while start > 1 and (name[start - 1] in PARTICLES or (name[start - 1] == "o" and name[start] in _IRISH)):
+    while start > 1 and _is_particle(name[start - 1], parts[start - 1], name[start]):
         start -= 1
-    return " ".join(name[:start]), _joined(name[start:])
+    if start == 1 and parts[0].islower() and not parts[-1].islower() and name[0] in PARTICLES:
+        return 0  # `van der Berg` without a forename
+    return start
+
+
+def _is_particle(unit: str, part: str, following: str) -> bool:
+    return (
+        unit in _WHOLE_NAME_PARTICLES
+        # With its accent, `Ó` is no initial.
+        or (unit == "o" and (following in _IRISH or not part.isascii()))
+    )
 
 
 def _in_capitals(part: str) -> bool:

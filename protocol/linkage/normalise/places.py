@@ -111,7 +111,7 @@ _STREETS: Final = word_set(
     "common crossing loop link turn strand mall cheapside kingsway queensway parkway approach garden bridge vale field fields villas"
 )
 """Words that can end the name of a street."""
-_ALWAYS_STREETS: Final = word_set(
+ALWAYS_STREETS: Final = word_set(
     "road street avenue close crescent drive lane terrace boulevard grove gardens square mews highway parade way esplanade"
 )
 """Words that end the name of a street even if the town follows without a comma."""
@@ -252,14 +252,14 @@ def _placed(segments: list[str]) -> tuple[str, str]:
     for i, part in enumerate(segments):
         for found in _NUMBERED.finditer(part):
             behind = part[found.end() :].strip()
-            if behind and (found.start() == 0 or _ends_street(behind)):
+            if behind and (found.start() == 0 or ends_street(behind)):
                 return _number(found), _street(behind)
             if not behind and found.start() == 0 and i + 1 < len(segments):
                 return _number(found), _street(segments[i + 1])
-            if not behind and found.start() > 0 and _ends_street(part[: found.start()]):
+            if not behind and found.start() > 0 and ends_street(part[: found.start()]):
                 return _number(found), _street(part[: found.start()])  # Hauptstraße 5: the number follows
     for i, part in enumerate(segments):
-        if _ends_street(part):
+        if ends_street(part):
             return (_name(segments[i - 1]) if i else ""), _street(part)
     return (_name(segments[0]) if segments else ""), ""
 
@@ -272,7 +272,7 @@ def _written_out(found: list[str]) -> list[str]:
         if word in {"st", "saint"}:
             out.append("st" if i == 0 or following in _SAINTS or word == "saint" else "street")
         elif (
-            i and word in _TYPES and (not following or following in _SIDES or _TYPES[word] in _ALWAYS_STREETS)
+            i and word in _TYPES and (not following or following in _SIDES or _TYPES[word] in ALWAYS_STREETS)
         ):
             out.append(_TYPES[word])
         else:
@@ -280,11 +280,12 @@ def _written_out(found: list[str]) -> list[str]:
     return out
 
 
-def _ends_street(part: str) -> bool:
+def ends_street(part: str) -> bool:
+    """Whether a part of an address, in lower case, ends with the name of a street."""
     found = _written_out(words(part))
     return bool(found) and (
         (len(found) > 1 and (found[-1] in _STREETS or (found[-1] in _SIDES and found[-2] in _STREETS)))
-        or any(word in _ALWAYS_STREETS for word in found[1:])
+        or any(word in ALWAYS_STREETS for word in found[1:])
         or found[0] in _FOREIGN_STREETS
         or (len(found) == 1 and found[0] in _ONE_WORD_STREETS)
     )
@@ -297,8 +298,8 @@ def _street(part: str) -> str:
     whole = bool(found) and (found[-1] in _STREETS or found[-1] in _SIDES)
     if not whole:
         for i in range(1, len(found)):
-            if found[i] in _ALWAYS_STREETS:
-                found = found[: i + 2] if found[i + 1] in _SIDES | _ALWAYS_STREETS else found[: i + 1]
+            if found[i] in ALWAYS_STREETS:
+                found = found[: i + 2] if found[i + 1] in _SIDES | ALWAYS_STREETS else found[: i + 1]
                 break
     return " ".join(found)
 

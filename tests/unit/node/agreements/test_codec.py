@@ -18,8 +18,8 @@ from blindmatch.protocol import agreement as terms
 from blindmatch.protocol.agreement import KINDS, Disclosure, Withdrawal, WithdrawalKind
 from blindmatch.protocol.errors import AgreementError, KeysError, PeerCode, PeerError
 from blindmatch.protocol.hits.messages import TagChunk
-from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION
-from blindmatch.protocol.session.messages import BlindedChunk, EdgeContext, EvaluatedChunk, Header
+from blindmatch.protocol.limits import LIMITS, PROTOCOL_VERSION, TAG_BYTES
+from blindmatch.protocol.session.messages import BlindedChunk, EvaluatedChunk, Header
 from blindmatch.protocol.transcript import Signed
 
 UNKNOWN = b"\x9a\x06\x01x"  # field 99, one byte long
@@ -36,49 +36,35 @@ LEFT = (WITHDRAWAL, DECLINE)
 HEADER = Header(b"r" * 16, "west-force-from-east-council", 3)
 STATEMENT = Signed(b"payload", b"s" * 64)
 POINTS = np.arange(64, dtype=np.uint8).reshape(2, 32)
-CONTEXT = EdgeContext(
-    agreement=ENVELOPE.id,
-    round_id=b"r" * 16,
-    edge=EDGE.id,
-    receiver="west-force",
-    sender="east-council",
-    disclosure=Disclosure.HITS,
-    verified=False,
-    keys_digest=b"k" * 32,
-)
-
 ROUND_TRIPS = {
-    "describe request": (convert.describe_request(), convert.read_describe_request),
-    "describe reply": (convert.describe_reply(EAST.party()), convert.read_describe_reply),
-    "propose request": (convert.propose_request(ENVELOPE, LEFT), convert.read_propose_request),
-    "propose reply": (convert.propose_reply(ENVELOPE, LEFT), convert.read_propose_reply),
-    "fetch request": (convert.fetch_request(ENVELOPE.id), convert.read_fetch_request),
-    "fetch reply": (convert.fetch_reply(ENVELOPE, LEFT), convert.read_fetch_reply),
-    "withdraw request": (convert.withdraw_request(WITHDRAWAL), convert.read_withdraw_request),
-    "withdraw reply": (convert.withdraw_reply(), convert.read_withdraw_reply),
+    "describe request": (convert.describe_request(), convert.describe_request.read),
+    "describe reply": (convert.describe_reply(EAST.party()), convert.describe_reply.read),
+    "propose request": (convert.propose_request(ENVELOPE, LEFT), convert.propose_request.read),
+    "propose reply": (convert.propose_reply(ENVELOPE, LEFT), convert.propose_reply.read),
+    "fetch request": (convert.fetch_request(ENVELOPE.id), convert.fetch_request.read),
+    "fetch reply": (convert.fetch_reply(ENVELOPE, LEFT), convert.fetch_reply.read),
+    "withdraw request": (convert.withdraw_request(WITHDRAWAL), convert.withdraw_request.read),
+    "withdraw reply": (convert.withdraw_reply(), convert.withdraw_reply.read),
     "prepare request": (
-        edge_codec.prepare_request(edge_codec.PrepareRequest(HEADER, ENVELOPE.id, STATEMENT)),
-        edge_codec.read_prepare_request,
+        edge_codec.prepare_request(HEADER, ENVELOPE.id, STATEMENT),
+        edge_codec.prepare_request.read,
     ),
-    "prepare reply": (edge_codec.prepare_reply(HEADER, STATEMENT), edge_codec.read_prepare_reply),
-    "open request": (
-        edge_codec.open_request(edge_codec.OpenRequest(HEADER, ENVELOPE.id, STATEMENT)),
-        edge_codec.read_open_request,
-    ),
-    "open progress": (edge_codec.open_reply(HEADER, edge_codec.Progress(1, 2)), edge_codec.read_open_reply),
-    "open commitment": (edge_codec.open_reply(HEADER, STATEMENT), edge_codec.read_open_reply),
-    "blinded chunk": (hits_codec.blinded_chunk(BlindedChunk(HEADER, POINTS)), hits_codec.read_blinded_chunk),
+    "prepare reply": (edge_codec.prepare_reply(HEADER, STATEMENT), edge_codec.prepare_reply.read),
+    "open request": (edge_codec.open_request(HEADER, ENVELOPE.id, STATEMENT), edge_codec.open_request.read),
+    "open progress": (edge_codec.open_reply(HEADER, edge_codec.Progress(1, 2)), edge_codec.open_reply.read),
+    "open commitment": (edge_codec.open_reply(HEADER, STATEMENT), edge_codec.open_reply.read),
+    "blinded chunk": (hits_codec.blinded_chunk(BlindedChunk(HEADER, POINTS)), hits_codec.blinded_chunk.read),
     "evaluated chunk": (
         hits_codec.evaluated_chunk(EvaluatedChunk(HEADER, POINTS, b"p" * 64)),
-        hits_codec.read_evaluated_chunk,
+        hits_codec.evaluated_chunk.read,
     ),
-    "tags request": (hits_codec.tags_request(HEADER), hits_codec.read_tags_request),
+    "tags request": (hits_codec.tags_request(HEADER), hits_codec.tags_request.read),
     "tag chunk": (
         hits_codec.tag_chunk(TagChunk(HEADER, POINTS.reshape(4, 16))),
-        lambda message: hits_codec.read_tag_chunk(message, CONTEXT),
+        lambda message: hits_codec.tag_chunk.read(message, TAG_BYTES),
     ),
-    "close request": (edge_codec.close_request(HEADER, STATEMENT), edge_codec.read_close_request),
-    "close reply": (edge_codec.close_reply(HEADER, b"s" * 64), edge_codec.read_close_reply),
+    "close request": (edge_codec.close_request(HEADER, STATEMENT), edge_codec.close_request.read),
+    "close reply": (edge_codec.close_reply(HEADER, b"s" * 64), edge_codec.close_reply.read),
 }
 WITHOUT_VERSION = {"describe reply", "propose reply", "fetch reply", "withdraw reply"}
 """Answers to a request whose version was checked."""
@@ -127,7 +113,7 @@ def test_every_message_of_both_services_is_tried():
         ("open request", (HEADER, ENVELOPE.id, STATEMENT)),
         ("open progress", (HEADER, (1, 2))),
         ("open commitment", (HEADER, STATEMENT)),
-        ("tags request", HEADER),
+        ("tags request", (HEADER,)),
         ("close request", (HEADER, STATEMENT)),
         ("close reply", (HEADER, b"s" * 64)),
     ],
@@ -138,13 +124,13 @@ def test_round_trip(name, value):
 
 
 def test_chunks_survive():
-    blinded = hits_codec.read_blinded_chunk(fresh(ROUND_TRIPS["blinded chunk"][0]))
+    blinded = hits_codec.blinded_chunk.read(fresh(ROUND_TRIPS["blinded chunk"][0]))
     assert blinded.header == HEADER
     assert np.array_equal(blinded.points, POINTS)
-    evaluated = hits_codec.read_evaluated_chunk(fresh(ROUND_TRIPS["evaluated chunk"][0]))
+    evaluated = hits_codec.evaluated_chunk.read(fresh(ROUND_TRIPS["evaluated chunk"][0]))
     assert (evaluated.header, evaluated.proof) == (HEADER, b"p" * 64)
     assert np.array_equal(evaluated.points, POINTS)
-    tags = hits_codec.read_tag_chunk(fresh(ROUND_TRIPS["tag chunk"][0]), CONTEXT)
+    tags = hits_codec.tag_chunk.read(fresh(ROUND_TRIPS["tag chunk"][0]), TAG_BYTES)
     assert np.array_equal(tags.rows, POINTS.reshape(4, 16))
 
 
@@ -220,53 +206,53 @@ def test_wrong_headers(code, header):
     altered = fresh(ROUND_TRIPS["tags request"][0])
     for field, value in header.items():
         setattr(altered.header, field, value)
-    assert code_of(hits_codec.read_tags_request, altered) is code
+    assert code_of(hits_codec.tags_request.read, altered) is code
 
 
 def test_wrong_statements():
     altered = fresh(ROUND_TRIPS["close request"][0])
     altered.receipt.signature = b""
-    assert code_of(edge_codec.read_close_request, altered) is PeerCode.BAD_SIGNATURE
+    assert code_of(edge_codec.close_request.read, altered) is PeerCode.BAD_SIGNATURE
     altered.receipt.CopyFrom(common_pb2.SignedStatement(payload=bytes(1 << 15), signature=bytes(64)))
-    assert code_of(edge_codec.read_close_request, altered) is PeerCode.OVERSIZE
+    assert code_of(edge_codec.close_request.read, altered) is PeerCode.OVERSIZE
 
 
 @pytest.mark.parametrize(("done", "total"), [(3, 2), (1, LIMITS.elements + 1)])
 def test_impossible_progress(done, total):
     message = edge_codec.open_reply(HEADER, edge_codec.Progress(done, total))
-    assert code_of(edge_codec.read_open_reply, message) is PeerCode.BAD_MESSAGE
+    assert code_of(edge_codec.open_reply.read, message) is PeerCode.BAD_MESSAGE
 
 
 def test_a_wrong_party_entry_names_its_field():
     altered = fresh(ROUND_TRIPS["describe reply"][0])
     altered.party.identity_key = b"short"
     with pytest.raises(PeerError, match=r"party\.identity_key") as caught:
-        convert.read_describe_reply(altered)
+        convert.describe_reply.read(altered)
     assert caught.value.code is PeerCode.BAD_MESSAGE
 
 
 def test_wrong_envelopes():
     twice = fresh(ROUND_TRIPS["propose request"][0])
     twice.envelope.signatures.append(twice.envelope.signatures[0])
-    assert code_of(convert.read_propose_request, twice) is PeerCode.BAD_MESSAGE
+    assert code_of(convert.propose_request.read, twice) is PeerCode.BAD_MESSAGE
     many = fresh(ROUND_TRIPS["propose request"][0])
     many.envelope.signatures.extend(pb.Signature(agency=f"a{n}", signature=bytes(64)) for n in range(64))
-    assert code_of(convert.read_propose_request, many) is PeerCode.OVERSIZE
+    assert code_of(convert.propose_request.read, many) is PeerCode.OVERSIZE
     large = fresh(ROUND_TRIPS["propose request"][0])
     large.envelope.payload = bytes(LIMITS.agreement_bytes + 1)
-    assert code_of(convert.read_propose_request, large) is PeerCode.OVERSIZE
+    assert code_of(convert.propose_request.read, large) is PeerCode.OVERSIZE
 
 
 def test_wrong_withdrawals_beside_an_envelope():
     twice = fresh(ROUND_TRIPS["fetch reply"][0])
     twice.withdrawals.append(twice.withdrawals[0])
-    assert code_of(convert.read_fetch_reply, twice) is PeerCode.BAD_MESSAGE
+    assert code_of(convert.fetch_reply.read, twice) is PeerCode.BAD_MESSAGE
     many = fresh(ROUND_TRIPS["fetch reply"][0])
     many.withdrawals.extend([many.withdrawals[0]] * LIMITS.parties)
-    assert code_of(convert.read_fetch_reply, many) is PeerCode.OVERSIZE
+    assert code_of(convert.fetch_reply.read, many) is PeerCode.OVERSIZE
     other = fresh(ROUND_TRIPS["fetch reply"][0])
     other.withdrawals[0].agreement = bytes(32)
-    assert code_of(convert.read_fetch_reply, other) is PeerCode.BAD_MESSAGE
+    assert code_of(convert.fetch_reply.read, other) is PeerCode.BAD_MESSAGE
 
 
 def test_an_agreement_survives():

@@ -8,7 +8,7 @@ from tests.support.offices import LEGAL, PASSPHRASE, terms
 from typer.testing import CliRunner
 
 from blindmatch.node.agreements import match_keys, summary
-from blindmatch.node.cli import app, common, load
+from blindmatch.node.cli import app, hints, load
 
 
 def test_show_says_everything_in_words(west, agreed):
@@ -162,10 +162,10 @@ def test_hints_name_the_folder_when_the_command_had_to(west, agreed, tmp_path):
     ],
 )
 def test_the_folder_in_a_hint(text, told, monkeypatch):
-    monkeypatch.setattr(common, "_home", "a b")
-    assert common.with_home(text) == told
-    monkeypatch.setattr(common, "_home", str(common.DEFAULT_HOME))
-    assert common.with_home(text) == text
+    monkeypatch.setattr(hints, "_home", "a b")
+    assert hints.with_home(text) == told
+    monkeypatch.setattr(hints, "_home", str(hints.DEFAULT_HOME))
+    assert hints.with_home(text) == text
 
 
 def test_commands_without_a_folder_get_none_in_hints():
@@ -179,4 +179,4 @@ def test_commands_without_a_folder_get_none_in_hints():
 
     nouns = ("node", "pki", "collection", "agreement", "round", "audit", "keys")
     every = [found for noun in nouns for found in leaves(load(noun), (noun,))]
-    assert {words for words, options in every if "--home" not in options} == common.WITHOUT_HOME
+    assert {words for words, options in every if "--home" not in options} == hints.WITHOUT_HOME

@@ -137,6 +137,15 @@ def test_map_proposes_and_import_takes_it(run, tmp_path):
     assert run("collection", "import", PEOPLE, "--kind", "subjects", "--mapping", mapping)[0] == 0
 
 
+def test_a_mapping_without_what_an_import_requires_exits_with_1(run, tmp_path):
+    path = tmp_path / "colours.csv"
+    path.write_text("Colour,Surname\nred,Quill\n", encoding="utf-8")
+    status, out, error = run("collection", "map", path, "--kind", "suppliers")
+    assert status == 1
+    assert "[columns]" in out
+    assert "no heading was recognised for the reference" in error
+
+
 def test_wrong_words_have_status_2(run):
     assert run("collection", "import", PEOPLE, "--kind", "cats")[0] == 2
     assert run("collection", "import", "--kind", "subjects")[0] == 2

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from blindmatch.node import cli
-from blindmatch.node.cli.common import debugging
+from blindmatch.node.cli.output import debugging
 from blindmatch.protocol import group, hashing
 from blindmatch.protocol.errors import PeerCode, PeerError
 

@@ -23,7 +23,7 @@ def test_the_program_allows_itself_no_core_file(tmp_path):
 
 def test_a_crash_writes_none(tmp_path):
     done = run(
-        "from blindmatch.node.cli.common import no_core_files; no_core_files(); os.abort()",
+        "from blindmatch.node.cli.startup import no_core_files; no_core_files(); os.abort()",
         tmp_path,
     )
     assert done.returncode == -6

@@ -21,12 +21,11 @@ def west(town):
 
 def test_entries_are_the_latest_and_can_be_of_one_event(west):
     everything = audit.entries(west)
-    assert [entry.row.seq for entry in everything] == list(range(1, len(everything) + 1))
+    assert [entry.seq for entry in everything] == list(range(1, len(everything) + 1))
     assert audit.entries(west, last=1) == everything[-1:]
     (imported,) = audit.entries(west, event=AuditEvent.COLLECTION)
-    assert imported.row.subject == "collection groups"
-    assert imported.detail["records"] == 12
-    assert imported.data()["detail"] == imported.detail
+    assert imported.subject == "collection groups"
+    assert imported.data()["detail"]["records"] == 12
 
 
 def test_an_export_is_its_own_last_entry(west, entries, tmp_path):
@@ -34,7 +33,7 @@ def test_an_export_is_its_own_last_entry(west, entries, tmp_path):
     assert entries(WEST) == [("disclosure", "audit log", "log.jsonl", "review", {"action": "export"})]
     lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [entry.data() for entry in exported]
-    assert exported[-1].row.subject == "audit log"
+    assert exported[-1].subject == "audit log"
     assert audit.lines(audit.export(west)).count("\n") == len(exported) + 1
     assert entries(WEST)[-1][2] == "stdout"
     assert audit.verify(west, heads=[tmp_path / "head"]).data() == {

@@ -31,7 +31,7 @@ def test_a_new_node_is_opened_with_its_passphrase(home, tmp_path):
     with nodes.open_node(home, lambda: PASSPHRASE, record_wire=tmp_path / "wire") as node:
         assert node.wire.folder == tmp_path / "wire"
         (entry,) = audit.entries(node)
-        assert (entry.row.event, entry.detail) == ("alteration", {"action": "init"})
+        assert (entry.event, entry.data()["detail"]) == ("alteration", {"action": "init"})
     with nodes.open_node(home, lambda: PASSPHRASE) as node:
         assert node.wire is None
     with pytest.raises(KeysError):

@@ -8,8 +8,8 @@ from tests.support.local_nodes import LocalNodes
 
 from blindmatch.node.rounds import receipts
 from blindmatch.node.storage.store import EdgeRow
-from blindmatch.protocol import threshold
 from blindmatch.protocol.session.statements import RECEIPT_TYPE
+from blindmatch.protocol.threshold import statements as threshold
 from blindmatch.protocol.transcript import sign
 
 WEST, NORTH, SOUTH = "west-force", "north-council", "south-council"

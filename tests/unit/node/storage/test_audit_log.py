@@ -14,7 +14,6 @@ from blindmatch.node.storage.audit_log import (
     AuditLog,
     Head,
     Problem,
-    entry_json,
     read_head,
     read_heads,
     verify_log,
@@ -230,7 +229,7 @@ def test_only_short_plain_values(log: AuditLog, store: Store, wrong: dict[str, A
 
 
 def test_an_entry_as_json_has_all_that_a_checker_needs(rows: list[AuditRow]) -> None:
-    entry = json.loads(json.dumps(entry_json(rows[0])))
+    entry = json.loads(json.dumps(rows[0].data()))
     assert entry["detail"] == {"records": 3}
     assert bytes.fromhex(entry["hash"]) == rows[0].hash
     assert set(entry) == {field.name for field in fields(AuditRow)}

@@ -7,15 +7,9 @@ import pytest
 from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import COUNCIL, POLICE, Rows
 
-from blindmatch.protocol.aggregate import (
-    AggregateInputs,
-    AggregateOutcome,
-    AggregateTerms,
-    Band,
-    OutcomeContext,
-    permitted_band,
-)
-from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE
+from blindmatch.protocol.aggregate.disclosure_control import AggregateTerms, Band, permitted_band
+from blindmatch.protocol.aggregate.messages import AggregateInputs
+from blindmatch.protocol.aggregate.statements import OUTCOME_TYPE, AggregateOutcome, OutcomeContext
 from blindmatch.protocol.aggregate.transitions import AggregateState
 from blindmatch.protocol.agreement import Disclosure
 from blindmatch.protocol.errors import LocalError, PeerCode, PeerError, SequenceError

@@ -18,7 +18,7 @@ from blindmatch.protocol.session.states import Role
 CONTEXT = AggregateEdge.sum([1], [[1]], [1]).context
 SECRETS = Expander(b"e" * 32)
 HALVES = [SECRETS.scalars("half", index, 1)[0] for index in range(2)]
-SHARES = [elgamal.share_of(half).tobytes() for half in HALVES]
+SHARES = [elgamal.public_share(half).tobytes() for half in HALVES]
 KEY = elgamal.joint_key(*SHARES)
 
 
@@ -32,13 +32,13 @@ def _encrypted(values, label="u"):
 
 def _opened(ciphertext):
     left, right = elgamal.half_open(ciphertext, HALVES[1])
-    point = elgamal.open_rest(left, right, HALVES[0])
+    point = elgamal.finish_opening(left, right, HALVES[0])
     return (left, right, 0 if point is None else logarithm(point, 1 << 40))
 
 
 @pytest.mark.parametrize("values", [[0], [1], [0, 0, 0], [5, 7, 0, 11], [2**33, 2**34, 1], list(range(37))])
 def test_a_total_is_what_was_encrypted(values):
-    assert _opened(elgamal.total(_encrypted(values)))[2] == sum(values)
+    assert _opened(elgamal.add_all(_encrypted(values)))[2] == sum(values)
 
 
 def test_another_ciphertext_of_the_same_value_is_another_and_the_same_value():
@@ -51,12 +51,12 @@ def test_another_ciphertext_of_the_same_value_is_another_and_the_same_value():
 def test_half_a_key_opens_nothing():
     """With the wrong half, what is left is no small multiple."""
     left, right = elgamal.half_open(_encrypted([5]), HALVES[1])
-    assert logarithm(elgamal.open_rest(left, right, HALVES[1]), 1 << 20) is None
+    assert logarithm(elgamal.finish_opening(left, right, HALVES[1]), 1 << 20) is None
 
 
 @pytest.mark.parametrize("total", [0, 1, 12_345])
 def test_an_opening_is_proven(total):
-    left, right, found = _opened(elgamal.total(_encrypted([total, 0])))
+    left, right, found = _opened(elgamal.add_all(_encrypted([total, 0])))
     pair = KeyPair(HALVES[0], np.frombuffer(SHARES[0], dtype=np.uint8))
     proof = elgamal.prove_opening(pair, left, SECRETS.scalars("nonce", 0, 1)[0])
     check_opening(Opening(found, proof), left, right, SHARES[0])
@@ -90,7 +90,7 @@ def test_a_share_is_proven_for_its_role_and_edge_only():
 
 
 def test_a_share_that_cancels_the_other_gives_no_key():
-    minus = elgamal.share_of(elgamal.negated(HALVES[0])).tobytes()
+    minus = elgamal.public_share(elgamal.negated(HALVES[0])).tobytes()
     with pytest.raises(PeerError):
         elgamal.joint_key(SHARES[0], minus)
 

@@ -4,11 +4,11 @@ import pytest
 from tests.support.aggregate_sessions import AggregateEdge
 from tests.support.hits_sessions import CLOSED_AT, OPENED_AT, Rows
 
-from blindmatch.protocol.aggregate import (
+from blindmatch.protocol.aggregate.messages import AggregateChunk
+from blindmatch.protocol.aggregate.transitions import (
     FROM_PEER,
     RULES,
     TRANSITIONS,
-    AggregateChunk,
     AggregateEvent,
     AggregateState,
 )
@@ -43,11 +43,11 @@ ROLE_CALLS = {
     Role.RECEIVER: CALLS
     | {
         AggregateEvent.SEND_POINTS: lambda session: session.points_chunk(0),
-        AggregateEvent.POINTS_TAKEN: lambda session: session.points_taken(0),
+        AggregateEvent.POINTS_ACKNOWLEDGED: lambda session: session.acknowledge_points(0),
         AggregateEvent.MASK: lambda session: session.mask_chunk(0),
-        AggregateEvent.ANSWER: lambda session: session.answer(),
+        AggregateEvent.ARRANGE_MASKED: lambda session: session.arrange_masked(),
         AggregateEvent.SEND_MASKED: lambda session: session.masked_chunk(0),
-        AggregateEvent.MASKED_TAKEN: lambda session: session.masked_taken(0),
+        AggregateEvent.MASKED_ACKNOWLEDGED: lambda session: session.acknowledge_masked(0),
         AggregateEvent.RECEIVE_OUTCOME: lambda session: session.receive_outcome(NOTHING),
         Event.SIGN_RECEIPT: lambda session: session.receipt(OPENED_AT, CLOSED_AT),
         Event.RECEIVE_SIGNATURE: lambda session: session.receive_receipt_signature(bytes(64)),

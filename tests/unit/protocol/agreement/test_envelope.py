@@ -56,7 +56,8 @@ def usable(**changes):
         "envelope": signed(sample_agreement(), EVERYONE),
     }
     arguments |= changes
-    terms.check_usable(sample_agreement(), **arguments)
+    terms.check_signatures(sample_agreement(), arguments["envelope"])
+    terms.check_allowed(sample_agreement(), **arguments)
 
 
 def test_everything_in_order_is_usable():

@@ -9,19 +9,21 @@ from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import SEED_BYTES
 from blindmatch.protocol.linkage.compiled_keys import DUMMY
-from blindmatch.protocol.standing import (
-    Epoch,
+from blindmatch.protocol.standing.epoch import Epoch, first_state, next_state, no_rows, opening_key_seed
+from blindmatch.protocol.standing.record_list import (
+    HIT,
+    LIVE,
+    SHARED,
+    FreshSlots,
+    ListRules,
     RecordList,
-    TagTable,
-    compare,
-    first_state,
-    next_state,
-    opening_secret,
+    compare_digests,
+    distinct_tags,
+    first_list,
+    places_of,
 )
-from blindmatch.protocol.standing.epoch import empty
-from blindmatch.protocol.standing.record_list import HIT, LIVE, SHARED, Fresh, Rules, among, distinct, opened
-from blindmatch.protocol.standing.release_plan import some_of, travelling
-from blindmatch.protocol.standing.tag_table import hits, looked_up
+from blindmatch.protocol.standing.release_plan import draw_distinct, transfer_sizes
+from blindmatch.protocol.standing.tag_table import TagTable, hit_slots, with_hits
 
 
 def tags(*numbers):
@@ -50,7 +52,7 @@ def uniform(count, seed=1):
 )
 def test_records_are_paired_one_to_one_whatever_their_order(before, now, source, gone):
     rows = uniform(5)
-    change = compare(rows[before], rows[now])
+    change = compare_digests(rows[before], rows[now])
     assert change.source.tolist() == source
     assert change.gone.tolist() == gone
     assert change.fresh.tolist() == [place for place, where in enumerate(source) if where < 0]
@@ -60,7 +62,7 @@ def test_digests_that_are_half_equal_are_not_equal():
     one = uniform(1)
     other = one.copy()
     other[0, 12] ^= 1
-    change = compare(one, other)
+    change = compare_digests(one, other)
     assert (change.source.tolist(), change.gone.tolist()) == ([-1], [0])
 
 
@@ -70,8 +72,8 @@ def settled(slots, keys, values, *, merging, entities=None, guarded=(1,)):
     keys = np.array(keys, dtype=np.uint8)
     count = len(keys) // slots
     whose = np.arange(count) if entities is None else np.array(entities)
-    rules = Rules(merging, np.isin(np.arange(256), guarded), whose)
-    own = opened(slots, uniform(count, 2), Fresh(rows, keys, empty(64)), rules).own
+    rules = ListRules(merging, np.isin(np.arange(256), guarded), whose)
+    own = first_list(slots, uniform(count, 2), FreshSlots(rows, keys, no_rows(64)), rules).own
     return [[flag for flag in (SHARED, LIVE) if bits & flag] for bits in own.flags]
 
 
@@ -105,31 +107,31 @@ def test_records_of_one_person_count_once_and_fillers_never():
     ],
 )
 def test_what_travels_follows_from_counts_alone(before, added, removed, spare, travels):
-    assert travelling(before, added, removed, spare) == travels
+    assert transfer_sizes(before, added, removed, spare) == travels
 
 
 @pytest.mark.parametrize(("total", "count"), [(0, 0), (5, 5), (7, 2), (1_000, 3), (1_000, 240), (1_000, 999)])
 def test_some_of_are_different_numbers_and_the_same_again(total, count):
-    chosen = some_of(Expander(b"s" * SEED_BYTES), "x", total, count)
+    chosen = draw_distinct(Expander(b"s" * SEED_BYTES), "x", total, count)
     assert len(set(chosen.tolist())) == count
     assert all(0 <= number < total for number in chosen.tolist())
-    assert chosen.tolist() == some_of(Expander(b"s" * SEED_BYTES), "x", total, count).tolist()
+    assert chosen.tolist() == draw_distinct(Expander(b"s" * SEED_BYTES), "x", total, count).tolist()
 
 
 def test_some_of_are_spread_evenly():
     counts = np.zeros(40)
     for index in range(2_000):
-        counts[some_of(Expander(index.to_bytes(SEED_BYTES, "big")), "x", 40, 4)] += 1
+        counts[draw_distinct(Expander(index.to_bytes(SEED_BYTES, "big")), "x", 40, 4)] += 1
     assert counts.min() > 140
     assert counts.max() < 260
 
 
 def test_among_and_distinct():
     rows = uniform(1_000)
-    wanted = distinct(np.concatenate((rows[[5, 900, 5]], uniform(10, 9))))
+    wanted = distinct_tags(np.concatenate((rows[[5, 900, 5]], uniform(10, 9))))
     assert len(wanted) == 12
-    assert among(rows, wanted).tolist() == [5, 900]
-    assert among(rows, empty(16)).tolist() == among(empty(16), wanted).tolist() == []
+    assert places_of(rows, wanted).tolist() == [5, 900]
+    assert places_of(rows, no_rows(16)).tolist() == places_of(no_rows(16), wanted).tolist() == []
 
 
 class TestTable:
@@ -155,16 +157,16 @@ class TestTable:
         ],
     )
     def test_it_follows_changes(self, removed, added, after):
-        made = self.table(2, 4, 6).renewed(tags(*removed), self.rows(*added), 3)
+        made = self.table(2, 4, 6).updated(tags(*removed), self.rows(*added), 3)
         assert [int.from_bytes(row[:16].tobytes(), "big") for row in made.rows] == after
         expected = [3 if number in added else 0 for number in after]
-        assert made.came.tolist() == expected
+        assert made.added_in.tolist() == expected
         assert [row[16] for row in made.rows] == [9 if number in added else 7 for number in after]
 
     @pytest.mark.parametrize(("removed", "added"), [([3], []), ([], [4]), ([2], [4])])
     def test_changes_that_cannot_be_made(self, removed, added):
         with pytest.raises(PeerError) as caught:
-            self.table(2, 4, 6).renewed(tags(*removed), self.rows(*added), 1)
+            self.table(2, 4, 6).updated(tags(*removed), self.rows(*added), 1)
         assert caught.value.code is PeerCode.BAD_TAGS
 
     @pytest.mark.parametrize("high", [0, 5 << 64])
@@ -173,7 +175,7 @@ class TestTable:
         table = self.table(*numbers, (1 << 127) + 3)
         positions, rows = table.find(tags(high + 9, high + 5, high + 1))
         assert (positions.tolist(), rows.tolist()) == ([0, 2], [2, 0])
-        made = table.renewed(tags(high + 4), self.rows(high + 2, high + 5), 1)
+        made = table.updated(tags(high + 4), self.rows(high + 2, high + 5), 1)
         first = [int.from_bytes(row[:16].tobytes(), "big") for row in made.rows]
         assert first == [high + 1, high + 2, high + 5, high + 9, (1 << 127) + 3]
 
@@ -184,14 +186,14 @@ class TestTable:
             tags(2, 3, 6, 8),
             np.zeros(4, dtype=np.uint8),
             np.array([LIVE, LIVE, 0, LIVE], dtype=np.uint8),
-            empty(64),
+            no_rows(64),
         )
         nothing = np.empty(0, dtype=np.int64)
-        first = looked_up(own, None, empty(16), self.table(2, 4, 6).rows, nothing)
-        assert hits(first).tolist() == [0]
+        first = with_hits(own, None, no_rows(16), self.table(2, 4, 6).rows, nothing)
+        assert hit_slots(first).tolist() == [0]
         assert first.having(HIT).tolist() == [0, 2]
-        later = looked_up(first, self.table(2, 4, 6), tags(2), self.rows(8), np.array([3]))
-        assert hits(later).tolist() == [3]
+        later = with_hits(first, self.table(2, 4, 6), tags(2), self.rows(8), np.array([3]))
+        assert hit_slots(later).tolist() == [3]
 
 
 def test_secrets_of_an_epoch_stand_in_no_repr_and_have_their_size():
@@ -208,7 +210,7 @@ def test_secrets_of_an_epoch_stand_in_no_repr_and_have_their_size():
 def test_the_opening_rounds_seed_gives_the_epochs_key_again():
     edge = Edge.of([1], [2])
     session = edge.sender()
-    assert opening_secret(edge.sender_seed, edge.context) == session.key_seed()
+    assert opening_key_seed(edge.sender_seed, edge.context) == session.key_seed()
     epoch = Epoch(edge.context, bytes(32), session.key_seed())
     assert epoch.key_pair().public.tobytes() == session._public
 

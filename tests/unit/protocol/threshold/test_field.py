@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blindmatch.protocol.agreement import MEMBERS
 from blindmatch.protocol.threshold import field
 from blindmatch.protocol.threshold.field import PRIME
-from blindmatch.protocol.threshold.reconstruct import choices
+from blindmatch.protocol.threshold.reconstruct import combinations
 
 residues = st.one_of(
     st.integers(0, PRIME - 1),
@@ -38,7 +38,7 @@ def test_adding_and_multiplying(left, right):
 
 @given(st.integers(-(2**51), 2**51), st.integers(-(2**51), 2**51))
 def test_putting_halves_together(high, low):
-    joined = field.joined(np.array([high], dtype=np.int64), np.array([low], dtype=np.int64))
+    joined = field.join_halves(np.array([high], dtype=np.int64), np.array([low], dtype=np.int64))
     assert joined.tolist() == [((high << 32) + low) % PRIME]
 
 
@@ -46,7 +46,7 @@ def test_putting_halves_together(high, low):
     ("members", "at_least"), [(n, t) for n in range(2, MEMBERS + 1) for t in range(2, n + 1)]
 )
 def test_weights_are_lagrange_s_and_small_enough_to_be_exact(members, at_least):
-    made = choices(members, at_least)
+    made = combinations(members, at_least)
     every = list(itertools.combinations(range(members), at_least))
     assert made.members.tolist() == [list(chosen) for chosen in every]
     for row, chosen in enumerate(every):

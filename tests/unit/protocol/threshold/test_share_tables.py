@@ -10,7 +10,13 @@ from blindmatch.protocol.expand import Expander
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.threshold import field, reconstruct, share_tables
 from blindmatch.protocol.threshold.field import PRIME
-from blindmatch.protocol.threshold.share_tables import PAIRS, TABLES, Derivation, Placing, TableShape
+from blindmatch.protocol.threshold.share_tables import (
+    PAIRS,
+    TABLES,
+    BinAssignment,
+    ShareDerivation,
+    TableShape,
+)
 
 
 def outputs(count, seed=0):
@@ -21,7 +27,7 @@ def outputs(count, seed=0):
 @pytest.mark.parametrize("elements", [1, 2, 3, 10, 1_000, 10_000, 1_000_000])
 def test_an_element_over_the_threshold_is_missed_once_in_2_to_the_44(at_least, elements):
     shape = TableShape.of(at_least, (elements,) * 10)
-    missed = share_tables.missed(shape.bins, at_least * (elements - 1)) if elements > 1 else 0.0
+    missed = share_tables.miss_probability(shape.bins, at_least * (elements - 1)) if elements > 1 else 0.0
     assert missed < 2**-44
     assert 10 * missed < 2**-40  # by any of ten holders
 
@@ -32,7 +38,7 @@ def test_an_element_over_the_threshold_is_missed_once_in_2_to_the_44(at_least, e
 )
 def test_chance_makes_no_result(members, at_least, elements):
     shape = TableShape.of(at_least, (elements,) * members)
-    assert share_tables.false_marks(shape, members, elements) < 2**-60
+    assert share_tables.false_mark_probability(shape, members, elements) < 2**-60
 
 
 @pytest.mark.parametrize(("members", "at_least"), [(n, t) for n in range(2, 11) for t in range(2, n + 1)])
@@ -42,7 +48,7 @@ def test_chance_makes_no_result_at_the_largest_sizes_that_are_allowed(members, a
     assert LIMITS.threshold_bins - 5 <= shape.bins <= LIMITS.threshold_bins
     # At most so many different elements can be in so many lists.
     shared = members * elements // at_least
-    assert share_tables.false_marks(shape, members, shared) < 2**-60
+    assert share_tables.false_mark_probability(shape, members, shared) < 2**-60
 
 
 def test_lists_of_different_lengths_share_tables_for_the_largest():
@@ -64,7 +70,7 @@ def enumerated(bins, others):
 @pytest.mark.parametrize(("bins", "others"), [(2, 1), (2, 3), (3, 2), (3, 3), (4, 2)])
 def test_the_formula_is_what_counting_every_case_gives(bins, others):
     none, one, _ = enumerated(bins, others)
-    assert share_tables.missed(bins, others) == pytest.approx(
+    assert share_tables.miss_probability(bins, others) == pytest.approx(
         none**PAIRS + PAIRS * one * none ** (PAIRS - 1), rel=1e-9
     )
 
@@ -73,12 +79,12 @@ def test_elements_are_found_as_often_as_the_formula_says():
     """Real placings of three lists without anything in common but one element."""
     count, at_least = 40, 3
     shape = TableShape.of(at_least, (count,) * 3)
-    derivation = Derivation(b"b" * 32, shape)
+    derivation = ShareDerivation(b"b" * 32, shape)
     trials, seen, lost = 60, 0, 0
     for trial in range(trials):
         common = outputs(1, 1_000 + trial)
         lists = [np.concatenate((common, outputs(count - 1, 10 * trial + i))) for i in range(3)]
-        placings = [Placing(derivation, held, shape.bins) for held in lists]
+        placings = [BinAssignment(derivation, held, shape.bins) for held in lists]
         for pair in range(PAIRS):
             found = []
             for winners in zip(*(placing.pair(pair) for placing in placings), strict=True):
@@ -97,11 +103,11 @@ def test_elements_are_found_as_often_as_the_formula_says():
 
 def test_who_holds_the_same_puts_the_same_into_the_same_bins():
     shape = TableShape(2, 7)
-    derivation = Derivation(b"b" * 32, shape)
+    derivation = ShareDerivation(b"b" * 32, shape)
     held = outputs(9)
     turned = held[::-1].copy()
     for pair in range(PAIRS):
-        one, other = (list(Placing(derivation, each, 7).pair(pair)) for each in (held, turned))
+        one, other = (list(BinAssignment(derivation, each, 7).pair(pair)) for each in (held, turned))
         for mine, theirs in zip(one, other, strict=True):
             taken = mine >= 0
             assert (taken == (theirs >= 0)).all()
@@ -112,17 +118,18 @@ def test_another_round_puts_them_elsewhere():
     shape = TableShape(2, 1_000)
     held = outputs(9)
     one, other = (
-        list(Placing(Derivation(binding * 32, shape), held, 1_000).pair(0)) for binding in (b"a", b"b")
+        list(BinAssignment(ShareDerivation(binding * 32, shape), held, 1_000).pair(0))
+        for binding in (b"a", b"b")
     )
     assert not np.array_equal(one[0], other[0])
 
 
 @pytest.mark.parametrize("at_least", range(2, 11))
 def test_t_shares_give_nothing_and_the_mark(at_least):
-    derivation = Derivation(b"b" * 32, TableShape(at_least, 5))
+    derivation = ShareDerivation(b"b" * 32, TableShape(at_least, 5))
     held = outputs(20)
     cells = np.stack([derivation.shares(held, 3, point) for point in range(1, at_least + 1)])
-    made = reconstruct.choices(at_least, at_least)
+    made = reconstruct.combinations(at_least, at_least)
     found = reconstruct.search(cells, 0, made)
     assert found.cells.tolist() == list(range(20))
     assert found.marks.tolist() == derivation.marks(held).tolist()
@@ -160,7 +167,7 @@ def determinant(rows):
 def test_shares_are_the_polynomials_that_the_derivation_gives():
     """Both polynomials at every point, from the same words by Python's own numbers."""
     at_least = 6  # more than one block of words
-    derivation = Derivation(b"b" * 32, TableShape(at_least, 5))
+    derivation = ShareDerivation(b"b" * 32, TableShape(at_least, 5))
     held = outputs(4)
     words = np.concatenate(
         [derivation._words(held, share_tables._SHARES_LABEL, 2, block) for block in range(2)], axis=1
@@ -179,12 +186,14 @@ def test_shares_are_the_polynomials_that_the_derivation_gives():
 
 def test_empty_bins_hold_uniform_residues_and_full_ones_shares():
     shape = TableShape(2, 50_000)
-    derivation, held = Derivation(b"b" * 32, shape), outputs(3)
+    derivation, held = ShareDerivation(b"b" * 32, shape), outputs(3)
     (winners, _), table = (
-        list(Placing(derivation, held, shape.bins).pair(0)),
+        list(BinAssignment(derivation, held, shape.bins).pair(0)),
         np.zeros((50_000, 16), np.uint8),
     )
-    share_tables.fill(table, 0, winners, held, derivation=derivation, expander=Expander(b"e" * 32), point=2)
+    share_tables.fill_table(
+        table, 0, winners, held, derivation=derivation, expander=Expander(b"e" * 32), point=2
+    )
     cells = table.view(">u8").astype(np.uint64)
     assert (cells < PRIME).all()
     for element in range(3):
@@ -194,22 +203,26 @@ def test_empty_bins_hold_uniform_residues_and_full_ones_shares():
     ones = [(int((cells >> np.uint64(bit) & np.uint64(1)).sum()), 100_000) for bit in range(61)]
     assert all(abs(count - total / 2) < 6 * math.sqrt(total) / 2 for count, total in ones)
     again = np.zeros_like(table)
-    share_tables.fill(again, 0, winners, held, derivation=derivation, expander=Expander(b"e" * 32), point=2)
+    share_tables.fill_table(
+        again, 0, winners, held, derivation=derivation, expander=Expander(b"e" * 32), point=2
+    )
     assert np.array_equal(table, again)
     assert field.reduce(cells).tolist() == cells.tolist()
 
 
 def test_a_mark_that_was_seen_once_only_is_no_result():
-    made = reconstruct.choices(3, 2)
-    found = reconstruct.Sightings(
+    made = reconstruct.combinations(3, 2)
+    found = reconstruct.Reconstructions(
         np.array([0, 5, 9], dtype=np.int64),
         np.array([0, 0, 1], dtype=np.int64),
         np.array([77, 88, 88], dtype=np.uint64),
     )
     draw = np.arange(TABLES, dtype=np.uint64)
-    shared = reconstruct.shared(found, made, 4, draw)
+    shared = reconstruct.shared_elements(found, made, 4, draw)
     assert shared.held.tolist() == [[True, True, True]]
     assert set(shared.cells[0].tolist()) <= {5, 9}
     # Twice in one table is once.
-    once = reconstruct.Sightings(np.array([4, 5]), np.array([0, 1]), np.array([88, 88], dtype=np.uint64))
-    assert len(reconstruct.shared(once, made, 4, draw)) == 0
+    once = reconstruct.Reconstructions(
+        np.array([4, 5]), np.array([0, 1]), np.array([88, 88], dtype=np.uint64)
+    )
+    assert len(reconstruct.shared_elements(once, made, 4, draw)) == 0

@@ -5,7 +5,8 @@ import pytest
 from blindmatch.protocol.errors import PeerCode, PeerError, SequenceError
 from blindmatch.protocol.session.machine import StateMachine
 from blindmatch.protocol.session.states import Event
-from blindmatch.protocol.threshold import (
+from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
+from blindmatch.protocol.threshold.transitions import (
     FROM_PEER,
     RULES,
     TRANSITIONS,
@@ -13,7 +14,6 @@ from blindmatch.protocol.threshold import (
     ThresholdRole,
     ThresholdState,
 )
-from blindmatch.protocol.threshold.checkpoint import ThresholdCheckpoint
 
 EVERY = [
     (role, state, event)

@@ -11,12 +11,12 @@ from blindmatch.proto.v1 import threshold_pb2
 from blindmatch.protocol.errors import PeerCode, PeerError
 from blindmatch.protocol.limits import LIMITS
 from blindmatch.protocol.session.messages import Header, RowsChunk
-from blindmatch.protocol.threshold import Committed
+from blindmatch.protocol.threshold.messages import CommittedChunks
 from blindmatch.protocol.transcript import Signed
 
 HEADER = Header(bytes(range(16)), "shared", 3)
 SIGNED = Signed(b"payload", b"s" * 64)
-COMMITTED = Committed(SIGNED, b"d" * 64)
+COMMITTED = CommittedChunks(SIGNED, b"d" * 64)
 POINTS = np.arange(64, dtype=np.uint8).reshape(2, 32)
 CELLS = np.arange(48, dtype=np.uint8).reshape(3, 16)
 

@@ -133,7 +133,7 @@ def test_addresses(text, expected):
 
 
 def test_what_surely_ends_a_street_may_end_one():
-    assert places._ALWAYS_STREETS <= places._STREETS
+    assert places.ALWAYS_STREETS <= places._STREETS
     assert set(places._TYPES.values()) <= places._STREETS
 
 

@@ -1,23 +1,19 @@
-"""What all commands share: options, the open node, output, progress, errors."""
+"""What commands print: results as JSON or as text and tables, notes, progress, errors."""
 
 import json
 import os
-import re
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blindmatch.node import operations
+from blindmatch.node.cli.hints import with_home
 from blindmatch.node.cli.startup import LazyModule
-from blindmatch.node.storage.passphrase import read_passphrase
 from blindmatch.protocol.errors import BlindmatchError
 
 if TYPE_CHECKING:
@@ -25,70 +21,10 @@ if TYPE_CHECKING:
     from rich import console as consoles
     from rich import progress as bars
     from rich import table as tables
-
-    from blindmatch.node.node import Node
 else:
     bars, box, consoles, tables, text = (
         LazyModule(f"rich.{name}") for name in ("progress", "box", "console", "table", "text")
     )
-
-DEFAULT_HOME = Path("node")
-
-_home: str = ""
-
-
-def _remember_home(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
-    """Remember a folder given on the command line: the commands in hints must name it too."""
-    global _home  # noqa: PLW0603 - one folder per process, as the command names it
-    source = context.get_parameter_source(parameter.name or "")
-    _home = str(value) if source is not None and source.name == "COMMANDLINE" else ""
-    return value
-
-
-def forget_home() -> None:
-    """Forget the folder of an earlier command in the same process."""
-    global _home  # noqa: PLW0603 - see above
-    _home = ""
-
-
-HomeOption = Annotated[
-    Path,
-    typer.Option(
-        "--home",
-        envvar="BLINDMATCH_HOME",
-        help="The node's data folder.",
-        show_default=True,
-        callback=_remember_home,
-    ),
-]
-
-WITHOUT_HOME = frozenset({"pki init", "pki issue", "pki revoke", "pki show", "collection map"})
-"""Commands without the option --home."""
-
-_COMMAND = re.compile(
-    r"\bblindmatch ((?:node|pki|collection|agreement|round|audit|keys) [a-z]+)\b(?! --home)(?![^`\n]* --home )"
-)
-
-
-def with_home(text: str) -> str:
-    """A hint whose commands name the node's folder, where this command had to name it: they can be copied as they are."""
-
-    def add_home(match: re.Match[str]) -> str:
-        return match[0] if match[1] in WITHOUT_HOME else f"{match[0]} --home {shlex.quote(_home)}"
-
-    return _COMMAND.sub(add_home, text) if _home and _home != str(DEFAULT_HOME) else text
-
-
-PassphraseOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file",
-        envvar="BLINDMATCH_PASSPHRASE_FILE",
-        help="File whose first line is the passphrase. Without it, BLINDMATCH_PASSPHRASE, or else a prompt.",
-    ),
-]
-JustificationOption = Annotated[str, typer.Option(help="Why, for this node's audit log.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 SHORT = 12
 """Hexadecimal digits of an id that people see."""
@@ -105,32 +41,12 @@ def debugging(wanted: bool | None = None) -> bool:
     return _debug
 
 
-def no_core_files() -> None:
-    """Prevent core files: this process holds keys, and a crash must not write its memory to a disk."""
-    try:
-        import resource  # noqa: PLC0415 - not available on Windows
-    except ImportError:
-        return
-    _, highest = resource.getrlimit(resource.RLIMIT_CORE)
-    # One byte, not 0: Linux then sends the memory to no program that collects core dumps either (core(5)).
-    limit = 1 if highest == resource.RLIM_INFINITY or highest >= 1 else 0
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, highest))
-
-
-@contextmanager
-def open_node(
-    home: Path, passphrase_file: Path | None = None, *, record_wire: Path | None = None
-) -> Iterator["Node"]:
-    """The node in `home`, open while the context lasts; see `operations.nodes.open_node`."""
-    passphrase = partial(read_passphrase, passphrase_file)
-    with operations.nodes.open_node(home, passphrase, record_wire=record_wire) as node:
-        yield node
-
-
-def emit(data: Any, as_json: bool, render: Callable[[], None]) -> None:
-    """Print a result: `data` as JSON, or for people with `render`."""
+def emit(data: Any, as_json: bool, render: Callable[[], None] | None = None) -> None:
+    """Print a result: `data` as JSON, or for people with `render`; without it, the names and values of `data`."""
     if as_json:
         typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    elif render is None:
+        facts(data)
     else:
         render()
 
