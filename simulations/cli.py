@@ -1,13 +1,29 @@
 """`blindmatch simulate` and `blindmatch bench`."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from blindmatch.node.cli.options import AsJson
 from blindmatch.node.cli.output import emit, note, table
 from blindmatch.simulations.benchmarks.cli import app as bench_app
+
+
+class Engine(StrEnum):
+    """What does the nodes' arithmetic."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class Where(StrEnum):
+    """Where the nodes run."""
+
+    HERE = "here"
+    RAY = "ray"
+
 
 simulate_app = typer.Typer(help="Run a scenario with many nodes on this machine.")
 
@@ -33,15 +49,15 @@ def simulate(
         typer.Option("--processes", help="Run each node in its own process, driven by the command line."),
     ] = False,
     on: Annotated[
-        Literal["here", "ray"],
+        Where,
         typer.Option(
             help="Where the nodes run: on this machine, or in their own processes on the machines of a Ray cluster."
         ),
-    ] = "here",
+    ] = Where.HERE,
     engine: Annotated[
-        Literal["local", "ray"],
+        Engine,
         typer.Option(help="What does the nodes' arithmetic: each node itself, or a Ray cluster."),
-    ] = "local",
+    ] = Engine.LOCAL,
     cluster: Annotated[
         str,
         typer.Option(help="Address of the Ray cluster. Default: start one on this machine."),
@@ -95,8 +111,8 @@ def simulate(
         scale=scale,
         processes=processes,
         record_wire=record_wire,
-        on=on,
-        engine=engine,
+        on=on.value,
+        engine=engine.value,
         cluster=cluster,
     )
     note(chosen.notice)

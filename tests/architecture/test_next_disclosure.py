@@ -48,7 +48,6 @@ KNOWN = {
     "simulations/benchmarks/single.py",
     "simulations/benchmarks/threshold.py",
     "simulations/drivers/cleartext.py",
-    "simulations/drivers/results.py",
 }
 """Files that name one today. Most concern thresholds and standing agreements, which are not kinds of edges."""
 
