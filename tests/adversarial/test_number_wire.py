@@ -1,6 +1,7 @@
 """Nodes that break a count or a sum over a real connection: a code, an audit entry, a failed edge, and the other node serves on."""
 
 import dataclasses
+import inspect
 import json
 
 import grpc
@@ -82,15 +83,15 @@ def narrower(chunk):
 
 
 RECEIVERS_LIES = [
-    ("_POINTS", not_points, "bad-point"),
-    ("_POINTS", later, "bad-sequence"),
-    ("_POINTS", elsewhere, "unknown-round"),
-    ("_POINTS", shorter, "bad-count"),
-    ("_POINTS", narrower, "bad-message"),
-    ("_MASKED", later, "bad-sequence"),
-    ("_MASKED", elsewhere, "unknown-round"),
-    ("_MASKED", shorter, "bad-count"),
-    ("_MASKED", narrower, "bad-message"),
+    ("points_chunk", not_points, "bad-point"),
+    ("points_chunk", later, "bad-sequence"),
+    ("points_chunk", elsewhere, "unknown-round"),
+    ("points_chunk", shorter, "bad-count"),
+    ("points_chunk", narrower, "bad-message"),
+    ("masked_chunk", later, "bad-sequence"),
+    ("masked_chunk", elsewhere, "unknown-round"),
+    ("masked_chunk", shorter, "bad-count"),
+    ("masked_chunk", narrower, "bad-message"),
 ]
 
 
@@ -98,10 +99,9 @@ RECEIVERS_LIES = [
 @pytest.mark.parametrize(("transfer", "bend", "code"), RECEIVERS_LIES)
 async def test_a_receiver_that_lies(town, monkeypatch, kind, transfer, bend, code):
     held, council = agree(town, kind), town.nodes[NORTH]
-    true = getattr(receiving, transfer)
+    true = getattr(AggregateReceiver, transfer)
     with monkeypatch.context() as patched:
-        lying = true._replace(send=lambda session, index: bend(true.send(session, index)))
-        patched.setattr(receiving, transfer, lying)
+        patched.setattr(AggregateReceiver, transfer, lambda session, index: bend(true(session, index)))
         async with running(council, limits=SMALL):
             outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, code)
@@ -233,7 +233,7 @@ async def test_the_steps_of_one_disclosure_are_refused_on_an_edge_of_another(tow
     async with running(town.nodes[NORTH], limits=SMALL), town.channel(WEST, NORTH) as channel:
         for held, kind in ((counting, receiving.AggregateReceivingEdge), (listing, None)):
             if kind is not None:
-                monkeypatch.setattr(kind, "_transfer", lambda *_: stop(None))
+                monkeypatch.setattr(kind, "_transfer", lambda *_, **__: stop(None))
             else:
                 from blindmatch.node.rounds.hits.receiver import HitsReceivingEdge  # noqa: PLC0415 - only here
 
@@ -268,13 +268,13 @@ async def test_only_the_edges_receiver_may_call(town, method):
 
 async def test_a_stream_carries_one_edge_only(town, monkeypatch):
     held = agree(town, "count")
-    true = receiving._POINTS
+    true = AggregateReceiver.points_chunk
 
     def mixed(session, index):
-        chunk = true.send(session, index)
+        chunk = true(session, index)
         return chunk if index == 0 else elsewhere(chunk)
 
-    monkeypatch.setattr(receiving, "_POINTS", true._replace(send=mixed))
+    monkeypatch.setattr(AggregateReceiver, "points_chunk", mixed)
     async with running(town.nodes[NORTH], limits=SMALL):
         outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, "unknown-round")
@@ -282,5 +282,7 @@ async def test_a_stream_carries_one_edge_only(town, monkeypatch):
 
 def test_the_lies_are_about_sessions_that_exist():
     """The names that these tests bend are those that the nodes call."""
-    assert receiving._POINTS.send is AggregateReceiver.points_chunk
-    assert receiving._MASKED.send is AggregateReceiver.masked_chunk
+    source = inspect.getsource(receiving.AggregateReceivingEdge)
+    for name in {lie[0] for lie in RECEIVERS_LIES}:
+        assert callable(getattr(AggregateReceiver, name))
+        assert f"AggregateReceiver.{name}" in source

@@ -1,7 +1,7 @@
 """A whole name in one cell gives the same forenames and surname as the same name in two columns."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from blindmatch.protocol.linkage import RecordBuilder, load_schema
@@ -53,8 +53,14 @@ def surnames(draw):
         return word + draw(st.sampled_from(HYPHENS)) + draw(st.sampled_from(WORDS[:5]))
     if kind == "particle":
         particle = draw(st.sampled_from(PARTICLES))
+        word = word.replace(" ", "")
         return particle + word if particle.endswith("-") else f"{particle} {word}"
     return word if word[1] != " " else word.replace(" ", "")
+
+
+def ambiguous(first, last):
+    """`Mary Jane KC` may be a King's Counsel whose surname is Jane: a whole name is read so."""
+    return last == "KC" and " " in first
 
 
 SPELLINGS = [
@@ -76,12 +82,14 @@ SPELLINGS = [
     st.sampled_from(["Mr", "Mrs", "Ms", "Dr", "Dr."]),
 )
 def test_whole_and_split_spellings_give_the_same_columns(first, last, spelling, title):
+    assume(not ambiguous(first, last))
     whole = spelling.format(first=first, last=last, title=title)
     assert split_full_name(whole) == (forenames(first), surname(last))
 
 
 @given(st.sampled_from(FORENAMES), surnames())
 def test_whole_and_split_spellings_give_the_same_digests(first, last):
+    assume(not ambiguous(first, last))
     builder = RecordBuilder(load_schema("uk-person-company-2"))
     split = split_full_name(f"{first} {last}")
     rows = [{"forenames": first, "surname": last}, {"forenames": split[0], "surname": split[1]}]
@@ -95,6 +103,7 @@ def test_whole_and_split_spellings_give_the_same_digests(first, last):
         ("Smith OBE", ("", "smith")),
         ("Mr Lord", ("", "lord")),
         ("Lord", ("", "lord")),
+        ("Mary Jane KC", ("mary", "jane")),
         ("Ngozi Ada Mba", ("ngozi ada", "mba")),
         ("John Smith MBA", ("john", "smith")),
         ("Ann Lord OBE", ("ann", "lord")),
