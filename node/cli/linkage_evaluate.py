@@ -27,7 +27,9 @@ def evaluate(
     mapping_right: MappingFile = None,
     view: Annotated[
         RightView,
-        typer.Option(help="companies-house: RIGHT has only name, month and year of birth, postcode district."),
+        typer.Option(
+            help="companies-house: RIGHT has only name, month and year of birth, postcode district."
+        ),
     ] = RightView.FULL,
     overlap: Annotated[
         float, typer.Option(help="The share of the shorter list that is assumed to be on the other list.")
