@@ -59,8 +59,8 @@ def surnames(draw):
 
 
 def ambiguous(first, last):
-    """`Mary Jane KC` may be a King's Counsel whose surname is Jane: a whole name is read so."""
-    return last == "KC" and " " in first
+    """`Mary Jane KC` may be a King's Counsel, and `Mary Jane Senior` the elder, with the surname Jane: a whole name is read so."""
+    return last in {"KC", "Senior"} and " " in first
 
 
 SPELLINGS = [
@@ -104,6 +104,7 @@ def test_whole_and_split_spellings_give_the_same_digests(first, last):
         ("Mr Lord", ("", "lord")),
         ("Lord", ("", "lord")),
         ("Mary Jane KC", ("mary", "jane")),
+        ("Mary Jane Senior", ("mary", "jane")),
         ("Ngozi Ada Mba", ("ngozi ada", "mba")),
         ("John Smith MBA", ("john", "smith")),
         ("Ann Lord OBE", ("ann", "lord")),
