@@ -103,7 +103,7 @@ async def test_a_receiver_that_lies(town, monkeypatch, kind, transfer, bend, cod
     with monkeypatch.context() as patched:
         patched.setattr(AggregateReceiver, transfer, lambda session, index: bend(true(session, index)))
         async with running(council, limits=SMALL):
-            outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL)
+            outcome = await run_round(town.nodes[WEST], held.id, limits=SMALL, wait_seconds=10)
     assert (outcome.edges[0].state, outcome.edges[0].code) == (FAILED, code)
     assert ("call", WEST, code) in audited(council)
     assert aggregate_results.load(town.nodes[WEST], outcome.round_id) == []
